@@ -1,0 +1,18 @@
+//! Parse, check, rewrite and encode dumps of a Databend meta service.
+//!
+//! Bytes go in, bytes and reports come out:
+//!
+//! ```text
+//! bytes ─► LineFramer ─► scan_line ─► Record ─┬─► Checker  ─► (Summary, findings)
+//!                                             ├─► Rewrite  ─► lines
+//!                                             └─► wal, rotbl ─► the files of a raft dir
+//! ```
+//!
+//! **Invariant:** this crate does no I/O. No file system, network, clock, environment or thread
+//! is used; whoever calls it brings the bytes and the time.
+
+pub mod frame;
+pub mod record;
+pub mod scan;
+
+pub use frame::{Line, LineFramer};

@@ -1,0 +1,225 @@
+//! Reads one line: which tree, which record.
+//!
+//! Two levels. [`canonical`] recognises, without allocating, the exact bytes that servers write
+//! for the kinds that make up a dump; its values stay text. Everything else, and every line that
+//! is wrong, goes to serde's derives on the record types, which are the definition of a
+//! well-formed line.
+//!
+//! **Invariant:** a line that `canonical` accepts is accepted by serde with the same meaning; the
+//! property test below holds the two against each other.
+
+mod canonical;
+
+use std::cell::RefCell;
+
+use serde::Deserialize;
+
+use crate::record::{Record, Text, Tree};
+
+/// A well-formed line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScannedLine<'a> {
+    /// The tree's name as it stands in the line.
+    pub tree_name: Text<'a>,
+    /// The record.
+    pub record: Record<'a>,
+    /// The first member of the record that this release does not know, as a path.
+    pub unknown_member: Option<String>,
+}
+
+impl ScannedLine<'_> {
+    /// The tree that the name stands for.
+    pub fn tree(&self) -> Tree {
+        Tree::from_name(&self.tree_name)
+    }
+}
+
+/// Why a line is not a record. Columns count bytes from 0.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LineError {
+    /// The line is empty or has only blanks.
+    #[error("the line is blank")]
+    Blank,
+    /// The bytes are not UTF-8.
+    #[error("byte {column} of the line is not UTF-8")]
+    NotUtf8 {
+        /// The first byte that is wrong.
+        column: u64,
+    },
+    /// The text is not JSON, or JSON ends before the line does.
+    #[error("not JSON: {message}")]
+    NotJson {
+        /// Where the parser stopped.
+        column: u64,
+        /// What the parser says.
+        message: String,
+    },
+    /// JSON, but not `["<tree>",{"<kind>":…}]`.
+    #[error("not a dump line: {message}")]
+    NotEnvelope {
+        /// Where the parser stopped.
+        column: u64,
+        /// What the parser says.
+        message: String,
+    },
+    /// The kind is not one that any release wrote.
+    #[error("unknown kind {kind:?}")]
+    UnknownKind {
+        /// The kind in the line.
+        kind: String,
+        /// Where the parser stopped.
+        column: u64,
+    },
+    /// The kind is known, its content has another shape.
+    #[error("{kind}: {message}")]
+    WrongShape {
+        /// The kind in the line.
+        kind: String,
+        /// Where the parser stopped.
+        column: u64,
+        /// What the parser says.
+        message: String,
+    },
+    /// A number does not fit: a byte over 255, a count over 2^64-1, a negative or broken number.
+    #[error("{kind}: {message}")]
+    OutOfRange {
+        /// The kind in the line.
+        kind: String,
+        /// Where the parser stopped.
+        column: u64,
+        /// What the parser says.
+        message: String,
+    },
+}
+
+impl LineError {
+    /// Where in the line the error is, in bytes from 0.
+    pub const fn column(&self) -> u64 {
+        match self {
+            Self::Blank => 0,
+            Self::NotUtf8 { column }
+            | Self::NotJson { column, .. }
+            | Self::NotEnvelope { column, .. }
+            | Self::UnknownKind { column, .. }
+            | Self::WrongShape { column, .. }
+            | Self::OutOfRange { column, .. } => *column,
+        }
+    }
+}
+
+/// Reads one line, given without its line end.
+///
+/// # Errors
+///
+/// A [`LineError`] that tells what the line is instead of a record, and where.
+///
+/// ```
+/// use metadump::record::{Kind, Record, Tree};
+///
+/// let line = br#"["state_machine/0",{"Sequences":{"key":"generic-kv","value":81}}]"#;
+/// let scanned = metadump::scan::scan_line(line).unwrap();
+/// assert_eq!(scanned.tree(), Tree::StateMachine(0));
+/// let Record::Sequences(sequence) = scanned.record else { panic!() };
+/// assert_eq!((sequence.key.as_str(), sequence.value), ("generic-kv", 81));
+/// ```
+pub fn scan_line(line: &[u8]) -> Result<ScannedLine<'_>, LineError> {
+    let text = match std::str::from_utf8(line) {
+        Ok(text) => text,
+        Err(error) => {
+            return Err(LineError::NotUtf8 {
+                column: error.valid_up_to() as u64,
+            });
+        }
+    };
+    if let Some(scanned) = canonical::scan(text) {
+        return Ok(scanned);
+    }
+    scan_any(text)
+}
+
+/// The definition of a well-formed line: serde's derives on the record types.
+fn scan_any(text: &str) -> Result<ScannedLine<'_>, LineError> {
+    let unknown_member = RefCell::new(None);
+    let mut json = serde_json::Deserializer::from_str(text);
+    let mut note_unknown = |path: serde_ignored::Path<'_>| {
+        unknown_member
+            .borrow_mut()
+            .get_or_insert_with(|| path.to_string());
+    };
+    let tracked = serde_ignored::Deserializer::new(&mut json, &mut note_unknown);
+    let read = <(Text<'_>, Record<'_>)>::deserialize(tracked).and_then(|line| {
+        json.end()?;
+        Ok(line)
+    });
+    match read {
+        Ok((tree_name, record)) => Ok(ScannedLine {
+            tree_name,
+            record,
+            unknown_member: unknown_member.into_inner(),
+        }),
+        Err(error) => Err(explain(text, &error)),
+    }
+}
+
+/// Finds out which of the reasons of [`LineError`] made serde refuse the line.
+fn explain(text: &str, error: &serde_json::Error) -> LineError {
+    use serde_json::error::Category;
+
+    if text.bytes().all(|byte| byte.is_ascii_whitespace()) {
+        return LineError::Blank;
+    }
+    let column = error.column().saturating_sub(1) as u64;
+    let message = without_place(error);
+    // Not JSON at all goes first, wherever the typed parser stopped.
+    if let Err(syntax) = serde_json::from_str::<serde::de::IgnoredAny>(text) {
+        return LineError::NotJson {
+            column: syntax.column().saturating_sub(1) as u64,
+            message: without_place(&syntax),
+        };
+    }
+    let Some(kind) = envelope_kind(text) else {
+        return LineError::NotEnvelope { column, message };
+    };
+    if !crate::record::Kind::ALL
+        .iter()
+        .any(|known| known.name() == kind)
+    {
+        return LineError::UnknownKind { kind, column };
+    }
+    let out_of_range = message.contains("number out of range")
+        || ((message.starts_with("invalid value: integer")
+            || message.starts_with("invalid type: floating point"))
+            && !message.contains("variant"));
+    if out_of_range || error.classify() == Category::Syntax {
+        LineError::OutOfRange {
+            kind,
+            column,
+            message,
+        }
+    } else {
+        LineError::WrongShape {
+            kind,
+            column,
+            message,
+        }
+    }
+}
+
+/// The kind of a line whose envelope is right, whatever its content.
+fn envelope_kind(text: &str) -> Option<String> {
+    use std::collections::BTreeMap;
+
+    use serde::de::IgnoredAny;
+
+    let (_, entry): (String, BTreeMap<String, IgnoredAny>) = serde_json::from_str(text).ok()?;
+    let mut kinds = entry.into_keys();
+    let kind = kinds.next()?;
+    kinds.next().is_none().then_some(kind)
+}
+
+/// The parser's message without the place, which a finding states in its own terms.
+fn without_place(error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    message.strip_suffix(&place).unwrap_or(&message).to_owned()
+}
