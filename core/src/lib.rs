@@ -11,8 +11,10 @@
 //! **Invariant:** this crate does no I/O. No file system, network, clock, environment or thread
 //! is used; whoever calls it brings the bytes and the time.
 
+pub mod check;
 pub mod frame;
 pub mod record;
 pub mod scan;
 
+pub use check::{Checker, Report};
 pub use frame::{Line, LineFramer};

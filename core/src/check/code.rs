@@ -1,0 +1,409 @@
+//! The catalogue of findings: each code with its severity, why it matters and what to do.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Serialize, Serializer};
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// The dump cannot be restored as it is, or what is restored would lose or corrupt data.
+    Error,
+    /// The dump can be restored, but something is not as a server writes it.
+    Warning,
+    /// Worth knowing.
+    Note,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Note => "note",
+        })
+    }
+}
+
+macro_rules! catalogue {
+    ($($(#[doc = $doc:literal])* $code:ident $name:literal $severity:ident $why:literal $help:literal;)*) => {
+        /// What a finding is about. The names are stable: scripts may rely on them.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum Code {
+            $($(#[doc = $doc])* $code,)*
+        }
+
+        impl Code {
+            /// Every code, in the order of the catalogue.
+            pub const ALL: &'static [Self] = &[$(Self::$code,)*];
+
+            /// The stable name.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$code => $name,)* }
+            }
+
+            /// What the code means, in a sentence.
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$code => concat!($($doc),*).trim_ascii(),)* }
+            }
+
+            /// How bad it is.
+            pub const fn severity(self) -> Severity {
+                match self { $(Self::$code => Severity::$severity,)* }
+            }
+
+            /// Why it matters.
+            pub const fn why(self) -> &'static str {
+                match self { $(Self::$code => $why,)* }
+            }
+
+            /// What to do about it.
+            pub const fn help(self) -> &'static str {
+                match self { $(Self::$code => $help,)* }
+            }
+        }
+    };
+}
+
+catalogue! {
+    /// The dump has no line.
+    EmptyDump "empty-dump" Error
+        "There is nothing to restore; an import of it would leave an empty node."
+        "Take a new dump, and check that the export succeeded (exit code 0).";
+    /// The file starts with a byte order mark.
+    ByteOrderMark "byte-order-mark" Error
+        "A dump is plain UTF-8; with the mark the first line is not JSON and no tool reads it."
+        "An editor has rewritten the file: go back to the original, or cut its first three bytes.";
+    /// A line is not UTF-8.
+    NotUtf8 "not-utf8" Error
+        "Servers write UTF-8 only: the bytes were damaged, or the file is not a dump."
+        "Compare the file with another copy; if it is compressed, give it its .gz or .zst name.";
+    /// A line ends in a carriage return.
+    CarriageReturn "carriage-return" Warning
+        "Servers end lines with a line feed alone: the file went through a text-mode transfer, which may have changed more than that."
+        "Transfer the original again in binary mode.";
+    /// A line is blank.
+    BlankLine "blank-line" Error
+        "Servers write none, and the official import fails on it: the file was edited or joined."
+        "Remove the line after making sure that nothing stood there.";
+    /// The last line is cut off.
+    LastLineCut "last-line-cut" Error
+        "The dump ends in the middle of a line: the rest of it, and everything after it, is missing."
+        "Take a new dump, or fetch the file again; do not restore this one.";
+    /// The last line has no line end.
+    NoFinalNewline "no-final-newline" Warning
+        "An export ends every line; the line is complete, but the file may have been cut right after it."
+        "Compare the size with the original or its manifest.";
+    /// A line is not JSON.
+    NotJson "not-json" Error
+        "The line was damaged, or the file is not a dump."
+        "Look at the place that is named; compare the file with another copy.";
+    /// A line is JSON, but not a dump line.
+    NotADumpLine "not-a-dump-line" Error
+        "Every line of a dump is an array of a tree's name and an object with one kind."
+        "Check that the file is an export of a meta service; remove what does not belong.";
+    /// A line has a kind that no release wrote.
+    UnknownKind "unknown-kind" Error
+        "What the line holds cannot be restored; it may come from a release newer than this tool."
+        "Use a newer release of this tool, or check where the line comes from.";
+    /// A line's content does not have the shape of its kind.
+    WrongShape "wrong-shape" Error
+        "The record cannot be read, so it would be missing from what is restored."
+        "Look at the place that is named; compare the file with another copy.";
+    /// A number does not fit.
+    OutOfRange "number-out-of-range" Error
+        "Value bytes are at most 255, counters fit in 64 bits: the line was damaged or edited."
+        "Look at the place that is named; compare the file with another copy.";
+    /// A line is in a tree that no release had.
+    UnknownTree "unknown-tree" Error
+        "It is not clear where the record belongs, and the official import would guess."
+        "Check where the line comes from; correct the tree's name.";
+    /// A line is in a tree that does not hold its kind.
+    KindInWrongTree "kind-in-wrong-tree" Error
+        "It is not clear where the record belongs, and the official import would guess."
+        "Check where the line comes from; correct the tree's name.";
+    /// A record has a member that this release does not know.
+    UnknownMember "unknown-member" Note
+        "It comes from a newer server. It is kept when the line passes through, and lost when the dump is imported."
+        "Use a newer release of this tool for the import if the member matters.";
+    /// A dump of a version that has a header starts without one.
+    HeaderMissing "header-missing" Error
+        "Without it every tool takes the dump for a V0 dump; its first line, and perhaps more, is missing."
+        "Fetch the file again; if only the header is missing, put it back as the first line.";
+    /// The dump has no header and is taken for V0.
+    HeaderAbsent "header-absent" Note
+        "Releases before 1.1.13 wrote none, so this is how a V0 dump looks."
+        "Nothing, if the dump is that old.";
+    /// The header is not the first line.
+    HeaderNotFirst "header-not-first" Error
+        "Tools look for it in the first line only and take such a dump for a V0 dump."
+        "Check how the file was put together; move the header to the top if the rest is complete.";
+    /// There is more than one header.
+    HeaderRepeated "header-repeated" Error
+        "Two dumps were joined, or lines were copied: what follows may belong to another cluster."
+        "Split the file at the second header and check both parts.";
+    /// The header line does not have the key `header`.
+    HeaderKey "header-key" Error
+        "The official import stops with a panic at such a header."
+        "Correct the key to \"header\".";
+    /// The header names a version that this release does not know.
+    VersionUnknown "version-unknown" Error
+        "The dump was written by a newer server, whose records this release may misread."
+        "Use a newer release of this tool.";
+    /// The header tells of an interrupted upgrade.
+    UpgradeInterrupted "upgrade-interrupted" Warning
+        "The dump was taken from a directory in the middle of an upgrade; its state may be incomplete."
+        "Let the server finish the upgrade and take a new dump.";
+    /// A record is of a kind that the dump's version does not have.
+    KindOfOtherVersion "kind-of-other-version" Warning
+        "V004 renamed the log's kinds; a dump that mixes them was edited or joined."
+        "Check how the file was put together.";
+    /// The dump has no line of the Raft log and state.
+    NoRaftLog "no-raft-log" Warning
+        "Dumps that were filtered by tenant look like this: they have no node id, and a node restored from one as it stands does not start."
+        "Restore it with --id and --initial-cluster, which add what is missing.";
+    /// The dump lacks the node id, vote, committed or purged line.
+    RaftStateMissing "raft-state-missing" Error
+        "Every export has these lines; without them the dump was cut or edited."
+        "Take a new dump, or fetch the file again.";
+    /// The node id, vote, committed or purged line occurs twice.
+    RaftStateRepeated "raft-state-repeated" Error
+        "It is not clear which one counts: two dumps were joined, or lines were copied."
+        "Keep the line that belongs to this dump.";
+    /// The node id is null.
+    NodeIdNull "node-id-null" Warning
+        "The node that is restored does not know which member of the cluster it is."
+        "Restore it with --id and --initial-cluster.";
+    /// The log has entries, but the vote is missing.
+    VoteMissing "vote-missing" Warning
+        "A node with a log has voted; without its vote it could vote twice in one term."
+        "Restore all nodes of the cluster from the same dump.";
+    /// The vote is behind the log.
+    VoteBehindLog "vote-behind-log" Error
+        "The log holds entries of a later leader than the one this node has voted for: such a node may lose what was committed."
+        "Take a dump from another node.";
+    /// The committed position is beyond the last log entry.
+    CommittedBeyondLog "committed-beyond-log" Error
+        "Entries that were committed are not in the dump: it was cut, or lines were removed."
+        "Take a new dump, or fetch the file again.";
+    /// The log is purged beyond what the state machine holds.
+    PurgedBeyondApplied "purged-beyond-applied" Error
+        "The entries in between are neither in the log nor in the state: their writes are lost."
+        "Take a new dump; export the log and the snapshot in one go.";
+    /// Log entries are missing between two lines.
+    LogGap "log-gap" Error
+        "The writes in the gap are lost, and servers refuse a log with a gap."
+        "Take a new dump, or fetch the file again.";
+    /// Log entries are not in ascending order.
+    LogOrder "log-order" Error
+        "Importers append the log in the order of the lines and fail at the first that goes back."
+        "Check how the file was put together; sort the log lines by index if they are complete.";
+    /// Two log entries have the same index.
+    LogDuplicate "log-duplicate" Error
+        "It is not clear which of the two counts: two dumps were joined, or lines were copied."
+        "Take a new dump, or remove the line that does not belong.";
+    /// A log entry's leader is older than its predecessor's.
+    LogTermBack "log-term-back" Error
+        "Terms only grow in a Raft log: the lines come from different histories."
+        "Take a new dump from one node.";
+    /// A log line's key is not its entry's index.
+    LogKeyMismatch "log-key-mismatch" Error
+        "The line was edited: it is not clear which of the two is right."
+        "Compare the line with another copy of the dump.";
+    /// A log entry is at or below the purged position.
+    LogBelowPurged "log-below-purged" Error
+        "The log says that the entry is gone and also holds it; servers refuse to append it."
+        "Take a new dump, or remove the line: its effect is in the state machine.";
+    /// A log entry at or below the purged position is skipped.
+    LogBelowPurgedSkipped "log-below-purged-skipped" Note
+        "Servers up to V003 could keep such entries; their effect is in the state machine."
+        "Nothing: an import leaves them out.";
+    /// The log does not start at 0, and no purged position says why.
+    LogStart "log-start" Error
+        "The entries before the first one are missing: the dump was cut or edited."
+        "Take a new dump, or fetch the file again.";
+    /// The state machine is ahead of the whole log.
+    AppliedBeyondLog "applied-beyond-log" Warning
+        "The entries between the log's end and the last applied one are missing. The state holds their effect, but an official import with --initial-cluster fails on the gap."
+        "Restore with this tool: with --initial-cluster it drops the old log and continues after the last applied entry.";
+    /// The dump has a state but neither a log nor a purged position that reaches it.
+    AppliedWithoutLog "applied-without-log" Warning
+        "A node restored from the dump as it stands looks for log entries that are not there and does not start."
+        "Restore it with --id and --initial-cluster, which set the purged position.";
+    /// A log entry holds a command that no server of today knows.
+    RetiredCommand "retired-command" Error
+        "A server that loads this log stops at the entry."
+        "Restore with a dump that was taken after a snapshot, when the log no longer holds the entry.";
+    /// Lines are not in the order in which servers write them.
+    SectionOrder "section-order" Error
+        "Importers rely on the order; lines out of order mean that the file was edited, sorted or joined."
+        "Take a new dump, or put the lines back in order.";
+    /// The dump has more than one state machine.
+    SeveralStateMachines "several-state-machines" Error
+        "Since V002 there is one state machine tree only: two dumps were joined."
+        "Take a new dump.";
+    /// Keys are not in ascending order.
+    KeysUnsorted "keys-unsorted" Error
+        "Servers write them sorted by bytes, and importers build a sorted table from them."
+        "Take a new dump; if it was sorted by another rule, sort these lines by the bytes of their keys.";
+    /// A key occurs twice.
+    KeyDuplicate "key-duplicate" Error
+        "It is not clear which value counts: two dumps were joined, or lines were copied."
+        "Take a new dump, or remove the line that does not belong.";
+    /// Two keys have the same sequence number.
+    SeqDuplicate "seq-duplicate" Error
+        "Every write has a number of its own; object ids are such numbers, so two objects could be taken for one."
+        "Take a new dump from one node.";
+    /// A key has the sequence number 0.
+    SeqZero "seq-zero" Error
+        "0 means that a key does not exist: servers would not see this one."
+        "Take a new dump; compare the line with another copy.";
+    /// The `Sequences` line is missing.
+    SequencesMissing "sequences-missing" Error
+        "The next write would get a number, and the next object an id, that are already in use."
+        "Take a new dump, or fetch the file again.";
+    /// The `Sequences` line occurs twice.
+    SequencesRepeated "sequences-repeated" Error
+        "It is not clear which one counts: two dumps were joined, or lines were copied."
+        "Keep the line with the larger value only if both parts belong to one cluster.";
+    /// `Sequences` has a key that no server of today knows.
+    SequencesKey "sequences-key" Warning
+        "Only generic-kv counts since 2022-05; the official import takes the value of the last line, whatever its key."
+        "Nothing for a dump of that age; else remove the line.";
+    /// `Sequences` is below the largest sequence number in use.
+    SequencesBehind "sequences-behind" Error
+        "The next write would get a number, and the next object an id, that are already in use."
+        "Take a new dump; lines of another dump may have been mixed in.";
+    /// The expiry index has an entry without its key.
+    ExpireWithoutKey "expire-without-key" Error
+        "Either the key's line is missing (the dump was cut), or the entry is stale: then the server deletes the live key of that name at its next timed write."
+        "Compare with the manifest or another copy; if the dump is complete, rewrite it with --repair expire.";
+    /// A key expires but is not in the expiry index.
+    KeyWithoutExpire "key-without-expire" Error
+        "The server never removes the key, though clients no longer see it."
+        "Rewrite the dump with --repair expire.";
+    /// An entry of the expiry index and its key disagree.
+    ExpireMismatch "expire-mismatch" Error
+        "The server deletes the live key at the wrong time, or, before 1.2.784, stops."
+        "Rewrite the dump with --repair expire.";
+    /// The expiry index is not in ascending order.
+    ExpireUnsorted "expire-unsorted" Error
+        "Servers write it sorted by time and sequence number, and importers build a sorted table from it."
+        "Take a new dump, or rewrite it with --repair expire.";
+    /// The expiry index has an entry twice.
+    ExpireDuplicate "expire-duplicate" Error
+        "It is not clear which one counts: two dumps were joined, or lines were copied."
+        "Take a new dump, or rewrite it with --repair expire.";
+    /// Keys expire, and the dump has no expiry index at all.
+    ExpireIndexAbsent "expire-index-absent" Warning
+        "Releases before 0.8.97 had none; servers of today never remove such keys."
+        "Rewrite the dump with --repair expire before restoring it.";
+    /// The state machine has no `LastApplied` line.
+    LastAppliedMissing "last-applied-missing" Error
+        "The server would apply the whole log again on top of a state that already holds it."
+        "Take a new dump, or fetch the file again.";
+    /// The state machine has no `LastMembership` line.
+    MembershipMissing "membership-missing" Error
+        "The node does not know its cluster; the line is always written beside LastApplied."
+        "Take a new dump, or restore with --id and --initial-cluster.";
+    /// A `StateMachineMeta` line occurs twice.
+    StateMachineMetaRepeated "state-machine-meta-repeated" Error
+        "It is not clear which one counts: two dumps were joined, or lines were copied."
+        "Keep the line that belongs to this dump.";
+    /// The log was purged, but the dump has no state machine.
+    StateMachineMissing "state-machine-missing" Error
+        "What the purged entries wrote is lost: the dump was cut after the log."
+        "Take a new dump, or fetch the file again.";
+    /// The dump has no state machine; the log holds everything.
+    NoSnapshot "no-snapshot" Note
+        "A young cluster has not built a snapshot yet; its state is in the log."
+        "Nothing: a restored node replays the log.";
+    /// Writes were counted, but the dump has no key.
+    KeysMissing "keys-missing" Warning
+        "Either every key was deleted, or the dump was cut before the keys."
+        "Compare with the manifest or the number of keys that `status` shows.";
+    /// The membership has no voter.
+    MembershipEmpty "membership-empty" Error
+        "Nobody can be elected: the restored cluster does not start."
+        "Restore with --id and --initial-cluster.";
+    /// A voter has no node record.
+    VoterWithoutNode "voter-without-node" Error
+        "The other nodes do not know its address, so it can neither vote nor be reached."
+        "Restore with --id and --initial-cluster, naming every node.";
+    /// A learner has no node record.
+    LearnerWithoutNode "learner-without-node" Warning
+        "The other nodes do not know its address, so it gets no data."
+        "Add the node again after the restore.";
+    /// A node record belongs to no member.
+    NodeNotMember "node-not-member" Note
+        "The node left the cluster, or was about to join it."
+        "Nothing.";
+    /// A node has no address.
+    NodeWithoutEndpoint "node-without-endpoint" Error
+        "The node cannot be reached by the others."
+        "Restore with --id and --initial-cluster.";
+    /// Two nodes have the same address.
+    NodeAddressShared "node-address-shared" Error
+        "One process would get the messages of two voters: both are counted as one vote lost."
+        "Restore with --id and --initial-cluster, with one address each.";
+    /// A node record occurs twice.
+    NodeRepeated "node-repeated" Error
+        "It is not clear which address counts: two dumps were joined, or lines were copied."
+        "Keep the line that belongs to this dump.";
+    /// A node's name is not its id.
+    NodeNameMismatch "node-name-mismatch" Warning
+        "Servers name a node by its id; the record may belong to another node."
+        "Check the node's address; a restore with --initial-cluster writes new records.";
+    /// This node's id is not a member of the cluster.
+    OwnIdNotMember "own-id-not-member" Error
+        "A node restored from this dump is not part of its own cluster and does not start."
+        "Restore with --id and --initial-cluster.";
+    /// An object id is larger than the counter that it came from.
+    IdCounterBehind "id-counter-behind" Error
+        "The next object would get an id that exists, and table data lives under ids: two tables would share their files."
+        "Take a new dump; lines of another dump may have been mixed in.";
+    /// The manifest beside the dump is missing.
+    ManifestMissing "manifest-missing" Error
+        "A dump has no trailer: without a manifest a cut between two lines cannot be seen."
+        "Export with this tool, which writes the manifest beside the dump, and keep the two together.";
+    /// There is no manifest, so completeness can't be proven.
+    CompletenessUnproven "completeness-unproven" Note
+        "A dump has no trailer: without a manifest a cut between two lines cannot be seen."
+        "Export with this tool, which writes the manifest beside the dump, and keep the two together.";
+    /// The manifest beside the dump cannot be read.
+    ManifestUnreadable "manifest-unreadable" Error
+        "Whether the dump is complete cannot be told."
+        "Fetch the manifest again, or remove it if it belongs to another file.";
+    /// The dump is not the one that its manifest describes.
+    ManifestMismatch "manifest-mismatch" Error
+        "The dump was cut, changed or exchanged after it was exported."
+        "Fetch the dump again; do not restore this one.";
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+/// A name that is no code.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no finding has the code {0:?}")]
+pub struct UnknownCode(pub String);
+
+impl FromStr for Code {
+    type Err = UnknownCode;
+    fn from_str(name: &str) -> Result<Self, UnknownCode> {
+        let found = Self::ALL.iter().find(|code| code.name() == name);
+        found.copied().ok_or_else(|| UnknownCode(name.to_owned()))
+    }
+}

@@ -1,0 +1,101 @@
+//! Findings: what is wrong with a dump, where, why it matters and what to do.
+
+use std::collections::BTreeMap;
+
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+
+use super::{Code, Severity};
+use crate::frame::Line;
+
+/// A place in a dump.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Place {
+    /// The line, counted from 1.
+    pub line: u64,
+    /// The byte in the dump, counted from 0.
+    pub offset_bytes: u64,
+}
+
+impl Place {
+    /// The start of a line.
+    pub const fn of(line: &Line<'_>) -> Self {
+        Self { line: line.number, offset_bytes: line.offset_bytes }
+    }
+}
+
+/// One thing that is wrong with, or worth knowing of, a dump.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The kind of finding.
+    pub code: Code,
+    /// Where, none when it is about the dump as a whole.
+    pub place: Option<Place>,
+    /// What was found, with the names and numbers of this dump.
+    pub message: String,
+}
+
+impl Finding {
+    /// How bad it is.
+    pub const fn severity(&self) -> Severity {
+        self.code.severity()
+    }
+}
+
+impl Serialize for Finding {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Finding", 7)?;
+        fields.serialize_field("code", &self.code)?;
+        fields.serialize_field("severity", &self.severity())?;
+        fields.serialize_field("line", &self.place.map(|place| place.line))?;
+        fields.serialize_field("offset_bytes", &self.place.map(|place| place.offset_bytes))?;
+        fields.serialize_field("message", &self.message)?;
+        fields.serialize_field("why", self.code.why())?;
+        fields.serialize_field("help", self.code.help())?;
+        fields.end()
+    }
+}
+
+/// How many findings of one code are kept; the rest is counted.
+const KEPT_PER_CODE: u64 = 20;
+
+/// Collects findings; a file of garbage yields a bounded number of them.
+#[derive(Debug, Default)]
+pub struct Findings {
+    kept: Vec<Finding>,
+    counts: BTreeMap<Code, u64>,
+}
+
+impl Findings {
+    /// Adds a finding at a place; `message` is only made when the finding is kept.
+    pub fn add(&mut self, code: Code, place: impl Into<Option<Place>>, message: impl Into<String>) {
+        let count = self.counts.entry(code).or_default();
+        *count += 1;
+        if *count <= KEPT_PER_CODE {
+            self.kept.push(Finding { code, place: place.into(), message: message.into() });
+        }
+    }
+
+    /// How often each code was found, those that were not kept included.
+    pub const fn counts(&self) -> &BTreeMap<Code, u64> {
+        &self.counts
+    }
+
+    /// How many findings have this severity, those that were not kept included.
+    pub fn count_of(&self, severity: Severity) -> u64 {
+        let of_severity = |(code, _): &(&Code, &u64)| code.severity() == severity;
+        self.counts.iter().filter(of_severity).map(|(_, count)| count).sum()
+    }
+
+    /// The findings that were kept, in the order of their places; those about the whole last.
+    pub fn kept(&self) -> &[Finding] {
+        &self.kept
+    }
+
+    /// Puts the kept findings in order.
+    pub(super) fn sort(&mut self) {
+        self.kept.sort_by_key(|finding| {
+            (finding.place.is_none(), finding.place, finding.severity(), finding.code)
+        });
+    }
+}

@@ -1,0 +1,143 @@
+//! The header's neighbours: node id, vote, committed and purged, in the lines of every age.
+
+use super::{Code, Findings, Place, Summary};
+use crate::record::{
+    DataVersion, LogId, LogMetaValue, NodeId, RaftStateKey, RaftStateValue, Record, Vote,
+};
+
+/// One value of the Raft state: not seen, null, or there.
+#[derive(Debug, Clone, Copy)]
+struct Slot<T> {
+    value: Option<T>,
+    seen: Option<Place>,
+}
+
+impl<T> Default for Slot<T> {
+    fn default() -> Self {
+        Self { value: None, seen: None }
+    }
+}
+
+impl<T> Slot<T> {
+    fn set(&mut self, value: Option<T>, name: &str, place: Place, findings: &mut Findings) {
+        if let Some(first) = self.seen {
+            let message = format!("{name} again; the first one is in line {}", first.line);
+            findings.add(Code::RaftStateRepeated, place, message);
+        } else {
+            self.seen = Some(place);
+            self.value = value;
+        }
+    }
+}
+
+/// Collects the Raft state and checks that each part is there once.
+#[derive(Debug, Default)]
+pub(super) struct RaftStateCheck {
+    node_id: Slot<NodeId>,
+    vote: Slot<Vote>,
+    committed: Slot<LogId>,
+    purged: Slot<LogId>,
+}
+
+impl RaftStateCheck {
+    pub(super) fn line(&mut self, record: &Record<'_>, place: Place, findings: &mut Findings) {
+        match record {
+            Record::NodeId(id) => self.node_id.set(*id, "NodeId", place, findings),
+            Record::Vote(vote) => self.vote.set(*vote, "Vote", place, findings),
+            Record::Committed(id) => self.committed.set(*id, "Committed", place, findings),
+            Record::Purged(id) => self.purged.set(*id, "Purged", place, findings),
+            Record::LogMeta(meta) => {
+                let LogMetaValue::LogId(id) = meta.value;
+                self.purged.set(Some(id), "LastPurged", place, findings);
+            }
+            Record::RaftStateKV(state) => match (state.key, state.value) {
+                (RaftStateKey::Id, RaftStateValue::NodeId(id)) => {
+                    self.node_id.set(Some(id), "Id", place, findings);
+                }
+                (RaftStateKey::HardState, RaftStateValue::HardState(vote)) => {
+                    self.vote.set(Some(vote), "HardState", place, findings);
+                }
+                (RaftStateKey::Committed, RaftStateValue::Committed(id)) => {
+                    self.committed.set(id, "Committed", place, findings);
+                }
+                (RaftStateKey::StateMachineId, RaftStateValue::StateMachineId(..)) => {}
+                (key, value) => {
+                    let message = format!("RaftStateKV: the key {key:?} has the value {value:?}");
+                    findings.add(Code::WrongShape, place, message);
+                }
+            },
+            _ => {}
+        }
+    }
+
+    /// How far the log is purged, as far as the lines so far tell.
+    pub(super) const fn purged(&self) -> Option<LogId> {
+        self.purged.value
+    }
+
+    fn missing(&self, version: DataVersion) -> Vec<&'static str> {
+        let mut missing = Vec::new();
+        if version >= DataVersion::V004 {
+            let lines = [
+                ("NodeId", self.node_id.seen),
+                ("Vote", self.vote.seen),
+                ("Committed", self.committed.seen),
+                ("Purged", self.purged.seen),
+            ];
+            missing.extend(lines.iter().filter(|(_, seen)| seen.is_none()).map(|(name, _)| *name));
+        } else if self.node_id.seen.is_none() {
+            missing.push("Id");
+        }
+        missing
+    }
+
+    pub(super) fn finish(self, summary: &mut Summary, findings: &mut Findings) {
+        let version = summary.version.unwrap_or(DataVersion::V004);
+        let nothing = [self.node_id.seen, self.vote.seen, self.committed.seen, self.purged.seen]
+            .iter()
+            .all(Option::is_none);
+        let missing = self.missing(version);
+        if nothing && summary.log.entries == 0 {
+            findings.add(Code::NoRaftLog, None, "no line of the Raft log or state");
+        } else if !missing.is_empty() {
+            let message = format!("no line {}", missing.join(", "));
+            findings.add(Code::RaftStateMissing, None, message);
+        }
+        if let (Some(place), None) = (self.node_id.seen, self.node_id.value) {
+            findings.add(Code::NodeIdNull, place, "NodeId is null");
+        }
+        summary.node_id = self.node_id.value;
+        summary.vote = self.vote.value;
+        summary.committed = self.committed.value;
+        summary.purged = self.purged.value;
+        self.against_log(summary, findings);
+    }
+
+    fn against_log(&self, summary: &Summary, findings: &mut Findings) {
+        match (self.vote.value, summary.log.last) {
+            (None, Some(last)) => {
+                let message = format!("the log ends at {last}, the vote is missing");
+                findings.add(Code::VoteMissing, self.vote.seen, message);
+            }
+            (Some(vote), Some(last)) if vote.leader_id < last.leader_id => {
+                let message = format!("the vote is {vote}, the log ends at {last}");
+                findings.add(Code::VoteBehindLog, self.vote.seen, message);
+            }
+            _ => {}
+        }
+        let reached = summary.last_log_id().map(|id| id.index);
+        if let Some(committed) = self.committed.value
+            && Some(committed.index) > reached
+        {
+            let end = summary.last_log_id().map_or("nothing".to_owned(), |id| id.to_string());
+            let message = format!("committed is {committed}, but the dump ends at {end}");
+            findings.add(Code::CommittedBeyondLog, self.committed.seen, message);
+        }
+        if let (Some(purged), Some(applied)) = (self.purged.value, summary.last_applied)
+            && purged.index > applied.index
+        {
+            let message = format!("purged is {purged}, the state machine holds up to {applied}");
+            findings.add(Code::PurgedBeyondApplied, self.purged.seen, message);
+        }
+    }
+}

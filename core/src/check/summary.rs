@@ -1,0 +1,140 @@
+//! What a dump holds, in numbers.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::record::{DataVersion, Kind, LogId, Node, NodeId, Record, StoredMembership, Vote};
+
+/// Lines and bytes of one kind or prefix.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Tally {
+    /// How many lines.
+    pub lines: u64,
+    /// How many bytes they take in the dump, line ends included.
+    pub bytes: u64,
+}
+
+impl Tally {
+    fn add(&mut self, bytes: u64) {
+        self.lines += 1;
+        self.bytes += bytes;
+    }
+}
+
+/// The Raft log of a dump.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct LogSummary {
+    /// The first entry.
+    pub first: Option<LogId>,
+    /// The last entry.
+    pub last: Option<LogId>,
+    /// How many entries there are.
+    pub entries: u64,
+    /// How many entries of each payload or command there are.
+    pub commands: BTreeMap<&'static str, u64>,
+    /// How many entries the state machine does not hold yet.
+    pub entries_beyond_snapshot: u64,
+    /// The payloads and commands of those.
+    pub commands_beyond_snapshot: BTreeMap<&'static str, u64>,
+}
+
+/// What a dump holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// How many lines, broken ones included.
+    pub lines: u64,
+    /// How many bytes.
+    pub bytes: u64,
+    /// The data version, none when the header names one that this release does not know.
+    pub version: Option<DataVersion>,
+    /// The node that the dump was taken from.
+    pub node_id: Option<NodeId>,
+    /// Its vote.
+    pub vote: Option<Vote>,
+    /// How far the log was committed.
+    pub committed: Option<LogId>,
+    /// How far the log was purged.
+    pub purged: Option<LogId>,
+    /// The Raft log.
+    pub log: LogSummary,
+    /// The last entry that the state machine holds.
+    pub last_applied: Option<LogId>,
+    /// The membership in the state machine.
+    pub last_membership: Option<StoredMembership>,
+    /// The nodes in the state machine.
+    pub nodes: BTreeMap<NodeId, Node>,
+    /// The last sequence number that was given out.
+    pub sequence: Option<u64>,
+    /// How many keys the state machine has.
+    pub keys: u64,
+    /// How many of them expire.
+    pub expiring_keys: u64,
+    /// Lines and bytes of each kind.
+    pub kinds: BTreeMap<Kind, Tally>,
+    /// Keys and bytes of each first path segment of the keys.
+    pub prefixes: BTreeMap<String, Tally>,
+}
+
+impl Summary {
+    /// The last log entry, or the last applied one when the log has none.
+    pub fn last_log_id(&self) -> Option<LogId> {
+        self.log.last.max(self.last_applied).max(self.purged)
+    }
+}
+
+/// How many prefixes are told apart; the rest is counted under [`OTHER_PREFIXES`].
+const MOST_PREFIXES: usize = 1000;
+
+/// The name under which keys are counted once there are too many prefixes.
+pub const OTHER_PREFIXES: &str = "(other prefixes)";
+
+/// Counts lines and bytes per kind and per prefix.
+#[derive(Debug, Default)]
+pub(super) struct Tallies {
+    kinds: BTreeMap<Kind, Tally>,
+    prefixes: BTreeMap<String, Tally>,
+    /// The prefix of the line before and what has been counted for it: keys come sorted.
+    current: (String, Tally),
+}
+
+impl Tallies {
+    pub(super) fn line(&mut self, record: &Record<'_>, bytes: u64) {
+        self.kinds.entry(record.kind()).or_default().add(bytes);
+        if let Record::GenericKV(kv) = record {
+            let prefix = first_segment(&kv.key);
+            if self.current.0 != prefix {
+                self.close_prefix();
+                prefix.clone_into(&mut self.current.0);
+            }
+            self.current.1.add(bytes);
+        }
+    }
+
+    fn close_prefix(&mut self) {
+        let (prefix, tally) = std::mem::take(&mut self.current);
+        if tally.lines == 0 {
+            return;
+        }
+        let known = self.prefixes.contains_key(&prefix);
+        let name = if known || self.prefixes.len() < MOST_PREFIXES {
+            prefix
+        } else {
+            OTHER_PREFIXES.to_owned()
+        };
+        let total = self.prefixes.entry(name).or_default();
+        total.lines += tally.lines;
+        total.bytes += tally.bytes;
+    }
+
+    pub(super) fn into_summary(mut self, summary: &mut Summary) {
+        self.close_prefix();
+        summary.kinds = self.kinds;
+        summary.prefixes = self.prefixes;
+    }
+}
+
+/// The key up to its first `/`, which is included; the whole key when it has none.
+fn first_segment(key: &str) -> &str {
+    key.split_inclusive('/').next().unwrap_or_default()
+}
