@@ -1,2 +1,68 @@
-//! The command line.
-fn main() {}
+//! `databend-metactl`: reads the command line, runs the command, reports how it ended.
+
+mod args;
+mod command;
+mod failure;
+mod input;
+mod output;
+mod progress;
+mod report;
+mod style;
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use crate::args::{Cli, Command};
+use crate::command::Outcome;
+use crate::progress::{Progress, Quiet};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse_from(args::with_subcommand(std::env::args_os())) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    let progress = Progress::new(if cli.quiet { Quiet::Yes } else { Quiet::No });
+    let ended = run(&cli.command, &progress);
+    progress.finish();
+    match ended {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Findings) => ExitCode::from(1),
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            failure::print(&error);
+            ExitCode::from(3)
+        }
+    }
+}
+
+fn run(command: &Command, progress: &Progress) -> anyhow::Result<Outcome> {
+    match command {
+        Command::Validate(args) => command::validate::run(args, progress),
+        Command::Inspect(args) => command::inspect::run(args, progress),
+        Command::Export(_) | Command::Import(_) | Command::Rewrite(_) => anyhow::bail!("later"),
+        Command::Completions { shell } => {
+            clap_complete::generate(
+                *shell,
+                &mut Cli::command(),
+                "databend-metactl",
+                &mut io::stdout(),
+            );
+            Ok(Outcome::Done)
+        }
+        Command::Man => {
+            clap_mangen::Man::new(Cli::command()).render(&mut io::stdout())?;
+            Ok(Outcome::Done)
+        }
+    }
+}
+
+/// Whether the reader of our output has gone: `export | head` is no failure.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<io::Error>()
+            .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    })
+}

@@ -39,7 +39,8 @@ impl ClusterCheck {
             }
             (StateMachineKey::LastMembership, StateMachineValue::Membership(membership)) => {
                 let first = self.membership.as_ref().map(|(_, first)| *first);
-                self.membership.get_or_insert_with(|| (membership.clone(), place));
+                self.membership
+                    .get_or_insert_with(|| (membership.clone(), place));
                 first
             }
             (StateMachineKey::Initialized, StateMachineValue::Bool(_)) => None,
@@ -50,7 +51,10 @@ impl ClusterCheck {
             }
         };
         if let Some(first) = repeated {
-            let message = format!("{:?} again; the first one is in line {}", meta.key, first.line);
+            let message = format!(
+                "{:?} again; the first one is in line {}",
+                meta.key, first.line
+            );
             findings.add(Code::StateMachineMetaRepeated, place, message);
         }
     }
@@ -84,7 +88,10 @@ impl ClusterCheck {
             }
         } else if self.last_applied.is_none() {
             // Without anything applied the line is left out, and the membership is empty.
-            let applied = self.membership.as_ref().and_then(|(stored, _)| stored.log_id);
+            let applied = self
+                .membership
+                .as_ref()
+                .and_then(|(stored, _)| stored.log_id);
             if applied.is_some() || summary.sequence.is_some_and(|sequence| sequence > 0) {
                 findings.add(Code::LastAppliedMissing, None, "no line LastApplied");
             }
@@ -95,15 +102,22 @@ impl ClusterCheck {
         }
         self.effective(log, summary, findings);
         summary.last_membership = self.membership.map(|(membership, _)| membership);
-        summary.nodes = self.nodes.into_iter().map(|(id, (node, _))| (id, node)).collect();
+        summary.nodes = self
+            .nodes
+            .into_iter()
+            .map(|(id, (node, _))| (id, node))
+            .collect();
     }
 
     /// Checks the cluster that a restored node will see: the state with the log on top.
     fn effective(&self, log: &LogCheck, summary: &Summary, findings: &mut Findings) {
         let applied = self.last_applied().map(|id| id.index);
         let beyond = |index: u64| applied.is_none_or(|applied| index > applied);
-        let mut nodes: BTreeMap<NodeId, (&Node, Option<Place>)> =
-            self.nodes.iter().map(|(id, (node, place))| (*id, (node, Some(*place)))).collect();
+        let mut nodes: BTreeMap<NodeId, (&Node, Option<Place>)> = self
+            .nodes
+            .iter()
+            .map(|(id, (node, place))| (*id, (node, Some(*place))))
+            .collect();
         for (id, (index, node)) in &log.node_changes {
             match node {
                 _ if !beyond(*index) => {}
@@ -116,9 +130,10 @@ impl ClusterCheck {
             }
         }
         endpoints(&nodes, findings);
-        let in_log = log.membership.as_ref().filter(|stored| {
-            stored.log_id.is_some_and(|id| beyond(id.index))
-        });
+        let in_log = log
+            .membership
+            .as_ref()
+            .filter(|stored| stored.log_id.is_some_and(|id| beyond(id.index)));
         let in_state = self.membership.as_ref();
         let (stored, place) = match (in_log, in_state) {
             (Some(stored), _) => (stored, None),
@@ -132,7 +147,10 @@ impl ClusterCheck {
         if let Some(own) = summary.node_id
             && !stored.membership.nodes.contains_key(&own)
         {
-            let message = format!("this node is {own}, the members are {}", ids(&stored.membership.nodes));
+            let message = format!(
+                "this node is {own}, the members are {}",
+                ids(&stored.membership.nodes)
+            );
             findings.add(Code::OwnIdNotMember, place, message);
         }
     }
@@ -168,14 +186,21 @@ fn members(
         let message = format!("voter {id} has no node record; there are {}", ids(nodes));
         findings.add(Code::VoterWithoutNode, place, message);
     }
-    for id in stored.membership.learners().iter().filter(|id| !nodes.contains_key(id)) {
+    for id in stored
+        .membership
+        .learners()
+        .iter()
+        .filter(|id| !nodes.contains_key(id))
+    {
         let message = format!("learner {id} has no node record; there are {}", ids(nodes));
         findings.add(Code::LearnerWithoutNode, place, message);
     }
     for (id, (_, at)) in nodes {
         if !voters.contains(id) && !stored.membership.nodes.contains_key(id) {
-            let message =
-                format!("node {id}; the members are {}", ids(&stored.membership.nodes));
+            let message = format!(
+                "node {id}; the members are {}",
+                ids(&stored.membership.nodes)
+            );
             findings.add(Code::NodeNotMember, *at, message);
         }
     }
@@ -186,5 +211,8 @@ fn ids<V>(map: &BTreeMap<NodeId, V>) -> String {
     if map.is_empty() {
         return "none".to_owned();
     }
-    map.keys().map(NodeId::to_string).collect::<Vec<_>>().join(", ")
+    map.keys()
+        .map(NodeId::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
 }

@@ -19,7 +19,10 @@ impl Waiting {
     fn new(at: ExpireKey, key: &str, place: Place) -> Self {
         let offset = u128::from(place.offset_bytes) << 76;
         let line = u128::from(place.line & ((1 << 44) - 1)) << 32;
-        Self { at, packed: offset | line | (u128::from(digest(key)) << 1) }
+        Self {
+            at,
+            packed: offset | line | (u128::from(digest(key)) << 1),
+        }
     }
 
     const fn place(self) -> Place {
@@ -123,7 +126,8 @@ impl ExpireCheck {
     /// Ticks off what waits under `seq`, once.
     fn take(&mut self, seq: u64) -> Option<Waiting> {
         if !self.sorted {
-            self.waiting.sort_unstable_by_key(|waiting| (waiting.at.seq, waiting.place()));
+            self.waiting
+                .sort_unstable_by_key(|waiting| (waiting.at.seq, waiting.place()));
             self.sorted = true;
         }
         let from = self.waiting.partition_point(|waiting| waiting.at.seq < seq);
@@ -154,7 +158,10 @@ impl ExpireCheck {
         for waiting in self.waiting {
             let ExpireKey { time_ms, seq } = waiting.at;
             let (code, message) = if self.first == Some(Side::Keys) {
-                (Code::KeyWithoutExpire, format!("no entry ({time_ms}, {seq}) for the key"))
+                (
+                    Code::KeyWithoutExpire,
+                    format!("no entry ({time_ms}, {seq}) for the key"),
+                )
             } else {
                 let message = format!("no key has the sequence number {seq} and expires");
                 (Code::ExpireWithoutKey, message)
@@ -167,7 +174,10 @@ impl ExpireCheck {
 fn compare(at: ExpireKey, key: &str, other: Waiting, place: Place, findings: &mut Findings) {
     let line = other.place().line;
     if other.key_digest() != digest(key) {
-        let message = format!("{key:?} has seq {} here, another key has it in line {line}", at.seq);
+        let message = format!(
+            "{key:?} has seq {} here, another key has it in line {line}",
+            at.seq
+        );
         findings.add(Code::ExpireMismatch, place, message);
     } else if other.at.time_ms != at.time_ms {
         let message = format!(

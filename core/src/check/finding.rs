@@ -20,7 +20,10 @@ pub struct Place {
 impl Place {
     /// The start of a line.
     pub const fn of(line: &Line<'_>) -> Self {
-        Self { line: line.number, offset_bytes: line.offset_bytes }
+        Self {
+            line: line.number,
+            offset_bytes: line.offset_bytes,
+        }
     }
 }
 
@@ -60,8 +63,9 @@ impl Serialize for Finding {
 const KEPT_PER_CODE: u64 = 20;
 
 /// Collects findings; a file of garbage yields a bounded number of them.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize)]
 pub struct Findings {
+    #[serde(rename = "findings")]
     kept: Vec<Finding>,
     counts: BTreeMap<Code, u64>,
 }
@@ -72,7 +76,11 @@ impl Findings {
         let count = self.counts.entry(code).or_default();
         *count += 1;
         if *count <= KEPT_PER_CODE {
-            self.kept.push(Finding { code, place: place.into(), message: message.into() });
+            self.kept.push(Finding {
+                code,
+                place: place.into(),
+                message: message.into(),
+            });
         }
     }
 
@@ -84,7 +92,11 @@ impl Findings {
     /// How many findings have this severity, those that were not kept included.
     pub fn count_of(&self, severity: Severity) -> u64 {
         let of_severity = |(code, _): &(&Code, &u64)| code.severity() == severity;
-        self.counts.iter().filter(of_severity).map(|(_, count)| count).sum()
+        self.counts
+            .iter()
+            .filter(of_severity)
+            .map(|(_, count)| count)
+            .sum()
     }
 
     /// The findings that were kept, in the order of their places; those about the whole last.
@@ -95,7 +107,12 @@ impl Findings {
     /// Puts the kept findings in order.
     pub(super) fn sort(&mut self) {
         self.kept.sort_by_key(|finding| {
-            (finding.place.is_none(), finding.place, finding.severity(), finding.code)
+            (
+                finding.place.is_none(),
+                finding.place,
+                finding.severity(),
+                finding.code,
+            )
         });
     }
 }

@@ -26,7 +26,13 @@ pub(super) struct KeysCheck {
 
 impl KeysCheck {
     /// A `Sequences` line.
-    pub(super) fn sequence(&mut self, key: &str, value: u64, place: Place, findings: &mut Findings) {
+    pub(super) fn sequence(
+        &mut self,
+        key: &str,
+        value: u64,
+        place: Place,
+        findings: &mut Findings,
+    ) {
         if key != "generic-kv" {
             findings.add(Code::SequencesKey, place, format!("the key is {key:?}"));
         } else if let Some((_, first)) = self.sequence {
@@ -38,7 +44,13 @@ impl KeysCheck {
     }
 
     /// A `GenericKV` line.
-    pub(super) fn key(&mut self, key: &str, value: &SeqV<'_>, place: Place, findings: &mut Findings) {
+    pub(super) fn key(
+        &mut self,
+        key: &str,
+        value: &SeqV<'_>,
+        place: Place,
+        findings: &mut Findings,
+    ) {
         self.keys += 1;
         match self.last_key.as_deref() {
             Some(last) if last == key => {
@@ -53,9 +65,16 @@ impl KeysCheck {
         last_key.clear();
         last_key.push_str(key);
         if value.seq == 0 {
-            findings.add(Code::SeqZero, place, format!("{key:?} has the sequence number 0"));
+            findings.add(
+                Code::SeqZero,
+                place,
+                format!("{key:?} has the sequence number 0"),
+            );
         } else if !self.seqs.insert(value.seq) {
-            let message = format!("{key:?} has the sequence number {} of another key", value.seq);
+            let message = format!(
+                "{key:?} has the sequence number {} of another key",
+                value.seq
+            );
             findings.add(Code::SeqDuplicate, place, message);
         }
         self.largest_seq = self.largest_seq.max(value.seq);
@@ -63,13 +82,17 @@ impl KeysCheck {
     }
 
     fn object_id(&mut self, key: &str, seq: u64, place: Place) {
-        let Some(path) = key.strip_prefix("__fd_") else { return };
+        let Some(path) = key.strip_prefix("__fd_") else {
+            return;
+        };
         if let Some(counter) = path.strip_prefix("id_gen/") {
             let kind = counter.strip_suffix("_id").unwrap_or(counter);
             keep_largest(&mut self.counters, kind, seq, place);
             return;
         }
-        let Some((kind, ids)) = path.split_once("_by_id/") else { return };
+        let Some((kind, ids)) = path.split_once("_by_id/") else {
+            return;
+        };
         // Some kinds have a tenant in between: the id is the last segment either way.
         let id = ids.rsplit('/').next().and_then(|id| id.parse().ok());
         if let (Some(id), false) = (id, kind.contains('/')) {
@@ -87,8 +110,10 @@ impl KeysCheck {
                 findings.add(Code::SequencesMissing, None, message);
             }
             Some((value, place)) if value < self.largest_seq => {
-                let message =
-                    format!("generic-kv is {value}, a key has the number {}", self.largest_seq);
+                let message = format!(
+                    "generic-kv is {value}, a key has the number {}",
+                    self.largest_seq
+                );
                 findings.add(Code::SequencesBehind, place, message);
             }
             Some((value, place)) if value > 0 && self.keys == 0 => {
@@ -98,7 +123,9 @@ impl KeysCheck {
             _ => {}
         }
         for (kind, (largest, place)) in &self.ids {
-            let Some((given, counter)) = self.counters.get(kind) else { continue };
+            let Some((given, counter)) = self.counters.get(kind) else {
+                continue;
+            };
             if largest > given {
                 let message = format!(
                     "the {kind} id {largest} is in use, the counter in line {} is at {given}",

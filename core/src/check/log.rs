@@ -126,7 +126,10 @@ impl LogCheck {
         let known = self.membership.as_ref().and_then(|known| known.log_id);
         if known.is_none_or(|known| known.index <= log_id.index) {
             let membership = membership.clone();
-            self.membership = Some(StoredMembership { log_id: Some(log_id), membership });
+            self.membership = Some(StoredMembership {
+                log_id: Some(log_id),
+                membership,
+            });
         }
     }
 
@@ -150,19 +153,29 @@ impl LogCheck {
     }
 
     fn change_node(&mut self, id: NodeId, index: u64, node: Option<&Node>) {
-        if self.node_changes.get(&id).is_none_or(|(known, _)| *known <= index) {
+        if self
+            .node_changes
+            .get(&id)
+            .is_none_or(|(known, _)| *known <= index)
+        {
             self.node_changes.insert(id, (index, node.cloned()));
         }
     }
 
     fn count(&mut self, index: u64, name: &str) {
-        let number = NAMES.iter().position(|known| *known == name).unwrap_or_default();
+        let number = NAMES
+            .iter()
+            .position(|known| *known == name)
+            .unwrap_or_default();
         let number = u8::try_from(number).unwrap_or_default();
         match self.runs.last_mut() {
             Some(run) if run.first_index.checked_add(run.names.len() as u64) == Some(index) => {
                 run.names.push(number);
             }
-            _ => self.runs.push(Run { first_index: index, names: vec![number] }),
+            _ => self.runs.push(Run {
+                first_index: index,
+                names: vec![number],
+            }),
         }
     }
 
@@ -175,7 +188,9 @@ impl LogCheck {
         };
         for run in &self.runs {
             for (index, number) in (run.first_index..).zip(&run.names) {
-                let Some(name) = NAMES.get(usize::from(*number)) else { continue };
+                let Some(name) = NAMES.get(usize::from(*number)) else {
+                    continue;
+                };
                 *summary.commands.entry(name).or_default() += 1;
                 if last_applied.is_none_or(|applied| index > applied.index) {
                     summary.entries_beyond_snapshot += 1;

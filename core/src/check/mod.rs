@@ -18,16 +18,19 @@ pub use code::{Code, Severity, UnknownCode};
 pub use finding::{Finding, Findings, Place};
 pub use summary::{LogSummary, OTHER_PREFIXES, Summary, Tally};
 
+use serde::Serialize;
+
 use crate::frame::Line;
 use crate::record::{DataHeader, DataVersion, ExpireKey, Keyed, Record, Text, Tree};
 use crate::scan::{LineError, ScannedLine, scan_line};
 
-/// What was found in a dump.
-#[derive(Debug, Default)]
+/// What was found in a dump. Its JSON form is the same in the terminal and in the browser.
+#[derive(Debug, Default, Serialize)]
 pub struct Report {
     /// What the dump holds.
     pub summary: Summary,
     /// What is wrong with it, or worth knowing.
+    #[serde(flatten)]
     pub findings: Findings,
 }
 
@@ -72,7 +75,8 @@ impl Checker {
         self.lines += 1;
         self.bytes += len_bytes;
         if line.bytes.ends_with(b"\r") {
-            self.findings.add(Code::CarriageReturn, place, "the line ends in CR LF");
+            self.findings
+                .add(Code::CarriageReturn, place, "the line ends in CR LF");
         }
         match scanned {
             Ok(scanned) => {
@@ -104,7 +108,10 @@ impl Checker {
             if let Some(rest) = line.bytes.get(3..) {
                 self.lines -= 1;
                 self.bytes -= rest.len() as u64 + u64::from(line.terminated);
-                self.line(&Line { bytes: rest, ..*line });
+                self.line(&Line {
+                    bytes: rest,
+                    ..*line
+                });
             }
             return;
         }
@@ -119,7 +126,14 @@ impl Checker {
             LineError::OutOfRange { .. } => Code::OutOfRange,
         };
         let offset_bytes = place.offset_bytes.saturating_add(error.column());
-        self.findings.add(code, Place { offset_bytes, ..place }, error.to_string());
+        self.findings.add(
+            code,
+            Place {
+                offset_bytes,
+                ..place
+            },
+            error.to_string(),
+        );
         // A broken first line may have been the header; what follows is not a V0 dump for it.
         if line.number == 1 {
             self.version_unknown = true;
@@ -141,7 +155,8 @@ impl Checker {
         }
         self.without_header(record, place);
         let version = self.version.unwrap_or(DataVersion::V004);
-        self.order.line(tree, record, version, place, &mut self.findings);
+        self.order
+            .line(tree, record, version, place, &mut self.findings);
         if matches!(tree, Tree::StateMachine(_)) {
             self.cluster.state_machine_line();
         }
@@ -160,17 +175,22 @@ impl Checker {
                 self.log.entry(entry, version, purged, place, findings);
             }
             Record::Sequences(sequence) => {
-                self.keys.sequence(&sequence.key, sequence.value, place, findings);
+                self.keys
+                    .sequence(&sequence.key, sequence.value, place, findings);
             }
             Record::StateMachineMeta(meta) => self.cluster.meta(meta, place, findings),
             Record::Nodes(node) => self.cluster.node(node.key, &node.value, place, findings),
             Record::Expire(entry) => {
-                self.expire.entry(entry.key, &entry.value.key, place, findings);
+                self.expire
+                    .entry(entry.key, &entry.value.key, place, findings);
             }
             Record::GenericKV(kv) => {
                 self.keys.key(&kv.key, &kv.value, place, findings);
                 if let Some(time_ms) = kv.value.expire_ms() {
-                    let at = ExpireKey { time_ms, seq: kv.value.seq };
+                    let at = ExpireKey {
+                        time_ms,
+                        seq: kv.value.seq,
+                    };
                     self.expire.key(at, &kv.key, place, findings);
                 }
             }
@@ -192,7 +212,8 @@ impl Checker {
             _ => matches!(tree, Tree::StateMachine(_)),
         };
         if tree == Tree::Other {
-            self.findings.add(Code::UnknownTree, place, format!("the tree is {name:?}"));
+            self.findings
+                .add(Code::UnknownTree, place, format!("the tree is {name:?}"));
         } else if !belongs {
             let message = format!("{} in the tree {name:?}", record.kind());
             self.findings.add(Code::KindInWrongTree, place, message);
@@ -204,8 +225,8 @@ impl Checker {
             let message = format!("the key is {:?}", header.key);
             self.findings.add(Code::HeaderKey, place, message);
         }
-        if matches!(tree, Tree::StateMachine(_)) && self.version == Some(DataVersion::V002) {
-            // V002 snapshots start with a header of their own.
+        if matches!(tree, Tree::StateMachine(_)) {
+            self.snapshot_header(&header.value, place);
             return;
         }
         if let Some(first) = self.header {
@@ -230,6 +251,19 @@ impl Checker {
             let target = interrupted.as_deref().unwrap_or("the same version");
             let message = format!("{} was being upgraded to {target}", header.value.version);
             self.findings.add(Code::UpgradeInterrupted, place, message);
+        }
+    }
+
+    /// V002 snapshots start with a header of their own, which tells the version of a dump
+    /// that has no other.
+    fn snapshot_header(&mut self, header: &DataHeader, place: Place) {
+        match (self.header, header.data_version()) {
+            (None, Some(version)) => self.version = Some(version),
+            (Some(_), Some(version)) if Some(version) == self.version => {}
+            _ => {
+                let message = format!("a snapshot of version {:?}", header.version);
+                self.findings.add(Code::HeaderRepeated, place, message);
+            }
         }
     }
 
@@ -282,19 +316,35 @@ impl Checker {
         self.tallies.into_summary(&mut summary);
         if self.lines == 0 {
             findings.add(Code::EmptyDump, None, "the dump is empty");
-            return Report { summary, findings: self.findings };
+            return Report {
+                summary,
+                findings: self.findings,
+            };
+        }
+        if summary.kinds.is_empty() {
+            // Not one line is a record: what a dump lacks is no news then.
+            findings.sort();
+            return Report {
+                summary,
+                findings: self.findings,
+            };
         }
         let last_applied = self.cluster.last_applied();
         summary.last_applied = last_applied;
         summary.log = self.log.summary(last_applied);
         summary.expiring_keys = self.expire.expiring_keys();
-        self.log.finish(self.raft_state.purged(), last_applied, findings);
+        self.log
+            .finish(self.raft_state.purged(), last_applied, findings);
         self.raft_state.finish(&mut summary, findings);
         self.keys.finish(&mut summary, findings);
         self.cluster.finish(&self.log, &mut summary, findings);
-        self.expire.finish(self.version.unwrap_or(DataVersion::V004), findings);
+        self.expire
+            .finish(self.version.unwrap_or(DataVersion::V004), findings);
         findings.sort();
-        Report { summary, findings: self.findings }
+        Report {
+            summary,
+            findings: self.findings,
+        }
     }
 }
 

@@ -63,7 +63,9 @@ impl OrderCheck {
     }
 
     fn ranked(&mut self, record: &Record<'_>, place: Place, findings: &mut Findings) {
-        let Some((rank, name)) = rank(record) else { return };
+        let Some((rank, name)) = rank(record) else {
+            return;
+        };
         match self.highest {
             Some((highest, before)) if rank < highest => {
                 let message = format!("{name} after {before}");

@@ -14,7 +14,10 @@ struct Slot<T> {
 
 impl<T> Default for Slot<T> {
     fn default() -> Self {
-        Self { value: None, seen: None }
+        Self {
+            value: None,
+            seen: None,
+        }
     }
 }
 
@@ -84,7 +87,12 @@ impl RaftStateCheck {
                 ("Committed", self.committed.seen),
                 ("Purged", self.purged.seen),
             ];
-            missing.extend(lines.iter().filter(|(_, seen)| seen.is_none()).map(|(name, _)| *name));
+            missing.extend(
+                lines
+                    .iter()
+                    .filter(|(_, seen)| seen.is_none())
+                    .map(|(name, _)| *name),
+            );
         } else if self.node_id.seen.is_none() {
             missing.push("Id");
         }
@@ -93,9 +101,14 @@ impl RaftStateCheck {
 
     pub(super) fn finish(self, summary: &mut Summary, findings: &mut Findings) {
         let version = summary.version.unwrap_or(DataVersion::V004);
-        let nothing = [self.node_id.seen, self.vote.seen, self.committed.seen, self.purged.seen]
-            .iter()
-            .all(Option::is_none);
+        let nothing = [
+            self.node_id.seen,
+            self.vote.seen,
+            self.committed.seen,
+            self.purged.seen,
+        ]
+        .iter()
+        .all(Option::is_none);
         let missing = self.missing(version);
         if nothing && summary.log.entries == 0 {
             findings.add(Code::NoRaftLog, None, "no line of the Raft log or state");
@@ -129,7 +142,9 @@ impl RaftStateCheck {
         if let Some(committed) = self.committed.value
             && Some(committed.index) > reached
         {
-            let end = summary.last_log_id().map_or("nothing".to_owned(), |id| id.to_string());
+            let end = summary
+                .last_log_id()
+                .map_or("nothing".to_owned(), |id| id.to_string());
             let message = format!("committed is {committed}, but the dump ends at {end}");
             findings.add(Code::CommittedBeyondLog, self.committed.seen, message);
         }

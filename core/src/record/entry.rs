@@ -1,6 +1,8 @@
 //! Raft log entries and the commands in them.
 
-use serde::de::IgnoredAny;
+use std::fmt;
+
+use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::ser::Error as _;
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -146,7 +148,47 @@ pub struct Retired;
 
 impl<'de> Deserialize<'de> for Retired {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        IgnoredAny::deserialize(deserializer).map(|IgnoredAny| Self)
+        // Not `IgnoredAny`: what is recognised must not be reported as an unknown member.
+        deserializer.deserialize_any(Swallow)
+    }
+}
+
+/// Takes any value; the depth is bounded by the deserializer.
+struct Swallow;
+
+impl<'de> Visitor<'de> for Swallow {
+    type Value = Retired;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+    fn visit_unit<E>(self) -> Result<Retired, E> {
+        Ok(Retired)
+    }
+    fn visit_bool<E>(self, _: bool) -> Result<Retired, E> {
+        Ok(Retired)
+    }
+    fn visit_i64<E>(self, _: i64) -> Result<Retired, E> {
+        Ok(Retired)
+    }
+    fn visit_u64<E>(self, _: u64) -> Result<Retired, E> {
+        Ok(Retired)
+    }
+    fn visit_f64<E>(self, _: f64) -> Result<Retired, E> {
+        Ok(Retired)
+    }
+    fn visit_str<E>(self, _: &str) -> Result<Retired, E> {
+        Ok(Retired)
+    }
+    fn visit_bytes<E>(self, _: &[u8]) -> Result<Retired, E> {
+        Ok(Retired)
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Retired, A::Error> {
+        while seq.next_element::<Retired>()?.is_some() {}
+        Ok(Retired)
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Retired, A::Error> {
+        while map.next_entry::<Retired, Retired>()?.is_some() {}
+        Ok(Retired)
     }
 }
 

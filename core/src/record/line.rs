@@ -232,14 +232,11 @@ pub enum Record<'a> {
     GenericKV(#[serde(borrow)] Keyed<Text<'a>, SeqV<'a>>),
     ClientLastResps(#[serde(borrow)] Keyed<Text<'a>, Retired>),
     MetaSrvAddrs(#[serde(borrow)] Keyed<Text<'a>, Text<'a>>),
-    Databases(Keyed<Unread, Unread>),
-    Tables(Keyed<Unread, Unread>),
-    DatabaseLookup(Keyed<Unread, Unread>),
-    TableLookup(Keyed<Unread, Unread>),
+    Databases(Keyed<Retired, Retired>),
+    Tables(Keyed<Retired, Retired>),
+    DatabaseLookup(Keyed<Retired, Retired>),
+    TableLookup(Keyed<Retired, Retired>),
 }
-
-/// A part of a retired record that is recognised but not interpreted.
-pub type Unread = Retired;
 
 impl Record<'_> {
     /// The record's kind.

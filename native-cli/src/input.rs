@@ -1,0 +1,96 @@
+//! Reading a dump: from a file or stdin, compressed or not, line by line.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use metadump::{Line, LineFramer};
+
+use crate::progress::Progress;
+
+/// How much is read at a time.
+const READ_BYTES: usize = 1 << 20;
+
+/// Where a dump comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// Standard input.
+    Stdin,
+    /// A file.
+    File(PathBuf),
+}
+
+impl Source {
+    /// A path from the command line; `-` and none are stdin.
+    pub fn from_arg(path: Option<&Path>) -> Self {
+        match path {
+            Some(path) if path != Path::new("-") => Self::File(path.to_owned()),
+            _ => Self::Stdin,
+        }
+    }
+
+    /// The name for messages.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Stdin => "stdin".to_owned(),
+            Self::File(path) => path.display().to_string(),
+        }
+    }
+
+    /// Opens the source; compressed content is recognised by its first bytes.
+    pub fn open(&self, progress: &Progress) -> Result<Box<dyn Read>> {
+        let raw: Box<dyn Read> = match self {
+            Self::Stdin => Box::new(io::stdin().lock()),
+            Self::File(path) => {
+                let file =
+                    File::open(path).with_context(|| format!("cannot open {}", self.name()))?;
+                let meta = file
+                    .metadata()
+                    .with_context(|| format!("cannot read {}", self.name()))?;
+                if meta.is_dir() {
+                    anyhow::bail!("{} is a directory, not a dump", self.name());
+                }
+                progress.expect_bytes(meta.len());
+                Box::new(file)
+            }
+        };
+        decompressed(progress.watch(raw)).with_context(|| format!("cannot read {}", self.name()))
+    }
+
+    /// Reads all lines, calling `each` for every one in order.
+    pub fn for_each_line(
+        &self,
+        progress: &Progress,
+        mut each: impl FnMut(Line<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let mut input = self.open(progress)?;
+        let mut framer = LineFramer::default();
+        let mut piece = vec![0; READ_BYTES];
+        loop {
+            let read = match input.read(&mut piece) {
+                Ok(0) => break,
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    return Err(error).with_context(|| format!("cannot read {}", self.name()));
+                }
+            };
+            framer.feed(piece.get(..read).unwrap_or_default(), &mut each)?;
+        }
+        framer.finish(each)
+    }
+}
+
+/// Undoes gzip and zstd, told by the magic numbers; everything else passes.
+fn decompressed(raw: impl Read + 'static) -> Result<Box<dyn Read>> {
+    let mut buffered = BufReader::with_capacity(READ_BYTES, raw);
+    let magic = buffered.fill_buf()?;
+    Ok(if magic.starts_with(&[0x1f, 0x8b]) {
+        Box::new(flate2::bufread::MultiGzDecoder::new(buffered))
+    } else if magic.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+        Box::new(zstd::Decoder::with_buffer(buffered)?)
+    } else {
+        Box::new(buffered)
+    })
+}

@@ -1,0 +1,85 @@
+//! Progress on stderr when it is a terminal, one line at the end otherwise.
+
+use std::io::{self, IsTerminal, Read};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// What is told on stderr while and after a command works.
+#[derive(Debug, Clone)]
+pub struct Progress {
+    bar: ProgressBar,
+    quiet: bool,
+}
+
+impl Progress {
+    /// A bar when stderr is a terminal; `quiet` silences everything but errors.
+    pub fn new(quiet: Quiet) -> Self {
+        let quiet = quiet == Quiet::Yes;
+        let bar = if quiet || !io::stderr().is_terminal() {
+            ProgressBar::hidden()
+        } else {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(8));
+            bar.set_style(spinner());
+            bar.enable_steady_tick(Duration::from_millis(200));
+            bar
+        };
+        Self { bar, quiet }
+    }
+
+    /// How many bytes will be read.
+    pub fn expect_bytes(&self, bytes: u64) {
+        self.bar.reset();
+        self.bar.set_length(bytes);
+        self.bar.set_style(bytes_bar());
+    }
+
+    /// Says what is being done.
+    pub fn phase(&self, what: &'static str) {
+        self.bar.set_message(what);
+    }
+
+    /// Counts what is read from `input`.
+    pub fn watch<R: Read>(&self, input: R) -> impl Read + use<R> {
+        self.bar.wrap_read(input)
+    }
+
+    /// Counts bytes.
+    pub fn advance(&self, bytes: u64) {
+        self.bar.inc(bytes);
+    }
+
+    /// Prints a line that stays.
+    pub fn say(&self, line: &str) {
+        if !self.quiet {
+            self.bar.suspend(|| eprintln!("{line}"));
+        }
+    }
+
+    /// Removes the bar.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// Whether to be silent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quiet {
+    /// Errors only.
+    Yes,
+    /// Progress and summaries too.
+    No,
+}
+
+fn spinner() -> ProgressStyle {
+    ProgressStyle::with_template("{spinner} {msg} {bytes} {bytes_per_sec}")
+        .unwrap_or_else(|_| ProgressStyle::default_spinner())
+}
+
+fn bytes_bar() -> ProgressStyle {
+    ProgressStyle::with_template(
+        "{msg} [{bar:30}] {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left",
+    )
+    .unwrap_or_else(|_| ProgressStyle::default_bar())
+    .progress_chars("=> ")
+}

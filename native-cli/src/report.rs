@@ -1,0 +1,218 @@
+//! Prints what was found in a dump.
+
+use std::io::{self, Write};
+
+use metadump::Report;
+use metadump::check::{Finding, Severity, Summary};
+use serde::Serialize;
+
+use crate::style::Style;
+
+/// A report with the name of its dump, as `--format json` prints it.
+#[derive(Serialize)]
+pub struct NamedReport<'a> {
+    /// The dump.
+    pub file: &'a str,
+    /// What was found.
+    #[serde(flatten)]
+    pub report: &'a Report,
+}
+
+/// Prints the findings for people: one block each, then the counts.
+pub fn print_findings(
+    out: &mut impl Write,
+    name: &str,
+    report: &Report,
+    style: Style,
+) -> io::Result<()> {
+    for finding in report.findings.kept() {
+        print_finding(out, name, finding, style)?;
+    }
+    for (code, count) in report.findings.counts() {
+        let kept = report
+            .findings
+            .kept()
+            .iter()
+            .filter(|kept| kept.code == *code)
+            .count() as u64;
+        if *count > kept {
+            writeln!(out, "{name}: {} more {code}\n", count - kept)?;
+        }
+    }
+    writeln!(out, "{name}: {}", verdict(report))
+}
+
+fn print_finding(
+    out: &mut impl Write,
+    name: &str,
+    finding: &Finding,
+    style: Style,
+) -> io::Result<()> {
+    let severity = style.severity(finding.severity());
+    let place = finding.place.map_or(String::new(), |place| {
+        format!(", line {}, byte {}", place.line, place.offset_bytes)
+    });
+    writeln!(
+        out,
+        "{severity}[{}] {name}{place}: {}",
+        finding.code,
+        printable(&finding.message)
+    )?;
+    writeln!(out, "  why:  {}", finding.code.why())?;
+    writeln!(out, "  help: {}\n", finding.code.help())
+}
+
+/// Keys come from whoever wrote the dump: control characters must not reach the terminal.
+pub fn printable(text: &str) -> String {
+    text.chars()
+        .flat_map(|c| {
+            let escaped: Box<dyn Iterator<Item = char>> = if c.is_control() {
+                Box::new(c.escape_default())
+            } else {
+                Box::new([c].into_iter())
+            };
+            escaped
+        })
+        .collect()
+}
+
+/// The counts in a line: `188 lines, V004, 0 errors, 1 warning, 1 note`.
+pub fn verdict(report: &Report) -> String {
+    let version = report
+        .summary
+        .version
+        .map_or("unknown version".to_owned(), |v| v.to_string());
+    let count = |severity| plural(report.findings.count_of(severity), &severity.to_string());
+    format!(
+        "{}, {version}, {}, {}, {}",
+        plural(report.summary.lines, "line"),
+        count(Severity::Error),
+        count(Severity::Warning),
+        count(Severity::Note)
+    )
+}
+
+/// `1 line`, `2 lines`, `1,234 lines`.
+pub fn plural(count: u64, noun: &str) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("{} {noun}{s}", grouped(count))
+}
+
+/// A number with a comma between each three digits.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// Prints what a dump holds, for people.
+pub fn print_summary(out: &mut impl Write, name: &str, summary: &Summary) -> io::Result<()> {
+    let or_none = |text: Option<String>| text.unwrap_or_else(|| "none".to_owned());
+    let mut row = |label: &str, value: String| writeln!(out, "{label:<16} {}", printable(&value));
+    row("dump", name.to_owned())?;
+    row(
+        "size",
+        format!(
+            "{}, {}",
+            plural(summary.bytes, "byte"),
+            plural(summary.lines, "line")
+        ),
+    )?;
+    row(
+        "version",
+        or_none(summary.version.map(|version| version.to_string())),
+    )?;
+    row("node id", or_none(summary.node_id.map(|id| id.to_string())))?;
+    row("vote", or_none(summary.vote.map(|vote| vote.to_string())))?;
+    row(
+        "committed",
+        or_none(summary.committed.map(|id| id.to_string())),
+    )?;
+    row("purged", or_none(summary.purged.map(|id| id.to_string())))?;
+    let log = &summary.log;
+    row(
+        "log",
+        match (log.first, log.last) {
+            (Some(first), Some(last)) => {
+                format!("{first} to {last}, {}", entries(log.entries))
+            }
+            _ => "empty".to_owned(),
+        },
+    )?;
+    for (command, count) in &log.commands {
+        row("", format!("{count:>10}  {command}"))?;
+    }
+    row(
+        "last applied",
+        or_none(summary.last_applied.map(|id| id.to_string())),
+    )?;
+    row("beyond snapshot", entries(log.entries_beyond_snapshot))?;
+    for (command, count) in &log.commands_beyond_snapshot {
+        row("", format!("{count:>10}  {command}"))?;
+    }
+    row(
+        "membership",
+        or_none(summary.last_membership.as_ref().map(membership)),
+    )?;
+    for (id, node) in &summary.nodes {
+        let grpc = node.grpc_api_advertise_address.as_deref().unwrap_or("none");
+        row("node", format!("{id} at {}, gRPC {grpc}", node.endpoint))?;
+    }
+    row("sequence", or_none(summary.sequence.map(grouped)))?;
+    let expiring = grouped(summary.expiring_keys);
+    row(
+        "keys",
+        format!("{}, {expiring} of them expire", grouped(summary.keys)),
+    )?;
+    writeln!(out, "\n{:>12} {:>16}  kind", "lines", "bytes")?;
+    for (kind, tally) in &summary.kinds {
+        writeln!(
+            out,
+            "{:>12} {:>16}  {kind}",
+            grouped(tally.lines),
+            grouped(tally.bytes)
+        )?;
+    }
+    if !summary.prefixes.is_empty() {
+        writeln!(out, "\n{:>12} {:>16}  prefix", "keys", "bytes")?;
+        let mut prefixes: Vec<_> = summary.prefixes.iter().collect();
+        prefixes.sort_by_key(|(name, tally)| (u64::MAX - tally.bytes, *name));
+        for (prefix, tally) in prefixes {
+            let (keys, bytes) = (grouped(tally.lines), grouped(tally.bytes));
+            writeln!(out, "{keys:>12} {bytes:>16}  {}", printable(prefix))?;
+        }
+    }
+    Ok(())
+}
+
+fn entries(count: u64) -> String {
+    if count == 1 {
+        "1 entry".to_owned()
+    } else {
+        format!("{} entries", grouped(count))
+    }
+}
+
+fn membership(stored: &metadump::record::StoredMembership) -> String {
+    let set = |ids: &std::collections::BTreeSet<metadump::record::NodeId>| {
+        let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+        format!("{{{}}}", ids.join(", "))
+    };
+    let voters: Vec<String> = stored.membership.configs.iter().map(set).collect();
+    let learners = stored.membership.learners();
+    let learners = if learners.is_empty() {
+        String::new()
+    } else {
+        format!(", learners {}", set(&learners))
+    };
+    let since = stored
+        .log_id
+        .map_or(String::new(), |id| format!(", since {id}"));
+    format!("voters {}{learners}{since}", voters.join(" and "))
+}
