@@ -1,1 +1,5 @@
-//! What the tests of several crates share: fixtures and corpus.
+//! What the tests of several crates share: fixtures, the corpus and the binary.
+
+pub mod fixtures;
+pub mod metactl;
+pub mod tree;

@@ -1,0 +1,132 @@
+//! Names and places in a data directory, and what is in one.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use metadump::record::{DataHeader, DataVersion};
+
+use crate::failure::WithHelp;
+
+/// The directory that holds everything but sled's files.
+pub const DF_META: &str = "df_meta";
+
+/// The file that tells the data version of `df_meta`.
+pub const VERSION: &str = "VERSION";
+
+/// Where an import builds the new data, inside the data directory.
+pub const STAGING: &str = ".metadump-import";
+
+/// Places in a data directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RaftDir {
+    root: PathBuf,
+}
+
+impl RaftDir {
+    /// The directory that is given to a server as `raft_dir`.
+    pub fn new(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    /// The directory itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// `df_meta`
+    pub fn df_meta(&self) -> PathBuf {
+        self.root.join(DF_META)
+    }
+
+    /// What is in the directory.
+    ///
+    /// # Errors
+    ///
+    /// When the directory is missing or not readable, or its version file is no such file.
+    pub fn content(&self) -> Result<Content> {
+        let shown = self.root.display();
+        let meta = fs::metadata(&self.root)
+            .with_context(|| format!("cannot read the data directory {shown}"))
+            .help("give --raft-dir the directory that the server has as raft_dir")?;
+        if !meta.is_dir() {
+            anyhow::bail!("{shown} is not a directory");
+        }
+        let version_file = self.df_meta().join(VERSION);
+        match fs::read(&version_file) {
+            Ok(json) => {
+                let shown = version_file.display();
+                let header: DataHeader = serde_json::from_slice(&json)
+                    .with_context(|| format!("{shown} is not a version file"))
+                    .help("the file is damaged; take a dump from another node")?;
+                return Ok(match header.data_version() {
+                    Some(DataVersion::V004) if header.upgrading.is_none() => Content::V004,
+                    _ => Content::Other(header),
+                });
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot read {}", version_file.display()));
+            }
+        }
+        if is_sled(&self.root) {
+            return Ok(Content::Sled);
+        }
+        if self.df_meta().is_dir() {
+            return Ok(Content::WithoutVersion);
+        }
+        Ok(if self.root.join(STAGING).join(DF_META).is_dir() {
+            Content::BetweenRenames
+        } else {
+            Content::Foreign
+        })
+    }
+}
+
+/// What is in a data directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// The files of data version V004.
+    V004,
+    /// A version file that names another version or an interrupted upgrade.
+    Other(DataHeader),
+    /// A sled database without a version file: V0 to V003.
+    Sled,
+    /// A `df_meta` without its version file: an import by the official tool failed there.
+    WithoutVersion,
+    /// An import by this tool was interrupted on a file system that cannot exchange directories.
+    BetweenRenames,
+    /// Nothing of a meta service.
+    Foreign,
+}
+
+/// Whether the directory holds a sled database, told by the text of its `conf` file.
+pub fn is_sled(dir: &Path) -> bool {
+    fs::read(dir.join("conf")).is_ok_and(|conf| conf.starts_with(b"segment_size: "))
+}
+
+/// The files and directories of a sled database in `dir`, none when there is no such database.
+pub fn sled_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    if !is_sled(dir) {
+        return Ok(Vec::new());
+    }
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let is_snapshot = name.strip_prefix("snap.").is_some_and(|lsn| {
+            let lsn = lsn.strip_suffix(".generating").unwrap_or(lsn);
+            lsn.len() == 16 && lsn.bytes().all(|byte| byte.is_ascii_hexdigit())
+        });
+        let known = ["db", "heap", "blobs", "DO_NOT_USE_THIS_DIRECTORY_FOR_ANYTHING"];
+        if is_snapshot || known.contains(&name.as_ref()) {
+            found.push(entry.path());
+        }
+    }
+    found.sort();
+    // `conf` goes last: while it is there the rest is recognised, also by an interrupted removal.
+    found.push(dir.join("conf"));
+    Ok(found)
+}
