@@ -12,6 +12,25 @@ impl fmt::Display for Help {
     }
 }
 
+/// A command line that cannot be run; it ends with exit code 2.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Usage(String);
+
+impl Usage {
+    /// What is wrong with the command line, and what to do.
+    pub fn new(what: impl Into<String>, help: &str) -> anyhow::Error {
+        anyhow::Error::new(Self(what.into())).context(Help(help.to_owned()))
+    }
+}
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
 /// Adds what to do to an error.
 pub trait WithHelp<T> {
     /// `help` is printed in a line of its own.

@@ -4,8 +4,10 @@ mod args;
 mod command;
 mod failure;
 mod input;
+mod manifest;
 mod output;
 mod progress;
+mod raft_dir;
 mod report;
 mod style;
 
@@ -32,7 +34,7 @@ fn main() -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             failure::print(&error);
-            ExitCode::from(3)
+            ExitCode::from(if error.is::<failure::Usage>() { 2 } else { 3 })
         }
     }
 }
@@ -41,7 +43,9 @@ fn run(command: &Command, progress: &Progress) -> anyhow::Result<Outcome> {
     match command {
         Command::Validate(args) => command::validate::run(args, progress),
         Command::Inspect(args) => command::inspect::run(args, progress),
-        Command::Export(_) | Command::Import(_) | Command::Rewrite(_) => anyhow::bail!("later"),
+        Command::Export(args) => command::export::run(args, progress),
+        Command::Import(args) => command::import::run(args, progress),
+        Command::Rewrite(_) => anyhow::bail!("later"),
         Command::Completions { shell } => {
             clap_complete::generate(
                 *shell,

@@ -184,3 +184,12 @@ pub fn sync_parent(path: &Path) -> io::Result<()> {
     };
     File::open(parent)?.sync_all()
 }
+
+/// Writes a small file whole: under its name it is complete and on disk, or not there.
+pub fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
+    let mut file = PartFile::create(path)?;
+    file.encoder
+        .write_all(content)
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    file.commit()
+}

@@ -216,3 +216,29 @@ fn membership(stored: &metadump::record::StoredMembership) -> String {
         .map_or(String::new(), |id| format!(", since {id}"));
     format!("voters {}{learners}{since}", voters.join(" and "))
 }
+
+/// Where the log ends: `log to T1-N1.95`, `no log`.
+pub fn entries_to(log: &metadump::check::LogSummary) -> String {
+    log.last
+        .map_or("no log".to_owned(), |last| format!("log to {last}"))
+}
+
+/// Seconds since 1970 as `20261123T124900Z`.
+pub fn compact_time(seconds: u64) -> String {
+    let (days, of_day) = (seconds / 86_400, seconds % 86_400);
+    // Days are counted from 0000-03-01, so that a leap day ends a year, in eras of 400 years.
+    let days = days + 719_468;
+    let (era, of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let day_of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
+    let month = if from_march < 10 {
+        from_march + 3
+    } else {
+        from_march - 9
+    };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
+    format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
+}

@@ -7,7 +7,9 @@ use tempfile::TempDir;
 
 /// A file below `tests/fixtures`.
 pub fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fixtures")
+        .join(name)
 }
 
 /// The corpus of real dumps and directories, when the checkout has it beside it.
@@ -39,8 +41,10 @@ pub fn unpack_archive(archive: &Path) -> (TempDir, PathBuf) {
         let scratch = tempfile::tempdir()?;
         let gzip = flate2::read::GzDecoder::new(File::open(archive)?);
         tar::Archive::new(gzip).unpack(scratch.path())?;
-        let mut dirs: Vec<PathBuf> =
-            std::fs::read_dir(scratch.path())?.flatten().map(|entry| entry.path()).collect();
+        let mut dirs: Vec<PathBuf> = std::fs::read_dir(scratch.path())?
+            .flatten()
+            .map(|entry| entry.path())
+            .collect();
         dirs.sort();
         let dir = dirs.into_iter().next().unwrap_or_default();
         Ok((scratch, dir))

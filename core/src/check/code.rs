@@ -383,6 +383,20 @@ catalogue! {
         "Fetch the dump again; do not restore this one.";
 }
 
+impl Code {
+    /// Whether a restore with `--id` and `--initial-cluster` removes the cause.
+    pub const fn is_cured_by_new_cluster(self) -> bool {
+        matches!(
+            self,
+            Self::MembershipEmpty
+                | Self::VoterWithoutNode
+                | Self::NodeWithoutEndpoint
+                | Self::NodeAddressShared
+                | Self::OwnIdNotMember
+        )
+    }
+}
+
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
