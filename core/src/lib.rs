@@ -18,6 +18,7 @@ pub mod frame;
 pub mod manifest;
 pub mod read_at;
 pub mod record;
+pub mod rewrite;
 pub mod rotbl;
 pub mod scan;
 pub mod wal;

@@ -1,7 +1,11 @@
 //! `databend-metactl`: reads the command line, runs the command, reports how it ended.
 
+// Nothing of a binary is reachable from outside; `pub` here says what a module is for.
+#![allow(unreachable_pub)]
+
 mod args;
 mod command;
+mod dump_writer;
 mod failure;
 mod input;
 mod manifest;
@@ -45,7 +49,7 @@ fn run(command: &Command, progress: &Progress) -> anyhow::Result<Outcome> {
         Command::Inspect(args) => command::inspect::run(args, progress),
         Command::Export(args) => command::export::run(args, progress),
         Command::Import(args) => command::import::run(args, progress),
-        Command::Rewrite(_) => anyhow::bail!("later"),
+        Command::Rewrite(args) => command::rewrite::run(args, progress),
         Command::Completions { shell } => {
             clap_complete::generate(
                 *shell,

@@ -1,23 +1,27 @@
 //! `import`: restore a dump into a data directory.
 
 use std::collections::BTreeSet;
+use std::io::{self, Write};
 use std::path::Path;
 use std::time::SystemTime;
 
 use anyhow::Result;
 use metadump::check::{Code, Finding, Severity};
 use metadump::cluster::InitialCluster;
+use metadump::rewrite::Request;
 use metadump::scan::scan_line;
 use metadump::{Checker, Report};
 
+use super::plan::{Planned, Reading};
 use super::{Outcome, export, new_cluster};
 use crate::args::Import;
+use crate::dump_writer::now_ms;
 use crate::failure::WithHelp;
 use crate::input::Source;
 use crate::manifest::{Expected, Requirement};
 use crate::progress::Progress;
 use crate::raft_dir::{DirReader, DirWriter, OldData, RaftDir, Recovered, ServersOut, Staging};
-use crate::report::{plural, print_findings};
+use crate::report::{plural, print_findings, printable};
 use crate::style::Style;
 
 /// Runs the command.
@@ -26,7 +30,7 @@ pub fn run(args: &Import, progress: &Progress) -> Result<Outcome> {
     let dir = RaftDir::new(&args.raft_dir);
     let source = Source::from_arg(args.db.as_deref());
     if args.dry_run {
-        return plan(args, &source, cluster.as_ref(), &dir, progress);
+        return plan(args, &source, cluster, &dir, progress);
     }
     // The dump is opened before anything is created: a wrong name costs nothing.
     source.probe()?;
@@ -63,7 +67,7 @@ pub fn run(args: &Import, progress: &Progress) -> Result<Outcome> {
         ))
         .help("restore it as a new cluster, with --id and --initial-cluster");
     }
-    let written = writer.finish(cluster.as_ref(), export::now_ms())?;
+    let written = writer.finish(cluster.as_ref(), now_ms())?;
     progress.phase("verifying");
     let read_back = DirReader::of_df_meta(&staging.df_meta())?.fingerprint()?;
     if read_back != written {
@@ -186,12 +190,67 @@ fn refuse(args: &Import, source: &Source, report: &Report, new_cluster: bool) ->
 fn plan(
     args: &Import,
     source: &Source,
-    cluster: Option<&InitialCluster>,
+    cluster: Option<InitialCluster>,
     dir: &RaftDir,
     progress: &Progress,
 ) -> Result<Outcome> {
-    let _ = (args, source, cluster, dir, progress);
-    Ok(Outcome::Done)
+    let reading = Reading::of(source, progress)?;
+    let new_cluster = cluster.is_some();
+    let request = Request {
+        cluster,
+        ..Request::default()
+    };
+    let planned = Planned::new(&reading, request, progress)?;
+    let mut out = io::stdout().lock();
+    let shown = dir.root().display();
+    let summary = &planned.report.summary;
+    writeln!(out, "{shown} would hold, as data version V004:")?;
+    writeln!(out, "  {}", export::extent(summary))?;
+    writeln!(out, "  {} keys", crate::report::grouped(summary.keys))?;
+    if let Some(old) = dir.describe() {
+        let fate = if args.keep_old {
+            "kept in a dated directory beside it"
+        } else {
+            "removed"
+        };
+        writeln!(out, "what it holds now ({old}) would be {fate}")?;
+    }
+    writeln!(out)?;
+    planned.print_changes(&reading, &mut out, progress)?;
+    let lost: Vec<_> = planned
+        .report
+        .findings
+        .kept()
+        .iter()
+        .filter(is_lost)
+        .collect();
+    for finding in &lost {
+        let line = finding.place.map_or(0, |place| place.line);
+        writeln!(out, "lost: line {line}: {}", printable(&finding.message))?;
+    }
+    let objections = objections(args, &planned.report, new_cluster);
+    for finding in &objections {
+        writeln!(
+            out,
+            "refused: [{}] {}",
+            finding.code,
+            printable(&finding.message)
+        )?;
+    }
+    out.flush()?;
+    Ok(if objections.is_empty() {
+        Outcome::Done
+    } else {
+        Outcome::Findings
+    })
+}
+
+/// Whether a finding is about something that does not come through an import.
+fn is_lost(finding: &&Finding) -> bool {
+    matches!(
+        finding.code,
+        Code::UnknownMember | Code::LogBelowPurgedSkipped
+    )
 }
 
 /// `metadump-old-20261123T124900Z`

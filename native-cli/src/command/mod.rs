@@ -3,6 +3,8 @@
 pub mod export;
 pub mod import;
 pub mod inspect;
+pub mod plan;
+pub mod rewrite;
 pub mod validate;
 
 use anyhow::Result;

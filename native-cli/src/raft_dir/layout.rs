@@ -87,6 +87,20 @@ impl RaftDir {
     }
 }
 
+impl RaftDir {
+    /// What the directory holds, in a word; none when it holds nothing of a meta service.
+    pub fn describe(&self) -> Option<String> {
+        match self.content().ok()? {
+            Content::V004 => Some("V004".to_owned()),
+            Content::Other(header) => Some(header.version),
+            Content::Sled => Some("a sled database of V003 or older".to_owned()),
+            Content::WithoutVersion => Some("a df_meta without a version".to_owned()),
+            Content::BetweenRenames => Some("an interrupted import".to_owned()),
+            Content::Foreign => None,
+        }
+    }
+}
+
 /// What is in a data directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {

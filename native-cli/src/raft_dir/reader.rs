@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 use metadump::dump_line;
-use metadump::record::{Keyed, LogId, Record, StateMachineKey, StateMachineValue};
+use metadump::record::{Keyed, Record, StateMachineKey, StateMachineValue};
 use metadump::rotbl::{Item, SnapshotId, SnapshotReader, SysData};
 use metadump::wal::{
     ChunkReader, EntryLine, ReadRecordError, Tail, WalRecord, WalReplay, WalState, chunk_offset,
@@ -190,7 +190,7 @@ impl DirReader {
         Ok(())
     }
 
-    /// Calls `each` with every line of the dump, without line ends, in the exporter's order.
+    /// Calls `each` with every line of the dump, line end included, in the exporter's order.
     pub fn for_each_line(&self, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
         let WalState {
             vote,
@@ -203,6 +203,7 @@ impl DirReader {
         let mut put = |tree: &str, record: &Record<'_>| {
             line.clear();
             dump_line::put(&mut line, tree, record)?;
+            line.push(b'\n');
             each(&line)
         };
         put("header", &dump_line::v004_header())?;
@@ -232,6 +233,7 @@ impl DirReader {
                 let _: EntryLine = entry_line(log_id, payload, &mut line).with_context(|| {
                     format!("entry {log_id}, byte {offset} of {}", chunk.path.display())
                 })?;
+                line.push(b'\n');
                 each(&line)
             };
             read_chunk(chunk, &mut emit)?;
@@ -251,6 +253,7 @@ impl DirReader {
         let mut put = |record: &Record<'_>| {
             line.clear();
             dump_line::put(&mut line, "state_machine/0", record)?;
+            line.push(b'\n');
             each(&line)
         };
         put(&Record::Sequences(Keyed {
@@ -306,11 +309,6 @@ impl DirReader {
             table,
             sys_data: self.sys_data().cloned().unwrap_or_default(),
         })
-    }
-
-    /// The last entry of the log.
-    pub fn last_log_id(&self) -> Option<LogId> {
-        self.replay.state().last
     }
 
     /// Fails when a server has started on the directory while it was read.

@@ -186,11 +186,6 @@ impl DirWriter {
         self.log.append(entry)
     }
 
-    /// The last entry that the state machine holds, as far as the records so far tell.
-    pub const fn last_applied(&self) -> Option<LogId> {
-        self.last_applied
-    }
-
     /// Whether the records say which node the dump is from.
     pub const fn node_id(&self) -> Option<NodeId> {
         self.node_id
