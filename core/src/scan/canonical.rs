@@ -78,6 +78,7 @@ fn expire<'a>(at: &mut Cursor<'a>) -> Option<Keyed<ExpireKey, ExpireValue<'a>>> 
     }
     at.literal("\"key\":")?;
     let key = at.plain_string()?;
+    at.literal("}")?;
     Some(Keyed {
         key: ExpireKey { time_ms, seq },
         value: ExpireValue { seq: own_seq, key },
