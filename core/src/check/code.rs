@@ -80,7 +80,7 @@ catalogue! {
     /// A line is not UTF-8.
     NotUtf8 "not-utf8" Error
         "Servers write UTF-8 only: the bytes were damaged, or the file is not a dump."
-        "Compare the file with another copy; if it is compressed, give it its .gz or .zst name.";
+        "Compare the file with another copy; unpack it if it is an archive.";
     /// A line ends in a carriage return.
     CarriageReturn "carriage-return" Warning
         "Servers end lines with a line feed alone: the file went through a text-mode transfer, which may have changed more than that."

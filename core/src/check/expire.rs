@@ -15,6 +15,8 @@ struct Waiting {
     packed: u128,
 }
 
+const _: () = assert!(size_of::<Waiting>() == 32);
+
 impl Waiting {
     fn new(at: ExpireKey, digest: u32, place: Place) -> Self {
         let offset = u128::from(place.offset_bytes) << 76;
@@ -133,7 +135,7 @@ impl ExpireCheck {
             if self.sorted {
                 self.late.insert((at.seq, place.offset_bytes), waiting);
             } else {
-                self.waiting.push(waiting);
+                self.push(waiting);
             }
             return Pair::Waits;
         }
@@ -154,6 +156,16 @@ impl ExpireCheck {
             findings.add(Code::ExpireMismatch, place, message);
         }
         Pair::Found
+    }
+
+    /// Keeps one more; the space grows by an eighth, not by doubling, to keep it close to what is
+    /// needed.
+    fn push(&mut self, waiting: Waiting) {
+        if self.waiting.len() == self.waiting.capacity() {
+            self.waiting
+                .reserve_exact((self.waiting.len() / 8).max(1024));
+        }
+        self.waiting.push(waiting);
     }
 
     /// Ticks off the exact other side, or else one that waits under the same sequence number.

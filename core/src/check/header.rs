@@ -109,7 +109,7 @@ impl HeaderCheck {
         self.snapshot = Some(place);
         if self.header.is_none() && version.is_some() {
             self.stated = version;
-        } else if version.is_none() || version != self.stated {
+        } else if version.is_none() || self.stated.is_some_and(|stated| version != Some(stated)) {
             let message = format_args!("a snapshot of version {:?}", header.version);
             findings.add(Code::HeaderRepeated, place, message);
         }

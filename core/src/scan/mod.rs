@@ -1,6 +1,6 @@
 //! Reads one line: which tree, which record.
 //!
-//! Two levels. [`canonical`] recognises, without allocating, the exact bytes that servers write
+//! Two levels. `canonical` recognises, without allocating, the exact bytes that servers write
 //! for the kinds that make up a dump; its values stay text. Everything else, and every line that
 //! is wrong, goes to serde's derives on the record types, which are the definition of a
 //! well-formed line.
