@@ -5,10 +5,7 @@ use crate::record::{DataHeader, DataVersion, Keyed, Record, Text};
 /// The header of a V004 dump.
 pub fn v004_header() -> Record<'static> {
     let key = Text::from("header");
-    Record::DataHeader(Keyed {
-        key,
-        value: DataHeader::new(DataVersion::V004),
-    })
+    Record::DataHeader(Keyed { key, value: DataHeader::new(DataVersion::V004) })
 }
 
 /// Appends a record's line, without its line end, to `out`, in the spelling of a server.

@@ -106,9 +106,7 @@ impl Manifest {
         let mut differences = Vec::new();
         let mut compare = |what: &str, expected: String, found: String| {
             if expected != found {
-                differences.push(format!(
-                    "{what}: the manifest says {expected}, found {found}"
-                ));
+                differences.push(format!("{what}: the manifest says {expected}, found {found}"));
             }
         };
         compare("bytes", self.bytes.to_string(), found.bytes.to_string());
@@ -184,12 +182,7 @@ impl ManifestBuilder {
         created_by: String,
         created_at_ms: u64,
     ) -> Manifest {
-        let Measured {
-            sha256,
-            bytes,
-            lines,
-            kinds,
-        } = self.measured();
+        let Measured { sha256, bytes, lines, kinds } = self.measured();
         Manifest {
             format_version: FORMAT_VERSION,
             dump: dump.to_owned(),

@@ -62,11 +62,7 @@ impl DumpWriter {
     /// An older manifest goes first, so that at no time a dump stands beside a manifest of
     /// another one.
     pub fn commit(self) -> Result<Report> {
-        let Self {
-            output,
-            framer,
-            mut described,
-        } = self;
+        let Self { output, framer, mut described } = self;
         framer.finish(|line| -> Result<()> {
             described.line(&line);
             Ok(())
@@ -87,9 +83,7 @@ impl DumpWriter {
         output.commit()?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let by = format!("databend-metactl {}", env!("CARGO_PKG_VERSION"));
-        let manifest = described
-            .manifest
-            .finish(&name, &report.summary, by, now_ms());
+        let manifest = described.manifest.finish(&name, &report.summary, by, now_ms());
         write_whole(&manifest_path, manifest.to_json()?.as_bytes())
             .help("the dump itself is complete; export again to get its manifest")?;
         Ok(report)
@@ -98,8 +92,6 @@ impl DumpWriter {
 
 /// The clock, milliseconds since 1970.
 pub fn now_ms() -> u64 {
-    let since = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -48,9 +48,7 @@ impl Source {
 
     fn open_file(&self, path: &Path) -> Result<File> {
         let file = File::open(path).with_context(|| format!("cannot open {}", self.name()))?;
-        let meta = file
-            .metadata()
-            .with_context(|| format!("cannot read {}", self.name()))?;
+        let meta = file.metadata().with_context(|| format!("cannot read {}", self.name()))?;
         anyhow::ensure!(!meta.is_dir(), "{} is a directory, not a dump", self.name());
         Ok(file)
     }

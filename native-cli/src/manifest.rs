@@ -22,11 +22,7 @@ pub enum Requirement {
 impl Requirement {
     /// As `--require-manifest` says.
     pub const fn of_flag(required: bool) -> Self {
-        if required {
-            Self::Required
-        } else {
-            Self::Optional
-        }
+        if required { Self::Required } else { Self::Optional }
     }
 }
 
@@ -61,11 +57,7 @@ impl Expected {
                 }
             }
         };
-        Self {
-            beside,
-            requirement,
-            measured: ManifestBuilder::default(),
-        }
+        Self { beside, requirement, measured: ManifestBuilder::default() }
     }
 
     /// Adds the next line of the dump.

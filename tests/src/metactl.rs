@@ -17,15 +17,9 @@ pub fn binary() -> PathBuf {
             build.arg("--release");
         }
         let status = build.current_dir(env!("CARGO_MANIFEST_DIR")).status();
-        assert!(
-            status.is_ok_and(|status| status.success()),
-            "cannot build databend-metactl"
-        );
+        assert!(status.is_ok_and(|status| status.success()), "cannot build databend-metactl");
         let mut test = std::env::current_exe().unwrap_or_default();
-        while test
-            .file_name()
-            .is_some_and(|name| name != "debug" && name != "release")
-        {
+        while test.file_name().is_some_and(|name| name != "debug" && name != "release") {
             test.pop();
         }
         test.join("databend-metactl")
@@ -80,10 +74,7 @@ pub fn run<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Ran {
 /// When the binary cannot be started.
 pub fn run_with_stdin<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>, input: &[u8]) -> Ran {
     let mut command = command(args);
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = match command.spawn() {
         Ok(child) => child,
         Err(error) => panic!("cannot run the binary: {error}"),

@@ -57,7 +57,5 @@ pub fn tree(root: &Path) -> BTreeMap<PathBuf, Entry> {
 /// The files below a directory with their content, without times and inodes.
 pub fn contents(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let files = tree(root).into_iter();
-    files
-        .filter_map(|(path, entry)| entry.content.map(|content| (path, content)))
-        .collect()
+    files.filter_map(|(path, entry)| entry.content.map(|content| (path, content))).collect()
 }

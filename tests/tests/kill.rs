@@ -9,17 +9,8 @@ use metadump_tests::fixtures::{fixture, unpack};
 use metadump_tests::metactl;
 
 /// The system calls that change something on disk.
-const CALLS: [&str; 9] = [
-    "write",
-    "fsync",
-    "fdatasync",
-    "rename",
-    "renameat2",
-    "mkdir",
-    "unlink",
-    "unlinkat",
-    "rmdir",
-];
+const CALLS: [&str; 9] =
+    ["write", "fsync", "fdatasync", "rename", "renameat2", "mkdir", "unlink", "unlinkat", "rmdir"];
 
 /// How an import under the knife ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -75,40 +66,19 @@ fn check_every_kill(old_archive: &str, extra: &[&str]) {
                 break;
             }
             kills += 1;
-            assert!(
-                found == old || found == new,
-                "neither old nor new, killed at {call} {nth}"
-            );
+            assert!(found == old || found == new, "neither old nor new, killed at {call} {nth}");
             let again = metactl::run(import_args(&dir));
-            assert_eq!(
-                again.code,
-                Some(0),
-                "killed at {call} {nth}: {}",
-                again.stderr
-            );
+            assert_eq!(again.code, Some(0), "killed at {call} {nth}: {}", again.stderr);
             assert!(export(&dir) == new, "killed at {call} {nth}");
-            assert!(
-                !dir.join(".metadump-import").exists(),
-                "killed at {call} {nth}"
-            );
+            assert!(!dir.join(".metadump-import").exists(), "killed at {call} {nth}");
         }
     }
-    assert!(
-        kills > 20,
-        "only {kills} places to kill at: is strace injecting?"
-    );
+    assert!(kills > 20, "only {kills} places to kill at: is strace injecting?");
 }
 
 fn import_args(dir: &Path) -> Vec<PathBuf> {
     let db = fixture("v004/v004-imported-n2.export.ndjson");
-    [
-        "import".into(),
-        "--raft-dir".into(),
-        dir.to_owned(),
-        "--db".into(),
-        db,
-    ]
-    .to_vec()
+    ["import".into(), "--raft-dir".into(), dir.to_owned(), "--db".into(), db].to_vec()
 }
 
 #[test]

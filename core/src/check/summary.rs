@@ -77,9 +77,12 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// The last log entry, or the last applied one when the log has none.
+    /// The entry with the highest index that the dump knows of: in the log, applied or purged.
     pub fn last_log_id(&self) -> Option<LogId> {
-        self.log.last.max(self.last_applied).max(self.purged)
+        [self.log.last, self.last_applied, self.purged]
+            .into_iter()
+            .flatten()
+            .max_by_key(|id| (id.index, *id))
     }
 }
 

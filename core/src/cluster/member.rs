@@ -36,11 +36,7 @@ impl fmt::Display for MemberError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let before = self.text.get(..self.column).unwrap_or(&self.text);
         let indent = " ".repeat(before.chars().count());
-        write!(
-            f,
-            "expected {}\n  {}\n  {indent}^",
-            self.expected, self.text
-        )
+        write!(f, "expected {}\n  {}\n  {indent}^", self.expected, self.text)
     }
 }
 
@@ -55,10 +51,7 @@ struct Expected<'a> {
 
 impl<'a> ParseError<&'a str> for Expected<'a> {
     fn from_error_kind(at: &'a str, _: ErrorKind) -> Self {
-        Self {
-            at,
-            what: "ID=HOST:PORT",
-        }
+        Self { at, what: "ID=HOST:PORT" }
     }
 
     fn append(_: &'a str, _: ErrorKind, other: Self) -> Self {
@@ -74,9 +67,7 @@ fn expect<'a, T>(
     mut parser: impl Parser<&'a str, Output = T, Error = Expected<'a>>,
 ) -> impl FnMut(&'a str) -> Parsed<'a, T> {
     move |input| {
-        parser
-            .parse(input)
-            .map_err(|error| error.map(|found| Expected { at: found.at, what }))
+        parser.parse(input).map_err(|error| error.map(|found| Expected { at: found.at, what }))
     }
 }
 
@@ -109,9 +100,7 @@ pub fn parse_member(text: &str) -> Result<ClusterMember, MemberError> {
     })?;
     let id_number = id.parse().map_err(|_| fail(text, "an id below 2^64"))?;
     // The port stands right before what the grammar left over and the ignored second part.
-    let from_port = text
-        .get(text.len() - left.len() - port.len()..)
-        .unwrap_or_default();
+    let from_port = text.get(text.len() - left.len() - port.len()..).unwrap_or_default();
     let from_port = port_onwards(text, id, host).unwrap_or(from_port);
     let port = match port.parse() {
         Ok(0) | Err(_) => return Err(fail(from_port, "a port from 1 to 65535")),
@@ -120,14 +109,8 @@ pub fn parse_member(text: &str) -> Result<ClusterMember, MemberError> {
     if !left.is_empty() {
         return Err(fail(left, "nothing more"));
     }
-    let endpoint = Endpoint {
-        addr: host.to_owned(),
-        port,
-    };
-    Ok(ClusterMember {
-        id: NodeId(id_number),
-        endpoint,
-    })
+    let endpoint = Endpoint { addr: host.to_owned(), port };
+    Ok(ClusterMember { id: NodeId(id_number), endpoint })
 }
 
 fn port_onwards<'a>(text: &'a str, id: &str, host: &str) -> Option<&'a str> {
@@ -162,15 +145,10 @@ fn host(input: &str) -> Parsed<'_, &str> {
             what: "brackets around the IPv6 address",
         }));
     }
-    let address = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'));
+    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     let address = address.map(|address| address.split('%').next().unwrap_or_default());
     if address.is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_err()) {
-        return Err(nom::Err::Error(Expected {
-            at: input,
-            what: "an IPv6 address",
-        }));
+        return Err(nom::Err::Error(Expected { at: input, what: "an IPv6 address" }));
     }
     Ok((left, host))
 }
@@ -182,26 +160,12 @@ mod tests {
     use super::*;
 
     fn check(text: &str, id: u64, addr: &str, port: u16) {
-        let endpoint = Endpoint {
-            addr: addr.into(),
-            port,
-        };
-        assert_eq!(
-            parse_member(text),
-            Ok(ClusterMember {
-                id: NodeId(id),
-                endpoint
-            }),
-            "{text}"
-        );
+        let endpoint = Endpoint { addr: addr.into(), port };
+        assert_eq!(parse_member(text), Ok(ClusterMember { id: NodeId(id), endpoint }), "{text}");
     }
 
     fn check_error(text: &str, column: usize, expected: &str) {
-        let error = MemberError {
-            text: text.into(),
-            column,
-            expected: expected.into(),
-        };
+        let error = MemberError { text: text.into(), column, expected: expected.into() };
         assert_eq!(parse_member(text), Err(error), "{text}");
     }
 
@@ -211,18 +175,8 @@ mod tests {
         check("2=10.0.0.2:80", 2, "10.0.0.2", 80);
         check("3=[::1]:28203", 3, "[::1]", 28203);
         check("4=[fe80::1%1]:28203", 4, "[fe80::1%1]", 28203);
-        check(
-            "18446744073709551615=a-b_c.example:65535",
-            u64::MAX,
-            "a-b_c.example",
-            65535,
-        );
-        check(
-            "1=meta-0.meta:28004,127.0.0.1:9191",
-            1,
-            "meta-0.meta",
-            28004,
-        );
+        check("18446744073709551615=a-b_c.example:65535", u64::MAX, "a-b_c.example", 65535);
+        check("1=meta-0.meta:28004,127.0.0.1:9191", 1, "meta-0.meta", 28004);
         check("1=a:1,", 1, "a", 1);
     }
 

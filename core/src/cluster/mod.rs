@@ -67,19 +67,11 @@ impl InitialCluster {
         let mut by_address: BTreeMap<String, NodeId> = BTreeMap::new();
         for ClusterMember { id, endpoint } in members {
             if let Some(first) = by_id.get(&id) {
-                return Err(ClusterError::IdTwice {
-                    id,
-                    first: first.clone(),
-                    second: endpoint,
-                });
+                return Err(ClusterError::IdTwice { id, first: first.clone(), second: endpoint });
             }
             let address = endpoint.to_string().to_ascii_lowercase();
             if let Some(first) = by_address.insert(address, id) {
-                return Err(ClusterError::AddressTwice {
-                    endpoint,
-                    first,
-                    second: id,
-                });
+                return Err(ClusterError::AddressTwice { endpoint, first, second: id });
             }
             by_id.insert(id, endpoint);
         }
@@ -88,15 +80,9 @@ impl InitialCluster {
         }
         if !by_id.contains_key(&own_id) {
             let members: Vec<String> = by_id.keys().map(ToString::to_string).collect();
-            return Err(ClusterError::OwnIdMissing {
-                own: own_id,
-                members: members.join(", "),
-            });
+            return Err(ClusterError::OwnIdMissing { own: own_id, members: members.join(", ") });
         }
-        Ok(Self {
-            own_id,
-            members: by_id,
-        })
+        Ok(Self { own_id, members: by_id })
     }
 
     /// The node that is restored.
@@ -130,16 +116,8 @@ impl InitialCluster {
     /// returned when the index after `last` does not exist.
     pub fn log_entries(&self, last: Option<LogId>) -> Vec<LogEntry<'static>> {
         let add_node = |(node_id, node)| {
-            let cmd = Cmd::AddNode(AddNode {
-                node_id,
-                node,
-                overriding: true,
-            });
-            Payload::Normal(LogEntryBody {
-                txid: None,
-                time_ms: None,
-                cmd,
-            })
+            let cmd = Cmd::AddNode(AddNode { node_id, node, overriding: true });
+            Payload::Normal(LogEntryBody { txid: None, time_ms: None, cmd })
         };
         let membership = std::iter::once(Payload::Membership(self.membership()));
         let payloads = membership.chain(self.nodes().into_iter().map(add_node));
@@ -148,10 +126,7 @@ impl InitialCluster {
             None => Default::default(),
         };
         let first = if last.is_none() { Some(0) } else { first };
-        let entry = |(payload, index)| LogEntry {
-            log_id: LogId { leader_id, index },
-            payload,
-        };
+        let entry = |(payload, index)| LogEntry { log_id: LogId { leader_id, index }, payload };
         first.map_or_else(Vec::new, |first| payloads.zip(first..).map(entry).collect())
     }
 }
@@ -167,22 +142,12 @@ mod tests {
 
     #[test]
     fn an_id_or_an_address_that_is_given_twice_is_an_error() {
-        let endpoint = |port| Endpoint {
-            addr: "a".into(),
-            port,
-        };
+        let endpoint = |port| Endpoint { addr: "a".into(), port };
         assert_eq!(
             cluster(1, &["1=a:1", "1=a:2"]),
-            Err(ClusterError::IdTwice {
-                id: NodeId(1),
-                first: endpoint(1),
-                second: endpoint(2)
-            })
+            Err(ClusterError::IdTwice { id: NodeId(1), first: endpoint(1), second: endpoint(2) })
         );
-        let upper = Endpoint {
-            addr: "A".into(),
-            port: 1,
-        };
+        let upper = Endpoint { addr: "A".into(), port: 1 };
         assert_eq!(
             cluster(1, &["1=a:1", "2=A:1"]),
             Err(ClusterError::AddressTwice {
@@ -193,10 +158,7 @@ mod tests {
         );
         assert_eq!(
             cluster(4, &["1=a:1", "2=a:2"]),
-            Err(ClusterError::OwnIdMissing {
-                own: NodeId(4),
-                members: "1, 2".into()
-            })
+            Err(ClusterError::OwnIdMissing { own: NodeId(4), members: "1, 2".into() })
         );
         assert_eq!(cluster(1, &[]), Err(ClusterError::Empty));
     }
@@ -205,27 +167,12 @@ mod tests {
     fn entries_follow_the_last_one_in_its_term() {
         let cluster = cluster(2, &["2=b:2", "1=a:1"]).unwrap();
         let ids = |last| -> Vec<LogId> {
-            cluster
-                .log_entries(last)
-                .iter()
-                .map(|entry| entry.log_id)
-                .collect()
+            cluster.log_entries(last).iter().map(|entry| entry.log_id).collect()
         };
-        assert_eq!(
-            ids(None),
-            [
-                LogId::new(0, 0, 0),
-                LogId::new(0, 0, 1),
-                LogId::new(0, 0, 2)
-            ]
-        );
+        assert_eq!(ids(None), [LogId::new(0, 0, 0), LogId::new(0, 0, 1), LogId::new(0, 0, 2)]);
         assert_eq!(
             ids(Some(LogId::new(3, 1, 95))),
-            [
-                LogId::new(3, 1, 96),
-                LogId::new(3, 1, 97),
-                LogId::new(3, 1, 98)
-            ]
+            [LogId::new(3, 1, 96), LogId::new(3, 1, 97), LogId::new(3, 1, 98)]
         );
         assert_eq!(ids(Some(LogId::new(3, 1, u64::MAX))), []);
     }

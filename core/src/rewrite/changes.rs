@@ -41,15 +41,8 @@ pub struct Changes {
 impl Changes {
     /// Whether the output is the input, byte for byte.
     pub fn is_empty(&self) -> bool {
-        let expire = self
-            .expire
-            .as_ref()
-            .is_none_or(|expire| expire.dropped + expire.added == 0);
-        expire
-            && Self {
-                expire: None,
-                ..self.clone()
-            } == Self::default()
+        let expire = self.expire.as_ref().is_none_or(|expire| expire.dropped + expire.added == 0);
+        expire && Self { expire: None, ..self.clone() } == Self::default()
     }
 
     /// The changes in words, a line each; the same in the terminal and in the browser.
@@ -57,10 +50,7 @@ impl Changes {
         let mut lines = Vec::new();
         let or_none = |id: Option<String>| id.unwrap_or_else(|| "none".to_owned());
         if let Some((from, to)) = &self.node_id {
-            lines.push(format!(
-                "node id: {} -> {to}",
-                or_none(from.map(|id| id.to_string()))
-            ));
+            lines.push(format!("node id: {} -> {to}", or_none(from.map(|id| id.to_string()))));
         }
         if let Some((from, to)) = &self.membership {
             let from = or_none(from.as_ref().map(voters));
@@ -79,10 +69,7 @@ impl Changes {
             ));
         }
         if let Some((from, to)) = &self.purged {
-            lines.push(format!(
-                "purged: {} -> {to}",
-                or_none(from.map(|id| id.to_string()))
-            ));
+            lines.push(format!("purged: {} -> {to}", or_none(from.map(|id| id.to_string()))));
         }
         for (log_id, what) in &self.entries_appended {
             lines.push(format!("log: {log_id} appended, {what}"));
@@ -105,10 +92,6 @@ impl Changes {
 }
 
 fn voters(membership: &Membership) -> String {
-    let ids: Vec<String> = membership
-        .voters()
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let ids: Vec<String> = membership.voters().iter().map(ToString::to_string).collect();
     format!("{{{}}}", ids.join(", "))
 }

@@ -20,10 +20,7 @@ impl Mark {
     fn new(at: ExpireKey, key: &str) -> Self {
         let mut hasher = DefaultHasher::new();
         key.hash(&mut hasher);
-        Self {
-            at,
-            key_digest: hasher.finish(),
-        }
+        Self { at, key_digest: hasher.finish() }
     }
 }
 
@@ -58,12 +55,7 @@ impl ExpirePlanner {
         }
         let kept: BTreeSet<Mark> = kept.into_iter().collect();
         let missing = self.wanted.into_iter().filter(|mark| !kept.contains(mark));
-        let missing = missing
-            .map(|mark| Missing {
-                at: mark.at,
-                key: None,
-            })
-            .collect();
+        let missing = missing.map(|mark| Missing { at: mark.at, key: None }).collect();
         ExpirePlan { dropped, missing }
     }
 }
@@ -85,9 +77,7 @@ pub(super) struct ExpirePlan {
 impl ExpirePlan {
     /// Whether the entry in this line is left out.
     pub(super) fn drops(&self, line: u64) -> bool {
-        self.dropped
-            .binary_search_by_key(&line, |(dropped, _)| *dropped)
-            .is_ok()
+        self.dropped.binary_search_by_key(&line, |(dropped, _)| *dropped).is_ok()
     }
 
     /// Whether keys of missing entries are still unknown.
@@ -111,18 +101,12 @@ impl ExpirePlan {
             .map(|(line, at)| format!("line {line}: entry ({}, {}) dropped", at.time_ms, at.seq));
         let added = self.missing.iter().map(|missing| {
             let key = missing.key.as_deref().unwrap_or_default();
-            format!(
-                "entry ({}, {}) added for {key:?}",
-                missing.at.time_ms, missing.at.seq
-            )
+            format!("entry ({}, {}) added for {key:?}", missing.at.time_ms, missing.at.seq)
         });
         ExpireChanges {
             dropped: self.dropped.len() as u64,
             added: self.missing.len() as u64,
-            examples: dropped
-                .take(MOST_EXAMPLES)
-                .chain(added.take(MOST_EXAMPLES))
-                .collect(),
+            examples: dropped.take(MOST_EXAMPLES).chain(added.take(MOST_EXAMPLES)).collect(),
         }
     }
 }

@@ -138,13 +138,7 @@ impl Planner {
                 if let (ExpireIndex::Repair, Some(time_ms)) =
                     (self.request.expire, kv.value.expire_ms())
                 {
-                    self.expire.key(
-                        ExpireKey {
-                            time_ms,
-                            seq: kv.value.seq,
-                        },
-                        &kv.key,
-                    );
+                    self.expire.key(ExpireKey { time_ms, seq: kv.value.seq }, &kv.key);
                 }
             }
             _ => {}
@@ -178,18 +172,15 @@ impl Planner {
             let behind = seen.last_applied.filter(|applied| {
                 let log = seen.last_log.map(|last| last.index);
                 let purged = seen.purged.map(|purged| purged.index);
-                log.max(purged)
-                    .is_none_or(|reached| reached < applied.index)
+                log.max(purged).is_none_or(|reached| reached < applied.index)
             });
             let entries = cluster.log_entries(last);
             if entries.is_empty() {
                 return Err(RewriteError::LogFull);
             }
             let nodes = cluster.nodes();
-            let membership = StoredMembership {
-                log_id: seen.last_applied,
-                membership: cluster.membership(),
-            };
+            let membership =
+                StoredMembership { log_id: seen.last_applied, membership: cluster.membership() };
             plan.changes = seen.changes(cluster.own_id(), &nodes, &membership, &entries, behind);
             plan.cluster = Some(ClusterPlan {
                 own_id: cluster.own_id(),
@@ -227,10 +218,7 @@ impl Seen {
         purged: Option<LogId>,
     ) -> Changes {
         let addresses = |nodes: &BTreeMap<NodeId, Node>| -> Vec<(NodeId, String)> {
-            nodes
-                .iter()
-                .map(|(id, node)| (*id, node.endpoint.to_string()))
-                .collect()
+            nodes.iter().map(|(id, node)| (*id, node.endpoint.to_string())).collect()
         };
         let what = |entry: &LogEntry<'_>| match &entry.payload {
             Payload::Normal(body) => match &body.cmd {
@@ -247,17 +235,12 @@ impl Seen {
         Changes {
             node_id: Some((self.node_id, own_id)),
             membership: Some((
-                self.membership
-                    .as_ref()
-                    .map(|stored| stored.membership.clone()),
+                self.membership.as_ref().map(|stored| stored.membership.clone()),
                 membership.membership.clone(),
             )),
             nodes_removed: addresses(&self.nodes),
             nodes_added: addresses(nodes),
-            entries_appended: entries
-                .iter()
-                .map(|entry| (entry.log_id, what(entry)))
-                .collect(),
+            entries_appended: entries.iter().map(|entry| (entry.log_id, what(entry))).collect(),
             entries_dropped: if purged.is_some() { self.entries } else { 0 },
             purged: purged.map(|purged| (self.purged, purged)),
             lines_added: missing
@@ -316,22 +299,13 @@ impl Plan {
         if let (Some(expire), Record::GenericKV(kv)) = (&mut self.expire, &scanned.record)
             && let Some(time_ms) = kv.value.expire_ms()
         {
-            expire.learn(
-                ExpireKey {
-                    time_ms,
-                    seq: kv.value.seq,
-                },
-                &kv.key,
-            );
+            expire.learn(ExpireKey { time_ms, seq: kv.value.seq }, &kv.key);
         }
     }
 
     /// What changes.
     pub fn changes(&self) -> Changes {
-        Changes {
-            expire: self.expire.as_ref().map(ExpirePlan::changes),
-            ..self.changes.clone()
-        }
+        Changes { expire: self.expire.as_ref().map(ExpirePlan::changes), ..self.changes.clone() }
     }
 
     /// Starts the second reading.

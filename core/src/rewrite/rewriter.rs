@@ -107,10 +107,7 @@ impl<'p> Rewriter<'p> {
             self.start_raft_state(cluster, &mut tail)?;
             self.end_log(cluster, &mut tail)?;
             if cluster.missing.state {
-                let zero = Record::Sequences(Keyed {
-                    key: "generic-kv".into(),
-                    value: 0,
-                });
+                let zero = Record::Sequences(Keyed { key: "generic-kv".into(), value: 0 });
                 put(&mut tail, &self.plan.names.state_machine, &zero)?;
             }
             if cluster.missing.membership {
@@ -153,10 +150,7 @@ impl<'p> Rewriter<'p> {
             return put(out, &names.raft_log, &Record::NodeId(Some(cluster.own_id)));
         }
         let value = RaftStateValue::NodeId(cluster.own_id);
-        let id = Record::RaftStateKV(Keyed {
-            key: RaftStateKey::Id,
-            value,
-        });
+        let id = Record::RaftStateKV(Keyed { key: RaftStateKey::Id, value });
         put(out, &names.raft_state, &id)
     }
 
@@ -169,10 +163,7 @@ impl<'p> Rewriter<'p> {
             Record::Purged(Some(purged))
         } else {
             let value = LogMetaValue::LogId(purged);
-            Record::LogMeta(Keyed {
-                key: LogMetaKey::LastPurged,
-                value,
-            })
+            Record::LogMeta(Keyed { key: LogMetaKey::LastPurged, value })
         };
         put(out, &self.plan.names.raft_log, &record)?;
         Ok(true)
@@ -192,10 +183,7 @@ impl<'p> Rewriter<'p> {
             let record = if v004 {
                 Record::LogEntry(entry.clone())
             } else {
-                Record::Logs(Keyed {
-                    key: entry.log_id.index,
-                    value: entry.clone(),
-                })
+                Record::Logs(Keyed { key: entry.log_id.index, value: entry.clone() })
             };
             put(out, &self.plan.names.raft_log, &record)?;
         }
@@ -219,10 +207,7 @@ impl<'p> Rewriter<'p> {
             return Ok(());
         }
         for (id, node) in &cluster.nodes {
-            let record = Record::Nodes(Keyed {
-                key: *id,
-                value: node.clone(),
-            });
+            let record = Record::Nodes(Keyed { key: *id, value: node.clone() });
             put(out, &self.plan.names.state_machine, &record)?;
         }
         Ok(())
@@ -267,14 +252,8 @@ impl<'p> Rewriter<'p> {
             && end.is_none_or(|end| missing.at < end)
         {
             let key = missing.key.as_deref().unwrap_or_default().into();
-            let value = ExpireValue {
-                seq: missing.at.seq,
-                key,
-            };
-            let record = Record::Expire(Keyed {
-                key: missing.at,
-                value,
-            });
+            let value = ExpireValue { seq: missing.at.seq, key };
+            let record = Record::Expire(Keyed { key: missing.at, value });
             put(out, &self.plan.names.state_machine, &record)?;
             self.expire_written += 1;
         }

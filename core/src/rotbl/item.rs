@@ -54,18 +54,14 @@ impl StoredItem {
         self.key.extend_from_slice(KV);
         self.key.extend_from_slice(key.as_bytes());
         self.seq = value.seq;
-        self.set_value(
-            meta_json(value.meta.as_ref()).as_bytes(),
-            &value.data.decode(),
-        );
+        self.set_value(meta_json(value.meta.as_ref()).as_bytes(), &value.data.decode());
     }
 
     /// Makes this the item of an entry of the expiry index; reuses the buffers.
     pub fn set_expire(&mut self, at: &ExpireKey, value: &ExpireValue<'_>) {
         self.key.clear();
         self.key.extend_from_slice(EXPIRE);
-        self.key
-            .extend_from_slice(format!("{:020}/{:020}", at.time_ms, at.seq).as_bytes());
+        self.key.extend_from_slice(format!("{:020}/{:020}", at.time_ms, at.seq).as_bytes());
         self.seq = value.seq.max(1);
         self.set_value(b"null", value.key.as_bytes());
     }
@@ -79,11 +75,7 @@ impl StoredItem {
 }
 
 fn meta_json(meta: Option<&KVMeta>) -> String {
-    let Some(KVMeta {
-        expire_at,
-        proposed_at_ms,
-    }) = meta
-    else {
+    let Some(KVMeta { expire_at, proposed_at_ms }) = meta else {
         return "null".to_owned();
     };
     match (expire_at, proposed_at_ms) {
@@ -104,10 +96,7 @@ impl<'a> Item<'a> {
     /// When the key or the value is not one that servers write.
     pub fn decode(key: &'a [u8], seq: u64, value: &'a [u8]) -> Result<Self, ItemError> {
         let lossy = || String::from_utf8_lossy(key).into_owned();
-        let wrong = |message: String| ItemError::Value {
-            key: lossy(),
-            message,
-        };
+        let wrong = |message: String| ItemError::Value { key: lossy(), message };
         let (meta, data) = split_value(value).map_err(wrong)?;
         if let Some(name) = key.strip_prefix(KV) {
             let name = std::str::from_utf8(name).map_err(|_| ItemError::Key(lossy()))?;
@@ -120,13 +109,7 @@ impl<'a> Item<'a> {
         };
         let at = expire_key(numbers).ok_or_else(|| ItemError::Key(lossy()))?;
         let name = std::str::from_utf8(data).map_err(|error| wrong(error.to_string()))?;
-        Ok(Self::Expire(
-            at,
-            ExpireValue {
-                seq,
-                key: name.into(),
-            },
-        ))
+        Ok(Self::Expire(at, ExpireValue { seq, key: name.into() }))
     }
 }
 
@@ -136,10 +119,7 @@ fn expire_key(numbers: &[u8]) -> Option<ExpireKey> {
         let exact = digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit());
         if exact { digits.parse().ok() } else { None }
     };
-    Some(ExpireKey {
-        time_ms: number(time)?,
-        seq: number(seq)?,
-    })
+    Some(ExpireKey { time_ms: number(time)?, seq: number(seq)? })
 }
 
 /// Meta and data of value bytes.
@@ -189,12 +169,7 @@ pub(super) fn take_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
         254 | 255 => return None,
     };
     let (number, rest) = rest.split_at_checked(width)?;
-    Some((
-        number
-            .iter()
-            .fold(0, |number, byte| number << 8 | u64::from(*byte)),
-        rest,
-    ))
+    Some((number.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)), rest))
 }
 
 /// Bytes with their length at the start of `bytes`, and the rest.

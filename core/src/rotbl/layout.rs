@@ -64,11 +64,7 @@ pub(super) fn crc(bytes: &[u8]) -> u64 {
 /// The number at `at`; none when the bytes end before.
 pub(super) fn word(bytes: &[u8], at: usize) -> Option<u64> {
     let bytes = bytes.get(at..at.checked_add(WORD)?)?;
-    Some(
-        bytes
-            .iter()
-            .fold(0, |number, byte| number << 8 | u64::from(*byte)),
-    )
+    Some(bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
 }
 
 /// Whether the checksum at the end of `unit` is that of what precedes it.

@@ -39,11 +39,7 @@ pub enum SnapshotError {
 }
 
 fn damaged(part: &str, offset_bytes: u64, message: impl Into<String>) -> SnapshotError {
-    SnapshotError::Damaged {
-        part: part.to_owned(),
-        offset_bytes,
-        message: message.into(),
-    }
+    SnapshotError::Damaged { part: part.to_owned(), offset_bytes, message: message.into() }
 }
 
 /// A part of the file.
@@ -103,28 +99,15 @@ impl<R: ReadAt> SnapshotReader<R> {
             let message = format!("the file has {size} bytes, the least is {least}");
             return Err(damaged("file", 0, message));
         }
-        let head = read(
-            &source,
-            Segment {
-                offset: 0,
-                size: FIRST_BLOCK,
-            },
-        )?;
+        let head = read(&source, Segment { offset: 0, size: FIRST_BLOCK })?;
         match header_version(&head, Unit::Table) {
             Some(1) => {}
             Some(version) => {
-                return Err(damaged(
-                    "header",
-                    0,
-                    format!("version {version}, expected 1"),
-                ));
+                return Err(damaged("header", 0, format!("version {version}, expected 1")));
             }
             None => return Err(damaged("header", 0, "not the start of a snapshot")),
         }
-        if !crc_holds(
-            head.get(HEADER_LEN..HEADER_LEN + TABLE_ID_LEN)
-                .unwrap_or_default(),
-        ) {
+        if !crc_holds(head.get(HEADER_LEN..HEADER_LEN + TABLE_ID_LEN).unwrap_or_default()) {
             return Err(damaged("table id", HEADER_LEN as u64, "wrong checksum"));
         }
         let [index, meta, stat] = footer(&source, size)?;
@@ -138,30 +121,17 @@ impl<R: ReadAt> SnapshotReader<R> {
         let stat: Stat = json(&source, "stat", stat, None)?;
         let mut end = FIRST_BLOCK;
         for (number, block) in (0_u64..).zip(&blocks) {
-            let place = Segment {
-                offset: block.offset,
-                size: block.size,
-            };
+            let place = Segment { offset: block.offset, size: block.size };
             if block.block_num != number || block.offset != end {
                 let message = format!("block {number} is listed as {block:?}, expected at {end}");
                 return Err(damaged("block index", index.offset, message));
             }
-            end = place
-                .end()
-                .filter(|end| *end <= index.offset)
-                .ok_or_else(|| {
-                    damaged(
-                        "block index",
-                        index.offset,
-                        format!("block {number} is too long"),
-                    )
-                })?;
+            end = place.end().filter(|end| *end <= index.offset).ok_or_else(|| {
+                damaged("block index", index.offset, format!("block {number} is too long"))
+            })?;
         }
         if end != index.offset {
-            let message = format!(
-                "the blocks end at {end}, the index starts at {}",
-                index.offset
-            );
+            let message = format!("the blocks end at {end}, the index starts at {}", index.offset);
             return Err(damaged("block index", index.offset, message));
         }
         let expected = Stat {
@@ -171,18 +141,9 @@ impl<R: ReadAt> SnapshotReader<R> {
             ..stat
         };
         if stat != expected {
-            return Err(damaged(
-                "stat",
-                stat_at,
-                format!("{stat:?}, expected {expected:?}"),
-            ));
+            return Err(damaged("stat", stat_at, format!("{stat:?}, expected {expected:?}")));
         }
-        Ok(Self {
-            source,
-            sys_data,
-            blocks,
-            stat,
-        })
+        Ok(Self { source, sys_data, blocks, stat })
     }
 
     /// What the snapshot says beside its keys.
@@ -203,10 +164,7 @@ impl<R: ReadAt> SnapshotReader<R> {
         let mut keys = 0_u64;
         let mut last_key = Vec::new();
         for block in &self.blocks {
-            let at = Segment {
-                offset: block.offset,
-                size: block.size,
-            };
+            let at = Segment { offset: block.offset, size: block.size };
             let bytes = read(&self.source, at)?;
             let wrong = |message: &str| damaged("block", block.offset, message);
             let mut data = block_data(&bytes, block).map_err(|message| wrong(&message))?;
@@ -217,11 +175,7 @@ impl<R: ReadAt> SnapshotReader<R> {
                     take_entry(data).ok_or_else(|| wrong(&format!("key {number} is malformed")))?;
                 data = rest;
                 let (key, seq, value) = entry;
-                let in_order = if keys == 0 {
-                    true
-                } else {
-                    last_key.as_slice() < key
-                };
+                let in_order = if keys == 0 { true } else { last_key.as_slice() < key };
                 let listed = number > 0 || key == block.first_key.as_bytes();
                 if !in_order || !listed {
                     let key = String::from_utf8_lossy(key);
@@ -259,13 +213,7 @@ fn read<R: ReadAt>(source: &R, place: Segment) -> Result<Vec<u8>, SnapshotError>
 /// The places of block index, meta and stat, which fill the file between the blocks and the end.
 fn footer<R: ReadAt>(source: &R, size: u64) -> Result<[Segment; 3], SnapshotError> {
     let offset = size - FOOTER_LEN as u64;
-    let bytes = read(
-        source,
-        Segment {
-            offset,
-            size: FOOTER_LEN as u64,
-        },
-    )?;
+    let bytes = read(source, Segment { offset, size: FOOTER_LEN as u64 })?;
     let mut places = bytes.chunks_exact(SEGMENT_LEN).map(|place| {
         let offset = word(place, 0)?;
         let size = word(place, WORD)?;
@@ -273,11 +221,7 @@ fn footer<R: ReadAt>(source: &R, size: u64) -> Result<[Segment; 3], SnapshotErro
     });
     let mut next = || places.next().flatten();
     let (Some(index), Some(meta), Some(stat)) = (next(), next(), next()) else {
-        return Err(damaged(
-            "footer",
-            offset,
-            "wrong checksum: the file is cut or damaged",
-        ));
+        return Err(damaged("footer", offset, "wrong checksum: the file is cut or damaged"));
     };
     let joined = index.offset >= FIRST_BLOCK
         && index.end() == Some(meta.offset)
@@ -310,10 +254,7 @@ fn json<R: ReadAt, T: DeserializeOwned>(
         }
         body = body.get(HEADER_LEN..).unwrap_or_default();
     }
-    let len = body
-        .get(..2 * WORD)
-        .filter(|head| crc_holds(head))
-        .and_then(|head| word(head, 0));
+    let len = body.get(..2 * WORD).filter(|head| crc_holds(head)).and_then(|head| word(head, 0));
     let text = body.get(2 * WORD..).unwrap_or_default();
     let text_len = text.len().checked_sub(WORD);
     if len.is_none() || len != text_len.map(|len| len as u64) {
@@ -341,12 +282,9 @@ fn block_data<'a>(bytes: &'a [u8], block: &BlockEntry) -> Result<&'a [u8], Strin
     if !crc_holds(bytes) {
         return Err("wrong checksum".to_owned());
     }
-    let sizes = bytes
-        .get(HEADER_LEN..HEADER_LEN + 3 * WORD)
-        .unwrap_or_default();
-    let data = bytes
-        .get(HEADER_LEN + 3 * WORD..bytes.len().saturating_sub(WORD))
-        .unwrap_or_default();
+    let sizes = bytes.get(HEADER_LEN..HEADER_LEN + 3 * WORD).unwrap_or_default();
+    let data =
+        bytes.get(HEADER_LEN + 3 * WORD..bytes.len().saturating_sub(WORD)).unwrap_or_default();
     let expected = (Some(block.block_num), Some(data.len() as u64));
     if !crc_holds(sizes) || (word(sizes, 0), word(sizes, WORD)) != expected {
         return Err("wrong number or length".to_owned());

@@ -18,10 +18,7 @@ pub struct SnapshotId {
 impl SnapshotId {
     /// An id of what a snapshot holds and when it was made.
     pub const fn new(last_applied: Option<LogId>, made_ms: u64) -> Self {
-        Self {
-            last_applied,
-            made_ms,
-        }
+        Self { last_applied, made_ms }
     }
 
     /// The id that a file name tells; none when it is not the name of a snapshot.
@@ -47,16 +44,9 @@ impl SnapshotId {
         let last_applied = if [term, node, index] == ["", "", ""] {
             None
         } else {
-            Some(LogId::new(
-                term.parse().ok()?,
-                node.parse().ok()?,
-                index.parse().ok()?,
-            ))
+            Some(LogId::new(term.parse().ok()?, node.parse().ok()?, index.parse().ok()?))
         };
-        Some(Self {
-            last_applied,
-            made_ms: made.parse().ok()?,
-        })
+        Some(Self { last_applied, made_ms: made.parse().ok()? })
     }
 
     /// The file name.
@@ -69,11 +59,7 @@ impl fmt::Display for SnapshotId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.last_applied {
             Some(LogId { leader_id, index }) => {
-                write!(
-                    f,
-                    "{}-{}-{index}-{}",
-                    leader_id.term, leader_id.node_id, self.made_ms
-                )
+                write!(f, "{}-{}-{index}-{}", leader_id.term, leader_id.node_id, self.made_ms)
             }
             None => write!(f, "---{}", self.made_ms),
         }

@@ -159,10 +159,7 @@ impl SnapshotWriter {
         self.close_block();
         let index = self.segment(Unit::BlockIndex, &serde_json::to_vec(&self.blocks)?);
         let user_data = serde_json::to_string(sys_data)?;
-        let meta = serde_json::to_vec(&Meta {
-            seq: 0,
-            user_data: &user_data,
-        })?;
+        let meta = serde_json::to_vec(&Meta { seq: 0, user_data: &user_data })?;
         let meta = self.segment(Unit::Meta, &meta);
         let stat = Stat {
             block_num: self.blocks.len() as u64,

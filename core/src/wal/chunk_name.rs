@@ -35,10 +35,7 @@ mod tests {
         for offset in [0, 7, 18, 268_435_456, u64::MAX] {
             assert_eq!(chunk_offset(&chunk_file_name(offset)), Some(offset));
         }
-        assert_eq!(
-            chunk_file_name(u64::MAX),
-            "r-18_446_744_073_709_551_615.wal"
-        );
+        assert_eq!(chunk_file_name(u64::MAX), "r-18_446_744_073_709_551_615.wal");
         for name in [
             "",
             "LOCK",

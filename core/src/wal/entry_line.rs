@@ -39,32 +39,13 @@ pub fn entry_line(
     let written = if unknown.get() {
         let mut msgpack = rmp_serde::Deserializer::from_read_ref(payload);
         let as_it_stands = serde_transcode::Transcoder::new(&mut msgpack);
-        serde_json::to_writer(
-            &mut *out,
-            &Entry {
-                log_id,
-                payload: as_it_stands,
-            },
-        )
+        serde_json::to_writer(&mut *out, &Entry { log_id, payload: as_it_stands })
     } else {
-        serde_json::to_writer(
-            &mut *out,
-            &Entry {
-                log_id,
-                payload: typed,
-            },
-        )
+        serde_json::to_writer(&mut *out, &Entry { log_id, payload: typed })
     };
-    written.map_err(|error| RecordError::Payload {
-        offset: 0,
-        message: error.to_string(),
-    })?;
+    written.map_err(|error| RecordError::Payload { offset: 0, message: error.to_string() })?;
     out.extend_from_slice(b"}]");
-    Ok(if unknown.get() {
-        EntryLine::WithUnknownMembers
-    } else {
-        EntryLine::Known
-    })
+    Ok(if unknown.get() { EntryLine::WithUnknownMembers } else { EntryLine::Known })
 }
 
 /// Decodes a payload and sees whether it has members that its type does not have.

@@ -49,9 +49,7 @@ pub(super) fn value_len(bytes: &[u8]) -> Result<usize, NoEnd> {
 /// A big-endian length of `width` bytes.
 fn length(bytes: &[u8], width: usize) -> Result<u64, NoEnd> {
     let bytes = bytes.get(..width).ok_or(NoEnd::Incomplete)?;
-    Ok(bytes
-        .iter()
-        .fold(0, |length, byte| length << 8 | u64::from(*byte)))
+    Ok(bytes.iter().fold(0, |length, byte| length << 8 | u64::from(*byte)))
 }
 
 #[cfg(test)]
@@ -67,11 +65,7 @@ mod tests {
         bytes.push(0xc1);
         assert_eq!(value_len(&bytes), Ok(len));
         for cut in 0..len {
-            assert_eq!(
-                value_len(&bytes[..cut]),
-                Err(NoEnd::Incomplete),
-                "cut at {cut}"
-            );
+            assert_eq!(value_len(&bytes[..cut]), Err(NoEnd::Incomplete), "cut at {cut}");
         }
         assert_eq!(value_len(&[0x91, 0xc1]), Err(NoEnd::NotAValue(1)));
     }
@@ -79,13 +73,7 @@ mod tests {
     #[test]
     fn nesting_and_lengths_from_outside_cost_nothing() {
         assert_eq!(value_len(&vec![0x91; 1 << 20]), Err(NoEnd::Incomplete));
-        assert_eq!(
-            value_len(&[0xdf, 0xff, 0xff, 0xff, 0xff]),
-            Err(NoEnd::Incomplete)
-        );
-        assert_eq!(
-            value_len(&[0xdb, 0xff, 0xff, 0xff, 0xff, 0x61]),
-            Err(NoEnd::Incomplete)
-        );
+        assert_eq!(value_len(&[0xdf, 0xff, 0xff, 0xff, 0xff]), Err(NoEnd::Incomplete));
+        assert_eq!(value_len(&[0xdb, 0xff, 0xff, 0xff, 0xff, 0x61]), Err(NoEnd::Incomplete));
     }
 }

@@ -84,11 +84,7 @@ impl ChunkReader {
         if let Some(inside) = record_inside(&bytes) {
             // A tear has nothing behind it: this is damage.
             let cause = RecordError::Swallows { inside };
-            return Err(ReadRecordError {
-                offset_bytes: self.offset_bytes,
-                cause,
-            }
-            .into());
+            return Err(ReadRecordError { offset_bytes: self.offset_bytes, cause }.into());
         }
         let torn_at = match &self.suspect {
             Some(suspect) => Some(suspect.offset_bytes),
@@ -120,10 +116,7 @@ impl ChunkReader {
                 }
                 Err(cause) => {
                     let offset_bytes = self.offset_bytes;
-                    self.suspect = Some(ReadRecordError {
-                        offset_bytes,
-                        cause,
-                    });
+                    self.suspect = Some(ReadRecordError { offset_bytes, cause });
                 }
             }
         }

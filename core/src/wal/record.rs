@@ -141,19 +141,11 @@ impl<'a> Cursor<'a> {
                 if version != [STATE_VERSION] {
                     return Err(self.wrong(format!("state version {version:?}, expected 1")));
                 }
-                [
-                    self.option()?,
-                    self.option()?,
-                    self.option()?,
-                    self.option()?,
-                    self.option()?,
-                ]
+                [self.option()?, self.option()?, self.option()?, self.option()?, self.option()?]
             }
             other => return Err(Stop::Wrong(RecordError::UnknownType(other))),
         };
-        let computed = u64::from(crc32fast::hash(
-            self.bytes.get(..self.at).unwrap_or_default(),
-        ));
+        let computed = u64::from(crc32fast::hash(self.bytes.get(..self.at).unwrap_or_default()));
         let found = self.u64()?;
         if found != computed {
             return Err(Stop::Wrong(RecordError::Checksum { found, computed }));
@@ -187,16 +179,12 @@ impl<'a> Cursor<'a> {
 
     fn u32(&mut self) -> Result<u32, Stop> {
         let bytes = self.take(TYPE_LEN)?;
-        Ok(bytes
-            .iter()
-            .fold(0, |number, byte| number << 8 | u32::from(*byte)))
+        Ok(bytes.iter().fold(0, |number, byte| number << 8 | u32::from(*byte)))
     }
 
     fn u64(&mut self) -> Result<u64, Stop> {
         let bytes = self.take(CRC_LEN)?;
-        Ok(bytes
-            .iter()
-            .fold(0, |number, byte| number << 8 | u64::from(*byte)))
+        Ok(bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
     }
 
     /// A MessagePack value, not looked into.
@@ -221,10 +209,7 @@ impl<'a> Cursor<'a> {
     }
 
     fn wrong(&self, message: String) -> Stop {
-        Stop::Wrong(RecordError::Payload {
-            offset: self.at as u64,
-            message,
-        })
+        Stop::Wrong(RecordError::Payload { offset: self.at as u64, message })
     }
 
     fn required<T: Deserialize<'a>>(&self, span: Option<&'a [u8]>) -> Result<T, Stop> {
@@ -245,10 +230,8 @@ impl<'a> Cursor<'a> {
 pub fn decode_payload(payload: &[u8]) -> Result<Payload<'_>, RecordError> {
     let mut msgpack = rmp_serde::Deserializer::from_read_ref(payload);
     msgpack.set_max_depth(MOST_NESTED);
-    Payload::deserialize(&mut msgpack).map_err(|error| RecordError::Payload {
-        offset: 0,
-        message: error.to_string(),
-    })
+    Payload::deserialize(&mut msgpack)
+        .map_err(|error| RecordError::Payload { offset: 0, message: error.to_string() })
 }
 
 /// Appends a record to `out`.

@@ -67,10 +67,7 @@ impl WalReplay {
         if let Some(expected) = self.end_bytes
             && expected != offset_bytes
         {
-            return Err(ReplayError::ChunkGap {
-                expected,
-                found: offset_bytes,
-            });
+            return Err(ReplayError::ChunkGap { expected, found: offset_bytes });
         }
         self.chunk_offset = offset_bytes;
         self.at_chunk_start = true;
@@ -122,41 +119,29 @@ impl WalReplay {
         if self.state == *found {
             return Ok(());
         }
-        Err(ReplayError::StateMismatch {
-            expected: Box::new(self.state),
-            found: Box::new(*found),
-        })
+        Err(ReplayError::StateMismatch { expected: Box::new(self.state), found: Box::new(*found) })
     }
 
     fn append(&mut self, log_id: LogId, offset_bytes: u64) -> Result<(), ReplayError> {
         if let Some(last) = self.state.last {
             let follows = last.index.checked_add(1) == Some(log_id.index) && log_id > last;
             if !follows {
-                return Err(ReplayError::NotConsecutive {
-                    last,
-                    found: log_id,
-                });
+                return Err(ReplayError::NotConsecutive { last, found: log_id });
             }
         }
         if self.entries.is_empty() {
             self.first_index = log_id.index;
         }
         self.state.last = Some(log_id);
-        self.entries
-            .push_back(self.chunk_offset.saturating_add(offset_bytes));
+        self.entries.push_back(self.chunk_offset.saturating_add(offset_bytes));
         Ok(())
     }
 
     fn truncate(&mut self, after: Option<LogId>) {
         self.state.last = after;
-        let keep = after.map_or(0, |after| {
-            after
-                .index
-                .saturating_add(1)
-                .saturating_sub(self.first_index)
-        });
-        self.entries
-            .truncate(usize::try_from(keep).unwrap_or(usize::MAX));
+        let keep =
+            after.map_or(0, |after| after.index.saturating_add(1).saturating_sub(self.first_index));
+        self.entries.truncate(usize::try_from(keep).unwrap_or(usize::MAX));
     }
 
     fn purge(&mut self, upto: LogId) {
@@ -166,13 +151,8 @@ impl WalReplay {
         if self.state.last.is_none_or(|last| last < upto) {
             self.state.last = Some(upto);
         }
-        let gone = upto
-            .index
-            .saturating_add(1)
-            .saturating_sub(self.first_index);
-        let gone = usize::try_from(gone)
-            .unwrap_or(usize::MAX)
-            .min(self.entries.len());
+        let gone = upto.index.saturating_add(1).saturating_sub(self.first_index);
+        let gone = usize::try_from(gone).unwrap_or(usize::MAX).min(self.entries.len());
         self.entries.drain(..gone);
         self.first_index = self.first_index.saturating_add(gone as u64);
     }

@@ -15,10 +15,7 @@ pub struct ChunkLimits {
 impl Default for ChunkLimits {
     /// The limits of a server that is not configured otherwise.
     fn default() -> Self {
-        Self {
-            records: 100_000,
-            bytes: 256 << 20,
-        }
+        Self { records: 100_000, bytes: 256 << 20 }
     }
 }
 

@@ -14,11 +14,7 @@ use crate::report::{entries_to, plural};
 /// Runs the command.
 pub fn run(args: &Export, progress: &Progress) -> Result<Outcome> {
     progress.phase("exporting");
-    let access = if args.live {
-        Access::Live
-    } else {
-        Access::Stopped
-    };
+    let access = if args.live { Access::Live } else { Access::Stopped };
     let dir = RaftDir::new(&args.raft_dir);
     let reader = DirReader::open(&dir, access)?;
     let mut dump = DumpWriter::create(args.db.as_deref())?;
@@ -54,9 +50,7 @@ pub fn extent(summary: &Summary) -> String {
         "{}, {}, last applied {}, {}",
         plural(summary.lines, "line"),
         plural(summary.bytes, "byte"),
-        summary
-            .last_applied
-            .map_or("none".to_owned(), |id| id.to_string()),
+        summary.last_applied.map_or("none".to_owned(), |id| id.to_string()),
         entries_to(&summary.log),
     )
 }

@@ -62,10 +62,8 @@ pub fn run(args: &Import, progress: &Progress) -> Result<Outcome> {
         return Err(error).help("the directory keeps its old data");
     }
     if cluster.is_none() && writer.node_id().is_none() && !accepts(args, Code::NodeIdNull) {
-        return Err(anyhow::anyhow!(
-            "the dump does not say which node it is from"
-        ))
-        .help("restore it as a new cluster, with --id and --initial-cluster");
+        return Err(anyhow::anyhow!("the dump does not say which node it is from"))
+            .help("restore it as a new cluster, with --id and --initial-cluster");
     }
     let written = writer.finish(cluster.as_ref(), now_ms())?;
     progress.phase("verifying");
@@ -76,19 +74,12 @@ pub fn run(args: &Import, progress: &Progress) -> Result<Outcome> {
             dir.root().display()
         );
     }
-    let old = if args.keep_old {
-        OldData::KeptAs(dated_name())
-    } else {
-        OldData::Removed
-    };
+    let old = if args.keep_old { OldData::KeptAs(dated_name()) } else { OldData::Removed };
     let had_old = dir.root().join("df_meta").exists();
     staging.exchange(old.clone())?;
     progress.finish();
     if let (OldData::KeptAs(name), true) = (&old, had_old) {
-        progress.say(&format!(
-            "the old data is kept in {}",
-            dir.root().join(name).display()
-        ));
+        progress.say(&format!("the old data is kept in {}", dir.root().join(name).display()));
     }
     progress.say(&format!(
         "imported {} into {}{}",
@@ -118,9 +109,7 @@ fn running(dir: &RaftDir, lock: &Path) -> anyhow::Error {
         lock.display()
     ))
     .help("stop the server first; an import under it would lose what it has acknowledged");
-    failure
-        .err()
-        .unwrap_or_else(|| anyhow::anyhow!("a server is running"))
+    failure.err().unwrap_or_else(|| anyhow::anyhow!("a server is running"))
 }
 
 /// Reads, checks and hands on every record of the dump.
@@ -163,23 +152,10 @@ fn refuse(args: &Import, source: &Source, report: &Report, new_cluster: bool) ->
     let Some(first) = objections.first() else {
         return Ok(());
     };
-    print_findings(
-        &mut std::io::stderr().lock(),
-        &source.name(),
-        report,
-        Style::Plain,
-    )?;
-    let codes: BTreeSet<&str> = objections
-        .iter()
-        .map(|finding| finding.code.name())
-        .collect();
+    print_findings(&mut std::io::stderr().lock(), &source.name(), report, Style::Plain)?;
+    let codes: BTreeSet<&str> = objections.iter().map(|finding| finding.code.name()).collect();
     let codes: Vec<&str> = codes.into_iter().collect();
-    Err(anyhow::anyhow!(
-        "{} is not imported: {}",
-        source.name(),
-        first.message
-    ))
-    .help(format!(
+    Err(anyhow::anyhow!("{} is not imported: {}", source.name(), first.message)).help(format!(
         "{} keeps its data; to import all the same, --accept {}",
         args.raft_dir.display(),
         codes.join(" --accept ")
@@ -196,10 +172,7 @@ fn plan(
 ) -> Result<Outcome> {
     let reading = Reading::of(source, progress)?;
     let new_cluster = cluster.is_some();
-    let request = Request {
-        cluster,
-        ..Request::default()
-    };
+    let request = Request { cluster, ..Request::default() };
     let planned = Planned::new(&reading, request, progress)?;
     let mut out = io::stdout().lock();
     let shown = dir.root().display();
@@ -208,55 +181,32 @@ fn plan(
     writeln!(out, "  {}", export::extent(summary))?;
     writeln!(out, "  {} keys", crate::report::grouped(summary.keys))?;
     if let Some(old) = dir.describe() {
-        let fate = if args.keep_old {
-            "kept in a dated directory beside it"
-        } else {
-            "removed"
-        };
+        let fate = if args.keep_old { "kept in a dated directory beside it" } else { "removed" };
         writeln!(out, "what it holds now ({old}) would be {fate}")?;
     }
     writeln!(out)?;
     planned.print_changes(&reading, &mut out, progress)?;
-    let lost: Vec<_> = planned
-        .report
-        .findings
-        .kept()
-        .iter()
-        .filter(is_lost)
-        .collect();
+    let lost: Vec<_> = planned.report.findings.kept().iter().filter(is_lost).collect();
     for finding in &lost {
         let line = finding.place.map_or(0, |place| place.line);
         writeln!(out, "lost: line {line}: {}", printable(&finding.message))?;
     }
     let objections = objections(args, &planned.report, new_cluster);
     for finding in &objections {
-        writeln!(
-            out,
-            "refused: [{}] {}",
-            finding.code,
-            printable(&finding.message)
-        )?;
+        writeln!(out, "refused: [{}] {}", finding.code, printable(&finding.message))?;
     }
     out.flush()?;
-    Ok(if objections.is_empty() {
-        Outcome::Done
-    } else {
-        Outcome::Findings
-    })
+    Ok(if objections.is_empty() { Outcome::Done } else { Outcome::Findings })
 }
 
 /// Whether a finding is about something that does not come through an import.
 fn is_lost(finding: &&Finding) -> bool {
-    matches!(
-        finding.code,
-        Code::UnknownMember | Code::LogBelowPurgedSkipped
-    )
+    matches!(finding.code, Code::UnknownMember | Code::LogBelowPurgedSkipped)
 }
 
 /// `metadump-old-20261123T124900Z`
 fn dated_name() -> String {
-    let seconds = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs());
+    let seconds =
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
     format!("metadump-old-{}", crate::report::compact_time(seconds))
 }

@@ -23,13 +23,7 @@ pub fn run(args: &Inspect, progress: &Progress) -> Result<Outcome> {
             writeln!(out, "\nfindings: {}", verdict(&report))?;
         }
         Format::Json => {
-            serde_json::to_writer(
-                &mut out,
-                &NamedReport {
-                    file: &name,
-                    report: &report,
-                },
-            )?;
+            serde_json::to_writer(&mut out, &NamedReport { file: &name, report: &report })?;
             writeln!(out)?;
         }
     }

@@ -26,11 +26,7 @@ pub enum Outcome {
 impl Outcome {
     /// The outcome of checking a dump.
     pub fn of(report: &metadump::Report) -> Self {
-        if report.findings.count_of(Severity::Error) > 0 {
-            Self::Findings
-        } else {
-            Self::Done
-        }
+        if report.findings.count_of(Severity::Error) > 0 { Self::Findings } else { Self::Done }
     }
 }
 

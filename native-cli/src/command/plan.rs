@@ -34,20 +34,12 @@ impl Reading {
     pub fn of(source: &Source, progress: &Progress) -> Result<Self> {
         let name = source.name();
         if *source != Source::Stdin {
-            return Ok(Self {
-                source: source.clone(),
-                name,
-                _spool: None,
-            });
+            return Ok(Self { source: source.clone(), name, _spool: None });
         }
         let mut spool = NamedTempFile::new().context("cannot create a temporary file")?;
         io::copy(&mut source.open(progress)?, &mut spool).context("cannot copy stdin")?;
         let source = Source::File(spool.path().to_owned());
-        Ok(Self {
-            source,
-            name,
-            _spool: Some(spool),
-        })
+        Ok(Self { source, name, _spool: Some(spool) })
     }
 }
 
@@ -99,11 +91,7 @@ impl Planned {
                 Ok(())
             })?;
         }
-        Ok(Self {
-            plan,
-            report,
-            checksum,
-        })
+        Ok(Self { plan, report, checksum })
     }
 
     /// Reads the dump once more, and fails when it is not the same any more.
@@ -150,20 +138,14 @@ impl Planned {
                 Disposition::Keep => unchanged += 1,
                 Disposition::Drop => shown.line("-", line.number, line.bytes)?,
             }
-            for added in new
-                .split(|byte| *byte == b'\n')
-                .filter(|added| !added.is_empty())
-            {
+            for added in new.split(|byte| *byte == b'\n').filter(|added| !added.is_empty()) {
                 shown.line("+", line.number, added)?;
             }
             Ok(())
         })?;
         new.clear();
         rewriter.finish(&mut new)?;
-        for added in new
-            .split(|byte| *byte == b'\n')
-            .filter(|added| !added.is_empty())
-        {
+        for added in new.split(|byte| *byte == b'\n').filter(|added| !added.is_empty()) {
             shown.line("+", self.report.summary.lines + 1, added)?;
         }
         let Shown { out, count } = shown;
@@ -198,11 +180,9 @@ impl<W: Write> Shown<'_, W> {
 
 fn not_a_record(name: &str, line: &Line<'_>, error: &metadump::scan::LineError) -> anyhow::Error {
     let at = line.offset_bytes.saturating_add(error.column());
-    let failure: Result<()> = Err(anyhow::anyhow!(
-        "{name}, line {}, byte {at}: {error}",
-        line.number
-    ))
-    .help("`databend-metactl validate` lists everything that is wrong with the dump");
+    let failure: Result<()> =
+        Err(anyhow::anyhow!("{name}, line {}, byte {at}: {error}", line.number))
+            .help("`databend-metactl validate` lists everything that is wrong with the dump");
     failure.err().unwrap_or_else(|| anyhow::anyhow!("{error}"))
 }
 

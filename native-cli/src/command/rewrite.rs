@@ -15,20 +15,11 @@ use crate::progress::Progress;
 
 /// Runs the command.
 pub fn run(args: &Rewrite, progress: &Progress) -> Result<Outcome> {
-    let expire = if args.repair.contains(&Repair::Expire) {
-        ExpireIndex::Repair
-    } else {
-        ExpireIndex::Keep
-    };
-    let request = Request {
-        cluster: new_cluster(&args.cluster)?,
-        expire,
-    };
+    let expire =
+        if args.repair.contains(&Repair::Expire) { ExpireIndex::Repair } else { ExpireIndex::Keep };
+    let request = Request { cluster: new_cluster(&args.cluster)?, expire };
     if let (Some(input), Some(output)) = (&args.db, &args.output)
-        && input
-            .canonicalize()
-            .ok()
-            .is_some_and(|input| output.canonicalize().ok() == Some(input))
+        && input.canonicalize().ok().is_some_and(|input| output.canonicalize().ok() == Some(input))
     {
         return Err(Usage::new(
             "the output is the input",

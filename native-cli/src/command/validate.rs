@@ -18,19 +18,12 @@ use crate::style::Style;
 pub fn run(args: &Validate, progress: &Progress) -> Result<Outcome> {
     let sources = match args.files.as_slice() {
         [] => vec![Source::Stdin],
-        files => files
-            .iter()
-            .map(|file| Source::from_arg(Some(file)))
-            .collect(),
+        files => files.iter().map(|file| Source::from_arg(Some(file))).collect(),
     };
     let style = Style::of_stdout();
     let mut outcome = Outcome::Done;
     for source in sources {
-        let report = check(
-            &source,
-            Requirement::of_flag(args.require_manifest),
-            progress,
-        )?;
+        let report = check(&source, Requirement::of_flag(args.require_manifest), progress)?;
         if Outcome::of(&report) == Outcome::Findings {
             outcome = Outcome::Findings;
         }
@@ -39,13 +32,7 @@ pub fn run(args: &Validate, progress: &Progress) -> Result<Outcome> {
         match args.format {
             Format::Text => print_findings(&mut out, &name, &report, style)?,
             Format::Json => {
-                serde_json::to_writer(
-                    &mut out,
-                    &NamedReport {
-                        file: &name,
-                        report: &report,
-                    },
-                )?;
+                serde_json::to_writer(&mut out, &NamedReport { file: &name, report: &report })?;
                 writeln!(out)?;
             }
         }

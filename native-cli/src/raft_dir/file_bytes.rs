@@ -30,12 +30,10 @@ impl ReadAt for FileBytes {
     }
 
     fn read_at(&self, offset_bytes: u64, out: &mut [u8]) -> Result<(), ReadError> {
-        self.file
-            .read_exact_at(out, offset_bytes)
-            .map_err(|error| ReadError {
-                offset_bytes,
-                len_bytes: out.len() as u64,
-                message: error.to_string(),
-            })
+        self.file.read_exact_at(out, offset_bytes).map_err(|error| ReadError {
+            offset_bytes,
+            len_bytes: out.len() as u64,
+            message: error.to_string(),
+        })
     }
 }

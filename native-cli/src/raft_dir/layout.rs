@@ -27,9 +27,7 @@ pub struct RaftDir {
 impl RaftDir {
     /// The directory that is given to a server as `raft_dir`.
     pub fn new(root: &Path) -> Self {
-        Self {
-            root: root.to_owned(),
-        }
+        Self { root: root.to_owned() }
     }
 
     /// The directory itself.
@@ -137,12 +135,7 @@ pub fn sled_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
             let lsn = lsn.strip_suffix(".generating").unwrap_or(lsn);
             lsn.len() == 16 && lsn.bytes().all(|byte| byte.is_ascii_hexdigit())
         });
-        let known = [
-            "db",
-            "heap",
-            "blobs",
-            "DO_NOT_USE_THIS_DIRECTORY_FOR_ANYTHING",
-        ];
+        let known = ["db", "heap", "blobs", "DO_NOT_USE_THIS_DIRECTORY_FOR_ANYTHING"];
         if is_snapshot || known.contains(&name.as_ref()) {
             found.push(entry.path());
         }

@@ -11,10 +11,7 @@ use super::layout::{DF_META, RaftDir};
 
 /// The files that a server of some version keeps locked while it runs.
 fn lock_files(dir: &RaftDir) -> [PathBuf; 2] {
-    [
-        dir.root().join(DF_META).join("V004/log/LOCK"),
-        dir.root().join("db"),
-    ]
+    [dir.root().join(DF_META).join("V004/log/LOCK"), dir.root().join("db")]
 }
 
 /// The lock file that a running server holds, none when no server runs.

@@ -28,12 +28,7 @@ impl LogFiles {
         create(&dir.join("LOCK"))?;
         let wal = WalWriter::new(ChunkLimits::default());
         let chunk = create(&dir.join(chunk_file_name(wal.chunk_offset())))?;
-        Ok(Self {
-            dir: dir.to_owned(),
-            wal,
-            chunk,
-            fingerprint: Fingerprint::default(),
-        })
+        Ok(Self { dir: dir.to_owned(), wal, chunk, fingerprint: Fingerprint::default() })
     }
 
     /// The last entry, or the purged position when it is beyond.

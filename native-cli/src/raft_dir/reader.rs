@@ -74,10 +74,8 @@ impl DirReader {
         if access == Access::Stopped {
             if let Some(lock) = held_by_server(dir)? {
                 let (dir, lock) = (dir.root().display(), lock.display());
-                return Err(anyhow::anyhow!(
-                    "a server is running on {dir} (it holds {lock})"
-                ))
-                .help("stop it, or export its state as of one moment with --live");
+                return Err(anyhow::anyhow!("a server is running on {dir} (it holds {lock})"))
+                    .help("stop it, or export its state as of one moment with --live");
             }
             let mut reader = Self::of_df_meta(&dir.df_meta())?;
             reader.lock = Some(dir.clone());
@@ -127,17 +125,12 @@ impl DirReader {
     }
 
     fn sys_data(&self) -> Option<&SysData> {
-        self.snapshot
-            .as_ref()
-            .map(|(_, snapshot)| snapshot.sys_data())
+        self.snapshot.as_ref().map(|(_, snapshot)| snapshot.sys_data())
     }
 
     /// Checks that log and snapshot are of one moment: together they have every entry.
     fn one_moment(&self) -> Result<()> {
-        let applied = self
-            .sys_data()
-            .and_then(|data| data.last_applied)
-            .map(|id| id.index);
+        let applied = self.sys_data().and_then(|data| data.last_applied).map(|id| id.index);
         let state = self.replay.state();
         let purged = state.purged.map(|id| id.index);
         if purged > applied {
@@ -161,19 +154,13 @@ impl DirReader {
                 .help("a chunk file is missing or does not belong here")?;
             let replay = &mut self.replay;
             let mut apply = |offset: u64, record: WalRecord<'_>| -> Result<()> {
-                replay
-                    .apply(offset, &record)
-                    .with_context(|| format!("{shown}, byte {offset}"))
+                replay.apply(offset, &record).with_context(|| format!("{shown}, byte {offset}"))
             };
             let tail = read_chunk(chunk, &mut apply)
                 .with_context(|| format!("cannot read the log in {shown}"))
                 .help("the file is damaged; take a dump from another node of the cluster")?;
             self.replay.end_chunk(chunk.len_bytes);
-            let Tail::Torn {
-                offset_bytes,
-                len_bytes,
-            } = tail
-            else {
+            let Tail::Torn { offset_bytes, len_bytes } = tail else {
                 continue;
             };
             if number + 1 < count {
@@ -192,13 +179,7 @@ impl DirReader {
 
     /// Calls `each` with every line of the dump, line end included, in the exporter's order.
     pub fn for_each_line(&self, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        let WalState {
-            vote,
-            committed,
-            purged,
-            user_data,
-            ..
-        } = *self.replay.state();
+        let WalState { vote, committed, purged, user_data, .. } = *self.replay.state();
         let mut line = Vec::new();
         let mut put = |tree: &str, record: &Record<'_>| {
             line.clear();
@@ -207,10 +188,7 @@ impl DirReader {
             each(&line)
         };
         put("header", &dump_line::v004_header())?;
-        put(
-            "raft_log",
-            &Record::NodeId(user_data.and_then(|data| data.node_id)),
-        )?;
+        put("raft_log", &Record::NodeId(user_data.and_then(|data| data.node_id)))?;
         put("raft_log", &Record::Vote(vote))?;
         put("raft_log", &Record::Committed(committed))?;
         put("raft_log", &Record::Purged(purged))?;
@@ -256,10 +234,7 @@ impl DirReader {
             line.push(b'\n');
             each(&line)
         };
-        put(&Record::Sequences(Keyed {
-            key: "generic-kv".into(),
-            value: data.sequence,
-        }))?;
+        put(&Record::Sequences(Keyed { key: "generic-kv".into(), value: data.sequence }))?;
         if let Some(applied) = data.last_applied {
             put(&Record::StateMachineMeta(Keyed {
                 key: StateMachineKey::LastApplied,
@@ -271,10 +246,7 @@ impl DirReader {
             value: StateMachineValue::Membership(data.last_membership.clone()),
         }))?;
         for (id, node) in &data.nodes {
-            put(&Record::Nodes(Keyed {
-                key: *id,
-                value: node.clone(),
-            }))?;
+            put(&Record::Nodes(Keyed { key: *id, value: node.clone() }))?;
         }
         let shown = path.display();
         snapshot
@@ -304,11 +276,7 @@ impl DirReader {
                 Ok(())
             })?;
         }
-        Ok(Written {
-            log,
-            table,
-            sys_data: self.sys_data().cloned().unwrap_or_default(),
-        })
+        Ok(Written { log, table, sys_data: self.sys_data().cloned().unwrap_or_default() })
     }
 
     /// Fails when a server has started on the directory while it was read.
@@ -321,10 +289,8 @@ impl DirReader {
         });
         if changed || held_by_server(dir)?.is_some() {
             let shown = dir.root().display();
-            return Err(anyhow::anyhow!(
-                "a server has started on {shown} during the export"
-            ))
-            .help("export again with --live, or stop the server");
+            return Err(anyhow::anyhow!("a server has started on {shown} during the export"))
+                .help("export again with --live, or stop the server");
         }
         Ok(())
     }
@@ -383,13 +349,7 @@ fn chunks(dir: &Path) -> Result<Vec<Chunk>> {
         };
         let meta = file.metadata()?;
         let (len_bytes, modified) = (meta.len(), meta.modified().ok());
-        chunks.push(Chunk {
-            path,
-            offset_bytes,
-            len_bytes,
-            file,
-            modified,
-        });
+        chunks.push(Chunk { path, offset_bytes, len_bytes, file, modified });
     }
     if chunks.is_empty() {
         return Err(anyhow::anyhow!("there is no log in {}", dir.display()))
@@ -426,10 +386,8 @@ fn newest_snapshot(dir: &Path) -> Result<Option<(PathBuf, SnapshotReader<FileByt
     let held = snapshot.sys_data().last_applied;
     if held != id.last_applied {
         let held = held.map_or("nothing".to_owned(), |id| id.to_string());
-        return Err(anyhow::anyhow!(
-            "{shown} holds up to {held}, which its name does not say"
-        ))
-        .help("the file was renamed or exchanged; take a dump from another node");
+        return Err(anyhow::anyhow!("{shown} holds up to {held}, which its name does not say"))
+            .help("the file was renamed or exchanged; take a dump from another node");
     }
     Ok(Some((path, snapshot)))
 }
@@ -474,9 +432,7 @@ fn for_each_piece(chunk: &Chunk, mut each: impl FnMut(&[u8]) -> Result<()>) -> R
     let mut piece = vec![0; READ_BYTES];
     let mut at = 0;
     while at < chunk.len_bytes {
-        let wanted = usize::try_from(chunk.len_bytes - at)
-            .unwrap_or(READ_BYTES)
-            .min(READ_BYTES);
+        let wanted = usize::try_from(chunk.len_bytes - at).unwrap_or(READ_BYTES).min(READ_BYTES);
         let into = piece.get_mut(..wanted).unwrap_or_default();
         chunk
             .file

@@ -94,16 +94,9 @@ impl Staging {
     ///
     /// When another import works on the directory, or the file system refuses.
     pub fn create(dir: &RaftDir) -> Result<(Self, Option<Recovered>)> {
-        let place = Place {
-            dir: dir.clone(),
-            path: dir.root().join(STAGING),
-        };
+        let place = Place { dir: dir.clone(), path: dir.root().join(STAGING) };
         let shown = place.path.display().to_string();
-        let disposal = if dir.root().exists() {
-            Disposal::Place
-        } else {
-            Disposal::PlaceAndRoot
-        };
+        let disposal = if dir.root().exists() { Disposal::Place } else { Disposal::PlaceAndRoot };
         let mut recovered = None;
         loop {
             fs::create_dir_all(&place.path).with_context(|| format!("cannot create {shown}"))?;
@@ -111,14 +104,7 @@ impl Staging {
             if place.is_empty()? {
                 fs::create_dir(place.df_meta())
                     .with_context(|| format!("cannot write into {shown}"))?;
-                return Ok((
-                    Self {
-                        place,
-                        _lock: lock,
-                        disposal,
-                    },
-                    recovered,
-                ));
+                return Ok((Self { place, _lock: lock, disposal }, recovered));
             }
             recovered = Some(place.recover().with_context(|| {
                 format!("cannot clean up after the interrupted import in {shown}")
@@ -143,10 +129,7 @@ impl Staging {
     pub fn exchange(mut self, old: OldData) -> Result<()> {
         let new = self.df_meta();
         sync_tree(&new).with_context(|| format!("cannot sync {}", new.display()))?;
-        self.place.write_ready(&Ready {
-            new_inode: inode(&new)?,
-            old: old.clone(),
-        })?;
+        self.place.write_ready(&Ready { new_inode: inode(&new)?, old: old.clone() })?;
         self.disposal = Disposal::Nothing;
         if let Err(error) = self.place.put_in_place() {
             let undone = self.place.recover();
@@ -206,8 +189,7 @@ impl Place {
         let part = self.path.join("READY.part");
         let context = || format!("cannot write {}", path.display());
         let mut file = File::create(&part).with_context(context)?;
-        file.write_all(&serde_json::to_vec(ready)?)
-            .with_context(context)?;
+        file.write_all(&serde_json::to_vec(ready)?).with_context(context)?;
         file.sync_all().with_context(context)?;
         fs::rename(&part, &path).with_context(context)?;
         sync_dir(&self.path).with_context(context)
@@ -224,13 +206,7 @@ impl Place {
     /// Gives the new data its name: in one step where the file system can, else in two.
     fn put_in_place(&self) -> Result<()> {
         let (new, target) = (self.df_meta(), self.dir.df_meta());
-        let context = || {
-            format!(
-                "cannot put {} in place of {}",
-                new.display(),
-                target.display()
-            )
-        };
+        let context = || format!("cannot put {} in place of {}", new.display(), target.display());
         if target.exists() {
             match renameat_with(CWD, &new, CWD, &target, RenameFlags::EXCHANGE) {
                 Ok(()) => {}
@@ -305,11 +281,7 @@ impl Place {
         let is_new = |path: &Path| inode(path).is_ok_and(|found| found == ready.new_inode);
         if !target.exists() && self.path.join(OLD).exists() {
             // Between the two renames: the new data is complete, so it goes forward.
-            let next = if is_new(&self.df_meta()) {
-                self.df_meta()
-            } else {
-                self.path.join(OLD)
-            };
+            let next = if is_new(&self.df_meta()) { self.df_meta() } else { self.path.join(OLD) };
             fs::rename(next, &target)?;
             sync_dir(self.dir.root())?;
         }

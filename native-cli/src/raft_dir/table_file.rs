@@ -104,11 +104,7 @@ fn merge(sorted: &Path, spill: Spill, mut merged: Table) -> Result<Table> {
             merged.push(&item)?;
             next = spilled.next().transpose()?;
         }
-        merged.push(&StoredItem {
-            key: key.to_vec(),
-            seq,
-            value: value.to_vec(),
-        })
+        merged.push(&StoredItem { key: key.to_vec(), seq, value: value.to_vec() })
     })?;
     while let Some(item) = next {
         merged.push(&item)?;
@@ -131,32 +127,22 @@ impl Table {
         let file = OpenOptions::new().write(true).create_new(true).open(&path);
         let file = file.with_context(|| format!("cannot create {}", path.display()))?;
         let fingerprint = Fingerprint::default();
-        Ok(Self {
-            path,
-            file,
-            writer: SnapshotWriter::default(),
-            fingerprint,
-        })
+        Ok(Self { path, file, writer: SnapshotWriter::default(), fingerprint })
     }
 
     fn push(&mut self, item: &StoredItem) -> Result<()> {
         self.writer.push(item)?;
-        self.fingerprint
-            .add(&[&item.key, &item.seq.to_be_bytes(), &item.value]);
+        self.fingerprint.add(&[&item.key, &item.seq.to_be_bytes(), &item.value]);
         if self.writer.waiting_bytes() >= WRITE_BYTES {
             let bytes = self.writer.take_bytes();
-            self.file
-                .write_all(&bytes)
-                .context("cannot write the snapshot")?;
+            self.file.write_all(&bytes).context("cannot write the snapshot")?;
         }
         Ok(())
     }
 
     fn finish(mut self, sys_data: &SysData, path: &Path) -> Result<Fingerprint> {
         let bytes = self.writer.finish(sys_data)?;
-        self.file
-            .write_all(&bytes)
-            .context("cannot write the snapshot")?;
+        self.file.write_all(&bytes).context("cannot write the snapshot")?;
         self.file.sync_all().context("cannot sync the snapshot")?;
         fs::rename(&self.path, path)
             .with_context(|| format!("cannot name the snapshot {}", path.display()))?;
@@ -183,24 +169,13 @@ struct Spilled {
 
 impl Spill {
     fn create(path: PathBuf) -> Result<Self> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .open(&path);
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
         let file = file.with_context(|| format!("cannot create {}", path.display()))?;
-        Ok(Self {
-            path,
-            file: BufWriter::new(file),
-            end_bytes: 0,
-            places: Vec::new(),
-        })
+        Ok(Self { path, file: BufWriter::new(file), end_bytes: 0, places: Vec::new() })
     }
 
     fn add(&mut self, item: &StoredItem) -> Result<()> {
-        self.file
-            .write_all(&item.value)
-            .context("cannot write what has to be sorted")?;
+        self.file.write_all(&item.value).context("cannot write what has to be sorted")?;
         self.places.push(Spilled {
             key: item.key.as_slice().into(),
             seq: item.seq,
@@ -212,21 +187,14 @@ impl Spill {
     }
 
     fn into_sorted(mut self) -> Result<impl Iterator<Item = Result<StoredItem>>> {
-        let file = self
-            .file
-            .into_inner()
-            .context("cannot write what has to be sorted")?;
+        let file = self.file.into_inner().context("cannot write what has to be sorted")?;
         fs::remove_file(&self.path).context("cannot remove what has been sorted")?;
         self.places.sort_by(|one, other| one.key.cmp(&other.key));
         Ok(self.places.into_iter().map(move |place| {
             let mut value = vec![0; place.value_len];
             file.read_exact_at(&mut value, place.offset_bytes)
                 .context("cannot read what was sorted")?;
-            Ok(StoredItem {
-                key: place.key.into_vec(),
-                seq: place.seq,
-                value,
-            })
+            Ok(StoredItem { key: place.key.into_vec(), seq: place.seq, value })
         }))
     }
 }

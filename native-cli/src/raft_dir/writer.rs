@@ -175,11 +175,7 @@ impl DirWriter {
     }
 
     fn append(&mut self, entry: &LogEntry<'_>) -> Result<()> {
-        if self
-            .log
-            .purged()
-            .is_some_and(|purged| entry.log_id.index <= purged.index)
-        {
+        if self.log.purged().is_some_and(|purged| entry.log_id.index <= purged.index) {
             // Servers up to V003 could keep such entries; the state holds their effect.
             return Ok(());
         }
@@ -209,19 +205,13 @@ impl DirWriter {
         if cluster.is_some() {
             // The official import writes this snapshot through the server's code, which counts.
             let counts = self.table.key_counts();
-            sys_data.key_counts = counts
-                .map(|(space, count)| (space.to_owned(), count))
-                .collect();
+            sys_data.key_counts = counts.map(|(space, count)| (space.to_owned(), count)).collect();
         }
         let id = SnapshotId::new(self.last_applied, now_ms);
         let table = self.table.finish(&sys_data, &id)?;
         let header = serde_json::to_vec(&DataHeader::new(DataVersion::V004))?;
         write_whole(&self.df_meta.join(VERSION), &header)?;
-        Ok(Written {
-            log,
-            table,
-            sys_data,
-        })
+        Ok(Written { log, table, sys_data })
     }
 
     /// Lets the log reach the last applied entry, where a server looks for it.
@@ -233,10 +223,7 @@ impl DirWriter {
         let Some(applied) = self.last_applied else {
             return Ok(());
         };
-        let behind = self
-            .log
-            .last()
-            .is_none_or(|last| last.index < applied.index);
+        let behind = self.log.last().is_none_or(|last| last.index < applied.index);
         if behind && (cluster.is_some() || self.log.is_empty()) {
             self.log.purge(applied)?;
         }
@@ -251,10 +238,8 @@ impl DirWriter {
         self.log.save_node_id(Some(cluster.own_id()))?;
         self.node_id = Some(cluster.own_id());
         self.nodes = cluster.nodes();
-        self.last_membership = StoredMembership {
-            log_id: self.last_applied,
-            membership: cluster.membership(),
-        };
+        self.last_membership =
+            StoredMembership { log_id: self.last_applied, membership: cluster.membership() };
         Ok(())
     }
 }
