@@ -1,9 +1,9 @@
 //! Made-up dumps of any size, as consistent as those of a server.
 //!
 //! A dump lists the expiry index before the keys, each sorted by a rule of its own. So that
-//! nothing is held in memory, every record is computed from its position alone: [`plan`] says
-//! which ids, sequence numbers and times a position has, [`value`] what bytes it holds, and
-//! [`lines`] how a data version spells it. The same seed gives the same bytes on any machine.
+//! nothing is held in memory, every record is computed from its position alone: `plan` says
+//! which ids, sequence numbers and times a position has, `value` what bytes it holds, and
+//! `lines` how a data version spells it. The same seed gives the same bytes on any machine.
 //!
 //! The history behind a dump: a cluster of three nodes got users, then databases, then tables
 //! with the files that were loaded into them. The log still holds how the last tables came
