@@ -42,7 +42,10 @@ fn assert_same(found: &[u8], expected: &[u8], what: &str) {
         return;
     }
     let lines = |bytes: &[u8]| -> Vec<String> {
-        String::from_utf8_lossy(bytes).lines().map(|line| line.chars().take(300).collect()).collect()
+        String::from_utf8_lossy(bytes)
+            .lines()
+            .map(|line| line.chars().take(300).collect())
+            .collect()
     };
     for (number, (found, expected)) in lines(found).iter().zip(lines(expected)).enumerate() {
         assert_eq!(*found, expected, "{what}, line {}", number + 1);
@@ -212,7 +215,10 @@ fn dumps_of_v002_to_v004_import() {
         let dump = entry.unwrap().path();
         let name = dump.file_name().unwrap().to_string_lossy().into_owned();
         let of_age = ["v002_", "v003_", "v004_"].iter().any(|age| name.starts_with(age));
-        if !of_age || !name.ends_with(".txt") || name.contains("snapshot") || name.contains("decoded")
+        if !of_age
+            || !name.ends_with(".txt")
+            || name.contains("snapshot")
+            || name.contains("decoded")
         {
             continue;
         }
