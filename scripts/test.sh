@@ -30,7 +30,7 @@ step 'documentation without warnings'
 RUSTDOCFLAGS='-D warnings' cargo doc --locked --quiet --workspace --no-deps --document-private-items
 
 step 'the core compiles for 32 bits, without files, threads and clocks'
-cargo check --locked --quiet --package metadump --target wasm32-unknown-unknown
+cargo clippy --locked --quiet --package metadump --target wasm32-unknown-unknown -- -D warnings
 
 step 'licences and sources of dependencies'
 scripts/licences.sh
