@@ -18,7 +18,7 @@ pub struct Usage(String);
 
 impl Usage {
     /// What is wrong with the command line, and what to do.
-    pub fn new(what: impl Into<String>, help: &str) -> anyhow::Error {
+    pub fn error(what: impl Into<String>, help: &str) -> anyhow::Error {
         anyhow::Error::new(Self(what.into())).context(Help(help.to_owned()))
     }
 }

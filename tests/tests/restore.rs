@@ -1,5 +1,8 @@
 //! Export and import against what the official tool wrote and read.
 
+// A test stops at whatever it does not expect.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
