@@ -13,7 +13,9 @@
 
 pub mod check;
 pub mod frame;
+pub mod read_at;
 pub mod record;
+pub mod rotbl;
 pub mod scan;
 
 pub use check::{Checker, Report};
