@@ -17,6 +17,7 @@ pub mod read_at;
 pub mod record;
 pub mod rotbl;
 pub mod scan;
+pub mod wal;
 
 pub use check::{Checker, Report};
 pub use frame::{Line, LineFramer};
