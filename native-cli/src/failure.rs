@@ -50,7 +50,9 @@ pub fn print(error: &anyhow::Error) {
     for cause in error.chain() {
         let text = cause.to_string();
         let is_help = help.is_some_and(|help| help.0 == text);
-        if !is_help && !said.contains(&text) {
+        // Many errors repeat their cause in their own words.
+        let repeated = said.iter().any(|said: &String| said.contains(&text));
+        if !is_help && !repeated {
             said.push(text);
         }
     }

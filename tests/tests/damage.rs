@@ -91,7 +91,11 @@ fn missing_and_exchanged_files_are_reported() {
     fs::copy(&log, &moved).unwrap();
     let ran = export(&dir);
     assert_eq!(ran.code, Some(3));
-    assert!(ran.stderr.contains("does not join the chunk before it"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("where the one before ends; a file between them is missing"),
+        "{}",
+        ran.stderr
+    );
     fs::remove_file(&moved).unwrap();
     fs::remove_file(&log).unwrap();
     let ran = export(&dir);
