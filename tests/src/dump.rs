@@ -1,7 +1,9 @@
-//! Checks a dump that is in memory.
+//! Checks and rewrites a dump that is in memory.
 
 use std::convert::Infallible;
 
+use metadump::rewrite::{Changes, Disposition, Planner, Request};
+use metadump::scan::{ScannedLine, scan_line};
 use metadump::{Checker, Line, LineFramer, Report};
 
 /// Checks a dump that comes in one piece.
@@ -35,4 +37,49 @@ pub fn findings(report: &Report) -> Vec<String> {
     findings
         .map(|finding| format!("{} {}: {}", place(finding), finding.code, finding.message))
         .collect()
+}
+
+/// Rewrites a dump in memory; gives it with what changed.
+///
+/// # Errors
+///
+/// The dump cannot be rewritten: a line is no record, or the plan fails.
+pub fn rewrite(dump: &[u8], request: Request) -> Result<(Vec<u8>, Changes), String> {
+    let mut planner = Planner::new(request);
+    each_record(dump, |line, scanned| {
+        planner.line(line, scanned);
+        Ok(())
+    })?;
+    let mut plan = planner.finish().map_err(|error| error.to_string())?;
+    if plan.needs_keys() {
+        each_record(dump, |_, scanned| {
+            plan.learn(scanned);
+            Ok(())
+        })?;
+    }
+    let mut rewriter = plan.rewriter();
+    let mut out = Vec::new();
+    each_record(dump, |line, scanned| {
+        let disposition = rewriter.line(line, scanned, &mut out);
+        if disposition.map_err(|error| error.to_string())? == Disposition::Keep {
+            out.extend_from_slice(line.bytes);
+            out.extend_from_slice(if line.terminated { b"\n" } else { b"" });
+        }
+        Ok(())
+    })?;
+    rewriter.finish(&mut out).map_err(|error| error.to_string())?;
+    Ok((out, plan.changes()))
+}
+
+fn each_record(
+    dump: &[u8],
+    mut each: impl FnMut(&Line<'_>, &ScannedLine<'_>) -> Result<(), String>,
+) -> Result<(), String> {
+    let mut framer = LineFramer::default();
+    let mut line = |line: Line<'_>| {
+        let scanned = scan_line(line.bytes).map_err(|error| error.to_string())?;
+        each(&line, &scanned)
+    };
+    framer.feed(dump, &mut line)?;
+    framer.finish(&mut line)
 }

@@ -5,10 +5,17 @@
 //! libFuzzer, `tests/tests/fuzz_smoke.rs` runs each over damaged fixtures.
 
 use metadump::check::Code;
-use metadump::record::{Record, Text};
+use metadump::cluster::{InitialCluster, parse_member};
+use metadump::manifest::Manifest;
+use metadump::record::{NodeId, Record, Text};
+use metadump::rewrite::{ExpireIndex, Request};
+use metadump::rotbl::{BLOCK_KEYS, RotblError, RotblReader, RotblWriter};
+use metadump::wal::{
+    ChunkId, ChunkReader, RecordAt, WalError, WalRecord, WalReplay, encode_record, log_entry_line,
+};
 
 use crate::damage::Damager;
-use crate::dump::{check, check_pieces};
+use crate::dump::{check, check_pieces, rewrite};
 
 /// Framing, scanning and checking any bytes as a dump.
 ///
@@ -70,6 +77,116 @@ pub fn scan_line(data: &[u8]) {
         // Text that no one reads may hold what is not UTF-8: serde steps over it.
         (Err(_), Ok(_)) if std::str::from_utf8(data).is_err() => {}
         (scanned, derived) => panic!("scanned: {scanned:?}, derived: {derived:?}"),
+    }
+}
+
+/// Rewriting any dump: as it is, as another cluster, with a repaired expiry index.
+///
+/// # Panics
+///
+/// Nothing asked for changes a byte, a rewritten dump is worse than the one before, or a second
+/// repair finds something to do.
+pub fn rewrite_dump(data: &[u8]) {
+    let Ok((same, changes)) = rewrite(data, Request::default()) else { return };
+    assert!(same == data && changes.is_empty(), "an empty request changes the dump");
+
+    let repair = || Request { expire: ExpireIndex::Repair, ..Request::default() };
+    if let Ok((repaired, _)) = rewrite(data, repair()) {
+        let again = rewrite(&repaired, repair());
+        assert!(again.is_ok_and(|(again, changes)| again == repaired && changes.is_empty()));
+    }
+
+    let member = |text| parse_member(text).ok();
+    let members = ["1=a:1", "2=[::1]:2", "7=c:80"].into_iter().filter_map(member);
+    let Ok(cluster) = InitialCluster::new(NodeId(2), members) else { return };
+    let request = Request { cluster: Some(cluster), ..Request::default() };
+    let Ok((rewritten, _)) = rewrite(data, request) else { return };
+    let (before, after) = (check(data), check(&rewritten));
+    for code in [Code::OwnIdNotMember, Code::VoterWithoutNode, Code::MembershipEmpty] {
+        // A log that goes on, or several node ids, can still contradict the new cluster.
+        let worse = after.findings.counts().get(&code) > before.findings.counts().get(&code);
+        assert!(!worse, "{code}");
+    }
+    assert!(after.summary.lines > 0);
+}
+
+/// Reading any bytes as a chunk of a log, in pieces and whole.
+///
+/// # Panics
+///
+/// The records depend on how the input is cut into pieces, or are not what the bytes encode to.
+pub fn read_log(data: &[u8]) {
+    let read = |pieces: Vec<&[u8]>| {
+        let mut records = Vec::new();
+        let mut reader = ChunkReader::new(ChunkId(0));
+        let mut replay = WalReplay::default();
+        let mut each = |at: RecordAt<'_>| -> Result<(), WalError> {
+            let mut encoded = Vec::new();
+            // What servers do not write that way reads the same and encodes shorter.
+            if encode_record(&at.record, &mut encoded).is_ok() {
+                assert!(encoded.len() <= at.bytes.len());
+            }
+            if let WalRecord::Append { log_id, payload } = at.record {
+                let mut line = Vec::new();
+                if log_entry_line(log_id, payload, &mut line).is_ok() {
+                    assert!(serde_json::from_slice::<serde_json::Value>(&line).is_ok());
+                }
+            }
+            records.push((at.offset_bytes, at.bytes.len()));
+            replay.apply(&at)
+        };
+        let mut pieces = pieces.into_iter();
+        let fed = pieces.try_for_each(|piece| reader.feed(piece, &mut each));
+        let ended = fed.and_then(|()| reader.finish(&mut each));
+        (records, ended)
+    };
+    let size = 1 + data.first().map_or(0, |byte| usize::from(*byte));
+    let whole = read(vec![data]);
+    let of_pieces = read(data.chunks(size).collect());
+    if whole.1.is_ok() {
+        assert_eq!(whole, of_pieces);
+    } else {
+        assert!(of_pieces.1.is_err());
+    }
+}
+
+/// Reading any bytes as a snapshot.
+///
+/// # Panics
+///
+/// A file that reads well is not the one that its entries are written as.
+pub fn read_snapshot(data: &[u8]) {
+    let Ok(snapshot) = RotblReader::open(data) else { return };
+    let mut again = Vec::new();
+    let mut writer = RotblWriter::new(BLOCK_KEYS, &mut again);
+    let walked = snapshot.for_each(|entry| -> Result<(), RotblError> {
+        let pushed = writer.push(&entry, &mut again);
+        assert!(pushed.is_ok(), "{pushed:?}");
+        Ok(())
+    });
+    if walked.is_ok() {
+        assert!(writer.finish(snapshot.sys_data(), &mut again).is_ok());
+        assert!(RotblReader::open(again.as_slice()).is_ok());
+    }
+}
+
+/// Reading any text as a member of a cluster, and any bytes as a manifest.
+///
+/// # Panics
+///
+/// A member does not read the same again, or an error points outside the text.
+pub fn parse_arguments(data: &[u8]) {
+    if let Ok(manifest) = Manifest::parse(data) {
+        let again = manifest.to_json().map(|json| Manifest::parse(json.as_bytes()));
+        assert!(again.is_ok_and(|again| again == Ok(manifest)));
+    }
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    match parse_member(text) {
+        Ok(member) => {
+            let again = format!("{}={}", member.id, member.endpoint);
+            assert_eq!(parse_member(&again), Ok(member));
+        }
+        Err(error) => assert!(text.is_char_boundary(error.column)),
     }
 }
 

@@ -28,3 +28,37 @@ fn check_dump() {
 fn scan_line() {
     fuzz::smoke(&lines(), 100_000, fuzz::scan_line);
 }
+
+#[test]
+fn rewrite_dump() {
+    fuzz::smoke(&dumps(), 3000, fuzz::rewrite_dump);
+}
+
+/// A file of the unpacked directory of one node.
+fn file_of_node(path: &str) -> Vec<u8> {
+    let (_keep, dir) = fixtures::unpack("v004/v004-imported-n1.tar.gz");
+    fs::read(dir.join("df_meta/V004").join(path)).unwrap()
+}
+
+#[test]
+fn read_log() {
+    let mut log = file_of_node("log/r-00_000_000_000_000_000_000.wal");
+    // A part of the log is damaged more often in the same time.
+    log.truncate(8000);
+    fuzz::smoke(&[log], 4000, fuzz::read_log);
+}
+
+#[test]
+fn read_snapshot() {
+    let snapshot = file_of_node("snapshot/1-1-80-1795409954451.snap");
+    fuzz::smoke(&[snapshot], 4000, fuzz::read_snapshot);
+}
+
+#[test]
+fn parse_arguments() {
+    let seeds = ["1=localhost:29103", "2=[::1]:80,b:1", "18446744073709551615=a-b.c:65535"];
+    let manifest = r#"{"format_version":1,"dump":"a","sha256":"","bytes":1,"lines":1,"kinds":{},
+        "data_version":"V004","last_applied":null,"last_log":null,"created_by":"","created_at_ms":1}"#;
+    let seeds = seeds.iter().chain([&manifest]).map(|seed| seed.as_bytes().to_vec());
+    fuzz::smoke(&seeds.collect::<Vec<_>>(), 50_000, fuzz::parse_arguments);
+}
