@@ -14,6 +14,8 @@ use metadump::wal::{
     ChunkId, ChunkReader, RecordAt, WalError, WalRecord, WalReplay, encode_record, log_entry_line,
 };
 
+use serde::de::IgnoredAny;
+
 use crate::damage::Damager;
 use crate::dump::{check, check_pieces, rewrite};
 
@@ -64,6 +66,14 @@ pub fn check_dump(data: &[u8]) {
 /// points outside the line.
 pub fn scan_line(data: &[u8]) {
     let scanned = metadump::scan::scan_line(data);
+    if let (Some(envelope), Ok(scanned)) = (metadump::scan::envelope(data), &scanned) {
+        assert_eq!(envelope.tree_name, scanned.tree_name.as_str());
+        assert_eq!(envelope.kind, scanned.record.kind());
+        let value = data.get(envelope.value).map(serde_json::from_slice::<IgnoredAny>);
+        // A member that no release wrote can stand behind the value.
+        let alone = value.is_some_and(|value| value.is_ok());
+        assert!(alone || scanned.unknown_member.is_some(), "the value is cut wrongly");
+    }
     let derived = serde_json::from_slice::<(Text<'_>, Record<'_>)>(data);
     match (scanned, derived) {
         (Ok(scanned), Ok((tree_name, record))) => {

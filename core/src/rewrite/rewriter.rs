@@ -5,7 +5,7 @@ use super::planner::{ClusterPlan, Plan};
 use crate::dump_line;
 use crate::frame::Line;
 use crate::record::{
-    DataVersion, ExpireKey, ExpireValue, Keyed, LogMetaKey, LogMetaValue, RaftStateKey,
+    DataVersion, ExpireKey, ExpireValue, Keyed, Kind, LogMetaKey, LogMetaValue, RaftStateKey,
     RaftStateValue, Record, StateMachineKey, StateMachineValue, Tree,
 };
 use crate::scan::ScannedLine;
@@ -43,6 +43,27 @@ impl<'p> Rewriter<'p> {
             expire_seen: false,
             unterminated: false,
         }
+    }
+
+    /// Whether a line of this kind stays and nothing goes in front of it, whatever it holds, so
+    /// that it need not be read.
+    pub fn passes(&self, kind: Kind) -> bool {
+        if self.plan.expire.is_some() {
+            return false;
+        }
+        let Some(cluster) = &self.plan.cluster else { return true };
+        match kind {
+            Kind::LogEntry | Kind::Logs => self.raft_state_written && !cluster.drop_log,
+            Kind::Expire | Kind::GenericKV => {
+                self.raft_state_written && self.log_ended && !cluster.missing.state
+            }
+            _ => false,
+        }
+    }
+
+    /// Says that a line [passes](Self::passes), for what goes behind the last one.
+    pub const fn pass(&mut self, line: &Line<'_>) {
+        self.unterminated = !line.terminated;
     }
 
     /// Appends what goes in front of a line to `out`, and says whether the line follows.

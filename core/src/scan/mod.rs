@@ -9,9 +9,12 @@
 //! property test below holds the two against each other.
 
 mod canonical;
+mod envelope;
 mod explain;
 #[cfg(test)]
 mod tests;
+
+pub use envelope::{Envelope, envelope};
 
 use std::cell::RefCell;
 

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use anyhow::{Context, Result};
 use metadump::check::Code;
 use metadump::rewrite::{Disposition, Plan, Planner, Request};
-use metadump::scan::{ScannedLine, scan_line};
+use metadump::scan::{envelope, scan_line};
 use metadump::{Checker, Line, Report};
 use tempfile::NamedTempFile;
 
@@ -94,26 +94,42 @@ impl Planned {
         Ok(Self { plan, report, checksum })
     }
 
-    /// Reads the dump once more, and fails when it is not the same any more.
-    pub fn read_again(
+    /// Reads the dump once more and rewrites it: `each` gets a line, what is written in front of
+    /// it, and what becomes of it; what follows the last line is returned.
+    ///
+    /// # Errors
+    ///
+    /// When the dump is not the same any more, or the error of `each`.
+    pub fn rewrite(
         &self,
         reading: &Reading,
         progress: &Progress,
-        mut each: impl FnMut(&Line<'_>, &ScannedLine<'_>) -> Result<()>,
-    ) -> Result<()> {
+        mut each: impl FnMut(&Line<'_>, &[u8], Disposition) -> Result<()>,
+    ) -> Result<Vec<u8>> {
+        let mut rewriter = self.plan.rewriter();
+        let mut before = Vec::new();
         let mut hasher = crc32fast::Hasher::new();
         reading.source.for_each_line(progress, |line| {
             hash_line(&mut hasher, &line);
+            // Most lines stay: their kind tells, and they need not be read.
+            if envelope(line.bytes).is_some_and(|seen| rewriter.passes(seen.kind)) {
+                rewriter.pass(&line);
+                return each(&line, &[], Disposition::Keep);
+            }
             let scanned = scan_line(line.bytes)
                 .map_err(|error| not_a_record(&reading.name, &line, &error))?;
-            each(&line, &scanned)
+            before.clear();
+            let disposition = rewriter.line(&line, &scanned, &mut before)?;
+            each(&line, &before, disposition)
         })?;
         anyhow::ensure!(
             hasher.finalize() == self.checksum,
             "{} has changed while it was read",
             reading.name
         );
-        Ok(())
+        before.clear();
+        rewriter.finish(&mut before)?;
+        Ok(before)
     }
 
     /// Prints what changes: in words, then each line that goes (`-`) and comes (`+`).
@@ -128,26 +144,16 @@ impl Planned {
             writeln!(out, "{}", printable(&change))?;
         }
         writeln!(out)?;
-        let mut rewriter = self.plan.rewriter();
         let mut shown = Shown { out, count: 0 };
-        let mut new = Vec::new();
         let mut unchanged = 0_u64;
-        self.read_again(reading, progress, |line, scanned| {
-            new.clear();
-            match rewriter.line(line, scanned, &mut new)? {
+        let tail = self.rewrite(reading, progress, |line, before, disposition| {
+            match disposition {
                 Disposition::Keep => unchanged += 1,
                 Disposition::Drop => shown.line("-", line.number, line.bytes)?,
             }
-            for added in new.split(|byte| *byte == b'\n').filter(|added| !added.is_empty()) {
-                shown.line("+", line.number, added)?;
-            }
-            Ok(())
+            shown.added(line.number, before)
         })?;
-        new.clear();
-        rewriter.finish(&mut new)?;
-        for added in new.split(|byte| *byte == b'\n').filter(|added| !added.is_empty()) {
-            shown.line("+", self.report.summary.lines + 1, added)?;
-        }
+        shown.added(self.report.summary.lines + 1, &tail)?;
         let Shown { out, count } = shown;
         if count > MOST_SHOWN {
             writeln!(out, "… and {} more", count - MOST_SHOWN)?;
@@ -165,6 +171,11 @@ struct Shown<'o, W> {
 }
 
 impl<W: Write> Shown<'_, W> {
+    fn added(&mut self, number: u64, lines: &[u8]) -> Result<()> {
+        let mut lines = lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        lines.try_for_each(|line| self.line("+", number, line))
+    }
+
     fn line(&mut self, sign: &str, number: u64, bytes: &[u8]) -> Result<()> {
         self.count += 1;
         if self.count > MOST_SHOWN {

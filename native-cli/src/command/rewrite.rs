@@ -36,13 +36,9 @@ pub fn run(args: &Rewrite, progress: &Progress) -> Result<Outcome> {
         return Ok(Outcome::Done);
     }
     let mut dump = DumpWriter::create(args.output.as_deref())?;
-    let mut rewriter = planned.plan.rewriter();
-    let mut out = Vec::new();
     progress.phase("rewriting");
-    planned.read_again(&reading, progress, |line, scanned| {
-        out.clear();
-        let disposition = rewriter.line(line, scanned, &mut out)?;
-        dump.write(&out)?;
+    let tail = planned.rewrite(&reading, progress, |line, before, disposition| {
+        dump.write(before)?;
         if disposition == Disposition::Keep {
             dump.write(line.bytes)?;
             if line.terminated {
@@ -51,9 +47,7 @@ pub fn run(args: &Rewrite, progress: &Progress) -> Result<Outcome> {
         }
         Ok(())
     })?;
-    out.clear();
-    rewriter.finish(&mut out)?;
-    dump.write(&out)?;
+    dump.write(&tail)?;
     let report = dump.commit().help("the dump that was read is unchanged")?;
     progress.finish();
     for change in planned.plan.changes().describe() {
