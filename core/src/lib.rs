@@ -13,14 +13,19 @@
 
 pub mod check;
 pub mod cluster;
+pub mod compare;
+pub mod decode;
 pub mod dump_line;
 pub mod frame;
+pub mod index;
 pub mod manifest;
 pub mod read_at;
 pub mod record;
 pub mod rewrite;
 pub mod rotbl;
 pub mod scan;
+pub mod search;
+pub mod unzstd;
 pub mod wal;
 
 pub use check::{Checker, Report};

@@ -1,0 +1,174 @@
+//! Unpacks a zstd stream that comes in pieces.
+
+use ruzstd::decoding::FrameDecoder;
+
+/// More than any frame header, block header and block together.
+const MOST_BLOCK_BYTES: usize = (128 << 10) + 64;
+
+/// The largest window that is accepted: what `zstd --long` makes needs no more.
+const MOST_WINDOW_BYTES: u64 = 128 << 20;
+
+/// A stream that is not zstd, or broken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UnzstdError {
+    /// A frame is broken.
+    #[error("the zstd stream is broken near byte {offset_bytes}: {message}")]
+    Broken {
+        /// Where the piece that is broken starts.
+        offset_bytes: u64,
+        /// What the decoder says.
+        message: String,
+    },
+    /// The stream ends inside a frame.
+    #[error("the zstd stream ends inside a frame, after {0} bytes: it was cut")]
+    Cut(u64),
+}
+
+/// Unpacks pieces of a stream of frames.
+#[derive(Default)]
+pub struct Unzstd {
+    frame: Option<Box<FrameDecoder>>,
+    held: Vec<u8>,
+    offset_bytes: u64,
+}
+
+impl std::fmt::Debug for Unzstd {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Unzstd").field("offset_bytes", &self.offset_bytes).finish_non_exhaustive()
+    }
+}
+
+impl Unzstd {
+    /// Unpacks what `piece` completes and appends it to `out`.
+    ///
+    /// # Errors
+    ///
+    /// When the stream is broken.
+    pub fn feed(&mut self, piece: &[u8], out: &mut Vec<u8>) -> Result<(), UnzstdError> {
+        self.held.extend_from_slice(piece);
+        self.drain(MOST_BLOCK_BYTES, out)
+    }
+
+    /// Unpacks the rest.
+    ///
+    /// # Errors
+    ///
+    /// When the stream is broken or cut.
+    pub fn finish(mut self, out: &mut Vec<u8>) -> Result<(), UnzstdError> {
+        self.drain(1, out)?;
+        let unfinished = self.frame.as_ref().is_some_and(|frame| !frame.is_finished());
+        if unfinished || !self.held.is_empty() {
+            return Err(UnzstdError::Cut(self.offset_bytes + self.held.len() as u64));
+        }
+        Ok(())
+    }
+
+    /// Goes on while at least `least` bytes are held, so that a block is never seen in part
+    /// before the stream ends.
+    fn drain(&mut self, least: usize, out: &mut Vec<u8>) -> Result<(), UnzstdError> {
+        let mut used = 0_usize;
+        let mut buffer = vec![0; 256 << 10];
+        loop {
+            let source = self.held.get(used..).unwrap_or_default();
+            let ended = self
+                .frame
+                .as_ref()
+                .is_none_or(|frame| frame.is_finished() && frame.can_collect() == 0);
+            if ended {
+                self.frame = None;
+            }
+            let waiting = self.frame.as_ref().is_some_and(|frame| frame.can_collect() > 0);
+            if source.len() < least && !waiting {
+                break;
+            }
+            let source = if source.len() < least { &[][..] } else { source };
+            let taken = step(&mut self.frame, source, &mut buffer);
+            let (read, written) = taken.map_err(|message| UnzstdError::Broken {
+                offset_bytes: self.offset_bytes + used as u64,
+                message,
+            })?;
+            out.extend_from_slice(buffer.get(..written).unwrap_or_default());
+            used += read;
+            if read == 0 && written == 0 {
+                break;
+            }
+        }
+        self.held.drain(..used.min(self.held.len()));
+        self.offset_bytes += used as u64;
+        Ok(())
+    }
+}
+
+/// Starts a frame or unpacks what is whole of one; gives how much was read and written.
+fn step(
+    frame: &mut Option<Box<FrameDecoder>>,
+    source: &[u8],
+    buffer: &mut [u8],
+) -> Result<(usize, usize), String> {
+    if let Some(frame) = frame {
+        return frame.decode_from_to(source, buffer).map_err(|error| error.to_string());
+    }
+    if let Some(skipped) = skippable(source) {
+        return Ok((skipped, 0));
+    }
+    let mut rest = source;
+    let mut decoder = FrameDecoder::new();
+    decoder.set_max_window_size(MOST_WINDOW_BYTES);
+    decoder.init(&mut rest).map_err(|error| error.to_string())?;
+    *frame = Some(Box::new(decoder));
+    Ok((source.len() - rest.len(), 0))
+}
+
+/// The length of a skippable frame that is whole in `source`.
+fn skippable(source: &[u8]) -> Option<usize> {
+    let (magic, rest) = source.split_first_chunk::<4>()?;
+    let (len, rest) = rest.split_first_chunk::<4>()?;
+    if u32::from_le_bytes(*magic) & 0xFFFF_FFF0 != 0x184D_2A50 {
+        return None;
+    }
+    let len = usize::try_from(u32::from_le_bytes(*len)).ok()?;
+    (rest.len() >= len).then_some(len + 8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packed(plain: &[u8]) -> Vec<u8> {
+        ruzstd::encoding::compress_to_vec(plain, ruzstd::encoding::CompressionLevel::Fastest)
+    }
+
+    fn unpacked(packed: &[u8], piece_bytes: usize) -> Result<Vec<u8>, UnzstdError> {
+        let mut out = Vec::new();
+        let mut unzstd = Unzstd::default();
+        for piece in packed.chunks(piece_bytes) {
+            unzstd.feed(piece, &mut out)?;
+        }
+        unzstd.finish(&mut out)?;
+        Ok(out)
+    }
+
+    #[test]
+    fn pieces_of_any_size_give_the_same() {
+        let plain: Vec<u8> =
+            (0..2_000_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 27) as u8).collect();
+        let mut stream = packed(&plain);
+        stream.extend([0x50, 0x2a, 0x4d, 0x18, 2, 0, 0, 0, 1, 2]);
+        stream.extend(packed(b"second frame"));
+        let whole = [&plain[..], b"second frame"].concat();
+        for piece_bytes in [1000, 65_536, 4 << 20] {
+            assert!(unpacked(&stream, piece_bytes) == Ok(whole.clone()), "{piece_bytes}");
+        }
+        assert_eq!(unpacked(&[], 10), Ok(vec![]));
+    }
+
+    #[test]
+    fn cut_and_broken_streams_are_told() {
+        let stream = packed(&b"hello world, hello world".repeat(1000));
+        for len in 1..stream.len() {
+            let cut = unpacked(&stream[..len], 4096);
+            assert!(cut.is_err(), "{len}: {cut:?}");
+        }
+        assert!(matches!(unpacked(b"not zstd at all", 4), Err(UnzstdError::Broken { .. })));
+    }
+}
