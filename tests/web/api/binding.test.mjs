@@ -28,6 +28,14 @@ function open(bytes, pieceBytes = 1 << 20) {
   return { report: opened.report, index: JSON.parse(opened.index), marks };
 }
 
+/** Reports are long: only the place where they part is shown. */
+function same(actual, expected) {
+  let at = 0;
+  while (at < expected.length && actual[at] === expected[at]) at++;
+  assert.equal(actual.slice(Math.max(0, at - 80), at + 200), expected.slice(Math.max(0, at - 80), at + 200));
+  assert.equal(actual.length, expected.length);
+}
+
 function rewrite(bytes, ownId, members, repair) {
   const rewriting = new binding.Rewriting(ownId, members, repair);
   do rewriting.feed(bytes);
@@ -58,8 +66,8 @@ for (const path of dumps) {
   test(`the report of ${name} is that of the command line, whatever the pieces`, () => {
     const ran = spawnSync(metactl, ["validate", "--format", "json", path], { encoding: "utf8", maxBuffer: 1 << 26 });
     const expected = ran.stdout.trimEnd().replace(`{"file":${JSON.stringify(path)},`, "{");
-    assert.equal(open(bytes).report, expected);
-    assert.equal(open(bytes, 777).report, expected);
+    same(open(bytes).report, expected);
+    same(open(bytes, 777).report, expected);
   });
 
   test(`the rewritten bytes of ${name} are those of the command line`, () => {

@@ -26,7 +26,7 @@ async function* pieces(blob: Blob, from = 0, to = blob.size): AsyncGenerator<Uin
   }
 }
 
-let reported = 0;
+let reported = -Infinity;
 function progress(bytes: number, lines = 0, more?: () => Partial<Answer>): void {
   const now = performance.now();
   if (now - reported < REPORT_EVERY_MS) return;
