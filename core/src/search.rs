@@ -75,6 +75,9 @@ pub struct Hits {
 #[error("not a regular expression: {0}")]
 pub struct PatternError(pub String);
 
+/// Bytes, line, offset and key of a hit: the longest first, of equal ones the earliest.
+type BySize = (u64, Reverse<u64>, u64, Option<String>);
+
 #[derive(Debug)]
 enum Matcher {
     Prefix(String),
@@ -105,8 +108,8 @@ pub struct Search {
     count: u64,
     bytes: u64,
     kept: Vec<Hit>,
-    /// Size and line of the kept hits, the smallest on top; the hits are looked up at the end.
-    largest: BinaryHeap<Reverse<(u64, Reverse<u64>, u64, Option<String>)>>,
+    /// The kept hits, the smallest on top.
+    largest: BinaryHeap<Reverse<BySize>>,
 }
 
 impl Search {
