@@ -1,18 +1,20 @@
-//! Reading bytes at a place, whatever holds them: a file, a blob, memory.
-
-/// Bytes that could not be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("cannot read {len_bytes} bytes at {offset_bytes}: {message}")]
-pub struct ReadError {
-    /// Where.
-    pub offset_bytes: u64,
-    /// How many.
-    pub len_bytes: u64,
-    /// Why not, in the words of whoever holds the bytes.
-    pub message: String,
-}
+//! Random access to bytes that stand somewhere else: a file, a buffer.
 
 /// Bytes that can be read at any place.
+///
+/// The crate does no I/O, so whoever holds the bytes brings them.
+///
+/// ```
+/// use metadump::read_at::{ReadAt, ReadError};
+///
+/// let bytes = b"0123456789".as_slice();
+/// let mut two = [0; 2];
+/// bytes.read_at(4, &mut two)?;
+/// assert_eq!(&two, b"45");
+/// assert_eq!(bytes.read_at(9, &mut two).unwrap_err().to_string(),
+///     "cannot read 2 bytes at byte 9: there are only 10 bytes");
+/// # Ok::<(), ReadError>(())
+/// ```
 pub trait ReadAt {
     /// How many bytes there are.
     fn size_bytes(&self) -> u64;
@@ -21,8 +23,20 @@ pub trait ReadAt {
     ///
     /// # Errors
     ///
-    /// When there are fewer, or they cannot be read.
+    /// When not all of them can be read.
     fn read_at(&self, offset_bytes: u64, out: &mut [u8]) -> Result<(), ReadError>;
+}
+
+/// Bytes that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("cannot read {len_bytes} bytes at byte {offset_bytes}: {reason}")]
+pub struct ReadError {
+    /// Where the first of them stands.
+    pub offset_bytes: u64,
+    /// How many were asked for.
+    pub len_bytes: u64,
+    /// What the system says.
+    pub reason: String,
 }
 
 impl ReadAt for [u8] {
@@ -32,10 +46,8 @@ impl ReadAt for [u8] {
 
     fn read_at(&self, offset_bytes: u64, out: &mut [u8]) -> Result<(), ReadError> {
         let from = usize::try_from(offset_bytes).ok();
-        let found = from
-            .and_then(|from| Some(from..from.checked_add(out.len())?))
-            .and_then(|range| self.get(range));
-        match found {
+        let wanted = from.and_then(|from| self.get(from..from.checked_add(out.len())?));
+        match wanted {
             Some(bytes) => {
                 out.copy_from_slice(bytes);
                 Ok(())
@@ -43,7 +55,7 @@ impl ReadAt for [u8] {
             None => Err(ReadError {
                 offset_bytes,
                 len_bytes: out.len() as u64,
-                message: format!("there are {} bytes", self.len()),
+                reason: format!("there are only {} bytes", self.len()),
             }),
         }
     }

@@ -18,7 +18,7 @@ pub struct Usage(String);
 
 impl Usage {
     /// What is wrong with the command line, and what to do.
-    pub fn new(what: impl Into<String>, help: &str) -> anyhow::Error {
+    pub fn error(what: impl Into<String>, help: &str) -> anyhow::Error {
         anyhow::Error::new(Self(what.into())).context(Help(help.to_owned()))
     }
 }
@@ -50,7 +50,9 @@ pub fn print(error: &anyhow::Error) {
     for cause in error.chain() {
         let text = cause.to_string();
         let is_help = help.is_some_and(|help| help.0 == text);
-        if !is_help && !said.contains(&text) {
+        // Many errors repeat their cause in their own words.
+        let repeated = said.iter().any(|said: &String| said.contains(&text));
+        if !is_help && !repeated {
             said.push(text);
         }
     }

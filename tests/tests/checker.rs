@@ -368,6 +368,16 @@ fn a_purged_line_that_comes_late_still_counts() {
             "8 section-order: Purged after LogEntry",
         ],
     );
+    // In between the entries, too.
+    let purged = lines.remove(7);
+    lines.insert(5, purged);
+    check(
+        &lines,
+        &[
+            "5 log-below-purged: entries from T1-N1.4 on are at or below the purged T1-N1.4",
+            "6 section-order: Purged after LogEntry",
+        ],
+    );
 }
 
 #[test]

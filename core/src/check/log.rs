@@ -48,8 +48,8 @@ pub(super) struct LogCheck {
     entries: u64,
     runs: Vec<Run>,
     gaps: Vec<Gap>,
-    /// Whether an entry was held against the purged position when its line came.
-    purged_known: bool,
+    /// Whether an entry was found at or below the purged position when its line came.
+    below_purged: bool,
     pub(super) membership: Option<(StoredMembership, Place)>,
     pub(super) node_changes: BTreeMap<NodeId, NodeChange>,
 }
@@ -120,9 +120,10 @@ impl LogCheck {
         place: Place,
         findings: &mut Findings,
     ) {
-        let Some(purged) = purged else { return };
-        self.purged_known = true;
-        if log_id.index <= purged.index {
+        if let Some(purged) = purged
+            && log_id.index <= purged.index
+        {
+            self.below_purged = true;
             let message = format_args!("entry {log_id} is at or below the purged {purged}");
             findings.add(Code::LogBelowPurged, place, message);
         }
@@ -277,7 +278,7 @@ impl LogCheck {
                 format_args!("entries from {first} on are at or below the purged {purged}");
             if version < DataVersion::V004 {
                 findings.add(Code::LogBelowPurgedSkipped, place, message);
-            } else if !self.purged_known {
+            } else if !self.below_purged {
                 findings.add(Code::LogBelowPurged, place, message);
             }
         }

@@ -46,7 +46,8 @@ pub struct Summary {
     pub lines: u64,
     /// How many bytes.
     pub bytes: u64,
-    /// The data version, none when the header names one that this release does not know.
+    /// The data version; none when the header cannot be read or names one that this release does
+    /// not know.
     pub version: Option<DataVersion>,
     /// The node that the dump was taken from.
     pub node_id: Option<NodeId>,

@@ -70,6 +70,7 @@ impl<'p> Rewriter<'p> {
             self.end_log(cluster, out)?;
         }
         let replaced = match &scanned.record {
+            Record::NodeId(id) if *id == Some(cluster.own_id) => return Ok(expire),
             Record::NodeId(_) => {
                 self.put_node_id(cluster, out)?;
                 true

@@ -1,293 +1,350 @@
-//! Reads a snapshot: everything it says about itself is checked before it is used.
+//! Reads a table, checking every byte of it.
+
+use std::cell::RefCell;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::SysData;
-use super::block::{take_count, take_entry};
-use super::item::ItemError;
+use super::block::{Row, for_each_row};
+use super::entry::TableEntry;
+use super::error::{Part, RotblError, RotblFault};
+use super::index::{BlockEntry, Meta, TableStat};
 use super::layout::{
-    FIRST_BLOCK, FOOTER_LEN, HEADER_LEN, SEGMENT_LEN, TABLE_ID_LEN, Unit, WORD, crc_holds,
-    header_version, word,
+    BLOCK_FRAME_BYTES, BLOCK_INDEX, CRC_BYTES, Covered, FILE, FOOTER_BYTES, HEADER_BYTES, META,
+    PREAMBLE_BYTES, PartReader, Span, VERSION,
 };
-use crate::read_at::{ReadAt, ReadError};
+use super::sys_data::SysData;
+use crate::read_at::ReadAt;
 
-/// A snapshot that cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SnapshotError {
-    /// The bytes cannot be read at all.
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    /// A part of the file is damaged.
-    #[error("{part} at byte {offset_bytes}: {message}")]
-    Damaged {
-        /// Which part.
-        part: String,
-        /// Where it starts.
-        offset_bytes: u64,
-        /// What is wrong.
-        message: String,
-    },
-    /// An item stands for nothing.
-    #[error("block at byte {offset_bytes}: {cause}")]
-    Item {
-        /// Where the item's block starts.
-        offset_bytes: u64,
-        /// What is wrong with it.
-        cause: ItemError,
-    },
-}
+/// The smallest sizes of the parts at the end: their frames around no JSON.
+const LEAST_INDEX_BYTES: u64 = HEADER_BYTES + 8 + CRC_BYTES + CRC_BYTES;
+const LEAST_STAT_BYTES: u64 = 8 + CRC_BYTES + CRC_BYTES;
+const LEAST_BYTES: u64 = PREAMBLE_BYTES + 2 * LEAST_INDEX_BYTES + LEAST_STAT_BYTES + FOOTER_BYTES;
 
-fn damaged(part: &str, offset_bytes: u64, message: impl Into<String>) -> SnapshotError {
-    SnapshotError::Damaged { part: part.to_owned(), offset_bytes, message: message.into() }
-}
+/// How much is read at once.
+const STEP_BYTES: usize = 4 * 1024 * 1024;
 
-/// A part of the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Segment {
-    offset: u64,
-    size: u64,
-}
-
-impl Segment {
-    const fn end(self) -> Option<u64> {
-        self.offset.checked_add(self.size)
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-struct BlockEntry {
-    block_num: u64,
-    offset: u64,
-    size: u64,
-    first_key: String,
-    last_key: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-struct Stat {
-    block_num: u64,
-    key_num: u64,
-    data_size: u64,
-    index_size: u64,
-}
-
-#[derive(Deserialize)]
-struct Meta {
-    user_data: String,
-}
-
-/// An open snapshot.
+/// A table that was opened: all parts but the blocks are read and checked.
+///
+/// ```
+/// use metadump::record::{ExpireKey, ExpireValue, Text};
+/// use metadump::rotbl::{
+///     BLOCK_KEYS, RotblError, RotblReader, RotblWriter, SysData, TableEntry,
+/// };
+///
+/// let entry = TableEntry::Expire(
+///     ExpireKey { time_ms: 1_667_291_025_000, seq: 157 },
+///     ExpireValue { seq: 1, key: Text::from("lease") },
+/// );
+/// let mut file = Vec::new();
+/// let mut writer = RotblWriter::new(BLOCK_KEYS, &mut file);
+/// writer.push(&entry, &mut file)?;
+/// writer.finish(&SysData::default(), &mut file)?;
+///
+/// let table = RotblReader::open(file)?;
+/// assert_eq!(table.stat().rows, 1);
+/// table.for_each(|read| -> Result<(), RotblError> {
+///     assert_eq!(read, entry);
+///     Ok(())
+/// })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
-pub struct SnapshotReader<R> {
+pub struct RotblReader<R> {
     source: R,
+    index: Vec<BlockEntry>,
     sys_data: SysData,
-    blocks: Vec<BlockEntry>,
-    stat: Stat,
+    stat: TableStat,
+    stat_offset_bytes: u64,
+    unknown_member: Option<String>,
 }
 
-impl<R: ReadAt> SnapshotReader<R> {
-    /// Opens a snapshot: reads and checks all but the blocks.
+/// What a walk over all rows met.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Visited {
+    /// How many entries there are.
+    pub entries: u64,
+    /// How many tombstones were passed over; a snapshot of a server has none.
+    pub tombstones: u64,
+    /// The first member of a value's meta that this release does not know.
+    pub unknown_member: Option<String>,
+}
+
+impl<R: ReadAt> RotblReader<R> {
+    /// Reads and checks everything but the blocks.
     ///
     /// # Errors
     ///
-    /// When the file is cut, damaged, or written by a later release.
-    pub fn open(source: R) -> Result<Self, SnapshotError> {
+    /// A [`RotblError`] that names the part that is wrong.
+    pub fn open(source: R) -> Result<Self, RotblError> {
         let size = source.size_bytes();
-        let least = FIRST_BLOCK + FOOTER_LEN as u64;
-        if size < least {
-            let message = format!("the file has {size} bytes, the least is {least}");
-            return Err(damaged("file", 0, message));
+        let part_error = |part, offset_bytes, fault| RotblError { part, offset_bytes, fault };
+        if size < LEAST_BYTES {
+            let fault = RotblFault::TooShort { least: LEAST_BYTES, found: size };
+            return Err(part_error(Part::FileHeader, 0, fault));
         }
-        let head = read(&source, Segment { offset: 0, size: FIRST_BLOCK })?;
-        match header_version(&head, Unit::Table) {
-            Some(1) => {}
-            Some(version) => {
-                return Err(damaged("header", 0, format!("version {version}, expected 1")));
-            }
-            None => return Err(damaged("header", 0, "not the start of a snapshot")),
-        }
-        if !crc_holds(head.get(HEADER_LEN..HEADER_LEN + TABLE_ID_LEN).unwrap_or_default()) {
-            return Err(damaged("table id", HEADER_LEN as u64, "wrong checksum"));
-        }
-        let [index, meta, stat] = footer(&source, size)?;
-        let index_size = index.size;
-        let blocks: Vec<BlockEntry> = json(&source, "block index", index, Some(Unit::BlockIndex))?;
-        let meta_at = meta.offset;
-        let meta: Meta = json(&source, "meta", meta, Some(Unit::Meta))?;
-        let sys_data = serde_json::from_str(&meta.user_data)
-            .map_err(|error| damaged("meta", meta_at, error.to_string()))?;
-        let stat_at = stat.offset;
-        let stat: Stat = json(&source, "stat", stat, None)?;
-        let mut end = FIRST_BLOCK;
-        for (number, block) in (0_u64..).zip(&blocks) {
-            let place = Segment { offset: block.offset, size: block.size };
-            if block.block_num != number || block.offset != end {
-                let message = format!("block {number} is listed as {block:?}, expected at {end}");
-                return Err(damaged("block index", index.offset, message));
-            }
-            end = place.end().filter(|end| *end <= index.offset).ok_or_else(|| {
-                damaged("block index", index.offset, format!("block {number} is too long"))
-            })?;
-        }
-        if end != index.offset {
-            let message = format!("the blocks end at {end}, the index starts at {}", index.offset);
-            return Err(damaged("block index", index.offset, message));
-        }
-        let expected = Stat {
-            block_num: blocks.len() as u64,
-            data_size: blocks.iter().map(|block| block.size).sum(),
-            index_size,
-            ..stat
+        let preamble = Span { offset_bytes: 0, size_bytes: PREAMBLE_BYTES };
+        let bytes = read(&source, Part::FileHeader, preamble)?;
+        let mut part = PartReader::new(Part::FileHeader, 0, &bytes);
+        part.header_of_version(FILE, VERSION)?;
+        part.table_id()?;
+
+        let [index_span, meta_span, stat_span] = read_footer(&source, size)?;
+        let index: Vec<BlockEntry> = {
+            let (part, offset) = (Part::BlockIndex, index_span.offset_bytes);
+            let bytes = read(&source, part, index_span)?;
+            json_part(PartReader::new(part, offset, &bytes), Some(BLOCK_INDEX))?
         };
-        if stat != expected {
-            return Err(damaged("stat", stat_at, format!("{stat:?}, expected {expected:?}")));
-        }
-        Ok(Self { source, sys_data, blocks, stat })
+        let blocks_bytes = check_index(&index, index_span)?;
+
+        let bytes = read(&source, Part::Meta, meta_span)?;
+        let meta: Meta =
+            json_part(PartReader::new(Part::Meta, meta_span.offset_bytes, &bytes), Some(META))?;
+        let (sys_data, unknown_member) = read_sys_data(&meta.user_data).map_err(|error| {
+            let message = error.to_string();
+            let fault = RotblFault::Json { message };
+            part_error(Part::Meta, meta_span.offset_bytes, fault)
+        })?;
+
+        let bytes = read(&source, Part::Stat, stat_span)?;
+        let part = PartReader::new(Part::Stat, stat_span.offset_bytes, &bytes);
+        let stat: TableStat = json_part(part.clone(), None)?;
+        part.number("the number of blocks", stat.blocks, index.len() as u64)?;
+        part.number("the size of all blocks", stat.blocks_bytes, blocks_bytes)?;
+        let index_bytes = index_span.size_bytes;
+        part.number("the size of the block index", stat.index_bytes, index_bytes)?;
+        Ok(Self {
+            source,
+            index,
+            sys_data,
+            stat,
+            stat_offset_bytes: stat_span.offset_bytes,
+            unknown_member,
+        })
     }
 
-    /// What the snapshot says beside its keys.
+    /// The state machine's own data.
     pub const fn sys_data(&self) -> &SysData {
         &self.sys_data
     }
 
-    /// Calls `each` with the stored key, sequence number and value of every item, in order.
+    /// The first member inside [`RotblReader::sys_data`] that this release does not know and does
+    /// not keep, as a path.
+    pub fn unknown_member(&self) -> Option<&str> {
+        self.unknown_member.as_deref()
+    }
+
+    /// How much the table holds. The number of rows is only checked by a walk over all of them.
+    pub const fn stat(&self) -> &TableStat {
+        &self.stat
+    }
+
+    /// Where the blocks are.
+    pub fn blocks(&self) -> &[BlockEntry] {
+        &self.index
+    }
+
+    /// Calls `each` for every entry, in ascending order of the rows; stops at its first error.
     ///
     /// # Errors
     ///
-    /// When a block is damaged, keys do not ascend, or there are not as many as the file says;
-    /// or the error of `each`.
-    pub fn for_each_stored<E: From<SnapshotError>>(
+    /// A [`RotblError`] that names the block that is wrong, or the error of `each`.
+    pub fn for_each<E: From<RotblError>>(
         &self,
-        mut each: impl FnMut(&[u8], u64, &[u8]) -> Result<(), E>,
+        mut each: impl FnMut(TableEntry<'_>) -> Result<(), E>,
+    ) -> Result<Visited, E> {
+        let mut visited = Visited::default();
+        self.walk(|block, row| {
+            let unknown_member = &mut visited.unknown_member;
+            let entry = TableEntry::from_row(row, &mut |path| {
+                unknown_member.get_or_insert(path);
+            });
+            match entry.map_err(|fault| block_error(block, fault))? {
+                Some(entry) => {
+                    visited.entries += 1;
+                    each(entry)
+                }
+                None => {
+                    visited.tombstones += 1;
+                    Ok(())
+                }
+            }
+        })?;
+        Ok(visited)
+    }
+
+    /// Calls `each` for every row, tombstones included, without looking into the values.
+    ///
+    /// # Errors
+    ///
+    /// As [`RotblReader::for_each`].
+    pub fn for_each_row<E: From<RotblError>>(
+        &self,
+        mut each: impl FnMut(&Row<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut keys = 0_u64;
-        let mut last_key = Vec::new();
-        for block in &self.blocks {
-            let at = Segment { offset: block.offset, size: block.size };
-            let bytes = read(&self.source, at)?;
-            let wrong = |message: &str| damaged("block", block.offset, message);
-            let mut data = block_data(&bytes, block).map_err(|message| wrong(&message))?;
-            let (count, rest) = take_count(data).ok_or_else(|| wrong("no count"))?;
-            data = rest;
-            for number in 0..count {
-                let (entry, rest) =
-                    take_entry(data).ok_or_else(|| wrong(&format!("key {number} is malformed")))?;
-                data = rest;
-                let (key, seq, value) = entry;
-                let in_order = if keys == 0 { true } else { last_key.as_slice() < key };
-                let listed = number > 0 || key == block.first_key.as_bytes();
-                if !in_order || !listed {
-                    let key = String::from_utf8_lossy(key);
-                    return Err(wrong(&format!("the key {key:?} is out of place")).into());
+        self.walk(|_, row| each(row))
+    }
+
+    fn walk<E: From<RotblError>>(
+        &self,
+        mut each: impl FnMut(&BlockEntry, &Row<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut previous: Option<String> = None;
+        let mut rows = 0;
+        for block in &self.index {
+            let span = Span { offset_bytes: block.offset_bytes, size_bytes: block.size_bytes };
+            let bytes = read(&self.source, Part::Block(block.block_num), span)?;
+            let mut is_first = true;
+            rows += for_each_row(block, &bytes, |row| {
+                if std::mem::take(&mut is_first) {
+                    expect_key(block, "first", &block.first_key, row.key)?;
                 }
-                last_key.clear();
-                last_key.extend_from_slice(key);
-                keys += 1;
-                // A tombstone says that there is no such key.
-                if let Some(value) = value {
-                    each(key, seq, value)?;
-                }
+                follow(block, &mut previous, row.key)?;
+                each(block, row)
+            })?;
+            if is_first {
+                let message = "the block has no rows";
+                return Err(block_error(block, RotblFault::Rows { message }).into());
             }
-            if !data.is_empty() || last_key != block.last_key.as_bytes() {
-                return Err(wrong("it does not end with the key that the index lists").into());
-            }
+            let last_key = previous.as_deref().unwrap_or_default();
+            expect_key(block, "last", &block.last_key, last_key)?;
         }
-        if keys != self.stat.key_num {
-            let message = format!("{} keys, there are {keys}", self.stat.key_num);
-            return Err(damaged("stat", 0, message).into());
-        }
+        let stat = PartReader::new(Part::Stat, self.stat_offset_bytes, &[]);
+        stat.number("the number of rows", self.stat.rows, rows)?;
         Ok(())
     }
 }
 
-/// Reads a part, which has been checked to be inside the file.
-fn read<R: ReadAt>(source: &R, place: Segment) -> Result<Vec<u8>, SnapshotError> {
-    let len = usize::try_from(place.size)
-        .map_err(|_| damaged("part", place.offset, "larger than the memory can address"))?;
-    let mut bytes = vec![0; len];
-    source.read_at(place.offset, &mut bytes)?;
+fn block_error(block: &BlockEntry, fault: RotblFault) -> RotblError {
+    RotblError { part: Part::Block(block.block_num), offset_bytes: block.offset_bytes, fault }
+}
+
+fn expect_key(
+    block: &BlockEntry,
+    which: &'static str,
+    expected: &str,
+    found: &str,
+) -> Result<(), RotblError> {
+    if found == expected {
+        return Ok(());
+    }
+    let (expected, found) = (expected.to_owned(), found.to_owned());
+    let fault = RotblFault::WrongKey { which, expected, found };
+    Err(block_error(block, fault))
+}
+
+/// Checks that a key is greater than the one before and takes its place.
+fn follow(block: &BlockEntry, previous: &mut Option<String>, key: &str) -> Result<(), RotblError> {
+    match previous {
+        Some(previous) if key <= previous.as_str() => {
+            let (previous, found) = (previous.clone(), key.to_owned());
+            let fault = RotblFault::NotAscending { previous, found };
+            Err(block_error(block, fault))
+        }
+        Some(previous) => {
+            previous.clear();
+            previous.push_str(key);
+            Ok(())
+        }
+        None => {
+            *previous = Some(key.to_owned());
+            Ok(())
+        }
+    }
+}
+
+/// Reads a part whose place was checked to be inside the file.
+fn read(source: &impl ReadAt, part: Part, span: Span) -> Result<Vec<u8>, RotblError> {
+    let fault_at = |fault| RotblError { part, offset_bytes: span.offset_bytes, fault };
+    let too_large = || {
+        fault_at(RotblFault::Rows {
+            message: "the part does not fit into the memory of this machine",
+        })
+    };
+    let size = usize::try_from(span.size_bytes).map_err(|_| too_large())?;
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(size).map_err(|_| too_large())?;
+    // Step by step, so that memory is only touched for bytes that are really there.
+    while bytes.len() < size {
+        let done = bytes.len();
+        bytes.resize(size.min(done.saturating_add(STEP_BYTES)), 0);
+        let step = bytes.get_mut(done..).unwrap_or_default();
+        let offset_bytes = span.offset_bytes.saturating_add(done as u64);
+        let read = source.read_at(offset_bytes, step);
+        read.map_err(|error| fault_at(error.into()))?;
+    }
     Ok(bytes)
 }
 
-/// The places of block index, meta and stat, which fill the file between the blocks and the end.
-fn footer<R: ReadAt>(source: &R, size: u64) -> Result<[Segment; 3], SnapshotError> {
-    let offset = size - FOOTER_LEN as u64;
-    let bytes = read(source, Segment { offset, size: FOOTER_LEN as u64 })?;
-    let mut places = bytes.chunks_exact(SEGMENT_LEN).map(|place| {
-        let offset = word(place, 0)?;
-        let size = word(place, WORD)?;
-        crc_holds(place).then_some(Segment { offset, size })
-    });
-    let mut next = || places.next().flatten();
-    let (Some(index), Some(meta), Some(stat)) = (next(), next(), next()) else {
-        return Err(damaged("footer", offset, "wrong checksum: the file is cut or damaged"));
+/// The places of block index, meta and stat: one after the other, up to the footer.
+fn read_footer(source: &impl ReadAt, size: u64) -> Result<[Span; 3], RotblError> {
+    let footer = Span { offset_bytes: size.saturating_sub(FOOTER_BYTES), size_bytes: FOOTER_BYTES };
+    let bytes = read(source, Part::Footer, footer)?;
+    let mut part = PartReader::new(Part::Footer, footer.offset_bytes, &bytes);
+    let mut span = || -> Result<Span, RotblError> {
+        let [offset_bytes, size_bytes] = part.numbers()?;
+        Ok(Span { offset_bytes, size_bytes })
     };
-    let joined = index.offset >= FIRST_BLOCK
-        && index.end() == Some(meta.offset)
-        && meta.end() == Some(stat.offset)
-        && stat.end() == Some(offset);
-    if !joined {
-        return Err(damaged("footer", offset, "its parts do not join"));
+    let spans @ [index, meta, stat] = [span()?, span()?, span()?];
+    let ends = [
+        ("the end of the block index", index, meta.offset_bytes),
+        ("the end of the meta", meta, stat.offset_bytes),
+        ("the end of the stat", stat, footer.offset_bytes),
+    ];
+    for (what, span, expected) in ends {
+        part.number(what, span.end().unwrap_or(u64::MAX), expected)?;
     }
-    Ok([index, meta, stat])
+    if index.offset_bytes < PREAMBLE_BYTES {
+        part.number("the start of the block index", index.offset_bytes, PREAMBLE_BYTES)?;
+    }
+    Ok(spans)
 }
 
-/// Reads a part that is JSON behind its length, with a header when it has one.
-fn json<R: ReadAt, T: DeserializeOwned>(
-    source: &R,
-    part: &str,
-    place: Segment,
-    unit: Option<Unit>,
-) -> Result<T, SnapshotError> {
-    let bytes = read(source, place)?;
-    let wrong = |message: String| damaged(part, place.offset, message);
-    let mut body = bytes.as_slice();
-    if let Some(unit) = unit {
-        match header_version(body, unit) {
-            Some(1) => {}
-            Some(version) => return Err(wrong(format!("version {version}, expected 1"))),
-            None => return Err(wrong("wrong header".to_owned())),
+/// Reads a part that is JSON; the stat part has no name.
+fn json_part<T: DeserializeOwned>(
+    mut part: PartReader<'_>,
+    name: Option<&'static str>,
+) -> Result<T, RotblError> {
+    let covered = match name {
+        Some(name) => {
+            part.header_of_version(name, VERSION)?;
+            Covered::Part
         }
-        if !crc_holds(&bytes) {
-            return Err(wrong("wrong checksum".to_owned()));
-        }
-        body = body.get(HEADER_LEN..).unwrap_or_default();
-    }
-    let len = body.get(..2 * WORD).filter(|head| crc_holds(head)).and_then(|head| word(head, 0));
-    let text = body.get(2 * WORD..).unwrap_or_default();
-    let text_len = text.len().checked_sub(WORD);
-    if len.is_none() || len != text_len.map(|len| len as u64) {
-        return Err(wrong("wrong length".to_owned()));
-    }
-    if unit.is_none() && !crc_holds(text) {
-        return Err(wrong("wrong checksum".to_owned()));
-    }
-    let text = text.get(..text_len.unwrap_or_default()).unwrap_or_default();
-    serde_json::from_slice(text).map_err(|error| wrong(error.to_string()))
+        None => Covered::Content,
+    };
+    let [len] = part.numbers()?;
+    let json = part.content(covered)?;
+    part.number("the length of its JSON", len, json.len() as u64)?;
+    serde_json::from_slice(json).map_err(|error| {
+        let message = error.to_string();
+        part.error(RotblFault::Json { message })
+    })
 }
 
-/// The data of a block whose frame is right.
-fn block_data<'a>(bytes: &'a [u8], block: &BlockEntry) -> Result<&'a [u8], String> {
-    match header_version(bytes, Unit::Block) {
-        Some(1) => {}
-        Some(version) => {
-            return Err(format!(
-                "version {version}, expected 1: written by a release of July 2026 that was \
-                 withdrawn"
-            ));
+/// Checks that the blocks fill the file up to the index; gives the size of all.
+fn check_index(index: &[BlockEntry], span: Span) -> Result<u64, RotblError> {
+    let part = PartReader::new(Part::BlockIndex, span.offset_bytes, &[]);
+    let mut end = PREAMBLE_BYTES;
+    for (number, block) in index.iter().enumerate() {
+        part.number("the number of a block", block.block_num, number as u64)?;
+        part.number("the offset of a block", block.offset_bytes, end)?;
+        if block.size_bytes < BLOCK_FRAME_BYTES {
+            part.number("the size of a block", block.size_bytes, BLOCK_FRAME_BYTES)?;
         }
-        None => return Err("wrong header".to_owned()),
+        end = end.saturating_add(block.size_bytes);
     }
-    if !crc_holds(bytes) {
-        return Err("wrong checksum".to_owned());
-    }
-    let sizes = bytes.get(HEADER_LEN..HEADER_LEN + 3 * WORD).unwrap_or_default();
-    let data =
-        bytes.get(HEADER_LEN + 3 * WORD..bytes.len().saturating_sub(WORD)).unwrap_or_default();
-    let expected = (Some(block.block_num), Some(data.len() as u64));
-    if !crc_holds(sizes) || (word(sizes, 0), word(sizes, WORD)) != expected {
-        return Err("wrong number or length".to_owned());
-    }
-    Ok(data)
+    part.number("the end of the last block", end, span.offset_bytes)?;
+    Ok(end.saturating_sub(PREAMBLE_BYTES))
+}
+
+fn read_sys_data(json: &str) -> Result<(SysData, Option<String>), serde_json::Error> {
+    let unknown_member = RefCell::new(None);
+    let mut note_unknown = |path: serde_ignored::Path<'_>| {
+        unknown_member.borrow_mut().get_or_insert_with(|| path.to_string());
+    };
+    let mut json = serde_json::Deserializer::from_str(json);
+    let tracked = serde_ignored::Deserializer::new(&mut json, &mut note_unknown);
+    let sys_data = SysData::deserialize(tracked)?;
+    json.end()?;
+    Ok((sys_data, unknown_member.into_inner()))
 }

@@ -4,64 +4,122 @@ use std::fmt;
 
 use crate::record::LogId;
 
-/// `<term>-<node>-<index>-<ms>`, or `---<ms>` when nothing was applied.
+/// The id of a snapshot; the newest of a directory is the greatest.
 ///
-/// The newest of several snapshots is the largest: by what it holds, then by time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// ```
+/// use metadump::record::LogId;
+/// use metadump::rotbl::SnapshotId;
+///
+/// let id = SnapshotId::new(Some(LogId::new(1, 2, 80)), 1_795_409_954_443);
+/// assert_eq!(id.file_name(), "1-2-80-1795409954443.snap");
+/// assert_eq!(SnapshotId::from_file_name(&id.file_name()), Some(id));
+/// assert_eq!(SnapshotId::new(None, 5).to_string(), "---5");
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SnapshotId {
-    /// The last entry that the snapshot holds.
+    /// The last entry that the snapshot holds, none when it holds no entry.
     pub last_applied: Option<LogId>,
-    /// When it was made, milliseconds since 1970; a counter in old releases.
-    pub made_ms: u64,
+    /// When it was made, milliseconds since 1970; a counter in the oldest ones.
+    pub made_at_ms: u64,
+    /// How many keys it holds; only some releases say so.
+    pub keys: Option<u64>,
 }
 
+const SUFFIX: &str = ".snap";
+
 impl SnapshotId {
-    /// An id of what a snapshot holds and when it was made.
-    pub const fn new(last_applied: Option<LogId>, made_ms: u64) -> Self {
-        Self { last_applied, made_ms }
+    /// The id of a snapshot that is made at a time, milliseconds since 1970.
+    pub const fn new(last_applied: Option<LogId>, made_at_ms: u64) -> Self {
+        Self { last_applied, made_at_ms, keys: None }
     }
 
-    /// The id that a file name tells; none when it is not the name of a snapshot.
-    ///
-    /// ```
-    /// use metadump::rotbl::SnapshotId;
-    ///
-    /// let id = SnapshotId::of_file_name("1-2-80-1795409954443-k87.snap").unwrap();
-    /// assert_eq!(id.to_string(), "1-2-80-1795409954443");
-    /// assert_eq!(SnapshotId::of_file_name("0.snap-1795409954443"), None);
-    /// ```
-    pub fn of_file_name(name: &str) -> Option<Self> {
-        let mut parts = name.strip_suffix(".snap")?.split('-');
-        let [term, node, index, made] =
-            [parts.next()?, parts.next()?, parts.next()?, parts.next()?];
-        // V002 and V003 may add the number of keys.
-        if let Some(keys) = parts.next() {
-            keys.strip_prefix('k')?.parse::<u64>().ok()?;
-        }
-        if parts.next().is_some() {
-            return None;
-        }
-        let last_applied = if [term, node, index] == ["", "", ""] {
-            None
-        } else {
-            Some(LogId::new(term.parse().ok()?, node.parse().ok()?, index.parse().ok()?))
-        };
-        Some(Self { last_applied, made_ms: made.parse().ok()? })
-    }
-
-    /// The file name.
+    /// The name of the snapshot's file.
     pub fn file_name(&self) -> String {
-        format!("{self}.snap")
+        format!("{self}{SUFFIX}")
+    }
+
+    /// The id that a file name stands for, none when it is not the name of a snapshot.
+    pub fn from_file_name(name: &str) -> Option<Self> {
+        Self::parse(name.strip_suffix(SUFFIX)?)
+    }
+
+    /// Reads `<term>-<node>-<index>-<ms>` or `---<ms>`, either with `-k<keys>` at the end.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split('-');
+        let last_applied = match (parts.next()?, parts.next()?, parts.next()?) {
+            ("", "", "") => None,
+            (term, node, index) => Some(LogId::new(number(term)?, number(node)?, number(index)?)),
+        };
+        let made_at_ms = number(parts.next()?)?;
+        let keys = match parts.next() {
+            Some(keys) => Some(number(keys.strip_prefix('k')?)?),
+            None => None,
+        };
+        parts.next().is_none().then_some(Self { last_applied, made_at_ms, keys })
     }
 }
 
 impl fmt::Display for SnapshotId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.last_applied {
-            Some(LogId { leader_id, index }) => {
-                write!(f, "{}-{}-{index}-{}", leader_id.term, leader_id.node_id, self.made_ms)
-            }
-            None => write!(f, "---{}", self.made_ms),
+        if let Some(LogId { leader_id, index }) = self.last_applied {
+            write!(f, "{}-{}-{index}", leader_id.term, leader_id.node_id)?;
+        } else {
+            f.write_str("--")?;
         }
+        write!(f, "-{}", self.made_at_ms)?;
+        self.keys.map_or(Ok(()), |keys| write!(f, "-k{keys}"))
+    }
+}
+
+/// A decimal number; unlike `parse` alone, without a sign.
+fn number(digits: &str) -> Option<u64> {
+    let all_digits = digits.bytes().all(|byte| byte.is_ascii_digit());
+    all_digits.then(|| digits.parse().ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_reads_back() {
+        for text in ["---5", "1-8-2-5", "---5-k3", "1-0-83-1795407900335-k80"] {
+            assert_eq!(SnapshotId::parse(text).unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn other_texts_are_no_ids() {
+        for text in [
+            "",
+            "-",
+            "--",
+            "---",
+            "1---0",
+            "-1--0",
+            "--1-0",
+            "x-1-1-0",
+            "1-x-1-0",
+            "1-1-x-0",
+            "1-1-1-x",
+            "1-1-1-1-",
+            "1-1-1-1-123",
+            "1-1-1-1-k1-1",
+            "+1-1-1-1",
+            "0.snap-5",
+        ] {
+            assert_eq!(SnapshotId::parse(text), None, "{text}");
+        }
+        assert_eq!(SnapshotId::from_file_name("1-1-1-1"), None);
+        assert_eq!(SnapshotId::from_file_name("0.snap-1795407900335"), None);
+    }
+
+    #[test]
+    fn the_newest_is_the_greatest() {
+        let ascending = ["---9", "1-1-80-5", "1-1-80-10", "1-1-80-10-k3", "1-1-100-1", "2-0-3-1"];
+        let ids: Vec<SnapshotId> =
+            ascending.iter().filter_map(|text| SnapshotId::parse(text)).collect();
+        assert_eq!(ids.len(), ascending.len());
+        assert!(ids.is_sorted());
     }
 }

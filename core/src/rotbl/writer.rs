@@ -1,200 +1,219 @@
-//! Writes a snapshot: items in ascending order of their keys, one block in memory at a time.
+//! Writes a table, block by block.
 
-use serde::Serialize;
+use std::collections::BTreeMap;
 
-use super::SysData;
-use super::block::put_entry;
-use super::item::{StoredItem, put_varint};
-use super::layout::{Unit, put_crc, put_header, put_word};
+use super::block::{Row, put_block, put_row};
+use super::entry::TableEntry;
+use super::index::{BlockEntry, Meta, TableStat};
+use super::layout::{
+    BLOCK_INDEX, FILE, META, VERSION, put_checksum_from, put_header, put_numbers, put_table_id,
+};
+use super::sys_data::SysData;
 
-/// How many keys a server puts in a block.
-const KEYS_PER_BLOCK: u64 = 8000;
+/// How many keys the servers put in a block.
+pub const BLOCK_KEYS: u64 = 8000;
 
-/// The version of files and blocks that every release reads.
-const VERSION: u64 = 1;
+/// How many bytes of a key tell its kind in [`SysData::key_counts`].
+const KIND_BYTES: usize = 4;
 
-/// An item that cannot follow the one before.
+/// Why a row cannot be written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the key {key:?} does not come after {last:?}")]
-pub struct SnapshotWriteError {
-    /// The key before.
-    pub last: String,
-    /// The key.
-    pub key: String,
+#[non_exhaustive]
+pub enum RotblWriteError {
+    /// Rows must come in ascending order of their keys.
+    #[error("key {found:?} comes after {previous:?}; keys must ascend")]
+    NotAscending {
+        /// The key before.
+        previous: String,
+        /// The key.
+        found: String,
+    },
+    /// A value cannot be JSON.
+    #[error("cannot be written as JSON: {message}")]
+    Json {
+        /// What the encoder says.
+        message: String,
+    },
 }
 
-/// A block, as the block index describes it. Member order is that of the writers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct BlockEntry {
-    block_num: u64,
-    offset: u64,
-    size: u64,
-    first_key: String,
-    last_key: String,
-}
-
-#[derive(Serialize)]
-struct Stat {
-    block_num: u64,
-    key_num: u64,
-    data_size: u64,
-    index_size: u64,
-}
-
-#[derive(Serialize)]
-struct Meta<'a> {
-    seq: u64,
-    user_data: &'a str,
-}
-
-/// Writes a snapshot into a buffer of the caller's, who empties it into the file.
+/// Writes a table; the bytes are appended to the buffer of each call, in the order of the file.
+///
+/// Nothing comes out before a block is full, so at most one block is held.
 #[derive(Debug)]
-pub struct SnapshotWriter {
-    bytes: Vec<u8>,
-    /// How much the caller has taken.
-    taken_bytes: u64,
-    blocks: Vec<BlockEntry>,
-    keys: u64,
-    /// The entries of the block that is being filled, and how many they are.
-    block: Vec<u8>,
+pub struct RotblWriter {
     block_keys: u64,
-    first_key: Vec<u8>,
-    last_key: Vec<u8>,
+    offset_bytes: u64,
+    rows: Vec<u8>,
+    rows_in_block: u64,
+    first_key: String,
+    last_key: Option<String>,
+    index: Vec<BlockEntry>,
+    rows_total: u64,
+    key_counts: BTreeMap<String, u64>,
+    value: Vec<u8>,
 }
 
-impl Default for SnapshotWriter {
-    fn default() -> Self {
-        let mut bytes = Vec::new();
-        put_header(&mut bytes, Unit::Table, VERSION);
-        let table_id = bytes.len();
-        bytes.extend_from_slice(&0_u32.to_be_bytes());
-        put_crc(&mut bytes, table_id);
+impl RotblWriter {
+    /// A writer that puts `block_keys` keys (at least one) in a block; servers use
+    /// [`BLOCK_KEYS`]. The file's header goes to `out`.
+    pub fn new(block_keys: u64, out: &mut Vec<u8>) -> Self {
+        let start = out.len();
+        put_header(FILE, VERSION, out);
+        put_table_id(out);
         Self {
-            bytes,
-            taken_bytes: 0,
-            blocks: Vec::new(),
-            keys: 0,
-            block: Vec::new(),
-            block_keys: 0,
-            first_key: Vec::new(),
-            last_key: Vec::new(),
+            block_keys: block_keys.max(1),
+            offset_bytes: (out.len() - start) as u64,
+            rows: Vec::new(),
+            rows_in_block: 0,
+            first_key: String::new(),
+            last_key: None,
+            index: Vec::new(),
+            rows_total: 0,
+            key_counts: BTreeMap::new(),
+            value: Vec::new(),
         }
     }
-}
 
-impl SnapshotWriter {
-    /// Adds an item.
+    /// Writes an entry.
     ///
     /// # Errors
     ///
-    /// When it does not come after the item before.
-    pub fn push(&mut self, item: &StoredItem) -> Result<(), SnapshotWriteError> {
-        if self.keys > 0 && item.key <= self.last_key {
-            return Err(SnapshotWriteError {
-                last: String::from_utf8_lossy(&self.last_key).into_owned(),
-                key: String::from_utf8_lossy(&item.key).into_owned(),
+    /// When its key is not greater than the one before.
+    pub fn push(
+        &mut self,
+        entry: &TableEntry<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), RotblWriteError> {
+        let mut value = std::mem::take(&mut self.value);
+        value.clear();
+        entry.put_row_value(&mut value).map_err(|error| {
+            let message = error.to_string();
+            RotblWriteError::Json { message }
+        })?;
+        let pushed = self.push_row(
+            &Row { key: &entry.row_key(), seq: entry.row_seq(), value: Some(&value) },
+            out,
+        );
+        // The buffer is kept for the next value.
+        self.value = value;
+        pushed
+    }
+
+    /// Writes a row as it is.
+    ///
+    /// # Errors
+    ///
+    /// When its key is not greater than the one before.
+    pub fn push_row(&mut self, row: &Row<'_>, out: &mut Vec<u8>) -> Result<(), RotblWriteError> {
+        if let Some(previous) = self.last_key.as_deref().filter(|last| row.key <= *last) {
+            return Err(RotblWriteError::NotAscending {
+                previous: previous.to_owned(),
+                found: row.key.to_owned(),
             });
         }
-        if self.block_keys == KEYS_PER_BLOCK {
-            self.close_block();
+        if self.rows_in_block == self.block_keys {
+            self.end_block(out);
         }
-        if self.block_keys == 0 {
-            self.first_key.clone_from(&item.key);
+        if self.rows_in_block == 0 {
+            row.key.clone_into(&mut self.first_key);
         }
-        put_entry(&mut self.block, &item.key, item.seq, &item.value);
-        self.last_key.clone_from(&item.key);
-        self.block_keys += 1;
-        self.keys += 1;
+        put_row(row, &mut self.rows);
+        self.rows_in_block += 1;
+        self.rows_total += 1;
+        let last_key = self.last_key.get_or_insert_default();
+        row.key.clone_into(last_key);
+        let kind = row.key.get(..KIND_BYTES).unwrap_or(row.key);
+        match self.key_counts.get_mut(kind) {
+            Some(count) => *count += 1,
+            None => {
+                self.key_counts.insert(kind.to_owned(), 1);
+            }
+        }
         Ok(())
     }
 
-    fn offset(&self) -> u64 {
-        self.taken_bytes + self.bytes.len() as u64
+    /// How many rows of each kind were written, in the form of [`SysData::key_counts`].
+    pub const fn key_counts(&self) -> &BTreeMap<String, u64> {
+        &self.key_counts
     }
 
-    fn close_block(&mut self) {
-        if self.block_keys == 0 {
-            return;
-        }
-        let offset = self.offset();
-        let start = self.bytes.len();
-        let mut count = Vec::new();
-        put_varint(&mut count, self.block_keys);
-        let block_num = self.blocks.len() as u64;
-        put_header(&mut self.bytes, Unit::Block, VERSION);
-        let sizes = self.bytes.len();
-        put_word(&mut self.bytes, block_num);
-        put_word(&mut self.bytes, (count.len() + self.block.len()) as u64);
-        put_crc(&mut self.bytes, sizes);
-        self.bytes.append(&mut count);
-        self.bytes.append(&mut self.block);
-        put_crc(&mut self.bytes, start);
-        self.blocks.push(BlockEntry {
-            block_num,
-            offset,
-            size: (self.bytes.len() - start) as u64,
-            first_key: String::from_utf8_lossy(&self.first_key).into_owned(),
-            last_key: String::from_utf8_lossy(&self.last_key).into_owned(),
-        });
-        self.block_keys = 0;
-    }
-
-    /// The bytes that wait to be written.
-    pub fn waiting_bytes(&self) -> u64 {
-        self.bytes.len() as u64
-    }
-
-    /// What is to be written next; the buffer is empty afterwards.
-    pub fn take_bytes(&mut self) -> Vec<u8> {
-        self.taken_bytes += self.bytes.len() as u64;
-        std::mem::take(&mut self.bytes)
-    }
-
-    /// Ends the snapshot; gives what is to be written last.
+    /// Writes the rest of the file; gives how much the table holds.
     ///
     /// # Errors
     ///
-    /// When the system data cannot be JSON, which only members of the caller's could cause.
-    pub fn finish(mut self, sys_data: &SysData) -> Result<Vec<u8>, serde_json::Error> {
-        self.close_block();
-        let index = self.segment(Unit::BlockIndex, &serde_json::to_vec(&self.blocks)?);
-        let user_data = serde_json::to_string(sys_data)?;
-        let meta = serde_json::to_vec(&Meta { seq: 0, user_data: &user_data })?;
-        let meta = self.segment(Unit::Meta, &meta);
-        let stat = Stat {
-            block_num: self.blocks.len() as u64,
-            key_num: self.keys,
-            data_size: self.blocks.iter().map(|block| block.size).sum(),
-            index_size: index.1,
-        };
-        let stat_offset = self.offset();
-        let start = self.bytes.len();
-        let stat = serde_json::to_vec(&stat)?;
-        put_word(&mut self.bytes, stat.len() as u64);
-        put_crc(&mut self.bytes, start);
-        let json = self.bytes.len();
-        self.bytes.extend_from_slice(&stat);
-        put_crc(&mut self.bytes, json);
-        let stat = (stat_offset, (self.bytes.len() - start) as u64);
-        for (offset, size) in [index, meta, stat] {
-            let start = self.bytes.len();
-            put_word(&mut self.bytes, offset);
-            put_word(&mut self.bytes, size);
-            put_crc(&mut self.bytes, start);
+    /// When `sys_data` cannot be JSON.
+    pub fn finish(
+        mut self,
+        sys_data: &SysData,
+        out: &mut Vec<u8>,
+    ) -> Result<TableStat, RotblWriteError> {
+        if self.rows_in_block > 0 {
+            self.end_block(out);
         }
-        Ok(self.bytes)
+        let index = to_json(&self.index)?;
+        let index_bytes = self.put_json_part(BLOCK_INDEX, &index, out);
+        let user_data = serde_json::to_string(sys_data).map_err(json_error)?;
+        let meta = to_json(&Meta { seq: 0, user_data })?;
+        let meta_bytes = self.put_json_part(META, &meta, out);
+        let blocks_bytes = self.index.iter().map(|block| block.size_bytes).sum();
+        let stat = TableStat {
+            blocks: self.index.len() as u64,
+            rows: self.rows_total,
+            blocks_bytes,
+            index_bytes,
+        };
+        let start = out.len();
+        let json = to_json(&stat)?;
+        put_numbers(&[json.len() as u64], out);
+        let json_start = out.len();
+        out.extend_from_slice(&json);
+        // Unlike the other checksums this one leaves out what stands in front.
+        put_checksum_from(json_start, out);
+        let stat_bytes = (out.len() - start) as u64;
+
+        let stat_offset = self.offset_bytes;
+        let meta_offset = stat_offset - meta_bytes;
+        let index_offset = meta_offset - index_bytes;
+        put_numbers(&[index_offset, index_bytes], out);
+        put_numbers(&[meta_offset, meta_bytes], out);
+        put_numbers(&[stat_offset, stat_bytes], out);
+        Ok(stat)
     }
 
-    /// Appends a unit with a header; gives its offset and size.
-    fn segment(&mut self, unit: Unit, json: &[u8]) -> (u64, u64) {
-        let offset = self.offset();
-        let start = self.bytes.len();
-        put_header(&mut self.bytes, unit, VERSION);
-        let size = self.bytes.len();
-        put_word(&mut self.bytes, json.len() as u64);
-        put_crc(&mut self.bytes, size);
-        self.bytes.extend_from_slice(json);
-        put_crc(&mut self.bytes, start);
-        (offset, (self.bytes.len() - start) as u64)
+    fn end_block(&mut self, out: &mut Vec<u8>) {
+        let block_num = self.index.len() as u64;
+        let start = out.len();
+        put_block(block_num, self.rows_in_block, &self.rows, out);
+        let size_bytes = (out.len() - start) as u64;
+        self.index.push(BlockEntry {
+            block_num,
+            offset_bytes: self.offset_bytes,
+            size_bytes,
+            first_key: std::mem::take(&mut self.first_key),
+            last_key: self.last_key.clone().unwrap_or_default(),
+        });
+        self.offset_bytes += size_bytes;
+        self.rows.clear();
+        self.rows_in_block = 0;
     }
+
+    /// Writes a part with a name; gives its size.
+    fn put_json_part(&mut self, name: &str, json: &[u8], out: &mut Vec<u8>) -> u64 {
+        let start = out.len();
+        put_header(name, VERSION, out);
+        put_numbers(&[json.len() as u64], out);
+        out.extend_from_slice(json);
+        put_checksum_from(start, out);
+        let size_bytes = (out.len() - start) as u64;
+        self.offset_bytes += size_bytes;
+        size_bytes
+    }
+}
+
+fn to_json(value: &impl serde::Serialize) -> Result<Vec<u8>, RotblWriteError> {
+    serde_json::to_vec(value).map_err(json_error)
+}
+
+fn json_error(error: serde_json::Error) -> RotblWriteError {
+    RotblWriteError::Json { message: error.to_string() }
 }

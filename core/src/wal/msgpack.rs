@@ -1,79 +1,188 @@
-//! Where a MessagePack value ends: WAL records have no length of their own.
+//! Where a MessagePack value ends, found without decoding it.
 
-/// Why the end of a value was not found.
+/// How far the value at the start of some bytes reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum NoEnd {
+pub(super) enum Extent {
+    /// The value takes this many bytes.
+    Whole(usize),
     /// The bytes end before the value does.
     Incomplete,
-    /// The byte at this offset starts no value.
-    NotAValue(usize),
+    /// The byte at this offset starts no value that a server writes.
+    NotAValue {
+        /// Where it stands.
+        offset: usize,
+        /// The byte.
+        found: u8,
+    },
 }
 
-/// The length of the value at the start of `bytes`, found without recursion.
-pub(super) fn value_len(bytes: &[u8]) -> Result<usize, NoEnd> {
-    let mut at = 0_usize;
-    let mut open_values = 1_u64;
-    while open_values > 0 {
-        open_values -= 1;
-        let first = *bytes.get(at).ok_or(NoEnd::Incomplete)?;
-        let rest = bytes.get(at + 1..).unwrap_or_default();
-        let (content, children) = match first {
-            0x00..=0x7f | 0xe0..=0xff | 0xc0 | 0xc2 | 0xc3 => (0, 0),
-            0x80..=0x8f => (0, 2 * u64::from(first & 0x0f)),
-            0x90..=0x9f => (0, u64::from(first & 0x0f)),
-            0xa0..=0xbf => (u64::from(first & 0x1f), 0),
-            0xc4 | 0xd9 => (1 + length(rest, 1)?, 0),
-            0xc5 | 0xda => (2 + length(rest, 2)?, 0),
-            0xc6 | 0xdb => (4 + length(rest, 4)?, 0),
-            0xcc | 0xd0 => (1, 0),
-            0xcd | 0xd1 => (2, 0),
-            0xca | 0xce | 0xd2 => (4, 0),
-            0xcb | 0xcf | 0xd3 => (8, 0),
-            0xdc => (2, length(rest, 2)?),
-            0xdd => (4, length(rest, 4)?),
-            0xde => (2, 2 * length(rest, 2)?),
-            0xdf => (4, 2 * length(rest, 4)?),
-            // 0xc1 is never used; extension types are never written by a server.
-            0xc1 | 0xc7..=0xc9 | 0xd4..=0xd8 => return Err(NoEnd::NotAValue(at)),
+/// Finds the end of the value at the start of `bytes`.
+///
+/// Nested values are counted rather than entered: an array of n is n values to come. So neither
+/// depth nor a hostile count costs memory, and every step passes at least one byte.
+pub(super) fn extent(bytes: &[u8]) -> Extent {
+    let mut rest = bytes;
+    let mut values_to_come = 1_u64;
+    while values_to_come > 0 {
+        values_to_come -= 1;
+        let Some((&marker, after)) = rest.split_first() else {
+            return Extent::Incomplete;
         };
-        open_values = open_values.saturating_add(children);
-        let end = (at as u64).saturating_add(1).saturating_add(content);
-        if end > bytes.len() as u64 {
-            return Err(NoEnd::Incomplete);
-        }
-        at = usize::try_from(end).map_err(|_| NoEnd::Incomplete)?;
+        let Some(head) = Head::of(marker) else {
+            return Extent::NotAValue { offset: bytes.len() - rest.len(), found: marker };
+        };
+        let Some((count, after)) = head.count(after) else {
+            return Extent::Incomplete;
+        };
+        let (content_bytes, children) = match head.of {
+            Of::Bytes => (count, 0),
+            Of::Values => (0, count),
+            Of::Pairs => (0, count.saturating_mul(2)),
+        };
+        values_to_come = values_to_come.saturating_add(children);
+        let content = usize::try_from(content_bytes).ok();
+        rest = match content.and_then(|len| after.split_at_checked(len)) {
+            Some((_, after)) => after,
+            None => return Extent::Incomplete,
+        };
     }
-    Ok(at)
+    Extent::Whole(bytes.len() - rest.len())
 }
 
-/// A big-endian length of `width` bytes.
-fn length(bytes: &[u8], width: usize) -> Result<u64, NoEnd> {
-    let bytes = bytes.get(..width).ok_or(NoEnd::Incomplete)?;
-    Ok(bytes.iter().fold(0, |length, byte| length << 8 | u64::from(*byte)))
+/// What the first byte of a value says about the bytes that follow.
+struct Head {
+    /// What the count counts.
+    of: Of,
+    /// The count, or how many bytes hold it.
+    count: Count,
+}
+
+enum Of {
+    Bytes,
+    Values,
+    Pairs,
+}
+
+enum Count {
+    Is(u64),
+    In1Byte,
+    In2Bytes,
+    In4Bytes,
+}
+
+impl Head {
+    /// None for the unused marker and for extension types, which no server writes.
+    fn of(marker: u8) -> Option<Self> {
+        let low = |bits: u8| Count::Is(u64::from(marker & bits));
+        let (of, count) = match marker {
+            0x00..=0x7f | 0xc0 | 0xc2 | 0xc3 | 0xe0..=0xff => (Of::Bytes, Count::Is(0)),
+            0xcc | 0xd0 => (Of::Bytes, Count::Is(1)),
+            0xcd | 0xd1 => (Of::Bytes, Count::Is(2)),
+            0xca | 0xce | 0xd2 => (Of::Bytes, Count::Is(4)),
+            0xcb | 0xcf | 0xd3 => (Of::Bytes, Count::Is(8)),
+            0xa0..=0xbf => (Of::Bytes, low(0x1f)),
+            0xc4 | 0xd9 => (Of::Bytes, Count::In1Byte),
+            0xc5 | 0xda => (Of::Bytes, Count::In2Bytes),
+            0xc6 | 0xdb => (Of::Bytes, Count::In4Bytes),
+            0x90..=0x9f => (Of::Values, low(0x0f)),
+            0xdc => (Of::Values, Count::In2Bytes),
+            0xdd => (Of::Values, Count::In4Bytes),
+            0x80..=0x8f => (Of::Pairs, low(0x0f)),
+            0xde => (Of::Pairs, Count::In2Bytes),
+            0xdf => (Of::Pairs, Count::In4Bytes),
+            0xc1 | 0xc7..=0xc9 | 0xd4..=0xd8 => return None,
+        };
+        Some(Self { of, count })
+    }
+
+    /// The count and the bytes after it; none when the bytes end before.
+    fn count<'a>(&self, after: &'a [u8]) -> Option<(u64, &'a [u8])> {
+        match self.count {
+            Count::Is(count) => Some((count, after)),
+            Count::In1Byte => after.split_first().map(|(n, rest)| (u64::from(*n), rest)),
+            Count::In2Bytes => {
+                let (n, rest) = after.split_first_chunk()?;
+                Some((u64::from(u16::from_be_bytes(*n)), rest))
+            }
+            Count::In4Bytes => {
+                let (n, rest) = after.split_first_chunk()?;
+                Some((u64::from(u32::from_be_bytes(*n)), rest))
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
     use super::*;
 
-    #[test]
-    fn finds_the_end_of_what_rmp_writes() {
-        let value =
-            serde_json::json!({"a": [1, 2, 300, -5, null, true], "b": "x".repeat(300), "c": 1.5});
-        let mut bytes = rmp_serde::to_vec_named(&value).unwrap();
-        let len = bytes.len();
-        bytes.push(0xc1);
-        assert_eq!(value_len(&bytes), Ok(len));
-        for cut in 0..len {
-            assert_eq!(value_len(&bytes[..cut]), Err(NoEnd::Incomplete), "cut at {cut}");
+    /// Any value that servers write, nested a few levels.
+    fn any_value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            "[a-z]{0,40}".prop_map(Value::from),
+            Just(Value::from("x".repeat(300))),
+            Just(Value::from("x".repeat(70_000))),
+            prop::collection::vec(any::<u8>(), 0..300).prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 64, 20, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..20).prop_map(Value::from),
+                prop::collection::btree_map("[a-z]{0,8}", inner, 0..20)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn finds_the_end_of_whatever_rmp_writes(value in any_value(), after in any::<[u8; 3]>()) {
+            let mut bytes = rmp_serde::to_vec_named(&value).unwrap();
+            let len = bytes.len();
+            for cut in [0, 1, len / 2, len - 1] {
+                let expected = if cut == len { Extent::Whole(len) } else { Extent::Incomplete };
+                prop_assert_eq!(extent(&bytes[..cut]), expected);
+            }
+            bytes.extend(after);
+            prop_assert_eq!(extent(&bytes), Extent::Whole(len));
         }
-        assert_eq!(value_len(&[0x91, 0xc1]), Err(NoEnd::NotAValue(1)));
+
+        #[test]
+        fn random_bytes_end_somewhere_or_nowhere(bytes: Vec<u8>) {
+            match extent(&bytes) {
+                Extent::Whole(len) => prop_assert!((1..=bytes.len()).contains(&len)),
+                Extent::Incomplete => {}
+                Extent::NotAValue { offset, found } => prop_assert_eq!(bytes[offset], found),
+            }
+        }
     }
 
     #[test]
-    fn nesting_and_lengths_from_outside_cost_nothing() {
-        assert_eq!(value_len(&vec![0x91; 1 << 20]), Err(NoEnd::Incomplete));
-        assert_eq!(value_len(&[0xdf, 0xff, 0xff, 0xff, 0xff]), Err(NoEnd::Incomplete));
-        assert_eq!(value_len(&[0xdb, 0xff, 0xff, 0xff, 0xff, 0x61]), Err(NoEnd::Incomplete));
+    fn hostile_counts_and_depths_cost_nothing() {
+        assert_eq!(extent(&[0xdf, 0xff, 0xff, 0xff, 0xff, 1]), Extent::Incomplete);
+        assert_eq!(extent(&[0xdb, 0xff, 0xff, 0xff, 0xff]), Extent::Incomplete);
+        let mut deep = vec![0x91; 1_000_000];
+        assert_eq!(extent(&deep), Extent::Incomplete);
+        deep.push(0xc0);
+        assert_eq!(extent(&deep), Extent::Whole(1_000_001));
+        let many_maps: Vec<u8> = [0xdf, 0xff, 0xff, 0xff, 0xff].repeat(10_000);
+        assert_eq!(extent(&many_maps), Extent::Incomplete);
+    }
+
+    #[test]
+    fn markers_that_no_server_writes_are_named() {
+        for marker in [0xc1, 0xc7, 0xc8, 0xc9, 0xd4, 0xd8] {
+            assert_eq!(
+                extent(&[0x92, 0x00, marker]),
+                Extent::NotAValue { offset: 2, found: marker }
+            );
+        }
     }
 }

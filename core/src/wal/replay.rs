@@ -1,169 +1,234 @@
-//! Replays the records of a log: what its state is, and which entries are still in it.
+//! Replays the records of a log to its final state.
 
+use super::live::LiveEntries;
+use super::reader::{ChunkEnd, RecordAt};
 use super::record::{WalRecord, WalState};
+use super::{ChunkId, WalError, WalFault};
 use crate::record::{LogId, Vote};
 
-/// A log that no server would have written.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ReplayError {
-    /// A chunk does not begin with a state record.
-    #[error("the chunk begins with another record than its state")]
-    NoState,
-    /// A chunk's state is not what the chunks before it add up to.
-    #[error("the chunk begins with the state {found:?}, the ones before it give {expected:?}")]
-    StateMismatch {
-        /// What the chunks before add up to.
-        expected: Box<WalState>,
-        /// What the chunk says.
-        found: Box<WalState>,
-    },
-    /// A chunk does not start where the one before it ends.
-    #[error("the chunk starts at byte {found} of the log, the one before it ends at {expected}")]
-    ChunkGap {
-        /// Where it should start.
-        expected: u64,
-        /// Where its name says it starts.
-        found: u64,
-    },
-    /// An entry does not follow the last one.
-    #[error("entry {found} after {last}")]
-    NotConsecutive {
-        /// The last entry.
-        last: LogId,
-        /// The entry.
-        found: LogId,
-    },
-    /// A vote goes back.
-    #[error("vote {found} after {last}")]
-    VoteBack {
-        /// The vote before.
-        last: Vote,
-        /// The vote.
-        found: Vote,
-    },
+/// A write at the end of the log that a crash cut short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TornTail {
+    /// The chunk file.
+    pub chunk: ChunkId,
+    /// Where in the file the whole records end.
+    pub offset_bytes: u64,
+    /// How many bytes follow them; 0 for a file that was created and never written.
+    pub len_bytes: u64,
 }
 
-/// Replays records in the order of the log.
+/// What a log amounts to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replayed {
+    /// The final state.
+    pub state: WalState,
+    /// The entries of the log.
+    pub live: LiveEntries,
+    /// The write that a crash cut short; a server drops it when it starts.
+    pub torn: Option<TornTail>,
+    /// How many records there are.
+    pub records: u64,
+    /// Where the log ends, as a global offset.
+    pub end_bytes: u64,
+}
+
+/// Applies the records of all chunk files, in the order of their ids.
 ///
-/// Remembers eight bytes for each entry that is still in the log: where its record is.
+/// The rules are those of raft-log 0.4.4: an entry follows the last one, the vote and the
+/// committed pointer do not go back, a commit may be beyond the last entry, a purge beyond it
+/// moves it. Beyond raft-log, a state record must agree with the records before it, in all five
+/// parts at the start of a chunk and in vote, last and purged elsewhere, and entries that no
+/// record purged must be there.
+///
+/// ```
+/// use metadump::wal::{ChunkId, ChunkReader, WalError, WalRecord, WalReplay, WalState};
+///
+/// let mut file = Vec::new();
+/// metadump::wal::encode_record(&WalRecord::State(WalState::default()), &mut file).unwrap();
+///
+/// let mut replay = WalReplay::default();
+/// let mut reader = ChunkReader::new(ChunkId(0));
+/// reader.feed(&file, |at| replay.apply(&at))?;
+/// let end = reader.finish(|at| replay.apply(&at))?;
+/// replay.end_chunk(&end);
+/// let replayed = replay.finish()?;
+/// assert_eq!((replayed.state, replayed.records), (WalState::default(), 1));
+/// # Ok::<(), WalError>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct WalReplay {
     state: WalState,
-    end_bytes: Option<u64>,
-    chunk_offset: u64,
-    at_chunk_start: bool,
-    first_index: u64,
-    /// Offsets in the whole log of the records of consecutive entries from `first_index` on.
-    entries: std::collections::VecDeque<u64>,
+    live: LiveEntries,
+    /// The last entry that stood before the first file and is not known to be gone.
+    before_first: Option<LogId>,
+    chunk: Option<ChunkId>,
+    first_chunk: ChunkId,
+    records: u64,
+    end_bytes: u64,
+    torn: Option<TornTail>,
 }
 
 impl WalReplay {
-    /// Starts the next chunk, given by the offset in its name.
+    /// Applies the next record.
     ///
     /// # Errors
     ///
-    /// When it does not start where the one before it ended.
-    pub fn start_chunk(&mut self, offset_bytes: u64) -> Result<(), ReplayError> {
-        if let Some(expected) = self.end_bytes
-            && expected != offset_bytes
+    /// When it breaks a rule: see the [faults](WalFault).
+    pub fn apply(&mut self, at: &RecordAt<'_>) -> Result<(), WalError> {
+        let checked =
+            if self.chunk == Some(at.chunk) { self.apply_inside(at) } else { self.begin_chunk(at) };
+        checked.map_err(|fault| WalError {
+            chunk: at.chunk,
+            offset_bytes: at.offset_bytes,
+            fault,
+        })?;
+        self.records += 1;
+        self.end_bytes = at.global_end_bytes();
+        Ok(())
+    }
+
+    /// Notes how a chunk file ends.
+    ///
+    /// A torn end is an error only once a record of a later file is applied: a server that
+    /// crashed while it began a new file can leave both files torn. A file without any record
+    /// counts as torn.
+    pub fn end_chunk(&mut self, end: &ChunkEnd) {
+        let without_record = TornTail { chunk: end.chunk, offset_bytes: 0, len_bytes: 0 };
+        // The first torn end stays: what follows it in later files was never complete.
+        self.torn = self.torn.or(end.torn).or((end.records == 0).then_some(without_record));
+    }
+
+    /// The outcome, after the last chunk.
+    ///
+    /// # Errors
+    ///
+    /// When entries stand in no file although no record purged them.
+    pub fn finish(self) -> Result<Replayed, WalError> {
+        let purged_index = self.state.purged.map(|id| id.index);
+        if let Some(last_missing) = self.before_first
+            && purged_index < Some(last_missing.index)
         {
-            return Err(ReplayError::ChunkGap { expected, found: offset_bytes });
+            return Err(WalError {
+                chunk: self.first_chunk,
+                offset_bytes: 0,
+                fault: WalFault::MissingEntries { last_missing },
+            });
         }
-        self.chunk_offset = offset_bytes;
-        self.at_chunk_start = true;
-        Ok(())
+        Ok(Replayed {
+            state: self.state,
+            live: self.live,
+            torn: self.torn,
+            records: self.records,
+            end_bytes: self.end_bytes,
+        })
     }
 
-    /// Ends a chunk that is `len_bytes` long.
-    pub fn end_chunk(&mut self, len_bytes: u64) {
-        self.end_bytes = Some(self.chunk_offset.saturating_add(len_bytes));
-    }
-
-    /// Applies a record that starts at `offset_bytes` of its chunk.
-    ///
-    /// # Errors
-    ///
-    /// When a server would not have written it there.
-    pub fn apply(&mut self, offset_bytes: u64, record: &WalRecord<'_>) -> Result<(), ReplayError> {
-        if std::mem::take(&mut self.at_chunk_start) {
-            return match record {
-                WalRecord::State(found) => self.check_state(found),
-                _ => Err(ReplayError::NoState),
-            };
+    fn begin_chunk(&mut self, at: &RecordAt<'_>) -> Result<(), WalFault> {
+        if let Some(torn) = self.torn {
+            return Err(WalFault::AfterTornTail { torn });
         }
-        match record {
-            WalRecord::SaveVote(vote) => {
-                if let Some(last) = self.state.vote
-                    && last > *vote
-                {
-                    return Err(ReplayError::VoteBack { last, found: *vote });
-                }
-                self.state.vote = Some(*vote);
+        let WalRecord::State(stored) = at.record else {
+            let found = at.record.name();
+            return Err(WalFault::NoLeadingState { found });
+        };
+        if self.chunk.is_some() {
+            let expected = ChunkId(self.end_bytes);
+            if at.chunk != expected {
+                return Err(WalFault::NotAdjacent { expected });
             }
-            WalRecord::Append { log_id, .. } => self.append(*log_id, offset_bytes)?,
-            // Older official imports commit before they append; later ones refuse such a log.
-            WalRecord::Commit(log_id) => self.state.committed = Some(*log_id),
-            WalRecord::TruncateAfter(after) => self.truncate(*after),
-            WalRecord::PurgeUpto(upto) => self.purge(*upto),
-            WalRecord::State(state) => self.state.user_data = state.user_data,
+            self.agree(stored, stored == self.state)?;
+        } else {
+            self.first_chunk = at.chunk;
+            self.before_first = stored.last.filter(|last| stored.purged < Some(*last));
+            self.state = stored;
         }
+        self.chunk = Some(at.chunk);
         Ok(())
     }
 
-    /// A chunk's first record: the state of the first chunk is taken, later ones are compared.
-    fn check_state(&mut self, found: &WalState) -> Result<(), ReplayError> {
-        if self.end_bytes.is_none() {
-            self.state = *found;
-            return Ok(());
-        }
-        if self.state == *found {
-            return Ok(());
-        }
-        Err(ReplayError::StateMismatch { expected: Box::new(self.state), found: Box::new(*found) })
-    }
-
-    fn append(&mut self, log_id: LogId, offset_bytes: u64) -> Result<(), ReplayError> {
-        if let Some(last) = self.state.last {
-            let follows = last.index.checked_add(1) == Some(log_id.index) && log_id > last;
-            if !follows {
-                return Err(ReplayError::NotConsecutive { last, found: log_id });
+    fn apply_inside(&mut self, at: &RecordAt<'_>) -> Result<(), WalFault> {
+        match at.record {
+            WalRecord::SaveVote(vote) => self.save_vote(vote),
+            WalRecord::Append { log_id, .. } => self.append(log_id, at),
+            WalRecord::Commit(log_id) => self.commit(log_id),
+            WalRecord::TruncateAfter(log_id) => self.truncate_after(log_id),
+            WalRecord::PurgeUpto(log_id) => {
+                self.purge_upto(log_id);
+                Ok(())
+            }
+            WalRecord::State(stored) => {
+                let log = |state: &WalState| (state.vote, state.last, state.purged);
+                self.agree(stored, log(&stored) == log(&self.state))?;
+                self.state = stored;
+                Ok(())
             }
         }
-        if self.entries.is_empty() {
-            self.first_index = log_id.index;
+    }
+
+    fn agree(&self, stored: WalState, agrees: bool) -> Result<(), WalFault> {
+        if agrees {
+            return Ok(());
         }
-        self.state.last = Some(log_id);
-        self.entries.push_back(self.chunk_offset.saturating_add(offset_bytes));
+        Err(WalFault::StateMismatch { accumulated: Box::new(self.state), stored: Box::new(stored) })
+    }
+
+    fn save_vote(&mut self, found: Vote) -> Result<(), WalFault> {
+        match self.state.vote {
+            Some(current) if found < current => Err(WalFault::VoteBack { current, found }),
+            _ => {
+                self.state.vote = Some(found);
+                Ok(())
+            }
+        }
+    }
+
+    fn append(&mut self, found: LogId, at: &RecordAt<'_>) -> Result<(), WalFault> {
+        if let Some(last) = self.state.last
+            && !follows(last, found)
+        {
+            return Err(WalFault::NotConsecutive { last, found });
+        }
+        self.state.last = Some(found);
+        self.live.append(found.index, at);
         Ok(())
     }
 
-    fn truncate(&mut self, after: Option<LogId>) {
-        self.state.last = after;
-        let keep =
-            after.map_or(0, |after| after.index.saturating_add(1).saturating_sub(self.first_index));
-        self.entries.truncate(usize::try_from(keep).unwrap_or(usize::MAX));
+    fn commit(&mut self, found: LogId) -> Result<(), WalFault> {
+        match self.state.committed {
+            Some(current) if found < current => Err(WalFault::CommitBack { current, found }),
+            _ => {
+                self.state.committed = Some(found);
+                Ok(())
+            }
+        }
     }
 
-    fn purge(&mut self, upto: LogId) {
-        if self.state.purged.is_none_or(|purged| purged < upto) {
-            self.state.purged = Some(upto);
+    fn truncate_after(&mut self, found: Option<LogId>) -> Result<(), WalFault> {
+        let Some(last) = self.state.last.filter(|last| Some(*last) > found) else {
+            return Ok(());
+        };
+        let purged = self.state.purged;
+        if found < purged || found.is_some_and(|found| found.index > last.index) {
+            return Err(WalFault::TruncateOutside { purged, last, found });
         }
-        if self.state.last.is_none_or(|last| last < upto) {
+        self.state.last = found;
+        self.live.keep_upto(found.map(|id| id.index));
+        self.before_first = self.before_first.min(found);
+        Ok(())
+    }
+
+    fn purge_upto(&mut self, upto: LogId) {
+        self.state.purged = self.state.purged.max(Some(upto));
+        self.live.purge_upto(upto.index);
+        if self.state.last < Some(upto) {
+            // What is left has been replaced by what the purge pointer stands for.
             self.state.last = Some(upto);
+            self.live.keep_upto(None);
         }
-        let gone = upto.index.saturating_add(1).saturating_sub(self.first_index);
-        let gone = usize::try_from(gone).unwrap_or(usize::MAX).min(self.entries.len());
-        self.entries.drain(..gone);
-        self.first_index = self.first_index.saturating_add(gone as u64);
     }
+}
 
-    /// The state after the records so far.
-    pub const fn state(&self) -> &WalState {
-        &self.state
-    }
-
-    /// Where in the whole log the records of the entries are that are still in it, ascending.
-    pub fn entry_offsets(&self) -> impl ExactSizeIterator<Item = u64> + '_ {
-        self.entries.iter().copied()
-    }
+/// Whether an entry is the next one after another.
+pub(super) fn follows(last: LogId, next: LogId) -> bool {
+    next > last && last.index.checked_add(1) == Some(next.index)
 }

@@ -39,14 +39,14 @@ pub fn new_cluster(args: &Cluster) -> Result<Option<InitialCluster>> {
     let own_id = match (args.id, args.initial_cluster.as_slice()) {
         (None, []) => return Ok(None),
         (Some(_), []) => {
-            return Err(Usage::new(
+            return Err(Usage::error(
                 "--id is given without --initial-cluster",
                 "the id of a node only changes together with its cluster: name every node with \
                  --initial-cluster ID=HOST:PORT, or leave --id out",
             ));
         }
         (None, [..]) => {
-            return Err(Usage::new(
+            return Err(Usage::error(
                 "--initial-cluster is given without --id",
                 "say with --id which of the nodes is restored here",
             ));
@@ -56,7 +56,7 @@ pub fn new_cluster(args: &Cluster) -> Result<Option<InitialCluster>> {
     let mut members = Vec::new();
     for text in &args.initial_cluster {
         let member = parse_member(text).map_err(|error| {
-            Usage::new(
+            Usage::error(
                 format!("--initial-cluster {text}: {error}"),
                 "write it as ID=HOST:PORT, for example 1=localhost:29103",
             )
@@ -64,7 +64,7 @@ pub fn new_cluster(args: &Cluster) -> Result<Option<InitialCluster>> {
         members.push(member);
     }
     let cluster = InitialCluster::new(own_id, members).map_err(|error| {
-        Usage::new(
+        Usage::error(
             error.to_string(),
             "every node of the new cluster has an id and an address of its own",
         )

@@ -21,7 +21,7 @@ pub fn run(args: &Rewrite, progress: &Progress) -> Result<Outcome> {
     if let (Some(input), Some(output)) = (&args.db, &args.output)
         && input.canonicalize().ok().is_some_and(|input| output.canonicalize().ok() == Some(input))
     {
-        return Err(Usage::new(
+        return Err(Usage::error(
             "the output is the input",
             "give --output another name; the dump stays as it is",
         ));

@@ -33,7 +33,7 @@ impl ReadAt for FileBytes {
         self.file.read_exact_at(out, offset_bytes).map_err(|error| ReadError {
             offset_bytes,
             len_bytes: out.len() as u64,
-            message: error.to_string(),
+            reason: error.to_string(),
         })
     }
 }

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use metadump::record::{LogEntry, LogId, NodeId, Vote};
-use metadump::wal::{ChunkLimits, WalWriteError, WalWriter, chunk_file_name};
+use metadump::wal::{ChunkId, ChunkLimits, WalWriteError, WalWriter};
 
-use super::writer::Fingerprint;
+use super::fingerprint::Fingerprint;
 
 /// How many bytes wait before they are written.
 const WRITE_BYTES: u64 = 1 << 20;
@@ -18,17 +18,22 @@ const WRITE_BYTES: u64 = 1 << 20;
 pub struct LogFiles {
     dir: PathBuf,
     wal: WalWriter,
-    chunk: File,
+    entries: u64,
+    open: Option<(ChunkId, File)>,
     fingerprint: Fingerprint,
 }
 
 impl LogFiles {
-    /// Creates the lock file and the first chunk in `dir`.
+    /// Creates the lock file in `dir` and starts the first chunk.
     pub fn create(dir: &Path) -> Result<Self> {
         create(&dir.join("LOCK"))?;
-        let wal = WalWriter::new(ChunkLimits::default());
-        let chunk = create(&dir.join(chunk_file_name(wal.chunk_offset())))?;
-        Ok(Self { dir: dir.to_owned(), wal, chunk, fingerprint: Fingerprint::default() })
+        Ok(Self {
+            dir: dir.to_owned(),
+            wal: WalWriter::new(ChunkLimits::default())?,
+            entries: 0,
+            open: None,
+            fingerprint: Fingerprint::default(),
+        })
     }
 
     /// The last entry, or the purged position when it is beyond.
@@ -43,7 +48,7 @@ impl LogFiles {
 
     /// Whether no entry was appended.
     pub const fn is_empty(&self) -> bool {
-        self.wal.entries() == 0
+        self.entries == 0
     }
 
     /// Writes the node's id.
@@ -63,6 +68,7 @@ impl LogFiles {
 
     /// Writes an entry.
     pub fn append(&mut self, entry: &LogEntry<'_>) -> Result<()> {
+        self.entries += 1;
         self.record(|wal| wal.append(entry))
     }
 
@@ -84,29 +90,40 @@ impl LogFiles {
         write: impl FnOnce(&mut WalWriter) -> Result<(), WalWriteError>,
     ) -> Result<()> {
         write(&mut self.wal)?;
-        if self.wal.is_chunk_full() {
-            self.write_out()?;
-            self.chunk.sync_all().context("cannot sync the log")?;
-            self.wal.next_chunk();
-            self.chunk = create(&self.dir.join(chunk_file_name(self.wal.chunk_offset())))?;
-        } else if self.wal.waiting_bytes() >= WRITE_BYTES {
-            self.write_out()?;
-        }
-        Ok(())
+        if self.wal.buffered_bytes() >= WRITE_BYTES { self.write_out() } else { Ok(()) }
     }
 
     fn write_out(&mut self) -> Result<()> {
-        let bytes = self.wal.take_bytes();
-        self.fingerprint.add_bytes(&bytes);
-        self.chunk.write_all(&bytes).context("cannot write the log")
+        let Self { dir, wal, open, fingerprint, .. } = self;
+        wal.drain(|chunk, bytes| -> Result<()> {
+            fingerprint.add_bytes(bytes);
+            let mut file = match open.take() {
+                Some((current, file)) if current == chunk => file,
+                full => {
+                    if let Some((_, file)) = full {
+                        sync(&file)?;
+                    }
+                    create(&dir.join(chunk.file_name()))?
+                }
+            };
+            file.write_all(bytes).context("cannot write the log")?;
+            *open = Some((chunk, file));
+            Ok(())
+        })
     }
 
     /// Writes what waits and syncs; gives the fingerprint of all chunks.
     pub fn finish(mut self) -> Result<Fingerprint> {
         self.write_out()?;
-        self.chunk.sync_all().context("cannot sync the log")?;
+        if let Some((_, file)) = &self.open {
+            sync(file)?;
+        }
         Ok(self.fingerprint)
     }
+}
+
+fn sync(file: &File) -> Result<()> {
+    file.sync_all().context("cannot sync the log")
 }
 
 fn create(path: &Path) -> Result<File> {

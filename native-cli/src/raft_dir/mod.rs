@@ -1,6 +1,7 @@
 //! A node's data directory: reading it without a trace, replacing it without a risk.
 
 mod file_bytes;
+mod fingerprint;
 mod layout;
 mod lock;
 mod log_files;

@@ -10,16 +10,18 @@ use std::time::SystemTime;
 use anyhow::{Context, Result};
 use metadump::dump_line;
 use metadump::record::{Keyed, Record, StateMachineKey, StateMachineValue};
-use metadump::rotbl::{Item, SnapshotId, SnapshotReader, SysData};
+use metadump::rotbl::{RotblReader, SnapshotId, SysData, TableEntry};
 use metadump::wal::{
-    ChunkReader, EntryLine, ReadRecordError, Tail, WalRecord, WalReplay, WalState, chunk_offset,
-    entry_line,
+    ChunkEnd, ChunkId, ChunkReader, LineForm, RecordAt, Replayed, TornTail, WalReplay, WalState,
+    log_entry_line,
 };
 
 use super::file_bytes::FileBytes;
+use super::fingerprint::Fingerprint;
 use super::layout::{Content, RaftDir};
 use super::lock::held_by_server;
-use super::writer::{Fingerprint, Written};
+use super::table_file::Finished;
+use super::writer::Written;
 use crate::failure::WithHelp;
 
 /// How much of a file is read at a time.
@@ -41,7 +43,7 @@ pub enum Access {
 #[derive(Debug)]
 struct Chunk {
     path: PathBuf,
-    offset_bytes: u64,
+    id: ChunkId,
     /// What is read of it: a live server may append more.
     len_bytes: u64,
     file: File,
@@ -54,8 +56,8 @@ pub struct DirReader {
     access: Access,
     lock: Option<RaftDir>,
     chunks: Vec<Chunk>,
-    replay: WalReplay,
-    snapshot: Option<(PathBuf, SnapshotReader<FileBytes>)>,
+    log: Replayed,
+    snapshot: Option<(PathBuf, RotblReader<FileBytes>)>,
     warnings: Vec<String>,
 }
 
@@ -107,16 +109,17 @@ impl DirReader {
         // The snapshot goes first: what the log has lost meanwhile is then in no older snapshot,
         // and the gap is seen.
         let snapshot = newest_snapshot(&v004.join("snapshot"))?;
-        let mut reader = Self {
-            access: Access::Stopped,
-            lock: None,
-            chunks: chunks(&v004.join("log"))?,
-            replay: WalReplay::default(),
-            snapshot,
-            warnings: Vec::new(),
-        };
-        reader.replay_log()?;
-        Ok(reader)
+        let chunks = chunks(&v004.join("log"))?;
+        let log = replay(&chunks)?;
+        let mut warnings = Vec::new();
+        if let Some(TornTail { chunk, offset_bytes, len_bytes }) = log.torn {
+            warnings.push(format!(
+                "the last record of the log is torn: {len_bytes} bytes from byte {offset_bytes} of \
+                 {} on are left out, as the server would",
+                chunk.file_name()
+            ));
+        }
+        Ok(Self { access: Access::Stopped, lock: None, chunks, log, snapshot, warnings })
     }
 
     /// What should be known of the directory.
@@ -131,7 +134,7 @@ impl DirReader {
     /// Checks that log and snapshot are of one moment: together they have every entry.
     fn one_moment(&self) -> Result<()> {
         let applied = self.sys_data().and_then(|data| data.last_applied).map(|id| id.index);
-        let state = self.replay.state();
+        let state = &self.log.state;
         let purged = state.purged.map(|id| id.index);
         if purged > applied {
             anyhow::bail!(
@@ -144,42 +147,9 @@ impl DirReader {
         Ok(())
     }
 
-    fn replay_log(&mut self) -> Result<()> {
-        let count = self.chunks.len();
-        for (number, chunk) in self.chunks.iter().enumerate() {
-            let shown = chunk.path.display();
-            self.replay
-                .start_chunk(chunk.offset_bytes)
-                .with_context(|| format!("{shown} does not join the chunk before it"))
-                .help("a chunk file is missing or does not belong here")?;
-            let replay = &mut self.replay;
-            let mut apply = |offset: u64, record: WalRecord<'_>| -> Result<()> {
-                replay.apply(offset, &record).with_context(|| format!("{shown}, byte {offset}"))
-            };
-            let tail = read_chunk(chunk, &mut apply)
-                .with_context(|| format!("cannot read the log in {shown}"))
-                .help("the file is damaged; take a dump from another node of the cluster")?;
-            self.replay.end_chunk(chunk.len_bytes);
-            let Tail::Torn { offset_bytes, len_bytes } = tail else {
-                continue;
-            };
-            if number + 1 < count {
-                return Err(anyhow::anyhow!(
-                    "{shown} ends in the middle of a record, at byte {offset_bytes}"
-                ))
-                .help("the file is cut; take a dump from another node of the cluster");
-            }
-            self.warnings.push(format!(
-                "the last record of the log is torn: {len_bytes} bytes from byte {offset_bytes} of \
-                 {shown} on are left out, as the server would"
-            ));
-        }
-        Ok(())
-    }
-
     /// Calls `each` with every line of the dump, line end included, in the exporter's order.
     pub fn for_each_line(&self, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        let WalState { vote, committed, purged, user_data, .. } = *self.replay.state();
+        let WalState { vote, committed, purged, user_data, .. } = self.log.state;
         let mut line = Vec::new();
         let mut put = |tree: &str, record: &Record<'_>| {
             line.clear();
@@ -197,28 +167,28 @@ impl DirReader {
     }
 
     fn for_each_entry(&self, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        let mut wanted = self.replay.entry_offsets().peekable();
         let mut line = Vec::new();
+        let mut found = 0_u64;
         for chunk in &self.chunks {
-            let mut emit = |offset: u64, record: WalRecord<'_>| -> Result<()> {
-                if wanted.next_if_eq(&(chunk.offset_bytes + offset)).is_none() {
+            read_chunk(chunk, |at| {
+                let Some((log_id, payload)) = self.log.live.entry(&at) else {
                     return Ok(());
-                }
-                let WalRecord::Append { log_id, payload } = record else {
-                    anyhow::bail!("the log has changed while it was read");
                 };
+                found += 1;
                 line.clear();
-                let _: EntryLine = entry_line(log_id, payload, &mut line).with_context(|| {
-                    format!("entry {log_id}, byte {offset} of {}", chunk.path.display())
-                })?;
+                let _: LineForm =
+                    log_entry_line(log_id, payload, &mut line).with_context(|| {
+                        format!(
+                            "entry {log_id}, byte {} of {}",
+                            at.offset_bytes,
+                            chunk.path.display()
+                        )
+                    })?;
                 line.push(b'\n');
                 each(&line)
-            };
-            read_chunk(chunk, &mut emit)?;
+            })?;
         }
-        if wanted.peek().is_some() {
-            anyhow::bail!("the log has changed while it was read");
-        }
+        anyhow::ensure!(found == self.log.live.len(), "the log has changed while it was read");
         Ok(())
     }
 
@@ -250,13 +220,15 @@ impl DirReader {
         }
         let shown = path.display();
         snapshot
-            .for_each_stored(|key, seq, value| -> Result<()> {
-                put(&match Item::decode(key, seq, value)? {
-                    Item::KeyValue(key, value) => Record::GenericKV(Keyed { key, value }),
-                    Item::Expire(key, value) => Record::Expire(Keyed { key, value }),
+            .for_each(|entry| {
+                put(&match entry {
+                    TableEntry::GenericKV(key, value) => Record::GenericKV(Keyed { key, value }),
+                    TableEntry::Expire(key, value) => Record::Expire(Keyed { key, value }),
                 })
             })
             .with_context(|| format!("cannot read the snapshot {shown}"))
+            .help("the file is damaged; take a dump from another node of the cluster")?;
+        Ok(())
     }
 
     /// What the directory holds, to compare with what was written.
@@ -268,15 +240,16 @@ impl DirReader {
                 Ok(())
             })?;
         }
-        let mut table = Fingerprint::default();
-        if let Some((_, snapshot)) = &self.snapshot {
-            snapshot.for_each_stored(|key, seq, value| -> Result<()> {
-                Item::decode(key, seq, value)?;
-                table.add(&[key, &seq.to_be_bytes(), value]);
+        let mut snapshot =
+            Finished { fingerprint: Fingerprint::default(), sys_data: SysData::default() };
+        if let Some((_, reader)) = &self.snapshot {
+            reader.for_each(|entry| -> Result<()> {
+                snapshot.fingerprint.add_entry(&entry);
                 Ok(())
             })?;
+            snapshot.sys_data = reader.sys_data().clone();
         }
-        Ok(Written { log, table, sys_data: self.sys_data().cloned().unwrap_or_default() })
+        Ok(Written { log, snapshot })
     }
 
     /// Fails when a server has started on the directory while it was read.
@@ -337,7 +310,7 @@ fn chunks(dir: &Path) -> Result<Vec<Chunk>> {
         fs::read_dir(dir).with_context(|| format!("cannot read the log in {}", dir.display()))?;
     for entry in entries {
         let entry = entry?;
-        let Some(offset_bytes) = chunk_offset(&entry.file_name().to_string_lossy()) else {
+        let Some(id) = ChunkId::from_file_name(&entry.file_name().to_string_lossy()) else {
             continue;
         };
         let path = entry.path();
@@ -349,18 +322,18 @@ fn chunks(dir: &Path) -> Result<Vec<Chunk>> {
         };
         let meta = file.metadata()?;
         let (len_bytes, modified) = (meta.len(), meta.modified().ok());
-        chunks.push(Chunk { path, offset_bytes, len_bytes, file, modified });
+        chunks.push(Chunk { path, id, len_bytes, file, modified });
     }
     if chunks.is_empty() {
         return Err(anyhow::anyhow!("there is no log in {}", dir.display()))
             .help("the directory is damaged; take a dump from another node of the cluster");
     }
-    chunks.sort_by_key(|chunk| chunk.offset_bytes);
+    chunks.sort_by_key(|chunk| chunk.id);
     Ok(chunks)
 }
 
 /// The newest complete snapshot, none in a young directory.
-fn newest_snapshot(dir: &Path) -> Result<Option<(PathBuf, SnapshotReader<FileBytes>)>> {
+fn newest_snapshot(dir: &Path) -> Result<Option<(PathBuf, RotblReader<FileBytes>)>> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -369,7 +342,7 @@ fn newest_snapshot(dir: &Path) -> Result<Option<(PathBuf, SnapshotReader<FileByt
     let mut newest: Option<(SnapshotId, PathBuf)> = None;
     for entry in entries {
         let entry = entry?;
-        let Some(id) = SnapshotId::of_file_name(&entry.file_name().to_string_lossy()) else {
+        let Some(id) = SnapshotId::from_file_name(&entry.file_name().to_string_lossy()) else {
             continue;
         };
         if newest.as_ref().is_none_or(|(known, _)| *known < id) {
@@ -380,7 +353,7 @@ fn newest_snapshot(dir: &Path) -> Result<Option<(PathBuf, SnapshotReader<FileByt
         return Ok(None);
     };
     let shown = path.display().to_string();
-    let snapshot = SnapshotReader::open(FileBytes::open(&path)?)
+    let snapshot = RotblReader::open(FileBytes::open(&path)?)
         .with_context(|| format!("cannot read the snapshot {shown}"))
         .help("the file is damaged; take a dump from another node of the cluster")?;
     let held = snapshot.sys_data().last_applied;
@@ -392,38 +365,24 @@ fn newest_snapshot(dir: &Path) -> Result<Option<(PathBuf, SnapshotReader<FileByt
     Ok(Some((path, snapshot)))
 }
 
+/// Replays all chunks to the state of the log.
+fn replay(chunks: &[Chunk]) -> Result<Replayed> {
+    let damaged = "a file of the log is damaged or missing; take a dump from another node of the \
+                   cluster";
+    let mut replay = WalReplay::default();
+    for chunk in chunks {
+        let end = read_chunk(chunk, |at| Ok(replay.apply(&at)?)).help(damaged)?;
+        replay.end_chunk(&end);
+    }
+    replay.finish().context("cannot read the log").help(damaged)
+}
+
 /// Reads the records of a chunk, as far as it went when it was opened.
-fn read_chunk(
-    chunk: &Chunk,
-    each: &mut impl FnMut(u64, WalRecord<'_>) -> Result<()>,
-) -> Result<Tail> {
-    let mut reader = ChunkReader::default();
-    let mut adapted =
-        |offset: u64, record: WalRecord<'_>| each(offset, record).map_err(Stop::Caller);
-    for_each_piece(chunk, |piece| Ok(reader.feed(piece, &mut adapted)?))?;
-    Ok(reader.finish(&mut adapted)?)
-}
-
-/// Why reading a chunk stopped.
-#[derive(Debug)]
-enum Stop {
-    Record(ReadRecordError),
-    Caller(anyhow::Error),
-}
-
-impl From<ReadRecordError> for Stop {
-    fn from(error: ReadRecordError) -> Self {
-        Self::Record(error)
-    }
-}
-
-impl From<Stop> for anyhow::Error {
-    fn from(stop: Stop) -> Self {
-        match stop {
-            Stop::Record(error) => error.into(),
-            Stop::Caller(error) => error,
-        }
-    }
+fn read_chunk(chunk: &Chunk, mut each: impl FnMut(RecordAt<'_>) -> Result<()>) -> Result<ChunkEnd> {
+    let context = || format!("cannot read the log in {}", chunk.path.display());
+    let mut reader = ChunkReader::new(chunk.id);
+    for_each_piece(chunk, |piece| reader.feed(piece, &mut each)).with_context(context)?;
+    reader.finish(&mut each).with_context(context)
 }
 
 fn for_each_piece(chunk: &Chunk, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {

@@ -1,24 +1,27 @@
 //! The snapshot file that is being written; sorts what does not come in order.
 //!
-//! Dumps of V003 and V004 are in the table's order, so their items go straight into the file.
+//! Dumps of V003 and V004 are in the table's order, so their entries go straight into the file.
 //! V002 servers write the keys before the expiry index, which belongs in front of them: what
-//! comes too late is spilled, and merged in at the end. Only the spilled keys and their places
-//! are in memory.
+//! comes too late is spilled, and merged in at the end. Only the keys of what was spilled and
+//! their places are in memory.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use metadump::record::{ExpireKey, ExpireValue, SeqV};
-use metadump::rotbl::{SnapshotId, SnapshotReader, SnapshotWriter, StoredItem, SysData};
+use metadump::dump_line;
+use metadump::record::{Keyed, Record};
+use metadump::rotbl::{BLOCK_KEYS, RotblReader, RotblWriter, SnapshotId, SysData, TableEntry};
+use metadump::scan::scan_line;
 
 use super::file_bytes::FileBytes;
-use super::writer::Fingerprint;
+use super::fingerprint::Fingerprint;
 
 /// How many bytes wait before they are written.
-const WRITE_BYTES: u64 = 1 << 20;
+const WRITE_BYTES: usize = 1 << 20;
 
 /// Writes the table.
 #[derive(Debug)]
@@ -26,11 +29,8 @@ pub struct TableFile {
     dir: PathBuf,
     scratch: PathBuf,
     table: Table,
-    last_key: Vec<u8>,
+    last_key: String,
     spill: Option<Spill>,
-    item: StoredItem,
-    expire_entries: u64,
-    keys: u64,
 }
 
 impl TableFile {
@@ -40,77 +40,82 @@ impl TableFile {
             dir: dir.to_owned(),
             scratch: scratch.to_owned(),
             table: Table::create(dir.join("unfinished"))?,
-            last_key: Vec::new(),
+            last_key: String::new(),
             spill: None,
-            item: StoredItem::default(),
-            expire_entries: 0,
-            keys: 0,
         })
     }
 
-    /// Adds a key.
-    pub fn key_value(&mut self, key: &str, value: &SeqV<'_>) -> Result<()> {
-        self.keys += 1;
-        self.item.set_key_value(key, value);
-        self.add()
-    }
-
-    /// Adds an entry of the expiry index.
-    pub fn expire(&mut self, at: &ExpireKey, value: &ExpireValue<'_>) -> Result<()> {
-        self.expire_entries += 1;
-        self.item.set_expire(at, value);
-        self.add()
-    }
-
-    fn add(&mut self) -> Result<()> {
-        if self.item.key > self.last_key {
-            self.last_key.clone_from(&self.item.key);
-            return self.table.push(&self.item);
+    /// Adds an entry.
+    pub fn add(&mut self, entry: &TableEntry<'_>) -> Result<()> {
+        let key = entry.row_key();
+        if key > self.last_key {
+            self.last_key = key;
+            return self.table.push(entry);
         }
         let spill = match &mut self.spill {
             Some(spill) => spill,
             empty => empty.insert(Spill::create(self.scratch.join("unsorted"))?),
         };
-        spill.add(&self.item)
+        spill.add(key, entry)
     }
 
-    /// How many items there are of each kind, as servers count them.
-    pub fn key_counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        let counts = [("exp-", self.expire_entries), ("kv--", self.keys)];
-        counts.into_iter().filter(|(_, count)| *count > 0)
-    }
-
-    /// Completes the file under its name and syncs it; gives the fingerprint of the items.
-    pub fn finish(self, sys_data: &SysData, id: &SnapshotId) -> Result<Fingerprint> {
+    /// Completes the file under its name and syncs it; gives the fingerprint of the entries.
+    pub fn finish(self, sys_data: SysData, count: KeyCounts, id: &SnapshotId) -> Result<Finished> {
         let path = self.dir.join(id.file_name());
         let Some(spill) = self.spill else {
-            return self.table.finish(sys_data, &path);
+            return self.table.finish(sys_data, count, &path);
         };
         let sorted = self.dir.join("sorted");
-        self.table.finish(&SysData::default(), &sorted)?;
+        self.table.finish(SysData::default(), KeyCounts::Omitted, &sorted)?;
         let merged = merge(&sorted, spill, Table::create(self.dir.join("unfinished"))?)?;
         fs::remove_file(&sorted).context("cannot remove what was merged")?;
-        merged.finish(sys_data, &path)
+        merged.finish(sys_data, count, &path)
     }
+}
+
+/// Whether the snapshot says how many keys of each kind it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyCounts {
+    /// As snapshots of servers do.
+    Written,
+    /// As snapshots of a plain import do.
+    Omitted,
+}
+
+/// A snapshot that is complete and on disk.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finished {
+    /// What its entries were.
+    pub fingerprint: Fingerprint,
+    /// What it says beside them.
+    pub sys_data: SysData,
 }
 
 /// Merges a sorted table and what was spilled into `merged`.
 fn merge(sorted: &Path, spill: Spill, mut merged: Table) -> Result<Table> {
-    let sorted = SnapshotReader::open(FileBytes::open(sorted)?)?;
-    let mut spilled = spill.into_sorted()?;
-    let mut next = spilled.next().transpose()?;
-    sorted.for_each_stored(|key, seq, value| -> Result<()> {
-        while let Some(item) = next.take_if(|item| item.key.as_slice() <= key) {
-            merged.push(&item)?;
-            next = spilled.next().transpose()?;
+    let sorted = RotblReader::open(FileBytes::open(sorted)?)?;
+    let mut spilled = spill.into_sorted()?.peekable();
+    sorted.for_each(|entry| -> Result<()> {
+        let key = entry.row_key();
+        while let Some(item) = spilled.next_if(|item| item.as_ref().is_ok_and(|(k, _)| **k <= *key))
+        {
+            push_line(&mut merged, &item?.1)?;
         }
-        merged.push(&StoredItem { key: key.to_vec(), seq, value: value.to_vec() })
+        merged.push(&entry)
     })?;
-    while let Some(item) = next {
-        merged.push(&item)?;
-        next = spilled.next().transpose()?;
+    for item in spilled {
+        push_line(&mut merged, &item?.1)?;
     }
     Ok(merged)
+}
+
+fn push_line(table: &mut Table, line: &[u8]) -> Result<()> {
+    let entry = match scan_line(line)?.record {
+        Record::Expire(Keyed { key, value }) => TableEntry::Expire(key, value),
+        Record::GenericKV(Keyed { key, value }) => TableEntry::GenericKV(key, value),
+        other => anyhow::bail!("a {} among what was sorted", other.kind()),
+    };
+    table.push(&entry)
 }
 
 /// A snapshot file in the making.
@@ -118,7 +123,8 @@ fn merge(sorted: &Path, spill: Spill, mut merged: Table) -> Result<Table> {
 struct Table {
     path: PathBuf,
     file: File,
-    writer: SnapshotWriter,
+    writer: RotblWriter,
+    bytes: Vec<u8>,
     fingerprint: Fingerprint,
 }
 
@@ -126,75 +132,84 @@ impl Table {
     fn create(path: PathBuf) -> Result<Self> {
         let file = OpenOptions::new().write(true).create_new(true).open(&path);
         let file = file.with_context(|| format!("cannot create {}", path.display()))?;
-        let fingerprint = Fingerprint::default();
-        Ok(Self { path, file, writer: SnapshotWriter::default(), fingerprint })
+        let mut bytes = Vec::new();
+        let writer = RotblWriter::new(BLOCK_KEYS, &mut bytes);
+        Ok(Self { path, file, writer, bytes, fingerprint: Fingerprint::default() })
     }
 
-    fn push(&mut self, item: &StoredItem) -> Result<()> {
-        self.writer.push(item)?;
-        self.fingerprint.add(&[&item.key, &item.seq.to_be_bytes(), &item.value]);
-        if self.writer.waiting_bytes() >= WRITE_BYTES {
-            let bytes = self.writer.take_bytes();
-            self.file.write_all(&bytes).context("cannot write the snapshot")?;
+    fn push(&mut self, entry: &TableEntry<'_>) -> Result<()> {
+        self.writer.push(entry, &mut self.bytes)?;
+        self.fingerprint.add_entry(entry);
+        if self.bytes.len() >= WRITE_BYTES {
+            self.file.write_all(&self.bytes).context("cannot write the snapshot")?;
+            self.bytes.clear();
         }
         Ok(())
     }
 
-    fn finish(mut self, sys_data: &SysData, path: &Path) -> Result<Fingerprint> {
-        let bytes = self.writer.finish(sys_data)?;
-        self.file.write_all(&bytes).context("cannot write the snapshot")?;
+    fn finish(mut self, mut sys_data: SysData, count: KeyCounts, path: &Path) -> Result<Finished> {
+        if count == KeyCounts::Written {
+            sys_data.key_counts = self.writer.key_counts().clone();
+        } else {
+            sys_data.key_counts = BTreeMap::new();
+        }
+        self.writer.finish(&sys_data, &mut self.bytes)?;
+        self.file.write_all(&self.bytes).context("cannot write the snapshot")?;
         self.file.sync_all().context("cannot sync the snapshot")?;
         fs::rename(&self.path, path)
             .with_context(|| format!("cannot name the snapshot {}", path.display()))?;
-        Ok(self.fingerprint)
+        Ok(Finished { fingerprint: self.fingerprint, sys_data })
     }
 }
 
-/// Items that came too late, in a file; their keys and places in memory.
+/// Entries that came too late, as lines in a file; their keys and places in memory.
 #[derive(Debug)]
 struct Spill {
     path: PathBuf,
     file: BufWriter<File>,
     end_bytes: u64,
     places: Vec<Spilled>,
+    line: Vec<u8>,
 }
 
 #[derive(Debug)]
 struct Spilled {
-    key: Box<[u8]>,
-    seq: u64,
+    key: Box<str>,
     offset_bytes: u64,
-    value_len: usize,
+    len_bytes: usize,
 }
 
 impl Spill {
     fn create(path: PathBuf) -> Result<Self> {
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
         let file = file.with_context(|| format!("cannot create {}", path.display()))?;
-        Ok(Self { path, file: BufWriter::new(file), end_bytes: 0, places: Vec::new() })
+        let file = BufWriter::new(file);
+        Ok(Self { path, file, end_bytes: 0, places: Vec::new(), line: Vec::new() })
     }
 
-    fn add(&mut self, item: &StoredItem) -> Result<()> {
-        self.file.write_all(&item.value).context("cannot write what has to be sorted")?;
-        self.places.push(Spilled {
-            key: item.key.as_slice().into(),
-            seq: item.seq,
-            offset_bytes: self.end_bytes,
-            value_len: item.value.len(),
-        });
-        self.end_bytes += item.value.len() as u64;
+    fn add(&mut self, key: String, entry: &TableEntry<'_>) -> Result<()> {
+        let record = match entry.clone() {
+            TableEntry::Expire(key, value) => Record::Expire(Keyed { key, value }),
+            TableEntry::GenericKV(key, value) => Record::GenericKV(Keyed { key, value }),
+        };
+        self.line.clear();
+        dump_line::put(&mut self.line, "state_machine/0", &record)?;
+        self.file.write_all(&self.line).context("cannot write what has to be sorted")?;
+        let (offset_bytes, len_bytes) = (self.end_bytes, self.line.len());
+        self.places.push(Spilled { key: key.into(), offset_bytes, len_bytes });
+        self.end_bytes += len_bytes as u64;
         Ok(())
     }
 
-    fn into_sorted(mut self) -> Result<impl Iterator<Item = Result<StoredItem>>> {
+    fn into_sorted(mut self) -> Result<impl Iterator<Item = Result<(Box<str>, Vec<u8>)>>> {
         let file = self.file.into_inner().context("cannot write what has to be sorted")?;
         fs::remove_file(&self.path).context("cannot remove what has been sorted")?;
         self.places.sort_by(|one, other| one.key.cmp(&other.key));
         Ok(self.places.into_iter().map(move |place| {
-            let mut value = vec![0; place.value_len];
-            file.read_exact_at(&mut value, place.offset_bytes)
+            let mut line = vec![0; place.len_bytes];
+            file.read_exact_at(&mut line, place.offset_bytes)
                 .context("cannot read what was sorted")?;
-            Ok(StoredItem { key: place.key.into_vec(), seq: place.seq, value })
+            Ok((place.key, line))
         }))
     }
 }

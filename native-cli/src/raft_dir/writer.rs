@@ -13,52 +13,21 @@ use metadump::record::{
     DataHeader, DataVersion, LogEntry, LogId, LogMetaValue, Node, NodeId, RaftStateValue, Record,
     StateMachineValue, StoredMembership, Tree,
 };
-use metadump::rotbl::{SnapshotId, SysData};
+use metadump::rotbl::{SnapshotId, SysData, TableEntry};
 
+use super::fingerprint::Fingerprint;
 use super::layout::VERSION;
 use super::log_files::LogFiles;
-use super::table_file::TableFile;
+use super::table_file::{Finished, KeyCounts, TableFile};
 use crate::output::write_whole;
 
 /// What was written, to hold against what is read back.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Written {
-    /// The log's records, as a fingerprint.
+    /// The log's files.
     pub log: Fingerprint,
-    /// The state machine's keys and expiry index, as a fingerprint.
-    pub table: Fingerprint,
-    /// The state machine's own data.
-    pub sys_data: SysData,
-}
-
-/// A count and a CRC-32 of what went by.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Fingerprint {
-    /// How many items, or bytes of a stream.
-    pub items: u64,
-    crc: u32,
-}
-
-impl Fingerprint {
-    /// Adds a piece of a stream: where the pieces are cut does not count.
-    pub fn add_bytes(&mut self, bytes: &[u8]) {
-        let mut hasher = crc32fast::Hasher::new_with_initial(self.crc);
-        hasher.update(bytes);
-        self.crc = hasher.finalize();
-        self.items += bytes.len() as u64;
-    }
-
-    /// Adds an item, given in parts.
-    pub fn add(&mut self, parts: &[&[u8]]) {
-        let mut hasher = crc32fast::Hasher::new_with_initial(self.crc);
-        for part in parts {
-            // The length keeps the border between parts.
-            hasher.update(&(part.len() as u64).to_le_bytes());
-            hasher.update(part);
-        }
-        self.crc = hasher.finalize();
-        self.items += 1;
-    }
+    /// The snapshot.
+    pub snapshot: Finished,
 }
 
 /// Writes a data directory record by record.
@@ -144,8 +113,12 @@ impl DirWriter {
                 self.nodes.insert(node.key, node.value.clone());
                 Ok(())
             }
-            Record::Expire(entry) => self.table.expire(&entry.key, &entry.value),
-            Record::GenericKV(kv) => self.table.key_value(&kv.key, &kv.value),
+            Record::Expire(entry) => {
+                self.table.add(&TableEntry::Expire(entry.key, entry.value.clone()))
+            }
+            Record::GenericKV(kv) => {
+                self.table.add(&TableEntry::GenericKV(kv.key.clone(), kv.value.clone()))
+            }
             // A cache of replies for clients that sent transaction ids; none ever did.
             Record::ClientLastResps(_) | Record::MetaSrvAddrs(_) => Ok(()),
             Record::Databases(_)
@@ -195,23 +168,21 @@ impl DirWriter {
         }
         self.log.commit(self.committed)?;
         let log = self.log.finish()?;
-        let mut sys_data = SysData {
+        let sys_data = SysData {
             last_applied: self.last_applied,
             last_membership: self.last_membership,
             nodes: self.nodes,
             sequence: self.sequence,
             ..SysData::default()
         };
-        if cluster.is_some() {
-            // The official import writes this snapshot through the server's code, which counts.
-            let counts = self.table.key_counts();
-            sys_data.key_counts = counts.map(|(space, count)| (space.to_owned(), count)).collect();
-        }
+        // The official import writes the snapshot of a new cluster through the server's code,
+        // which counts.
+        let count = if cluster.is_some() { KeyCounts::Written } else { KeyCounts::Omitted };
         let id = SnapshotId::new(self.last_applied, now_ms);
-        let table = self.table.finish(&sys_data, &id)?;
+        let snapshot = self.table.finish(sys_data, count, &id)?;
         let header = serde_json::to_vec(&DataHeader::new(DataVersion::V004))?;
         write_whole(&self.df_meta.join(VERSION), &header)?;
-        Ok(Written { log, table, sys_data })
+        Ok(Written { log, snapshot })
     }
 
     /// Lets the log reach the last applied entry, where a server looks for it.
