@@ -35,12 +35,7 @@ fn files_ending(corpus: &Path, endings: &[&str]) -> Files {
             files.insert(name, content);
         }
     };
-    for dir in [
-        "made/small",
-        "made/large",
-        "upstream/raft-dirs",
-        "upstream/dumps",
-    ] {
+    for dir in ["made/small", "made/large", "upstream/raft-dirs", "upstream/dumps"] {
         for path in paths_in(&corpus.join(dir)) {
             let name = format!("{dir}/{}", path.file_name().unwrap().display());
             if name.ends_with(".tar.gz") {
@@ -127,10 +122,7 @@ fn every_log_reads_and_encodes_to_the_same_bytes() {
                 return;
             };
             let mut typed = Vec::new();
-            let entry = LogEntry {
-                log_id,
-                payload: decode_payload(payload).unwrap(),
-            };
+            let entry = LogEntry { log_id, payload: decode_payload(payload).unwrap() };
             encode_append(&entry, &mut typed).unwrap();
             if name == WITHOUT_MATCH_SEQ && typed != at.bytes {
                 assert_eq!(without_match_seq(&typed), without_match_seq(at.bytes));
@@ -138,11 +130,7 @@ fn every_log_reads_and_encodes_to_the_same_bytes() {
                 assert_eq!(typed, at.bytes, "{name}, byte {}", at.offset_bytes);
             }
         });
-        assert_eq!(
-            (end.torn, end.len_bytes),
-            (None, file.len() as u64),
-            "{name}"
-        );
+        assert_eq!((end.torn, end.len_bytes), (None, file.len() as u64), "{name}");
         assert!(copy == file, "{name}: other bytes");
     }
 }
@@ -208,15 +196,9 @@ fn dir(archive: &Path, below: &str) -> Dir {
         }
     }
     let (id, table) = tables.pop_last().unwrap();
-    let sys_data = RotblReader::open(table.as_slice())
-        .unwrap()
-        .sys_data()
-        .clone();
+    let sys_data = RotblReader::open(table.as_slice()).unwrap().sys_data().clone();
     assert_eq!(id.last_applied, sys_data.last_applied);
-    Dir {
-        log: log.unwrap(),
-        table,
-    }
+    Dir { log: log.unwrap(), table }
 }
 
 fn read_maybe_gzip(path: &Path) -> Vec<u8> {
@@ -225,9 +207,7 @@ fn read_maybe_gzip(path: &Path) -> Vec<u8> {
         return bytes;
     }
     let mut text = Vec::new();
-    flate2::read::GzDecoder::new(bytes.as_slice())
-        .read_to_end(&mut text)
-        .unwrap();
+    flate2::read::GzDecoder::new(bytes.as_slice()).read_to_end(&mut text).unwrap();
     text
 }
 
@@ -235,36 +215,12 @@ fn read_maybe_gzip(path: &Path) -> Vec<u8> {
 fn exported_dirs(corpus: &Path) -> Vec<(String, Dir, Vec<u8>)> {
     let mut dirs = Vec::new();
     for (archive, below, export) in [
-        (
-            "made/small/v004-origin",
-            "origin",
-            "made/small/v004-origin.export.ndjson",
-        ),
-        (
-            "made/small/v004-imported-n1",
-            "n1",
-            "made/small/v004-imported-n1.export.ndjson",
-        ),
-        (
-            "made/small/v004-imported-n2",
-            "n2",
-            "made/small/v004-imported-n2.export.ndjson",
-        ),
-        (
-            "made/small/v004-imported-n3",
-            "n3",
-            "made/small/v004-imported-n3.export.ndjson",
-        ),
-        (
-            "made/small/v004-imported-plain",
-            "plain",
-            "made/small/v004-origin.export.ndjson",
-        ),
-        (
-            "made/large/v004-origin",
-            "origin",
-            "made/large/v004-origin.export.ndjson.gz",
-        ),
+        ("made/small/v004-origin", "origin", "made/small/v004-origin.export.ndjson"),
+        ("made/small/v004-imported-n1", "n1", "made/small/v004-imported-n1.export.ndjson"),
+        ("made/small/v004-imported-n2", "n2", "made/small/v004-imported-n2.export.ndjson"),
+        ("made/small/v004-imported-n3", "n3", "made/small/v004-imported-n3.export.ndjson"),
+        ("made/small/v004-imported-plain", "plain", "made/small/v004-origin.export.ndjson"),
+        ("made/large/v004-origin", "origin", "made/large/v004-origin.export.ndjson.gz"),
         (
             "upstream/raft-dirs/v004-from-meta_v003",
             "td3",
@@ -277,11 +233,7 @@ fn exported_dirs(corpus: &Path) -> Vec<(String, Dir, Vec<u8>)> {
         ),
     ] {
         let dir = dir(&corpus.join(format!("{archive}.tar.gz")), below);
-        dirs.push((
-            archive.to_owned(),
-            dir,
-            read_maybe_gzip(&corpus.join(export)),
-        ));
+        dirs.push((archive.to_owned(), dir, read_maybe_gzip(&corpus.join(export))));
     }
     dirs
 }
@@ -304,19 +256,13 @@ fn export(dir: &Dir) -> Vec<u8> {
     let mut entries = 0;
     for_each_record(&dir.log, dir.log.len(), |at| {
         if let Some((log_id, payload)) = replayed.live.entry(&at) {
-            assert_eq!(
-                log_entry_line(log_id, payload, &mut dump),
-                Ok(LineForm::Typed)
-            );
+            assert_eq!(log_entry_line(log_id, payload, &mut dump), Ok(LineForm::Typed));
             dump.push(b'\n');
             entries += 1;
         }
     });
     assert_eq!(entries, replayed.live.len());
-    assert_eq!(
-        replayed.live.last_index(),
-        replayed.state.last.map(|id| id.index)
-    );
+    assert_eq!(replayed.live.last_index(), replayed.state.last.map(|id| id.index));
 
     let mut line = |record: Record<'_>| {
         serde_json::to_writer(&mut dump, &("state_machine/0", record)).unwrap();
@@ -325,10 +271,7 @@ fn export(dir: &Dir) -> Vec<u8> {
     let table = RotblReader::open(dir.table.as_slice()).unwrap();
     let sys_data = table.sys_data();
     let key = Text::from("generic-kv");
-    line(Record::Sequences(Keyed {
-        key,
-        value: sys_data.sequence,
-    }));
+    line(Record::Sequences(Keyed { key, value: sys_data.sequence }));
     if let Some(id) = sys_data.last_applied {
         let (key, value) = (StateMachineKey::LastApplied, StateMachineValue::LogId(id));
         line(Record::StateMachineMeta(Keyed { key, value }));
@@ -337,10 +280,7 @@ fn export(dir: &Dir) -> Vec<u8> {
     let key = StateMachineKey::LastMembership;
     line(Record::StateMachineMeta(Keyed { key, value }));
     for (key, value) in &sys_data.nodes {
-        line(Record::Nodes(Keyed {
-            key: *key,
-            value: value.clone(),
-        }));
+        line(Record::Nodes(Keyed { key: *key, value: value.clone() }));
     }
     let visited = table
         .for_each(|entry| -> Result<(), RotblError> {
@@ -360,9 +300,7 @@ fn every_directory_gives_the_lines_of_its_official_export() {
     let Some(corpus) = corpus() else { return };
     for (name, dir, official) in exported_dirs(&corpus) {
         let ours = export(&dir);
-        let differs = ours
-            .split(|b| *b == b'\n')
-            .zip(official.split(|b| *b == b'\n'));
+        let differs = ours.split(|b| *b == b'\n').zip(official.split(|b| *b == b'\n'));
         for (number, (ours, official)) in differs.enumerate() {
             assert!(
                 ours == official,
@@ -387,9 +325,8 @@ fn a_line_that_is_made_value_by_value_is_the_typed_one_and_more() {
                 return;
             };
             // {"Normal": {"time_ms": …, "cmd": …}}, where entries made offline have no time.
-            let Some((&members @ (0x81 | 0x82), _)) = payload
-                .strip_prefix(b"\x81\xa6Normal")
-                .and_then(<[u8]>::split_first)
+            let Some((&members @ (0x81 | 0x82), _)) =
+                payload.strip_prefix(b"\x81\xa6Normal").and_then(<[u8]>::split_first)
             else {
                 return;
             };
@@ -433,11 +370,7 @@ fn every_table_reads_and_encodes_to_the_same_bytes() {
     let Some(corpus) = corpus() else { return };
     for (name, file) in tables(&corpus) {
         let reader = RotblReader::open(file.as_slice()).unwrap();
-        assert_eq!(
-            (reader.unknown_member(), &reader.sys_data().others),
-            (None, &vec![]),
-            "{name}"
-        );
+        assert_eq!((reader.unknown_member(), &reader.sys_data().others), (None, &vec![]), "{name}");
         let mut typed = Vec::new();
         let mut writer = RotblWriter::new(BLOCK_KEYS, &mut typed);
         let visited = reader
@@ -447,11 +380,7 @@ fn every_table_reads_and_encodes_to_the_same_bytes() {
             })
             .unwrap();
         assert_eq!(visited.entries, reader.stat().rows, "{name}");
-        assert_eq!(
-            (visited.tombstones, visited.unknown_member),
-            (0, None),
-            "{name}"
-        );
+        assert_eq!((visited.tombstones, visited.unknown_member), (0, None), "{name}");
         writer.finish(reader.sys_data(), &mut typed).unwrap();
 
         let mut copy = Vec::new();
@@ -506,10 +435,7 @@ fn import(dump: &[u8]) -> Imported {
     let mut table = Vec::new();
     let mut table_writer = RotblWriter::new(BLOCK_KEYS, &mut table);
     let mut sys_data = SysData::default();
-    for line in dump
-        .split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty())
-    {
+    for line in dump.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
         match scan_line(line).unwrap().record {
             Record::DataHeader(_) => {}
             Record::NodeId(id) => log.save_node_id(id).unwrap(),
@@ -544,13 +470,7 @@ fn import(dump: &[u8]) -> Imported {
             other => panic!("{other:?}"),
         }
     }
-    Imported {
-        log,
-        committed,
-        table,
-        table_writer,
-        sys_data,
-    }
+    Imported { log, committed, table, table_writer, sys_data }
 }
 
 fn commit(log: &mut WalWriter, committed: Option<LogId>) {
@@ -574,9 +494,8 @@ fn one_file(writer: &mut WalWriter) -> Vec<u8> {
 /// The records of an official log with the commit moved to the end.
 fn commit_last(file: &[u8]) -> Vec<Vec<u8>> {
     let commit = 2_u32.to_be_bytes();
-    let (commits, mut others): (Vec<_>, Vec<_>) = records(file)
-        .into_iter()
-        .partition(|record| record.starts_with(&commit));
+    let (commits, mut others): (Vec<_>, Vec<_>) =
+        records(file).into_iter().partition(|record| record.starts_with(&commit));
     assert_eq!(commits.len(), 1);
     others.extend(commits);
     others
@@ -591,24 +510,17 @@ fn an_import_writes_the_bytes_of_the_official_one() {
     let mut imported = import(&dump);
     commit(&mut imported.log, imported.committed);
     let file = one_file(&mut imported.log);
-    assert!(
-        records(&file) == commit_last(&official.log),
-        "plain: other log"
-    );
+    assert!(records(&file) == commit_last(&official.log), "plain: other log");
     let mut table = imported.table;
-    imported
-        .table_writer
-        .finish(&imported.sys_data, &mut table)
-        .unwrap();
+    imported.table_writer.finish(&imported.sys_data, &mut table).unwrap();
     assert!(table == official.table, "plain: other table");
 
     for own_id in [1, 2, 3] {
         let name = format!("n{own_id}");
         let official = dir(&small.join(format!("v004-imported-{name}.tar.gz")), &name);
         let mut imported = import(&dump);
-        let nodes: BTreeMap<NodeId, Node> = (1..=3_u16)
-            .map(|id| (NodeId(id.into()), node(id)))
-            .collect();
+        let nodes: BTreeMap<NodeId, Node> =
+            (1..=3_u16).map(|id| (NodeId(id.into()), node(id))).collect();
         let membership = Membership::uniform(nodes.keys().copied());
         let mut append = |payload| {
             let mut log_id = imported.log.state().last.unwrap();
@@ -617,24 +529,14 @@ fn an_import_writes_the_bytes_of_the_official_one() {
         };
         append(Payload::Membership(membership.clone()));
         for (node_id, node) in &nodes {
-            let cmd = Cmd::AddNode(AddNode {
-                node_id: *node_id,
-                node: node.clone(),
-                overriding: true,
-            });
-            append(Payload::Normal(LogEntryBody {
-                txid: None,
-                time_ms: None,
-                cmd,
-            }));
+            let cmd =
+                Cmd::AddNode(AddNode { node_id: *node_id, node: node.clone(), overriding: true });
+            append(Payload::Normal(LogEntryBody { txid: None, time_ms: None, cmd }));
         }
         imported.log.save_node_id(Some(NodeId(own_id))).unwrap();
         commit(&mut imported.log, imported.committed);
         let file = one_file(&mut imported.log);
-        assert!(
-            records(&file) == commit_last(&official.log),
-            "{name}: other log"
-        );
+        assert!(records(&file) == commit_last(&official.log), "{name}: other log");
         // Both orders amount to the same.
         let ours = replay(&file).unwrap();
         let theirs = replay(&official.log).unwrap();
@@ -642,10 +544,7 @@ fn an_import_writes_the_bytes_of_the_official_one() {
         assert_eq!(ours.state.node_id(), Some(NodeId(own_id)));
 
         let mut sys_data = imported.sys_data;
-        sys_data.last_membership = StoredMembership {
-            log_id: sys_data.last_applied,
-            membership,
-        };
+        sys_data.last_membership = StoredMembership { log_id: sys_data.last_applied, membership };
         sys_data.nodes = nodes;
         sys_data.key_counts = imported.table_writer.key_counts().clone();
         let mut table = imported.table;
@@ -664,10 +563,7 @@ fn an_import_of_an_older_dump_writes_the_table_of_the_official_one() {
     let dump = corpus.join("upstream/dumps/v004_2024-11-10_meta_v004.txt");
     let imported = import(&fs::read(dump).unwrap());
     let mut table = imported.table;
-    imported
-        .table_writer
-        .finish(&imported.sys_data, &mut table)
-        .unwrap();
+    imported.table_writer.finish(&imported.sys_data, &mut table).unwrap();
     assert!(table == official.table);
 }
 
@@ -676,10 +572,7 @@ fn node(id: u16) -> Node {
     let port = 28_003 + 100 * id;
     Node {
         name: id.to_string(),
-        endpoint: Endpoint {
-            addr: "localhost".to_owned(),
-            port,
-        },
+        endpoint: Endpoint { addr: "localhost".to_owned(), port },
         grpc_api_addr: None,
         grpc_api_advertise_address: None,
         raft_tls_advertise_address: None,
@@ -699,9 +592,7 @@ fn small_files() -> Option<&'static (Vec<u8>, Vec<u8>)> {
 
 fn read_table(file: &[u8]) -> Result<u64, RotblError> {
     let reader = RotblReader::open(file)?;
-    Ok(reader
-        .for_each(|_| -> Result<(), RotblError> { Ok(()) })?
-        .entries)
+    Ok(reader.for_each(|_| -> Result<(), RotblError> { Ok(()) })?.entries)
 }
 
 proptest! {
@@ -747,9 +638,7 @@ fn a_log_that_was_never_purged_is_live_from_its_first_entry() {
     assert_eq!(replayed.records, 705);
     let last = replayed.state.last.unwrap();
     assert_eq!(replayed.live.len(), last.index + 1);
-    let WalState {
-        committed, purged, ..
-    } = replayed.state;
+    let WalState { committed, purged, .. } = replayed.state;
     assert_eq!((committed, purged), (Some(last), None));
 }
 
@@ -762,16 +651,8 @@ fn records_stand_where_the_official_tool_sees_them() {
     let server = fs::read(corpus.join(WITHOUT_MATCH_SEQ)).unwrap();
     let expected = "upstream/dumps/v004_2026-02-12_dump_raft_log_wal_expected_decoded.txt";
     for (dump, file, lines) in [
-        (
-            "made/small/v004-origin.dump-raft-log-wal.txt",
-            small.log,
-            None,
-        ),
-        (
-            "made/large/v004-origin.dump-raft-log-wal.txt.gz",
-            large.log,
-            None,
-        ),
+        ("made/small/v004-origin.dump-raft-log-wal.txt", small.log, None),
+        ("made/large/v004-origin.dump-raft-log-wal.txt.gz", large.log, None),
         // The upstream project's text ends before the file does.
         (expected, server, Some(528)),
     ] {
@@ -780,12 +661,7 @@ fn records_stand_where_the_official_tool_sees_them() {
         let mut ours = Vec::new();
         for_each_record(&file, file.len(), |at| {
             let end = at.offset_bytes + at.bytes.len() as u64;
-            ours.push(format!(
-                "{:05}: {} {end} {}",
-                ours.len(),
-                at.offset_bytes,
-                at.record.name()
-            ));
+            ours.push(format!("{:05}: {} {end} {}", ours.len(), at.offset_bytes, at.record.name()));
         });
         assert_eq!(official.len(), lines.unwrap_or(ours.len()), "{dump}");
         assert_eq!(official, ours[..official.len()], "{dump}");
@@ -803,9 +679,5 @@ fn plain_record_line(line: &str) -> Option<String> {
         "RaftLogState" | "Checkpoint" => "State",
         other => other,
     };
-    Some(format!(
-        "{number}: {} {} {name}",
-        offset(start)?,
-        offset(end)?
-    ))
+    Some(format!("{number}: {} {} {name}", offset(start)?, offset(end)?))
 }

@@ -44,12 +44,10 @@ impl<T: Serialize> Encode for Packed<T> {
 impl<T: DeserializeOwned> Decode for Packed<T> {
     fn decode<R: io::Read>(reader: R) -> Result<Self, io::Error> {
         use rmp_serde::decode::Error;
-        rmp_serde::from_read(reader)
-            .map(Self)
-            .map_err(|error| match error {
-                Error::InvalidMarkerRead(error) | Error::InvalidDataRead(error) => error,
-                other => io::Error::new(io::ErrorKind::InvalidData, other),
-            })
+        rmp_serde::from_read(reader).map(Self).map_err(|error| match error {
+            Error::InvalidMarkerRead(error) | Error::InvalidDataRead(error) => error,
+            other => io::Error::new(io::ErrorKind::InvalidData, other),
+        })
     }
 }
 
@@ -137,9 +135,7 @@ type Entries = Vec<(LogId, AnyPayload)>;
 
 fn entries(log: &RaftLog<Server>) -> Entries {
     let read = log.read(0, u64::MAX);
-    read.map(|entry| entry.unwrap())
-        .map(|(id, payload)| (id.0, payload))
-        .collect()
+    read.map(|entry| entry.unwrap()).map(|(id, payload)| (id.0, payload)).collect()
 }
 
 fn replay(files: &BTreeMap<ChunkId, Vec<u8>>) -> Result<Replayed, WalError> {
@@ -173,9 +169,7 @@ fn live_entries(files: &BTreeMap<ChunkId, Vec<u8>>, replayed: &Replayed) -> Entr
 /// The lines of a dump that make the log.
 fn log_lines() -> Option<String> {
     let dump = fs::read_to_string(corpus()?.join("made/small/v004-origin.export.ndjson")).unwrap();
-    let lines = dump
-        .lines()
-        .filter(|line| line.starts_with(r#"["raft_log""#));
+    let lines = dump.lines().filter(|line| line.starts_with(r#"["raft_log""#));
     Some(lines.map(|line| format!("{line}\n")).collect())
 }
 
@@ -193,12 +187,7 @@ fn written(lines: &str, limits: ChunkLimits) -> BTreeMap<ChunkId, Vec<u8>> {
             Record::LogEntry(entry) => {
                 writer.append(&entry).unwrap();
                 if entry.log_id.index == 40 {
-                    writer
-                        .purge(LogId {
-                            index: 20,
-                            ..entry.log_id
-                        })
-                        .unwrap();
+                    writer.purge(LogId { index: 20, ..entry.log_id }).unwrap();
                 }
             }
             other => panic!("{other:?}"),
@@ -222,8 +211,7 @@ fn written_by_raft_log(lines: &str, limits: ChunkLimits) -> TempDir {
     for line in lines.lines() {
         match scan_line(line.as_bytes()).unwrap().record {
             Record::NodeId(node_id) => {
-                log.save_user_data(Some(Packed(UserData { node_id })))
-                    .unwrap();
+                log.save_user_data(Some(Packed(UserData { node_id }))).unwrap();
             }
             Record::Vote(vote) => {
                 log.save_vote(Packed(vote.unwrap())).unwrap();
@@ -234,11 +222,7 @@ fn written_by_raft_log(lines: &str, limits: ChunkLimits) -> TempDir {
                 let payload = AnyPayload::of(&entry);
                 log.append([(Packed(entry.log_id), payload)]).unwrap();
                 if entry.log_id.index == 40 {
-                    log.purge(Packed(LogId {
-                        index: 20,
-                        ..entry.log_id
-                    }))
-                    .unwrap();
+                    log.purge(Packed(LogId { index: 20, ..entry.log_id })).unwrap();
                 }
             }
             other => panic!("{other:?}"),
@@ -285,13 +269,7 @@ fn the_writer_makes_the_files_that_raft_log_makes() {
 #[test]
 fn raft_log_reads_what_the_writer_wrote() {
     let Some(lines) = log_lines() else { return };
-    for limits in [
-        ChunkLimits::default(),
-        ChunkLimits {
-            records: 11,
-            bytes: 5000,
-        },
-    ] {
+    for limits in [ChunkLimits::default(), ChunkLimits { records: 11, bytes: 5000 }] {
         let files = written(&lines, limits);
         let replayed = replay(&files).unwrap();
         let (_dir, opened) = open_files(&files);
@@ -337,18 +315,12 @@ fn real_logs_have_the_state_and_entries_that_raft_log_sees() {
         let commits_first = name.contains("imported");
         if is_strict() && commits_first {
             let error = opened.map(|log| state(&log)).unwrap_err().to_string();
-            assert!(
-                error.contains("beyond the last log id when commit"),
-                "{name}: {error}"
-            );
+            assert!(error.contains("beyond the last log id when commit"), "{name}: {error}");
             continue;
         }
         let log = opened.unwrap();
         assert_eq!(state(&log), replayed.state, "{name}");
-        assert!(
-            entries(&log) == live_entries(&files, &replayed),
-            "{name}: other entries"
-        );
+        assert!(entries(&log) == live_entries(&files, &replayed), "{name}: other entries");
     }
 }
 
@@ -356,11 +328,7 @@ fn real_logs_have_the_state_and_entries_that_raft_log_sees() {
 fn kept(file: &[u8]) -> Option<u64> {
     let (dir, opened) = open_files(&BTreeMap::from([(ChunkId(0), file.to_vec())]));
     opened.ok()?;
-    Some(
-        fs::metadata(dir.path().join(ChunkId(0).file_name()))
-            .unwrap()
-            .len(),
-    )
+    Some(fs::metadata(dir.path().join(ChunkId(0).file_name())).unwrap().len())
 }
 
 fn small_log() -> Option<Vec<u8>> {
@@ -389,9 +357,7 @@ fn a_torn_tail_is_what_raft_log_cuts_off() {
     let Some(file) = small_log() else { return };
     let torn_at = |file: &[u8]| {
         let replayed = replay(&BTreeMap::from([(ChunkId(0), file.to_vec())])).unwrap();
-        replayed
-            .torn
-            .map_or(file.len() as u64, |torn| torn.offset_bytes)
+        replayed.torn.map_or(file.len() as u64, |torn| torn.offset_bytes)
     };
     // Below the first record nothing is left to keep, and raft-log starts anew.
     for len in (18..=file.len()).step_by(5) {
@@ -416,10 +382,7 @@ fn what_raft_log_refuses_or_drops_is_refused() {
         damaged[at] ^= 1 << (at % 8);
         match replay(&BTreeMap::from([(ChunkId(0), damaged.clone())])) {
             Err(error) => match kept(&damaged) {
-                None => assert!(
-                    !matches!(error.fault, WalFault::Overrun { .. }),
-                    "byte {at}"
-                ),
+                None => assert!(!matches!(error.fault, WalFault::Overrun { .. }), "byte {at}"),
                 Some(kept) => {
                     assert_eq!(kept, error.offset_bytes, "byte {at}");
                     dropped_by_raft_log += 1;

@@ -57,14 +57,10 @@ pub(super) fn for_each_row<E: From<RotblError>>(
             let content = decompressed(content, MOST_DECOMPRESSED_BYTES);
             let content = content.map_err(|fault| part.error(fault))?;
             let rows = Rows::with_prefix(&content);
-            rows.map_err(|fault| part.error(fault))?
-                .for_each(&part, &mut each)
+            rows.map_err(|fault| part.error(fault))?.for_each(&part, &mut each)
         }
         found => Err(part
-            .error(RotblFault::UnknownVersion {
-                found,
-                newest: COMPRESSED_BLOCK_VERSION,
-            })
+            .error(RotblFault::UnknownVersion { found, newest: COMPRESSED_BLOCK_VERSION })
             .into()),
     }
 }
@@ -102,19 +98,12 @@ struct Rows<'a> {
     rest: &'a [u8],
 }
 
-const ENDS_EARLY: RotblFault = RotblFault::Rows {
-    message: "the rows end too early",
-};
+const ENDS_EARLY: RotblFault = RotblFault::Rows { message: "the rows end too early" };
 
 impl<'a> Rows<'a> {
     fn new(prefix: String, mut rest: &'a [u8]) -> Result<Self, RotblFault> {
         let count = take_varint(&mut rest).ok_or(ENDS_EARLY)?;
-        Ok(Self {
-            prefix_len: prefix.len(),
-            key: prefix,
-            count,
-            rest,
-        })
+        Ok(Self { prefix_len: prefix.len(), key: prefix, count, rest })
     }
 
     fn with_prefix(mut content: &'a [u8]) -> Result<Self, RotblFault> {
@@ -156,9 +145,7 @@ impl<'a> Rows<'a> {
 }
 
 fn text(bytes: &[u8]) -> Result<&str, RotblFault> {
-    std::str::from_utf8(bytes).map_err(|_| RotblFault::Rows {
-        message: "a key is not UTF-8",
-    })
+    std::str::from_utf8(bytes).map_err(|_| RotblFault::Rows { message: "a key is not UTF-8" })
 }
 
 /// Appends a row to the rows of a block.

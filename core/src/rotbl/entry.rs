@@ -37,36 +37,24 @@ impl<'a> TableEntry<'a> {
         let is_expire = row.key.starts_with(EXPIRE_PREFIX);
         let name = row.key.strip_prefix(KEY_PREFIX);
         if !is_expire && name.is_none() {
-            return Err(RotblFault::UnknownKey {
-                key: row.key.to_owned(),
-            });
+            return Err(RotblFault::UnknownKey { key: row.key.to_owned() });
         }
         let Some(value) = row.value else {
             return Ok(None);
         };
-        let wrong = |message: String| RotblFault::Value {
-            key: row.key.to_owned(),
-            message,
-        };
+        let wrong = |message: String| RotblFault::Value { key: row.key.to_owned(), message };
         let (meta, data) =
             split_value(value).ok_or_else(|| wrong("not a pair of meta and data".to_owned()))?;
         let meta = read_meta(meta, note_unknown).map_err(|error| wrong(error.to_string()))?;
         let seq = row.seq;
         if let Some(name) = name {
             let data = Bytes::Decoded(Cow::Borrowed(data));
-            return Ok(Some(Self::GenericKV(
-                Text::from(name),
-                SeqV { seq, meta, data },
-            )));
+            return Ok(Some(Self::GenericKV(Text::from(name), SeqV { seq, meta, data })));
         }
-        let key = expire_key(row.key).ok_or_else(|| RotblFault::UnknownKey {
-            key: row.key.to_owned(),
-        })?;
+        let key = expire_key(row.key)
+            .ok_or_else(|| RotblFault::UnknownKey { key: row.key.to_owned() })?;
         let name = std::str::from_utf8(data).map_err(|error| wrong(error.to_string()))?;
-        let value = ExpireValue {
-            seq,
-            key: Text::from(name),
-        };
+        let value = ExpireValue { seq, key: Text::from(name) };
         Ok(Some(Self::Expire(key, value)))
     }
 
@@ -132,8 +120,5 @@ fn expire_key(key: &str) -> Option<ExpireKey> {
             digits.len() == EXPIRE_DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit());
         is_number.then(|| digits.parse().ok())?
     };
-    Some(ExpireKey {
-        time_ms: number(time)?,
-        seq: number(seq)?,
-    })
+    Some(ExpireKey { time_ms: number(time)?, seq: number(seq)? })
 }

@@ -57,20 +57,11 @@ pub(super) struct PartReader<'a> {
 impl<'a> PartReader<'a> {
     /// A reader of the part that stands at an offset of the file.
     pub(super) const fn new(part: Part, offset_bytes: u64, bytes: &'a [u8]) -> Self {
-        Self {
-            part,
-            offset_bytes,
-            bytes,
-            at: 0,
-        }
+        Self { part, offset_bytes, bytes, at: 0 }
     }
 
     pub(super) fn error(&self, fault: impl Into<RotblFault>) -> RotblError {
-        RotblError {
-            part: self.part,
-            offset_bytes: self.offset_bytes,
-            fault: fault.into(),
-        }
+        RotblError { part: self.part, offset_bytes: self.offset_bytes, fault: fault.into() }
     }
 
     /// Checks a header and gives its version.
@@ -129,11 +120,7 @@ impl<'a> PartReader<'a> {
         if stored == expected {
             return Ok(());
         }
-        Err(self.error(RotblFault::WrongNumber {
-            what,
-            stored,
-            expected,
-        }))
+        Err(self.error(RotblFault::WrongNumber { what, stored, expected }))
     }
 
     /// Everything up to the last checksum, which covers the part from its byte `covered_from` on.
@@ -170,9 +157,7 @@ impl<'a> PartReader<'a> {
     }
 
     fn too_short(&self) -> RotblError {
-        self.error(RotblFault::Rows {
-            message: "the part ends too early",
-        })
+        self.error(RotblFault::Rows { message: "the part ends too early" })
     }
 }
 

@@ -78,22 +78,12 @@ impl<R: ReadAt> RotblReader<R> {
     /// A [`RotblError`] that names the part that is wrong.
     pub fn open(source: R) -> Result<Self, RotblError> {
         let size = source.size_bytes();
-        let part_error = |part, offset_bytes, fault| RotblError {
-            part,
-            offset_bytes,
-            fault,
-        };
+        let part_error = |part, offset_bytes, fault| RotblError { part, offset_bytes, fault };
         if size < LEAST_BYTES {
-            let fault = RotblFault::TooShort {
-                least: LEAST_BYTES,
-                found: size,
-            };
+            let fault = RotblFault::TooShort { least: LEAST_BYTES, found: size };
             return Err(part_error(Part::FileHeader, 0, fault));
         }
-        let preamble = Span {
-            offset_bytes: 0,
-            size_bytes: PREAMBLE_BYTES,
-        };
+        let preamble = Span { offset_bytes: 0, size_bytes: PREAMBLE_BYTES };
         let bytes = read(&source, Part::FileHeader, preamble)?;
         let mut part = PartReader::new(Part::FileHeader, 0, &bytes);
         part.header_of_version(FILE, VERSION)?;
@@ -108,10 +98,8 @@ impl<R: ReadAt> RotblReader<R> {
         let blocks_bytes = check_index(&index, index_span)?;
 
         let bytes = read(&source, Part::Meta, meta_span)?;
-        let meta: Meta = json_part(
-            PartReader::new(Part::Meta, meta_span.offset_bytes, &bytes),
-            Some(META),
-        )?;
+        let meta: Meta =
+            json_part(PartReader::new(Part::Meta, meta_span.offset_bytes, &bytes), Some(META))?;
         let (sys_data, unknown_member) = read_sys_data(&meta.user_data).map_err(|error| {
             let message = error.to_string();
             let fault = RotblFault::Json { message };
@@ -204,10 +192,7 @@ impl<R: ReadAt> RotblReader<R> {
         let mut previous: Option<String> = None;
         let mut rows = 0;
         for block in &self.index {
-            let span = Span {
-                offset_bytes: block.offset_bytes,
-                size_bytes: block.size_bytes,
-            };
+            let span = Span { offset_bytes: block.offset_bytes, size_bytes: block.size_bytes };
             let bytes = read(&self.source, Part::Block(block.block_num), span)?;
             let mut is_first = true;
             rows += for_each_row(block, &bytes, |row| {
@@ -231,11 +216,7 @@ impl<R: ReadAt> RotblReader<R> {
 }
 
 fn block_error(block: &BlockEntry, fault: RotblFault) -> RotblError {
-    RotblError {
-        part: Part::Block(block.block_num),
-        offset_bytes: block.offset_bytes,
-        fault,
-    }
+    RotblError { part: Part::Block(block.block_num), offset_bytes: block.offset_bytes, fault }
 }
 
 fn expect_key(
@@ -248,11 +229,7 @@ fn expect_key(
         return Ok(());
     }
     let (expected, found) = (expected.to_owned(), found.to_owned());
-    let fault = RotblFault::WrongKey {
-        which,
-        expected,
-        found,
-    };
+    let fault = RotblFault::WrongKey { which, expected, found };
     Err(block_error(block, fault))
 }
 
@@ -278,11 +255,7 @@ fn follow(block: &BlockEntry, previous: &mut Option<String>, key: &str) -> Resul
 
 /// Reads a part whose place was checked to be inside the file.
 fn read(source: &impl ReadAt, part: Part, span: Span) -> Result<Vec<u8>, RotblError> {
-    let fault_at = |fault| RotblError {
-        part,
-        offset_bytes: span.offset_bytes,
-        fault,
-    };
+    let fault_at = |fault| RotblError { part, offset_bytes: span.offset_bytes, fault };
     let too_large = || {
         fault_at(RotblFault::Rows {
             message: "the part does not fit into the memory of this machine",
@@ -305,18 +278,12 @@ fn read(source: &impl ReadAt, part: Part, span: Span) -> Result<Vec<u8>, RotblEr
 
 /// The places of block index, meta and stat: one after the other, up to the footer.
 fn read_footer(source: &impl ReadAt, size: u64) -> Result<[Span; 3], RotblError> {
-    let footer = Span {
-        offset_bytes: size.saturating_sub(FOOTER_BYTES),
-        size_bytes: FOOTER_BYTES,
-    };
+    let footer = Span { offset_bytes: size.saturating_sub(FOOTER_BYTES), size_bytes: FOOTER_BYTES };
     let bytes = read(source, Part::Footer, footer)?;
     let mut part = PartReader::new(Part::Footer, footer.offset_bytes, &bytes);
     let mut span = || -> Result<Span, RotblError> {
         let [offset_bytes, size_bytes] = part.numbers()?;
-        Ok(Span {
-            offset_bytes,
-            size_bytes,
-        })
+        Ok(Span { offset_bytes, size_bytes })
     };
     let spans @ [index, meta, stat] = [span()?, span()?, span()?];
     let ends = [
@@ -328,11 +295,7 @@ fn read_footer(source: &impl ReadAt, size: u64) -> Result<[Span; 3], RotblError>
         part.number(what, span.end().unwrap_or(u64::MAX), expected)?;
     }
     if index.offset_bytes < PREAMBLE_BYTES {
-        part.number(
-            "the start of the block index",
-            index.offset_bytes,
-            PREAMBLE_BYTES,
-        )?;
+        part.number("the start of the block index", index.offset_bytes, PREAMBLE_BYTES)?;
     }
     Ok(spans)
 }
@@ -377,9 +340,7 @@ fn check_index(index: &[BlockEntry], span: Span) -> Result<u64, RotblError> {
 fn read_sys_data(json: &str) -> Result<(SysData, Option<String>), serde_json::Error> {
     let unknown_member = RefCell::new(None);
     let mut note_unknown = |path: serde_ignored::Path<'_>| {
-        unknown_member
-            .borrow_mut()
-            .get_or_insert_with(|| path.to_string());
+        unknown_member.borrow_mut().get_or_insert_with(|| path.to_string());
     };
     let mut json = serde_json::Deserializer::from_str(json);
     let tracked = serde_ignored::Deserializer::new(&mut json, &mut note_unknown);

@@ -30,11 +30,7 @@ const SUFFIX: &str = ".snap";
 impl SnapshotId {
     /// The id of a snapshot that is made at a time, milliseconds since 1970.
     pub const fn new(last_applied: Option<LogId>, made_at_ms: u64) -> Self {
-        Self {
-            last_applied,
-            made_at_ms,
-            keys: None,
-        }
+        Self { last_applied, made_at_ms, keys: None }
     }
 
     /// The name of the snapshot's file.
@@ -59,11 +55,7 @@ impl SnapshotId {
             Some(keys) => Some(number(keys.strip_prefix('k')?)?),
             None => None,
         };
-        parts.next().is_none().then_some(Self {
-            last_applied,
-            made_at_ms,
-            keys,
-        })
+        parts.next().is_none().then_some(Self { last_applied, made_at_ms, keys })
     }
 }
 
@@ -124,18 +116,9 @@ mod tests {
 
     #[test]
     fn the_newest_is_the_greatest() {
-        let ascending = [
-            "---9",
-            "1-1-80-5",
-            "1-1-80-10",
-            "1-1-80-10-k3",
-            "1-1-100-1",
-            "2-0-3-1",
-        ];
-        let ids: Vec<SnapshotId> = ascending
-            .iter()
-            .filter_map(|text| SnapshotId::parse(text))
-            .collect();
+        let ascending = ["---9", "1-1-80-5", "1-1-80-10", "1-1-80-10-k3", "1-1-100-1", "2-0-3-1"];
+        let ids: Vec<SnapshotId> =
+            ascending.iter().filter_map(|text| SnapshotId::parse(text)).collect();
         assert_eq!(ids.len(), ascending.len());
         assert!(ids.is_sorted());
     }

@@ -15,20 +15,14 @@ use crate::record::{
 };
 
 fn expire(time_ms: u64, seq: u64, key: &'static str) -> TableEntry<'static> {
-    let value = ExpireValue {
-        seq: 1,
-        key: Text::from(key),
-    };
+    let value = ExpireValue { seq: 1, key: Text::from(key) };
     TableEntry::Expire(ExpireKey { time_ms, seq }, value)
 }
 
 fn key_value(key: &str, seq: u64, data: &[u8]) -> TableEntry<'static> {
     let value = SeqV {
         seq,
-        meta: Some(KVMeta {
-            expire_at: None,
-            proposed_at_ms: Some(1_795_409_926_484),
-        }),
+        meta: Some(KVMeta { expire_at: None, proposed_at_ms: Some(1_795_409_926_484) }),
         data: Bytes::Decoded(Cow::Owned(data.to_vec())),
     };
     TableEntry::GenericKV(Text::from(key.to_owned()), value)
@@ -37,10 +31,7 @@ fn key_value(key: &str, seq: u64, data: &[u8]) -> TableEntry<'static> {
 fn sys_data() -> SysData {
     let node = Node {
         name: "1".to_owned(),
-        endpoint: Endpoint {
-            addr: "localhost".to_owned(),
-            port: 28103,
-        },
+        endpoint: Endpoint { addr: "localhost".to_owned(), port: 28103 },
         grpc_api_addr: None,
         grpc_api_advertise_address: None,
         raft_tls_advertise_address: None,
@@ -84,20 +75,12 @@ fn read_all(file: &[u8]) -> Result<Vec<TableEntry<'static>>, RotblError> {
     let mut entries = Vec::new();
     RotblReader::open(file)?.for_each(|entry| -> Result<(), RotblError> {
         entries.push(match entry {
-            TableEntry::Expire(key, value) => TableEntry::Expire(
-                key,
-                ExpireValue {
-                    seq: value.seq,
-                    key: value.key.into_owned(),
-                },
-            ),
+            TableEntry::Expire(key, value) => {
+                TableEntry::Expire(key, ExpireValue { seq: value.seq, key: value.key.into_owned() })
+            }
             TableEntry::GenericKV(key, value) => TableEntry::GenericKV(
                 key.into_owned(),
-                SeqV {
-                    seq: value.seq,
-                    meta: value.meta,
-                    data: value.data.into_owned(),
-                },
+                SeqV { seq: value.seq, meta: value.meta, data: value.data.into_owned() },
             ),
         });
         Ok(())
@@ -122,15 +105,9 @@ fn the_first_bytes_are_those_of_every_table() {
 
 #[test]
 fn blocks_are_cut_after_so_many_keys() {
-    let keys: Vec<TableEntry<'_>> = (0..7)
-        .map(|n| key_value(&format!("k{n}"), n, b"v"))
-        .collect();
-    for (block_keys, sizes) in [
-        (1, vec![1; 7]),
-        (3, vec![3, 3, 1]),
-        (7, vec![7]),
-        (8000, vec![7]),
-    ] {
+    let keys: Vec<TableEntry<'_>> = (0..7).map(|n| key_value(&format!("k{n}"), n, b"v")).collect();
+    for (block_keys, sizes) in [(1, vec![1; 7]), (3, vec![3, 3, 1]), (7, vec![7]), (8000, vec![7])]
+    {
         let file = table(&keys, block_keys);
         let reader = RotblReader::open(file.as_slice()).unwrap();
         let mut firsts = reader.blocks().iter().map(|block| block.first_key.clone());
@@ -152,10 +129,7 @@ fn keys_must_ascend() {
     for (entry, key) in [
         (key_value("b", 2, b""), "kv--/b"),
         (key_value("a", 2, b""), "kv--/a"),
-        (
-            expire(1, 2, "b"),
-            "exp-/00000000000000000001/00000000000000000002",
-        ),
+        (expire(1, 2, "b"), "exp-/00000000000000000001/00000000000000000002"),
     ] {
         assert_eq!(
             writer.push(&entry, &mut file),
@@ -167,10 +141,7 @@ fn keys_must_ascend() {
     }
     writer.push(&key_value("c", 3, b""), &mut file).unwrap();
     writer.finish(&SysData::default(), &mut file).unwrap();
-    assert_eq!(
-        read_all(&file),
-        Ok(vec![key_value("b", 1, b""), key_value("c", 3, b"")])
-    );
+    assert_eq!(read_all(&file), Ok(vec![key_value("b", 1, b""), key_value("c", 3, b"")]));
 }
 
 #[test]
@@ -178,11 +149,7 @@ fn key_counts_hold_the_kinds_that_are_there() {
     let mut file = Vec::new();
     let mut writer = RotblWriter::new(2, &mut file);
     assert_eq!(writer.key_counts(), &BTreeMap::new());
-    for entry in [
-        expire(1, 1, "a"),
-        key_value("a", 1, b""),
-        key_value("b", 2, b""),
-    ] {
+    for entry in [expire(1, 1, "a"), key_value("a", 1, b""), key_value("b", 2, b"")] {
         writer.push(&entry, &mut file).unwrap();
     }
     let counts = [("exp-".to_owned(), 1), ("kv--".to_owned(), 2)];
@@ -191,10 +158,7 @@ fn key_counts_hold_the_kinds_that_are_there() {
 
 #[test]
 fn an_index_entry_without_a_number_gets_one() {
-    let value = ExpireValue {
-        seq: 0,
-        key: Text::from("k"),
-    };
+    let value = ExpireValue { seq: 0, key: Text::from("k") };
     let key = ExpireKey { time_ms: 1, seq: 1 };
     let file = table(&[TableEntry::Expire(key, value)], 8000);
     assert_eq!(read_all(&file), Ok(vec![expire(1, 1, "k")]));
@@ -204,37 +168,21 @@ fn an_index_entry_without_a_number_gets_one() {
 fn tombstones_are_passed_over_and_counted() {
     let mut file = Vec::new();
     let mut writer = RotblWriter::new(2, &mut file);
-    let gone = Row {
-        key: "kv--/gone",
-        seq: 5,
-        value: None,
-    };
+    let gone = Row { key: "kv--/gone", seq: 5, value: None };
     writer.push(&key_value("a", 1, b"v"), &mut file).unwrap();
     writer.push_row(&gone, &mut file).unwrap();
     writer.finish(&SysData::default(), &mut file).unwrap();
     assert_eq!(read_all(&file), Ok(vec![key_value("a", 1, b"v")]));
-    let visited = RotblReader::open(file)
-        .unwrap()
-        .for_each(|_| -> Result<(), RotblError> { Ok(()) });
-    assert_eq!(
-        visited,
-        Ok(Visited {
-            entries: 1,
-            tombstones: 1,
-            unknown_member: None
-        })
-    );
+    let visited =
+        RotblReader::open(file).unwrap().for_each(|_| -> Result<(), RotblError> { Ok(()) });
+    assert_eq!(visited, Ok(Visited { entries: 1, tombstones: 1, unknown_member: None }));
 }
 
 /// What a table with one row says of it.
 fn row_fault(key: &str, value: &[u8]) -> String {
     let mut file = Vec::new();
     let mut writer = RotblWriter::new(2, &mut file);
-    let row = Row {
-        key,
-        seq: 5,
-        value: Some(value),
-    };
+    let row = Row { key, seq: 5, value: Some(value) };
     writer.push_row(&row, &mut file).unwrap();
     writer.finish(&SysData::default(), &mut file).unwrap();
     match read_all(&file) {
@@ -282,10 +230,7 @@ fn a_row_that_is_no_entry_is_named() {
         r#"block 0 at byte 36: the value of "kv--/k" is not readable: expected ident at line 1 column 4"#
     );
     assert_eq!(
-        row_fault(
-            "exp-/00000000000000000001/00000000000000000002",
-            b"\x01\x04null\x01\xff"
-        ),
+        row_fault("exp-/00000000000000000001/00000000000000000002", b"\x01\x04null\x01\xff"),
         "block 0 at byte 36: the value of \"exp-/00000000000000000001/00000000000000000002\" \
          is not readable: invalid utf-8 sequence of 1 bytes from index 0"
     );
@@ -295,20 +240,12 @@ fn a_row_that_is_no_entry_is_named() {
 fn a_member_of_a_meta_that_is_not_known_is_told() {
     let mut file = Vec::new();
     let mut writer = RotblWriter::new(2, &mut file);
-    let row = Row {
-        key: "kv--/k",
-        seq: 5,
-        value: Some(b"\x01\x0b{\"owner\":1}\x01v"),
-    };
+    let row = Row { key: "kv--/k", seq: 5, value: Some(b"\x01\x0b{\"owner\":1}\x01v") };
     writer.push_row(&row, &mut file).unwrap();
     writer.finish(&SysData::default(), &mut file).unwrap();
-    let visited = RotblReader::open(file)
-        .unwrap()
-        .for_each(|_| -> Result<(), RotblError> { Ok(()) });
-    assert_eq!(
-        visited.unwrap().unknown_member.as_deref(),
-        Some("meta.owner")
-    );
+    let visited =
+        RotblReader::open(file).unwrap().for_each(|_| -> Result<(), RotblError> { Ok(()) });
+    assert_eq!(visited.unwrap().unknown_member.as_deref(), Some("meta.owner"));
 }
 
 #[test]
@@ -320,10 +257,7 @@ fn sys_data_keeps_what_it_does_not_know() {
     );
     let read: SysData = serde_json::from_str(text).unwrap();
     assert_eq!(read.data_seq, Some(5));
-    assert_eq!(
-        read.sm_features.as_ref().map(JsonText::as_str),
-        Some(r#"["a", 1.50]"#)
-    );
+    assert_eq!(read.sm_features.as_ref().map(JsonText::as_str), Some(r#"["a", 1.50]"#));
     assert_eq!(read.others.len(), 2);
     assert_eq!(serde_json::to_string(&read).unwrap(), text);
 
@@ -337,11 +271,7 @@ fn sys_data_keeps_what_it_does_not_know() {
 
 #[test]
 fn sys_data_must_be_complete_and_single() {
-    let parse = |text: &str| {
-        serde_json::from_str::<SysData>(text)
-            .unwrap_err()
-            .to_string()
-    };
+    let parse = |text: &str| serde_json::from_str::<SysData>(text).unwrap_err().to_string();
     assert_eq!(
         parse(r#"{"last_applied":null}"#),
         "missing field `last_membership` at line 1 column 21"
@@ -385,11 +315,7 @@ fn with_meta(file: &[u8], meta: &[u8]) -> Vec<u8> {
     let meta_size = out.len() - start;
     let stat_start = out.len();
     out.extend_from_slice(&file[stat..stat + stat_size]);
-    for (offset, size) in [
-        (index, index_size),
-        (start, meta_size),
-        (stat_start, stat_size),
-    ] {
+    for (offset, size) in [(index, index_size), (start, meta_size), (stat_start, stat_size)] {
         put_numbers(&[offset as u64, size as u64], &mut out);
     }
     out
@@ -429,19 +355,14 @@ fn faults_name_the_part_and_the_place() {
     let fault_of = |at: usize| {
         let mut damaged = file.clone();
         damaged[at] ^= 1;
-        let RotblError {
-            part, offset_bytes, ..
-        } = read_all(&damaged).unwrap_err();
+        let RotblError { part, offset_bytes, .. } = read_all(&damaged).unwrap_err();
         (part, offset_bytes)
     };
     let second = RotblReader::open(file.as_slice()).unwrap().blocks()[1].offset_bytes;
     assert_eq!(fault_of(0), (Part::FileHeader, 0));
     assert_eq!(fault_of(30), (Part::FileHeader, 0));
     assert_eq!(fault_of(36 + 60), (Part::Block(0), 36));
-    assert_eq!(
-        fault_of(usize::try_from(second).unwrap() + 60),
-        (Part::Block(1), second)
-    );
+    assert_eq!(fault_of(usize::try_from(second).unwrap() + 60), (Part::Block(1), second));
     let footer = file.len() - 72;
     assert_eq!(fault_of(footer), (Part::Footer, footer as u64));
     assert_eq!(fault_of(footer - 1).0, Part::Stat);
@@ -473,10 +394,7 @@ impl ReadAt for Unreadable {
 
 #[test]
 fn a_failing_disk_is_quoted() {
-    let source = Unreadable {
-        bytes: small_table(),
-        from: 100,
-    };
+    let source = Unreadable { bytes: small_table(), from: 100 };
     let reader = RotblReader::open(source).unwrap();
     let read = reader.for_each(|_| -> Result<(), RotblError> { Ok(()) });
     assert_eq!(
@@ -543,15 +461,10 @@ fn decompression_stops_at_its_limit() {
     let frame = bomb(100);
     assert_eq!(frame.len(), 407);
     let whole = 100 * 128 * 1024;
-    assert_eq!(
-        decompressed(&frame, whole).map(|rows| rows.len() as u64),
-        Ok(whole)
-    );
+    assert_eq!(decompressed(&frame, whole).map(|rows| rows.len() as u64), Ok(whole));
     assert_eq!(
         decompressed(&frame, whole - 1),
-        Err(RotblFault::Compression {
-            message: format!("it grows beyond {} bytes", whole - 1)
-        })
+        Err(RotblFault::Compression { message: format!("it grows beyond {} bytes", whole - 1) })
     );
     assert!(decompressed(&frame[..300], whole).is_err());
     assert!(decompressed(&[frame.as_slice(), &[0]].concat(), whole).is_err());
@@ -597,15 +510,7 @@ fn compressed_table(content: &[u8], first_key: &str, last_key: &str, rows: u64) 
 
 /// A zstd frame that holds the bytes as they are.
 fn stored(bytes: &[u8]) -> Vec<u8> {
-    let mut frame = vec![
-        1,
-        0x28,
-        0xb5,
-        0x2f,
-        0xfd,
-        0x20,
-        u8::try_from(bytes.len()).unwrap(),
-    ];
+    let mut frame = vec![1, 0x28, 0xb5, 0x2f, 0xfd, 0x20, u8::try_from(bytes.len()).unwrap()];
     let header = (u32::try_from(bytes.len()).unwrap() << 3) | 1;
     frame.extend_from_slice(&header.to_le_bytes()[..3]);
     frame.extend_from_slice(bytes);
@@ -616,15 +521,8 @@ fn stored(bytes: &[u8]) -> Vec<u8> {
 fn a_compressed_block_shares_a_prefix() {
     let rows = b"\x05kv--/\x02\x01a\x01\x00\x08\x01\x04null\x01v\x01b\x02\x01";
     let file = compressed_table(&stored(rows), "kv--/a", "kv--/b", 2);
-    let value = SeqV {
-        seq: 1,
-        meta: None,
-        data: Bytes::Decoded(Cow::Borrowed(b"v")),
-    };
-    assert_eq!(
-        read_all(&file),
-        Ok(vec![TableEntry::GenericKV(Text::from("a"), value)])
-    );
+    let value = SeqV { seq: 1, meta: None, data: Bytes::Decoded(Cow::Borrowed(b"v")) };
+    assert_eq!(read_all(&file), Ok(vec![TableEntry::GenericKV(Text::from("a"), value)]));
     let other_last_key = compressed_table(&stored(rows), "kv--/a", "kv--/c", 2);
     assert_eq!(
         read_all(&other_last_key).unwrap_err().to_string(),
@@ -633,11 +531,7 @@ fn a_compressed_block_shares_a_prefix() {
     let other_count = compressed_table(&stored(rows), "kv--/a", "kv--/b", 3);
     assert_eq!(
         read_all(&other_count).unwrap_err().fault,
-        RotblFault::WrongNumber {
-            what: "the number of rows",
-            stored: 3,
-            expected: 2
-        }
+        RotblFault::WrongNumber { what: "the number of rows", stored: 3, expected: 2 }
     );
 }
 
@@ -651,26 +545,19 @@ fn a_block_without_rows_is_refused() {
 }
 
 fn any_entries() -> impl Strategy<Value = Vec<TableEntry<'static>>> {
-    let meta = prop::option::of((any::<Option<u64>>(), any::<Option<u64>>()).prop_map(
-        |(expire_at, proposed_at_ms)| KVMeta {
-            expire_at,
-            proposed_at_ms,
-        },
-    ));
+    let meta = prop::option::of(
+        (any::<Option<u64>>(), any::<Option<u64>>())
+            .prop_map(|(expire_at, proposed_at_ms)| KVMeta { expire_at, proposed_at_ms }),
+    );
     let data = prop::collection::vec(any::<u8>(), 0..300);
     let keys = prop::collection::btree_map(".{0,12}", (any::<u64>(), meta, data), 0..20);
     let expiries =
         prop::collection::btree_map(any::<(u64, u64)>(), (1..u64::MAX, ".{0,12}"), 0..10);
     (expiries, keys).prop_map(|(expiries, keys)| {
-        let expiries = expiries
-            .into_iter()
-            .map(|((time_ms, seq), (own_seq, key))| {
-                let key = Text::from(key);
-                TableEntry::Expire(
-                    ExpireKey { time_ms, seq },
-                    ExpireValue { seq: own_seq, key },
-                )
-            });
+        let expiries = expiries.into_iter().map(|((time_ms, seq), (own_seq, key))| {
+            let key = Text::from(key);
+            TableEntry::Expire(ExpireKey { time_ms, seq }, ExpireValue { seq: own_seq, key })
+        });
         let keys = keys.into_iter().map(|(key, (seq, meta, data))| {
             let data = Bytes::from(data);
             TableEntry::GenericKV(Text::from(key), SeqV { seq, meta, data })

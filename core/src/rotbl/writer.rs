@@ -91,11 +91,7 @@ impl RotblWriter {
             RotblWriteError::Json { message }
         })?;
         let pushed = self.push_row(
-            &Row {
-                key: &entry.row_key(),
-                seq: entry.row_seq(),
-                value: Some(&value),
-            },
+            &Row { key: &entry.row_key(), seq: entry.row_seq(), value: Some(&value) },
             out,
         );
         // The buffer is kept for the next value.
@@ -219,7 +215,5 @@ fn to_json(value: &impl serde::Serialize) -> Result<Vec<u8>, RotblWriteError> {
 }
 
 fn json_error(error: serde_json::Error) -> RotblWriteError {
-    RotblWriteError::Json {
-        message: error.to_string(),
-    }
+    RotblWriteError::Json { message: error.to_string() }
 }

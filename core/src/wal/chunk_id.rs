@@ -54,10 +54,7 @@ mod tests {
     #[test]
     fn names_hold_all_twenty_digits() {
         assert_eq!(ChunkId(0).file_name(), "r-00_000_000_000_000_000_000.wal");
-        assert_eq!(
-            ChunkId(u64::MAX).file_name(),
-            "r-18_446_744_073_709_551_615.wal"
-        );
+        assert_eq!(ChunkId(u64::MAX).file_name(), "r-18_446_744_073_709_551_615.wal");
         for id in [0, 1, 999, 1000, 268_435_456, u64::MAX] {
             let id = ChunkId(id);
             assert_eq!(ChunkId::from_file_name(&id.file_name()), Some(id));

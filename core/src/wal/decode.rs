@@ -160,10 +160,9 @@ impl<'a> Spans<'a> {
             Self::One(vote) if record_type == SAVE_VOTE => WalRecord::SaveVote(vote.read("vote")?),
             Self::One(log_id) if record_type == COMMIT => WalRecord::Commit(log_id.read("log id")?),
             Self::One(log_id) => WalRecord::PurgeUpto(log_id.read("log id")?),
-            Self::Entry(log_id, payload) => WalRecord::Append {
-                log_id: log_id.read("log id")?,
-                payload: payload.bytes,
-            },
+            Self::Entry(log_id, payload) => {
+                WalRecord::Append { log_id: log_id.read("log id")?, payload: payload.bytes }
+            }
             Self::Optional(log_id) => WalRecord::TruncateAfter(Span::read_some(log_id, "log id")?),
             Self::State([vote, last, committed, purged, user_data]) => WalRecord::State(WalState {
                 vote: Span::read_some(vote, "vote")?,
@@ -223,10 +222,8 @@ impl<'a> Cursor<'a> {
         let rest = self.rest();
         match extent(rest) {
             Extent::Whole(len) => {
-                let span = Span {
-                    bytes: rest.get(..len).ok_or(Stop::Incomplete)?,
-                    offset: self.at,
-                };
+                let span =
+                    Span { bytes: rest.get(..len).ok_or(Stop::Incomplete)?, offset: self.at };
                 self.at += len;
                 Ok(span)
             }
@@ -268,9 +265,7 @@ pub struct PayloadError {
 /// When the payload is not a blank entry, a command or a membership, or is nested too deep.
 pub fn decode_payload(payload: &[u8]) -> Result<Payload<'_>, PayloadError> {
     check_one_value(payload)?;
-    from_msgpack(payload).map_err(|error| PayloadError {
-        message: error.to_string(),
-    })
+    from_msgpack(payload).map_err(|error| PayloadError { message: error.to_string() })
 }
 
 /// Checks that bytes are one MessagePack value and nothing more.
@@ -278,9 +273,7 @@ pub(super) fn check_one_value(bytes: &[u8]) -> Result<(), PayloadError> {
     if extent(bytes) == Extent::Whole(bytes.len()) {
         return Ok(());
     }
-    Err(PayloadError {
-        message: "not one MessagePack value".to_owned(),
-    })
+    Err(PayloadError { message: "not one MessagePack value".to_owned() })
 }
 
 fn from_msgpack<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, rmp_serde::decode::Error> {

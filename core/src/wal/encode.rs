@@ -74,9 +74,8 @@ fn framed(
 }
 
 fn put(value: &impl Serialize, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-    rmp_serde::encode::write_named(out, value).map_err(|error| EncodeError {
-        message: error.to_string(),
-    })
+    rmp_serde::encode::write_named(out, value)
+        .map_err(|error| EncodeError { message: error.to_string() })
 }
 
 fn put_optional(value: &Option<impl Serialize>, out: &mut Vec<u8>) -> Result<(), EncodeError> {

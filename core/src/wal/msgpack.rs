@@ -29,10 +29,7 @@ pub(super) fn extent(bytes: &[u8]) -> Extent {
             return Extent::Incomplete;
         };
         let Some(head) = Head::of(marker) else {
-            return Extent::NotAValue {
-                offset: bytes.len() - rest.len(),
-                found: marker,
-            };
+            return Extent::NotAValue { offset: bytes.len() - rest.len(), found: marker };
         };
         let Some((count, after)) = head.count(after) else {
             return Extent::Incomplete;
@@ -169,10 +166,7 @@ mod tests {
 
     #[test]
     fn hostile_counts_and_depths_cost_nothing() {
-        assert_eq!(
-            extent(&[0xdf, 0xff, 0xff, 0xff, 0xff, 1]),
-            Extent::Incomplete
-        );
+        assert_eq!(extent(&[0xdf, 0xff, 0xff, 0xff, 0xff, 1]), Extent::Incomplete);
         assert_eq!(extent(&[0xdb, 0xff, 0xff, 0xff, 0xff]), Extent::Incomplete);
         let mut deep = vec![0x91; 1_000_000];
         assert_eq!(extent(&deep), Extent::Incomplete);
@@ -187,10 +181,7 @@ mod tests {
         for marker in [0xc1, 0xc7, 0xc8, 0xc9, 0xd4, 0xd8] {
             assert_eq!(
                 extent(&[0x92, 0x00, marker]),
-                Extent::NotAValue {
-                    offset: 2,
-                    found: marker
-                }
+                Extent::NotAValue { offset: 2, found: marker }
             );
         }
     }

@@ -25,8 +25,7 @@ impl RecordAt<'_> {
 
     /// Where in the whole log the next record starts.
     pub const fn global_end_bytes(&self) -> u64 {
-        self.global_offset_bytes()
-            .saturating_add(self.bytes.len() as u64)
+        self.global_offset_bytes().saturating_add(self.bytes.len() as u64)
     }
 }
 
@@ -104,14 +103,7 @@ const SHORT: usize = 256;
 impl ChunkReader {
     /// A reader at the start of a chunk file.
     pub const fn new(chunk: ChunkId) -> Self {
-        Self {
-            chunk,
-            tail: Vec::new(),
-            retry_len: 0,
-            offset_bytes: 0,
-            records: 0,
-            zeros: None,
-        }
+        Self { chunk, tail: Vec::new(), retry_len: 0, offset_bytes: 0, records: 0, zeros: None }
     }
 
     /// Calls `each` for the records that `piece` completes, in order; stops at its first error.
@@ -167,9 +159,7 @@ impl ChunkReader {
         self.drain_tail(&mut each)?;
         if let Some(at) = whole_record_in(&self.tail) {
             let whole_record_at_bytes = self.offset_bytes + at;
-            let fault = WalFault::Overrun {
-                whole_record_at_bytes,
-            };
+            let fault = WalFault::Overrun { whole_record_at_bytes };
             return Err(self.error(fault).into());
         }
         let torn_bytes = match &self.zeros {
@@ -233,11 +223,7 @@ impl ChunkReader {
     }
 
     const fn error(&self, fault: WalFault) -> WalError {
-        WalError {
-            chunk: self.chunk,
-            offset_bytes: self.offset_bytes,
-            fault,
-        }
+        WalError { chunk: self.chunk, offset_bytes: self.offset_bytes, fault }
     }
 }
 

@@ -75,11 +75,8 @@ impl WalReplay {
     ///
     /// When it breaks a rule: see the [faults](WalFault).
     pub fn apply(&mut self, at: &RecordAt<'_>) -> Result<(), WalError> {
-        let checked = if self.chunk == Some(at.chunk) {
-            self.apply_inside(at)
-        } else {
-            self.begin_chunk(at)
-        };
+        let checked =
+            if self.chunk == Some(at.chunk) { self.apply_inside(at) } else { self.begin_chunk(at) };
         checked.map_err(|fault| WalError {
             chunk: at.chunk,
             offset_bytes: at.offset_bytes,
@@ -96,16 +93,9 @@ impl WalReplay {
     /// crashed while it began a new file can leave both files torn. A file without any record
     /// counts as torn.
     pub fn end_chunk(&mut self, end: &ChunkEnd) {
-        let without_record = TornTail {
-            chunk: end.chunk,
-            offset_bytes: 0,
-            len_bytes: 0,
-        };
+        let without_record = TornTail { chunk: end.chunk, offset_bytes: 0, len_bytes: 0 };
         // The first torn end stays: what follows it in later files was never complete.
-        self.torn = self
-            .torn
-            .or(end.torn)
-            .or((end.records == 0).then_some(without_record));
+        self.torn = self.torn.or(end.torn).or((end.records == 0).then_some(without_record));
     }
 
     /// The outcome, after the last chunk.
@@ -179,10 +169,7 @@ impl WalReplay {
         if agrees {
             return Ok(());
         }
-        Err(WalFault::StateMismatch {
-            accumulated: Box::new(self.state),
-            stored: Box::new(stored),
-        })
+        Err(WalFault::StateMismatch { accumulated: Box::new(self.state), stored: Box::new(stored) })
     }
 
     fn save_vote(&mut self, found: Vote) -> Result<(), WalFault> {
@@ -222,11 +209,7 @@ impl WalReplay {
         };
         let purged = self.state.purged;
         if found < purged || found.is_some_and(|found| found.index > last.index) {
-            return Err(WalFault::TruncateOutside {
-                purged,
-                last,
-                found,
-            });
+            return Err(WalFault::TruncateOutside { purged, last, found });
         }
         self.state.last = found;
         self.live.keep_upto(found.map(|id| id.index));

@@ -11,14 +11,8 @@ use crate::record::{
 };
 
 fn vote(term: u64, node: u64, committed: bool) -> Vote {
-    let leader_id = LeaderId {
-        term,
-        node_id: NodeId(node),
-    };
-    Vote {
-        leader_id,
-        committed,
-    }
+    let leader_id = LeaderId { term, node_id: NodeId(node) };
+    Vote { leader_id, committed }
 }
 
 fn encoded(record: &WalRecord<'_>) -> Vec<u8> {
@@ -28,17 +22,11 @@ fn encoded(record: &WalRecord<'_>) -> Vec<u8> {
 }
 
 fn blank(term: u64, index: u64) -> WalRecord<'static> {
-    WalRecord::Append {
-        log_id: LogId::new(term, 1, index),
-        payload: b"\xa5Blank",
-    }
+    WalRecord::Append { log_id: LogId::new(term, 1, index), payload: b"\xa5Blank" }
 }
 
 fn state(last: Option<LogId>) -> WalRecord<'static> {
-    WalRecord::State(WalState {
-        last,
-        ..WalState::default()
-    })
+    WalRecord::State(WalState { last, ..WalState::default() })
 }
 
 /// A record with its place, independent of the pieces.
@@ -49,11 +37,7 @@ fn read_pieces<'a>(
 ) -> (Vec<Seen>, Result<ChunkEnd, WalError>) {
     let mut seen = Vec::new();
     let mut keep = |at: RecordAt<'_>| -> Result<(), WalError> {
-        seen.push((
-            at.offset_bytes,
-            at.bytes.to_vec(),
-            format!("{:?}", at.record),
-        ));
+        seen.push((at.offset_bytes, at.bytes.to_vec(), format!("{:?}", at.record)));
         Ok(())
     };
     let mut reader = ChunkReader::new(ChunkId(0));
@@ -105,25 +89,14 @@ fn live(records: &[WalRecord<'_>]) -> Vec<(u64, u64)> {
     let mut reader = ChunkReader::new(ChunkId(0));
     reader
         .feed(&file, |at| -> Result<(), WalError> {
-            entries.extend(
-                replayed
-                    .live
-                    .entry(&at)
-                    .map(|(id, _)| (id.leader_id.term, id.index)),
-            );
+            entries.extend(replayed.live.entry(&at).map(|(id, _)| (id.leader_id.term, id.index)));
             Ok(())
         })
         .unwrap();
     assert_eq!(replayed.live.len(), entries.len() as u64);
     assert_eq!(replayed.live.is_empty(), entries.is_empty());
-    assert_eq!(
-        replayed.live.first_index(),
-        entries.first().map(|(_, index)| *index)
-    );
-    assert_eq!(
-        replayed.live.last_index(),
-        entries.last().map(|(_, index)| *index)
-    );
+    assert_eq!(replayed.live.first_index(), entries.first().map(|(_, index)| *index));
+    assert_eq!(replayed.live.last_index(), entries.last().map(|(_, index)| *index));
     entries
 }
 
@@ -137,29 +110,14 @@ fn the_bytes_of_every_record_are_those_of_a_server() {
             b"\0\0\0\0\x82\xa9leader_id\x82\xa4term\x01\xa7node_id\x02\xa9committed\xc3".to_vec(),
         ),
         (
-            WalRecord::Append {
-                log_id,
-                payload: b"\xa5Blank",
-            },
+            WalRecord::Append { log_id, payload: b"\xa5Blank" },
             [b"\0\0\0\x01", id.as_slice(), b"\xa5Blank"].concat(),
         ),
-        (
-            WalRecord::Commit(log_id),
-            [b"\0\0\0\x02", id.as_slice()].concat(),
-        ),
-        (
-            WalRecord::TruncateAfter(Some(log_id)),
-            [b"\0\0\0\x03\x01", id.as_slice()].concat(),
-        ),
+        (WalRecord::Commit(log_id), [b"\0\0\0\x02", id.as_slice()].concat()),
+        (WalRecord::TruncateAfter(Some(log_id)), [b"\0\0\0\x03\x01", id.as_slice()].concat()),
         (WalRecord::TruncateAfter(None), b"\0\0\0\x03\0".to_vec()),
-        (
-            WalRecord::PurgeUpto(log_id),
-            [b"\0\0\0\x04", id.as_slice()].concat(),
-        ),
-        (
-            state(Some(log_id)),
-            [b"\0\0\0\x05\x01\0\x01", id.as_slice(), b"\0\0\0"].concat(),
-        ),
+        (WalRecord::PurgeUpto(log_id), [b"\0\0\0\x04", id.as_slice()].concat()),
+        (state(Some(log_id)), [b"\0\0\0\x05\x01\0\x01", id.as_slice(), b"\0\0\0"].concat()),
     ];
     for (record, content) in cases {
         let crc = u64::from(crc32fast::hash(&content)).to_be_bytes();
@@ -173,14 +131,9 @@ fn the_first_two_records_of_a_real_log() {
         encoded(&WalRecord::State(WalState::default())),
         b"\0\0\0\x05\x01\0\0\0\0\0\0\0\0\0\x7a\xee\x94\x74"
     );
-    let user_data = Some(UserData {
-        node_id: Some(NodeId(1)),
-    });
+    let user_data = Some(UserData { node_id: Some(NodeId(1)) });
     assert_eq!(
-        encoded(&WalRecord::State(WalState {
-            user_data,
-            ..WalState::default()
-        })),
+        encoded(&WalRecord::State(WalState { user_data, ..WalState::default() })),
         b"\0\0\0\x05\x01\0\0\0\0\x01\x81\xa7node_id\x01\0\0\0\0\xc5\x49\xfe\xd0"
     );
 }
@@ -192,9 +145,7 @@ fn a_state_is_shown_with_all_its_parts() {
         last: Some(LogId::new(3, 2, 95)),
         committed: Some(LogId::new(3, 2, 94)),
         purged: Some(LogId::new(1, 1, 7)),
-        user_data: Some(UserData {
-            node_id: Some(NodeId(1)),
-        }),
+        user_data: Some(UserData { node_id: Some(NodeId(1)) }),
     };
     assert_eq!(
         full.to_string(),
@@ -215,53 +166,32 @@ fn with_crc(content: &[u8]) -> Vec<u8> {
 fn what_is_no_record_is_told_apart() {
     let error = |bytes: &[u8]| decode_record(bytes).unwrap_err();
     assert_eq!(error(b"\0\0\0\x06"), RecordError::UnknownType { found: 6 });
-    assert_eq!(
-        error(b"\0\0\0\x05\x02"),
-        RecordError::UnknownStateVersion { found: 2 }
-    );
+    assert_eq!(error(b"\0\0\0\x05\x02"), RecordError::UnknownStateVersion { found: 2 });
     assert_eq!(
         error(b"\0\0\0\x05\x01\0\x02"),
-        RecordError::BadOption {
-            offset_bytes: 6,
-            found: 2
-        }
+        RecordError::BadOption { offset_bytes: 6, found: 2 }
     );
     assert_eq!(
         error(b"\0\0\0\x01\x80\x92\x01\xc1"),
-        RecordError::NotMessagePack {
-            offset_bytes: 7,
-            found: 0xc1
-        }
+        RecordError::NotMessagePack { offset_bytes: 7, found: 0xc1 }
     );
     assert!(matches!(
         error(&with_crc(b"\0\0\0\x02\x07")),
-        RecordError::WrongShape {
-            offset_bytes: 4,
-            expected: "log id",
-            ..
-        }
+        RecordError::WrongShape { offset_bytes: 4, expected: "log id", .. }
     ));
     // The rest is missing, but this cannot become an entry.
     assert!(matches!(
         error(b"\0\0\0\x01\x82\xa9leader_id\x07\xa5index\x01\xa5Bl"),
-        RecordError::WrongShape {
-            offset_bytes: 4,
-            expected: "log id",
-            ..
-        }
+        RecordError::WrongShape { offset_bytes: 4, expected: "log id", .. }
     ));
     let mut damaged = encoded(&WalRecord::TruncateAfter(None));
     damaged[12] ^= 1;
-    assert!(
-        matches!(error(&damaged), RecordError::Checksum { stored, computed }
-        if stored ^ 1 == computed)
-    );
+    assert!(matches!(error(&damaged), RecordError::Checksum { stored, computed }
+        if stored ^ 1 == computed));
     damaged[12] ^= 1;
     damaged[5] ^= 0x80;
-    assert!(
-        matches!(error(&damaged), RecordError::Checksum { stored, computed }
-        if stored == computed | 1 << 63)
-    );
+    assert!(matches!(error(&damaged), RecordError::Checksum { stored, computed }
+        if stored == computed | 1 << 63));
 }
 
 #[test]
@@ -271,10 +201,7 @@ fn a_log_id_nested_without_end_is_refused() {
     content.extend(b"\xc0\xa5index\x01");
     assert!(matches!(
         decode_record(&with_crc(&content)),
-        Err(RecordError::WrongShape {
-            offset_bytes: 4,
-            ..
-        })
+        Err(RecordError::WrongShape { offset_bytes: 4, .. })
     ));
 }
 
@@ -296,11 +223,7 @@ fn a_payload_nested_too_deep_is_refused() {
 
 #[test]
 fn a_log_that_is_cut_anywhere_ends_in_a_torn_tail() {
-    let records = [
-        state(None),
-        blank(1, 0),
-        WalRecord::Commit(LogId::new(1, 1, 0)),
-    ];
+    let records = [state(None), blank(1, 0), WalRecord::Commit(LogId::new(1, 1, 0))];
     let file = log_of(&records);
     let mut ends = vec![0];
     for record in &records {
@@ -331,11 +254,7 @@ fn a_tail_of_zeros_is_torn_and_zeros_elsewhere_are_damage() {
     let file = log_of(&[state(None), blank(1, 0)]);
     let offset_bytes = file.len() as u64;
     for zeros in [1, 4, 12, 13, 14, 100, 70_000] {
-        let torn = TornTail {
-            chunk: ChunkId(0),
-            offset_bytes,
-            len_bytes: zeros as u64,
-        };
+        let torn = TornTail { chunk: ChunkId(0), offset_bytes, len_bytes: zeros as u64 };
         let padded = [file.as_slice(), &vec![0; zeros]].concat();
         assert_eq!(read(&padded).unwrap().torn, Some(torn));
         assert_eq!(read_pieces(padded.chunks(5)).1.unwrap().torn, Some(torn));
@@ -358,10 +277,7 @@ fn a_wrong_checksum_is_damage_in_the_last_record_too() {
         let padded = [file.as_slice(), &vec![0; zeros]].concat();
         let error = read(&padded).unwrap_err();
         assert_eq!(error.offset_bytes, at);
-        assert!(matches!(
-            error.fault,
-            WalFault::Record(RecordError::Checksum { .. })
-        ));
+        assert!(matches!(error.fault, WalFault::Record(RecordError::Checksum { .. })));
     }
 }
 
@@ -381,9 +297,7 @@ fn a_length_that_swallows_records_is_damage() {
         WalError {
             chunk: ChunkId(0),
             offset_bytes: second as u64,
-            fault: WalFault::Overrun {
-                whole_record_at_bytes: third as u64
-            }
+            fault: WalFault::Overrun { whole_record_at_bytes: third as u64 }
         }
     );
     assert_eq!(
@@ -401,82 +315,45 @@ fn the_rules_of_the_log_hold() {
 
     // The first entry of an empty log may have any index.
     assert_eq!(live(&with(&[blank(2, 5), blank(2, 6)])), [(2, 5), (2, 6)]);
-    for found in [
-        LogId::new(2, 1, 7),
-        LogId::new(2, 1, 5),
-        LogId::new(1, 1, 6),
-    ] {
-        let append = WalRecord::Append {
-            log_id: found,
-            payload: b"\xa5Blank",
-        };
+    for found in [LogId::new(2, 1, 7), LogId::new(2, 1, 5), LogId::new(1, 1, 6)] {
+        let append = WalRecord::Append { log_id: found, payload: b"\xa5Blank" };
         assert_eq!(
             fault(&with(&[blank(2, 5), append])),
             WalFault::NotConsecutive { last: first, found }
         );
     }
 
-    let votes = [
-        vote(2, 1, false),
-        vote(2, 1, true),
-        vote(2, 1, true),
-        vote(3, 1, false),
-    ];
+    let votes = [vote(2, 1, false), vote(2, 1, true), vote(2, 1, true), vote(3, 1, false)];
     replay(&with(&votes.map(WalRecord::SaveVote))).unwrap();
     for found in [vote(2, 1, false), vote(1, 9, true), vote(2, 0, true)] {
         assert_eq!(
-            fault(&with(&[
-                WalRecord::SaveVote(vote(2, 1, true)),
-                WalRecord::SaveVote(found)
-            ])),
-            WalFault::VoteBack {
-                current: vote(2, 1, true),
-                found
-            }
+            fault(&with(&[WalRecord::SaveVote(vote(2, 1, true)), WalRecord::SaveVote(found)])),
+            WalFault::VoteBack { current: vote(2, 1, true), found }
         );
     }
 
     // A commit beyond the last entry is tolerated, as official imports write it.
     let beyond = replay(&with(&[WalRecord::Commit(first)])).unwrap();
-    assert_eq!(
-        (beyond.state.committed, beyond.state.last),
-        (Some(first), None)
-    );
+    assert_eq!((beyond.state.committed, beyond.state.last), (Some(first), None));
     let back = LogId::new(2, 1, 4);
     assert_eq!(
         fault(&with(&[WalRecord::Commit(first), WalRecord::Commit(back)])),
-        WalFault::CommitBack {
-            current: first,
-            found: back
-        }
+        WalFault::CommitBack { current: first, found: back }
     );
 
     // A purge beyond the last entry moves it.
-    let purged = replay(&with(&[
-        blank(2, 5),
-        WalRecord::PurgeUpto(LogId::new(3, 1, 9)),
-    ]))
-    .unwrap();
+    let purged = replay(&with(&[blank(2, 5), WalRecord::PurgeUpto(LogId::new(3, 1, 9))])).unwrap();
     assert_eq!(purged.state.last, Some(LogId::new(3, 1, 9)));
     assert_eq!(purged.state.purged, Some(LogId::new(3, 1, 9)));
     assert!(purged.live.is_empty());
 
-    for (upto, purged) in [
-        (Some(LogId::new(1, 1, 7)), None),
-        (None, Some(LogId::new(1, 1, 1))),
-    ] {
+    for (upto, purged) in [(Some(LogId::new(1, 1, 7)), None), (None, Some(LogId::new(1, 1, 1)))] {
         let purge = purged.map(WalRecord::PurgeUpto);
-        let records: Vec<WalRecord<'_>> = purge
-            .into_iter()
-            .chain([blank(2, 2), WalRecord::TruncateAfter(upto)])
-            .collect();
+        let records: Vec<WalRecord<'_>> =
+            purge.into_iter().chain([blank(2, 2), WalRecord::TruncateAfter(upto)]).collect();
         assert_eq!(
             fault(&with(&records)),
-            WalFault::TruncateOutside {
-                purged,
-                last: LogId::new(2, 1, 2),
-                found: upto
-            }
+            WalFault::TruncateOutside { purged, last: LogId::new(2, 1, 2), found: upto }
         );
     }
 }
@@ -487,19 +364,14 @@ fn a_state_inside_a_chunk_sets_id_and_commit_only() {
     let mut set = WalState {
         last: Some(log_id),
         committed: Some(log_id),
-        user_data: Some(UserData {
-            node_id: Some(NodeId(3)),
-        }),
+        user_data: Some(UserData { node_id: Some(NodeId(3)) }),
         ..WalState::default()
     };
     let replayed = replay(&[state(None), blank(1, 0), WalRecord::State(set)]).unwrap();
     assert_eq!(replayed.state, set);
 
     set.last = Some(LogId::new(1, 1, 1));
-    let accumulated = WalState {
-        last: Some(log_id),
-        ..WalState::default()
-    };
+    let accumulated = WalState { last: Some(log_id), ..WalState::default() };
     let fault = fault(&[state(None), blank(1, 0), WalRecord::State(set)]);
     assert_eq!(
         fault.to_string(),
@@ -509,10 +381,7 @@ fn a_state_inside_a_chunk_sets_id_and_commit_only() {
     );
     assert_eq!(
         fault,
-        WalFault::StateMismatch {
-            accumulated: Box::new(accumulated),
-            stored: Box::new(set)
-        }
+        WalFault::StateMismatch { accumulated: Box::new(accumulated), stored: Box::new(set) }
     );
 }
 
@@ -540,37 +409,16 @@ fn only_what_is_neither_purged_nor_cut_is_live() {
         [(1, 0), (2, 1), (3, 2)]
     );
     assert_eq!(
-        log(&[
-            blank(1, 0),
-            WalRecord::TruncateAfter(None),
-            blank(2, 0),
-            blank(2, 1)
-        ]),
+        log(&[blank(1, 0), WalRecord::TruncateAfter(None), blank(2, 0), blank(2, 1)]),
         [(2, 0), (2, 1)]
     );
     // A cut after the last entry changes nothing.
-    assert_eq!(
-        log(&[blank(1, 0), cut(0), cut(5), blank(1, 1)]),
-        [(1, 0), (1, 1)]
-    );
-    assert_eq!(
-        log(&[blank(1, 0), blank(1, 1), purge(0), blank(1, 2)]),
-        [(1, 1), (1, 2)]
-    );
-    assert_eq!(
-        log(&[blank(1, 0), blank(1, 1), purge(1), blank(1, 2)]),
-        [(1, 2)]
-    );
+    assert_eq!(log(&[blank(1, 0), cut(0), cut(5), blank(1, 1)]), [(1, 0), (1, 1)]);
+    assert_eq!(log(&[blank(1, 0), blank(1, 1), purge(0), blank(1, 2)]), [(1, 1), (1, 2)]);
+    assert_eq!(log(&[blank(1, 0), blank(1, 1), purge(1), blank(1, 2)]), [(1, 2)]);
     assert_eq!(log(&[blank(1, 0), purge(0), purge(0), cut(0)]), []);
     assert_eq!(
-        log(&[
-            blank(1, 0),
-            blank(1, 1),
-            cut(0),
-            blank(2, 1),
-            purge(0),
-            blank(2, 2)
-        ]),
+        log(&[blank(1, 0), blank(1, 1), cut(0), blank(2, 1), purge(0), blank(2, 2)]),
         [(2, 1), (2, 2)]
     );
 }
@@ -600,26 +448,16 @@ fn chunks_must_be_adjacent_and_agree() {
     }
     let headless = log_of(&[blank(1, 1)]);
     assert_eq!(
-        replay_chunks(&[(ChunkId(0), &headless)])
-            .unwrap_err()
-            .to_string(),
+        replay_chunks(&[(ChunkId(0), &headless)]).unwrap_err().to_string(),
         "r-00_000_000_000_000_000_000.wal, byte 0: \
          the file begins with a Append record, expected State"
     );
     // Even a part that only a state record can set must agree at the start of a chunk.
-    let other = WalState {
-        user_data: Some(UserData::default()),
-        ..WalState::default()
-    };
-    let other = WalState {
-        last: Some(LogId::new(1, 1, 0)),
-        ..other
-    };
+    let other = WalState { user_data: Some(UserData::default()), ..WalState::default() };
+    let other = WalState { last: Some(LogId::new(1, 1, 0)), ..other };
     let other_id = log_of(&[WalRecord::State(other)]);
     assert!(matches!(
-        replay_chunks(&[(ChunkId(0), &first), (next, &other_id)])
-            .unwrap_err()
-            .fault,
+        replay_chunks(&[(ChunkId(0), &first), (next, &other_id)]).unwrap_err().fault,
         WalFault::StateMismatch { .. }
     ));
 }
@@ -628,19 +466,11 @@ fn chunks_must_be_adjacent_and_agree() {
 fn only_the_last_chunk_may_be_torn() {
     let first = log_of(&[state(None), blank(1, 0)]);
     let torn_first = &first[..first.len() - 1];
-    let torn = TornTail {
-        chunk: ChunkId(0),
-        offset_bytes: 18,
-        len_bytes: first.len() as u64 - 19,
-    };
+    let torn = TornTail { chunk: ChunkId(0), offset_bytes: 18, len_bytes: first.len() as u64 - 19 };
     let second = log_of(&[state(None)]);
     assert_eq!(
         replay_chunks(&[(ChunkId(0), torn_first), (ChunkId(18), &second)]).unwrap_err(),
-        WalError {
-            chunk: ChunkId(18),
-            offset_bytes: 0,
-            fault: WalFault::AfterTornTail { torn }
-        }
+        WalError { chunk: ChunkId(18), offset_bytes: 0, fault: WalFault::AfterTornTail { torn } }
     );
     // A crash while a new file is begun leaves it without a record.
     for begun in [b"".as_slice(), &second[..10], &[0; 18]] {
@@ -649,14 +479,7 @@ fn only_the_last_chunk_may_be_torn() {
     }
     let chunk = ChunkId(first.len() as u64);
     let replayed = replay_chunks(&[(ChunkId(0), &first), (chunk, b"")]).unwrap();
-    assert_eq!(
-        replayed.torn,
-        Some(TornTail {
-            chunk,
-            offset_bytes: 0,
-            len_bytes: 0
-        })
-    );
+    assert_eq!(replayed.torn, Some(TornTail { chunk, offset_bytes: 0, len_bytes: 0 }));
 }
 
 #[test]
@@ -670,30 +493,20 @@ fn entries_of_a_lost_file_are_missed() {
     let chunk = ChunkId(700);
     let chunk_with = |records: &[WalRecord<'_>]| replay_chunks(&[(chunk, &log_of(records))]);
     let missing = |last_missing| {
-        Err(WalError {
-            chunk,
-            offset_bytes: 0,
-            fault: WalFault::MissingEntries { last_missing },
-        })
+        Err(WalError { chunk, offset_bytes: 0, fault: WalFault::MissingEntries { last_missing } })
     };
     assert_eq!(chunk_with(&[start, blank(1, 10)]), missing(last));
     let purge = |index| WalRecord::PurgeUpto(LogId::new(1, 1, index));
     assert_eq!(chunk_with(&[start, blank(1, 10), purge(8)]), missing(last));
     assert!(chunk_with(&[start, blank(1, 10), purge(9)]).is_ok());
     let cut = LogId::new(1, 1, 6);
-    assert_eq!(
-        chunk_with(&[start, WalRecord::TruncateAfter(Some(cut))]),
-        missing(cut)
-    );
+    assert_eq!(chunk_with(&[start, WalRecord::TruncateAfter(Some(cut))]), missing(cut));
     let cut_all = WalRecord::TruncateAfter(Some(LogId::new(1, 1, 4)));
     assert!(chunk_with(&[start, cut_all, blank(2, 5)]).is_ok());
 }
 
 fn entry(index: u64) -> LogEntry<'static> {
-    LogEntry {
-        log_id: LogId::new(1, 1, index),
-        payload: Payload::Blank,
-    }
+    LogEntry { log_id: LogId::new(1, 1, index), payload: Payload::Blank }
 }
 
 /// What a writer has written so far, by chunk.
@@ -725,11 +538,7 @@ fn a_writer_repeats_what_an_official_import_writes_and_commits_last() {
     writer.save_node_id(Some(NodeId(3))).unwrap();
     writer.commit(committed).unwrap();
 
-    let user_data = |id| {
-        Some(UserData {
-            node_id: Some(NodeId(id)),
-        })
-    };
+    let user_data = |id| Some(UserData { node_id: Some(NodeId(id)) });
     let last = WalState {
         vote: Some(vote(1, 1, true)),
         last: Some(LogId::new(1, 1, 9)),
@@ -740,10 +549,7 @@ fn a_writer_repeats_what_an_official_import_writes_and_commits_last() {
     assert_eq!(writer.state(), &last);
     let expected = log_of(&[
         state(None),
-        WalRecord::State(WalState {
-            user_data: user_data(1),
-            ..WalState::default()
-        }),
+        WalRecord::State(WalState { user_data: user_data(1), ..WalState::default() }),
         WalRecord::SaveVote(vote(1, 1, true)),
         WalRecord::PurgeUpto(LogId::new(1, 1, 6)),
         blank(1, 7),
@@ -754,10 +560,7 @@ fn a_writer_repeats_what_an_official_import_writes_and_commits_last() {
     ]);
     assert_eq!(drained(&mut writer), [(ChunkId(0), expected.clone())]);
     assert_eq!(drained(&mut writer), []);
-    assert_eq!(
-        replay_chunks(&[(ChunkId(0), &expected)]).unwrap().state,
-        last
-    );
+    assert_eq!(replay_chunks(&[(ChunkId(0), &expected)]).unwrap().state, last);
 }
 
 #[test]
@@ -783,31 +586,16 @@ fn a_writer_refuses_what_a_reader_would() {
     writer.append(&entry(5)).unwrap();
     assert_eq!(
         writer.append(&entry(7)),
-        Err(WalWriteError::NotConsecutive {
-            last: found,
-            found: LogId::new(1, 1, 7)
-        })
+        Err(WalWriteError::NotConsecutive { last: found, found: LogId::new(1, 1, 7) })
     );
-    assert_eq!(
-        writer.append(&entry(5)),
-        Err(WalWriteError::NotConsecutive { last: found, found })
-    );
+    assert_eq!(writer.append(&entry(5)), Err(WalWriteError::NotConsecutive { last: found, found }));
     writer.commit(found).unwrap();
     let back = LogId::new(1, 1, 4);
-    assert_eq!(
-        writer.commit(back),
-        Err(WalWriteError::CommitBack {
-            current: found,
-            found: back
-        })
-    );
+    assert_eq!(writer.commit(back), Err(WalWriteError::CommitBack { current: found, found: back }));
     writer.save_vote(vote(2, 1, true)).unwrap();
     assert_eq!(
         writer.save_vote(vote(2, 1, false)),
-        Err(WalWriteError::VoteBack {
-            current: vote(2, 1, true),
-            found: vote(2, 1, false)
-        })
+        Err(WalWriteError::VoteBack { current: vote(2, 1, true), found: vote(2, 1, false) })
     );
     let mut retired = entry(6);
     retired.payload = Payload::Normal(LogEntryBody {
@@ -826,10 +614,7 @@ fn a_writer_refuses_what_a_reader_would() {
 
 #[test]
 fn a_chunk_ends_with_the_record_that_fills_it() {
-    let limits = ChunkLimits {
-        records: 3,
-        bytes: u64::MAX,
-    };
+    let limits = ChunkLimits { records: 3, bytes: u64::MAX };
     let mut writer = WalWriter::new(limits).unwrap();
     for index in 0..4 {
         writer.append(&entry(index)).unwrap();
@@ -840,19 +625,9 @@ fn a_chunk_ends_with_the_record_that_fills_it() {
     let third = log_of(&[state(Some(LogId::new(1, 1, 3)))]);
     let second_id = ChunkId(first.len() as u64);
     let third_id = ChunkId((first.len() + second.len()) as u64);
-    assert_eq!(
-        chunks,
-        [
-            (ChunkId(0), first.clone()),
-            (second_id, second),
-            (third_id, third)
-        ]
-    );
+    assert_eq!(chunks, [(ChunkId(0), first.clone()), (second_id, second), (third_id, third)]);
 
-    let limits = ChunkLimits {
-        records: u64::MAX,
-        bytes: first.len() as u64,
-    };
+    let limits = ChunkLimits { records: u64::MAX, bytes: first.len() as u64 };
     let mut writer = WalWriter::new(limits).unwrap();
     writer.append(&entry(0)).unwrap();
     assert_eq!(drained(&mut writer).len(), 1);
@@ -887,9 +662,7 @@ fn a_line_keeps_what_the_records_do_not_know() {
     assert_eq!(
         line(b"\x81\xaaMembership\x82\xa7configs\x91\x91\x01\xa5nodes\x81\x01\x81\xa4zone\xa1\""),
         (
-            Ok(LineForm::Verbatim {
-                unknown: "member nodes.1.zone".to_owned()
-            }),
+            Ok(LineForm::Verbatim { unknown: "member nodes.1.zone".to_owned() }),
             around(r#"{"Membership":{"configs":[[1]],"nodes":{"1":{"zone":"\""}}}}"#)
         )
     );
@@ -910,11 +683,7 @@ fn a_line_keeps_what_the_records_do_not_know() {
     );
     for broken in [b"".as_slice(), b"\xa5Blan", b"\xa5Blank\xc0", b"\xc1"] {
         let (form, text) = line(broken);
-        assert_eq!(
-            (form.is_err(), text.as_str()),
-            (true, "before "),
-            "{broken:?}"
-        );
+        assert_eq!((form.is_err(), text.as_str()), (true, "before "), "{broken:?}");
     }
 }
 
@@ -944,18 +713,13 @@ fn any_payload() -> impl Strategy<Value = Payload<'static>> {
                 overriding,
             }
         )),
-        any::<u64>().prop_map(|id| Cmd::RemoveNode {
-            node_id: NodeId(id)
-        }),
+        any::<u64>().prop_map(|id| Cmd::RemoveNode { node_id: NodeId(id) }),
         (".{0,12}", data, any::<Option<u64>>(), any::<u64>()).prop_map(
             |(key, data, expire_at, seq)| Cmd::UpsertKV(UpsertKV {
                 key: Text::from(key),
                 seq: MatchSeq::GE(seq),
                 value: Operation::Update(Bytes::from(data)),
-                value_meta: expire_at.map(|at| MetaSpec {
-                    expire_at: Some(at),
-                    ttl: None
-                }),
+                value_meta: expire_at.map(|at| MetaSpec { expire_at: Some(at), ttl: None }),
             })
         ),
         (".{0,12}", any::<bool>())
@@ -969,17 +733,10 @@ fn any_payload() -> impl Strategy<Value = Payload<'static>> {
                 .map(|config| config.into_iter().map(NodeId).collect())
                 .collect();
             let all = configs.iter().flatten().copied().collect::<BTreeSet<_>>();
-            Payload::Membership(Membership {
-                configs,
-                ..Membership::uniform(all)
-            })
+            Payload::Membership(Membership { configs, ..Membership::uniform(all) })
         }),
         (any::<Option<u64>>(), command).prop_map(|(time_ms, cmd)| {
-            Payload::Normal(LogEntryBody {
-                txid: None,
-                time_ms,
-                cmd,
-            })
+            Payload::Normal(LogEntryBody { txid: None, time_ms, cmd })
         }),
     ]
 }
@@ -999,16 +756,8 @@ fn any_record_bytes() -> impl Strategy<Value = Vec<u8>> {
         any_log_id().prop_map(|id| encoded(&WalRecord::PurgeUpto(id))),
         prop::option::of(any_log_id()).prop_map(|id| encoded(&WalRecord::TruncateAfter(id))),
         state.prop_map(|(vote, last, committed, purged, user_data)| {
-            let user_data = user_data.map(|id| UserData {
-                node_id: id.map(NodeId),
-            });
-            encoded(&WalRecord::State(WalState {
-                vote,
-                last,
-                committed,
-                purged,
-                user_data,
-            }))
+            let user_data = user_data.map(|id| UserData { node_id: id.map(NodeId) });
+            encoded(&WalRecord::State(WalState { vote, last, committed, purged, user_data }))
         }),
         (any_log_id(), any_payload()).prop_map(|(log_id, payload)| {
             let mut out = Vec::new();

@@ -19,10 +19,7 @@ pub struct ChunkLimits {
 impl Default for ChunkLimits {
     /// What the servers use: 100,000 records or 256 MiB.
     fn default() -> Self {
-        Self {
-            records: 100_000,
-            bytes: 256 * 1024 * 1024,
-        }
+        Self { records: 100_000, bytes: 256 * 1024 * 1024 }
     }
 }
 
@@ -198,11 +195,7 @@ impl WalWriter {
     ///
     /// When the log gets longer than its offsets can say.
     pub fn purge(&mut self, upto: LogId) -> Result<(), WalWriteError> {
-        if self
-            .state
-            .purged
-            .is_some_and(|purged| upto.index <= purged.index)
-        {
+        if self.state.purged.is_some_and(|purged| upto.index <= purged.index) {
             return Ok(());
         }
         self.state.purged = self.state.purged.max(Some(upto));
