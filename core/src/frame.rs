@@ -72,23 +72,14 @@ impl LineFramer {
     /// Calls `each` for the last line when it has no line end.
     pub fn finish<E>(mut self, mut each: impl FnMut(Line<'_>) -> Result<(), E>) -> Result<(), E> {
         let tail = std::mem::take(&mut self.tail);
-        if tail.is_empty() {
-            Ok(())
-        } else {
-            each(self.next_line(&tail, false))
-        }
+        if tail.is_empty() { Ok(()) } else { each(self.next_line(&tail, false)) }
     }
 
     fn next_line<'a>(&mut self, bytes: &'a [u8], terminated: bool) -> Line<'a> {
         self.lines += 1;
         let offset_bytes = self.offset_bytes;
         self.offset_bytes += bytes.len() as u64 + u64::from(terminated);
-        Line {
-            number: self.lines,
-            offset_bytes,
-            bytes,
-            terminated,
-        }
+        Line { number: self.lines, offset_bytes, bytes, terminated }
     }
 }
 
@@ -107,12 +98,7 @@ mod tests {
     fn lines_of(pieces: &[&[u8]]) -> Vec<(u64, u64, Vec<u8>, bool)> {
         let mut lines = Vec::new();
         let mut keep = |line: Line<'_>| -> Result<(), ()> {
-            lines.push((
-                line.number,
-                line.offset_bytes,
-                line.bytes.to_vec(),
-                line.terminated,
-            ));
+            lines.push((line.number, line.offset_bytes, line.bytes.to_vec(), line.terminated));
             Ok(())
         };
         let mut framer = LineFramer::default();
@@ -127,10 +113,7 @@ mod tests {
     fn empty_input_has_no_line_and_blank_lines_are_lines() {
         assert_eq!(lines_of(&[]), []);
         assert_eq!(lines_of(&[b"", b""]), []);
-        assert_eq!(
-            lines_of(&[b"\n\n"]),
-            [(1, 0, vec![], true), (2, 1, vec![], true)]
-        );
+        assert_eq!(lines_of(&[b"\n\n"]), [(1, 0, vec![], true), (2, 1, vec![], true)]);
     }
 
     proptest! {

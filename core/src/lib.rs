@@ -12,9 +12,13 @@
 //! is used; whoever calls it brings the bytes and the time.
 
 pub mod check;
+pub mod cluster;
+pub mod dump_line;
 pub mod frame;
+pub mod manifest;
 pub mod read_at;
 pub mod record;
+pub mod rewrite;
 pub mod rotbl;
 pub mod scan;
 pub mod wal;

@@ -184,9 +184,7 @@ fn parse_node_id(text: &str) -> Result<NodeId, std::num::ParseIntError> {
 /// `--export`, and `--import`.
 pub fn with_subcommand(args: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut args: Vec<OsString> = args.collect();
-    let old = args
-        .iter()
-        .position(|arg| arg == "--import" || arg == "--export");
+    let old = args.iter().position(|arg| arg == "--import" || arg == "--export");
     if let Some(at) = old {
         let is_old = args.iter().skip(1).all(|arg| {
             Command::augment_subcommands(clap::Command::new(""))
@@ -194,11 +192,7 @@ pub fn with_subcommand(args: impl Iterator<Item = OsString>) -> Vec<OsString> {
                 .all(|known| known.get_name() != arg.to_string_lossy())
         });
         if is_old {
-            let name = if args.remove(at) == "--import" {
-                "import"
-            } else {
-                "export"
-            };
+            let name = if args.remove(at) == "--import" { "import" } else { "export" };
             args.insert(1, name.into());
         }
     }

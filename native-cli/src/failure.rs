@@ -12,6 +12,25 @@ impl fmt::Display for Help {
     }
 }
 
+/// A command line that cannot be run; it ends with exit code 2.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Usage(String);
+
+impl Usage {
+    /// What is wrong with the command line, and what to do.
+    pub fn error(what: impl Into<String>, help: &str) -> anyhow::Error {
+        anyhow::Error::new(Self(what.into())).context(Help(help.to_owned()))
+    }
+}
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
 /// Adds what to do to an error.
 pub trait WithHelp<T> {
     /// `help` is printed in a line of its own.
@@ -31,7 +50,9 @@ pub fn print(error: &anyhow::Error) {
     for cause in error.chain() {
         let text = cause.to_string();
         let is_help = help.is_some_and(|help| help.0 == text);
-        if !is_help && !said.contains(&text) {
+        // Many errors repeat their cause in their own words.
+        let repeated = said.iter().any(|said: &String| said.contains(&text));
+        if !is_help && !repeated {
             said.push(text);
         }
     }

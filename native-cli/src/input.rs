@@ -38,20 +38,28 @@ impl Source {
         }
     }
 
+    /// Fails when the source cannot be opened, before anything else is done.
+    pub fn probe(&self) -> Result<()> {
+        match self {
+            Self::Stdin => Ok(()),
+            Self::File(path) => self.open_file(path).map(drop),
+        }
+    }
+
+    fn open_file(&self, path: &Path) -> Result<File> {
+        let file = File::open(path).with_context(|| format!("cannot open {}", self.name()))?;
+        let meta = file.metadata().with_context(|| format!("cannot read {}", self.name()))?;
+        anyhow::ensure!(!meta.is_dir(), "{} is a directory, not a dump", self.name());
+        Ok(file)
+    }
+
     /// Opens the source; compressed content is recognised by its first bytes.
     pub fn open(&self, progress: &Progress) -> Result<Box<dyn Read>> {
         let raw: Box<dyn Read> = match self {
             Self::Stdin => Box::new(io::stdin().lock()),
             Self::File(path) => {
-                let file =
-                    File::open(path).with_context(|| format!("cannot open {}", self.name()))?;
-                let meta = file
-                    .metadata()
-                    .with_context(|| format!("cannot read {}", self.name()))?;
-                if meta.is_dir() {
-                    anyhow::bail!("{} is a directory, not a dump", self.name());
-                }
-                progress.expect_bytes(meta.len());
+                let file = self.open_file(path)?;
+                progress.expect_bytes(file.metadata().map_or(0, |meta| meta.len()));
                 Box::new(file)
             }
         };

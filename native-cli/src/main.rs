@@ -1,11 +1,17 @@
 //! `databend-metactl`: reads the command line, runs the command, reports how it ended.
 
+// Nothing of a binary is reachable from outside; `pub` here says what a module is for.
+#![allow(unreachable_pub)]
+
 mod args;
 mod command;
+mod dump_writer;
 mod failure;
 mod input;
+mod manifest;
 mod output;
 mod progress;
+mod raft_dir;
 mod report;
 mod style;
 
@@ -32,7 +38,7 @@ fn main() -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             failure::print(&error);
-            ExitCode::from(3)
+            ExitCode::from(if error.is::<failure::Usage>() { 2 } else { 3 })
         }
     }
 }
@@ -41,7 +47,9 @@ fn run(command: &Command, progress: &Progress) -> anyhow::Result<Outcome> {
     match command {
         Command::Validate(args) => command::validate::run(args, progress),
         Command::Inspect(args) => command::inspect::run(args, progress),
-        Command::Export(_) | Command::Import(_) | Command::Rewrite(_) => anyhow::bail!("later"),
+        Command::Export(args) => command::export::run(args, progress),
+        Command::Import(args) => command::import::run(args, progress),
+        Command::Rewrite(args) => command::rewrite::run(args, progress),
         Command::Completions { shell } => {
             clap_complete::generate(
                 *shell,

@@ -26,10 +26,7 @@ impl Output {
     pub fn from_arg(path: Option<&Path>) -> Result<Self> {
         match path {
             Some(path) if path != Path::new("-") => PartFile::create(path).map(Self::File),
-            _ => Ok(Self::Stdout(BufWriter::with_capacity(
-                WRITE_BYTES,
-                io::stdout(),
-            ))),
+            _ => Ok(Self::Stdout(BufWriter::with_capacity(WRITE_BYTES, io::stdout()))),
         }
     }
 
@@ -98,9 +95,7 @@ impl Encoder {
             Self::Gzip(encoder) => encoder.finish()?,
             Self::Zstd(encoder) => encoder.finish()?,
         };
-        buffered
-            .into_inner()
-            .map_err(io::IntoInnerError::into_error)
+        buffered.into_inner().map_err(io::IntoInnerError::into_error)
     }
 }
 
@@ -144,26 +139,17 @@ impl PartFile {
             .with_context(context)?;
         let file = BufWriter::with_capacity(WRITE_BYTES, file);
         let encoder = match path.extension().and_then(|ending| ending.to_str()) {
-            Some("gz") => Encoder::Gzip(flate2::write::GzEncoder::new(
-                file,
-                flate2::Compression::default(),
-            )),
+            Some("gz") => {
+                Encoder::Gzip(flate2::write::GzEncoder::new(file, flate2::Compression::default()))
+            }
             Some("zst") => Encoder::Zstd(zstd::Encoder::new(file, 0).with_context(context)?),
             _ => Encoder::Plain(file),
         };
-        Ok(Self {
-            path: path.to_owned(),
-            part: Part(Some(part)),
-            encoder,
-        })
+        Ok(Self { path: path.to_owned(), part: Part(Some(part)), encoder })
     }
 
     fn commit(self) -> Result<()> {
-        let Self {
-            path,
-            mut part,
-            encoder,
-        } = self;
+        let Self { path, mut part, encoder } = self;
         let context = || format!("cannot write {}", path.display());
         let file = encoder.finish().with_context(context)?;
         file.sync_all().with_context(context)?;
@@ -183,4 +169,11 @@ pub fn sync_parent(path: &Path) -> io::Result<()> {
         _ => Path::new("."),
     };
     File::open(parent)?.sync_all()
+}
+
+/// Writes a small file whole: under its name it is complete and on disk, or not there.
+pub fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
+    let mut file = PartFile::create(path)?;
+    file.encoder.write_all(content).with_context(|| format!("cannot write {}", path.display()))?;
+    file.commit()
 }

@@ -29,12 +29,7 @@ pub fn print_findings(
         print_finding(out, name, finding, style)?;
     }
     for (code, count) in report.findings.counts() {
-        let kept = report
-            .findings
-            .kept()
-            .iter()
-            .filter(|kept| kept.code == *code)
-            .count() as u64;
+        let kept = report.findings.kept().iter().filter(|kept| kept.code == *code).count() as u64;
         if *count > kept {
             writeln!(out, "{name}: {} more {code}\n", count - kept)?;
         }
@@ -52,12 +47,7 @@ fn print_finding(
     let place = finding.place.map_or(String::new(), |place| {
         format!(", line {}, byte {}", place.line, place.offset_bytes)
     });
-    writeln!(
-        out,
-        "{severity}[{}] {name}{place}: {}",
-        finding.code,
-        printable(&finding.message)
-    )?;
+    writeln!(out, "{severity}[{}] {name}{place}: {}", finding.code, printable(&finding.message))?;
     writeln!(out, "  why:  {}", finding.code.why())?;
     writeln!(out, "  help: {}\n", finding.code.help())
 }
@@ -78,10 +68,7 @@ pub fn printable(text: &str) -> String {
 
 /// The counts in a line: `188 lines, V004, 0 errors, 1 warning, 1 note`.
 pub fn verdict(report: &Report) -> String {
-    let version = report
-        .summary
-        .version
-        .map_or("unknown version".to_owned(), |v| v.to_string());
+    let version = report.summary.version.map_or("unknown version".to_owned(), |v| v.to_string());
     let count = |severity| plural(report.findings.count_of(severity), &severity.to_string());
     format!(
         "{}, {version}, {}, {}, {}",
@@ -116,24 +103,11 @@ pub fn print_summary(out: &mut impl Write, name: &str, summary: &Summary) -> io:
     let or_none = |text: Option<String>| text.unwrap_or_else(|| "none".to_owned());
     let mut row = |label: &str, value: String| writeln!(out, "{label:<16} {}", printable(&value));
     row("dump", name.to_owned())?;
-    row(
-        "size",
-        format!(
-            "{}, {}",
-            plural(summary.bytes, "byte"),
-            plural(summary.lines, "line")
-        ),
-    )?;
-    row(
-        "version",
-        or_none(summary.version.map(|version| version.to_string())),
-    )?;
+    row("size", format!("{}, {}", plural(summary.bytes, "byte"), plural(summary.lines, "line")))?;
+    row("version", or_none(summary.version.map(|version| version.to_string())))?;
     row("node id", or_none(summary.node_id.map(|id| id.to_string())))?;
     row("vote", or_none(summary.vote.map(|vote| vote.to_string())))?;
-    row(
-        "committed",
-        or_none(summary.committed.map(|id| id.to_string())),
-    )?;
+    row("committed", or_none(summary.committed.map(|id| id.to_string())))?;
     row("purged", or_none(summary.purged.map(|id| id.to_string())))?;
     let log = &summary.log;
     row(
@@ -148,36 +122,22 @@ pub fn print_summary(out: &mut impl Write, name: &str, summary: &Summary) -> io:
     for (command, count) in &log.commands {
         row("", format!("{count:>10}  {command}"))?;
     }
-    row(
-        "last applied",
-        or_none(summary.last_applied.map(|id| id.to_string())),
-    )?;
+    row("last applied", or_none(summary.last_applied.map(|id| id.to_string())))?;
     row("beyond snapshot", entries(log.entries_beyond_snapshot))?;
     for (command, count) in &log.commands_beyond_snapshot {
         row("", format!("{count:>10}  {command}"))?;
     }
-    row(
-        "membership",
-        or_none(summary.last_membership.as_ref().map(membership)),
-    )?;
+    row("membership", or_none(summary.last_membership.as_ref().map(membership)))?;
     for (id, node) in &summary.nodes {
         let grpc = node.grpc_api_advertise_address.as_deref().unwrap_or("none");
         row("node", format!("{id} at {}, gRPC {grpc}", node.endpoint))?;
     }
     row("sequence", or_none(summary.sequence.map(grouped)))?;
     let expiring = grouped(summary.expiring_keys);
-    row(
-        "keys",
-        format!("{}, {expiring} of them expire", grouped(summary.keys)),
-    )?;
+    row("keys", format!("{}, {expiring} of them expire", grouped(summary.keys)))?;
     writeln!(out, "\n{:>12} {:>16}  kind", "lines", "bytes")?;
     for (kind, tally) in &summary.kinds {
-        writeln!(
-            out,
-            "{:>12} {:>16}  {kind}",
-            grouped(tally.lines),
-            grouped(tally.bytes)
-        )?;
+        writeln!(out, "{:>12} {:>16}  {kind}", grouped(tally.lines), grouped(tally.bytes))?;
     }
     if !summary.prefixes.is_empty() {
         writeln!(out, "\n{:>12} {:>16}  prefix", "keys", "bytes")?;
@@ -192,11 +152,7 @@ pub fn print_summary(out: &mut impl Write, name: &str, summary: &Summary) -> io:
 }
 
 fn entries(count: u64) -> String {
-    if count == 1 {
-        "1 entry".to_owned()
-    } else {
-        format!("{} entries", grouped(count))
-    }
+    if count == 1 { "1 entry".to_owned() } else { format!("{} entries", grouped(count)) }
 }
 
 fn membership(stored: &metadump::record::StoredMembership) -> String {
@@ -206,13 +162,29 @@ fn membership(stored: &metadump::record::StoredMembership) -> String {
     };
     let voters: Vec<String> = stored.membership.configs.iter().map(set).collect();
     let learners = stored.membership.learners();
-    let learners = if learners.is_empty() {
-        String::new()
-    } else {
-        format!(", learners {}", set(&learners))
-    };
-    let since = stored
-        .log_id
-        .map_or(String::new(), |id| format!(", since {id}"));
+    let learners =
+        if learners.is_empty() { String::new() } else { format!(", learners {}", set(&learners)) };
+    let since = stored.log_id.map_or(String::new(), |id| format!(", since {id}"));
     format!("voters {}{learners}{since}", voters.join(" and "))
+}
+
+/// Where the log ends: `log to T1-N1.95`, `no log`.
+pub fn entries_to(log: &metadump::check::LogSummary) -> String {
+    log.last.map_or("no log".to_owned(), |last| format!("log to {last}"))
+}
+
+/// Seconds since 1970 as `20261123T124900Z`.
+pub fn compact_time(seconds: u64) -> String {
+    let (days, of_day) = (seconds / 86_400, seconds % 86_400);
+    // Days are counted from 0000-03-01, so that a leap day ends a year, in eras of 400 years.
+    let days = days + 719_468;
+    let (era, of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let day_of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
+    format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
 }

@@ -17,11 +17,7 @@ impl Style {
     /// Colour when stdout is a terminal and `NO_COLOR` is not set.
     pub fn of_stdout() -> Self {
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        if wanted && io::stdout().is_terminal() {
-            Self::Ansi
-        } else {
-            Self::Plain
-        }
+        if wanted && io::stdout().is_terminal() { Self::Ansi } else { Self::Plain }
     }
 
     /// A severity's name.

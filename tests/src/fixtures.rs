@@ -1,26 +1,63 @@
 //! Files of this repository that tests read, and the corpus beside a checkout.
 
-use std::fs::File;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use flate2::read::MultiGzDecoder;
 use tempfile::TempDir;
 
-/// A file below `tests/fixtures`.
-pub fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
+/// The folder of the fixtures.
+pub fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
 }
 
-/// The corpus of real dumps and directories, when the checkout has it beside it.
+/// A file below the folder.
+pub fn fixture(name: &str) -> PathBuf {
+    folder().join(name)
+}
+
+/// The fixtures in a folder below it, sorted by path.
+///
+/// # Errors
+///
+/// The folder cannot be listed.
+pub fn in_folder(name: &str) -> io::Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder().join(name))? {
+        paths.push(entry?.path());
+    }
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "ndjson"));
+    paths.sort();
+    Ok(paths)
+}
+
+/// The folder of real data beside the repository; without it a line says what is skipped.
 pub fn corpus() -> Option<PathBuf> {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus");
-    if corpus.is_dir() {
-        return Some(corpus);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus");
+    if folder.is_dir() {
+        return Some(folder);
     }
     println!("skipped: corpus not found");
     None
 }
 
-/// Unpacks an archive below `tests/fixtures`; gives the one directory in it.
+/// The content of a file, unpacked when its name ends in `.gz`.
+///
+/// # Errors
+///
+/// The file cannot be read or unpacked.
+pub fn content(path: &Path) -> io::Result<Vec<u8>> {
+    let bytes = fs::read(path)?;
+    if path.extension().is_none_or(|extension| extension != "gz") {
+        return Ok(bytes);
+    }
+    let mut unpacked = Vec::new();
+    MultiGzDecoder::new(bytes.as_slice()).read_to_end(&mut unpacked)?;
+    Ok(unpacked)
+}
+
+/// Unpacks an archive below `tests/fixtures`; gives the first directory in it.
 ///
 /// # Panics
 ///
@@ -35,12 +72,11 @@ pub fn unpack(name: &str) -> (TempDir, PathBuf) {
 ///
 /// When the archive cannot be unpacked.
 pub fn unpack_archive(archive: &Path) -> (TempDir, PathBuf) {
-    let unpacked = || -> std::io::Result<(TempDir, PathBuf)> {
+    let unpacked = || -> io::Result<(TempDir, PathBuf)> {
         let scratch = tempfile::tempdir()?;
-        let gzip = flate2::read::GzDecoder::new(File::open(archive)?);
-        tar::Archive::new(gzip).unpack(scratch.path())?;
-        let mut dirs: Vec<PathBuf> =
-            std::fs::read_dir(scratch.path())?.flatten().map(|entry| entry.path()).collect();
+        tar::Archive::new(MultiGzDecoder::new(File::open(archive)?)).unpack(scratch.path())?;
+        let entries = fs::read_dir(scratch.path())?;
+        let mut dirs: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
         dirs.sort();
         let dir = dirs.into_iter().next().unwrap_or_default();
         Ok((scratch, dir))

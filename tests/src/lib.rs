@@ -1,5 +1,10 @@
-//! What the tests of several crates share: fixtures, the corpus and the binary.
+//! What the tests of several crates share: fixtures, the corpus, made-up dumps, the binary, and
+//! the bodies of the fuzz targets.
 
+pub mod damage;
+pub mod dump;
 pub mod fixtures;
+pub mod fuzz;
+pub mod generate;
 pub mod metactl;
 pub mod tree;

@@ -2,6 +2,9 @@
 //!
 //! `strace` kills the process as it enters the n-th call of each kind, for every n there is.
 
+// A test stops at whatever it does not expect.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 

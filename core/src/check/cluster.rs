@@ -1,13 +1,13 @@
 //! Membership and nodes: whether the cluster in the dump can elect a leader and reach its members.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::log::LogCheck;
 use super::{Code, Findings, Place, Summary};
 use crate::record::{
-    DataVersion, Node, NodeId, StateMachineKey, StateMachineValue, StoredMembership,
+    DataVersion, Keyed, LogId, Membership, Node, NodeId, StateMachineKey, StateMachineValue,
+    StoredMembership,
 };
-use crate::record::{Keyed, LogId};
 
 /// Collects the state machine's own records and checks them against each other and the log.
 #[derive(Debug, Default)]
@@ -15,15 +15,9 @@ pub(super) struct ClusterCheck {
     last_applied: Option<(LogId, Place)>,
     membership: Option<(StoredMembership, Place)>,
     nodes: BTreeMap<NodeId, (Node, Place)>,
-    has_state_machine: bool,
 }
 
 impl ClusterCheck {
-    /// Any line of a state machine tree.
-    pub(super) const fn state_machine_line(&mut self) {
-        self.has_state_machine = true;
-    }
-
     /// A `StateMachineMeta` line.
     pub(super) fn meta(
         &mut self,
@@ -39,22 +33,20 @@ impl ClusterCheck {
             }
             (StateMachineKey::LastMembership, StateMachineValue::Membership(membership)) => {
                 let first = self.membership.as_ref().map(|(_, first)| *first);
-                self.membership
-                    .get_or_insert_with(|| (membership.clone(), place));
+                self.membership.get_or_insert_with(|| (membership.clone(), place));
                 first
             }
             (StateMachineKey::Initialized, StateMachineValue::Bool(_)) => None,
             (key, value) => {
-                let message = format!("StateMachineMeta: the key {key:?} has the value {value:?}");
+                let message =
+                    format_args!("StateMachineMeta: the key {key:?} has the value {value:?}");
                 findings.add(Code::WrongShape, place, message);
                 None
             }
         };
         if let Some(first) = repeated {
-            let message = format!(
-                "{:?} again; the first one is in line {}",
-                meta.key, first.line
-            );
+            let message =
+                format_args!("{:?} again; the first one is in line {}", meta.key, first.line);
             findings.add(Code::StateMachineMetaRepeated, place, message);
         }
     }
@@ -62,11 +54,11 @@ impl ClusterCheck {
     /// A `Nodes` line.
     pub(super) fn node(&mut self, id: NodeId, node: &Node, place: Place, findings: &mut Findings) {
         if !node.name.is_empty() && node.name != id.to_string() {
-            let message = format!("node {id} has the name {:?}", node.name);
+            let message = format_args!("node {id} has the name {:?}", node.name);
             findings.add(Code::NodeNameMismatch, place, message);
         }
         if let Some((_, first)) = self.nodes.get(&id) {
-            let message = format!("node {id} again; the first one is in line {}", first.line);
+            let message = format_args!("node {id} again; the first one is in line {}", first.line);
             findings.add(Code::NodeRepeated, place, message);
         } else {
             self.nodes.insert(id, (node.clone(), place));
@@ -77,52 +69,73 @@ impl ClusterCheck {
         self.last_applied.map(|(id, _)| id)
     }
 
-    pub(super) fn finish(self, log: &LogCheck, summary: &mut Summary, findings: &mut Findings) {
-        let version = summary.version.unwrap_or(DataVersion::V004);
-        if !self.has_state_machine {
-            if let Some(purged) = summary.purged {
-                let message = format!("the log is purged up to {purged}, no line is a state's");
-                findings.add(Code::StateMachineMissing, None, message);
-            } else if version >= DataVersion::V002 {
-                findings.add(Code::NoSnapshot, None, "no line of a state machine");
-            }
-        } else if self.last_applied.is_none() {
+    /// Checks what only the whole state machine tells; `summary` holds the log, the Raft state
+    /// and the keys already.
+    pub(super) fn finish(
+        self,
+        version: DataVersion,
+        log: &LogCheck,
+        summary: &mut Summary,
+        findings: &mut Findings,
+    ) {
+        if self.last_applied.is_none() {
             // Without anything applied the line is left out, and the membership is empty.
-            let applied = self
-                .membership
-                .as_ref()
-                .and_then(|(stored, _)| stored.log_id);
-            if applied.is_some() || summary.sequence.is_some_and(|sequence| sequence > 0) {
-                findings.add(Code::LastAppliedMissing, None, "no line LastApplied");
+            let stored = self.membership.as_ref().map(|(stored, _)| stored);
+            let evidence = stored
+                .and_then(|stored| stored.log_id)
+                .map(|id| format!("the membership is of {id}"))
+                .or_else(|| summary.purged.map(|id| format!("the log is purged up to {id}")))
+                .or_else(|| {
+                    let sequence = summary.sequence.filter(|sequence| *sequence > 0);
+                    sequence.map(|sequence| format!("generic-kv is {sequence}"))
+                });
+            if let Some(evidence) = evidence {
+                let message = format_args!("no line LastApplied, but {evidence}");
+                findings.add(Code::LastAppliedMissing, None, message);
             }
         }
-        if let (Some((applied, place)), None) = (self.last_applied, &self.membership) {
-            let message = format!("last applied is {applied}, no line is a LastMembership");
-            findings.add(Code::MembershipMissing, place, message);
+        if self.membership.is_none() {
+            if let Some((applied, place)) = self.last_applied {
+                let message =
+                    format_args!("last applied is {applied}, no line is a LastMembership");
+                findings.add(Code::MembershipMissing, place, message);
+            } else if version >= DataVersion::V003 {
+                findings.add(Code::MembershipMissing, None, "no line is a LastMembership");
+            }
         }
         self.effective(log, summary, findings);
         summary.last_membership = self.membership.map(|(membership, _)| membership);
-        summary.nodes = self
-            .nodes
-            .into_iter()
-            .map(|(id, (node, _))| (id, node))
-            .collect();
+        summary.nodes = self.nodes.into_iter().map(|(id, (node, _))| (id, node)).collect();
+    }
+
+    /// Reports that there is no state machine, and checks the cluster that the log makes.
+    pub(super) fn absent(
+        version: DataVersion,
+        log: &LogCheck,
+        summary: &Summary,
+        findings: &mut Findings,
+    ) {
+        if let Some(purged) = summary.purged {
+            let message =
+                format_args!("the log is purged up to {purged}, no line is of a state machine");
+            findings.add(Code::StateMachineMissing, None, message);
+        } else if version >= DataVersion::V002 {
+            findings.add(Code::NoSnapshot, None, "no line is of a state machine");
+        }
+        Self::default().effective(log, summary, findings);
     }
 
     /// Checks the cluster that a restored node will see: the state with the log on top.
     fn effective(&self, log: &LogCheck, summary: &Summary, findings: &mut Findings) {
         let applied = self.last_applied().map(|id| id.index);
         let beyond = |index: u64| applied.is_none_or(|applied| index > applied);
-        let mut nodes: BTreeMap<NodeId, (&Node, Option<Place>)> = self
-            .nodes
-            .iter()
-            .map(|(id, (node, place))| (*id, (node, Some(*place))))
-            .collect();
-        for (id, (index, node)) in &log.node_changes {
-            match node {
-                _ if !beyond(*index) => {}
+        let mut nodes: Nodes<'_> =
+            self.nodes.iter().map(|(id, (node, place))| (*id, (node, *place))).collect();
+        for (id, change) in &log.node_changes {
+            match &change.node {
+                _ if !beyond(change.index) => {}
                 Some(node) => {
-                    nodes.insert(*id, (node, None));
+                    nodes.insert(*id, (node, change.place));
                 }
                 None => {
                     nodes.remove(id);
@@ -133,40 +146,47 @@ impl ClusterCheck {
         let in_log = log
             .membership
             .as_ref()
-            .filter(|stored| stored.log_id.is_some_and(|id| beyond(id.index)));
-        let in_state = self.membership.as_ref();
-        let (stored, place) = match (in_log, in_state) {
-            (Some(stored), _) => (stored, None),
-            (None, Some((stored, place))) => (stored, Some(*place)),
-            (None, None) => return,
+            .filter(|(stored, _)| stored.log_id.is_some_and(|id| beyond(id.index)));
+        let Some((stored, place)) = in_log.or(self.membership.as_ref()) else {
+            return;
         };
         if stored.log_id.is_none() && stored.membership.configs.is_empty() {
             return;
         }
+        let place = Some(*place);
+        let membership = &stored.membership;
+        if membership.configs.is_empty() || membership.configs.iter().any(BTreeSet::is_empty) {
+            // Whoever is missing from it is no news then.
+            let message = format_args!("the configs are {}", configs(membership));
+            findings.add(Code::MembershipEmpty, place, message);
+            return;
+        }
         members(stored, &nodes, place, findings);
         if let Some(own) = summary.node_id
-            && !stored.membership.nodes.contains_key(&own)
+            && !membership.nodes.contains_key(&own)
+            && !membership.voters().contains(&own)
         {
-            let message = format!(
-                "this node is {own}, the members are {}",
-                ids(&stored.membership.nodes)
-            );
+            let message =
+                format_args!("this node is {own}, the members are {}", ids(&membership.nodes));
             findings.add(Code::OwnIdNotMember, place, message);
         }
     }
 }
 
-fn endpoints(nodes: &BTreeMap<NodeId, (&Node, Option<Place>)>, findings: &mut Findings) {
+/// The node records of a restored node, each with the line that set it.
+type Nodes<'a> = BTreeMap<NodeId, (&'a Node, Place)>;
+
+fn endpoints(nodes: &Nodes<'_>, findings: &mut Findings) {
     let mut by_address: BTreeMap<String, NodeId> = BTreeMap::new();
     for (id, (node, place)) in nodes {
         if node.endpoint.addr.is_empty() || node.endpoint.port == 0 {
-            let message = format!("node {id} has the address {:?}", node.endpoint.to_string());
+            let message = format_args!("node {id} has the address {:?}", node.endpoint.to_string());
             findings.add(Code::NodeWithoutEndpoint, *place, message);
             continue;
         }
         let address = node.endpoint.to_string().to_ascii_lowercase();
         if let Some(other) = by_address.insert(address, *id) {
-            let message = format!("nodes {other} and {id} are both at {}", node.endpoint);
+            let message = format_args!("nodes {other} and {id} are both at {}", node.endpoint);
             findings.add(Code::NodeAddressShared, *place, message);
         }
     }
@@ -174,45 +194,60 @@ fn endpoints(nodes: &BTreeMap<NodeId, (&Node, Option<Place>)>, findings: &mut Fi
 
 fn members(
     stored: &StoredMembership,
-    nodes: &BTreeMap<NodeId, (&Node, Option<Place>)>,
+    nodes: &Nodes<'_>,
     place: Option<Place>,
     findings: &mut Findings,
 ) {
     let voters = stored.membership.voters();
-    if voters.is_empty() {
-        findings.add(Code::MembershipEmpty, place, "no config has a voter");
+    for id in &voters {
+        if !nodes.contains_key(id) {
+            let message = format_args!("voter {id} has no node record; there are {}", ids(nodes));
+            findings.add(Code::VoterWithoutNode, place, message);
+        } else if !stored.membership.nodes.contains_key(id) {
+            let message = format_args!(
+                "voter {id} is not among the membership's nodes {}",
+                ids(&stored.membership.nodes)
+            );
+            findings.add(Code::VoterWithoutNode, place, message);
+        }
     }
-    for id in voters.iter().filter(|id| !nodes.contains_key(id)) {
-        let message = format!("voter {id} has no node record; there are {}", ids(nodes));
-        findings.add(Code::VoterWithoutNode, place, message);
-    }
-    for id in stored
-        .membership
-        .learners()
-        .iter()
-        .filter(|id| !nodes.contains_key(id))
-    {
-        let message = format!("learner {id} has no node record; there are {}", ids(nodes));
+    for id in stored.membership.learners().iter().filter(|id| !nodes.contains_key(id)) {
+        let message = format_args!("learner {id} has no node record; there are {}", ids(nodes));
         findings.add(Code::LearnerWithoutNode, place, message);
     }
     for (id, (_, at)) in nodes {
         if !voters.contains(id) && !stored.membership.nodes.contains_key(id) {
-            let message = format!(
-                "node {id}; the members are {}",
-                ids(&stored.membership.nodes)
-            );
+            let message =
+                format_args!("node {id}; the members are {}", ids(&stored.membership.nodes));
             findings.add(Code::NodeNotMember, *at, message);
         }
     }
 }
 
-/// Ids for a message: `1, 2, 3`, or `none`.
+/// The sets of voters for a message: `[1, 2] and [none]`.
+fn configs(membership: &Membership) -> String {
+    let config = |voters: &BTreeSet<NodeId>| format!("[{}]", list(voters));
+    let configs: Vec<String> = membership.configs.iter().map(config).collect();
+    if configs.is_empty() { "none".to_owned() } else { configs.join(" and ") }
+}
+
+/// The ids of a map for a message.
 fn ids<V>(map: &BTreeMap<NodeId, V>) -> String {
-    if map.is_empty() {
+    list(map.keys())
+}
+
+/// Ids for a message: `1, 2, 3`, or `none`; a hostile dump can have very many.
+fn list<'a>(ids: impl IntoIterator<Item = &'a NodeId>) -> String {
+    let mut ids = ids.into_iter();
+    let mut list: Vec<String> = ids.by_ref().take(MOST_LISTED).map(NodeId::to_string).collect();
+    if list.is_empty() {
         return "none".to_owned();
     }
-    map.keys()
-        .map(NodeId::to_string)
-        .collect::<Vec<_>>()
-        .join(", ")
+    if ids.next().is_some() {
+        list.push("…".to_owned());
+    }
+    list.join(", ")
 }
+
+/// How many ids a message lists.
+const MOST_LISTED: usize = 20;

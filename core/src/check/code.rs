@@ -69,7 +69,7 @@ macro_rules! catalogue {
 }
 
 catalogue! {
-    /// The dump has no line.
+    /// The dump has no record.
     EmptyDump "empty-dump" Error
         "There is nothing to restore; an import of it would leave an empty node."
         "Take a new dump, and check that the export succeeded (exit code 0).";
@@ -80,7 +80,7 @@ catalogue! {
     /// A line is not UTF-8.
     NotUtf8 "not-utf8" Error
         "Servers write UTF-8 only: the bytes were damaged, or the file is not a dump."
-        "Compare the file with another copy; if it is compressed, give it its .gz or .zst name.";
+        "Compare the file with another copy; unpack it if it is an archive.";
     /// A line ends in a carriage return.
     CarriageReturn "carriage-return" Warning
         "Servers end lines with a line feed alone: the file went through a text-mode transfer, which may have changed more than that."
@@ -161,6 +161,10 @@ catalogue! {
     KindOfOtherVersion "kind-of-other-version" Warning
         "V004 renamed the log's kinds; a dump that mixes them was edited or joined."
         "Check how the file was put together.";
+    /// A record is of a kind that no server of today reads.
+    RetiredKind "retired-kind" Warning
+        "An official import stops at such a line. Nothing is lost without ClientLastResps and MetaSrvAddrs; the other kinds hold the databases and tables of before 2022-05-07."
+        "Nothing for ClientLastResps and MetaSrvAddrs; databases and tables of that age need a release of that age.";
     /// The dump has no line of the Raft log and state.
     NoRaftLog "no-raft-log" Warning
         "Dumps that were filtered by tenant look like this: they have no node id, and a node restored from one as it stands does not start."
@@ -313,9 +317,9 @@ catalogue! {
     StateMachineMetaRepeated "state-machine-meta-repeated" Error
         "It is not clear which one counts: two dumps were joined, or lines were copied."
         "Keep the line that belongs to this dump.";
-    /// The log was purged, but the dump has no state machine.
+    /// The state machine is not in the dump, and the log does not hold everything.
     StateMachineMissing "state-machine-missing" Error
-        "What the purged entries wrote is lost: the dump was cut after the log."
+        "What the purged entries wrote is lost: the dump was cut, or only a part of it was kept."
         "Take a new dump, or fetch the file again.";
     /// The dump has no state machine; the log holds everything.
     NoSnapshot "no-snapshot" Note
@@ -325,7 +329,7 @@ catalogue! {
     KeysMissing "keys-missing" Warning
         "Either every key was deleted, or the dump was cut before the keys."
         "Compare with the manifest or the number of keys that `status` shows.";
-    /// The membership has no voter.
+    /// The membership, or one of its configs, has no voter.
     MembershipEmpty "membership-empty" Error
         "Nobody can be elected: the restored cluster does not start."
         "Restore with --id and --initial-cluster.";
@@ -381,6 +385,20 @@ catalogue! {
     ManifestMismatch "manifest-mismatch" Error
         "The dump was cut, changed or exchanged after it was exported."
         "Fetch the dump again; do not restore this one.";
+}
+
+impl Code {
+    /// Whether a restore with `--id` and `--initial-cluster` removes the cause.
+    pub const fn is_cured_by_new_cluster(self) -> bool {
+        matches!(
+            self,
+            Self::MembershipEmpty
+                | Self::VoterWithoutNode
+                | Self::NodeWithoutEndpoint
+                | Self::NodeAddressShared
+                | Self::OwnIdNotMember
+        )
+    }
 }
 
 impl fmt::Display for Code {

@@ -15,14 +15,13 @@ struct Waiting {
     packed: u128,
 }
 
+const _: () = assert!(size_of::<Waiting>() == 32);
+
 impl Waiting {
-    fn new(at: ExpireKey, key: &str, place: Place) -> Self {
+    fn new(at: ExpireKey, digest: u32, place: Place) -> Self {
         let offset = u128::from(place.offset_bytes) << 76;
         let line = u128::from(place.line & ((1 << 44) - 1)) << 32;
-        Self {
-            at,
-            packed: offset | line | (u128::from(digest(key)) << 1),
-        }
+        Self { at, packed: offset | line | (u128::from(digest) << 1) }
     }
 
     const fn place(self) -> Place {
@@ -32,12 +31,17 @@ impl Waiting {
         }
     }
 
-    const fn key_digest(self) -> u32 {
+    const fn digest(self) -> u32 {
         (self.packed as u32) >> 1
     }
 
     const fn is_matched(self) -> bool {
         self.packed & 1 == 1
+    }
+
+    /// What both sides of a pair have in common.
+    const fn pair(self) -> (u64, u64, u32) {
+        (self.at.seq, self.at.time_ms, self.digest())
     }
 }
 
@@ -48,17 +52,22 @@ enum Side {
     Keys,
 }
 
+/// How many of those that wait under one sequence number are looked at when none is the exact
+/// other side. Only broken dumps have more than one.
+const MOST_LOOKED_AT: usize = 16;
+
 /// Matches index entries and expiring keys, whichever section comes first.
 ///
-/// Whatever comes first is kept, 32 bytes each, sorted once by sequence number when the other
-/// section starts, and ticked off from there.
+/// Whatever comes first is kept, 32 bytes each, sorted once when the other section starts, and
+/// ticked off from there.
 #[derive(Debug, Default)]
 pub(super) struct ExpireCheck {
     first: Option<Side>,
     waiting: Vec<Waiting>,
     sorted: bool,
-    /// What the first side adds after the other one started: only in dumps out of order.
-    late: BTreeMap<u64, Waiting>,
+    /// What the first side adds after the other one started, by sequence number and offset:
+    /// only in dumps out of order.
+    late: BTreeMap<(u64, u64), Waiting>,
     last_entry: Option<ExpireKey>,
     entries: u64,
     expiring_keys: u64,
@@ -74,70 +83,120 @@ impl ExpireCheck {
         findings: &mut Findings,
     ) {
         self.entries += 1;
-        if let Some(last) = self.last_entry {
-            if at == last {
-                let message = format!("the entry ({}, {}) again", at.time_ms, at.seq);
+        let ExpireKey { time_ms, seq } = at;
+        match self.last_entry {
+            Some(last) if at == last => {
+                let message = format_args!("the entry ({time_ms}, {seq}) again");
                 findings.add(Code::ExpireDuplicate, place, message);
-            } else if at < last {
-                let message = format!(
-                    "the entry ({}, {}) after ({}, {})",
-                    at.time_ms, at.seq, last.time_ms, last.seq
-                );
+                // Its pair is the one of the entry before.
+                return;
+            }
+            Some(last) if at < last => {
+                let (last_ms, last_seq) = (last.time_ms, last.seq);
+                let message =
+                    format_args!("the entry ({time_ms}, {seq}) after ({last_ms}, {last_seq})");
                 findings.add(Code::ExpireUnsorted, place, message);
             }
+            _ => {}
         }
         self.last_entry = Some(at);
-        if *self.first.get_or_insert(Side::Index) == Side::Index {
-            self.wait(at, key, place);
-            return;
-        }
-        let Some(waiting) = self.take(at.seq) else {
-            let message = format!("no key has the sequence number {}: {key:?}", at.seq);
+        if self.side(Side::Index, at, key, place, findings) == Pair::None {
+            let message = format_args!(
+                "no key has the sequence number {seq} and expires: the entry is for {key:?}"
+            );
             findings.add(Code::ExpireWithoutKey, place, message);
-            return;
-        };
-        compare(at, key, waiting, place, findings);
+        }
     }
 
     /// A key that expires.
     pub(super) fn key(&mut self, at: ExpireKey, key: &str, place: Place, findings: &mut Findings) {
         self.expiring_keys += 1;
-        if *self.first.get_or_insert(Side::Keys) == Side::Keys {
-            self.wait(at, key, place);
-            return;
-        }
-        let Some(waiting) = self.take(at.seq) else {
-            let message = format!("no entry ({}, {}) for {key:?}", at.time_ms, at.seq);
+        if self.side(Side::Keys, at, key, place, findings) == Pair::None {
+            let message = format_args!("no entry ({}, {}) for {key:?}", at.time_ms, at.seq);
             findings.add(Code::KeyWithoutExpire, place, message);
-            return;
-        };
-        compare(at, key, waiting, place, findings);
-    }
-
-    fn wait(&mut self, at: ExpireKey, key: &str, place: Place) {
-        let waiting = Waiting::new(at, key, place);
-        if self.sorted {
-            self.late.insert(at.seq, waiting);
-        } else {
-            self.waiting.push(waiting);
         }
     }
 
-    /// Ticks off what waits under `seq`, once.
-    fn take(&mut self, seq: u64) -> Option<Waiting> {
+    /// Puts one side of a pair to those that wait, or finds its other side among them.
+    fn side(
+        &mut self,
+        side: Side,
+        at: ExpireKey,
+        key: &str,
+        place: Place,
+        findings: &mut Findings,
+    ) -> Pair {
+        let digest = digest(key);
+        if *self.first.get_or_insert(side) == side {
+            let waiting = Waiting::new(at, digest, place);
+            if self.sorted {
+                self.late.insert((at.seq, place.offset_bytes), waiting);
+            } else {
+                self.push(waiting);
+            }
+            return Pair::Waits;
+        }
+        let Some(other) = self.take((at.seq, at.time_ms, digest)) else {
+            return Pair::None;
+        };
+        let line = other.place().line;
+        if other.digest() != digest {
+            let seq = at.seq;
+            let message =
+                format_args!("{key:?} has seq {seq} here, another key has it in line {line}");
+            findings.add(Code::ExpireMismatch, place, message);
+        } else if other.at.time_ms != at.time_ms {
+            let message = format_args!(
+                "{key:?} expires at {} here, at {} in line {line}",
+                at.time_ms, other.at.time_ms
+            );
+            findings.add(Code::ExpireMismatch, place, message);
+        }
+        Pair::Found
+    }
+
+    /// Keeps one more; the space grows by an eighth, not by doubling, to keep it close to what is
+    /// needed.
+    fn push(&mut self, waiting: Waiting) {
+        if self.waiting.len() == self.waiting.capacity() {
+            self.waiting.reserve_exact((self.waiting.len() / 8).max(1024));
+        }
+        self.waiting.push(waiting);
+    }
+
+    /// Ticks off the exact other side, or else one that waits under the same sequence number.
+    fn take(&mut self, pair: (u64, u64, u32)) -> Option<Waiting> {
         if !self.sorted {
-            self.waiting
-                .sort_unstable_by_key(|waiting| (waiting.at.seq, waiting.place()));
+            self.waiting.sort_unstable_by_key(|waiting| (waiting.pair(), waiting.place()));
             self.sorted = true;
         }
+        let exact = self.waiting.partition_point(|waiting| waiting.pair() < pair);
+        if let Some(found) = self.waiting.get_mut(exact)
+            && found.pair() == pair
+        {
+            found.packed |= 1;
+            return Some(*found);
+        }
+        let (seq, ..) = pair;
+        let late = self.late.range((seq, 0)..=(seq, u64::MAX));
+        let late: Vec<Waiting> = late.map(|(_, late)| *late).take(MOST_LOOKED_AT).collect();
+        let of_same_pair = late.iter().find(|late| late.pair() == pair);
+        if let Some(found) = of_same_pair {
+            return self.late.remove(&(seq, found.place().offset_bytes));
+        }
         let from = self.waiting.partition_point(|waiting| waiting.at.seq < seq);
-        let same = self.waiting.iter_mut().skip(from);
-        let mut same = same.take_while(|waiting| waiting.at.seq == seq);
+        let mut same = self
+            .waiting
+            .iter_mut()
+            .skip(from)
+            .take(MOST_LOOKED_AT)
+            .take_while(|waiting| waiting.at.seq == seq);
         if let Some(found) = same.find(|waiting| !waiting.is_matched()) {
             found.packed |= 1;
             return Some(*found);
         }
-        self.late.remove(&seq)
+        let found = late.first()?;
+        self.late.remove(&(seq, found.place().offset_bytes))
     }
 
     /// How many expiring keys there were.
@@ -148,44 +207,45 @@ impl ExpireCheck {
     /// Reports what still waits.
     pub(super) fn finish(mut self, version: DataVersion, findings: &mut Findings) {
         if self.entries == 0 && self.expiring_keys > 0 && version == DataVersion::V0 {
-            let message = format!("{} keys expire, no line is an Expire", self.expiring_keys);
+            let message =
+                format_args!("keys that expire: {}, lines of the index: none", self.expiring_keys);
             findings.add(Code::ExpireIndexAbsent, None, message);
             return;
         }
-        self.waiting.retain(|waiting| !waiting.is_matched());
+        // Only the first of several equal ones is ticked off.
+        self.waiting.sort_unstable_by_key(|waiting| (waiting.pair(), waiting.place()));
+        let mut ticked = None;
+        self.waiting.retain(|waiting| {
+            if waiting.is_matched() {
+                ticked = Some(waiting.pair());
+            }
+            ticked != Some(waiting.pair())
+        });
         self.waiting.extend(self.late.values());
         self.waiting.sort_unstable_by_key(|waiting| waiting.place());
         for waiting in self.waiting {
             let ExpireKey { time_ms, seq } = waiting.at;
-            let (code, message) = if self.first == Some(Side::Keys) {
-                (
-                    Code::KeyWithoutExpire,
-                    format!("no entry ({time_ms}, {seq}) for the key"),
-                )
+            if self.first == Some(Side::Keys) {
+                let message = format_args!("no entry ({time_ms}, {seq}) for the key");
+                findings.add(Code::KeyWithoutExpire, waiting.place(), message);
             } else {
-                let message = format!("no key has the sequence number {seq} and expires");
-                (Code::ExpireWithoutKey, message)
-            };
-            findings.add(code, waiting.place(), message);
+                let message =
+                    format_args!("no key with the sequence number {seq} expires at {time_ms}");
+                findings.add(Code::ExpireWithoutKey, waiting.place(), message);
+            }
         }
     }
 }
 
-fn compare(at: ExpireKey, key: &str, other: Waiting, place: Place, findings: &mut Findings) {
-    let line = other.place().line;
-    if other.key_digest() != digest(key) {
-        let message = format!(
-            "{key:?} has seq {} here, another key has it in line {line}",
-            at.seq
-        );
-        findings.add(Code::ExpireMismatch, place, message);
-    } else if other.at.time_ms != at.time_ms {
-        let message = format!(
-            "{key:?} expires at {} here, at {} in line {line}",
-            at.time_ms, other.at.time_ms
-        );
-        findings.add(Code::ExpireMismatch, place, message);
-    }
+/// What became of one side of a pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pair {
+    /// The other side is still to come.
+    Waits,
+    /// The other side was there; if it disagrees, that is reported.
+    Found,
+    /// The other side's section has started, and it is not there.
+    None,
 }
 
 /// 31 bits that stand for a key: two keys of one sequence number are told apart by them.

@@ -1,6 +1,7 @@
 //! Findings: what is wrong with a dump, where, why it matters and what to do.
 
 use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
 
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
@@ -20,10 +21,7 @@ pub struct Place {
 impl Place {
     /// The start of a line.
     pub const fn of(line: &Line<'_>) -> Self {
-        Self {
-            line: line.number,
-            offset_bytes: line.offset_bytes,
-        }
+        Self { line: line.number, offset_bytes: line.offset_bytes }
     }
 }
 
@@ -62,6 +60,9 @@ impl Serialize for Finding {
 /// How many findings of one code are kept; the rest is counted.
 const KEPT_PER_CODE: u64 = 20;
 
+/// How long a message gets, in bytes.
+const LONGEST_MESSAGE: usize = 1000;
+
 /// Collects findings; a file of garbage yields a bounded number of them.
 #[derive(Debug, Default, Serialize)]
 pub struct Findings {
@@ -71,16 +72,13 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// Adds a finding at a place; `message` is only made when the finding is kept.
-    pub fn add(&mut self, code: Code, place: impl Into<Option<Place>>, message: impl Into<String>) {
+    /// Adds a finding at a place; `message` is only made when the finding is kept, and cut when
+    /// it is very long: it may quote a key of any length.
+    pub fn add(&mut self, code: Code, place: impl Into<Option<Place>>, message: impl fmt::Display) {
         let count = self.counts.entry(code).or_default();
         *count += 1;
         if *count <= KEPT_PER_CODE {
-            self.kept.push(Finding {
-                code,
-                place: place.into(),
-                message: message.into(),
-            });
+            self.kept.push(Finding { code, place: place.into(), message: cut(&message) });
         }
     }
 
@@ -92,11 +90,7 @@ impl Findings {
     /// How many findings have this severity, those that were not kept included.
     pub fn count_of(&self, severity: Severity) -> u64 {
         let of_severity = |(code, _): &(&Code, &u64)| code.severity() == severity;
-        self.counts
-            .iter()
-            .filter(of_severity)
-            .map(|(_, count)| count)
-            .sum()
+        self.counts.iter().filter(of_severity).map(|(_, count)| count).sum()
     }
 
     /// The findings that were kept, in the order of their places; those about the whole last.
@@ -107,12 +101,32 @@ impl Findings {
     /// Puts the kept findings in order.
     pub(super) fn sort(&mut self) {
         self.kept.sort_by_key(|finding| {
-            (
-                finding.place.is_none(),
-                finding.place,
-                finding.severity(),
-                finding.code,
-            )
+            (finding.place.is_none(), finding.place, finding.severity(), finding.code)
         });
+    }
+}
+
+/// The message, or as much of it as is kept.
+fn cut(message: &impl fmt::Display) -> String {
+    let mut start = Start(String::new());
+    if write!(start, "{message}").is_err() {
+        start.0.push('…');
+    }
+    start.0
+}
+
+/// Takes text up to [`LONGEST_MESSAGE`], then fails.
+struct Start(String);
+
+impl fmt::Write for Start {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let space = LONGEST_MESSAGE.saturating_sub(self.0.len());
+        if text.len() <= space {
+            self.0.push_str(text);
+            return Ok(());
+        }
+        let fitting = text.floor_char_boundary(space);
+        self.0.push_str(text.get(..fitting).unwrap_or_default());
+        Err(fmt::Error)
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use roaring::RoaringTreemap;
 
 use super::{Code, Findings, Place, Summary};
-use crate::record::{Kind, SeqV};
+use crate::record::{DataVersion, SeqV};
 
 /// How many kinds of object id are told apart.
 const MOST_ID_KINDS: usize = 64;
@@ -34,9 +34,9 @@ impl KeysCheck {
         findings: &mut Findings,
     ) {
         if key != "generic-kv" {
-            findings.add(Code::SequencesKey, place, format!("the key is {key:?}"));
+            findings.add(Code::SequencesKey, place, format_args!("the key is {key:?}"));
         } else if let Some((_, first)) = self.sequence {
-            let message = format!("generic-kv again; the first one is in line {}", first.line);
+            let message = format_args!("generic-kv again; the first one is in line {}", first.line);
             findings.add(Code::SequencesRepeated, place, message);
         } else {
             self.sequence = Some((value, place));
@@ -52,33 +52,31 @@ impl KeysCheck {
         findings: &mut Findings,
     ) {
         self.keys += 1;
+        let seq = value.seq;
+        let again = self.last_key.as_deref() == Some(key);
         match self.last_key.as_deref() {
-            Some(last) if last == key => {
-                findings.add(Code::KeyDuplicate, place, format!("{key:?} again"));
+            Some(_) if again => {
+                findings.add(Code::KeyDuplicate, place, format_args!("{key:?} again"));
             }
             Some(last) if last > key => {
-                findings.add(Code::KeysUnsorted, place, format!("{key:?} after {last:?}"));
+                let message = format_args!("{key:?} after {last:?}");
+                findings.add(Code::KeysUnsorted, place, message);
             }
             _ => {}
         }
         let last_key = self.last_key.get_or_insert_default();
         last_key.clear();
         last_key.push_str(key);
-        if value.seq == 0 {
-            findings.add(
-                Code::SeqZero,
-                place,
-                format!("{key:?} has the sequence number 0"),
-            );
-        } else if !self.seqs.insert(value.seq) {
-            let message = format!(
-                "{key:?} has the sequence number {} of another key",
-                value.seq
-            );
+        if seq == 0 {
+            let message = format_args!("{key:?} has the sequence number 0");
+            findings.add(Code::SeqZero, place, message);
+        } else if !self.seqs.insert(seq) && !again {
+            let message =
+                format_args!("{key:?} has the sequence number {seq}, which another line has");
             findings.add(Code::SeqDuplicate, place, message);
         }
-        self.largest_seq = self.largest_seq.max(value.seq);
-        self.object_id(key, value.seq, place);
+        self.largest_seq = self.largest_seq.max(seq);
+        self.object_id(key, seq, place);
     }
 
     fn object_id(&mut self, key: &str, seq: u64, place: Place) {
@@ -86,8 +84,7 @@ impl KeysCheck {
             return;
         };
         if let Some(counter) = path.strip_prefix("id_gen/") {
-            let kind = counter.strip_suffix("_id").unwrap_or(counter);
-            keep_largest(&mut self.counters, kind, seq, place);
+            keep_largest(&mut self.counters, kind_of_counter(counter), seq, place);
             return;
         }
         let Some((kind, ids)) = path.split_once("_by_id/") else {
@@ -100,40 +97,87 @@ impl KeysCheck {
         }
     }
 
-    pub(super) fn finish(self, summary: &mut Summary, findings: &mut Findings) {
+    /// Checks what only all keys tell.
+    pub(super) fn finish(
+        self,
+        version: DataVersion,
+        summary: &mut Summary,
+        findings: &mut Findings,
+    ) {
         summary.keys = self.keys;
         summary.sequence = self.sequence.map(|(value, _)| value);
-        let expects_keys = self.keys > 0 || summary.kinds.contains_key(&Kind::Expire);
         match self.sequence {
-            None if expects_keys || summary.last_applied.is_some() => {
-                let message = format!("the largest number in use is {}", self.largest_seq);
+            // Up to V002 the line is there from the first write on, later always.
+            None if self.keys > 0 || version >= DataVersion::V003 => {
+                let message = format_args!("the largest number in use is {}", self.largest_seq);
                 findings.add(Code::SequencesMissing, None, message);
             }
             Some((value, place)) if value < self.largest_seq => {
-                let message = format!(
+                let message = format_args!(
                     "generic-kv is {value}, a key has the number {}",
                     self.largest_seq
                 );
                 findings.add(Code::SequencesBehind, place, message);
             }
             Some((value, place)) if value > 0 && self.keys == 0 => {
-                let message = format!("{value} writes were counted, and there is no key");
+                let message = format_args!("generic-kv is {value}, and there is no key");
                 findings.add(Code::KeysMissing, place, message);
             }
             _ => {}
         }
+        self.ids_against_counters(findings);
+    }
+
+    /// An id is the sequence number of a write to its kind's counter.
+    fn ids_against_counters(&self, findings: &mut Findings) {
+        let shared = self.counters.get(SHARED_COUNTER);
         for (kind, (largest, place)) in &self.ids {
-            let Some((given, counter)) = self.counters.get(kind) else {
-                continue;
-            };
-            if largest > given {
-                let message = format!(
-                    "the {kind} id {largest} is in use, the counter in line {} is at {given}",
-                    counter.line
+            // Newer releases take the ids of some kinds from the shared counter.
+            let counter = self.counters.get(kind).max(shared);
+            if let Some((given, at)) = counter {
+                if largest > given {
+                    let message = format_args!(
+                        "the {kind} id {largest} is in use, the counter in line {} is at {given}",
+                        at.line
+                    );
+                    findings.add(Code::IdCounterBehind, *place, message);
+                }
+            } else if let Some((given, at)) = self.sequence
+                && largest > &given
+                && KINDS_WITH_COUNTER.contains(&kind.as_str())
+            {
+                let message = format_args!(
+                    "the {kind} id {largest} is in use, generic-kv in line {} is at {given}",
+                    at.line
                 );
                 findings.add(Code::IdCounterBehind, *place, message);
             }
         }
+    }
+}
+
+/// The counter from which any kind of id may come.
+const SHARED_COUNTER: &str = "generic";
+
+/// The kinds of object whose ids are known to be sequence numbers.
+const KINDS_WITH_COUNTER: [&str; 9] = [
+    "background_job",
+    "catalog",
+    "database",
+    "datamask",
+    "dictionary",
+    "index",
+    "procedure",
+    "row_access_policy",
+    "table",
+];
+
+/// The kind, as the keys of the objects spell it, that a counter gives ids to.
+fn kind_of_counter(counter: &str) -> &str {
+    match counter {
+        "data_mask" => "datamask",
+        "row_access" => "row_access_policy",
+        _ => counter.strip_suffix("_id").unwrap_or(counter),
     }
 }
 

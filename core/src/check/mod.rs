@@ -1,15 +1,19 @@
 //! Checks a dump line by line and reports everything that is wrong with it.
 //!
-//! The checker never stops at the first fault. It takes every line once, in order, in memory
-//! that grows by at most 32 bytes a key (only for keys that expire; a few bits for the others),
-//! and at the end tells what the dump holds and what was found.
+//! The checker never stops at the first fault. It takes every line once, in order, and at the end
+//! tells what the dump holds and what was found.
+//!
+//! **Invariant:** memory grows by 32 bytes for a key that expires and by a few bits for any other
+//! (its sequence number, in a compressed set), never by the size of a key or a value.
 
 mod cluster;
 mod code;
 mod expire;
 mod finding;
+mod header;
 mod keys;
 mod log;
+mod machines;
 mod order;
 mod raft_state;
 mod summary;
@@ -21,7 +25,7 @@ pub use summary::{LogSummary, OTHER_PREFIXES, Summary, Tally};
 use serde::Serialize;
 
 use crate::frame::Line;
-use crate::record::{DataHeader, DataVersion, ExpireKey, Keyed, Record, Text, Tree};
+use crate::record::{DataVersion, Keyed, Kind, Record, Text, Tree};
 use crate::scan::{LineError, ScannedLine, scan_line};
 
 /// What was found in a dump. Its JSON form is the same in the terminal and in the browser.
@@ -43,24 +47,23 @@ pub struct Report {
 /// let line = br#"["header",{"DataHeader":{"key":"header","value":{"version":"V004"}}}]"#;
 /// checker.line(&Line { number: 1, offset_bytes: 0, bytes: line, terminated: true });
 /// let report = checker.finish();
-/// assert!(report.findings.kept().iter().any(|finding| finding.code == Code::NoRaftLog));
+/// assert!(report.findings.kept().iter().any(|finding| finding.code == Code::EmptyDump));
 /// ```
 #[derive(Debug, Default)]
 pub struct Checker {
     findings: Findings,
     lines: u64,
     bytes: u64,
-    header: Option<Place>,
-    version: Option<DataVersion>,
-    version_unknown: bool,
     tallies: summary::Tallies,
+    header: header::HeaderCheck,
     order: order::OrderCheck,
     raft_state: raft_state::RaftStateCheck,
     log: log::LogCheck,
-    keys: keys::KeysCheck,
-    expire: expire::ExpireCheck,
-    cluster: cluster::ClusterCheck,
+    machines: machines::Machines,
 }
+
+/// The bytes that some editors put in front of UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 impl Checker {
     /// Scans and checks the next line.
@@ -70,23 +73,24 @@ impl Checker {
 
     /// Checks the next line, which the caller has scanned.
     pub fn scanned(&mut self, line: &Line<'_>, scanned: &Result<ScannedLine<'_>, LineError>) {
-        let place = Place::of(line);
         let len_bytes = line.bytes.len() as u64 + u64::from(line.terminated);
         self.lines += 1;
         self.bytes += len_bytes;
-        if line.bytes.ends_with(b"\r") {
-            self.findings
-                .add(Code::CarriageReturn, place, "the line ends in CR LF");
-        }
-        match scanned {
-            Ok(scanned) => {
-                if !line.terminated {
-                    let message = "the last line is complete, but no line feed follows";
-                    self.findings.add(Code::NoFinalNewline, place, message);
-                }
-                self.record(scanned, place, len_bytes);
-            }
-            Err(error) => self.broken(line, error, place),
+        if line.number == 1
+            && scanned.is_err()
+            && let Some(rest) = line.bytes.strip_prefix(BYTE_ORDER_MARK)
+        {
+            let place = Place::of(line);
+            self.findings.add(Code::ByteOrderMark, place, "the file starts with EF BB BF");
+            // The rest of the line is still worth reading.
+            let rest = Line {
+                bytes: rest,
+                offset_bytes: line.offset_bytes + BYTE_ORDER_MARK.len() as u64,
+                ..*line
+            };
+            self.content(&rest, len_bytes, &scan_line(rest.bytes));
+        } else {
+            self.content(line, len_bytes, scanned);
         }
     }
 
@@ -96,28 +100,46 @@ impl Checker {
     }
 
     /// The data version, as far as the lines so far tell.
-    pub const fn version(&self) -> Option<DataVersion> {
-        self.version
+    pub fn version(&self) -> Option<DataVersion> {
+        self.header.version()
     }
 
-    fn broken(&mut self, line: &Line<'_>, error: &LineError, place: Place) {
-        if line.number == 1 && line.bytes.starts_with(b"\xEF\xBB\xBF") {
-            let message = "the file starts with EF BB BF";
-            self.findings.add(Code::ByteOrderMark, place, message);
-            // The rest of the line is still worth reading.
-            if let Some(rest) = line.bytes.get(3..) {
-                self.lines -= 1;
-                self.bytes -= rest.len() as u64 + u64::from(line.terminated);
-                self.line(&Line {
-                    bytes: rest,
-                    ..*line
-                });
+    fn content(
+        &mut self,
+        line: &Line<'_>,
+        len_bytes: u64,
+        scanned: &Result<ScannedLine<'_>, LineError>,
+    ) {
+        if line.bytes.ends_with(b"\r") {
+            let message = "the line ends in CR LF";
+            let place = place_in(line, line.bytes.len() as u64 - 1);
+            self.findings.add(Code::CarriageReturn, place, message);
+        }
+        match scanned {
+            Ok(scanned) => {
+                if !line.terminated {
+                    let message = "the last line is complete, but no line feed follows";
+                    let place = place_in(line, line.bytes.len() as u64);
+                    self.findings.add(Code::NoFinalNewline, place, message);
+                }
+                self.record(scanned, Place::of(line), len_bytes);
             }
+            Err(error) => self.broken(line, error),
+        }
+    }
+
+    fn broken(&mut self, line: &Line<'_>, error: &LineError) {
+        if line.number == 1 {
+            self.header.first_line_broken();
+        }
+        if !line.terminated && is_cut(line.bytes, error) {
+            let len = line.bytes.len() as u64;
+            let message = format_args!("the file ends after {len} bytes of the line: {error}");
+            self.findings.add(Code::LastLineCut, place_in(line, len), message);
             return;
         }
         let code = match error {
             LineError::Blank => Code::BlankLine,
-            _ if !line.terminated => Code::LastLineCut,
             LineError::NotUtf8 { .. } => Code::NotUtf8,
             LineError::NotJson { .. } => Code::NotJson,
             LineError::NotEnvelope { .. } => Code::NotADumpLine,
@@ -125,19 +147,7 @@ impl Checker {
             LineError::WrongShape { .. } => Code::WrongShape,
             LineError::OutOfRange { .. } => Code::OutOfRange,
         };
-        let offset_bytes = place.offset_bytes.saturating_add(error.column());
-        self.findings.add(
-            code,
-            Place {
-                offset_bytes,
-                ..place
-            },
-            error.to_string(),
-        );
-        // A broken first line may have been the header; what follows is not a V0 dump for it.
-        if line.number == 1 {
-            self.version_unknown = true;
-        }
+        self.findings.add(code, place_in(line, error.column()), error);
     }
 
     fn record(&mut self, scanned: &ScannedLine<'_>, place: Place, len_bytes: u64) {
@@ -145,26 +155,22 @@ impl Checker {
         let record = &scanned.record;
         self.tallies.line(record, len_bytes);
         if let Some(path) = &scanned.unknown_member {
-            let message = format!("{}: {}", record.kind(), member_path(path));
+            let message = format_args!("{}: {}", record.kind(), member_path(path));
             self.findings.add(Code::UnknownMember, place, message);
         }
         self.tree(tree, &scanned.tree_name, record, place);
+        let findings = &mut self.findings;
         if let Record::DataHeader(header) = record {
-            self.header(tree, header, place);
+            self.header.header(tree, header, place, findings);
             return;
         }
-        self.without_header(record, place);
-        let version = self.version.unwrap_or(DataVersion::V004);
-        self.order
-            .line(tree, record, version, place, &mut self.findings);
-        if matches!(tree, Tree::StateMachine(_)) {
-            self.cluster.state_machine_line();
-        }
-        let findings = &mut self.findings;
+        self.header.record(record, place, findings);
+        let version = self.header.dialect();
+        self.order.line(tree, record, version, place, findings);
         match record {
             Record::Logs(Keyed { key, value }) => {
                 if *key != value.log_id.index {
-                    let message = format!("the key is {key}, the entry is {}", value.log_id);
+                    let message = format_args!("the key is {key}, the entry is {}", value.log_id);
                     findings.add(Code::LogKeyMismatch, place, message);
                 }
                 let purged = self.raft_state.purged();
@@ -174,27 +180,17 @@ impl Checker {
                 let purged = self.raft_state.purged();
                 self.log.entry(entry, version, purged, place, findings);
             }
-            Record::Sequences(sequence) => {
-                self.keys
-                    .sequence(&sequence.key, sequence.value, place, findings);
-            }
-            Record::StateMachineMeta(meta) => self.cluster.meta(meta, place, findings),
-            Record::Nodes(node) => self.cluster.node(node.key, &node.value, place, findings),
-            Record::Expire(entry) => {
-                self.expire
-                    .entry(entry.key, &entry.value.key, place, findings);
-            }
-            Record::GenericKV(kv) => {
-                self.keys.key(&kv.key, &kv.value, place, findings);
-                if let Some(time_ms) = kv.value.expire_ms() {
-                    let at = ExpireKey {
-                        time_ms,
-                        seq: kv.value.seq,
-                    };
-                    self.expire.key(at, &kv.key, place, findings);
+            Record::RaftStateKV(_)
+            | Record::LogMeta(_)
+            | Record::NodeId(_)
+            | Record::Vote(_)
+            | Record::Committed(_)
+            | Record::Purged(_) => self.raft_state.line(record, place, findings),
+            _ => {
+                if let Some(machine) = self.machines.of_tree(tree, version, place, findings) {
+                    machine.record(record, place, findings);
                 }
             }
-            _ => self.raft_state.line(record, place, findings),
         }
     }
 
@@ -212,144 +208,68 @@ impl Checker {
             _ => matches!(tree, Tree::StateMachine(_)),
         };
         if tree == Tree::Other {
-            self.findings
-                .add(Code::UnknownTree, place, format!("the tree is {name:?}"));
+            let message = format_args!("the tree is {name:?}");
+            self.findings.add(Code::UnknownTree, place, message);
         } else if !belongs {
-            let message = format!("{} in the tree {name:?}", record.kind());
+            let message = format_args!("{} in the tree {name:?}", record.kind());
             self.findings.add(Code::KindInWrongTree, place, message);
-        }
-    }
-
-    fn header(&mut self, tree: Tree, header: &Keyed<Text<'_>, DataHeader>, place: Place) {
-        if header.key.as_str() != "header" {
-            let message = format!("the key is {:?}", header.key);
-            self.findings.add(Code::HeaderKey, place, message);
-        }
-        if matches!(tree, Tree::StateMachine(_)) {
-            self.snapshot_header(&header.value, place);
-            return;
-        }
-        if let Some(first) = self.header {
-            let message = format!("the first header is in line {}", first.line);
-            self.findings.add(Code::HeaderRepeated, place, message);
-            return;
-        }
-        self.header = Some(place);
-        if place.line != 1 {
-            let message = format!("the header is line {}", place.line);
-            self.findings.add(Code::HeaderNotFirst, place, message);
-        }
-        let version = header.value.data_version();
-        if version.is_none() {
-            let message = format!("the version is {:?}", header.value.version);
-            self.findings.add(Code::VersionUnknown, place, message);
-            self.version_unknown = true;
-        }
-        self.version = version;
-        let interrupted = &header.value.upgrading;
-        if interrupted.is_some() || header.value.cleaning {
-            let target = interrupted.as_deref().unwrap_or("the same version");
-            let message = format!("{} was being upgraded to {target}", header.value.version);
-            self.findings.add(Code::UpgradeInterrupted, place, message);
-        }
-    }
-
-    /// V002 snapshots start with a header of their own, which tells the version of a dump
-    /// that has no other.
-    fn snapshot_header(&mut self, header: &DataHeader, place: Place) {
-        match (self.header, header.data_version()) {
-            (None, Some(version)) => self.version = Some(version),
-            (Some(_), Some(version)) if Some(version) == self.version => {}
-            _ => {
-                let message = format!("a snapshot of version {:?}", header.version);
-                self.findings.add(Code::HeaderRepeated, place, message);
-            }
-        }
-    }
-
-    /// Judges the first record of a dump without a header, and kinds that the version lacks.
-    fn without_header(&mut self, record: &Record<'_>, place: Place) {
-        let of_v004 = matches!(
-            record,
-            Record::NodeId(_)
-                | Record::Vote(_)
-                | Record::Committed(_)
-                | Record::Purged(_)
-                | Record::LogEntry(_)
-        );
-        let of_older = matches!(
-            record,
-            Record::RaftStateKV(_) | Record::Logs(_) | Record::LogMeta(_)
-        );
-        match self.version {
-            None if self.version_unknown => {}
-            None if of_v004 => {
-                self.version = Some(DataVersion::V004);
-                let message = format!("the first record is a {}", record.kind());
-                self.findings.add(Code::HeaderMissing, place, message);
-            }
-            None => {
-                self.version = Some(DataVersion::V0);
-                let message = format!("the first record is a {}", record.kind());
-                self.findings.add(Code::HeaderAbsent, place, message);
-            }
-            Some(version) => {
-                let wrong = (version >= DataVersion::V004 && of_older)
-                    || (version < DataVersion::V004 && of_v004);
-                if wrong {
-                    let message = format!("{} in a {version} dump", record.kind());
-                    self.findings.add(Code::KindOfOtherVersion, place, message);
-                }
-            }
         }
     }
 
     /// Checks what only the whole dump tells, and reports.
     pub fn finish(mut self) -> Report {
-        let findings = &mut self.findings;
         let mut summary = Summary {
             lines: self.lines,
             bytes: self.bytes,
-            version: self.version,
+            version: self.header.version(),
             ..Summary::default()
         };
         self.tallies.into_summary(&mut summary);
-        if self.lines == 0 {
+        let findings = &mut self.findings;
+        let mut kinds = summary.kinds.keys();
+        if summary.lines == 0 {
             findings.add(Code::EmptyDump, None, "the dump is empty");
-            return Report {
-                summary,
-                findings: self.findings,
-            };
+        } else if kinds.all(|kind| *kind == Kind::DataHeader) {
+            // What a dump lacks is no news when none of its lines can be read.
+            if summary.kinds.values().map(|tally| tally.lines).sum::<u64>() == summary.lines {
+                findings.add(Code::EmptyDump, None, "the dump has a header and nothing else");
+            }
+        } else {
+            let version = self.header.dialect();
+            self.header.finish(findings);
+            let named = self.raft_state.live_machine();
+            let live = self.machines.into_live(named, version, findings);
+            let purged = self.raft_state.purged();
+            let last_applied = live.last_applied();
+            summary.last_applied = last_applied;
+            summary.log = self.log.summary(last_applied);
+            self.log.finish(version, purged, last_applied, findings);
+            self.raft_state.finish(version, &mut summary, findings);
+            live.finish(version, &self.log, &mut summary, findings);
         }
-        if summary.kinds.is_empty() {
-            // Not one line is a record: what a dump lacks is no news then.
-            findings.sort();
-            return Report {
-                summary,
-                findings: self.findings,
-            };
-        }
-        let last_applied = self.cluster.last_applied();
-        summary.last_applied = last_applied;
-        summary.log = self.log.summary(last_applied);
-        summary.expiring_keys = self.expire.expiring_keys();
-        self.log
-            .finish(self.raft_state.purged(), last_applied, findings);
-        self.raft_state.finish(&mut summary, findings);
-        self.keys.finish(&mut summary, findings);
-        self.cluster.finish(&self.log, &mut summary, findings);
-        self.expire
-            .finish(self.version.unwrap_or(DataVersion::V004), findings);
         findings.sort();
-        Report {
-            summary,
-            findings: self.findings,
+        Report { summary, findings: self.findings }
+    }
+}
+
+/// A place within a line, by its column.
+const fn place_in(line: &Line<'_>, column: u64) -> Place {
+    Place { line: line.number, offset_bytes: line.offset_bytes.saturating_add(column) }
+}
+
+/// Whether a line without a line end is only the beginning of a line.
+fn is_cut(line: &[u8], error: &LineError) -> bool {
+    match error {
+        LineError::NotUtf8 { .. } => {
+            std::str::from_utf8(line).is_err_and(|error| error.error_len().is_none())
         }
+        LineError::NotJson { column, .. } => *column == line.len() as u64,
+        _ => false,
     }
 }
 
 /// The path of an unknown member without the envelope: `value.meta.flags`.
-fn member_path(path: &str) -> &str {
-    // serde_ignored starts with the index in the outer array and the newtype of the kind.
-    path.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | '?'))
+fn member_path(path: &str) -> String {
+    // It starts with the index in the outer array and the kind; options are steps, too.
+    path.strip_prefix("1.?.").unwrap_or(path).replace(".?", "")
 }

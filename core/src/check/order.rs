@@ -15,8 +15,10 @@ pub(super) struct OrderCheck {
     current: Option<(Tree, Kind)>,
     closed: BTreeSet<(Tree, Kind)>,
     highest: Option<(u8, &'static str)>,
-    machines: BTreeSet<u64>,
 }
+
+/// How many sections are remembered: more than any dump has, so that memory stays bounded.
+const MOST_SECTIONS: usize = 1000;
 
 impl OrderCheck {
     pub(super) fn line(
@@ -27,22 +29,6 @@ impl OrderCheck {
         place: Place,
         findings: &mut Findings,
     ) {
-        if let Tree::StateMachine(number) = tree
-            && self.machines.insert(number)
-            && self.machines.len() == 2
-            && version >= DataVersion::V002
-        {
-            let message = format!(
-                "state_machine/{number} starts here, after {}",
-                self.machines
-                    .iter()
-                    .filter(|other| **other != number)
-                    .map(|other| format!("state_machine/{other}"))
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            );
-            findings.add(Code::SeveralStateMachines, place, message);
-        }
         let section = (tree, record.kind());
         if self.current == Some(section) && record.kind() != Kind::StateMachineMeta {
             return;
@@ -51,13 +37,15 @@ impl OrderCheck {
             self.ranked(record, place, findings);
         } else if self.current != Some(section) {
             if self.closed.contains(&section) {
-                let message = format!(
+                let message = format_args!(
                     "{} lines start again here, after other lines came between",
                     record.kind()
                 );
                 findings.add(Code::SectionOrder, place, message);
             }
-            self.closed.extend(self.current);
+            if self.closed.len() < MOST_SECTIONS {
+                self.closed.extend(self.current);
+            }
         }
         self.current = Some(section);
     }
@@ -68,7 +56,7 @@ impl OrderCheck {
         };
         match self.highest {
             Some((highest, before)) if rank < highest => {
-                let message = format!("{name} after {before}");
+                let message = format_args!("{name} after {before}");
                 findings.add(Code::SectionOrder, place, message);
             }
             _ => self.highest = Some((rank, name)),

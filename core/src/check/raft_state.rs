@@ -14,17 +14,14 @@ struct Slot<T> {
 
 impl<T> Default for Slot<T> {
     fn default() -> Self {
-        Self {
-            value: None,
-            seen: None,
-        }
+        Self { value: None, seen: None }
     }
 }
 
 impl<T> Slot<T> {
     fn set(&mut self, value: Option<T>, name: &str, place: Place, findings: &mut Findings) {
         if let Some(first) = self.seen {
-            let message = format!("{name} again; the first one is in line {}", first.line);
+            let message = format_args!("{name} again; the first one is in line {}", first.line);
             findings.add(Code::RaftStateRepeated, place, message);
         } else {
             self.seen = Some(place);
@@ -40,6 +37,7 @@ pub(super) struct RaftStateCheck {
     vote: Slot<Vote>,
     committed: Slot<LogId>,
     purged: Slot<LogId>,
+    live_machine: Slot<u64>,
 }
 
 impl RaftStateCheck {
@@ -63,9 +61,12 @@ impl RaftStateCheck {
                 (RaftStateKey::Committed, RaftStateValue::Committed(id)) => {
                     self.committed.set(id, "Committed", place, findings);
                 }
-                (RaftStateKey::StateMachineId, RaftStateValue::StateMachineId(..)) => {}
+                (RaftStateKey::StateMachineId, RaftStateValue::StateMachineId(live, _)) => {
+                    self.live_machine.set(Some(live), "StateMachineId", place, findings);
+                }
                 (key, value) => {
-                    let message = format!("RaftStateKV: the key {key:?} has the value {value:?}");
+                    let message =
+                        format_args!("RaftStateKV: the key {key:?} has the value {value:?}");
                     findings.add(Code::WrongShape, place, message);
                 }
             },
@@ -78,6 +79,11 @@ impl RaftStateCheck {
         self.purged.value
     }
 
+    /// The number of the live state machine tree, as V0 and V001 keep it.
+    pub(super) fn live_machine(&self) -> Option<(u64, Place)> {
+        self.live_machine.value.zip(self.live_machine.seen)
+    }
+
     fn missing(&self, version: DataVersion) -> Vec<&'static str> {
         let mut missing = Vec::new();
         if version >= DataVersion::V004 {
@@ -87,72 +93,84 @@ impl RaftStateCheck {
                 ("Committed", self.committed.seen),
                 ("Purged", self.purged.seen),
             ];
-            missing.extend(
-                lines
-                    .iter()
-                    .filter(|(_, seen)| seen.is_none())
-                    .map(|(name, _)| *name),
-            );
+            missing.extend(lines.iter().filter(|(_, seen)| seen.is_none()).map(|(name, _)| *name));
         } else if self.node_id.seen.is_none() {
             missing.push("Id");
         }
         missing
     }
 
-    pub(super) fn finish(self, summary: &mut Summary, findings: &mut Findings) {
-        let version = summary.version.unwrap_or(DataVersion::V004);
-        let nothing = [
-            self.node_id.seen,
-            self.vote.seen,
-            self.committed.seen,
-            self.purged.seen,
-        ]
-        .iter()
-        .all(Option::is_none);
-        let missing = self.missing(version);
+    pub(super) fn finish(
+        self,
+        version: DataVersion,
+        summary: &mut Summary,
+        findings: &mut Findings,
+    ) {
+        summary.node_id = self.node_id.value;
+        summary.vote = self.vote.value;
+        summary.committed = self.committed.value;
+        summary.purged = self.purged.value;
+        let nothing = [self.node_id.seen, self.vote.seen, self.committed.seen, self.purged.seen]
+            .iter()
+            .all(Option::is_none);
         if nothing && summary.log.entries == 0 {
             findings.add(Code::NoRaftLog, None, "no line of the Raft log or state");
-        } else if !missing.is_empty() {
-            let message = format!("no line {}", missing.join(", "));
+            return;
+        }
+        let missing = self.missing(version);
+        if !missing.is_empty() {
+            let message = format_args!("no line {}", missing.join(", "));
             findings.add(Code::RaftStateMissing, None, message);
         }
         if let (Some(place), None) = (self.node_id.seen, self.node_id.value) {
             findings.add(Code::NodeIdNull, place, "NodeId is null");
         }
-        summary.node_id = self.node_id.value;
-        summary.vote = self.vote.value;
-        summary.committed = self.committed.value;
-        summary.purged = self.purged.value;
-        self.against_log(summary, findings);
+        self.vote_against_log(version, summary, findings);
+        self.positions(summary, findings);
     }
 
-    fn against_log(&self, summary: &Summary, findings: &mut Findings) {
+    fn vote_against_log(&self, version: DataVersion, summary: &Summary, findings: &mut Findings) {
         match (self.vote.value, summary.log.last) {
-            (None, Some(last)) => {
-                let message = format!("the log ends at {last}, the vote is missing");
+            // A missing line is reported as such in V004, where it is always there.
+            (None, Some(last)) if self.vote.seen.is_some() || version < DataVersion::V004 => {
+                let message = format_args!("the log ends at {last}, the vote is missing");
                 findings.add(Code::VoteMissing, self.vote.seen, message);
             }
             (Some(vote), Some(last)) if vote.leader_id < last.leader_id => {
-                let message = format!("the vote is {vote}, the log ends at {last}");
+                let message = format_args!("the vote is {vote}, the log ends at {last}");
                 findings.add(Code::VoteBehindLog, self.vote.seen, message);
             }
             _ => {}
         }
-        let reached = summary.last_log_id().map(|id| id.index);
+    }
+
+    /// Purged, applied and committed: each within what the dump holds.
+    fn positions(&self, summary: &Summary, findings: &mut Findings) {
+        let end = summary.last_log_id();
         if let Some(committed) = self.committed.value
-            && Some(committed.index) > reached
+            && Some(committed.index) > end.map(|id| id.index)
         {
-            let end = summary
-                .last_log_id()
-                .map_or("nothing".to_owned(), |id| id.to_string());
-            let message = format!("committed is {committed}, but the dump ends at {end}");
+            let end = end.map_or("nothing".to_owned(), |id| id.to_string());
+            let message = format_args!("committed is {committed}, but the dump ends at {end}");
             findings.add(Code::CommittedBeyondLog, self.committed.seen, message);
         }
-        if let (Some(purged), Some(applied)) = (self.purged.value, summary.last_applied)
-            && purged.index > applied.index
-        {
-            let message = format!("purged is {purged}, the state machine holds up to {applied}");
-            findings.add(Code::PurgedBeyondApplied, self.purged.seen, message);
+        let Some(applied) = summary.last_applied else {
+            return;
+        };
+        match self.purged.value {
+            Some(purged) if purged.index > applied.index => {
+                let message =
+                    format_args!("purged is {purged}, the state machine holds up to {applied}");
+                findings.add(Code::PurgedBeyondApplied, self.purged.seen, message);
+            }
+            Some(purged) if purged.index == applied.index => {}
+            purged if summary.log.entries == 0 => {
+                let purged = purged.map_or("null".to_owned(), |id| id.to_string());
+                let message =
+                    format_args!("no log entry, last applied is {applied}, purged is {purged}");
+                findings.add(Code::AppliedWithoutLog, None, message);
+            }
+            _ => {}
         }
     }
 }

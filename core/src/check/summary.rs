@@ -46,7 +46,8 @@ pub struct Summary {
     pub lines: u64,
     /// How many bytes.
     pub bytes: u64,
-    /// The data version, none when the header names one that this release does not know.
+    /// The data version; none when the header cannot be read or names one that this release does
+    /// not know.
     pub version: Option<DataVersion>,
     /// The node that the dump was taken from.
     pub node_id: Option<NodeId>,
@@ -77,9 +78,12 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// The last log entry, or the last applied one when the log has none.
+    /// The entry with the highest index that the dump knows of: in the log, applied or purged.
     pub fn last_log_id(&self) -> Option<LogId> {
-        self.log.last.max(self.last_applied).max(self.purged)
+        [self.log.last, self.last_applied, self.purged]
+            .into_iter()
+            .flatten()
+            .max_by_key(|id| (id.index, *id))
     }
 }
 

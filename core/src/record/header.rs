@@ -47,11 +47,7 @@ pub struct DataHeader {
 impl DataHeader {
     /// A header without an upgrade under way.
     pub fn new(version: DataVersion) -> Self {
-        Self {
-            version: version.to_string(),
-            upgrading: None,
-            cleaning: false,
-        }
+        Self { version: version.to_string(), upgrading: None, cleaning: false }
     }
 
     /// The data version, none when it is not one of V0 to V004.

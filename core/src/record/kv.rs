@@ -11,11 +11,7 @@ const LARGEST_SECONDS: u64 = 100_000_000_000;
 ///
 /// The unit is told by magnitude: more than 10^11 is milliseconds, otherwise seconds.
 pub const fn expire_at_ms(expire_at: u64) -> u64 {
-    if expire_at > LARGEST_SECONDS {
-        expire_at
-    } else {
-        expire_at * 1000
-    }
+    if expire_at > LARGEST_SECONDS { expire_at } else { expire_at * 1000 }
 }
 
 /// What is stored beside a value.

@@ -31,8 +31,7 @@ impl Tree {
     /// Tells the tree from its name.
     pub fn from_name(name: &str) -> Self {
         let own_part = |suffix: &str| {
-            name.strip_suffix(suffix)
-                .is_some_and(|rest| rest.is_empty() || rest.ends_with('-'))
+            name.strip_suffix(suffix).is_some_and(|rest| rest.is_empty() || rest.ends_with('-'))
         };
         if own_part("raft_log") {
             return Self::RaftLog;

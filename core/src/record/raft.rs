@@ -47,24 +47,14 @@ pub struct LogId {
 impl LogId {
     /// A log id from its three numbers.
     pub const fn new(term: u64, node_id: u64, index: u64) -> Self {
-        Self {
-            leader_id: LeaderId {
-                term,
-                node_id: NodeId(node_id),
-            },
-            index,
-        }
+        Self { leader_id: LeaderId { term, node_id: NodeId(node_id) }, index }
     }
 }
 
 impl fmt::Display for LogId {
     /// The form that the official tools print: `T1-N2.34`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "T{}-N{}.{}",
-            self.leader_id.term, self.leader_id.node_id, self.index
-        )
+        write!(f, "T{}-N{}.{}", self.leader_id.term, self.leader_id.node_id, self.index)
     }
 }
 
@@ -79,10 +69,7 @@ impl<'de> Deserialize<'de> for LogId {
         }
         let read = AnyDialect::deserialize(deserializer)?;
         match (read.leader_id, read.term) {
-            (Some(leader_id), _) => Ok(Self {
-                leader_id,
-                index: read.index,
-            }),
+            (Some(leader_id), _) => Ok(Self { leader_id, index: read.index }),
             (None, Some(term)) => Ok(Self::new(term, 0, read.index)),
             (None, None) => Err(D::Error::missing_field("leader_id")),
         }
@@ -102,11 +89,7 @@ impl fmt::Display for Vote {
     /// The form that the official tools print: `T1-N2:Q`, `:-` when not accepted by a quorum.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let quorum = if self.committed { "Q" } else { "-" };
-        write!(
-            f,
-            "T{}-N{}:{quorum}",
-            self.leader_id.term, self.leader_id.node_id
-        )
+        write!(f, "T{}-N{}:{quorum}", self.leader_id.term, self.leader_id.node_id)
     }
 }
 
@@ -122,16 +105,10 @@ impl<'de> Deserialize<'de> for Vote {
         }
         let read = AnyDialect::deserialize(deserializer)?;
         match (read.leader_id, read.committed, read.current_term) {
-            (Some(leader_id), Some(committed), _) => Ok(Self {
-                leader_id,
-                committed,
-            }),
+            (Some(leader_id), Some(committed), _) => Ok(Self { leader_id, committed }),
             (Some(_), None, _) => Err(D::Error::missing_field("committed")),
             (None, _, Some(term)) => Ok(Self {
-                leader_id: LeaderId {
-                    term,
-                    node_id: read.voted_for.unwrap_or_default(),
-                },
+                leader_id: LeaderId { term, node_id: read.voted_for.unwrap_or_default() },
                 committed: false,
             }),
             (None, _, None) => Err(D::Error::missing_field("leader_id")),
@@ -156,10 +133,7 @@ impl Membership {
     /// One uniform config in which every node of `voters` votes.
     pub fn uniform(voters: impl IntoIterator<Item = NodeId>) -> Self {
         let voters: BTreeSet<NodeId> = voters.into_iter().collect();
-        Self {
-            nodes: voters.iter().map(|id| (*id, EmptyNode {})).collect(),
-            configs: vec![voters],
-        }
+        Self { nodes: voters.iter().map(|id| (*id, EmptyNode {})).collect(), configs: vec![voters] }
     }
 
     /// The ids of all voters, of both configs when a joint change is under way.
@@ -170,11 +144,7 @@ impl Membership {
     /// The ids of the members that do not vote.
     pub fn learners(&self) -> BTreeSet<NodeId> {
         let voters = self.voters();
-        self.nodes
-            .keys()
-            .copied()
-            .filter(|id| !voters.contains(id))
-            .collect()
+        self.nodes.keys().copied().filter(|id| !voters.contains(id)).collect()
     }
 }
 
@@ -193,10 +163,7 @@ impl<'de> Deserialize<'de> for Membership {
             (None, Some(ids)) => ids.into_iter().map(|id| (id, EmptyNode {})).collect(),
             (None, None) => return Err(D::Error::missing_field("nodes")),
         };
-        Ok(Self {
-            configs: read.configs,
-            nodes,
-        })
+        Ok(Self { configs: read.configs, nodes })
     }
 }
 

@@ -20,11 +20,7 @@ pub(super) fn scan(line: &str) -> Option<ScannedLine<'_>> {
         return None;
     };
     at.literal("}}]")?;
-    at.rest.is_empty().then_some(ScannedLine {
-        tree_name,
-        record,
-        unknown_member: None,
-    })
+    at.rest.is_empty().then_some(ScannedLine { tree_name, record, unknown_member: None })
 }
 
 fn generic_kv<'a>(at: &mut Cursor<'a>) -> Option<Keyed<Text<'a>, SeqV<'a>>> {
@@ -36,10 +32,7 @@ fn generic_kv<'a>(at: &mut Cursor<'a>) -> Option<Keyed<Text<'a>, SeqV<'a>>> {
     at.literal(",\"data\":")?;
     let data = Bytes::Text(at.byte_array()?);
     at.literal("}")?;
-    Some(Keyed {
-        key,
-        value: SeqV { seq, meta, data },
-    })
+    Some(Keyed { key, value: SeqV { seq, meta, data } })
 }
 
 fn meta(at: &mut Cursor<'_>) -> Option<Option<KVMeta>> {
@@ -78,10 +71,8 @@ fn expire<'a>(at: &mut Cursor<'a>) -> Option<Keyed<ExpireKey, ExpireValue<'a>>> 
     }
     at.literal("\"key\":")?;
     let key = at.plain_string()?;
-    Some(Keyed {
-        key: ExpireKey { time_ms, seq },
-        value: ExpireValue { seq: own_seq, key },
-    })
+    at.literal("}")?;
+    Some(Keyed { key: ExpireKey { time_ms, seq }, value: ExpireValue { seq: own_seq, key } })
 }
 
 /// What of the line is still to be read.
@@ -106,10 +97,7 @@ impl<'a> Cursor<'a> {
     /// A string without escapes and control characters, with its quotes.
     fn plain_string(&mut self) -> Option<Text<'a>> {
         self.literal("\"")?;
-        let end = self
-            .rest
-            .bytes()
-            .position(|byte| byte < 0x20 || matches!(byte, b'"' | b'\\'))?;
+        let end = self.rest.bytes().position(|byte| byte < 0x20 || matches!(byte, b'"' | b'\\'))?;
         let text = self.take(end)?;
         self.literal("\"")?;
         Some(Text(Cow::Borrowed(text)))

@@ -1,6 +1,6 @@
 //! Reads one line: which tree, which record.
 //!
-//! Two levels. [`canonical`] recognises, without allocating, the exact bytes that servers write
+//! Two levels. `canonical` recognises, without allocating, the exact bytes that servers write
 //! for the kinds that make up a dump; its values stay text. Everything else, and every line that
 //! is wrong, goes to serde's derives on the record types, which are the definition of a
 //! well-formed line.
@@ -9,6 +9,9 @@
 //! property test below holds the two against each other.
 
 mod canonical;
+mod explain;
+#[cfg(test)]
+mod tests;
 
 use std::cell::RefCell;
 
@@ -49,7 +52,7 @@ pub enum LineError {
     /// The text is not JSON, or JSON ends before the line does.
     #[error("not JSON: {message}")]
     NotJson {
-        /// Where the parser stopped.
+        /// The byte that is wrong; the line's length when the line ends too early.
         column: u64,
         /// What the parser says.
         message: String,
@@ -57,7 +60,7 @@ pub enum LineError {
     /// JSON, but not `["<tree>",{"<kind>":…}]`.
     #[error("not a dump line: {message}")]
     NotEnvelope {
-        /// Where the parser stopped.
+        /// The value that is wrong.
         column: u64,
         /// What the parser says.
         message: String,
@@ -67,7 +70,7 @@ pub enum LineError {
     UnknownKind {
         /// The kind in the line.
         kind: String,
-        /// Where the parser stopped.
+        /// Where the kind stands.
         column: u64,
     },
     /// The kind is known, its content has another shape.
@@ -75,7 +78,7 @@ pub enum LineError {
     WrongShape {
         /// The kind in the line.
         kind: String,
-        /// Where the parser stopped.
+        /// The value that is wrong, or the end of the object that lacks a member.
         column: u64,
         /// What the parser says.
         message: String,
@@ -85,7 +88,7 @@ pub enum LineError {
     OutOfRange {
         /// The kind in the line.
         kind: String,
-        /// Where the parser stopped.
+        /// The number.
         column: u64,
         /// What the parser says.
         message: String,
@@ -126,9 +129,7 @@ pub fn scan_line(line: &[u8]) -> Result<ScannedLine<'_>, LineError> {
     let text = match std::str::from_utf8(line) {
         Ok(text) => text,
         Err(error) => {
-            return Err(LineError::NotUtf8 {
-                column: error.valid_up_to() as u64,
-            });
+            return Err(LineError::NotUtf8 { column: error.valid_up_to() as u64 });
         }
     };
     if let Some(scanned) = canonical::scan(text) {
@@ -142,9 +143,7 @@ fn scan_any(text: &str) -> Result<ScannedLine<'_>, LineError> {
     let unknown_member = RefCell::new(None);
     let mut json = serde_json::Deserializer::from_str(text);
     let mut note_unknown = |path: serde_ignored::Path<'_>| {
-        unknown_member
-            .borrow_mut()
-            .get_or_insert_with(|| path.to_string());
+        unknown_member.borrow_mut().get_or_insert_with(|| path.to_string());
     };
     let tracked = serde_ignored::Deserializer::new(&mut json, &mut note_unknown);
     let read = <(Text<'_>, Record<'_>)>::deserialize(tracked).and_then(|line| {
@@ -152,74 +151,9 @@ fn scan_any(text: &str) -> Result<ScannedLine<'_>, LineError> {
         Ok(line)
     });
     match read {
-        Ok((tree_name, record)) => Ok(ScannedLine {
-            tree_name,
-            record,
-            unknown_member: unknown_member.into_inner(),
-        }),
-        Err(error) => Err(explain(text, &error)),
-    }
-}
-
-/// Finds out which of the reasons of [`LineError`] made serde refuse the line.
-fn explain(text: &str, error: &serde_json::Error) -> LineError {
-    use serde_json::error::Category;
-
-    if text.bytes().all(|byte| byte.is_ascii_whitespace()) {
-        return LineError::Blank;
-    }
-    let column = error.column().saturating_sub(1) as u64;
-    let message = without_place(error);
-    // Not JSON at all goes first, wherever the typed parser stopped.
-    if let Err(syntax) = serde_json::from_str::<serde::de::IgnoredAny>(text) {
-        return LineError::NotJson {
-            column: syntax.column().saturating_sub(1) as u64,
-            message: without_place(&syntax),
-        };
-    }
-    let Some(kind) = envelope_kind(text) else {
-        return LineError::NotEnvelope { column, message };
-    };
-    if !crate::record::Kind::ALL
-        .iter()
-        .any(|known| known.name() == kind)
-    {
-        return LineError::UnknownKind { kind, column };
-    }
-    let out_of_range = message.contains("number out of range")
-        || ((message.starts_with("invalid value: integer")
-            || message.starts_with("invalid type: floating point"))
-            && !message.contains("variant"));
-    if out_of_range || error.classify() == Category::Syntax {
-        LineError::OutOfRange {
-            kind,
-            column,
-            message,
+        Ok((tree_name, record)) => {
+            Ok(ScannedLine { tree_name, record, unknown_member: unknown_member.into_inner() })
         }
-    } else {
-        LineError::WrongShape {
-            kind,
-            column,
-            message,
-        }
+        Err(error) => Err(explain::explain(text, &error)),
     }
-}
-
-/// The kind of a line whose envelope is right, whatever its content.
-fn envelope_kind(text: &str) -> Option<String> {
-    use std::collections::BTreeMap;
-
-    use serde::de::IgnoredAny;
-
-    let (_, entry): (String, BTreeMap<String, IgnoredAny>) = serde_json::from_str(text).ok()?;
-    let mut kinds = entry.into_keys();
-    let kind = kinds.next()?;
-    kinds.next().is_none().then_some(kind)
-}
-
-/// The parser's message without the place, which a finding states in its own terms.
-fn without_place(error: &serde_json::Error) -> String {
-    let message = error.to_string();
-    let place = format!(" at line {} column {}", error.line(), error.column());
-    message.strip_suffix(&place).unwrap_or(&message).to_owned()
 }

@@ -3,11 +3,13 @@
 use std::io::{self, BufWriter, Write};
 
 use anyhow::Result;
+use metadump::scan::scan_line;
 use metadump::{Checker, Report};
 
 use super::Outcome;
 use crate::args::{Format, Validate};
 use crate::input::Source;
+use crate::manifest::{Expected, Requirement};
 use crate::progress::Progress;
 use crate::report::{NamedReport, print_findings};
 use crate::style::Style;
@@ -16,15 +18,12 @@ use crate::style::Style;
 pub fn run(args: &Validate, progress: &Progress) -> Result<Outcome> {
     let sources = match args.files.as_slice() {
         [] => vec![Source::Stdin],
-        files => files
-            .iter()
-            .map(|file| Source::from_arg(Some(file)))
-            .collect(),
+        files => files.iter().map(|file| Source::from_arg(Some(file))).collect(),
     };
     let style = Style::of_stdout();
     let mut outcome = Outcome::Done;
     for source in sources {
-        let report = check(&source, progress)?;
+        let report = check(&source, Requirement::of_flag(args.require_manifest), progress)?;
         if Outcome::of(&report) == Outcome::Findings {
             outcome = Outcome::Findings;
         }
@@ -33,13 +32,7 @@ pub fn run(args: &Validate, progress: &Progress) -> Result<Outcome> {
         match args.format {
             Format::Text => print_findings(&mut out, &name, &report, style)?,
             Format::Json => {
-                serde_json::to_writer(
-                    &mut out,
-                    &NamedReport {
-                        file: &name,
-                        report: &report,
-                    },
-                )?;
+                serde_json::to_writer(&mut out, &NamedReport { file: &name, report: &report })?;
                 writeln!(out)?;
             }
         }
@@ -48,14 +41,17 @@ pub fn run(args: &Validate, progress: &Progress) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// Checks one dump.
-pub fn check(source: &Source, progress: &Progress) -> Result<Report> {
+/// Checks one dump, with the manifest beside it.
+pub fn check(source: &Source, requirement: Requirement, progress: &Progress) -> Result<Report> {
     progress.phase("checking");
     let mut checker = Checker::default();
+    let mut expected = Expected::beside(source, requirement);
     source.for_each_line(progress, |line| {
-        checker.line(&line);
+        let scanned = scan_line(line.bytes);
+        checker.scanned(&line, &scanned);
+        expected.line(&line, scanned.as_ref().ok());
         Ok(())
     })?;
     progress.finish();
-    Ok(checker.finish())
+    Ok(expected.finish(checker))
 }

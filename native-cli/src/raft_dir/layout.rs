@@ -67,7 +67,8 @@ impl RaftDir {
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => {
-                return Err(error).with_context(|| format!("cannot read {}", version_file.display()));
+                return Err(error)
+                    .with_context(|| format!("cannot read {}", version_file.display()));
             }
         }
         if is_sled(&self.root) {
@@ -81,6 +82,20 @@ impl RaftDir {
         } else {
             Content::Foreign
         })
+    }
+}
+
+impl RaftDir {
+    /// What the directory holds, in a word; none when it holds nothing of a meta service.
+    pub fn describe(&self) -> Option<String> {
+        match self.content().ok()? {
+            Content::V004 => Some("V004".to_owned()),
+            Content::Other(header) => Some(header.version),
+            Content::Sled => Some("a sled database of V003 or older".to_owned()),
+            Content::WithoutVersion => Some("a df_meta without a version".to_owned()),
+            Content::BetweenRenames => Some("an interrupted import".to_owned()),
+            Content::Foreign => None,
+        }
     }
 }
 

@@ -20,7 +20,9 @@ fn lock_files(dir: &RaftDir) -> [PathBuf; 2] {
 /// a file opened for reading, so nothing in the directory changes, on a read-only mount either.
 pub fn held_by_server(dir: &RaftDir) -> Result<Option<PathBuf>> {
     for path in lock_files(dir) {
-        let Some(file) = open_if_there(&path)? else { continue };
+        let Some(file) = open_if_there(&path)? else {
+            continue;
+        };
         match flock(&file, FlockOperation::NonBlockingLockShared) {
             Ok(()) => flock(&file, FlockOperation::Unlock)
                 .with_context(|| format!("cannot unlock {}", path.display()))?,
@@ -47,7 +49,9 @@ impl ServersOut {
     pub fn take(dir: &RaftDir) -> Result<Result<Self, PathBuf>> {
         let mut taken = Self::default();
         for path in lock_files(dir) {
-            let Some(file) = open_if_there(&path)? else { continue };
+            let Some(file) = open_if_there(&path)? else {
+                continue;
+            };
             match taken.add(file) {
                 Ok(()) => {}
                 Err(rustix::io::Errno::WOULDBLOCK) => return Ok(Err(path)),

@@ -96,8 +96,7 @@ impl Staging {
     pub fn create(dir: &RaftDir) -> Result<(Self, Option<Recovered>)> {
         let place = Place { dir: dir.clone(), path: dir.root().join(STAGING) };
         let shown = place.path.display().to_string();
-        let disposal =
-            if dir.root().exists() { Disposal::Place } else { Disposal::PlaceAndRoot };
+        let disposal = if dir.root().exists() { Disposal::Place } else { Disposal::PlaceAndRoot };
         let mut recovered = None;
         loop {
             fs::create_dir_all(&place.path).with_context(|| format!("cannot create {shown}"))?;
@@ -161,7 +160,8 @@ impl Place {
 
     fn lock(&self) -> Result<File> {
         let path = self.path.join(LOCK);
-        let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+        let file =
+            File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOLCK) => Ok(file),
             Err(Errno::WOULDBLOCK) => {
@@ -169,9 +169,7 @@ impl Place {
                 Err(anyhow::anyhow!("another import into {shown} is running"))
                     .help("wait until it has ended")
             }
-            Err(error) => {
-                Err(error).with_context(|| format!("cannot lock {}", path.display()))
-            }
+            Err(error) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
         }
     }
 
@@ -228,7 +226,8 @@ impl Place {
     /// Disposes of the old data; the new is in its place.
     fn finish(&self, old: &OldData) -> Result<()> {
         let root = self.dir.root();
-        let old_sled = sled_files(root).with_context(|| format!("cannot read {}", root.display()))?;
+        let old_sled =
+            sled_files(root).with_context(|| format!("cannot read {}", root.display()))?;
         match old {
             OldData::Removed => {
                 for path in old_sled {
@@ -238,7 +237,9 @@ impl Place {
             }
             OldData::KeptAs(name) => {
                 for path in old_sled {
-                    let Some(name) = path.file_name() else { continue };
+                    let Some(name) = path.file_name() else {
+                        continue;
+                    };
                     let kept = self.path.join(name);
                     fs::rename(&path, &kept)
                         .with_context(|| format!("cannot keep {}", path.display()))?;

@@ -1,0 +1,40 @@
+# Every target sets up what it needs first; what takes more than two lines is in scripts/.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test build fmt lint docs fuzz generate
+
+BYTES ?= 1GiB
+FILE ?= target/generated-$(BYTES).ndjson
+FOR ?= 60
+
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## Check, inspect, restore as three nodes, export again: on a dump of this repository
+	@scripts/setup.sh build
+	@scripts/demo.sh
+
+test: ## Everything that CI checks: format, lints, documentation, licences, all tests
+	@scripts/setup.sh test
+	@scripts/test.sh
+
+build: ## The release binary, target/release/databend-metactl
+	@scripts/setup.sh build
+	cargo build --locked --release --package databend-metactl
+
+fmt: ## Format the code
+	cargo fmt --all
+
+lint: ## Lints only, without tests
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+docs: ## docs/findings.md from the catalogue, and the API documentation
+	UPDATE_DOCS=1 cargo test --quiet --package metadump-tests --test findings
+	cargo doc --workspace --no-deps
+
+fuzz: ## Fuzz every target, or one: make fuzz TARGET=check_dump FOR=60 (seconds)
+	@scripts/setup.sh fuzz
+	@scripts/fuzz.sh "$(FOR)" $(TARGET)
+
+generate: ## A large made-up dump: make generate BYTES=1GiB FILE=big.ndjson
+	cargo run --quiet --release --package metadump-tests --bin generate-dump -- --bytes $(BYTES) --output $(FILE)

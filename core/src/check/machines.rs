@@ -1,0 +1,161 @@
+//! The state machines of a dump: one, or in offline dumps up to V001 also trees that a snapshot
+//! has replaced and that were not dropped yet.
+
+use std::collections::BTreeMap;
+
+use super::cluster::ClusterCheck;
+use super::expire::ExpireCheck;
+use super::keys::KeysCheck;
+use super::log::LogCheck;
+use super::{Code, Findings, Place, Summary};
+use crate::record::{DataVersion, ExpireKey, LogId, Record, Tree};
+
+/// How many trees are told apart. A node has one, and one more while a snapshot is installed.
+const MOST_MACHINES: usize = 16;
+
+/// What is checked in one state machine.
+#[derive(Debug, Default)]
+pub(super) struct MachineCheck {
+    pub(super) keys: KeysCheck,
+    pub(super) expire: ExpireCheck,
+    pub(super) cluster: ClusterCheck,
+}
+
+impl MachineCheck {
+    /// A record of this state machine.
+    pub(super) fn record(&mut self, record: &Record<'_>, place: Place, findings: &mut Findings) {
+        match record {
+            Record::Sequences(sequence) => {
+                self.keys.sequence(&sequence.key, sequence.value, place, findings);
+            }
+            Record::StateMachineMeta(meta) => self.cluster.meta(meta, place, findings),
+            Record::Nodes(node) => self.cluster.node(node.key, &node.value, place, findings),
+            Record::Expire(entry) => {
+                self.expire.entry(entry.key, &entry.value.key, place, findings);
+            }
+            Record::GenericKV(kv) => {
+                self.keys.key(&kv.key, &kv.value, place, findings);
+                if let Some(time_ms) = kv.value.expire_ms() {
+                    let at = ExpireKey { time_ms, seq: kv.value.seq };
+                    self.expire.key(at, &kv.key, place, findings);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The checks of every state machine, by the number in the tree's name.
+#[derive(Debug, Default)]
+pub(super) struct Machines {
+    checks: BTreeMap<u64, MachineCheck>,
+    too_many: bool,
+}
+
+impl Machines {
+    /// The check for a record of a state machine; none in a tree that is one too many.
+    ///
+    /// A record in the wrong tree counts for the first state machine.
+    pub(super) fn of_tree(
+        &mut self,
+        tree: Tree,
+        version: DataVersion,
+        place: Place,
+        findings: &mut Findings,
+    ) -> Option<&mut MachineCheck> {
+        let number = match tree {
+            Tree::StateMachine(number) => number,
+            _ => self.checks.keys().next().copied().unwrap_or(0),
+        };
+        if !self.checks.contains_key(&number) {
+            if self.checks.len() == MOST_MACHINES {
+                if !self.too_many {
+                    self.too_many = true;
+                    let message = format_args!(
+                        "state_machine/{number} starts here, after {MOST_MACHINES} others"
+                    );
+                    findings.add(Code::SeveralStateMachines, place, message);
+                }
+                return None;
+            }
+            if version >= DataVersion::V002
+                && let Some(first) = self.checks.keys().next()
+            {
+                let message =
+                    format_args!("state_machine/{number} starts here, after state_machine/{first}");
+                findings.add(Code::SeveralStateMachines, place, message);
+            }
+        }
+        Some(self.checks.entry(number).or_default())
+    }
+
+    /// Takes the live state machine; the others count no longer.
+    ///
+    /// `named` is the number that the Raft state of V0 and V001 keeps for it; 0 if it keeps none.
+    pub(super) fn into_live(
+        mut self,
+        named: Option<(u64, Place)>,
+        version: DataVersion,
+        findings: &mut Findings,
+    ) -> Live {
+        let Some(first) = self.checks.keys().next().copied() else {
+            return Live::Absent;
+        };
+        let number = match named.filter(|_| version < DataVersion::V002) {
+            None => first,
+            Some((number, place)) => {
+                if !self.checks.contains_key(&number) {
+                    let trees: Vec<String> = self.checks.keys().map(u64::to_string).collect();
+                    let message = format_args!(
+                        "the live one is state_machine/{number}, the dump has state_machine/{}",
+                        trees.join(", state_machine/")
+                    );
+                    findings.add(Code::StateMachineMissing, place, message);
+                    return Live::Dead;
+                }
+                number
+            }
+        };
+        self.checks.remove(&number).map_or(Live::Absent, |check| Live::Here(Box::new(check)))
+    }
+}
+
+/// The state machine that a node would use.
+#[derive(Debug)]
+pub(super) enum Live {
+    /// It is in the dump.
+    Here(Box<MachineCheck>),
+    /// The dump only has others.
+    Dead,
+    /// The dump has none.
+    Absent,
+}
+
+impl Live {
+    pub(super) fn last_applied(&self) -> Option<LogId> {
+        match self {
+            Self::Here(check) => check.cluster.last_applied(),
+            Self::Dead | Self::Absent => None,
+        }
+    }
+
+    /// Checks the state machine as a whole, and the cluster that it makes with the log.
+    pub(super) fn finish(
+        self,
+        version: DataVersion,
+        log: &LogCheck,
+        summary: &mut Summary,
+        findings: &mut Findings,
+    ) {
+        match self {
+            Self::Here(check) => {
+                summary.expiring_keys = check.expire.expiring_keys();
+                check.keys.finish(version, summary, findings);
+                check.cluster.finish(version, log, summary, findings);
+                check.expire.finish(version, findings);
+            }
+            Self::Dead => {}
+            Self::Absent => ClusterCheck::absent(version, log, summary, findings),
+        }
+    }
+}

@@ -1,0 +1,315 @@
+//! The first reading: finds out what has to change.
+
+use std::collections::BTreeMap;
+
+use super::changes::Changes;
+use super::expire::{ExpirePlan, ExpirePlanner};
+use super::{ExpireIndex, Request, RewriteError, Rewriter};
+use crate::frame::Line;
+use crate::record::{
+    Cmd, DataVersion, ExpireKey, LogEntry, LogId, LogMetaValue, Node, NodeId, Payload,
+    RaftStateValue, Record, StateMachineValue, StoredMembership, Tree,
+};
+use crate::scan::ScannedLine;
+
+/// The names of the trees in a dump: test set-ups prefix them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct TreeNames {
+    pub(super) raft_state: String,
+    pub(super) raft_log: String,
+    pub(super) state_machine: String,
+}
+
+impl Default for TreeNames {
+    fn default() -> Self {
+        Self {
+            raft_state: "raft_state".to_owned(),
+            raft_log: "raft_log".to_owned(),
+            state_machine: "state_machine/0".to_owned(),
+        }
+    }
+}
+
+/// What the dump has, as far as a rewrite has to know.
+#[derive(Debug, Default)]
+struct Seen {
+    version: Option<DataVersion>,
+    node_id_line: bool,
+    purged_line: bool,
+    raft_lines: bool,
+    state_lines: bool,
+    membership_line: bool,
+    node_id: Option<NodeId>,
+    purged: Option<LogId>,
+    last_log: Option<LogId>,
+    entries: u64,
+    last_applied: Option<LogId>,
+    membership: Option<StoredMembership>,
+    nodes: BTreeMap<NodeId, Node>,
+    expire_lines: bool,
+}
+
+/// Sees every line of a dump and plans its rewrite.
+#[derive(Debug)]
+pub struct Planner {
+    request: Request,
+    seen: Seen,
+    names: TreeNames,
+    expire: ExpirePlanner,
+}
+
+impl Planner {
+    /// Starts planning what is asked.
+    pub fn new(request: Request) -> Self {
+        Self {
+            request,
+            seen: Seen::default(),
+            names: TreeNames::default(),
+            expire: ExpirePlanner::default(),
+        }
+    }
+
+    /// Takes note of the next line.
+    pub fn line(&mut self, line: &Line<'_>, scanned: &ScannedLine<'_>) {
+        let tree = scanned.tree();
+        let name = match tree {
+            Tree::RaftState => Some(&mut self.names.raft_state),
+            Tree::RaftLog => Some(&mut self.names.raft_log),
+            Tree::StateMachine(_) => Some(&mut self.names.state_machine),
+            Tree::Header | Tree::Other => None,
+        };
+        if let Some(name) = name
+            && *name != *scanned.tree_name
+        {
+            scanned.tree_name.as_str().clone_into(name);
+        }
+        let seen = &mut self.seen;
+        match tree {
+            Tree::RaftState | Tree::RaftLog => seen.raft_lines = true,
+            Tree::StateMachine(_) => seen.state_lines = true,
+            Tree::Header | Tree::Other => {}
+        }
+        match &scanned.record {
+            Record::DataHeader(header) => {
+                let version = header.value.data_version();
+                if tree == Tree::Header || seen.version.is_none() {
+                    seen.version = version;
+                }
+            }
+            Record::NodeId(id) => {
+                seen.node_id_line = true;
+                seen.node_id = *id;
+            }
+            Record::RaftStateKV(state) => {
+                if let RaftStateValue::NodeId(id) = state.value {
+                    seen.node_id_line = true;
+                    seen.node_id = Some(id);
+                }
+            }
+            Record::Purged(id) => {
+                seen.purged_line = true;
+                seen.purged = *id;
+            }
+            Record::LogMeta(meta) => {
+                let LogMetaValue::LogId(id) = meta.value;
+                seen.purged_line = true;
+                seen.purged = Some(id);
+            }
+            Record::LogEntry(entry) => seen.entry(entry),
+            Record::Logs(log) => seen.entry(&log.value),
+            Record::StateMachineMeta(meta) => match &meta.value {
+                StateMachineValue::LogId(id) => seen.last_applied = Some(*id),
+                StateMachineValue::Membership(membership) => {
+                    seen.membership_line = true;
+                    seen.membership = Some(membership.clone());
+                }
+                StateMachineValue::Bool(_) => {}
+            },
+            Record::Nodes(node) => {
+                seen.nodes.insert(node.key, node.value.clone());
+            }
+            Record::Expire(entry) => {
+                seen.expire_lines = true;
+                if self.request.expire == ExpireIndex::Repair {
+                    self.expire.entry(entry.key, &entry.value.key, line.number);
+                }
+            }
+            Record::GenericKV(kv) => {
+                if let (ExpireIndex::Repair, Some(time_ms)) =
+                    (self.request.expire, kv.value.expire_ms())
+                {
+                    self.expire.key(ExpireKey { time_ms, seq: kv.value.seq }, &kv.key);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Ends the first reading.
+    ///
+    /// # Errors
+    ///
+    /// When the dump is of a version that cannot be rewritten.
+    pub fn finish(self) -> Result<Plan, RewriteError> {
+        let version = self.seen.version.ok_or(RewriteError::NoVersion)?;
+        if version < DataVersion::V002 {
+            return Err(RewriteError::Version(version));
+        }
+        let mut plan = Plan {
+            version,
+            cluster: None,
+            names: self.names,
+            expire: match self.request.expire {
+                ExpireIndex::Repair => Some(self.expire.finish()),
+                ExpireIndex::Keep => None,
+            },
+            expire_lines: self.seen.expire_lines,
+            changes: Changes::default(),
+        };
+        if let Some(cluster) = self.request.cluster {
+            let seen = &self.seen;
+            let last = seen.last_applied.max(seen.last_log).max(seen.purged);
+            let behind = seen.last_applied.filter(|applied| {
+                let log = seen.last_log.map(|last| last.index);
+                let purged = seen.purged.map(|purged| purged.index);
+                log.max(purged).is_none_or(|reached| reached < applied.index)
+            });
+            let entries = cluster.log_entries(last);
+            if entries.is_empty() {
+                return Err(RewriteError::LogFull);
+            }
+            let nodes = cluster.nodes();
+            let membership =
+                StoredMembership { log_id: seen.last_applied, membership: cluster.membership() };
+            plan.changes = seen.changes(cluster.own_id(), &nodes, &membership, &entries, behind);
+            plan.cluster = Some(ClusterPlan {
+                own_id: cluster.own_id(),
+                purged: behind,
+                drop_log: behind.is_some(),
+                entries,
+                membership,
+                nodes,
+                missing: Missing {
+                    node_id: !seen.node_id_line,
+                    votes: !seen.raft_lines && version == DataVersion::V004,
+                    purged: !seen.purged_line,
+                    state: !seen.state_lines,
+                    membership: !seen.membership_line,
+                    nodes: seen.nodes.is_empty(),
+                },
+            });
+        }
+        Ok(plan)
+    }
+}
+
+impl Seen {
+    fn entry(&mut self, entry: &LogEntry<'_>) {
+        self.entries += 1;
+        self.last_log = self.last_log.max(Some(entry.log_id));
+    }
+
+    fn changes(
+        &self,
+        own_id: NodeId,
+        nodes: &BTreeMap<NodeId, Node>,
+        membership: &StoredMembership,
+        entries: &[LogEntry<'_>],
+        purged: Option<LogId>,
+    ) -> Changes {
+        let addresses = |nodes: &BTreeMap<NodeId, Node>| -> Vec<(NodeId, String)> {
+            nodes.iter().map(|(id, node)| (*id, node.endpoint.to_string())).collect()
+        };
+        let what = |entry: &LogEntry<'_>| match &entry.payload {
+            Payload::Normal(body) => match &body.cmd {
+                Cmd::AddNode(add) => format!("node {} at {}", add.node_id, add.node.endpoint),
+                cmd => cmd.name().to_owned(),
+            },
+            _ => "membership".to_owned(),
+        };
+        let missing = [
+            ("NodeId", self.node_id_line),
+            ("Purged", self.purged_line || purged.is_none()),
+            ("LastMembership", self.membership_line),
+        ];
+        Changes {
+            node_id: Some((self.node_id, own_id)),
+            membership: Some((
+                self.membership.as_ref().map(|stored| stored.membership.clone()),
+                membership.membership.clone(),
+            )),
+            nodes_removed: addresses(&self.nodes),
+            nodes_added: addresses(nodes),
+            entries_appended: entries.iter().map(|entry| (entry.log_id, what(entry))).collect(),
+            entries_dropped: if purged.is_some() { self.entries } else { 0 },
+            purged: purged.map(|purged| (self.purged, purged)),
+            lines_added: missing
+                .iter()
+                .filter(|(_, there)| !there)
+                .map(|(name, _)| *name)
+                .collect(),
+            expire: None,
+        }
+    }
+}
+
+/// Which lines the dump lacks and gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Missing {
+    pub(super) node_id: bool,
+    pub(super) votes: bool,
+    pub(super) purged: bool,
+    pub(super) state: bool,
+    pub(super) membership: bool,
+    pub(super) nodes: bool,
+}
+
+/// What a new cluster changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ClusterPlan {
+    pub(super) own_id: NodeId,
+    /// The purged position that is written, when the log does not reach the last applied entry.
+    pub(super) purged: Option<LogId>,
+    pub(super) drop_log: bool,
+    pub(super) entries: Vec<LogEntry<'static>>,
+    pub(super) membership: StoredMembership,
+    pub(super) nodes: BTreeMap<NodeId, Node>,
+    pub(super) missing: Missing,
+}
+
+/// What a rewrite does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    pub(super) version: DataVersion,
+    pub(super) cluster: Option<ClusterPlan>,
+    pub(super) names: TreeNames,
+    pub(super) expire: Option<ExpirePlan>,
+    pub(super) expire_lines: bool,
+    changes: Changes,
+}
+
+impl Plan {
+    /// Whether the keys have to be read once more before the rewrite: see [`Plan::learn`].
+    pub fn needs_keys(&self) -> bool {
+        self.expire.as_ref().is_some_and(ExpirePlan::needs_keys)
+    }
+
+    /// Takes note of the key in a line, when an entry of the expiry index for it is missing.
+    pub fn learn(&mut self, scanned: &ScannedLine<'_>) {
+        if let (Some(expire), Record::GenericKV(kv)) = (&mut self.expire, &scanned.record)
+            && let Some(time_ms) = kv.value.expire_ms()
+        {
+            expire.learn(ExpireKey { time_ms, seq: kv.value.seq }, &kv.key);
+        }
+    }
+
+    /// What changes.
+    pub fn changes(&self) -> Changes {
+        Changes { expire: self.expire.as_ref().map(ExpirePlan::changes), ..self.changes.clone() }
+    }
+
+    /// Starts the second reading.
+    pub fn rewriter(&self) -> Rewriter<'_> {
+        Rewriter::new(self)
+    }
+}

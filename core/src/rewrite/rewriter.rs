@@ -1,0 +1,269 @@
+//! The second reading: says for each line whether it stays and what goes in front of it.
+
+use super::RewriteError;
+use super::planner::{ClusterPlan, Plan};
+use crate::dump_line;
+use crate::frame::Line;
+use crate::record::{
+    DataVersion, ExpireKey, ExpireValue, Keyed, LogMetaKey, LogMetaValue, RaftStateKey,
+    RaftStateValue, Record, StateMachineKey, StateMachineValue, Tree,
+};
+use crate::scan::ScannedLine;
+
+/// What becomes of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disposition {
+    /// It stays, byte for byte.
+    Keep,
+    /// It is left out, or what was written in front of it replaces it.
+    Drop,
+}
+
+/// Applies a plan line by line.
+#[derive(Debug)]
+pub struct Rewriter<'p> {
+    plan: &'p Plan,
+    raft_state_written: bool,
+    log_ended: bool,
+    nodes_written: bool,
+    /// How many of the missing entries of the expiry index are written.
+    expire_written: usize,
+    expire_seen: bool,
+    unterminated: bool,
+}
+
+impl<'p> Rewriter<'p> {
+    pub(super) const fn new(plan: &'p Plan) -> Self {
+        Self {
+            plan,
+            raft_state_written: false,
+            log_ended: false,
+            nodes_written: false,
+            expire_written: 0,
+            expire_seen: false,
+            unterminated: false,
+        }
+    }
+
+    /// Appends what goes in front of a line to `out`, and says whether the line follows.
+    ///
+    /// # Errors
+    ///
+    /// When a record cannot be written.
+    pub fn line(
+        &mut self,
+        line: &Line<'_>,
+        scanned: &ScannedLine<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<Disposition, RewriteError> {
+        self.unterminated = !line.terminated;
+        let tree = scanned.tree();
+        let expire = self.expire(line.number, &scanned.record, out)?;
+        let Some(cluster) = &self.plan.cluster else {
+            return Ok(expire);
+        };
+        if tree != Tree::Header {
+            self.start_raft_state(cluster, out)?;
+        }
+        let is_log_entry = matches!(scanned.record, Record::LogEntry(_) | Record::Logs(_));
+        if matches!(tree, Tree::StateMachine(_)) || matches!(scanned.record, Record::LogMeta(_)) {
+            self.end_log(cluster, out)?;
+        }
+        let replaced = match &scanned.record {
+            Record::NodeId(id) if *id == Some(cluster.own_id) => return Ok(expire),
+            Record::NodeId(_) => {
+                self.put_node_id(cluster, out)?;
+                true
+            }
+            Record::RaftStateKV(state) if state.key == RaftStateKey::Id => {
+                self.put_node_id(cluster, out)?;
+                true
+            }
+            Record::Purged(_) | Record::LogMeta(_) => self.put_purged(cluster, out)?,
+            _ if is_log_entry => cluster.drop_log,
+            Record::StateMachineMeta(meta) if meta.key == StateMachineKey::LastMembership => {
+                self.put_membership(cluster, out)?;
+                if cluster.missing.nodes {
+                    self.put_nodes(cluster, out)?;
+                }
+                true
+            }
+            Record::Nodes(_) => {
+                self.put_nodes(cluster, out)?;
+                true
+            }
+            _ => return Ok(expire),
+        };
+        Ok(if replaced { Disposition::Drop } else { expire })
+    }
+
+    /// Appends what follows the last line to `out`.
+    ///
+    /// # Errors
+    ///
+    /// When a record cannot be written.
+    pub fn finish(mut self, out: &mut Vec<u8>) -> Result<(), RewriteError> {
+        let mut tail = Vec::new();
+        if let Some(cluster) = &self.plan.cluster {
+            self.start_raft_state(cluster, &mut tail)?;
+            self.end_log(cluster, &mut tail)?;
+            if cluster.missing.state {
+                let zero = Record::Sequences(Keyed { key: "generic-kv".into(), value: 0 });
+                put(&mut tail, &self.plan.names.state_machine, &zero)?;
+            }
+            if cluster.missing.membership {
+                self.put_membership(cluster, &mut tail)?;
+            }
+            self.put_nodes(cluster, &mut tail)?;
+        }
+        self.rest_of_expire(None, &mut tail)?;
+        if self.unterminated && !tail.is_empty() {
+            out.push(b'\n');
+        }
+        out.append(&mut tail);
+        Ok(())
+    }
+
+    /// The lines of the Raft state that a filtered dump lacks.
+    fn start_raft_state(
+        &mut self,
+        cluster: &ClusterPlan,
+        out: &mut Vec<u8>,
+    ) -> Result<(), RewriteError> {
+        if std::mem::replace(&mut self.raft_state_written, true) {
+            return Ok(());
+        }
+        if cluster.missing.node_id {
+            self.put_node_id(cluster, out)?;
+        }
+        if cluster.missing.votes {
+            let raft_log = &self.plan.names.raft_log;
+            put(out, raft_log, &Record::Vote(None))?;
+            put(out, raft_log, &Record::Committed(None))?;
+            put(out, raft_log, &Record::Purged(cluster.purged))?;
+        }
+        Ok(())
+    }
+
+    fn put_node_id(&self, cluster: &ClusterPlan, out: &mut Vec<u8>) -> Result<(), RewriteError> {
+        let names = &self.plan.names;
+        if self.plan.version == DataVersion::V004 {
+            return put(out, &names.raft_log, &Record::NodeId(Some(cluster.own_id)));
+        }
+        let value = RaftStateValue::NodeId(cluster.own_id);
+        let id = Record::RaftStateKV(Keyed { key: RaftStateKey::Id, value });
+        put(out, &names.raft_state, &id)
+    }
+
+    /// Writes the new purged position, if there is one.
+    fn put_purged(&self, cluster: &ClusterPlan, out: &mut Vec<u8>) -> Result<bool, RewriteError> {
+        let Some(purged) = cluster.purged else {
+            return Ok(false);
+        };
+        let record = if self.plan.version == DataVersion::V004 {
+            Record::Purged(Some(purged))
+        } else {
+            let value = LogMetaValue::LogId(purged);
+            Record::LogMeta(Keyed { key: LogMetaKey::LastPurged, value })
+        };
+        put(out, &self.plan.names.raft_log, &record)?;
+        Ok(true)
+    }
+
+    /// The entries that are appended, behind the last one of the dump.
+    fn end_log(&mut self, cluster: &ClusterPlan, out: &mut Vec<u8>) -> Result<(), RewriteError> {
+        if std::mem::replace(&mut self.log_ended, true) {
+            return Ok(());
+        }
+        let v004 = self.plan.version == DataVersion::V004;
+        let purged_is_due = cluster.missing.purged && !cluster.missing.votes;
+        if v004 && purged_is_due {
+            self.put_purged(cluster, out)?;
+        }
+        for entry in &cluster.entries {
+            let record = if v004 {
+                Record::LogEntry(entry.clone())
+            } else {
+                Record::Logs(Keyed { key: entry.log_id.index, value: entry.clone() })
+            };
+            put(out, &self.plan.names.raft_log, &record)?;
+        }
+        if !v004 && purged_is_due {
+            self.put_purged(cluster, out)?;
+        }
+        Ok(())
+    }
+
+    fn put_membership(&self, cluster: &ClusterPlan, out: &mut Vec<u8>) -> Result<(), RewriteError> {
+        let record = Record::StateMachineMeta(Keyed {
+            key: StateMachineKey::LastMembership,
+            value: StateMachineValue::Membership(cluster.membership.clone()),
+        });
+        put(out, &self.plan.names.state_machine, &record)
+    }
+
+    /// All node records, once.
+    fn put_nodes(&mut self, cluster: &ClusterPlan, out: &mut Vec<u8>) -> Result<(), RewriteError> {
+        if std::mem::replace(&mut self.nodes_written, true) {
+            return Ok(());
+        }
+        for (id, node) in &cluster.nodes {
+            let record = Record::Nodes(Keyed { key: *id, value: node.clone() });
+            put(out, &self.plan.names.state_machine, &record)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps or drops a line of the expiry index, with the missing ones at their places.
+    fn expire(
+        &mut self,
+        line: u64,
+        record: &Record<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<Disposition, RewriteError> {
+        let Some(plan) = &self.plan.expire else {
+            return Ok(Disposition::Keep);
+        };
+        if let Record::Expire(entry) = record {
+            self.expire_seen = true;
+            if plan.drops(line) {
+                return Ok(Disposition::Drop);
+            }
+            self.rest_of_expire(Some(entry.key), out)?;
+            return Ok(Disposition::Keep);
+        }
+        // The section ends; where there was none, it stands where the version's writers put it.
+        let before_keys = !self.plan.expire_lines && self.plan.version != DataVersion::V002;
+        if self.expire_seen || (before_keys && matches!(record, Record::GenericKV(_))) {
+            self.rest_of_expire(None, out)?;
+        }
+        Ok(Disposition::Keep)
+    }
+
+    /// Writes the missing entries that come before `end`, or all that are left.
+    fn rest_of_expire(
+        &mut self,
+        end: Option<ExpireKey>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), RewriteError> {
+        let Some(plan) = &self.plan.expire else {
+            return Ok(());
+        };
+        while let Some(missing) = plan.missing.get(self.expire_written)
+            && end.is_none_or(|end| missing.at < end)
+        {
+            let key = missing.key.as_deref().unwrap_or_default().into();
+            let value = ExpireValue { seq: missing.at.seq, key };
+            let record = Record::Expire(Keyed { key: missing.at, value });
+            put(out, &self.plan.names.state_machine, &record)?;
+            self.expire_written += 1;
+        }
+        Ok(())
+    }
+}
+
+fn put(out: &mut Vec<u8>, tree: &str, record: &Record<'_>) -> Result<(), RewriteError> {
+    dump_line::put(out, tree, record)?;
+    out.push(b'\n');
+    Ok(())
+}

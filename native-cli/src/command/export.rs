@@ -1,0 +1,56 @@
+//! `export`: write a dump of a stopped node's data directory.
+
+use anyhow::Result;
+use metadump::Report;
+use metadump::check::{Severity, Summary};
+
+use super::Outcome;
+use crate::args::Export;
+use crate::dump_writer::DumpWriter;
+use crate::progress::Progress;
+use crate::raft_dir::{Access, DirReader, RaftDir};
+use crate::report::{entries_to, plural};
+
+/// Runs the command.
+pub fn run(args: &Export, progress: &Progress) -> Result<Outcome> {
+    progress.phase("exporting");
+    let access = if args.live { Access::Live } else { Access::Stopped };
+    let dir = RaftDir::new(&args.raft_dir);
+    let reader = DirReader::open(&dir, access)?;
+    let mut dump = DumpWriter::create(args.db.as_deref())?;
+    reader.for_each_line(|line| {
+        progress.advance(line.len() as u64);
+        dump.write(line)
+    })?;
+    reader.assert_unchanged()?;
+    for warning in reader.warnings() {
+        progress.say(&format!("warning: {warning}"));
+    }
+    let report = dump.commit()?;
+    progress.finish();
+    tell(&report, progress);
+    Ok(Outcome::Done)
+}
+
+/// The one-line summary, and a word when the data itself has errors.
+pub fn tell(report: &Report, progress: &Progress) {
+    let errors = report.findings.count_of(Severity::Error);
+    if errors > 0 {
+        let finding = plural(errors, "error");
+        progress.say(&format!(
+            "warning: the data has {finding}; `databend-metactl validate` on the dump lists them"
+        ));
+    }
+    progress.say(&format!("exported {}", extent(&report.summary)));
+}
+
+/// `188 lines, 165,456 bytes, last applied T1-N1.80, log to T1-N1.95`
+pub fn extent(summary: &Summary) -> String {
+    format!(
+        "{}, {}, last applied {}, {}",
+        plural(summary.lines, "line"),
+        plural(summary.bytes, "byte"),
+        summary.last_applied.map_or("none".to_owned(), |id| id.to_string()),
+        entries_to(&summary.log),
+    )
+}

@@ -1,0 +1,212 @@
+//! `import`: restore a dump into a data directory.
+
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::SystemTime;
+
+use anyhow::Result;
+use metadump::check::{Code, Finding, Severity};
+use metadump::cluster::InitialCluster;
+use metadump::rewrite::Request;
+use metadump::scan::scan_line;
+use metadump::{Checker, Report};
+
+use super::plan::{Planned, Reading};
+use super::{Outcome, export, new_cluster};
+use crate::args::Import;
+use crate::dump_writer::now_ms;
+use crate::failure::WithHelp;
+use crate::input::Source;
+use crate::manifest::{Expected, Requirement};
+use crate::progress::Progress;
+use crate::raft_dir::{DirReader, DirWriter, OldData, RaftDir, Recovered, ServersOut, Staging};
+use crate::report::{plural, print_findings, printable};
+use crate::style::Style;
+
+/// Runs the command.
+pub fn run(args: &Import, progress: &Progress) -> Result<Outcome> {
+    let cluster = new_cluster(&args.cluster)?;
+    let dir = RaftDir::new(&args.raft_dir);
+    let source = Source::from_arg(args.db.as_deref());
+    if args.dry_run {
+        return plan(args, &source, cluster, &dir, progress);
+    }
+    // The dump is opened before anything is created: a wrong name costs nothing.
+    source.probe()?;
+    let _servers_out = keep_servers_out(&dir)?;
+    let (staging, recovered) = Staging::create(&dir)?;
+    if let Some(recovered) = recovered {
+        progress.say(match recovered {
+            Recovered::RolledBack => {
+                "note: an earlier import was interrupted before it replaced anything; its partial \
+                 files were removed"
+            }
+            Recovered::Finished => {
+                "note: an earlier import was interrupted after it had replaced the data; the old \
+                 data was cleaned up"
+            }
+        });
+    }
+    progress.phase("importing");
+    let mut writer = DirWriter::create(&staging.df_meta(), staging.scratch())?;
+    let mut failed = None;
+    let report = read(args, &source, progress, |tree, record| {
+        // The first record that cannot be written ends the writing; the check goes on.
+        if failed.is_none() {
+            failed = writer.record(tree, record).err();
+        }
+    })?;
+    refuse(args, &source, &report, cluster.is_some())?;
+    if let Some(error) = failed {
+        return Err(error).help("the directory keeps its old data");
+    }
+    if cluster.is_none() && writer.node_id().is_none() && !accepts(args, Code::NodeIdNull) {
+        return Err(anyhow::anyhow!("the dump does not say which node it is from"))
+            .help("restore it as a new cluster, with --id and --initial-cluster");
+    }
+    let written = writer.finish(cluster.as_ref(), now_ms())?;
+    progress.phase("verifying");
+    let read_back = DirReader::of_df_meta(&staging.df_meta())?.fingerprint()?;
+    if read_back != written {
+        anyhow::bail!(
+            "what was written cannot be read back; {} is unchanged",
+            dir.root().display()
+        );
+    }
+    let old = if args.keep_old { OldData::KeptAs(dated_name()) } else { OldData::Removed };
+    let had_old = dir.root().join("df_meta").exists();
+    staging.exchange(old.clone())?;
+    progress.finish();
+    if let (OldData::KeptAs(name), true) = (&old, had_old) {
+        progress.say(&format!("the old data is kept in {}", dir.root().join(name).display()));
+    }
+    progress.say(&format!(
+        "imported {} into {}{}",
+        export::extent(&report.summary),
+        dir.root().display(),
+        cluster.map_or(String::new(), |cluster| format!(
+            " as node {} of {}",
+            cluster.own_id(),
+            plural(cluster.nodes().len() as u64, "node")
+        ))
+    ));
+    Ok(Outcome::Done)
+}
+
+/// Refuses a directory whose server runs, and keeps servers from starting on it meanwhile.
+fn keep_servers_out(dir: &RaftDir) -> Result<ServersOut> {
+    match ServersOut::take(dir)? {
+        Ok(taken) => Ok(taken),
+        Err(lock) => Err(running(dir, &lock)),
+    }
+}
+
+fn running(dir: &RaftDir, lock: &Path) -> anyhow::Error {
+    let failure: Result<()> = Err(anyhow::anyhow!(
+        "a server is running on {} (it holds {})",
+        dir.root().display(),
+        lock.display()
+    ))
+    .help("stop the server first; an import under it would lose what it has acknowledged");
+    failure.err().unwrap_or_else(|| anyhow::anyhow!("a server is running"))
+}
+
+/// Reads, checks and hands on every record of the dump.
+fn read(
+    args: &Import,
+    source: &Source,
+    progress: &Progress,
+    mut each: impl FnMut(metadump::record::Tree, &metadump::record::Record<'_>),
+) -> Result<Report> {
+    let mut checker = Checker::default();
+    let mut expected = Expected::beside(source, Requirement::of_flag(args.require_manifest));
+    source.for_each_line(progress, |line| {
+        let scanned = scan_line(line.bytes);
+        checker.scanned(&line, &scanned);
+        expected.line(&line, scanned.as_ref().ok());
+        if let Ok(scanned) = &scanned {
+            each(scanned.tree(), &scanned.record);
+        }
+        Ok(())
+    })?;
+    Ok(expected.finish(checker))
+}
+
+fn accepts(args: &Import, code: Code) -> bool {
+    args.accept.contains(&code)
+}
+
+/// The errors that keep the dump from being restored.
+fn objections<'a>(args: &Import, report: &'a Report, new_cluster: bool) -> Vec<&'a Finding> {
+    let stands = |finding: &&Finding| {
+        finding.severity() == Severity::Error
+            && !accepts(args, finding.code)
+            && !(new_cluster && finding.code.is_cured_by_new_cluster())
+    };
+    report.findings.kept().iter().filter(stands).collect()
+}
+
+fn refuse(args: &Import, source: &Source, report: &Report, new_cluster: bool) -> Result<()> {
+    let objections = objections(args, report, new_cluster);
+    let Some(first) = objections.first() else {
+        return Ok(());
+    };
+    print_findings(&mut std::io::stderr().lock(), &source.name(), report, Style::Plain)?;
+    let codes: BTreeSet<&str> = objections.iter().map(|finding| finding.code.name()).collect();
+    let codes: Vec<&str> = codes.into_iter().collect();
+    Err(anyhow::anyhow!("{} is not imported: {}", source.name(), first.message)).help(format!(
+        "{} keeps its data; to import all the same, --accept {}",
+        args.raft_dir.display(),
+        codes.join(" --accept ")
+    ))
+}
+
+/// `--dry-run`: says what an import would do.
+fn plan(
+    args: &Import,
+    source: &Source,
+    cluster: Option<InitialCluster>,
+    dir: &RaftDir,
+    progress: &Progress,
+) -> Result<Outcome> {
+    let reading = Reading::of(source, progress)?;
+    let new_cluster = cluster.is_some();
+    let request = Request { cluster, ..Request::default() };
+    let planned = Planned::new(&reading, request, progress)?;
+    let mut out = io::stdout().lock();
+    let shown = dir.root().display();
+    let summary = &planned.report.summary;
+    writeln!(out, "{shown} would hold, as data version V004:")?;
+    writeln!(out, "  {}", export::extent(summary))?;
+    writeln!(out, "  {} keys", crate::report::grouped(summary.keys))?;
+    if let Some(old) = dir.describe() {
+        let fate = if args.keep_old { "kept in a dated directory beside it" } else { "removed" };
+        writeln!(out, "what it holds now ({old}) would be {fate}")?;
+    }
+    writeln!(out)?;
+    planned.print_changes(&reading, &mut out, progress)?;
+    let lost: Vec<_> = planned.report.findings.kept().iter().filter(is_lost).collect();
+    for finding in &lost {
+        let line = finding.place.map_or(0, |place| place.line);
+        writeln!(out, "lost: line {line}: {}", printable(&finding.message))?;
+    }
+    let objections = objections(args, &planned.report, new_cluster);
+    for finding in &objections {
+        writeln!(out, "refused: [{}] {}", finding.code, printable(&finding.message))?;
+    }
+    out.flush()?;
+    Ok(if objections.is_empty() { Outcome::Done } else { Outcome::Findings })
+}
+
+/// Whether a finding is about something that does not come through an import.
+fn is_lost(finding: &&Finding) -> bool {
+    matches!(finding.code, Code::UnknownMember | Code::LogBelowPurgedSkipped)
+}
+
+/// `metadump-old-20261123T124900Z`
+fn dated_name() -> String {
+    let seconds =
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    format!("metadump-old-{}", crate::report::compact_time(seconds))
+}

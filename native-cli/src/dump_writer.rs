@@ -1,0 +1,97 @@
+//! Writes a dump that is checked and described while it is written.
+
+use std::io::Write;
+use std::path::Path;
+use std::time::SystemTime;
+
+use anyhow::{Context, Result};
+use metadump::manifest::{Manifest, ManifestBuilder};
+use metadump::scan::scan_line;
+use metadump::{Checker, Line, LineFramer, Report};
+
+use crate::failure::WithHelp;
+use crate::output::{Output, write_whole};
+
+/// Takes the bytes of a dump in pieces of any size.
+pub struct DumpWriter {
+    output: Output,
+    framer: LineFramer,
+    described: Described,
+}
+
+/// What the manifest and the summary are made from.
+#[derive(Default)]
+struct Described {
+    checker: Checker,
+    manifest: ManifestBuilder,
+}
+
+impl Described {
+    fn line(&mut self, line: &Line<'_>) {
+        let scanned = scan_line(line.bytes);
+        self.checker.scanned(line, &scanned);
+        self.manifest.line(line, scanned.as_ref().ok());
+    }
+}
+
+impl DumpWriter {
+    /// Opens the output; `-` and none are stdout.
+    pub fn create(path: Option<&Path>) -> Result<Self> {
+        Ok(Self {
+            output: Output::from_arg(path)?,
+            framer: LineFramer::default(),
+            described: Described::default(),
+        })
+    }
+
+    /// Writes the next bytes.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        let described = &mut self.described;
+        self.framer.feed(bytes, |line| -> Result<()> {
+            described.line(&line);
+            Ok(())
+        })?;
+        self.output.write_all(bytes).with_context(|| {
+            let name = self.output.path().map(|path| path.display().to_string());
+            format!("cannot write {}", name.as_deref().unwrap_or("stdout"))
+        })
+    }
+
+    /// Gives the dump its name and writes the manifest beside it.
+    ///
+    /// An older manifest goes first, so that at no time a dump stands beside a manifest of
+    /// another one.
+    pub fn commit(self) -> Result<Report> {
+        let Self { output, framer, mut described } = self;
+        framer.finish(|line| -> Result<()> {
+            described.line(&line);
+            Ok(())
+        })?;
+        let report = described.checker.finish();
+        let Some(path) = output.path().map(Path::to_owned) else {
+            output.commit()?;
+            return Ok(report);
+        };
+        let manifest_path = Manifest::path_of(&path);
+        match std::fs::remove_file(&manifest_path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                let shown = manifest_path.display();
+                return Err(error).with_context(|| format!("cannot replace {shown}"));
+            }
+            _ => {}
+        }
+        output.commit()?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let by = format!("databend-metactl {}", env!("CARGO_PKG_VERSION"));
+        let manifest = described.manifest.finish(&name, &report.summary, by, now_ms());
+        write_whole(&manifest_path, manifest.to_json()?.as_bytes())
+            .help("the dump itself is complete; export again to get its manifest")?;
+        Ok(report)
+    }
+}
+
+/// The clock, milliseconds since 1970.
+pub fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,94 @@
+//! The manifest that is expected beside a dump, and whether the dump is the one it describes.
+
+use std::fs;
+use std::io;
+
+use metadump::check::Code;
+use metadump::manifest::{Manifest, ManifestBuilder};
+use metadump::scan::ScannedLine;
+use metadump::{Checker, Line, Report};
+
+use crate::input::Source;
+
+/// Whether a dump may come without its manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Requirement {
+    /// It may; that its completeness can't be proven is a note.
+    Optional,
+    /// It may not.
+    Required,
+}
+
+impl Requirement {
+    /// As `--require-manifest` says.
+    pub const fn of_flag(required: bool) -> Self {
+        if required { Self::Required } else { Self::Optional }
+    }
+}
+
+/// What stands beside a dump.
+enum Beside {
+    Manifest(Box<Manifest>),
+    Unreadable(String),
+    Nothing,
+}
+
+/// Holds a dump against its manifest while it is read.
+pub struct Expected {
+    beside: Beside,
+    requirement: Requirement,
+    measured: ManifestBuilder,
+}
+
+impl Expected {
+    /// Reads the manifest beside a dump; stdin has none.
+    pub fn beside(source: &Source, requirement: Requirement) -> Self {
+        let beside = match source {
+            Source::Stdin => Beside::Nothing,
+            Source::File(path) => {
+                let path = Manifest::path_of(path);
+                match fs::read(&path) {
+                    Ok(json) => match Manifest::parse(&json) {
+                        Ok(manifest) => Beside::Manifest(Box::new(manifest)),
+                        Err(error) => Beside::Unreadable(format!("{}: {error}", path.display())),
+                    },
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => Beside::Nothing,
+                    Err(error) => Beside::Unreadable(format!("{}: {error}", path.display())),
+                }
+            }
+        };
+        Self { beside, requirement, measured: ManifestBuilder::default() }
+    }
+
+    /// Adds the next line of the dump.
+    pub fn line(&mut self, line: &Line<'_>, scanned: Option<&ScannedLine<'_>>) {
+        // Hashing costs as much as checking: only when there is something to compare with.
+        if matches!(self.beside, Beside::Manifest(_)) {
+            self.measured.line(line, scanned);
+        }
+    }
+
+    /// Ends the dump: the report of `checker` with what the manifest adds to it.
+    pub fn finish(self, mut checker: Checker) -> Report {
+        match self.beside {
+            Beside::Manifest(manifest) => {
+                for difference in manifest.differences(&self.measured.measured()) {
+                    checker.add(Code::ManifestMismatch, None, difference);
+                }
+            }
+            Beside::Unreadable(message) => {
+                checker.add(Code::ManifestUnreadable, None, message);
+            }
+            Beside::Nothing => {
+                let (code, message) = match self.requirement {
+                    Requirement::Required => (Code::ManifestMissing, "no manifest beside the dump"),
+                    Requirement::Optional => {
+                        (Code::CompletenessUnproven, "completeness can't be proven")
+                    }
+                };
+                checker.add(code, None, message.to_owned());
+            }
+        }
+        checker.finish()
+    }
+}

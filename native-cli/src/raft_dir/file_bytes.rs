@@ -1,0 +1,39 @@
+//! A file that is read at any place.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use metadump::read_at::{ReadAt, ReadError};
+
+/// An open file and its length when it was opened.
+#[derive(Debug)]
+pub struct FileBytes {
+    file: File,
+    size_bytes: u64,
+}
+
+impl FileBytes {
+    /// Opens a file for reading.
+    pub fn open(path: &Path) -> Result<Self> {
+        let context = || format!("cannot open {}", path.display());
+        let file = File::open(path).with_context(context)?;
+        let size_bytes = file.metadata().with_context(context)?.len();
+        Ok(Self { file, size_bytes })
+    }
+}
+
+impl ReadAt for FileBytes {
+    fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    fn read_at(&self, offset_bytes: u64, out: &mut [u8]) -> Result<(), ReadError> {
+        self.file.read_exact_at(out, offset_bytes).map_err(|error| ReadError {
+            offset_bytes,
+            len_bytes: out.len() as u64,
+            reason: error.to_string(),
+        })
+    }
+}

@@ -1,0 +1,132 @@
+//! The chunk files of a log that is being written.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use metadump::record::{LogEntry, LogId, NodeId, Vote};
+use metadump::wal::{ChunkId, ChunkLimits, WalWriteError, WalWriter};
+
+use super::fingerprint::Fingerprint;
+
+/// How many bytes wait before they are written.
+const WRITE_BYTES: u64 = 1 << 20;
+
+/// Writes the log chunk by chunk.
+#[derive(Debug)]
+pub struct LogFiles {
+    dir: PathBuf,
+    wal: WalWriter,
+    entries: u64,
+    open: Option<(ChunkId, File)>,
+    fingerprint: Fingerprint,
+}
+
+impl LogFiles {
+    /// Creates the lock file in `dir` and starts the first chunk.
+    pub fn create(dir: &Path) -> Result<Self> {
+        create(&dir.join("LOCK"))?;
+        Ok(Self {
+            dir: dir.to_owned(),
+            wal: WalWriter::new(ChunkLimits::default())?,
+            entries: 0,
+            open: None,
+            fingerprint: Fingerprint::default(),
+        })
+    }
+
+    /// The last entry, or the purged position when it is beyond.
+    pub const fn last(&self) -> Option<LogId> {
+        self.wal.state().last
+    }
+
+    /// How far the log is purged.
+    pub const fn purged(&self) -> Option<LogId> {
+        self.wal.state().purged
+    }
+
+    /// Whether no entry was appended.
+    pub const fn is_empty(&self) -> bool {
+        self.entries == 0
+    }
+
+    /// Writes the node's id.
+    pub fn save_node_id(&mut self, id: Option<NodeId>) -> Result<()> {
+        self.record(|wal| wal.save_node_id(id))
+    }
+
+    /// Writes a vote.
+    pub fn save_vote(&mut self, vote: Vote) -> Result<()> {
+        self.record(|wal| wal.save_vote(vote))
+    }
+
+    /// Writes how far the log is purged.
+    pub fn purge(&mut self, upto: LogId) -> Result<()> {
+        self.record(|wal| wal.purge(upto))
+    }
+
+    /// Writes an entry.
+    pub fn append(&mut self, entry: &LogEntry<'_>) -> Result<()> {
+        self.entries += 1;
+        self.record(|wal| wal.append(entry))
+    }
+
+    /// Says how far the log will be committed.
+    pub const fn announce_committed(&mut self, committed: Option<LogId>) {
+        self.wal.announce_committed(committed);
+    }
+
+    /// Writes how far the log is committed, never beyond its end.
+    pub fn commit(&mut self, committed: Option<LogId>) -> Result<()> {
+        let Some(committed) = committed.min(self.last()) else {
+            return Ok(());
+        };
+        self.record(|wal| wal.commit(committed))
+    }
+
+    fn record(
+        &mut self,
+        write: impl FnOnce(&mut WalWriter) -> Result<(), WalWriteError>,
+    ) -> Result<()> {
+        write(&mut self.wal)?;
+        if self.wal.buffered_bytes() >= WRITE_BYTES { self.write_out() } else { Ok(()) }
+    }
+
+    fn write_out(&mut self) -> Result<()> {
+        let Self { dir, wal, open, fingerprint, .. } = self;
+        wal.drain(|chunk, bytes| -> Result<()> {
+            fingerprint.add_bytes(bytes);
+            let mut file = match open.take() {
+                Some((current, file)) if current == chunk => file,
+                full => {
+                    if let Some((_, file)) = full {
+                        sync(&file)?;
+                    }
+                    create(&dir.join(chunk.file_name()))?
+                }
+            };
+            file.write_all(bytes).context("cannot write the log")?;
+            *open = Some((chunk, file));
+            Ok(())
+        })
+    }
+
+    /// Writes what waits and syncs; gives the fingerprint of all chunks.
+    pub fn finish(mut self) -> Result<Fingerprint> {
+        self.write_out()?;
+        if let Some((_, file)) = &self.open {
+            sync(file)?;
+        }
+        Ok(self.fingerprint)
+    }
+}
+
+fn sync(file: &File) -> Result<()> {
+    file.sync_all().context("cannot sync the log")
+}
+
+fn create(path: &Path) -> Result<File> {
+    let file = OpenOptions::new().write(true).create_new(true).open(path);
+    file.with_context(|| format!("cannot create {}", path.display()))
+}

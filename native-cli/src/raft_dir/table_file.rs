@@ -1,0 +1,215 @@
+//! The snapshot file that is being written; sorts what does not come in order.
+//!
+//! Dumps of V003 and V004 are in the table's order, so their entries go straight into the file.
+//! V002 servers write the keys before the expiry index, which belongs in front of them: what
+//! comes too late is spilled, and merged in at the end. Only the keys of what was spilled and
+//! their places are in memory.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufWriter, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use metadump::dump_line;
+use metadump::record::{Keyed, Record};
+use metadump::rotbl::{BLOCK_KEYS, RotblReader, RotblWriter, SnapshotId, SysData, TableEntry};
+use metadump::scan::scan_line;
+
+use super::file_bytes::FileBytes;
+use super::fingerprint::Fingerprint;
+
+/// How many bytes wait before they are written.
+const WRITE_BYTES: usize = 1 << 20;
+
+/// Writes the table.
+#[derive(Debug)]
+pub struct TableFile {
+    dir: PathBuf,
+    scratch: PathBuf,
+    table: Table,
+    last_key: String,
+    spill: Option<Spill>,
+}
+
+impl TableFile {
+    /// Creates the file in `dir`; `scratch` is for what has to be sorted.
+    pub fn create(dir: &Path, scratch: &Path) -> Result<Self> {
+        Ok(Self {
+            dir: dir.to_owned(),
+            scratch: scratch.to_owned(),
+            table: Table::create(dir.join("unfinished"))?,
+            last_key: String::new(),
+            spill: None,
+        })
+    }
+
+    /// Adds an entry.
+    pub fn add(&mut self, entry: &TableEntry<'_>) -> Result<()> {
+        let key = entry.row_key();
+        if key > self.last_key {
+            self.last_key = key;
+            return self.table.push(entry);
+        }
+        let spill = match &mut self.spill {
+            Some(spill) => spill,
+            empty => empty.insert(Spill::create(self.scratch.join("unsorted"))?),
+        };
+        spill.add(key, entry)
+    }
+
+    /// Completes the file under its name and syncs it; gives the fingerprint of the entries.
+    pub fn finish(self, sys_data: SysData, count: KeyCounts, id: &SnapshotId) -> Result<Finished> {
+        let path = self.dir.join(id.file_name());
+        let Some(spill) = self.spill else {
+            return self.table.finish(sys_data, count, &path);
+        };
+        let sorted = self.dir.join("sorted");
+        self.table.finish(SysData::default(), KeyCounts::Omitted, &sorted)?;
+        let merged = merge(&sorted, spill, Table::create(self.dir.join("unfinished"))?)?;
+        fs::remove_file(&sorted).context("cannot remove what was merged")?;
+        merged.finish(sys_data, count, &path)
+    }
+}
+
+/// Whether the snapshot says how many keys of each kind it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyCounts {
+    /// As snapshots of servers do.
+    Written,
+    /// As snapshots of a plain import do.
+    Omitted,
+}
+
+/// A snapshot that is complete and on disk.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finished {
+    /// What its entries were.
+    pub fingerprint: Fingerprint,
+    /// What it says beside them.
+    pub sys_data: SysData,
+}
+
+/// Merges a sorted table and what was spilled into `merged`.
+fn merge(sorted: &Path, spill: Spill, mut merged: Table) -> Result<Table> {
+    let sorted = RotblReader::open(FileBytes::open(sorted)?)?;
+    let mut spilled = spill.into_sorted()?.peekable();
+    sorted.for_each(|entry| -> Result<()> {
+        let key = entry.row_key();
+        while let Some(item) = spilled.next_if(|item| item.as_ref().is_ok_and(|(k, _)| **k <= *key))
+        {
+            push_line(&mut merged, &item?.1)?;
+        }
+        merged.push(&entry)
+    })?;
+    for item in spilled {
+        push_line(&mut merged, &item?.1)?;
+    }
+    Ok(merged)
+}
+
+fn push_line(table: &mut Table, line: &[u8]) -> Result<()> {
+    let entry = match scan_line(line)?.record {
+        Record::Expire(Keyed { key, value }) => TableEntry::Expire(key, value),
+        Record::GenericKV(Keyed { key, value }) => TableEntry::GenericKV(key, value),
+        other => anyhow::bail!("a {} among what was sorted", other.kind()),
+    };
+    table.push(&entry)
+}
+
+/// A snapshot file in the making.
+#[derive(Debug)]
+struct Table {
+    path: PathBuf,
+    file: File,
+    writer: RotblWriter,
+    bytes: Vec<u8>,
+    fingerprint: Fingerprint,
+}
+
+impl Table {
+    fn create(path: PathBuf) -> Result<Self> {
+        let file = OpenOptions::new().write(true).create_new(true).open(&path);
+        let file = file.with_context(|| format!("cannot create {}", path.display()))?;
+        let mut bytes = Vec::new();
+        let writer = RotblWriter::new(BLOCK_KEYS, &mut bytes);
+        Ok(Self { path, file, writer, bytes, fingerprint: Fingerprint::default() })
+    }
+
+    fn push(&mut self, entry: &TableEntry<'_>) -> Result<()> {
+        self.writer.push(entry, &mut self.bytes)?;
+        self.fingerprint.add_entry(entry);
+        if self.bytes.len() >= WRITE_BYTES {
+            self.file.write_all(&self.bytes).context("cannot write the snapshot")?;
+            self.bytes.clear();
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, mut sys_data: SysData, count: KeyCounts, path: &Path) -> Result<Finished> {
+        if count == KeyCounts::Written {
+            sys_data.key_counts = self.writer.key_counts().clone();
+        } else {
+            sys_data.key_counts = BTreeMap::new();
+        }
+        self.writer.finish(&sys_data, &mut self.bytes)?;
+        self.file.write_all(&self.bytes).context("cannot write the snapshot")?;
+        self.file.sync_all().context("cannot sync the snapshot")?;
+        fs::rename(&self.path, path)
+            .with_context(|| format!("cannot name the snapshot {}", path.display()))?;
+        Ok(Finished { fingerprint: self.fingerprint, sys_data })
+    }
+}
+
+/// Entries that came too late, as lines in a file; their keys and places in memory.
+#[derive(Debug)]
+struct Spill {
+    path: PathBuf,
+    file: BufWriter<File>,
+    end_bytes: u64,
+    places: Vec<Spilled>,
+    line: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Spilled {
+    key: Box<str>,
+    offset_bytes: u64,
+    len_bytes: usize,
+}
+
+impl Spill {
+    fn create(path: PathBuf) -> Result<Self> {
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
+        let file = file.with_context(|| format!("cannot create {}", path.display()))?;
+        let file = BufWriter::new(file);
+        Ok(Self { path, file, end_bytes: 0, places: Vec::new(), line: Vec::new() })
+    }
+
+    fn add(&mut self, key: String, entry: &TableEntry<'_>) -> Result<()> {
+        let record = match entry.clone() {
+            TableEntry::Expire(key, value) => Record::Expire(Keyed { key, value }),
+            TableEntry::GenericKV(key, value) => Record::GenericKV(Keyed { key, value }),
+        };
+        self.line.clear();
+        dump_line::put(&mut self.line, "state_machine/0", &record)?;
+        self.file.write_all(&self.line).context("cannot write what has to be sorted")?;
+        let (offset_bytes, len_bytes) = (self.end_bytes, self.line.len());
+        self.places.push(Spilled { key: key.into(), offset_bytes, len_bytes });
+        self.end_bytes += len_bytes as u64;
+        Ok(())
+    }
+
+    fn into_sorted(mut self) -> Result<impl Iterator<Item = Result<(Box<str>, Vec<u8>)>>> {
+        let file = self.file.into_inner().context("cannot write what has to be sorted")?;
+        fs::remove_file(&self.path).context("cannot remove what has been sorted")?;
+        self.places.sort_by(|one, other| one.key.cmp(&other.key));
+        Ok(self.places.into_iter().map(move |place| {
+            let mut line = vec![0; place.len_bytes];
+            file.read_exact_at(&mut line, place.offset_bytes)
+                .context("cannot read what was sorted")?;
+            Ok((place.key, line))
+        }))
+    }
+}

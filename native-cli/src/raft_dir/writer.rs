@@ -1,0 +1,216 @@
+//! Writes the records of a dump as the files of a V004 data directory.
+//!
+//! The records go in as they stand in the dump, of any version from V002 on; the state of the
+//! directory is complete, and on disk, when [`DirWriter::finish`] returns.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use metadump::cluster::InitialCluster;
+use metadump::record::{
+    DataHeader, DataVersion, LogEntry, LogId, LogMetaValue, Node, NodeId, RaftStateValue, Record,
+    StateMachineValue, StoredMembership, Tree,
+};
+use metadump::rotbl::{SnapshotId, SysData, TableEntry};
+
+use super::fingerprint::Fingerprint;
+use super::layout::VERSION;
+use super::log_files::LogFiles;
+use super::table_file::{Finished, KeyCounts, TableFile};
+use crate::output::write_whole;
+
+/// What was written, to hold against what is read back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Written {
+    /// The log's files.
+    pub log: Fingerprint,
+    /// The snapshot.
+    pub snapshot: Finished,
+}
+
+/// Writes a data directory record by record.
+#[derive(Debug)]
+pub struct DirWriter {
+    df_meta: PathBuf,
+    log: LogFiles,
+    table: TableFile,
+    node_id: Option<NodeId>,
+    committed: Option<LogId>,
+    last_applied: Option<LogId>,
+    last_membership: StoredMembership,
+    nodes: BTreeMap<NodeId, Node>,
+    sequence: u64,
+}
+
+impl DirWriter {
+    /// Creates the files in an empty `df_meta`; `scratch` is for what is only needed meanwhile.
+    pub fn create(df_meta: &Path, scratch: &Path) -> Result<Self> {
+        let v004 = df_meta.join("V004");
+        let (log, snapshot) = (v004.join("log"), v004.join("snapshot"));
+        for dir in [&v004, &log, &snapshot] {
+            fs::create_dir(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+        }
+        Ok(Self {
+            df_meta: df_meta.to_owned(),
+            log: LogFiles::create(&log)?,
+            table: TableFile::create(&snapshot, scratch)?,
+            node_id: None,
+            committed: None,
+            last_applied: None,
+            last_membership: StoredMembership::default(),
+            nodes: BTreeMap::new(),
+            sequence: 0,
+        })
+    }
+
+    /// Writes one record of the dump.
+    ///
+    /// # Errors
+    ///
+    /// When the log would have a gap or go back, or a record is of a kind that cannot be
+    /// restored.
+    pub fn record(&mut self, tree: Tree, record: &Record<'_>) -> Result<()> {
+        match record {
+            // V002 snapshots have a header of their own; the directory gets a new one.
+            Record::DataHeader(_) => Ok(()),
+            Record::NodeId(id) => self.set_node_id(*id),
+            Record::Vote(vote) => vote.map_or(Ok(()), |vote| self.log.save_vote(vote)),
+            Record::Committed(id) => self.set_committed(*id),
+            Record::Purged(id) => id.map_or(Ok(()), |id| self.log.purge(id)),
+            Record::LogEntry(entry) => self.append(entry),
+            Record::Logs(log) => self.append(&log.value),
+            Record::LogMeta(meta) => {
+                let LogMetaValue::LogId(id) = meta.value;
+                self.log.purge(id)
+            }
+            Record::RaftStateKV(state) => match state.value {
+                RaftStateValue::NodeId(id) => self.set_node_id(Some(id)),
+                RaftStateValue::HardState(vote) => self.log.save_vote(vote),
+                RaftStateValue::Committed(id) => self.set_committed(id),
+                // The number of a sled tree: V004 has none.
+                RaftStateValue::StateMachineId(..) => Ok(()),
+            },
+            Record::Sequences(sequence) => {
+                if sequence.key.as_str() == "generic-kv" {
+                    self.sequence = sequence.value;
+                }
+                Ok(())
+            }
+            Record::StateMachineMeta(meta) => {
+                match &meta.value {
+                    StateMachineValue::LogId(id) => self.last_applied = Some(*id),
+                    StateMachineValue::Membership(stored) => {
+                        self.last_membership = stored.clone();
+                    }
+                    // Whether the store was initialised: always true, and gone since V002.
+                    StateMachineValue::Bool(_) => {}
+                }
+                Ok(())
+            }
+            Record::Nodes(node) => {
+                self.nodes.insert(node.key, node.value.clone());
+                Ok(())
+            }
+            Record::Expire(entry) => {
+                self.table.add(&TableEntry::Expire(entry.key, entry.value.clone()))
+            }
+            Record::GenericKV(kv) => {
+                self.table.add(&TableEntry::GenericKV(kv.key.clone(), kv.value.clone()))
+            }
+            // A cache of replies for clients that sent transaction ids; none ever did.
+            Record::ClientLastResps(_) | Record::MetaSrvAddrs(_) => Ok(()),
+            Record::Databases(_)
+            | Record::Tables(_)
+            | Record::DatabaseLookup(_)
+            | Record::TableLookup(_) => {
+                let _ = tree;
+                anyhow::bail!(
+                    "a {} record holds schema objects of before 2022-05-07, which no later \
+                     release can read",
+                    record.kind()
+                )
+            }
+        }
+    }
+
+    fn set_node_id(&mut self, id: Option<NodeId>) -> Result<()> {
+        self.node_id = id;
+        self.log.save_node_id(id)
+    }
+
+    fn set_committed(&mut self, id: Option<LogId>) -> Result<()> {
+        // The record comes last: raft-log 0.4.6 refuses a commit beyond the log, also on open.
+        self.committed = id;
+        self.log.announce_committed(id);
+        Ok(())
+    }
+
+    fn append(&mut self, entry: &LogEntry<'_>) -> Result<()> {
+        if self.log.purged().is_some_and(|purged| entry.log_id.index <= purged.index) {
+            // Servers up to V003 could keep such entries; the state holds their effect.
+            return Ok(());
+        }
+        self.log.append(entry)
+    }
+
+    /// Whether the records say which node the dump is from.
+    pub const fn node_id(&self) -> Option<NodeId> {
+        self.node_id
+    }
+
+    /// Completes the files, as a node of a new cluster if one is given, and syncs each.
+    pub fn finish(mut self, cluster: Option<&InitialCluster>, now_ms: u64) -> Result<Written> {
+        self.reach_applied(cluster)?;
+        if let Some(cluster) = cluster {
+            self.join(cluster)?;
+        }
+        self.log.commit(self.committed)?;
+        let log = self.log.finish()?;
+        let sys_data = SysData {
+            last_applied: self.last_applied,
+            last_membership: self.last_membership,
+            nodes: self.nodes,
+            sequence: self.sequence,
+            ..SysData::default()
+        };
+        // The official import writes the snapshot of a new cluster through the server's code,
+        // which counts.
+        let count = if cluster.is_some() { KeyCounts::Written } else { KeyCounts::Omitted };
+        let id = SnapshotId::new(self.last_applied, now_ms);
+        let snapshot = self.table.finish(sys_data, count, &id)?;
+        let header = serde_json::to_vec(&DataHeader::new(DataVersion::V004))?;
+        write_whole(&self.df_meta.join(VERSION), &header)?;
+        Ok(Written { log, snapshot })
+    }
+
+    /// Lets the log reach the last applied entry, where a server looks for it.
+    ///
+    /// A dump without log entries, or whose log ends before the last applied one, gives a node
+    /// that does not start; purging up to there says that the state holds it all. A log that
+    /// only ends too early is left as it is without a new cluster, as servers cope with it.
+    fn reach_applied(&mut self, cluster: Option<&InitialCluster>) -> Result<()> {
+        let Some(applied) = self.last_applied else {
+            return Ok(());
+        };
+        let behind = self.log.last().is_none_or(|last| last.index < applied.index);
+        if behind && (cluster.is_some() || self.log.is_empty()) {
+            self.log.purge(applied)?;
+        }
+        Ok(())
+    }
+
+    /// Appends the entries that make the log that of a new cluster, and changes the state.
+    fn join(&mut self, cluster: &InitialCluster) -> Result<()> {
+        for entry in cluster.log_entries(self.log.last()) {
+            self.log.append(&entry)?;
+        }
+        self.log.save_node_id(Some(cluster.own_id()))?;
+        self.node_id = Some(cluster.own_id());
+        self.nodes = cluster.nodes();
+        self.last_membership =
+            StoredMembership { log_id: self.last_applied, membership: cluster.membership() };
+        Ok(())
+    }
+}

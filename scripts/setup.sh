@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# Installs what is missing, on Debian or Ubuntu with rustup; says nothing when nothing is missing.
+# Usage: setup.sh build|test|fuzz
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+CARGO_DENY=0.20.2
+CARGO_FUZZ=0.13.2
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+stop() {
+    say "$*"
+    exit 1
+}
+
+# Runs a command whose output matters only when it fails.
+quietly() {
+    local said
+    said=$("$@" 2>&1) || stop "failed: $*"$'\n'"$said"
+}
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+# debian PROGRAM PACKAGE
+debian() {
+    command -v "$1" >/dev/null && return
+    command -v apt-get >/dev/null || stop "$1 is missing, and there is no apt-get to install it"
+    say "installing the Debian package $2"
+    quietly as_root apt-get -q update
+    quietly as_root env DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends "$2"
+}
+
+# component NAME PROGRAM: a part of the Rust toolchain
+component() {
+    "$2" --version >/dev/null 2>&1 && return
+    say "adding the Rust component $1"
+    quietly rustup component add "$1"
+}
+
+# crate PROGRAM VERSION SECONDS: a tool from crates.io
+crate() {
+    command -v "$1" >/dev/null && return
+    say "compiling $1 $2, once; takes some $3 seconds on two cores"
+    quietly cargo install --quiet --locked "$1" --version "$2"
+}
+
+command -v cargo >/dev/null || stop "cargo is missing: install Rust from https://rustup.rs, then run make again"
+debian cc build-essential
+case ${1:-} in
+build) ;;
+test)
+    command -v rustup >/dev/null || stop "rustup is missing: install Rust from https://rustup.rs, then run make again"
+    component rustfmt rustfmt
+    component clippy cargo-clippy
+    if ! rustup target list --installed | grep -qx wasm32-unknown-unknown; then
+        say "adding the Rust target wasm32-unknown-unknown"
+        quietly rustup target add wasm32-unknown-unknown
+    fi
+    crate cargo-deny "$CARGO_DENY" 130
+    # Imports are killed at every system call by strace.
+    debian strace strace
+    ;;
+fuzz)
+    if ! rustup toolchain list | grep -q '^nightly'; then
+        say "installing the nightly toolchain, which sanitizers need"
+        quietly rustup toolchain install nightly --profile minimal
+    fi
+    crate cargo-fuzz "$CARGO_FUZZ" 30
+    ;;
+*) stop "usage: setup.sh build|test|fuzz" ;;
+esac
