@@ -113,6 +113,9 @@ fn dumps_that_are_none() {
     target.refuses(&target.dump(&headless), &[], 3, &["header-missing", "line 1, byte 0"]);
     let newer = with_line(1, |line| line.replace("V004", "V100"));
     target.refuses(&target.dump(&newer), &[], 3, &["version-unknown", "V100", "line 1, byte 0"]);
+    let older = with_line(1, |line| line.replace("V004", "V001"));
+    let said = ["kind-of-other-version", "NodeId in a V001 dump", "line 2, byte 70"];
+    target.refuses(&target.dump(&older), &[], 3, &said);
     let missing = target.dumps.path().join("no-such-dump");
     let before = tree(&target.dir);
     let ran = target.import(&missing, &[]);

@@ -18,6 +18,9 @@ pub const VERSION: &str = "VERSION";
 /// Where an import builds the new data, inside the data directory.
 pub const STAGING: &str = ".metadump-import";
 
+/// Where the old data stands in the meantime when directories cannot be exchanged.
+pub const OLD: &str = "old";
+
 /// Places in a data directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RaftDir {
@@ -71,17 +74,17 @@ impl RaftDir {
                     .with_context(|| format!("cannot read {}", version_file.display()));
             }
         }
+        // The old data has made room, the new data is not there yet.
+        if !self.df_meta().exists() && self.root.join(STAGING).join(OLD).is_dir() {
+            return Ok(Content::BetweenRenames);
+        }
         if is_sled(&self.root) {
             return Ok(Content::Sled);
         }
         if self.df_meta().is_dir() {
             return Ok(Content::WithoutVersion);
         }
-        Ok(if self.root.join(STAGING).join(DF_META).is_dir() {
-            Content::BetweenRenames
-        } else {
-            Content::Foreign
-        })
+        Ok(Content::Foreign)
     }
 }
 

@@ -22,11 +22,10 @@ use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-use super::layout::{DF_META, RaftDir, STAGING, sled_files};
+use super::layout::{DF_META, OLD, RaftDir, STAGING, sled_files};
 use crate::failure::WithHelp;
 
 const LOCK: &str = "LOCK";
-const OLD: &str = "old";
 const READY: &str = "READY";
 
 /// What becomes of the old data once it is replaced.
