@@ -209,6 +209,18 @@ fn a_dry_run_says_what_would_change_and_changes_nothing() {
 }
 
 #[test]
+fn several_dumps_are_checked_also_when_one_cannot_be_read() {
+    let good = fixture("v004/v004-origin.export.ndjson");
+    let bad = fixture("findings/log-gap.ndjson");
+    let ran = run(["validate", "--format", "json", "no-such-dump", text(&good), text(&bad)]);
+    assert_eq!(ran.code, Some(3));
+    assert!(ran.stderr.starts_with("error: cannot open no-such-dump\n"), "{}", ran.stderr);
+    assert_eq!(String::from_utf8(ran.stdout).unwrap().lines().count(), 2);
+    let ran = run(["validate", text(&good), text(&bad)]);
+    assert_eq!(ran.code, Some(1));
+}
+
+#[test]
 fn help_completions_and_the_man_page_come_from_one_table() {
     for args in [&["--help"][..], &["import", "--help"], &["man"], &["completions", "bash"]] {
         let ran = run(args);

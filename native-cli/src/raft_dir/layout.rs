@@ -119,6 +119,35 @@ pub enum Content {
     Foreign,
 }
 
+/// What stands in `df_meta` although no server writes it there: a backup, perhaps the only one.
+pub fn foreign_files(df_meta: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut pending = vec![df_meta.to_owned()];
+    while let Some(dir) = pending.pop() {
+        let entries = match fs::read_dir(&dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            entries => entries?,
+        };
+        for entry in entries {
+            let path = entry?.path();
+            let inner = path.strip_prefix(df_meta).unwrap_or(&path);
+            let names: Vec<_> = inner.iter().map(|name| name.to_string_lossy()).collect();
+            match names.iter().map(AsRef::as_ref).collect::<Vec<&str>>().as_slice() {
+                [VERSION] | ["V004", "log", "LOCK"] => {}
+                ["V002" | "V003" | "V004"] | [_, "snapshot"] | ["V004", "log"] => {
+                    pending.push(path);
+                }
+                ["V004", "log", name] if name.starts_with("r-") && name.ends_with(".wal") => {}
+                [_, "snapshot", name] if name.ends_with(".snap") || name.starts_with("0.snap-") => {
+                }
+                _ => found.push(path),
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
 /// Whether the directory holds a sled database, told by the text of its `conf` file.
 pub fn is_sled(dir: &Path) -> bool {
     fs::read(dir.join("conf")).is_ok_and(|conf| conf.starts_with(b"segment_size: "))
