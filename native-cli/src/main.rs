@@ -50,6 +50,7 @@ fn run(command: &Command, progress: &Progress) -> anyhow::Result<Outcome> {
         Command::Inspect(args) => command::inspect::run(args, progress),
         Command::Export(args) => command::export::run(args, progress),
         Command::Import(args) => command::import::run(args, progress),
+        Command::KeysLayout(args) => command::keys_layout::run(args, progress),
         Command::Rewrite(args) => command::rewrite::run(args, progress),
         Command::Completions { shell } => {
             let mut script = Vec::new();
