@@ -18,6 +18,7 @@ pub mod decode;
 pub mod dump_line;
 pub mod frame;
 pub mod index;
+pub mod keys_layout;
 pub mod manifest;
 pub mod read_at;
 pub mod record;
