@@ -62,7 +62,7 @@ export function run(job: Job, progress: (report: Progress) => void, retries = 1)
       };
       started.onerror = (event) => {
         started.terminate();
-        const died = new Error(`a worker died: ${event.message || "out of memory?"}`);
+        const died = new Error(`The worker died: ${event.message || "perhaps for lack of memory"}.`);
         if (left > 0 && !heard) resolve(attempt(left - 1));
         else reject(died);
       };

@@ -4,7 +4,8 @@ import { Comparing, Opening, Rewriting, Searching, Unpacking, initSync } from "m
 
 import type { Answer, Job, Start } from "./jobs";
 
-const PIECE_BYTES = 4 << 20;
+// Small enough that pieces which wait for the garbage collector do not count.
+const PIECE_BYTES = 2 << 20;
 const FIRST_PIECE_BYTES = 256 << 10;
 const REPORT_EVERY_MS = 100;
 
