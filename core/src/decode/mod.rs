@@ -262,3 +262,37 @@ impl Effects {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_with_expiry_and_value() {
+        let view = line(
+            br#"["state_machine/0",{"GenericKV":{"key":"a/%2fb","value":{"seq":18446744073709551615,"meta":{"expire_at":1700000000},"data":[104,105]}}}]"#,
+        );
+        assert_eq!((view.kind, view.seq.as_deref()), ("GenericKV", Some("18446744073709551615")));
+        assert_eq!(view.expire_ms, Some(1_700_000_000_000));
+        assert_eq!(view.segments[1].decoded.as_deref(), Some("/b"));
+        assert_eq!(view.value.unwrap().content, Content::Text("hi".into()));
+    }
+
+    #[test]
+    fn an_entry_tells_what_it_does() {
+        let view = line(
+            br#"["raft_log",{"LogEntry":{"log_id":{"leader_id":{"term":1,"node_id":2},"index":3},"payload":{"Normal":{"time_ms":1700000000000,"cmd":{"UpsertKV":{"key":"k","seq":"Any","value":"Delete","value_meta":null}}}}}}]"#,
+        );
+        let log = view.log.unwrap();
+        let effect = Effect { verb: "delete", target: "k".into(), value: None };
+        assert_eq!((log.log_id.as_str(), log.command), ("T1-N2.3", "UpsertKV"));
+        assert_eq!((log.time_ms, log.effects), (Some(1_700_000_000_000), vec![effect]));
+    }
+
+    #[test]
+    fn a_broken_line_says_why() {
+        let view = line(b"{");
+        assert_eq!(view.kind, "broken");
+        assert!(view.error.unwrap().starts_with("not JSON"));
+    }
+}

@@ -80,3 +80,24 @@ impl Timeline {
         self.moments = joined;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::LogId;
+
+    #[test]
+    fn a_long_log_keeps_few_marks_and_every_entry() {
+        let mut timeline = Timeline::default();
+        for number in 1..=10_000 {
+            let entry = LogEntry { log_id: LogId::new(1, 1, number), payload: Payload::Blank };
+            let line = Line { number, offset_bytes: 0, bytes: b"12345", terminated: true };
+            timeline.entry(&entry, &line);
+        }
+        assert_eq!(timeline.stride, 8);
+        assert!(timeline.moments.len() <= MOST_MOMENTS);
+        assert_eq!(timeline.moments.iter().map(|moment| moment.entries).sum::<u64>(), 10_000);
+        assert_eq!(timeline.moments.iter().map(|moment| moment.bytes).sum::<u64>(), 60_000);
+        assert_eq!(timeline.moments.get(1).map(|moment| moment.line), Some(9));
+    }
+}

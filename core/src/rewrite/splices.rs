@@ -117,3 +117,106 @@ fn add(splices: &mut Vec<Splice>, splice: Splice) {
         _ => splices.push(splice),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::LineFramer;
+    use crate::cluster::{InitialCluster, parse_member};
+    use crate::record::NodeId;
+    use crate::rewrite::{ExpireIndex, Planner, Request};
+
+    const DUMP: &str = concat!(
+        r#"["header",{"DataHeader":{"key":"header","value":{"version":"V004"}}}]"#,
+        "\n",
+        r#"["raft_log",{"NodeId":1}]"#,
+        "\n",
+        r#"["raft_log",{"Purged":null}]"#,
+        "\n",
+        r#"["raft_log",{"LogEntry":{"log_id":{"leader_id":{"term":0,"node_id":0},"index":0},"#,
+        r#""payload":{"Membership":{"configs":[[1]],"nodes":{"1":{}}}}}}]"#,
+        "\n",
+        r#"["state_machine/0",{"Sequences":{"key":"generic-kv","value":9}}]"#,
+        "\n",
+        r#"["state_machine/0",{"StateMachineMeta":{"key":"LastApplied","value":{"LogId":"#,
+        r#"{"leader_id":{"term":0,"node_id":0},"index":0}}}}]"#,
+        "\n",
+        r#"["state_machine/0",{"Expire":{"key":{"time_ms":5,"seq":5},"value":{"seq":1,"key":"k"}}}]"#,
+        "\n",
+        r#"["state_machine/0",{"GenericKV":{"key":"a","value":{"seq":2,"meta":{"expire_at":9},"#,
+        r#""data":[1]}}}]"#,
+    );
+
+    fn each(dump: &str, mut each: impl FnMut(Line<'_>)) {
+        let mut framer = LineFramer::default();
+        let mut each = |line: Line<'_>| -> Result<(), ()> {
+            each(line);
+            Ok(())
+        };
+        framer.feed(dump.as_bytes(), &mut each).unwrap();
+        framer.finish(&mut each).unwrap();
+    }
+
+    fn plan(request: Request) -> Plan {
+        let mut planner = Planner::new(request);
+        each(DUMP, |line| planner.line(&line, &scan_line(line.bytes).unwrap()));
+        let mut plan = planner.finish().unwrap();
+        each(DUMP, |line| plan.learn(&scan_line(line.bytes).unwrap()));
+        plan
+    }
+
+    fn rewritten(plan: &Plan) -> Vec<u8> {
+        let (mut rewriter, mut out) = (plan.rewriter(), Vec::new());
+        each(DUMP, |line| {
+            let scanned = scan_line(line.bytes).unwrap();
+            if rewriter.line(&line, &scanned, &mut out).unwrap() == Disposition::Keep {
+                out.extend_from_slice(line.bytes);
+                out.extend(line.terminated.then_some(b'\n'));
+            }
+        });
+        rewriter.finish(&mut out).unwrap();
+        out
+    }
+
+    fn spliced(plan: &Plan) -> (Vec<u8>, usize) {
+        let mut splicer = Splicer::new(plan);
+        each(DUMP, |line| splicer.line(&line).unwrap());
+        let splices = splicer.finish().unwrap();
+        let (mut out, mut at) = (Vec::new(), 0);
+        for splice in &splices {
+            out.extend_from_slice(&DUMP.as_bytes()[at..splice.from_bytes as usize]);
+            out.extend_from_slice(splice.text.as_bytes());
+            at = splice.to_bytes as usize;
+        }
+        out.extend_from_slice(&DUMP.as_bytes()[at..]);
+        (out, splices.len())
+    }
+
+    #[test]
+    fn splices_give_the_bytes_of_the_rewriter() {
+        let members = ["4=a:1", "5=b:2"].map(|text| parse_member(text).unwrap());
+        let cluster = InitialCluster::new(NodeId(4), members).unwrap();
+        for expire in [ExpireIndex::Keep, ExpireIndex::Repair] {
+            for cluster in [None, Some(cluster.clone())] {
+                let plan = plan(Request { cluster, expire });
+                let (bytes, _) = spliced(&plan);
+                assert_eq!(String::from_utf8(bytes), String::from_utf8(rewritten(&plan)));
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_spliced_when_nothing_changes() {
+        let plan = plan(Request::default());
+        assert_eq!(spliced(&plan), (DUMP.as_bytes().to_vec(), 0));
+    }
+
+    #[test]
+    fn a_line_that_is_no_record_stops_the_rewrite() {
+        let plan = plan(Request { cluster: None, expire: ExpireIndex::Repair });
+        let mut splicer = Splicer::new(&plan);
+        let line = Line { number: 7, offset_bytes: 0, bytes: b"", terminated: true };
+        let error = SpliceError::NotARecord { line: 7, error: LineError::Blank };
+        assert_eq!(splicer.line(&line), Err(error));
+    }
+}
