@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -153,4 +154,32 @@ test("the page asked nothing of the network and complained of nothing", () => {
   assert.deepEqual(requests.filter((url) => !url.startsWith("blob:")).length, 1);
   assert.deepEqual(complaints, []);
   assert.ok(existsSync(shots));
+});
+
+test("a page that is served with a dump opens it by ranges", async () => {
+  const html = readFileSync(join(repo, "web/dist/metadump-viewer.html"), "utf8");
+  const asked = [];
+  const server = createServer((request, response) => {
+    const { pathname } = new URL(request.url, "http://localhost");
+    if (pathname !== "/dump") {
+      response.setHeader("Content-Type", "text/html");
+      response.end(html.replace("connect-src 'none'", "connect-src 'self'"));
+      return;
+    }
+    const range = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "");
+    asked.push(request.method === "HEAD" ? "HEAD" : range?.[0]);
+    const body = range ? Buffer.from(dump).subarray(Number(range[1]), Number(range[2]) + 1) : Buffer.from(dump);
+    response.writeHead(range ? 206 : 200, { "Content-Length": body.length });
+    response.end(request.method === "HEAD" ? undefined : body);
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const served = await browser.newPage();
+  await served.goto(`http://127.0.0.1:${server.address().port}/?dump=/dump#lines:3013`);
+  await served.getByRole("heading", { name: "Line 3,013" }).waitFor();
+  await served.getByText("V004").first().waitFor();
+  assert.equal(asked[0], "HEAD");
+  assert.ok(asked.slice(1).every((range) => range?.startsWith("bytes=")));
+  await served.close();
+  server.closeAllConnections();
+  server.close();
 });

@@ -4,6 +4,7 @@ import { decodeLine } from "metadump-wasm";
 
 import { Lines } from "./lines";
 import type { Differences, Hits, Index, LineView, Report, Splice } from "./report";
+import { blob, read, type Source } from "./source";
 import { run, type Running } from "./workers";
 
 const decoder = new TextDecoder();
@@ -11,7 +12,7 @@ const MOST_DECODED_BYTES = 8 << 20;
 
 export class Dump {
   readonly name: string;
-  readonly packed: Blob;
+  readonly packed: Source;
   lines = $state.raw<Lines>(new Lines(new Blob()));
   report = $state.raw<Report | null>(null);
   index = $state.raw<Index | null>(null);
@@ -25,13 +26,13 @@ export class Dump {
   reportJson = "";
   #running: Running | null = null;
 
-  constructor(packed: Blob, name: string) {
+  constructor(packed: Source, name: string) {
     this.packed = packed;
     this.name = name;
   }
 
-  get blob(): Blob {
-    return this.lines.blob;
+  get source(): Source {
+    return this.lines.source;
   }
 
   async open(manifest: Uint8Array | null): Promise<void> {
@@ -70,8 +71,8 @@ export class Dump {
     this.#running?.cancel();
   }
 
-  async #plain(): Promise<Blob> {
-    const magic = new Uint8Array(await this.packed.slice(0, 4).arrayBuffer());
+  async #plain(): Promise<Source> {
+    const magic = await read(this.packed, 0, 4);
     const gzip = magic[0] === 0x1f && magic[1] === 0x8b;
     const zstd = magic[0] === 0x28 && magic[1] === 0xb5 && magic[2] === 0x2f && magic[3] === 0xfd;
     if (!gzip && !zstd) return this.packed;
@@ -110,12 +111,12 @@ export class Dump {
   /** Searches with as many workers as there are cores, at most four, each over a part. */
   search(query: object, most: number, progress: (bytes: number) => void): { hits: Promise<Hits>; cancel(): void } {
     const parts = this.#parts(Math.min(4, navigator.hardwareConcurrency || 2));
-    const read = parts.map(() => 0);
+    const readBytes = parts.map(() => 0);
     const bySize = "order" in query && query.order === "size";
     const running = parts.map((part, at) =>
-      run({ type: "search", dump: this.blob, part, query: JSON.stringify({ ...query, most }) }, (report) => {
-        read[at] = report.bytes;
-        progress(read.reduce((sum, bytes) => sum + bytes, 0));
+      run({ type: "search", dump: this.source, part, query: JSON.stringify({ ...query, most }) }, (report) => {
+        readBytes[at] = report.bytes;
+        progress(readBytes.reduce((sum, bytes) => sum + bytes, 0));
       }),
     );
     const hits = Promise.all(running.map((job) => job.results)).then((results) => {
@@ -132,7 +133,7 @@ export class Dump {
   }
 
   #parts(count: number) {
-    const size = this.blob.size;
+    const size = this.source.size;
     const starts = [{ line: 1, offset: 0 }];
     for (let at = 1; at < count; at++) {
       const start = this.lines.blockAfter((size / count) * at);
@@ -146,7 +147,7 @@ export class Dump {
   }
 
   async rewrite(ownId: string, members: string[], repairExpire: boolean, progress: (bytes: number) => void) {
-    const job = run({ type: "rewrite", dump: this.blob, ownId, members: [...members], repairExpire }, (report) =>
+    const job = run({ type: "rewrite", dump: this.source, ownId, members: [...members], repairExpire }, (report) =>
       progress(report.bytes),
     );
     const [changes = "[]", splices = "[]"] = await job.results;
@@ -154,15 +155,16 @@ export class Dump {
   }
 
   /** The rewritten dump: slices of this one and what the splices put between them. */
-  rewritten(splices: Splice[]): Blob {
+  async rewritten(splices: Splice[]): Promise<Blob> {
+    const plain = await blob(this.source);
     const parts: (Blob | string)[] = [];
     let at = 0;
     for (const splice of splices) {
-      if (splice.from_bytes > at) parts.push(this.blob.slice(at, splice.from_bytes));
+      if (splice.from_bytes > at) parts.push(plain.slice(at, splice.from_bytes));
       parts.push(splice.text);
       at = splice.to_bytes;
     }
-    parts.push(this.blob.slice(at));
+    parts.push(plain.slice(at));
     return new Blob(parts, { type: "application/x-ndjson" });
   }
 }
@@ -182,7 +184,7 @@ const brokenLine: LineView = {
 
 /** Compares the keys of two dumps. */
 export function compare(left: Dump, right: Dump, progress: (bytes: number) => void) {
-  const job = run({ type: "compare", left: left.blob, right: right.blob }, (report) => progress(report.bytes));
+  const job = run({ type: "compare", left: left.source, right: right.source }, (report) => progress(report.bytes));
   return {
     differences: job.results.then(([json = "{}"]) => JSON.parse(json) as Differences),
     cancel: () => job.cancel(),

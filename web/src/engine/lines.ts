@@ -1,5 +1,7 @@
 // Reads lines of a dump by their numbers: finds the block, slices it, cuts it.
 
+import { read, type Source } from "./source";
+
 export interface RawLine {
   number: number;
   offset: number;
@@ -22,7 +24,7 @@ export class Lines {
   known = 0;
   knownBytes = 0;
 
-  constructor(readonly blob: Blob) {}
+  constructor(readonly source: Source) {}
 
   add(marks: Float64Array, known: number, knownBytes: number): void {
     const more = marks.length / 2;
@@ -94,17 +96,17 @@ export class Lines {
 
   async #read(block: number): Promise<RawLine[]> {
     const from = this.#offsets[block] ?? 0;
-    const to = block + 1 < this.#count ? (this.#offsets[block + 1] ?? 0) : this.blob.size;
+    const to = block + 1 < this.#count ? (this.#offsets[block + 1] ?? 0) : this.source.size;
     const whole = block + 1 < this.#count ? to - from : Math.min(to - from, MOST_READ_BYTES);
-    const read = Math.min(whole, MOST_READ_BYTES);
-    const bytes = new Uint8Array(await this.blob.slice(from, from + read).arrayBuffer());
+    const length = Math.min(whole, MOST_READ_BYTES);
+    const bytes = await read(this.source, from, from + length);
     const lines: RawLine[] = [];
     let number = this.#lines[block] ?? 1;
     let at = 0;
     while (at < bytes.length) {
       const end = bytes.indexOf(10, at);
       const stop = end < 0 ? bytes.length : end;
-      const size = end < 0 && read < to - from ? to - from - at - 1 : stop - at;
+      const size = end < 0 && length < to - from ? to - from - at - 1 : stop - at;
       lines.push({ number: number++, offset: from + at, bytes: bytes.subarray(at, stop), size });
       at = stop + 1;
     }

@@ -1,5 +1,7 @@
 // What the page asks of a worker, and what it answers.
 
+import type { Source } from "../engine/source";
+
 /** A part of a dump: whole lines, from the line that starts at `from`. */
 export interface Part {
   from: number;
@@ -8,11 +10,11 @@ export interface Part {
 }
 
 export type Job =
-  | { type: "open"; dump: Blob; manifest: Uint8Array | null }
-  | { type: "search"; dump: Blob; part: Part; query: string }
-  | { type: "compare"; left: Blob; right: Blob }
-  | { type: "rewrite"; dump: Blob; ownId: string; members: string[]; repairExpire: boolean }
-  | { type: "unpack"; packed: Blob };
+  | { type: "open"; dump: Source; manifest: Uint8Array | null }
+  | { type: "search"; dump: Source; part: Part; query: string }
+  | { type: "compare"; left: Source; right: Source }
+  | { type: "rewrite"; dump: Source; ownId: string; members: string[]; repairExpire: boolean }
+  | { type: "unpack"; packed: Source };
 
 export interface Start {
   module: WebAssembly.Module;

@@ -2,6 +2,7 @@
 
 import { Comparing, Opening, Rewriting, Searching, Unpacking, initSync } from "metadump-wasm";
 
+import { read, stream, type Source } from "../engine/source";
 import type { Answer, Job, Start } from "./jobs";
 
 // Small enough that pieces which wait for the garbage collector do not count.
@@ -11,18 +12,16 @@ const REPORT_EVERY_MS = 100;
 
 const send = (answer: Answer) => postMessage(answer);
 
-/** Reads a blob in order, one piece ahead of its use. */
-async function* pieces(blob: Blob, from = 0, to = blob.size): AsyncGenerator<Uint8Array> {
-  const read = (at: number, bytes: number) =>
-    blob.slice(at, Math.min(at + bytes, to)).arrayBuffer();
+/** Reads a source in order, one piece ahead of its use. */
+async function* pieces(source: Source, from = 0, to = source.size): AsyncGenerator<Uint8Array> {
   let at = from;
   let size = Math.min(FIRST_PIECE_BYTES, to - from);
-  let next = size > 0 ? read(at, size) : null;
+  let next = size > 0 ? read(source, at, at + size) : null;
   while (next) {
-    const piece = new Uint8Array(await next);
+    const piece = await next;
     at += piece.length;
     size = Math.min(PIECE_BYTES, to - at);
-    next = size > 0 ? read(at, size) : null;
+    next = size > 0 ? read(source, at, at + size) : null;
     yield piece;
   }
 }
@@ -105,15 +104,15 @@ async function rewrite(job: Extract<Job, { type: "rewrite" }>): Promise<string[]
 
 /** Hands out what is unpacked as blobs, which the browser keeps on disk when they are large. */
 async function unpack(job: Extract<Job, { type: "unpack" }>): Promise<string[]> {
-  const magic = new Uint8Array(await job.packed.slice(0, 4).arrayBuffer());
-  let read = 0;
+  const magic = await read(job.packed, 0, 4);
+  let taken = 0;
   let held: Uint8Array<ArrayBuffer>[] = [];
   let size = 0;
   const flush = () => {
     const unpacked = new Blob(held);
     held = [];
     size = 0;
-    send({ type: "progress", bytes: read, lines: 0, marks: null, index: null, unpacked });
+    send({ type: "progress", bytes: taken, lines: 0, marks: null, index: null, unpacked });
   };
   const add = (bytes: Uint8Array<ArrayBuffer>) => {
     held.push(bytes);
@@ -123,11 +122,11 @@ async function unpack(job: Extract<Job, { type: "unpack" }>): Promise<string[]> 
   if (magic[0] === 0x1f && magic[1] === 0x8b) {
     const counted = new TransformStream<Uint8Array, BufferSource>({
       transform(piece, controller) {
-        read += piece.length;
+        taken += piece.length;
         controller.enqueue(piece as Uint8Array<ArrayBuffer>);
       },
     });
-    const plain = job.packed.stream().pipeThrough(counted).pipeThrough(new DecompressionStream("gzip"));
+    const plain = (await stream(job.packed)).pipeThrough(counted).pipeThrough(new DecompressionStream("gzip"));
     const reader = plain.getReader();
     for (let next = await reader.read(); !next.done; next = await reader.read()) {
       add(next.value as Uint8Array<ArrayBuffer>);
@@ -135,7 +134,7 @@ async function unpack(job: Extract<Job, { type: "unpack" }>): Promise<string[]> 
   } else {
     const unpacking = new Unpacking();
     for await (const piece of pieces(job.packed)) {
-      read += piece.length;
+      taken += piece.length;
       add(unpacking.feed(piece) as Uint8Array<ArrayBuffer>);
     }
     add(unpacking.finish() as Uint8Array<ArrayBuffer>);
