@@ -2,8 +2,11 @@
 
 use ruzstd::decoding::FrameDecoder;
 
-/// More than any frame header, block header and block together.
-const MOST_BLOCK_BYTES: usize = (128 << 10) + 64;
+/// At least as long as any frame header.
+const MOST_HEADER_BYTES: usize = 18;
+
+/// How much is taken from the decoder at a time.
+const BUFFER_BYTES: usize = 256 << 10;
 
 /// The largest window that is accepted: what `zstd --long` makes needs no more.
 const MOST_WINDOW_BYTES: u64 = 128 << 20;
@@ -27,7 +30,7 @@ pub enum UnzstdError {
 /// Unpacks pieces of a stream of frames.
 #[derive(Default)]
 pub struct Unzstd {
-    frame: Option<Box<FrameDecoder>>,
+    frame: Option<Frame>,
     held: Vec<u8>,
     offset_bytes: u64,
 }
@@ -46,7 +49,7 @@ impl Unzstd {
     /// When the stream is broken.
     pub fn feed(&mut self, piece: &[u8], out: &mut Vec<u8>) -> Result<(), UnzstdError> {
         self.held.extend_from_slice(piece);
-        self.drain(MOST_BLOCK_BYTES, out)
+        self.drain(MOST_HEADER_BYTES, out)
     }
 
     /// Unpacks the rest.
@@ -56,32 +59,26 @@ impl Unzstd {
     /// When the stream is broken or cut.
     pub fn finish(mut self, out: &mut Vec<u8>) -> Result<(), UnzstdError> {
         self.drain(1, out)?;
-        let unfinished = self.frame.as_ref().is_some_and(|frame| !frame.is_finished());
+        let unfinished = self.frame.as_ref().is_some_and(|frame| !frame.is_done());
         if unfinished || !self.held.is_empty() {
             return Err(UnzstdError::Cut(self.offset_bytes + self.held.len() as u64));
         }
         Ok(())
     }
 
-    /// Goes on while at least `least` bytes are held, so that a block is never seen in part
-    /// before the stream ends.
+    /// Goes on while a block is whole; a frame starts when at least `least` bytes are held, so
+    /// that its header is whole.
     fn drain(&mut self, least: usize, out: &mut Vec<u8>) -> Result<(), UnzstdError> {
         let mut used = 0_usize;
-        let mut buffer = vec![0; 256 << 10];
+        let mut buffer = vec![0; BUFFER_BYTES];
         loop {
             let source = self.held.get(used..).unwrap_or_default();
-            let ended = self
-                .frame
-                .as_ref()
-                .is_none_or(|frame| frame.is_finished() && frame.can_collect() == 0);
-            if ended {
+            if self.frame.as_ref().is_some_and(|frame| frame.is_done()) {
                 self.frame = None;
             }
-            let waiting = self.frame.as_ref().is_some_and(|frame| frame.can_collect() > 0);
-            if source.len() < least && !waiting {
+            if self.frame.is_none() && source.len() < least {
                 break;
             }
-            let source = if source.len() < least { &[][..] } else { source };
             let taken = step(&mut self.frame, source, &mut buffer);
             let (read, written) = taken.map_err(|message| UnzstdError::Broken {
                 offset_bytes: self.offset_bytes + used as u64,
@@ -99,33 +96,75 @@ impl Unzstd {
     }
 }
 
-/// Starts a frame or unpacks what is whole of one; gives how much was read and written.
+/// A frame that is being unpacked.
+struct Frame {
+    decoder: Box<FrameDecoder>,
+    last_block: bool,
+}
+
+impl Frame {
+    fn is_done(&self) -> bool {
+        self.decoder.is_finished() && self.decoder.can_collect() == 0
+    }
+
+    /// The decoder would unpack all that it is given before it hands any out: one block at a
+    /// time keeps a small stream of large blocks from filling the memory.
+    fn step(&mut self, source: &[u8], buffer: &mut [u8]) -> Result<(usize, usize), String> {
+        let len = if self.decoder.is_finished() || self.decoder.can_collect() > 0 {
+            0
+        } else if self.last_block {
+            // The checksum behind the last block.
+            4
+        } else {
+            let Some(len) = block_len(source) else { return Ok((0, 0)) };
+            len
+        };
+        let Some(block) = source.get(..len) else { return Ok((0, 0)) };
+        if len > 0 && !self.last_block {
+            self.last_block = block.first().is_some_and(|first| first & 1 == 1);
+        }
+        if len == 0 {
+            let taken = std::io::Read::read(&mut *self.decoder, buffer);
+            return Ok((0, taken.map_err(|error| error.to_string())?));
+        }
+        self.decoder.decode_from_to(block, buffer).map_err(|error| error.to_string())
+    }
+}
+
+/// Starts a frame or unpacks a block of it; gives how much was read and written, nothing when
+/// more has to come first.
 fn step(
-    frame: &mut Option<Box<FrameDecoder>>,
+    frame: &mut Option<Frame>,
     source: &[u8],
     buffer: &mut [u8],
 ) -> Result<(usize, usize), String> {
     if let Some(frame) = frame {
-        return frame.decode_from_to(source, buffer).map_err(|error| error.to_string());
+        return frame.step(source, buffer);
     }
-    if let Some(skipped) = skippable(source) {
-        return Ok((skipped, 0));
+    if source.get(1..4) == Some(&[0x2a, 0x4d, 0x18]) {
+        return Ok((skippable(source).unwrap_or(0), 0));
     }
     let mut rest = source;
     let mut decoder = FrameDecoder::new();
     decoder.set_max_window_size(MOST_WINDOW_BYTES);
     decoder.init(&mut rest).map_err(|error| error.to_string())?;
-    *frame = Some(Box::new(decoder));
+    *frame = Some(Frame { decoder: Box::new(decoder), last_block: false });
     Ok((source.len() - rest.len(), 0))
+}
+
+/// The length of the block at the start of `source`, header included.
+fn block_len(source: &[u8]) -> Option<usize> {
+    let ([a, b, c], _) = source.split_first_chunk::<3>()?;
+    let header = usize::from(*a) | usize::from(*b) << 8 | usize::from(*c) << 16;
+    // A block of one byte that repeats holds that byte only.
+    let content = if header >> 1 & 3 == 1 { 1 } else { header >> 3 };
+    Some(3 + content)
 }
 
 /// The length of a skippable frame that is whole in `source`.
 fn skippable(source: &[u8]) -> Option<usize> {
-    let (magic, rest) = source.split_first_chunk::<4>()?;
+    let (_, rest) = source.split_first_chunk::<4>()?;
     let (len, rest) = rest.split_first_chunk::<4>()?;
-    if u32::from_le_bytes(*magic) & 0xFFFF_FFF0 != 0x184D_2A50 {
-        return None;
-    }
     let len = usize::try_from(u32::from_le_bytes(*len)).ok()?;
     (rest.len() >= len).then_some(len + 8)
 }

@@ -156,6 +156,19 @@ test("the page asked nothing of the network and complained of nothing", () => {
   assert.ok(existsSync(shots));
 });
 
+test("a zstd stream of several frames is unpacked", async (context) => {
+  const packed = ["-19", "-1"].map((level) => spawnSync("zstd", ["-q", "-c", level, paths["good.ndjson"]], { maxBuffer: 1 << 26 }));
+  if (packed.some(({ error }) => error)) {
+    context.diagnostic("skipped: zstd not found");
+    return;
+  }
+  const path = join(scratch, "twice.ndjson.zst");
+  writeFileSync(path, Buffer.concat(packed.map(({ stdout }) => stdout)));
+  await open(tab, path);
+  await view(1);
+  await tab.getByText("6,026").first().waitFor();
+});
+
 test("a page that is served with a dump opens it by ranges", async () => {
   const html = readFileSync(join(repo, "web/dist/metadump-viewer.html"), "utf8");
   const asked = [];
