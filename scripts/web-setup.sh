@@ -32,7 +32,7 @@ if [ "$(target/tools/bin/wasm-bindgen --version 2>/dev/null)" != "wasm-bindgen $
 fi
 if [ ! -d web/node_modules ] || [ web/package-lock.json -nt web/node_modules/.package-lock.json ]; then
     say "installing the packages of web/package-lock.json"
-    quietly npm --prefix web ci --no-audit --no-fund
+    quietly npm --prefix web install --no-save --no-audit --no-fund
 fi
 if [ "${1:-}" = test ] && ! command -v chromium >/dev/null; then
     command -v apt-get >/dev/null || stop "chromium is missing, and there is no apt-get to install it"
