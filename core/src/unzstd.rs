@@ -5,6 +5,9 @@ use ruzstd::decoding::FrameDecoder;
 /// At least as long as any frame header.
 const MOST_HEADER_BYTES: usize = 18;
 
+/// How much is handed out at a time: a small piece can unpack to gigabytes.
+pub const MOST_OUT_BYTES: usize = 4 << 20;
+
 /// How much is taken from the decoder at a time.
 const BUFFER_BYTES: usize = 256 << 10;
 
@@ -42,7 +45,8 @@ impl std::fmt::Debug for Unzstd {
 }
 
 impl Unzstd {
-    /// Unpacks what `piece` completes and appends it to `out`.
+    /// Unpacks what `piece` completes and appends it to `out`, but no more than about
+    /// [`MOST_OUT_BYTES`] at a time: call it with empty pieces until nothing comes any more.
     ///
     /// # Errors
     ///
@@ -71,7 +75,7 @@ impl Unzstd {
     fn drain(&mut self, least: usize, out: &mut Vec<u8>) -> Result<(), UnzstdError> {
         let mut used = 0_usize;
         let mut buffer = vec![0; BUFFER_BYTES];
-        loop {
+        while out.len() < MOST_OUT_BYTES {
             let source = self.held.get(used..).unwrap_or_default();
             if self.frame.as_ref().is_some_and(|frame| frame.is_done()) {
                 self.frame = None;
@@ -181,7 +185,13 @@ mod tests {
         let mut out = Vec::new();
         let mut unzstd = Unzstd::default();
         for piece in packed.chunks(piece_bytes) {
-            unzstd.feed(piece, &mut out)?;
+            let mut fresh = Vec::new();
+            unzstd.feed(piece, &mut fresh)?;
+            while !fresh.is_empty() {
+                assert!(fresh.len() < MOST_OUT_BYTES + BUFFER_BYTES);
+                out.append(&mut fresh);
+                unzstd.feed(&[], &mut fresh)?;
+            }
         }
         unzstd.finish(&mut out)?;
         Ok(out)
@@ -199,6 +209,8 @@ mod tests {
             assert!(unpacked(&stream, piece_bytes) == Ok(whole.clone()), "{piece_bytes}");
         }
         assert_eq!(unpacked(&[], 10), Ok(vec![]));
+        let zeros = vec![0; 20 << 20];
+        assert!(unpacked(&packed(&zeros), 1 << 20) == Ok(zeros));
     }
 
     #[test]

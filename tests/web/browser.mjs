@@ -39,5 +39,5 @@ export async function start(options = {}) {
 /** Opens files and waits until the first has been read. */
 export async function open(tab, files) {
   await tab.locator("input[type=file]").first().setInputFiles(files);
-  await tab.getByText("The dump has been read.").waitFor({ state: "attached", timeout: 60_000 });
+  await tab.getByText(/The dump has been read\./).waitFor({ state: "attached", timeout: 60_000 });
 }

@@ -20,7 +20,7 @@ impl Unpacking {
         Self::default()
     }
 
-    /// Unpacks what a piece completes.
+    /// Unpacks what a piece completes, some of it: to be called with empty pieces until nothing comes.
     pub fn feed(&mut self, piece: &[u8]) -> Result<Vec<u8>, JsError> {
         let mut out = Vec::new();
         self.unzstd.feed(piece, &mut out).map_err(thrown)?;

@@ -68,7 +68,7 @@ for (const [name, parts] of [["2.5 GB", 38], ["5 GB", 75]]) {
     await tab.keyboard.press("5");
     await tab.getByRole("gridcell").first().waitFor({ timeout: 5000 });
     let most = 0;
-    const done = tab.getByText("The dump has been read.").waitFor({ state: "attached", timeout: 380_000 });
+    const done = tab.getByText(/The dump has been read\./).waitFor({ state: "attached", timeout: 380_000 });
     let ended = false;
     void done.finally(() => (ended = true));
     while (!ended) {

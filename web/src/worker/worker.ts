@@ -135,7 +135,10 @@ async function unpack(job: Extract<Job, { type: "unpack" }>): Promise<string[]> 
     const unpacking = new Unpacking();
     for await (const piece of pieces(job.packed)) {
       taken += piece.length;
-      add(unpacking.feed(piece) as Uint8Array<ArrayBuffer>);
+      // A piece can unpack to gigabytes: they come a few megabytes at a time.
+      for (let out = unpacking.feed(piece); out.length > 0; out = unpacking.feed(new Uint8Array())) {
+        add(out as Uint8Array<ArrayBuffer>);
+      }
     }
     add(unpacking.finish() as Uint8Array<ArrayBuffer>);
   }
@@ -163,6 +166,8 @@ onmessage = async ({ data }: MessageEvent<Start>) => {
     initSync({ module: data.module });
     send({ type: "done", results: await run(data.job) });
   } catch (error) {
-    send({ type: "failed", message: error instanceof Error ? error.message : String(error) });
+    const trapped = error instanceof WebAssembly.RuntimeError;
+    const message = error instanceof Error ? error.message : String(error);
+    send({ type: "failed", message: trapped ? `The worker died, perhaps for lack of memory: ${message}` : message });
   }
 };
