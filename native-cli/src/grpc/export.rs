@@ -68,11 +68,11 @@ async fn receive(
     line: &mut dyn FnMut(&str) -> anyhow::Result<()>,
 ) -> Result<Received, Failure> {
     let mut client = session.client();
-    let mut chunks = if session.version().has_export_v1() {
+    let (call, mut chunks) = if session.version().has_export_v1() {
         let request = ExportRequest { chunk_size: chunk_lines.map(NonZeroU64::get) };
-        session.answers("ExportV1", client.export_v1(request)).await?
+        ("ExportV1", session.answers("ExportV1", client.export_v1(request)).await?)
     } else {
-        session.answers("Export", client.export(Empty {})).await?
+        ("Export", session.answers("Export", client.export(Empty {})).await?)
     };
     let mut received = Received::default();
     loop {
@@ -82,7 +82,7 @@ async fn receive(
                 return Err(Failure::Empty { address: session.address().clone() });
             }
             Ok(None) => return Ok(received),
-            Err(stop) => return Err(stopped(session, stop, received)),
+            Err(stop) => return Err(stopped(session, call, stop, received)),
         };
         for text in &chunk.data {
             received.count(text);
@@ -100,13 +100,13 @@ async fn receive(
 }
 
 /// What it means that the stream has stopped.
-fn stopped(session: &Session, stop: Stop, received: Received) -> Failure {
+fn stopped(session: &Session, call: &'static str, stop: Stop, received: Received) -> Failure {
     let address = session.address().clone();
     let received = Box::new(received);
     let status = match stop {
-        Stop::Idle if received.lines == 0 => return session.silent("Export"),
+        Stop::Idle if received.lines == 0 => return session.silent(call),
         Stop::Idle => {
-            let cause = session.silent("Export").to_string();
+            let cause = session.silent(call).to_string();
             return Failure::Truncated { address, received, cause };
         }
         Stop::Status(status) => status,
@@ -121,7 +121,7 @@ fn stopped(session: &Session, stop: Stop, received: Received) -> Failure {
         Some(Oversize::Theirs) => {
             Failure::ServerLimit { address, message: status.message().to_owned(), received }
         }
-        None if received.lines == 0 => Failure::of_status(&address, "Export", &status),
+        None if received.lines == 0 => Failure::of_status(&address, call, &status),
         None => Failure::Truncated { address, received, cause: cause(&status) },
     }
 }

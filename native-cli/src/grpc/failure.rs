@@ -11,6 +11,9 @@ use super::{Address, Received, TlsProblem};
 use crate::failure::Help;
 use crate::report::{grouped, printable};
 
+/// The method that comes first.
+pub(super) const HANDSHAKE: &str = "Handshake";
+
 /// What went wrong.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -178,6 +181,14 @@ pub enum Failure {
         /// What came.
         found: String,
     },
+    /// The admin API does not answer.
+    #[error("cannot ask {address}: {cause}")]
+    AdminUnreachable {
+        /// The admin address.
+        address: Address,
+        /// What the network says.
+        cause: String,
+    },
     /// The admin API answered with an error.
     #[error("{address} answers {status}: {}", printable(message))]
     Admin {
@@ -227,6 +238,8 @@ impl Failure {
         match self {
             Self::Unreachable { .. } | Self::ConnectTimeout { .. } | Self::Broken { .. } => true,
             Self::Call { code, .. } => *code == Code::Unavailable,
+            // In the middle of an election.
+            Self::NoLeader { leader } => leader.is_none(),
             Self::NoneAnswered { failures } => failures.iter().any(Self::is_transient),
             _ => false,
         }
@@ -281,6 +294,11 @@ impl Failure {
             Self::NoLeader { leader: None } => "the cluster has no leader at the moment: take \
                  --from freshest, or try again later"
                 .to_owned(),
+            Self::Silent { call: HANDSHAKE, .. } => {
+                "wait longer with --connect-timeout, or ask another server; a server that speaks \
+                 TLS only does not understand plain text (--grpc-tls-ca-cert)"
+                    .to_owned()
+            }
             Self::Silent { .. } => {
                 "wait longer with --idle-timeout, or ask another server".to_owned()
             }
@@ -303,7 +321,7 @@ impl Failure {
             Self::LineBreak { .. } | Self::Empty { .. } | Self::Unexpected { .. } => {
                 "check that this is the gRPC address of a meta service, and its log".to_owned()
             }
-            Self::Admin { .. } => {
+            Self::AdminUnreachable { .. } | Self::Admin { .. } => {
                 "check that this is the admin address of a meta service (port 28002 or 28101 by \
                  default)"
                     .to_owned()

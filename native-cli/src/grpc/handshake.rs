@@ -13,6 +13,7 @@ use tonic::service::Interceptor;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 
+use super::failure::HANDSHAKE;
 use super::{Address, ConnectOptions, Failure};
 
 /// Every server accepts a client that says nothing about its version; the oldest accept no other.
@@ -77,13 +78,13 @@ pub async fn handshake(
             username: credentials.username.clone(),
             message: status.message().to_owned(),
         },
-        _ => Failure::of_status(address, "Handshake", &status),
+        _ => Failure::of_status(address, HANDSHAKE, &status),
     };
     let answer = tokio::time::timeout(options.connect_timeout, answer)
         .await
         .map_err(|_| Failure::Silent {
             address: address.clone(),
-            call: "Handshake",
+            call: HANDSHAKE,
             waited: options.connect_timeout,
         })?
         .map_err(failed)?

@@ -25,7 +25,7 @@ pub enum NodeChoice {
 /// What a server says about itself.
 struct Standing {
     address: Address,
-    /// None when the server is too old to tell, before 1.2.165.
+    /// None when the server does not tell, such as one before 1.2.165.
     status: Option<ClusterStatus>,
 }
 
@@ -88,11 +88,11 @@ pub(super) async fn choose(
     Ok(sessions.swap_remove(chosen))
 }
 
-/// Asks a server for its state; that it is too old to tell is no failure.
+/// Asks a server for its state; that it is there and does not tell is no failure.
 async fn standing(session: &Session) -> Result<Standing, Failure> {
     let status = match status(session).await {
         Ok(status) => Some(status),
-        Err(Failure::Call { code: Code::Unimplemented, .. }) => None,
+        Err(Failure::Call { code, .. }) if code != Code::Unavailable => None,
         Err(failure) => return Err(failure),
     };
     Ok(Standing { address: session.address().clone(), status })

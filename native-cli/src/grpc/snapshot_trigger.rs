@@ -26,13 +26,13 @@ const LONGEST_MESSAGE: usize = 16 << 10;
 ///
 /// A [`Failure`] when the server cannot be reached in plain HTTP within `timeout`, or refuses.
 pub async fn trigger_snapshot(address: &Address, timeout: Duration) -> Result<(), Failure> {
-    let unreachable = |cause: String| Failure::Unreachable { address: address.clone(), cause };
+    let unreachable = |cause: String| Failure::AdminUnreachable { address: address.clone(), cause };
     if address.scheme() == Some(Scheme::Https) {
-        return Err(unreachable("the admin API is only asked in plain HTTP".to_owned()));
+        return Err(unreachable("only plain HTTP is spoken to the admin API".to_owned()));
     }
     let answer = tokio::time::timeout(timeout, ask(address)).await;
     let (status, message) = answer
-        .map_err(|_| Failure::ConnectTimeout { address: address.clone(), waited: timeout })?
+        .map_err(|_| unreachable(format!("no answer within {} s", timeout.as_secs_f32())))?
         .map_err(|error| unreachable(root_cause(error.as_ref())))?;
     if status.is_success() {
         return Ok(());

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::fs;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -245,5 +246,6 @@ impl fmt::Display for TlsProblem {
 /// The name itself out of the TLS library's `DnsName("localhost")` and `IpAddress(127.0.0.1)`.
 fn bare_name(name: &str) -> String {
     let inner = name.split_once('(').and_then(|(_, inner)| inner.strip_suffix(')'));
-    inner.unwrap_or(name).trim_matches('"').to_owned()
+    let inner = inner.unwrap_or(name).trim_matches('"');
+    inner.parse().map_or(inner.to_owned(), |ip: IpAddr| ip.to_string())
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use metadump_proto::meta::meta_service_server::MetaServiceServer;
 use metadump_proto::meta::{ClusterStatus, KeysCount, SeqV, WatchResponse};
+use tokio::net::TcpSocket;
 use tonic::Status;
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Server, ServerTlsConfig};
@@ -122,7 +123,12 @@ pub fn options(addresses: Vec<Address>) -> ConnectOptions {
 
 /// Starts a service.
 pub fn start(script: Script) -> Running {
-    let incoming = TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    start_at("127.0.0.1:0", script)
+}
+
+/// Starts a service that listens there.
+pub fn start_at(socket: &str, script: Script) -> Running {
+    let incoming = TcpIncoming::bind(socket.parse().unwrap()).unwrap();
     let address: Address = incoming.local_addr().unwrap().to_string().parse().unwrap();
     let seen = Seen::default();
     let max_encoding_bytes = script.max_encoding_bytes;
@@ -137,8 +143,20 @@ pub fn start(script: Script) -> Running {
     Running { address, seen }
 }
 
-/// An address at which nobody listens.
-pub fn nobody() -> Address {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string().parse().unwrap()
+/// An address at which nobody listens, as long as this lives.
+pub struct Nobody {
+    /// The address.
+    pub address: Address,
+    /// Bound, so that nobody else gets the port.
+    _socket: TcpSocket,
+}
+
+impl Nobody {
+    /// Takes a free port.
+    pub fn new() -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = socket.local_addr().unwrap().to_string().parse().unwrap();
+        Self { address, _socket: socket }
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use h2::server::SendResponse;
+use h2::{Ping, PingPong, SendStream};
 use hyper::body::Bytes;
 use hyper::{HeaderMap, Response};
 use metadump_proto::meta::{ExportedChunk, HandshakeResponse};
@@ -54,61 +54,53 @@ pub enum End {
     Reset(h2::Reason),
 }
 
-/// A server that shakes hands properly, and ends every other stream after one message so.
+/// A server that shakes hands properly, does not tell its state, and ends every export so after
+/// one message.
 pub async fn ending(message: ExportedChunk, end: End) -> Address {
     let (listener, address) = listen().await;
     tokio::spawn(async move {
-        loop {
-            let (stream, _) = listener.accept().await.unwrap();
-            let message = message.clone();
-            tokio::spawn(async move {
-                let mut connection = h2::server::handshake(stream).await.unwrap();
-                while let Some(Ok((request, respond))) = connection.accept().await {
-                    let path = request.uri().path().to_owned();
-                    tokio::spawn(respond_to(
-                        path,
-                        request.into_body(),
-                        respond,
-                        message.clone(),
-                        end,
-                    ));
-                }
-            });
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut connection = h2::server::handshake(stream).await.unwrap();
+        let mut pings = connection.ping_pong();
+        while let Some(Ok((request, mut respond))) = connection.accept().await {
+            let head = Response::builder().header("content-type", "application/grpc");
+            let send = respond.send_response(head.body(()).unwrap(), false).unwrap();
+            let path = request.uri().path();
+            if path.ends_with("/Handshake") {
+                let payload = vec![1];
+                answer(send, Some(HandshakeResponse { protocol_version: 1_002_315, payload }), "0");
+            } else if path.ends_with("/GetClusterStatus") {
+                answer(send, None, "12");
+            } else {
+                tokio::spawn(break_off(send, message.clone(), end, pings.take().unwrap()));
+            }
         }
     });
     address
 }
 
-async fn respond_to(
-    path: String,
-    mut body: h2::RecvStream,
-    mut respond: SendResponse<Bytes>,
+/// Ends a call in order.
+fn answer(mut send: SendStream<Bytes>, message: Option<HandshakeResponse>, status: &str) {
+    if let Some(message) = message {
+        send.send_data(framed(&message), false).unwrap();
+    }
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", status.parse().unwrap());
+    send.send_trailers(trailers).unwrap();
+}
+
+async fn break_off(
+    mut send: SendStream<Bytes>,
     message: ExportedChunk,
     end: End,
+    mut pings: PingPong,
 ) {
-    while body.data().await.is_some() {}
-    let response = Response::builder().header("content-type", "application/grpc").body(()).unwrap();
-    let mut send = respond.send_response(response, false).unwrap();
-    if path.ends_with("/Handshake") {
-        let token = HandshakeResponse { protocol_version: 1_002_315, payload: vec![1] };
-        send.send_data(framed(&token), false).unwrap();
-        let mut trailers = HeaderMap::new();
-        trailers.insert("grpc-status", "0".parse().unwrap());
-        send.send_trailers(trailers).unwrap();
-        return;
-    }
-    if path.ends_with("/GetClusterStatus") {
-        let mut trailers = HeaderMap::new();
-        trailers.insert("grpc-status", "12".parse().unwrap());
-        send.send_trailers(trailers).unwrap();
-        return;
-    }
     match end {
         End::WithoutStatus => send.send_data(framed(&message), true).unwrap(),
         End::Reset(reason) => {
             send.send_data(framed(&message), false).unwrap();
-            // Else the reset overtakes the message.
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            // A reset drops what is not sent yet; a pong says that the message is.
+            pings.ping(Ping::opaque()).await.unwrap();
             send.send_reset(reason);
         }
     }

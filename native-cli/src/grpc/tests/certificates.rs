@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 use tonic::transport::{Certificate, Identity, ServerTlsConfig};
 
-use super::super::fake::{Running, Script};
+use super::super::fake::{Running, Script, start_at};
 use super::super::{Address, Tls, TlsFiles, TlsProblem};
 use super::*;
 
@@ -29,7 +30,7 @@ impl Authority {
 
     /// A certificate and its key, both in PEM.
     fn sign(&self, change: impl FnOnce(&mut CertificateParams)) -> (String, String) {
-        let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(names).unwrap();
         change(&mut params);
@@ -39,9 +40,17 @@ impl Authority {
 }
 
 /// A service with a certificate of the authority.
-fn server(config: ServerTlsConfig, (certificate, key): (String, String)) -> Running {
+fn server(config: ServerTlsConfig, identity: (String, String)) -> Running {
+    server_at("127.0.0.1:0", config, identity)
+}
+
+fn server_at(
+    socket: &str,
+    config: ServerTlsConfig,
+    (certificate, key): (String, String),
+) -> Running {
     let tls = Some(config.identity(Identity::from_pem(certificate, key)));
-    start(Script { tls, export: steps(DUMP, 5), ..Script::default() })
+    start_at(socket, Script { tls, export: steps(DUMP, 5), ..Script::default() })
 }
 
 /// Files for the command line.
@@ -91,15 +100,18 @@ fn certificates_of_the_server() {
             format!("https://localhost:{}", running.address.port()).parse().unwrap();
         assert_eq!(connect_and_run(&by_name, &trusting).await.dump(), DUMP);
 
+        let ipv6 = server_at("[::1]:0", ServerTlsConfig::new(), authority.sign(|_| ()));
+        assert_eq!(connect_and_run(&ipv6.address, &trusting).await.dump(), DUMP);
+
         let wrong_name =
             TlsFiles { domain_name: Some("meta.example".to_owned()), ..trusting.clone() };
         check_problem(
             connect_and_run(&running.address, &wrong_name).await,
             TlsProblem::WrongName {
                 expected: "meta.example".to_owned(),
-                presented: vec!["localhost".to_owned(), "127.0.0.1".to_owned()],
+                presented: ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec(),
             },
-            "its certificate is not for \"meta.example\" but for [\"localhost\", \"127.0.0.1\"]\n\
+            "its certificate is not for \"meta.example\" but for [\"localhost\", \"127.0.0.1\", \"::1\"]\n\
              help: connect by a name that the certificate is for, or say with \
              --grpc-tls-domain-name which of its names to expect",
         );
@@ -196,6 +208,22 @@ fn one_side_without_tls() {
                 "{http} is to be reached in plain text, but there are options for TLS\n\
                  help: write the address without http://, or leave the options for TLS out"
             )
+        );
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_server_that_does_not_shake_hands() {
+    wait(async {
+        let tls = Files::new().trusting(&Authority::new("ours")).load().unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address: Address = listener.local_addr().unwrap().to_string().parse().unwrap();
+        let connect_timeout = Duration::from_millis(100);
+        let connect = ConnectOptions { tls, connect_timeout, ..options(vec![address.clone()]) };
+        assert_eq!(
+            run(&connect, &ExportOptions::default()).await.failure().to_string(),
+            format!("cannot connect to {address} within 0.1 s")
         );
     })
     .unwrap();

@@ -2,7 +2,7 @@
 
 use metadump_proto::meta::ClusterStatus;
 
-use super::super::fake::{Running, Script, nobody};
+use super::super::fake::{Nobody, Running, Script};
 use super::super::{NodeChoice, Session};
 use super::*;
 
@@ -42,14 +42,16 @@ fn each_choice_takes_its_server() {
         let behind = server("T1-N1.5", "");
         let fresh = server("T1-N1.1006", "");
         let leader = server("T1-N1.1005", "L");
-        let gone = nobody();
-        let addresses = [&behind.address, &gone, &fresh.address, &leader.address];
+        let nobody = Nobody::new();
+        let gone = &nobody.address;
+        let addresses = [&behind.address, gone, &fresh.address, &leader.address];
         let gone_note =
             format!("left out: cannot connect to {gone}: Connection refused (os error 111)");
         let behind_fresh = format!("{} is 1 log entry behind {}", leader.address, fresh.address);
         check(NodeChoice::Leader, &addresses, Ok("T1-N1.1005"), &[gone_note.clone(), behind_fresh])
             .await;
-        check(NodeChoice::Freshest, &addresses, Ok("T1-N1.1006"), &[gone_note.clone()]).await;
+        check(NodeChoice::Freshest, &addresses, Ok("T1-N1.1006"), std::slice::from_ref(&gone_note))
+            .await;
         let follower = |address| {
             format!(
                 "{address} is a follower, which may be behind the leader (id=3 raft=h:1 grpc=h:2)"
@@ -57,7 +59,7 @@ fn each_choice_takes_its_server() {
         };
         check(
             NodeChoice::Any,
-            &[&gone, &behind.address, &leader.address],
+            &[gone, &behind.address, &leader.address],
             Ok("T1-N1.5"),
             &[gone_note, follower(&behind.address)],
         )
@@ -98,7 +100,8 @@ fn servers_too_old_to_tell_their_state() {
 #[test]
 fn when_nobody_answers_each_is_told() {
     wait(async {
-        let (one, two) = (nobody(), nobody());
+        let (first, second) = (Nobody::new(), Nobody::new());
+        let (one, two) = (&first.address, &second.address);
         let refused = "Connection refused (os error 111)";
         let expected = format!(
             "none of 2 servers can be used: cannot connect to {one}: {refused}; cannot connect to \
@@ -107,7 +110,7 @@ fn when_nobody_answers_each_is_told() {
              default), or give another one with --grpc-api-address"
         );
         for from in [NodeChoice::Any, NodeChoice::Leader, NodeChoice::Freshest] {
-            check(from, &[&one, &two], Err(&expected), &[]).await;
+            check(from, &[one, two], Err(&expected), &[]).await;
         }
     })
     .unwrap();
@@ -116,7 +119,8 @@ fn when_nobody_answers_each_is_told() {
 #[test]
 fn a_session_is_opened_with_the_first_that_answers() {
     wait(async {
-        let (gone, here) = (nobody(), server("T1-N1.1", "L"));
+        let (nobody, here) = (Nobody::new(), server("T1-N1.1", "L"));
+        let gone = &nobody.address;
         let connect = options(vec![gone.clone(), here.address.clone()]);
         let mut notes = Vec::new();
         let session =

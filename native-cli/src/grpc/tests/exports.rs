@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tonic::{Code, Status};
 
-use super::super::fake::{Script, nobody};
-use super::super::{Credentials, Retry};
+use super::super::fake::{Nobody, Script, start_at};
+use super::super::{Address, Credentials, Retry};
 use super::*;
 
 fn script(export: Vec<Step>) -> Script {
@@ -83,10 +83,15 @@ fn addresses_of_every_form_are_connected_to() {
     wait(async {
         let server = start(script(steps(DUMP, 5)));
         let port = server.address.port();
-        for text in [format!("localhost:{port}"), format!("http://127.0.0.1:{port}/")] {
+        let with_ipv6 = start_at("[::1]:0", script(steps(DUMP, 5)));
+        for text in [
+            format!("localhost:{port}"),
+            format!("http://127.0.0.1:{port}/"),
+            with_ipv6.address.to_string(),
+        ] {
             let connect = options(vec![text.parse().unwrap()]);
             let ran = run(&connect, &ExportOptions::default()).await;
-            assert_eq!(ran.dump(), DUMP);
+            assert_eq!(ran.dump(), DUMP, "{text}");
         }
     })
     .unwrap();
@@ -154,7 +159,7 @@ fn a_status_before_the_first_line_is_that_of_the_call() {
         assert_eq!(
             told(ran.failure()),
             format!(
-                "Export: {} answers Internal: no permit\nhelp: the log of the server says more",
+                "ExportV1: {} answers Internal: no permit\nhelp: the log of the server says more",
                 server.address
             )
         );
@@ -186,7 +191,7 @@ fn a_silent_server_is_not_waited_for() {
             ran.failure().to_string(),
             format!(
                 "the dump from {0} is cut off after 2 lines, 96 bytes, the last one line 2: \
-                 NodeId: Export: no answer from {0} within 1 s",
+                 NodeId: ExportV1: no answer from {0} within 1 s",
                 server.address
             )
         );
@@ -197,7 +202,7 @@ fn a_silent_server_is_not_waited_for() {
         assert_eq!(
             told(ran.failure()),
             format!(
-                "Export: no answer from {} within 1 s\n\
+                "ExportV1: no answer from {} within 1 s\n\
                  help: wait longer with --idle-timeout, or ask another server",
                 server.address
             )
@@ -336,9 +341,29 @@ fn what_may_be_better_next_time_is_tried_again() {
 }
 
 #[test]
+fn a_server_that_does_not_shake_hands() {
+    wait(async {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address: Address = listener.local_addr().unwrap().to_string().parse().unwrap();
+        let connect_timeout = Duration::from_millis(100);
+        let connect = ConnectOptions { connect_timeout, ..options(vec![address.clone()]) };
+        assert_eq!(
+            told(run(&connect, &ExportOptions::default()).await.failure()),
+            format!(
+                "Handshake: no answer from {address} within 0.1 s\n\
+                 help: wait longer with --connect-timeout, or ask another server; a server that \
+                 speaks TLS only does not understand plain text (--grpc-tls-ca-cert)"
+            )
+        );
+    })
+    .unwrap();
+}
+
+#[test]
 fn nobody_listens() {
     wait(async {
-        let address = nobody();
+        let nobody = Nobody::new();
+        let address = nobody.address.clone();
         let ran = run(&options(vec![address.clone()]), &ExportOptions::default()).await;
         assert_eq!(
             told(ran.failure()),

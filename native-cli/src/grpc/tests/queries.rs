@@ -6,7 +6,7 @@ use metadump_proto::meta::{
     ClusterStatus, Event, KeysCount, KvMeta, RaftLogStatus, SeqV, WatchResponse,
 };
 
-use super::super::fake::{Running, Script, nobody, talking};
+use super::super::fake::{Nobody, Running, Script, talking};
 use super::super::{
     KeysCountText, Session, StatusText, ValueText, WatchText, get, keys_layout, member_list,
     status, trigger_snapshot, watch,
@@ -245,15 +245,16 @@ fn a_snapshot_is_triggered_over_plain_http() {
             )
         );
 
-        let address = nobody();
+        let nobody = Nobody::new();
+        let address = &nobody.address;
         assert_eq!(
-            trigger_snapshot(&address, timeout).await.unwrap_err().to_string(),
-            format!("cannot connect to {address}: Connection refused (os error 111)")
+            trigger_snapshot(address, timeout).await.unwrap_err().to_string(),
+            format!("cannot ask {address}: Connection refused (os error 111)")
         );
         let secure = "https://127.0.0.1:28002".parse().unwrap();
         assert_eq!(
             trigger_snapshot(&secure, timeout).await.unwrap_err().to_string(),
-            "cannot connect to https://127.0.0.1:28002: the admin API is only asked in plain HTTP"
+            "cannot ask https://127.0.0.1:28002: only plain HTTP is spoken to the admin API"
         );
     })
     .unwrap();
