@@ -6,16 +6,17 @@ cd "$(dirname "$0")/.."
 
 seconds=${1:?usage: fuzz.sh SECONDS [TARGET]...}
 shift
-fuzz() { cargo +nightly fuzz "$1" --fuzz-dir tests/fuzz "${@:2}"; }
-
 targets=("$@")
-[ $# -gt 0 ] || mapfile -t targets < <(fuzz list)
+[ $# -gt 0 ] || mapfile -t targets < <(cargo +nightly fuzz list --fuzz-dir tests/fuzz)
 [ ${#targets[@]} -gt 0 ] || { echo 'no fuzz target in tests/fuzz' >&2; exit 1; }
 
 for target in "${targets[@]}"; do
     printf '\n== %s, %s seconds\n' "$target" "$seconds"
-    # Inputs that were found interesting are kept in target/, where a later run goes on from them.
-    mkdir -p "target/fuzz-corpus/$target"
-    fuzz run "$target" "$PWD/target/fuzz-corpus/$target" tests/fixtures/valid tests/fixtures/findings \
-        -- -max_total_time="$seconds" -timeout=10 -max_len=65536 -print_final_stats=1
+    # Inputs that reach new code are kept, so that the next run goes on from them; an input that
+    # breaks a promise is kept as well, and its path printed.
+    kept=$PWD/target/fuzz-inputs/$target found=$PWD/target/fuzz-found
+    mkdir -p "$kept" "$found"
+    cargo +nightly fuzz run --fuzz-dir tests/fuzz --target-dir target/fuzz "$target" \
+        "$kept" tests/fixtures/valid tests/fixtures/findings -- \
+        -max_total_time="$seconds" -timeout=10 -max_len=65536 -artifact_prefix="$found/$target-"
 done

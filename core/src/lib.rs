@@ -15,6 +15,7 @@ pub mod check;
 pub mod cluster;
 pub mod dump_line;
 pub mod frame;
+pub mod keys_layout;
 pub mod manifest;
 pub mod read_at;
 pub mod record;

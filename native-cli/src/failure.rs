@@ -1,6 +1,9 @@
 //! How a failure is told: what failed, the cause, and what to do, a line each.
 
 use std::fmt;
+use std::io;
+
+use crate::report::printable;
 
 /// What the user can do about a failure; added to an error as context.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +53,7 @@ pub fn print(error: &anyhow::Error) {
     for cause in error.chain() {
         let text = cause.to_string();
         let is_help = help.is_some_and(|help| help.0 == text);
+        let text = text.lines().map(printable).collect::<Vec<_>>().join("\n");
         // Many errors repeat their cause in their own words.
         let repeated = said.iter().any(|said: &String| said.contains(&text));
         if !is_help && !repeated {
@@ -64,7 +68,25 @@ pub fn print(error: &anyhow::Error) {
     if !causes.is_empty() {
         eprintln!("cause: {}", causes.join(": "));
     }
+    let help = help.map(|help| help.0.as_str()).or_else(|| usual_help(error));
     if let Some(help) = help {
         eprintln!("help:  {help}");
     }
+}
+
+/// What to do about what the operating system says, when nobody knew better.
+fn usual_help(error: &anyhow::Error) -> Option<&'static str> {
+    let cause = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>())?;
+    Some(match cause.kind() {
+        io::ErrorKind::NotFound => "check the path: there is nothing under this name",
+        io::ErrorKind::PermissionDenied => "run it as the user that owns the files, or as root",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "free some space, or write to another disk; nothing was replaced"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => "the disk is mounted read-only: write elsewhere",
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => {
+            "the file is cut or damaged: fetch it again"
+        }
+        _ => return None,
+    })
 }

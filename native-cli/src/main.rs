@@ -17,7 +17,7 @@ mod raft_dir;
 mod report;
 mod style;
 
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
@@ -37,6 +37,7 @@ fn main() -> ExitCode {
     match ended {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Findings) => ExitCode::from(1),
+        Ok(Outcome::Unread) => ExitCode::from(3),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             failure::print(&error);
@@ -51,14 +52,12 @@ fn run(command: &Command, progress: &Progress) -> anyhow::Result<Outcome> {
         Command::Inspect(args) => command::inspect::run(args, progress),
         Command::Export(args) => command::export::run(args, progress),
         Command::Import(args) => command::import::run(args, progress),
+        Command::KeysLayout(args) => command::keys_layout::run(args, progress),
         Command::Rewrite(args) => command::rewrite::run(args, progress),
         Command::Completions { shell } => {
-            clap_complete::generate(
-                *shell,
-                &mut Cli::command(),
-                "databend-metactl",
-                &mut io::stdout(),
-            );
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "databend-metactl", &mut script);
+            io::stdout().write_all(&script)?;
             Ok(Outcome::Done)
         }
         Command::Man => {

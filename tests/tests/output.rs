@@ -157,7 +157,11 @@ fn a_reader_that_goes_away_is_no_failure_and_a_full_disk_is_one() {
         metactl::command(["export", "--raft-dir", text(&dir)]).stdout(full).output().unwrap();
     assert_eq!(ended.status.code(), Some(3));
     let said = String::from_utf8(ended.stderr).unwrap();
-    assert!(said.contains("cannot write to stdout") && said.contains("No space left"), "{said}");
+    assert_eq!(
+        said,
+        "error: cannot write to stdout\ncause: No space left on device (os error 28)\n\
+         help:  free some space, or write to another disk; nothing was replaced\n"
+    );
 }
 
 #[test]
@@ -206,6 +210,38 @@ fn a_dry_run_says_what_would_change_and_changes_nothing() {
         assert!(said.contains(words), "{words:?} is not in:\n{said}");
     }
     assert!(metadump_tests::tree::tree(&dir) == before);
+}
+
+#[test]
+fn the_layout_of_the_keys_is_the_official_one() {
+    let (_keep, dir, _out) = places();
+    let official = fs::read(fixture("v004/v004-origin.keys-layout.txt")).unwrap();
+    let db = fixture("v004/v004-origin.export.ndjson");
+    let of_dump = run(["keys-layout", "--db", text(&db)]);
+    let of_dir = run(["keys-layout", "--raft-dir", text(&dir)]);
+    assert_eq!((of_dump.code, of_dir.code), (Some(0), Some(0)));
+    assert_eq!(String::from_utf8_lossy(&of_dump.stdout), String::from_utf8_lossy(&official));
+    assert!(of_dir.stdout == official);
+    let ran = run(["keys-layout", "--db", text(&db), "--depth", "1", "--format", "json"]);
+    let said = String::from_utf8(ran.stdout).unwrap();
+    let lines = [
+        r#"{"count":9,"prefix":"__fd_fruit_by_id"}"#,
+        r#"{"count":57,"prefix":"fruit"}"#,
+        r#"{"count":67,"prefix":""}"#,
+    ];
+    assert_eq!(said.lines().collect::<Vec<_>>(), lines);
+}
+
+#[test]
+fn several_dumps_are_checked_also_when_one_cannot_be_read() {
+    let good = fixture("v004/v004-origin.export.ndjson");
+    let bad = fixture("findings/log-gap.ndjson");
+    let ran = run(["validate", "--format", "json", "no-such-dump", text(&good), text(&bad)]);
+    assert_eq!(ran.code, Some(3));
+    assert!(ran.stderr.starts_with("error: cannot open no-such-dump\n"), "{}", ran.stderr);
+    assert_eq!(String::from_utf8(ran.stdout).unwrap().lines().count(), 2);
+    let ran = run(["validate", text(&good), text(&bad)]);
+    assert_eq!(ran.code, Some(1));
 }
 
 #[test]

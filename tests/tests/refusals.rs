@@ -113,6 +113,9 @@ fn dumps_that_are_none() {
     target.refuses(&target.dump(&headless), &[], 3, &["header-missing", "line 1, byte 0"]);
     let newer = with_line(1, |line| line.replace("V004", "V100"));
     target.refuses(&target.dump(&newer), &[], 3, &["version-unknown", "V100", "line 1, byte 0"]);
+    let older = with_line(1, |line| line.replace("V004", "V001"));
+    let said = ["kind-of-other-version", "NodeId in a V001 dump", "line 2, byte 70"];
+    target.refuses(&target.dump(&older), &[], 3, &said);
     let missing = target.dumps.path().join("no-such-dump");
     let before = tree(&target.dir);
     let ran = target.import(&missing, &[]);
@@ -240,4 +243,33 @@ fn single_errors_pass_by_name() {
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     let unknown = target.import(&dump, &["--accept", "anything"]);
     assert_eq!(unknown.code, Some(2));
+}
+
+#[test]
+fn a_backup_inside_the_data_is_not_removed_with_it() {
+    let target = Target::new();
+    let backup = target.dir.join("df_meta/V004/backup.db");
+    fs::write(&backup, good()).unwrap();
+    target.refuses(&backup, &[], 3, &["backup.db is not a server's file", "--keep-old"]);
+    let ran = target.import(&backup, &["--keep-old"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let kept = contents(&target.dir).into_iter().find(|(path, _)| path.ends_with("backup.db"));
+    assert!(kept.unwrap().1 == good());
+}
+
+#[test]
+fn what_root_restores_belongs_to_the_owner_of_the_directory() {
+    use std::os::unix::fs::{MetadataExt, chown};
+    let target = Target::new();
+    if fs::metadata(&target.dir).unwrap().uid() != 0 {
+        println!("skipped: only root restores for another user");
+        return;
+    }
+    chown(&target.dir, Some(1234), Some(1235)).unwrap();
+    let ran = target.import(&target.dump(&good()), &[]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    for path in tree(&target.dir).into_keys() {
+        let owner = fs::metadata(target.dir.join(&path)).unwrap();
+        assert_eq!((owner.uid(), owner.gid()), (1234, 1235), "{}", path.display());
+    }
 }

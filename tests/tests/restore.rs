@@ -284,3 +284,50 @@ fn an_import_as_a_new_cluster_is_the_import_of_the_rewrite() {
         assert_same(&export(&two).stdout, &export(&one).stdout, &name);
     }
 }
+
+#[test]
+fn dumps_of_v0_and_v001_import() {
+    let Some(corpus) = corpus() else { return };
+    let scratch = TempDir::new().unwrap();
+    let mut dumps: Vec<PathBuf> = fs::read_dir(corpus.join("upstream/dumps"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            name.starts_with("v0_") || name.starts_with("v001_")
+        })
+        .collect();
+    dumps.extend(
+        ["v000", "v001"]
+            .map(|age| corpus.join("made/small").join(format!("{age}.source-dump.ndjson"))),
+    );
+    let mut refused = Vec::new();
+    for dump in &dumps {
+        let name = dump.file_name().unwrap().to_string_lossy().into_owned();
+        let dir = scratch.path().join(&name);
+        let ran = import(&dir, dump, &[]);
+        if ran.code != Some(0) {
+            assert!(ran.stderr.contains("2022-05-07") || ran.stderr.contains("retired command"));
+            refused.push(name);
+            continue;
+        }
+        let count = |dump: &[u8], kind: &str| {
+            String::from_utf8_lossy(dump).matches(&format!("{{\"{kind}\":{{")).count()
+        };
+        let (before, after) = (fs::read(dump).unwrap(), export(&dir).stdout);
+        assert_eq!(count(&after, "LogEntry"), count(&before, "Logs"), "{name}");
+        for kind in ["GenericKV", "Expire", "Nodes"] {
+            assert_eq!(count(&after, kind), count(&before, kind), "{name}: {kind}");
+        }
+    }
+    refused.sort();
+    assert_eq!(
+        refused,
+        [
+            "v0_2022-02-22_json-dbtable_meta.json.txt",
+            "v0_2022-05-04_meta.json.txt",
+            "v0_online_v0.7.59b.txt",
+        ]
+    );
+    assert!(dumps.len() > 25);
+}

@@ -158,7 +158,7 @@ catalogue! {
         "The dump was taken from a directory in the middle of an upgrade; its state may be incomplete."
         "Let the server finish the upgrade and take a new dump.";
     /// A record is of a kind that the dump's version does not have.
-    KindOfOtherVersion "kind-of-other-version" Warning
+    KindOfOtherVersion "kind-of-other-version" Error
         "V004 renamed the log's kinds; a dump that mixes them was edited or joined."
         "Check how the file was put together.";
     /// A record is of a kind that no server of today reads.

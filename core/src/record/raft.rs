@@ -61,7 +61,7 @@ impl fmt::Display for LogId {
 impl<'de> Deserialize<'de> for LogId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
-        #[serde(rename = "LogId")]
+        #[serde(rename = "LogId", expecting = "a log id")]
         struct AnyDialect {
             leader_id: Option<LeaderId>,
             term: Option<u64>,
@@ -96,7 +96,7 @@ impl fmt::Display for Vote {
 impl<'de> Deserialize<'de> for Vote {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
-        #[serde(rename = "Vote")]
+        #[serde(rename = "Vote", expecting = "a vote")]
         struct AnyDialect {
             leader_id: Option<LeaderId>,
             committed: Option<bool>,
@@ -151,7 +151,7 @@ impl Membership {
 impl<'de> Deserialize<'de> for Membership {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
-        #[serde(rename = "Membership")]
+        #[serde(rename = "Membership", expecting = "a membership")]
         struct AnyDialect {
             configs: Vec<BTreeSet<NodeId>>,
             nodes: Option<BTreeMap<NodeId, EmptyNode>>,

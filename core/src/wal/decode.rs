@@ -7,7 +7,7 @@ use super::record::{
     APPEND, COMMIT, PURGE_UPTO, SAVE_VOTE, STATE, STATE_VERSION, TRUNCATE_AFTER, WalRecord,
     WalState, crc,
 };
-use crate::record::Payload;
+use crate::record::{LogId, Payload};
 
 /// Values nested deeper than this are not decoded. The deepest that a client can send, a
 /// condition tree of a transaction, stays below; it also bounds the stack.
@@ -107,7 +107,18 @@ fn decode_or_stop(bytes: &[u8]) -> Result<Decoded<'_>, Stop> {
     // Extents first, then the checksum, then the values: damage is reported as damage.
     let spans = match found {
         SAVE_VOTE | COMMIT | PURGE_UPTO => Spans::One(cursor.value()?),
-        APPEND => Spans::Entry(cursor.value()?, cursor.value()?),
+        APPEND => {
+            let log_id = cursor.value()?;
+            match cursor.value() {
+                Ok(payload) => Spans::Entry(log_id, payload),
+                // What does not begin like an entry is not the start of one either.
+                Err(Stop::Incomplete) => {
+                    let _: LogId = log_id.read("log id").map_err(Stop::Wrong)?;
+                    return Err(Stop::Incomplete);
+                }
+                Err(wrong) => return Err(wrong),
+            }
+        }
         TRUNCATE_AFTER => Spans::Optional(cursor.optional()?),
         STATE => {
             let [version] = cursor.take()?;

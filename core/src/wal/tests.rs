@@ -179,6 +179,11 @@ fn what_is_no_record_is_told_apart() {
         error(&with_crc(b"\0\0\0\x02\x07")),
         RecordError::WrongShape { offset_bytes: 4, expected: "log id", .. }
     ));
+    // The rest is missing, but this cannot become an entry.
+    assert!(matches!(
+        error(b"\0\0\0\x01\x82\xa9leader_id\x07\xa5index\x01\xa5Bl"),
+        RecordError::WrongShape { offset_bytes: 4, expected: "log id", .. }
+    ));
     let mut damaged = encoded(&WalRecord::TruncateAfter(None));
     damaged[12] ^= 1;
     assert!(matches!(error(&damaged), RecordError::Checksum { stored, computed }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::SystemTime;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use metadump::check::{Code, Finding, Severity};
 use metadump::cluster::InitialCluster;
 use metadump::rewrite::Request;
@@ -20,7 +20,9 @@ use crate::failure::WithHelp;
 use crate::input::Source;
 use crate::manifest::{Expected, Requirement};
 use crate::progress::Progress;
-use crate::raft_dir::{DirReader, DirWriter, OldData, RaftDir, Recovered, ServersOut, Staging};
+use crate::raft_dir::{
+    DirReader, DirWriter, OldData, RaftDir, Recovered, ServersOut, Staging, foreign_files,
+};
 use crate::report::{plural, print_findings, printable};
 use crate::style::Style;
 
@@ -35,6 +37,9 @@ pub fn run(args: &Import, progress: &Progress) -> Result<Outcome> {
     // The dump is opened before anything is created: a wrong name costs nothing.
     source.probe()?;
     let _servers_out = keep_servers_out(&dir)?;
+    if !args.keep_old {
+        spare_foreign_files(&dir)?;
+    }
     let (staging, recovered) = Staging::create(&dir)?;
     if let Some(recovered) = recovered {
         progress.say(match recovered {
@@ -92,6 +97,15 @@ pub fn run(args: &Import, progress: &Progress) -> Result<Outcome> {
         ))
     ));
     Ok(Outcome::Done)
+}
+
+/// Refuses to remove what no server has written.
+fn spare_foreign_files(dir: &RaftDir) -> Result<()> {
+    let foreign = foreign_files(&dir.df_meta())
+        .with_context(|| format!("cannot read {}", dir.df_meta().display()))?;
+    let Some(first) = foreign.first() else { return Ok(()) };
+    Err(anyhow::anyhow!("{} is not a server's file and would be removed", first.display()))
+        .help("move it out of df_meta, or keep the old data with --keep-old")
 }
 
 /// Refuses a directory whose server runs, and keeps servers from starting on it meanwhile.

@@ -3,6 +3,7 @@
 pub mod export;
 pub mod import;
 pub mod inspect;
+pub mod keys_layout;
 pub mod plan;
 pub mod rewrite;
 pub mod validate;
@@ -15,12 +16,14 @@ use crate::args::Cluster;
 use crate::failure::Usage;
 
 /// How a command ended, when it did not fail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
     /// Done.
     Done,
     /// Done, and the dump has errors.
     Findings,
+    /// Some of several dumps could not be read, which has been said.
+    Unread,
 }
 
 impl Outcome {

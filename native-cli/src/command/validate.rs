@@ -8,6 +8,7 @@ use metadump::{Checker, Report};
 
 use super::Outcome;
 use crate::args::{Format, Validate};
+use crate::failure;
 use crate::input::Source;
 use crate::manifest::{Expected, Requirement};
 use crate::progress::Progress;
@@ -20,13 +21,22 @@ pub fn run(args: &Validate, progress: &Progress) -> Result<Outcome> {
         [] => vec![Source::Stdin],
         files => files.iter().map(|file| Source::from_arg(Some(file))).collect(),
     };
+    let several = sources.len() > 1;
     let style = Style::of_stdout();
     let mut outcome = Outcome::Done;
     for source in sources {
-        let report = check(&source, Requirement::of_flag(args.require_manifest), progress)?;
-        if Outcome::of(&report) == Outcome::Findings {
-            outcome = Outcome::Findings;
-        }
+        let report = match check(&source, Requirement::of_flag(args.require_manifest), progress) {
+            Ok(report) => report,
+            Err(error) if several => {
+                // The other dumps are still worth checking.
+                progress.finish();
+                failure::print(&error);
+                outcome = Outcome::Unread;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        outcome = outcome.max(Outcome::of(&report));
         let mut out = BufWriter::new(io::stdout().lock());
         let name = source.name();
         match args.format {

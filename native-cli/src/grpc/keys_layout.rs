@@ -1,8 +1,7 @@
 //! How many keys of a server's snapshot are below each directory.
 
-use std::fmt;
-
-use metadump_proto::meta::{KeysCount, KeysLayoutRequest};
+use metadump::keys_layout::KeysCount;
+use metadump_proto::meta::KeysLayoutRequest;
 
 use super::{Failure, Session};
 
@@ -15,24 +14,15 @@ use super::{Failure, Session};
 pub async fn keys_layout(
     session: &Session,
     depth: Option<u32>,
-    each: &mut dyn FnMut(&KeysCount) -> anyhow::Result<()>,
+    each: &mut dyn FnMut(KeysCount<'_>) -> anyhow::Result<()>,
 ) -> Result<(), Failure> {
     const CALL: &str = "SnapshotKeysLayout";
     let mut client = session.client();
     let request = KeysLayoutRequest { depth };
     let mut counts = session.answers(CALL, client.snapshot_keys_layout(request)).await?;
     while let Some(count) = counts.next().await.map_err(|stop| stop.failure(session, CALL))? {
-        each(&count).map_err(Failure::Consumer)?;
+        let count = KeysCount { prefix: &count.prefix, count: count.count };
+        each(count).map_err(Failure::Consumer)?;
     }
     Ok(())
-}
-
-/// A count as the official tool prints it: prefix and number.
-pub struct KeysCountText<'a>(pub &'a KeysCount);
-
-impl fmt::Display for KeysCountText<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(KeysCount { prefix, count }) = self;
-        write!(f, "{prefix} {count}")
-    }
 }

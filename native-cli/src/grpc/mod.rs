@@ -44,7 +44,7 @@ pub use export::{ExportOptions, Exported, export};
 pub use failure::Failure;
 pub use get::{ValueText, get};
 pub use handshake::ServerVersion;
-pub use keys_layout::{KeysCountText, keys_layout};
+pub use keys_layout::keys_layout;
 pub use log_position::parse_log_id;
 pub use member_list::member_list;
 pub use node_choice::NodeChoice;

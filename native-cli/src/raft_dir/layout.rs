@@ -18,6 +18,9 @@ pub const VERSION: &str = "VERSION";
 /// Where an import builds the new data, inside the data directory.
 pub const STAGING: &str = ".metadump-import";
 
+/// Where the old data stands in the meantime when directories cannot be exchanged.
+pub const OLD: &str = "old";
+
 /// Places in a data directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RaftDir {
@@ -71,17 +74,17 @@ impl RaftDir {
                     .with_context(|| format!("cannot read {}", version_file.display()));
             }
         }
+        // The old data has made room, the new data is not there yet.
+        if !self.df_meta().exists() && self.root.join(STAGING).join(OLD).is_dir() {
+            return Ok(Content::BetweenRenames);
+        }
         if is_sled(&self.root) {
             return Ok(Content::Sled);
         }
         if self.df_meta().is_dir() {
             return Ok(Content::WithoutVersion);
         }
-        Ok(if self.root.join(STAGING).join(DF_META).is_dir() {
-            Content::BetweenRenames
-        } else {
-            Content::Foreign
-        })
+        Ok(Content::Foreign)
     }
 }
 
@@ -114,6 +117,35 @@ pub enum Content {
     BetweenRenames,
     /// Nothing of a meta service.
     Foreign,
+}
+
+/// What stands in `df_meta` although no server writes it there: a backup, perhaps the only one.
+pub fn foreign_files(df_meta: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut pending = vec![df_meta.to_owned()];
+    while let Some(dir) = pending.pop() {
+        let entries = match fs::read_dir(&dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            entries => entries?,
+        };
+        for entry in entries {
+            let path = entry?.path();
+            let inner = path.strip_prefix(df_meta).unwrap_or(&path);
+            let names: Vec<_> = inner.iter().map(|name| name.to_string_lossy()).collect();
+            match names.iter().map(AsRef::as_ref).collect::<Vec<&str>>().as_slice() {
+                [VERSION] | ["V004", "log", "LOCK"] => {}
+                ["V002" | "V003" | "V004"] | [_, "snapshot"] | ["V004", "log"] => {
+                    pending.push(path);
+                }
+                ["V004", "log", name] if name.starts_with("r-") && name.ends_with(".wal") => {}
+                [_, "snapshot", name] if name.ends_with(".snap") || name.starts_with("0.snap-") => {
+                }
+                _ => found.push(path),
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
 /// Whether the directory holds a sled database, told by the text of its `conf` file.

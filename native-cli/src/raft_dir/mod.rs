@@ -10,7 +10,7 @@ mod staging;
 mod table_file;
 mod writer;
 
-pub use layout::RaftDir;
+pub use layout::{RaftDir, foreign_files};
 pub use lock::ServersOut;
 pub use reader::{Access, DirReader};
 pub use staging::{OldData, Recovered, Staging};

@@ -20,13 +20,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
 use rustix::io::Errno;
+use rustix::process::geteuid;
 use serde::{Deserialize, Serialize};
 
-use super::layout::{DF_META, RaftDir, STAGING, sled_files};
+use super::layout::{DF_META, OLD, RaftDir, STAGING, sled_files};
 use crate::failure::WithHelp;
 
 const LOCK: &str = "LOCK";
-const OLD: &str = "old";
 const READY: &str = "READY";
 
 /// What becomes of the old data once it is replaced.
@@ -128,6 +128,7 @@ impl Staging {
     /// here.
     pub fn exchange(mut self, old: OldData) -> Result<()> {
         let new = self.df_meta();
+        self.place.give_to_owner(&new)?;
         sync_tree(&new).with_context(|| format!("cannot sync {}", new.display()))?;
         self.place.write_ready(&Ready { new_inode: inode(&new)?, old: old.clone() })?;
         self.disposal = Disposal::Nothing;
@@ -156,6 +157,26 @@ struct Place {
 impl Place {
     fn df_meta(&self) -> PathBuf {
         self.path.join(DF_META)
+    }
+
+    /// Gives the new data to whom the data directory belongs: a server that does not run as root
+    /// could not open what root has restored for it.
+    fn give_to_owner(&self, new: &Path) -> Result<()> {
+        let owner = fs::metadata(self.dir.root())?;
+        if !geteuid().is_root() || (owner.uid(), owner.gid()) == (0, 0) {
+            return Ok(());
+        }
+        let mut pending = vec![new.to_owned()];
+        while let Some(path) = pending.pop() {
+            std::os::unix::fs::chown(&path, Some(owner.uid()), Some(owner.gid()))
+                .with_context(|| format!("cannot change the owner of {}", path.display()))?;
+            if path.is_dir() {
+                for entry in fs::read_dir(&path)? {
+                    pending.push(entry?.path());
+                }
+            }
+        }
+        Ok(())
     }
 
     fn lock(&self) -> Result<File> {

@@ -110,7 +110,9 @@ impl DirWriter {
                 Ok(())
             }
             Record::Nodes(node) => {
-                self.nodes.insert(node.key, node.value.clone());
+                // Releases since 0.9.23 drop the gRPC address that V0 dumps can have.
+                let known = Node { grpc_api_addr: None, ..node.value.clone() };
+                self.nodes.insert(node.key, known);
                 Ok(())
             }
             Record::Expire(entry) => {

@@ -8,8 +8,8 @@ use metadump_proto::meta::{
 
 use super::super::fake::{Nobody, Running, Script, talking};
 use super::super::{
-    KeysCountText, Session, StatusText, ValueText, WatchText, get, keys_layout, member_list,
-    status, trigger_snapshot, watch,
+    Session, StatusText, ValueText, WatchText, get, keys_layout, member_list, status,
+    trigger_snapshot, watch,
 };
 use super::*;
 
@@ -107,8 +107,8 @@ fn a_keys_layout_prints_as_the_official_tool_prints_it() {
         let server = start(Script { counts, ..Script::default() });
         let session = session(&server).await;
         let mut printed = String::new();
-        let mut print = |count: &KeysCount| {
-            printed += &format!("{}\n", KeysCountText(count));
+        let mut print = |found: metadump::keys_layout::KeysCount<'_>| {
+            printed += &format!("{} {}\n", found.prefix, found.count);
             Ok(())
         };
         keys_layout(&session, Some(9), &mut print).await.unwrap();

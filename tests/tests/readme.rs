@@ -1,0 +1,99 @@
+//! The README's commands do what it says: they are run as they stand there, in their order.
+//!
+//! A block of `sh` has to succeed. In a block of `console` each command is followed by what it
+//! prints on stdout and stderr; a line `...` stands for any number of lines.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use metadump_tests::fixtures::unpack;
+use metadump_tests::metactl;
+
+/// What a reader of the README would type, and what is said to come of it.
+#[derive(Debug, Default)]
+struct Example {
+    script: String,
+    /// None when only success is promised.
+    printed: Option<Vec<String>>,
+}
+
+fn examples(page: &str) -> Vec<Example> {
+    let mut examples: Vec<Example> = Vec::new();
+    let mut language = None;
+    for line in page.lines() {
+        if let Some(info) = line.strip_prefix("```") {
+            language = if language.is_none() { Some(info) } else { None };
+            if language == Some("sh") {
+                examples.push(Example::default());
+            }
+            continue;
+        }
+        let last = examples.last_mut();
+        match (language, line.strip_prefix("$ "), last) {
+            (Some("console"), Some(command), _) => {
+                let script = command.to_owned();
+                examples.push(Example { script, printed: Some(Vec::new()) });
+            }
+            (Some("console"), None, Some(Example { printed: Some(printed), .. })) => {
+                printed.push(line.to_owned());
+            }
+            (Some("sh"), _, Some(example)) => {
+                example.script.push_str(line);
+                example.script.push('\n');
+            }
+            _ => {}
+        }
+    }
+    examples
+}
+
+/// Whether the lines that were printed are those that were promised.
+fn matches(promised: &[String], printed: &[&str]) -> bool {
+    match (promised.split_first(), printed.split_first()) {
+        (None, rest) => rest.is_none(),
+        (Some((line, promised)), _) if line == "..." => {
+            (0..=printed.len()).any(|skip| matches(promised, printed.get(skip..).unwrap_or(&[])))
+        }
+        (Some((line, promised)), Some((first, printed))) => {
+            line == first && matches(promised, printed)
+        }
+        (Some(_), None) => false,
+    }
+}
+
+#[test]
+fn every_command_does_what_the_readme_says() {
+    let (place, origin) = unpack("v004/v004-origin.tar.gz");
+    let nodes = place.path().join(".databend");
+    fs::create_dir(&nodes).unwrap();
+    fs::rename(origin, nodes.join("meta1")).unwrap();
+    let binaries = metactl::binary().parent().unwrap().to_owned();
+    let path = format!("{}:{}", binaries.display(), std::env::var("PATH").unwrap());
+
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let examples = examples(&fs::read_to_string(page).unwrap());
+    assert!(examples.len() >= 8, "{examples:?}");
+    for Example { script, printed } in examples {
+        let stop_at_failure = if printed.is_none() { "set -e" } else { "" };
+        let ran = Command::new("sh")
+            .args(["-c", &format!("exec 2>&1\n{stop_at_failure}\n{script}")])
+            .current_dir(place.path())
+            .env("PATH", &path)
+            .env("NO_COLOR", "1")
+            .output()
+            .unwrap();
+        let said = String::from_utf8(ran.stdout).unwrap();
+        let Some(promised) = printed else {
+            assert!(ran.status.success(), "{script}\nfailed:\n{said}");
+            continue;
+        };
+        let lines: Vec<&str> = said.lines().collect();
+        assert!(matches(&promised, &lines), "{script}\nprinted:\n{said}");
+    }
+    for node in ["restored", "new_meta1", "new_meta2", "new_meta3"] {
+        assert!(nodes.join(node).join("df_meta/VERSION").is_file(), "{node}");
+    }
+}
