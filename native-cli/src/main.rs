@@ -7,6 +7,8 @@ mod args;
 mod command;
 mod dump_writer;
 mod failure;
+#[allow(dead_code, unused_imports)] // no command calls it yet
+mod grpc;
 mod input;
 mod manifest;
 mod output;
