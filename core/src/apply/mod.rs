@@ -102,13 +102,19 @@ pub enum ApplyError<E> {
     /// The store failed.
     #[error("the store failed: {0}")]
     Store(E),
-    /// Entries are applied one after the other, and each once.
-    #[error("entry {log_id} does not follow {last_applied}, the last one applied")]
+    /// Entries are applied one after the other, and each once; the entries between are missing.
+    #[error(
+        "entry {log_id} does not follow {}",
+        last_applied.map_or_else(
+            || "an empty state, which begins with entry 0 or 1".to_owned(),
+            |last| format!("{last}, the last one applied"),
+        )
+    )]
     NotNext {
         /// The entry.
         log_id: LogId,
         /// The last one that was applied.
-        last_applied: LogId,
+        last_applied: Option<LogId>,
     },
     /// Only servers of long ago knew what the command does.
     #[error("entry {log_id}: the command {command} is retired and cannot be applied")]
@@ -216,9 +222,13 @@ impl<S: Store> StateMachine<S> {
     /// Refuses an entry that is not the next one or that nobody can apply.
     fn admit(&self, entry: &LogEntry<'_>) -> Result<(), ApplyError<S::Error>> {
         let log_id = entry.log_id;
-        if let Some(last_applied) = self.system().last_applied
-            && last_applied.index.checked_add(1) != Some(log_id.index)
-        {
+        let last_applied = self.system().last_applied;
+        let is_next = match last_applied {
+            Some(last) => last.index.checked_add(1) == Some(log_id.index),
+            // An import of before V004 made logs that begin with 1.
+            None => log_id.index <= 1,
+        };
+        if !is_next {
             return Err(ApplyError::NotNext { log_id, last_applied });
         }
         let Payload::Normal(LogEntryBody { txid, cmd, .. }) = &entry.payload else {

@@ -71,20 +71,30 @@ fn features_are_a_set_that_no_line_holds() {
 
 #[test]
 fn entries_follow_each_other() {
-    let mut server = Server::new(ApplyRules::CURRENT);
     let blank = |index| LogEntry { log_id: LogId::new(2, 1, index), payload: Payload::Blank };
-    // A log may begin anywhere when nothing was applied yet.
-    server.machine.apply(&blank(7)).unwrap();
-    for index in [0, 6, 7, 9] {
-        let error = server.machine.apply(&blank(index)).unwrap_err();
-        let (log_id, last_applied) = (LogId::new(2, 1, index), LogId::new(2, 1, 7));
-        assert_eq!(error, ApplyError::NotNext { log_id, last_applied });
+    for first in [0, 1] {
+        let mut server = Server::new(ApplyRules::CURRENT);
+        let error = server.machine.apply(&blank(7)).unwrap_err();
+        let log_id = LogId::new(2, 1, 7);
+        assert_eq!(error, ApplyError::NotNext { log_id, last_applied: None });
+        assert_eq!(
+            error.to_string(),
+            "entry T2-N1.7 does not follow an empty state, which begins with entry 0 or 1"
+        );
+
+        server.machine.apply(&blank(first)).unwrap();
+        let last = LogId::new(2, 1, first);
+        for index in [0, first, first + 2, u64::MAX] {
+            let error = server.machine.apply(&blank(index)).unwrap_err();
+            let log_id = LogId::new(2, 1, index);
+            assert_eq!(error, ApplyError::NotNext { log_id, last_applied: Some(last) });
+        }
+        assert_eq!(
+            server.machine.apply(&blank(9)).unwrap_err().to_string(),
+            format!("entry T2-N1.9 does not follow {last}, the last one applied")
+        );
+        server.machine.apply(&blank(first + 1)).unwrap();
     }
-    assert_eq!(
-        server.machine.apply(&blank(9)).unwrap_err().to_string(),
-        "entry T2-N1.9 does not follow T2-N1.7, the last one applied"
-    );
-    server.machine.apply(&blank(8)).unwrap();
 }
 
 #[test]
