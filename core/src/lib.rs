@@ -11,6 +11,7 @@
 //! **Invariant:** this crate does no I/O. No file system, network, clock, environment or thread
 //! is used; whoever calls it brings the bytes and the time.
 
+pub mod apply;
 pub mod check;
 pub mod cluster;
 pub mod compare;
