@@ -25,6 +25,7 @@ mod node_choice;
 mod note;
 mod options;
 mod received;
+mod record;
 mod retry;
 mod runtime;
 mod session;
@@ -38,8 +39,8 @@ mod fake;
 #[cfg(test)]
 mod tests;
 
-pub use address::{Address, AddressError};
-pub use credentials::{Credentials, PASSWORD_VARIABLE};
+pub use address::Address;
+pub use credentials::Credentials;
 pub use export::{ExportOptions, Exported, export};
 pub use failure::Failure;
 pub use get::{ValueText, get};
@@ -51,6 +52,7 @@ pub use node_choice::NodeChoice;
 pub use note::Note;
 pub use options::ConnectOptions;
 pub use received::Received;
+pub use record::seq_v;
 pub use retry::Retry;
 pub use runtime::wait;
 pub use session::Session;
