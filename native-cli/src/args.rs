@@ -200,9 +200,15 @@ pub struct Watch {
 /// `import`
 #[derive(Debug, Args)]
 pub struct Import {
-    /// The data directory to write; it is replaced only when its replacement is complete.
-    #[arg(long, value_name = "DIR")]
-    pub raft_dir: PathBuf,
+    /// The data directory to write; it is replaced only when its replacement is complete. With
+    /// --grpc-api-address in place of it, the keys of a running cluster are restored.
+    #[arg(
+        long,
+        value_name = "DIR",
+        required_unless_present = "grpc_api_address",
+        conflicts_with_all = ["Service", "Reconcile"],
+    )]
+    pub raft_dir: Option<PathBuf>,
 
     /// The dump; without it, or with `-`, it is read from stdin. `.gz` and `.zst` are recognised.
     #[arg(long, value_name = "FILE")]
@@ -217,7 +223,7 @@ pub struct Import {
     pub dry_run: bool,
 
     /// Keep the data that was in the directory, under a dated name inside it.
-    #[arg(long)]
+    #[arg(long, requires = "raft_dir")]
     pub keep_old: bool,
 
     /// Import although there are error findings of this code; may be repeated.
@@ -227,6 +233,32 @@ pub struct Import {
     /// Refuse a dump without the manifest that proves it complete.
     #[arg(long)]
     pub require_manifest: bool,
+
+    /// The running service.
+    #[command(flatten)]
+    pub service: Service,
+
+    /// What is done to it.
+    #[command(flatten)]
+    pub reconcile: Reconcile,
+}
+
+/// How the keys of a running cluster are restored.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Running service")]
+pub struct Reconcile {
+    /// Write to the running cluster; without it only what would be written is told.
+    #[arg(long)]
+    pub yes: bool,
+
+    /// Delete the keys that the dump does not have.
+    #[arg(long)]
+    pub delete_extra: bool,
+
+    /// Raise the cluster's sequence first until the object ids that it gives out next are beyond
+    /// those of the dump.
+    #[arg(long)]
+    pub raise_sequence: bool,
 }
 
 /// The new cluster that a dump is restored as.

@@ -4,6 +4,7 @@ pub mod export;
 mod export_online;
 pub mod get;
 pub mod import;
+mod import_online;
 pub mod inspect;
 pub mod keys_layout;
 pub mod member_list;
