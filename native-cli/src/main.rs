@@ -15,6 +15,7 @@ mod output;
 mod progress;
 mod raft_dir;
 mod report;
+mod serve;
 mod style;
 
 use std::io::{self, Write};
@@ -54,6 +55,7 @@ fn run(command: &Command, progress: &Progress) -> anyhow::Result<Outcome> {
         Command::Import(args) => command::import::run(args, progress),
         Command::KeysLayout(args) => command::keys_layout::run(args, progress),
         Command::Rewrite(args) => command::rewrite::run(args, progress),
+        Command::Serve(args) => command::serve::run(args, progress),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "databend-metactl", &mut script);

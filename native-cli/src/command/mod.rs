@@ -6,6 +6,7 @@ pub mod inspect;
 pub mod keys_layout;
 pub mod plan;
 pub mod rewrite;
+pub mod serve;
 pub mod validate;
 
 use anyhow::Result;
