@@ -1,4 +1,4 @@
-//! `databend-metactl serve` as a process of its own, on a free port of 127.0.0.1.
+//! `databend-metactl serve` as a process of its own, at 127.0.0.1.
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
@@ -16,18 +16,29 @@ pub struct Service {
     child: Child,
     /// Where clients call.
     pub address: String,
+    /// Where the admin API listens, if it was asked for.
+    pub admin_address: Option<String>,
     /// What it says on stderr after it has named its address, line by line.
     pub said: Receiver<String>,
 }
 
 impl Service {
-    /// Starts a service and waits until it listens.
+    /// Starts a service on a free port, and waits until it listens.
     ///
     /// # Panics
     ///
     /// When it ends, or names no address in time.
     pub fn start<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Self {
-        let mut serve = command(["serve", "--grpc-api-address", "127.0.0.1:0"]);
+        Self::start_at("127.0.0.1:0", args)
+    }
+
+    /// Starts a service that listens there, and waits until it does.
+    ///
+    /// # Panics
+    ///
+    /// When it ends, or names no address in time.
+    pub fn start_at<S: AsRef<OsStr>>(address: &str, args: impl IntoIterator<Item = S>) -> Self {
+        let mut serve = command(["serve", "--grpc-api-address", address]);
         serve.args(args).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = match serve.spawn() {
             Ok(child) => child,
@@ -45,14 +56,15 @@ impl Service {
         let mut before = Vec::new();
         let address = loop {
             match said.recv_timeout(START) {
-                Ok(line) => match grpc_address(&line) {
+                Ok(line) => match address_of("gRPC", &line) {
                     Some(address) => break address,
                     None => before.push(line),
                 },
                 Err(_) => panic!("the service names no address: {before:#?}"),
             }
         };
-        Self { child, address, said }
+        let admin_address = before.iter().find_map(|line| address_of("admin", line));
+        Self { child, address, admin_address, said }
     }
 
     /// The process.
@@ -80,9 +92,9 @@ impl Drop for Service {
     }
 }
 
-/// The address in a line that tells where gRPC is served.
-fn grpc_address(line: &str) -> Option<String> {
-    let (_, rest) = line.split_once("gRPC")?;
+/// The address in a line that tells where an API is served.
+fn address_of(api: &str, line: &str) -> Option<String> {
+    let (_, rest) = line.split_once(api)?;
     let at = rest.find("127.0.0.1:")?;
     let address = rest.get(at..)?;
     let end = address.find(|c: char| !c.is_ascii_digit() && c != '.' && c != ':');

@@ -13,6 +13,7 @@ use metadump_tests::fixtures::{fixture, unpack};
 use metadump_tests::generate::{DumpSpec, DumpVersion, generate};
 use metadump_tests::metactl::{Ran, command, run};
 use metadump_tests::service::Service;
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -79,7 +80,7 @@ fn an_export_is_what_is_served_and_what_the_directory_gives() {
         let manifest = |path: &Path| {
             let path = path.with_extension("db.manifest.json");
             let mut manifest: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
-            for own in ["file", "created_at_ms"] {
+            for own in ["dump", "created_at_ms"] {
                 manifest.as_object_mut().unwrap().remove(own);
             }
             manifest
@@ -149,7 +150,7 @@ fn a_watch_tells_what_is_there_and_what_changes() {
     let mut lines = lines.map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
     // The end of what was there before.
     let first = lines.next().unwrap();
-    assert_eq!((&first["is_initialization"], &first["key"]), (&json!(true), &Value::Null));
+    assert_eq!((&first["is_initialization"], &first["key"]), (&json!(false), &Value::Null));
 
     let place = TempDir::new().unwrap();
     let dump = place.path().join("more.db");
@@ -300,14 +301,113 @@ fn a_snapshot_is_taken_when_it_is_asked_for() {
         "--admin-api-address".as_ref(),
         "127.0.0.1:0".as_ref(),
     ]);
-    let admin = service.said.iter().find_map(|line| {
-        let (_, address) = line.split_once("127.0.0.1:")?;
-        let port: String = address.chars().take_while(char::is_ascii_digit).collect();
-        Some(format!("127.0.0.1:{port}"))
-    });
-    let ran =
-        ask(&service, &["export", "--trigger-snapshot", "--admin-api-address", &admin.unwrap()]);
+    let admin = service.admin_address.as_deref().unwrap();
+    let ran = ask(&service, &["export", "--trigger-snapshot", "--admin-api-address", admin]);
     let exported = well(&ran);
     assert!(ran.stderr.contains("last applied T1-N1.95"), "{}", ran.stderr);
     assert!(exported.contains(r#"{"LastApplied":"#) || exported.contains(r#""key":"LastApplied""#));
+}
+
+/// An authority, a certificate of it for this machine, and the key: PEM files.
+fn certificates(place: &Path, name: &str) -> [PathBuf; 3] {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = params.self_signed(&key).unwrap().pem();
+    let issuer = Issuer::new(params, key);
+    let key = KeyPair::generate().unwrap();
+    let names = ["localhost", "127.0.0.1"].map(str::to_owned);
+    let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &issuer).unwrap();
+    let files = [authority, certificate.pem(), key.serialize_pem()];
+    let mut number = 0;
+    files.map(|pem| {
+        number += 1;
+        let path = place.join(format!("{name}-{number}.pem"));
+        fs::write(&path, pem).unwrap();
+        path
+    })
+}
+
+#[test]
+fn tls_with_the_right_authority_only() {
+    let place = TempDir::new().unwrap();
+    let [authority, certificate, key] = certificates(place.path(), "ours");
+    let [other, ..] = certificates(place.path(), "other");
+    let dump = origin();
+    let args: [&Path; 6] = [
+        "--db".as_ref(),
+        &dump,
+        "--grpc-tls-server-cert".as_ref(),
+        &certificate,
+        "--grpc-tls-server-key".as_ref(),
+        &key,
+    ];
+    let service = Service::start(args);
+    let port = service.address.rsplit(':').next().unwrap();
+    let [authority, other] = [&authority, &other].map(|path| path.to_str().unwrap());
+    let by = |host: &str, args: &[&str]| {
+        let address = format!("{host}:{port}");
+        run(["export", "--grpc-api-address", &address, "--connect-timeout", "2"].iter().chain(args))
+    };
+    for host in ["127.0.0.1", "localhost"] {
+        let ran = by(host, &["--grpc-tls-ca-cert", authority]);
+        assert_eq!(ran.stdout, fs::read(&dump).unwrap(), "{}", ran.stderr);
+    }
+    let named =
+        by("127.0.0.1", &["--grpc-tls-ca-cert", authority, "--grpc-tls-domain-name", "localhost"]);
+    assert_eq!(named.stdout, fs::read(&dump).unwrap(), "{}", named.stderr);
+
+    for (args, cause) in [
+        (&["--grpc-tls-ca-cert", other][..], "no secure connection"),
+        (
+            &["--grpc-tls-ca-cert", authority, "--grpc-tls-domain-name", "example.org"],
+            "no secure connection",
+        ),
+        (&[], "TLS"),
+    ] {
+        let ran = by("127.0.0.1", args);
+        assert_eq!((ran.code, ran.stdout.as_slice()), (Some(3), &b""[..]), "{args:?}");
+        assert!(ran.stderr.contains(cause), "{args:?}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_wrong_password_is_refused_at_once() {
+    let place = TempDir::new().unwrap();
+    let file = |name: &str, content: &str| {
+        let path = place.path().join(name);
+        fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (right, wrong) = (file("right", "s3cret\n"), file("wrong", "guess\n"));
+    let dump = origin();
+    let service = Service::start([
+        "--db",
+        dump.to_str().unwrap(),
+        "--username",
+        "backup",
+        "--password-file",
+        &right,
+    ]);
+    let ran = ask(&service, &["export", "--username", "backup", "--password-file", &right]);
+    assert_eq!(ran.stdout, fs::read(&dump).unwrap(), "{}", ran.stderr);
+    let mut by_environment = command(["export", "--grpc-api-address", &service.address]);
+    by_environment.args(["--username", "backup"]).env("METACTL_PASSWORD", "s3cret");
+    assert_eq!(by_environment.output().unwrap().stdout, fs::read(&dump).unwrap());
+
+    for args in [
+        &["export", "--username", "backup", "--password-file", &wrong][..],
+        &["export", "--password-file", &right],
+        &["status", "--username", "backup"],
+    ] {
+        let ran = ask(&service, args);
+        assert_eq!((ran.code, ran.stdout.as_slice()), (Some(3), &b""[..]), "{args:?}");
+        assert!(ran.stderr.contains("refuses user"), "{args:?}: {}", ran.stderr);
+        assert!(
+            !ran.stderr.contains("s3cret") && !ran.stderr.contains("trying again"),
+            "{}",
+            ran.stderr
+        );
+    }
 }
