@@ -1,7 +1,7 @@
 # Every target sets up what it needs first; what takes more than two lines is in scripts/.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build fmt lint docs fuzz generate
+.PHONY: help demo test build web fmt lint docs fuzz generate
 
 BYTES ?= 1GiB
 FILE ?= target/generated-$(BYTES).ndjson
@@ -21,6 +21,10 @@ test: ## Everything that CI checks: format, lints, documentation, licences, all 
 build: ## The release binary, target/release/databend-metactl
 	@scripts/setup.sh build
 	cargo build --locked --release --package databend-metactl
+
+web: ## The viewer, one page that works offline: web/dist/metadump-viewer.html
+	@scripts/web-setup.sh
+	@scripts/web-build.sh
 
 fmt: ## Format the code
 	cargo fmt --all

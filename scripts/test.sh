@@ -41,6 +41,9 @@ step 'a newer raft-log opens what is written'
 CARGO_TARGET_DIR=target/raft-log-0.4.6 \
     cargo test --quiet --manifest-path tests/raft-log-0.4.6/Cargo.toml
 
+step 'the viewer: its binding in node, its page in Chromium, held against the command line'
+scripts/web-test.sh
+
 # Last, so that its results are what stands at the end.
 step tests
 cargo test --locked --workspace

@@ -11,16 +11,23 @@
 //! **Invariant:** this crate does no I/O. No file system, network, clock, environment or thread
 //! is used; whoever calls it brings the bytes and the time.
 
+pub mod apply;
 pub mod check;
 pub mod cluster;
+pub mod compare;
+pub mod decode;
 pub mod dump_line;
 pub mod frame;
+pub mod index;
+pub mod keys_layout;
 pub mod manifest;
 pub mod read_at;
 pub mod record;
 pub mod rewrite;
 pub mod rotbl;
 pub mod scan;
+pub mod search;
+pub mod unzstd;
 pub mod wal;
 
 pub use check::{Checker, Report};

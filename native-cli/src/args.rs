@@ -35,6 +35,8 @@ pub enum Command {
     Validate(Validate),
     /// Show what a dump holds.
     Inspect(Inspect),
+    /// Count the keys below each directory of the key space.
+    KeysLayout(KeysLayout),
     /// Change a dump without a data directory: other node ids and addresses, repairs.
     Rewrite(Rewrite),
     /// Print the completions for a shell.
@@ -131,6 +133,26 @@ pub struct Inspect {
     pub file: Option<PathBuf>,
 
     /// How to print what is in it.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// `keys-layout`
+#[derive(Debug, Args)]
+pub struct KeysLayout {
+    /// The dump; without it, or with `-`, it is read from stdin.
+    #[arg(long, value_name = "FILE")]
+    pub db: Option<PathBuf>,
+
+    /// The data directory of a stopped node, in place of a dump.
+    #[arg(long, value_name = "DIR", conflicts_with = "db")]
+    pub raft_dir: Option<PathBuf>,
+
+    /// How many segments of the directories are told apart; all by default.
+    #[arg(long, value_name = "N")]
+    pub depth: Option<u32>,
+
+    /// How to print the counts.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
 }

@@ -7,6 +7,8 @@ mod args;
 mod command;
 mod dump_writer;
 mod failure;
+#[allow(dead_code, unused_imports)] // no command calls it yet
+mod grpc;
 mod input;
 mod manifest;
 mod output;
@@ -50,6 +52,7 @@ fn run(command: &Command, progress: &Progress) -> anyhow::Result<Outcome> {
         Command::Inspect(args) => command::inspect::run(args, progress),
         Command::Export(args) => command::export::run(args, progress),
         Command::Import(args) => command::import::run(args, progress),
+        Command::KeysLayout(args) => command::keys_layout::run(args, progress),
         Command::Rewrite(args) => command::rewrite::run(args, progress),
         Command::Completions { shell } => {
             let mut script = Vec::new();

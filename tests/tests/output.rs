@@ -213,6 +213,26 @@ fn a_dry_run_says_what_would_change_and_changes_nothing() {
 }
 
 #[test]
+fn the_layout_of_the_keys_is_the_official_one() {
+    let (_keep, dir, _out) = places();
+    let official = fs::read(fixture("v004/v004-origin.keys-layout.txt")).unwrap();
+    let db = fixture("v004/v004-origin.export.ndjson");
+    let of_dump = run(["keys-layout", "--db", text(&db)]);
+    let of_dir = run(["keys-layout", "--raft-dir", text(&dir)]);
+    assert_eq!((of_dump.code, of_dir.code), (Some(0), Some(0)));
+    assert_eq!(String::from_utf8_lossy(&of_dump.stdout), String::from_utf8_lossy(&official));
+    assert!(of_dir.stdout == official);
+    let ran = run(["keys-layout", "--db", text(&db), "--depth", "1", "--format", "json"]);
+    let said = String::from_utf8(ran.stdout).unwrap();
+    let lines = [
+        r#"{"count":9,"prefix":"__fd_fruit_by_id"}"#,
+        r#"{"count":57,"prefix":"fruit"}"#,
+        r#"{"count":67,"prefix":""}"#,
+    ];
+    assert_eq!(said.lines().collect::<Vec<_>>(), lines);
+}
+
+#[test]
 fn several_dumps_are_checked_also_when_one_cannot_be_read() {
     let good = fixture("v004/v004-origin.export.ndjson");
     let bad = fixture("findings/log-gap.ndjson");

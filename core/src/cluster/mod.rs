@@ -126,6 +126,10 @@ impl InitialCluster {
             None => Default::default(),
         };
         let first = if last.is_none() { Some(0) } else { first };
+        // The last of the new entries must have an index too.
+        let count = self.members.len() as u64;
+        let first =
+            first.filter(|first| first.checked_add(count).is_some_and(|end| end < u64::MAX));
         let entry = |(payload, index)| LogEntry { log_id: LogId { leader_id, index }, payload };
         first.map_or_else(Vec::new, |first| payloads.zip(first..).map(entry).collect())
     }
@@ -175,5 +179,6 @@ mod tests {
             [LogId::new(3, 1, 96), LogId::new(3, 1, 97), LogId::new(3, 1, 98)]
         );
         assert_eq!(ids(Some(LogId::new(3, 1, u64::MAX))), []);
+        assert_eq!(ids(Some(LogId::new(3, 1, u64::MAX - 2))), []);
     }
 }

@@ -10,10 +10,12 @@ mod changes;
 mod expire;
 mod planner;
 mod rewriter;
+mod splices;
 
 pub use changes::{Changes, ExpireChanges};
 pub use planner::{Plan, Planner};
 pub use rewriter::{Disposition, Rewriter};
+pub use splices::{Splice, SpliceError, Splicer};
 
 use crate::cluster::InitialCluster;
 use crate::record::DataVersion;

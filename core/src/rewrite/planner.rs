@@ -43,6 +43,8 @@ struct Seen {
     purged: Option<LogId>,
     last_log: Option<LogId>,
     entries: u64,
+    /// How many entries stood before the `LogMeta` line.
+    entries_at_meta: Option<u64>,
     last_applied: Option<LogId>,
     membership: Option<StoredMembership>,
     nodes: BTreeMap<NodeId, Node>,
@@ -112,6 +114,7 @@ impl Planner {
             }
             Record::LogMeta(meta) => {
                 let LogMetaValue::LogId(id) = meta.value;
+                seen.entries_at_meta = Some(seen.entries);
                 seen.purged_line = true;
                 seen.purged = Some(id);
             }
@@ -186,6 +189,7 @@ impl Planner {
                 own_id: cluster.own_id(),
                 purged: behind,
                 drop_log: behind.is_some(),
+                log_after_meta: seen.entries_at_meta.is_some_and(|before| before < seen.entries),
                 entries,
                 membership,
                 nodes,
@@ -271,6 +275,8 @@ pub(super) struct ClusterPlan {
     /// The purged position that is written, when the log does not reach the last applied entry.
     pub(super) purged: Option<LogId>,
     pub(super) drop_log: bool,
+    /// Whether entries follow the `LogMeta` line, as in some dumps of sled's order.
+    pub(super) log_after_meta: bool,
     pub(super) entries: Vec<LogEntry<'static>>,
     pub(super) membership: StoredMembership,
     pub(super) nodes: BTreeMap<NodeId, Node>,

@@ -87,7 +87,9 @@ impl<'p> Rewriter<'p> {
             self.start_raft_state(cluster, out)?;
         }
         let is_log_entry = matches!(scanned.record, Record::LogEntry(_) | Record::Logs(_));
-        if matches!(tree, Tree::StateMachine(_)) || matches!(scanned.record, Record::LogMeta(_)) {
+        if matches!(tree, Tree::StateMachine(_))
+            || (matches!(scanned.record, Record::LogMeta(_)) && !cluster.log_after_meta)
+        {
             self.end_log(cluster, out)?;
         }
         let replaced = match &scanned.record {

@@ -3,6 +3,7 @@
 pub mod export;
 pub mod import;
 pub mod inspect;
+pub mod keys_layout;
 pub mod plan;
 pub mod rewrite;
 pub mod validate;

@@ -189,7 +189,12 @@ impl<W: Write> Shown<'_, W> {
     }
 }
 
-fn not_a_record(name: &str, line: &Line<'_>, error: &metadump::scan::LineError) -> anyhow::Error {
+/// A line that is no record, told with its place.
+pub(super) fn not_a_record(
+    name: &str,
+    line: &Line<'_>,
+    error: &metadump::scan::LineError,
+) -> anyhow::Error {
     let at = line.offset_bytes.saturating_add(error.column());
     let failure: Result<()> =
         Err(anyhow::anyhow!("{name}, line {}, byte {at}: {error}", line.number))

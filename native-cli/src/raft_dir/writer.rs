@@ -205,7 +205,12 @@ impl DirWriter {
 
     /// Appends the entries that make the log that of a new cluster, and changes the state.
     fn join(&mut self, cluster: &InitialCluster) -> Result<()> {
-        for entry in cluster.log_entries(self.log.last()) {
+        let entries = cluster.log_entries(self.log.last());
+        anyhow::ensure!(
+            !entries.is_empty(),
+            "no log entry can follow the last one: indexes end there"
+        );
+        for entry in entries {
             self.log.append(&entry)?;
         }
         self.log.save_node_id(Some(cluster.own_id()))?;

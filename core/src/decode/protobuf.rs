@@ -1,0 +1,168 @@
+//! Protobuf messages without their schema: field numbers, and what the bytes can be.
+
+use serde::Serialize;
+
+/// How many fields of a value are shown.
+pub const MOST_FIELDS: usize = 5000;
+
+/// How deep messages nest before their bytes are shown instead.
+const MOST_DEPTH: u8 = 24;
+
+/// How many bytes of a field are shown in hexadecimal.
+const MOST_HEX_BYTES: usize = 64;
+
+/// One field of a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Field {
+    /// The field's number.
+    pub number: u64,
+    /// The name, where it is the same in every message.
+    pub name: Option<&'static str>,
+    /// The content.
+    #[serde(flatten)]
+    pub value: FieldValue,
+}
+
+/// What a field holds, as far as the bytes tell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase", tag = "type", content = "value")]
+pub enum FieldValue {
+    /// A varint.
+    Varint(String),
+    /// Eight bytes, as an unsigned number.
+    Fixed64(String),
+    /// Four bytes, as an unsigned number.
+    Fixed32(String),
+    /// Length-delimited bytes that are text.
+    Text(String),
+    /// Length-delimited bytes that read as a message.
+    Message(Vec<Field>),
+    /// Length-delimited bytes that are neither, in hexadecimal, and how many there are.
+    Bytes(String, u64),
+}
+
+/// Reads bytes as a message; none when they are not one, or are empty.
+pub fn message(bytes: &[u8]) -> Option<Vec<Field>> {
+    let mut budget = MOST_FIELDS;
+    fields(bytes, MOST_DEPTH, &mut budget)
+}
+
+/// The depth is bounded by `depth`, whatever the bytes say.
+fn fields(mut rest: &[u8], depth: u8, budget: &mut usize) -> Option<Vec<Field>> {
+    let mut fields = Vec::new();
+    if rest.is_empty() {
+        return None;
+    }
+    while !rest.is_empty() {
+        *budget = budget.checked_sub(1)?;
+        let tag;
+        (tag, rest) = varint(rest)?;
+        let number = tag >> 3;
+        if number == 0 || number > 0x1FFF_FFFF {
+            return None;
+        }
+        let value;
+        (value, rest) = match tag & 7 {
+            0 => varint(rest).map(|(value, rest)| (FieldValue::Varint(value.to_string()), rest)),
+            1 => rest.split_first_chunk::<8>().map(|(value, rest)| {
+                (FieldValue::Fixed64(u64::from_le_bytes(*value).to_string()), rest)
+            }),
+            5 => rest.split_first_chunk::<4>().map(|(value, rest)| {
+                (FieldValue::Fixed32(u32::from_le_bytes(*value).to_string()), rest)
+            }),
+            2 => {
+                let (len, rest) = varint(rest)?;
+                let (bytes, rest) = rest.split_at_checked(usize::try_from(len).ok()?)?;
+                Some((delimited(bytes, depth, budget), rest))
+            }
+            _ => None,
+        }?;
+        fields.push(Field { number, name: name(number), value });
+    }
+    Some(fields)
+}
+
+fn delimited(bytes: &[u8], depth: u8, budget: &mut usize) -> FieldValue {
+    let text = std::str::from_utf8(bytes).ok();
+    let printable = text
+        .filter(|text| text.chars().all(|c| !c.is_control() || matches!(c, '\n' | '\t' | '\r')));
+    if let Some(text) = printable {
+        return FieldValue::Text(text.to_owned());
+    }
+    if depth > 0 {
+        let mut tried = *budget;
+        if let Some(nested) = fields(bytes, depth - 1, &mut tried) {
+            *budget = tried;
+            return FieldValue::Message(nested);
+        }
+    }
+    let hex = bytes.iter().take(MOST_HEX_BYTES).map(|byte| format!("{byte:02x}")).collect();
+    FieldValue::Bytes(hex, bytes.len() as u64)
+}
+
+/// Every message that is stored on its own has these two.
+const fn name(number: u64) -> Option<&'static str> {
+    match number {
+        100 => Some("ver"),
+        101 => Some("min_reader_ver"),
+        _ => None,
+    }
+}
+
+fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let mut value = 0_u64;
+    for (at, byte) in bytes.iter().take(10).enumerate() {
+        let bits = u64::from(byte & 0x7f);
+        let shifted = bits.checked_shl(7 * at as u32)?;
+        if shifted >> (7 * at as u32) != bits {
+            return None;
+        }
+        value |= shifted;
+        if byte & 0x80 == 0 {
+            return Some((value, bytes.get(at + 1..)?));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_message_with_version_and_nesting() {
+        let bytes = [0x0a, 2, b'h', b'i', 0x12, 2, 0x08, 0x05, 0xa0, 0x06, 0x18, 0xa8, 0x06, 0x01];
+        let fields = message(&bytes).unwrap();
+        let shown: Vec<_> = fields.iter().map(|field| (field.number, field.name)).collect();
+        assert_eq!(
+            shown,
+            [(1, None), (2, None), (100, Some("ver")), (101, Some("min_reader_ver"))]
+        );
+        assert_eq!(fields[0].value, FieldValue::Text("hi".into()));
+        let nested = Field { number: 1, name: None, value: FieldValue::Varint("5".into()) };
+        assert_eq!(fields[1].value, FieldValue::Message(vec![nested]));
+        assert_eq!(fields[2].value, FieldValue::Varint("24".into()));
+    }
+
+    #[test]
+    fn the_largest_number_and_what_is_larger() {
+        let mut bytes = vec![0x08];
+        bytes.extend([0xff; 9]);
+        bytes.push(1);
+        let largest = FieldValue::Varint(u64::MAX.to_string());
+        assert_eq!(message(&bytes).unwrap()[0].value, largest);
+        *bytes.last_mut().unwrap() = 2;
+        assert_eq!(message(&bytes), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            if let Some(fields) = message(&bytes) {
+                prop_assert!(!fields.is_empty());
+            }
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! What the bytes of a value are: protobuf, JSON, text or neither; unpacked when they are packed.
+
+use std::io::Read;
+
+use serde::Serialize;
+
+use super::protobuf::{Field, message};
+
+/// How many bytes a packed value may unpack to.
+pub const MOST_UNPACKED_BYTES: u64 = 64 << 20;
+
+/// How many bytes are shown in hexadecimal.
+const MOST_HEX_BYTES: usize = 4096;
+
+/// How many bytes of text are shown.
+const MOST_TEXT_BYTES: usize = 1 << 20;
+
+/// In front of a packed value: never the start of a protobuf message.
+const PACKED: &[u8] = &[0x0f, 1, 0, 0];
+
+/// A value for the eye.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ValueView {
+    /// How many bytes the value has in the store.
+    pub bytes: u64,
+    /// How many it has unpacked, when it is packed with zstd.
+    pub unpacked_bytes: Option<u64>,
+    /// Why it cannot be unpacked.
+    pub error: Option<String>,
+    /// What it is.
+    pub content: Content,
+    /// Its first bytes in hexadecimal.
+    pub hex: String,
+}
+
+/// What a value is, as far as its bytes tell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase", tag = "type", content = "value")]
+pub enum Content {
+    /// Nothing.
+    Empty,
+    /// JSON, as it is spelled.
+    Json(String),
+    /// Printable text.
+    Text(String),
+    /// A message.
+    Protobuf(Vec<Field>),
+    /// Anything else.
+    Binary,
+}
+
+/// Tells what the bytes of a value are.
+///
+/// ```
+/// use metadump::decode::{Content, value};
+///
+/// assert_eq!(value(b"{\"a\":1}").content, Content::Json("{\"a\":1}".into()));
+/// assert_eq!(value(b"hello").content, Content::Text("hello".into()));
+/// ```
+pub fn value(bytes: &[u8]) -> ValueView {
+    let mut view = ValueView {
+        bytes: bytes.len() as u64,
+        unpacked_bytes: None,
+        error: None,
+        content: Content::Binary,
+        hex: String::new(),
+    };
+    let unpacked;
+    let mut shown = bytes;
+    if let Some(frame) = bytes.strip_prefix(PACKED) {
+        match unpack(frame) {
+            Ok(plain) => {
+                view.unpacked_bytes = Some(plain.len() as u64);
+                unpacked = plain;
+                shown = &unpacked;
+            }
+            Err(error) => view.error = Some(error),
+        }
+    }
+    if view.error.is_none() {
+        view.content = content(shown);
+    }
+    view.hex = shown.iter().take(MOST_HEX_BYTES).map(|byte| format!("{byte:02x}")).collect();
+    view
+}
+
+fn content(bytes: &[u8]) -> Content {
+    if bytes.is_empty() {
+        return Content::Empty;
+    }
+    if bytes.len() <= MOST_TEXT_BYTES
+        && let Ok(text) = std::str::from_utf8(bytes)
+    {
+        if serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() {
+            return Content::Json(text.to_owned());
+        }
+        if text.chars().all(|c| !c.is_control() || matches!(c, '\n' | '\t' | '\r')) {
+            return Content::Text(text.to_owned());
+        }
+    }
+    message(bytes).map_or(Content::Binary, Content::Protobuf)
+}
+
+fn unpack(frame: &[u8]) -> Result<Vec<u8>, String> {
+    let mut source = frame;
+    let decoder = ruzstd::decoding::StreamingDecoder::new_with_max_window_size(
+        &mut source,
+        MOST_UNPACKED_BYTES,
+    )
+    .map_err(|error| format!("not a zstd frame: {error}"))?;
+    let mut plain = Vec::new();
+    let read = decoder.take(MOST_UNPACKED_BYTES + 1).read_to_end(&mut plain);
+    read.map_err(|error| format!("the zstd frame is broken: {error}"))?;
+    if plain.len() as u64 > MOST_UNPACKED_BYTES {
+        return Err(format!("unpacks to more than {MOST_UNPACKED_BYTES} bytes"));
+    }
+    Ok(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packed_values_are_unpacked() {
+        let mut bytes = PACKED.to_vec();
+        let frame = ruzstd::encoding::compress_to_vec(
+            &b"\xa0\x06\x18\xa8\x06\x18"[..],
+            ruzstd::encoding::CompressionLevel::Fastest,
+        );
+        bytes.extend(frame);
+        let view = value(&bytes);
+        assert_eq!((view.unpacked_bytes, view.error), (Some(6), None));
+        assert!(matches!(view.content, Content::Protobuf(fields) if fields.len() == 2));
+        assert_eq!(view.hex, "a00618a80618");
+    }
+
+    #[test]
+    fn a_broken_frame_is_told() {
+        let view = value(b"\x0f\x01\x00\x00broken");
+        assert_eq!(view.content, Content::Binary);
+        assert!(view.error.unwrap().starts_with("not a zstd frame"));
+    }
+
+    #[test]
+    fn kinds_of_content() {
+        assert_eq!(value(b"").content, Content::Empty);
+        assert_eq!(value(b"12").content, Content::Json("12".into()));
+        assert_eq!(value(&[0xff, 0xff]).content, Content::Binary);
+    }
+}

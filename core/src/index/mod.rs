@@ -1,0 +1,128 @@
+//! A map of a dump: where blocks of lines start, which kinds stand where, which prefixes are big.
+//!
+//! Its size depends on the bytes of the dump, not on its lines: one mark a [`BLOCK_BYTES`], so
+//! that any line of a billion is found by reading one block.
+
+mod blocks;
+mod runs;
+mod timeline;
+mod tree;
+
+pub use blocks::{BLOCK_BYTES, Blocks};
+pub use runs::{MOST_RUNS, Run, Runs};
+pub use timeline::{Moment, Timeline};
+pub use tree::{KeyTree, MOST_CHILDREN, Node};
+
+use serde::Serialize;
+
+use crate::frame::Line;
+use crate::record::Record;
+use crate::scan::{LineError, ScannedLine};
+
+/// Collects the map of a dump, line by line, in order.
+///
+/// ```
+/// use metadump::{Line, index::Indexer, scan::scan_line};
+///
+/// let bytes = br#"["state_machine/0",{"Sequences":{"key":"generic-kv","value":81}}]"#;
+/// let mut indexer = Indexer::default();
+/// let line = Line { number: 1, offset_bytes: 0, bytes, terminated: true };
+/// indexer.line(&line, &scan_line(bytes));
+/// let index = indexer.finish();
+/// assert_eq!((index.blocks.lines(), index.runs.as_slice()[0].kind), (1, "Sequences"));
+/// ```
+#[derive(Debug, Default, Serialize)]
+pub struct Indexer {
+    /// Where blocks of lines start.
+    #[serde(skip)]
+    pub blocks: Blocks,
+    /// Which kinds stand where.
+    pub runs: Runs,
+    /// Keys by their segments.
+    pub keys: KeyTree,
+    /// When the log entries were proposed.
+    pub log: Timeline,
+}
+
+impl Indexer {
+    /// Adds the next line.
+    pub fn line(&mut self, line: &Line<'_>, scanned: &Result<ScannedLine<'_>, LineError>) {
+        self.blocks.line(line);
+        let record = scanned.as_ref().ok().map(|scanned| &scanned.record);
+        self.runs.line(line, record.map_or("broken", |record| record.kind().name()));
+        match record {
+            Some(Record::GenericKV(kv)) => self.keys.key(&kv.key, line),
+            Some(Record::LogEntry(entry)) => self.log.entry(entry, line),
+            Some(Record::Logs(keyed)) => self.log.entry(&keyed.value, line),
+            _ => {}
+        }
+    }
+
+    /// Ends the dump.
+    pub fn finish(mut self) -> Self {
+        self.keys.close();
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::LineFramer;
+    use crate::scan::scan_line;
+
+    fn index(dump: &str) -> Indexer {
+        let mut indexer = Indexer::default();
+        let mut framer = LineFramer::default();
+        let mut add = |line: Line<'_>| -> Result<(), ()> {
+            indexer.line(&line, &scan_line(line.bytes));
+            Ok(())
+        };
+        framer.feed(dump.as_bytes(), &mut add).unwrap();
+        framer.finish(&mut add).unwrap();
+        indexer.finish()
+    }
+
+    fn kv(key: &str) -> String {
+        format!(
+            "[\"state_machine/0\",{{\"GenericKV\":{{\"key\":\"{key}\",\"value\":{{\"seq\":1,\
+             \"meta\":null,\"data\":[1]}}}}}}]\n"
+        )
+    }
+
+    #[test]
+    fn keys_are_counted_at_every_level() {
+        let dump = [kv("a/x/1"), kv("a/x/2"), kv("a/y"), kv("b"), "broken\n".into()].concat();
+        let index = index(&dump);
+        let root = index.keys.root();
+        let len = kv("b").len() as u64;
+        assert_eq!((root.keys, root.bytes), (4, dump.len() as u64 - 7));
+        let a = root.child("a/").unwrap();
+        assert_eq!((a.keys, a.first_line, a.last_line), (3, 1, 3));
+        assert_eq!(a.child("x/").unwrap().keys, 2);
+        assert_eq!(a.child("y"), None);
+        assert_eq!(root.child("b"), None);
+        assert_eq!(root.largest, (len + 4, 1));
+        let runs: Vec<_> = index.runs.as_slice().iter().map(|run| (run.kind, run.lines)).collect();
+        assert_eq!(runs, [("GenericKV", 4), ("broken", 1)]);
+    }
+
+    #[test]
+    fn a_block_starts_after_its_bytes() {
+        let line = format!("{}\n", "x".repeat(1023));
+        let index = index(&line.repeat(70));
+        assert_eq!(index.blocks.marks(), [(1, 0), (33, 32768), (65, 65536)]);
+        assert_eq!((index.blocks.lines(), index.blocks.bytes()), (70, 70 * 1024));
+    }
+
+    #[test]
+    fn many_children_are_merged_but_never_lost() {
+        let dump: String = (0..MOST_CHILDREN + 10).map(|n| kv(&format!("p/{n:06}/k"))).collect();
+        let index = index(&dump);
+        let p = index.keys.root().child("p/").unwrap();
+        assert_eq!(p.keys, MOST_CHILDREN as u64 + 10);
+        let shown: u64 = p.children.values().map(|child| child.keys).sum();
+        assert_eq!(shown + p.merged.lines, p.keys);
+        assert!(p.children.len() <= MOST_CHILDREN);
+    }
+}

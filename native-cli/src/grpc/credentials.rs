@@ -1,0 +1,175 @@
+//! Who asks: user and password of the handshake.
+//!
+//! The password comes from a file or from the environment, never from an argument: arguments can
+//! be read by every user of the machine, and stay in the history of the shell.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use crate::failure::{Usage, WithHelp};
+
+/// The environment variable that holds the password.
+pub const PASSWORD_VARIABLE: &str = "METACTL_PASSWORD";
+
+/// The user that every server knows.
+const DEFAULT_USERNAME: &str = "root";
+
+/// More than this is no password but some other file.
+const LONGEST_PASSWORD: u64 = 64 << 10;
+
+/// User and password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// The user.
+    pub username: String,
+    /// The password. Servers up to 260304 do not look at it.
+    pub password: String,
+}
+
+impl Default for Credentials {
+    /// `root` without a password: enough for a server without authentication.
+    fn default() -> Self {
+        Self { username: DEFAULT_USERNAME.to_owned(), password: String::new() }
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").field("username", &self.username).finish_non_exhaustive()
+    }
+}
+
+impl Credentials {
+    /// The user, `root` when none is named, with the password of the file or, without one, of
+    /// [`PASSWORD_VARIABLE`]. A line end after the password in the file is not part of it.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read, or one of the two is no text.
+    pub fn load(username: Option<&str>, password_file: Option<&Path>) -> Result<Self> {
+        let variable = std::env::var_os(PASSWORD_VARIABLE);
+        Self::from_sources(username, password_file, variable)
+    }
+
+    fn from_sources(
+        username: Option<&str>,
+        password_file: Option<&Path>,
+        variable: Option<OsString>,
+    ) -> Result<Self> {
+        let password = match (password_file, variable) {
+            (Some(path), _) => read_password(path)?,
+            (None, Some(variable)) => variable.into_string().map_err(|_| {
+                Usage::error(
+                    format!("the value of {PASSWORD_VARIABLE} is not UTF-8"),
+                    "put the password into a file and name it with --password-file",
+                )
+            })?,
+            (None, None) => String::new(),
+        };
+        let username = username.unwrap_or(DEFAULT_USERNAME).to_owned();
+        Ok(Self { username, password })
+    }
+}
+
+fn read_password(path: &Path) -> Result<String> {
+    let shown = path.display();
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(LONGEST_PASSWORD + 1).read_to_end(&mut bytes))
+        .with_context(|| format!("cannot read the password file {shown}"))?;
+    let text = String::from_utf8(bytes).ok().filter(|text| text.len() as u64 <= LONGEST_PASSWORD);
+    let text = text
+        .with_context(|| format!("{shown} is no password file"))
+        .help("the file holds the password in UTF-8, and nothing else")?;
+    let line = text.strip_suffix('\n').unwrap_or(&text);
+    Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::ffi::OsStringExt;
+
+    use super::*;
+
+    fn check(file: Option<&[u8]>, variable: Option<&str>, password: &str) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("password");
+        if let Some(bytes) = file {
+            fs::write(&path, bytes).unwrap();
+        }
+        let loaded = Credentials::from_sources(
+            Some("backup"),
+            file.map(|_| path.as_path()),
+            variable.map(OsString::from),
+        );
+        let expected = Credentials { username: "backup".to_owned(), password: password.to_owned() };
+        assert_eq!(loaded.unwrap(), expected);
+    }
+
+    #[test]
+    fn passwords() {
+        check(None, None, "");
+        check(None, Some("secret"), "secret");
+        check(None, Some("secret\n"), "secret\n");
+        check(Some(b"secret"), None, "secret");
+        check(Some(b"secret\n"), None, "secret");
+        check(Some(b"secret\r\n"), None, "secret");
+        check(Some(b" two\nlines \n\n"), None, " two\nlines \n");
+        check(Some(b"of the file"), Some("of the environment"), "of the file");
+        check(Some(b""), Some("of the environment"), "");
+    }
+
+    #[test]
+    fn the_user_is_root_by_default() {
+        let loaded = Credentials::from_sources(None, None, None).unwrap();
+        assert_eq!(loaded, Credentials::default());
+        assert_eq!(loaded.username, "root");
+    }
+
+    #[test]
+    fn the_password_is_never_shown() {
+        let credentials =
+            Credentials { username: "root".to_owned(), password: "secret".to_owned() };
+        assert_eq!(format!("{credentials:?}"), r#"Credentials { username: "root", .. }"#);
+    }
+
+    #[test]
+    fn what_is_no_password_file_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f");
+        let told = || format!("{:#}", read_password(&path).unwrap_err());
+        assert_eq!(
+            told(),
+            format!(
+                "cannot read the password file {}: No such file or directory (os error 2)",
+                path.display()
+            )
+        );
+        let no_password = format!(
+            "the file holds the password in UTF-8, and nothing else: {} is no password file",
+            path.display()
+        );
+        fs::write(&path, b"\xff").unwrap();
+        assert_eq!(told(), no_password);
+        fs::write(&path, vec![b'a'; 65_537]).unwrap();
+        assert_eq!(told(), no_password);
+    }
+
+    #[test]
+    fn a_variable_that_is_no_text_is_a_wrong_usage() {
+        let variable = OsString::from_vec(vec![0xff]);
+        let error = Credentials::from_sources(None, None, Some(variable)).unwrap_err();
+        assert!(error.is::<Usage>());
+        assert_eq!(
+            format!("{error:#}"),
+            "put the password into a file and name it with --password-file: \
+             the value of METACTL_PASSWORD is not UTF-8"
+        );
+    }
+}

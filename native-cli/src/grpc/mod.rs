@@ -1,0 +1,60 @@
+//! The client of a running meta service.
+//!
+//! ```text
+//! ConnectOptions ─► connect ─► handshake ─► Session ─┬─► export ─► lines of a dump
+//!                                                    └─► status, get, watch, …
+//! ```
+//!
+//! Everything here is async on one thread; a command, which is not, calls [`wait`]. A stream is
+//! complete only when the server ended it with the status OK: every other end is a [`Failure`]
+//! that says how much had arrived.
+
+mod address;
+mod causes;
+mod channel;
+mod credentials;
+mod export;
+mod failure;
+mod get;
+mod handshake;
+mod keys_layout;
+mod log_position;
+mod member_list;
+mod messages;
+mod node_choice;
+mod note;
+mod options;
+mod received;
+mod retry;
+mod runtime;
+mod session;
+mod snapshot_trigger;
+mod status;
+mod tls;
+mod watch;
+
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod tests;
+
+pub use address::{Address, AddressError};
+pub use credentials::{Credentials, PASSWORD_VARIABLE};
+pub use export::{ExportOptions, Exported, export};
+pub use failure::Failure;
+pub use get::{ValueText, get};
+pub use handshake::ServerVersion;
+pub use keys_layout::keys_layout;
+pub use log_position::parse_log_id;
+pub use member_list::member_list;
+pub use node_choice::NodeChoice;
+pub use note::Note;
+pub use options::ConnectOptions;
+pub use received::Received;
+pub use retry::Retry;
+pub use runtime::wait;
+pub use session::Session;
+pub use snapshot_trigger::trigger_snapshot;
+pub use status::{StatusText, status};
+pub use tls::{Tls, TlsFiles, TlsProblem};
+pub use watch::{WatchText, watch};

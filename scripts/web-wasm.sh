@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Builds the binding: target/web/node (for tests) and target/web/page (for the viewer).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+scripts/web-setup.sh
+export RUSTFLAGS="-C target-feature=+simd128"
+cargo build --quiet --locked --package metadump-wasm --target wasm32-unknown-unknown --profile wasm
+built=target/wasm32-unknown-unknown/wasm/metadump_wasm.wasm
+for kind in nodejs:node web:page; do
+    target/tools/bin/wasm-bindgen "$built" --target "${kind%%:*}" --out-dir "target/web/${kind##*:}"
+done

@@ -1,0 +1,132 @@
+// The binding in node: what it imports, and that it says what the command line says.
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const repo = fileURLToPath(new URL("../../..", import.meta.url));
+const built = join(repo, "target/web/node");
+const binding = createRequire(import.meta.url)(join(built, "metadump_wasm.js"));
+const metactl = process.env.METACTL ?? join(repo, "target/debug/databend-metactl");
+
+const readable = (name) => /\.(txt|ndjson)$/.test(name) && !/status|keys-layout|wal|manifest/.test(name);
+const dumps = ["tests/fixtures", "../shared/corpus/made/small", "../shared/corpus/made/large", "../shared/corpus/upstream/dumps"]
+  .map((dir) => join(repo, dir))
+  .filter(existsSync)
+  .flatMap((dir) => readdirSync(dir).filter(readable).map((name) => join(dir, name)));
+
+function open(bytes, pieceBytes = 1 << 20) {
+  const opening = new binding.Opening(null);
+  for (let at = 0; at < bytes.length; at += pieceBytes) opening.feed(bytes.subarray(at, at + pieceBytes));
+  opening.end();
+  const marks = opening.marks(0);
+  const opened = opening.finish();
+  return { report: opened.report, index: JSON.parse(opened.index), marks };
+}
+
+/** Reports are long: only the place where they part is shown. */
+function same(actual, expected) {
+  let at = 0;
+  while (at < expected.length && actual[at] === expected[at]) at++;
+  assert.equal(actual.slice(Math.max(0, at - 80), at + 200), expected.slice(Math.max(0, at - 80), at + 200));
+  assert.equal(actual.length, expected.length);
+}
+
+function rewrite(bytes, ownId, members, repair) {
+  const rewriting = new binding.Rewriting(ownId, members, repair);
+  do rewriting.feed(bytes);
+  while (rewriting.endReading());
+  const parts = [];
+  let at = 0;
+  for (const splice of JSON.parse(rewriting.finish())) {
+    parts.push(bytes.subarray(at, splice.from_bytes), Buffer.from(splice.text));
+    at = splice.to_bytes;
+  }
+  return Buffer.concat([...parts, bytes.subarray(at)]);
+}
+
+test("the binding imports nothing but the names of wasm-bindgen", async () => {
+  const module = await WebAssembly.compile(readFileSync(join(built, "metadump_wasm_bg.wasm")));
+  for (const { module: from, name } of WebAssembly.Module.imports(module)) {
+    assert.equal(from, "./metadump_wasm_bg.js");
+    assert.match(name, /^__wb(indgen|g)_/);
+  }
+});
+
+test("there are dumps to compare with", () => assert.ok(dumps.length > 0 || !existsSync(join(repo, "../shared/corpus"))));
+
+for (const path of dumps) {
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  const bytes = readFileSync(path);
+
+  test(`the report of ${name} is that of the command line, whatever the pieces`, () => {
+    const ran = spawnSync(metactl, ["validate", "--format", "json", path], { encoding: "utf8", maxBuffer: 1 << 26 });
+    const expected = ran.stdout.trimEnd().replace(`{"file":${JSON.stringify(path)},`, "{");
+    same(open(bytes).report, expected);
+    same(open(bytes, 777).report, expected);
+  });
+
+  test(`the rewritten bytes of ${name} are those of the command line`, () => {
+    const scratch = mkdtempSync(join(tmpdir(), "metadump-"));
+    const output = join(scratch, "out.ndjson");
+    const members = ["1=localhost:28103", "2=localhost:28203"];
+    const args = ["rewrite", "--db", path, "--output", output, "--repair", "expire", "--id", "2"];
+    args.push(...members.flatMap((member) => ["--initial-cluster", member]));
+    const ran = spawnSync(metactl, args, { encoding: "utf8" });
+    if (ran.status === 0) assert.ok(readFileSync(output).equals(rewrite(bytes, "2", members, true)));
+    else assert.throws(() => rewrite(bytes, "2", members, true));
+    rmSync(scratch, { recursive: true });
+  });
+}
+
+const kv = (key, data) =>
+  `["state_machine/0",{"GenericKV":{"key":"${key}","value":{"seq":1,"meta":null,"data":${JSON.stringify(data)}}}}]\n`;
+
+test("a line is decoded", () => {
+  const line = Buffer.from(kv("__fd_users/t/%27a%27", [...Buffer.from('{"a":1}')]).trimEnd() + "\n").subarray(0, -1);
+  const view = JSON.parse(binding.decodeLine(line));
+  assert.equal(view.segments[2].decoded, "'a'");
+  assert.deepEqual(view.value.content, { type: "json", value: '{"a":1}' });
+});
+
+test("a search over a part numbers its lines from the start of the dump", () => {
+  const searching = new binding.Searching(
+    JSON.stringify({ pattern: { type: "regex", text: "^b" }, order: "size", most: 1 }), 5_000_000_000, 6_000_000_000,
+  );
+  searching.feed(Buffer.from(kv("a", [1]) + kv("b/1", [1]) + kv("b/2", [1, 2])));
+  const hits = JSON.parse(searching.finish());
+  const offset_bytes = 6_000_000_000 + kv("a", [1]).length + kv("b/1", [1]).length;
+  assert.deepEqual(hits.kept, [{ line: 5_000_000_002, offset_bytes, bytes: kv("b/2", [1, 2]).length, key: "b/2" }]);
+  assert.equal(hits.count, 2);
+  assert.throws(() => new binding.Searching('{"pattern":{"type":"regex","text":"("},"most":1}', 1, 0), /not a regular expression/);
+});
+
+test("members are judged as on the command line", () => {
+  assert.equal(binding.memberError("1=a:1"), undefined);
+  assert.equal(binding.memberError("2=localhost"), "expected `:` and the port\n  2=localhost\n             ^");
+  assert.match(binding.clusterError("3", ["1=a:1"]), /node 3 is not in the new cluster/);
+});
+
+test("two dumps are compared", () => {
+  const comparing = new binding.Comparing();
+  const sides = { left: [kv("a", [1]) + kv("b", [1]), ""], right: [kv("b", [2]) + kv("c", [1]), ""] };
+  for (let side = comparing.wants(); side; side = comparing.wants()) {
+    const piece = Buffer.from(sides[side].shift());
+    if (side === "left") comparing.feedLeft(piece);
+    else comparing.feedRight(piece);
+  }
+  const found = JSON.parse(comparing.finish());
+  assert.deepEqual(found.kept.map(({ change, key }) => [change, key]), [["removed", "a"], ["changed", "b"], ["added", "c"]]);
+});
+
+test("a cut zstd stream is told", () => {
+  const unpacking = new binding.Unpacking();
+  assert.throws(() => {
+    unpacking.feed(Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x04, 0x58, 0x01, 0x00]));
+    unpacking.finish();
+  }, /zstd stream/);
+});

@@ -1,0 +1,198 @@
+// The page in a real browser: what a user does, and what must never happen.
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { gzipSync } from "node:zlib";
+
+import { axeSource, open, repo, shots, start } from "../browser.mjs";
+
+const metactl = process.env.METACTL ?? join(repo, "target/debug/databend-metactl");
+const scratch = mkdtempSync(join(tmpdir(), "metadump-e2e-"));
+const kv = (key, data, seq) =>
+  `["state_machine/0",{"GenericKV":{"key":"${key}","value":{"seq":${seq},"meta":null,"data":[${data}]}}}]\n`;
+const head = [
+  '["header",{"DataHeader":{"key":"header","value":{"version":"V004"}}}]',
+  '["raft_log",{"NodeId":1}]',
+  '["raft_log",{"Vote":{"leader_id":{"term":1,"node_id":1},"committed":true}}]',
+  '["raft_log",{"Committed":{"leader_id":{"term":1,"node_id":1},"index":3}}]',
+  '["raft_log",{"Purged":null}]',
+  '["raft_log",{"LogEntry":{"log_id":{"leader_id":{"term":0,"node_id":0},"index":0},"payload":{"Membership":{"configs":[[1]],"nodes":{"1":{}}}}}}]',
+  '["raft_log",{"LogEntry":{"log_id":{"leader_id":{"term":1,"node_id":1},"index":1},"payload":"Blank"}}]',
+  '["raft_log",{"LogEntry":{"log_id":{"leader_id":{"term":1,"node_id":1},"index":2},"payload":{"Normal":{"time_ms":1700000000000,"cmd":{"UpsertKV":{"key":"k","seq":"Any","value":{"Update":[49]},"value_meta":null}}}}}}]',
+  '["state_machine/0",{"Sequences":{"key":"generic-kv","value":900000}}]',
+  '["state_machine/0",{"StateMachineMeta":{"key":"LastApplied","value":{"LogId":{"leader_id":{"term":1,"node_id":1},"index":2}}}}]',
+  '["state_machine/0",{"StateMachineMeta":{"key":"LastMembership","value":{"Membership":{"log_id":{"leader_id":{"term":0,"node_id":0},"index":0},"membership":{"configs":[[1]],"nodes":{"1":{}}}}}}}]',
+  '["state_machine/0",{"Nodes":{"key":1,"value":{"name":"1","endpoint":{"addr":"localhost","port":28103},"grpc_api_advertise_address":null}}}]',
+].join("\n") + "\n";
+const body = Array.from({ length: 3000 }, (_, at) =>
+  kv(`__fd_${at < 1000 ? "a" : "b"}/t/k${String(at).padStart(6, "0")}`, "49,50,51,52,53,54,55,56,57", at + 1)).join("");
+const hostile = kv("zz/<img src=x onerror=alert(1)>", "60,105,109,103,32,115,114,99,61,120,62", 4000);
+const dump = head + body + hostile;
+const paths = {};
+for (const [name, content] of Object.entries({
+  "good.ndjson": dump,
+  "other.ndjson": head + body.replace("k000001", "k0000005") + hostile,
+  "broken.ndjson": dump.replace("49,50,51", "49,500,51") + "not a line\n",
+  "packed.ndjson.gz": gzipSync(dump),
+})) {
+  paths[name] = join(scratch, name);
+  writeFileSync(paths[name], content);
+}
+
+let browser, tab, requests, complaints;
+before(async () => ({ browser, tab, requests, complaints } = await start()));
+after(() => browser.close());
+
+const body1 = () => tab.evaluate(() => document.activeElement?.blur());
+const view = async (number) => {
+  await body1();
+  await tab.keyboard.press(String(number));
+};
+const shot = (name) => tab.screenshot({ path: join(shots, `${name}.png`) });
+
+async function accessible() {
+  await tab.evaluate(readFileSync(axeSource, "utf8"));
+  const { violations } = await tab.evaluate(() => globalThis.axe.run(document));
+  assert.deepEqual(violations.map(({ id, nodes }) => [id, nodes.map((node) => node.html).slice(0, 3)]), []);
+}
+
+test("every view can be reached with the keyboard and is accessible", async () => {
+  await accessible();
+  await open(tab, paths["good.ndjson"]);
+  for (const [number, text] of [[1, "What is big"], [2, "help"], [3, "share"], [4, "3 entries"], [5, "Go to line"], [6, "A new cluster"], [7, "Open a second dump"]]) {
+    await view(number);
+    await tab.getByText(text).first().waitFor();
+    await accessible();
+    await shot(`view-${number}`);
+  }
+  await body1();
+  await tab.keyboard.press("?");
+  await tab.getByRole("heading", { name: "Keyboard" }).waitFor();
+  await accessible();
+  await tab.keyboard.press("Escape");
+});
+
+test("the grid of lines goes to the first and last line", async () => {
+  await view(5);
+  const lines = tab.getByRole("grid", { name: "Lines of the dump" });
+  await lines.focus();
+  await tab.keyboard.press("G");
+  await tab.getByRole("heading", { name: "Line 3,013" }).waitFor();
+  assert.equal(await lines.getAttribute("aria-rowcount"), "3013");
+  await tab.keyboard.press("ArrowUp");
+  await tab.getByRole("heading", { name: "Line 3,012" }).waitFor();
+  await tab.keyboard.press("PageUp");
+  await tab.keyboard.press("g");
+  await tab.getByRole("heading", { name: "Line 1", exact: true }).waitFor();
+});
+
+test("keys are searched, and hostile ones stay text", async () => {
+  await body1();
+  await tab.keyboard.press("/");
+  await tab.keyboard.type("<img");
+  await tab.keyboard.press("Enter");
+  await tab.getByText("1 hit").waitFor();
+  await tab.getByRole("heading", { name: "Line 3,013" }).waitFor();
+  assert.equal(await tab.locator("main img").count(), 0);
+  await tab.getByRole("searchbox").fill("k00000[12]$");
+  await tab.getByLabel("How to search").selectOption("regex");
+  await tab.keyboard.press("Enter");
+  await tab.getByRole("button", { name: "Search", exact: true }).click();
+  await tab.getByText("2 hits").waitFor();
+});
+
+test("a new cluster is judged while it is typed, and downloaded as the command line writes it", async () => {
+  await view(6);
+  await tab.getByLabel("Node 1", { exact: true }).fill("7=localhost");
+  await tab.getByText("expected `:` and the port").waitFor();
+  await tab.getByLabel("Node 1", { exact: true }).fill("7=localhost:28103");
+  await tab.getByRole("button", { name: "Show what changes" }).click();
+  await accessible();
+  const [download] = await Promise.all([
+    tab.waitForEvent("download"),
+    tab.getByRole("button", { name: "Download the new dump" }).click(),
+  ]);
+  const expected = join(scratch, "expected.ndjson");
+  const args = ["rewrite", "--db", paths["good.ndjson"], "--output", expected, "--id", "7", "--initial-cluster", "7=localhost:28103"];
+  const ran = spawnSync(metactl, args, { encoding: "utf8" });
+  assert.equal(ran.status, 0, ran.stderr);
+  assert.ok(readFileSync(await download.path()).equals(readFileSync(expected)));
+});
+
+test("two dumps are compared", async () => {
+  await view(7);
+  await tab.locator("main input[type=file]").setInputFiles(paths["other.ndjson"]);
+  await tab.getByText("+ 1 added").waitFor();
+  await tab.getByText("− 1 removed").waitFor();
+  await accessible();
+});
+
+test("a broken dump says what the command line says, and n goes to the places", async () => {
+  await view(1);
+  await open(tab, paths["broken.ndjson"]);
+  await view(2);
+  const ran = spawnSync(metactl, ["validate", "--format", "json", paths["broken.ndjson"]], { encoding: "utf8" });
+  const { findings } = JSON.parse(ran.stdout);
+  assert.ok(findings.length > 1);
+  for (const { message } of findings) await tab.getByText(message, { exact: true }).first().waitFor();
+  await body1();
+  await tab.keyboard.press("n");
+  await tab.getByRole("heading", { name: `Line ${findings[0].line.toLocaleString("en-US")}` }).waitFor();
+});
+
+test("a packed dump is unpacked", async () => {
+  await open(tab, paths["packed.ndjson.gz"]);
+  await view(1);
+  await tab.getByText("3,013").first().waitFor();
+});
+
+test("the page asked nothing of the network and complained of nothing", () => {
+  assert.deepEqual(requests.filter((url) => !url.startsWith("blob:")).length, 1);
+  assert.deepEqual(complaints, []);
+  assert.ok(existsSync(shots));
+});
+
+test("a zstd stream of several frames is unpacked", async (context) => {
+  const packed = ["-19", "-1"].map((level) => spawnSync("zstd", ["-q", "-c", level, paths["good.ndjson"]], { maxBuffer: 1 << 26 }));
+  if (packed.some(({ error }) => error)) {
+    context.diagnostic("skipped: zstd not found");
+    return;
+  }
+  const path = join(scratch, "twice.ndjson.zst");
+  writeFileSync(path, Buffer.concat(packed.map(({ stdout }) => stdout)));
+  await open(tab, path);
+  await view(1);
+  await tab.getByText("6,026").first().waitFor();
+});
+
+test("a page that is served with a dump opens it by ranges", async () => {
+  const html = readFileSync(join(repo, "web/dist/metadump-viewer.html"), "utf8");
+  const asked = [];
+  const server = createServer((request, response) => {
+    const { pathname } = new URL(request.url, "http://localhost");
+    if (pathname !== "/dump") {
+      response.setHeader("Content-Type", "text/html");
+      response.end(html.replace("connect-src 'none'", "connect-src 'self'"));
+      return;
+    }
+    const range = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "");
+    asked.push(request.method === "HEAD" ? "HEAD" : range?.[0]);
+    const body = range ? Buffer.from(dump).subarray(Number(range[1]), Number(range[2]) + 1) : Buffer.from(dump);
+    response.writeHead(range ? 206 : 200, { "Content-Length": body.length });
+    response.end(request.method === "HEAD" ? undefined : body);
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const served = await browser.newPage();
+  await served.goto(`http://127.0.0.1:${server.address().port}/?dump=/dump#lines:3013`);
+  await served.getByRole("heading", { name: "Line 3,013" }).waitFor();
+  await served.getByText("V004").first().waitFor();
+  assert.equal(asked[0], "HEAD");
+  assert.ok(asked.slice(1).every((range) => range?.startsWith("bytes=")));
+  await served.close();
+  server.closeAllConnections();
+  server.close();
+});

@@ -1,0 +1,49 @@
+//! The binding of [`metadump`] for the browser: bytes in, JSON out, nothing of its own.
+//!
+//! Offsets and counts cross the border as doubles, which hold every number up to 2^53; numbers
+//! that can be larger are text in the JSON.
+
+mod comparing;
+mod opening;
+mod rewriting;
+mod searching;
+mod unpacking;
+
+use metadump::cluster::{InitialCluster, parse_member};
+use metadump::record::NodeId;
+use serde::Serialize;
+use wasm_bindgen::prelude::*;
+
+/// Decodes one line, given without its line end, as JSON of `metadump::decode::LineView`.
+#[wasm_bindgen(js_name = decodeLine)]
+pub fn decode_line(line: &[u8]) -> String {
+    json(&metadump::decode::line(line))
+}
+
+/// Says what is wrong with one member of a new cluster, as the command line does; none when right.
+#[wasm_bindgen(js_name = memberError)]
+pub fn member_error(text: &str) -> Option<String> {
+    parse_member(text).err().map(|error| error.to_string())
+}
+
+/// Says what is wrong with a new cluster, as the command line does; none when right.
+#[wasm_bindgen(js_name = clusterError)]
+pub fn cluster_error(own_id: &str, members: Vec<String>) -> Option<String> {
+    cluster(own_id, &members).err()
+}
+
+fn cluster(own_id: &str, members: &[String]) -> Result<InitialCluster, String> {
+    let members: Result<Vec<_>, _> = members.iter().map(|text| parse_member(text)).collect();
+    let members = members.map_err(|error| error.to_string())?;
+    let own_id = own_id.parse().map_err(|_| format!("{own_id:?} is not a node id"))?;
+    InitialCluster::new(NodeId(own_id), members).map_err(|error| error.to_string())
+}
+
+/// Only types that always have a JSON form come here.
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"))
+}
+
+fn thrown(error: impl std::fmt::Display) -> JsError {
+    JsError::new(&error.to_string())
+}

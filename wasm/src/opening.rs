@@ -1,0 +1,125 @@
+//! Reads a dump once: the report of the checker and the index.
+
+use std::convert::Infallible;
+
+use metadump::check::Code;
+use metadump::index::Indexer;
+use metadump::manifest::{Manifest, ManifestBuilder};
+use metadump::scan::scan_line;
+use metadump::{Checker, Line, LineFramer};
+use wasm_bindgen::prelude::*;
+
+use crate::json;
+
+/// Checks and indexes a dump that comes in pieces.
+#[wasm_bindgen]
+#[derive(Default)]
+pub struct Opening {
+    framer: LineFramer,
+    seen: Seen,
+}
+
+#[derive(Default)]
+struct Seen {
+    checker: Checker,
+    indexer: Indexer,
+    manifest: Option<Result<Manifest, String>>,
+    measured: ManifestBuilder,
+}
+
+impl Seen {
+    fn line(&mut self, line: &Line<'_>) {
+        let scanned = scan_line(line.bytes);
+        self.checker.scanned(line, &scanned);
+        self.indexer.line(line, &scanned);
+        if matches!(self.manifest, Some(Ok(_))) {
+            self.measured.line(line, scanned.as_ref().ok());
+        }
+    }
+}
+
+/// What is known of a dump once all of it has been read.
+#[wasm_bindgen]
+pub struct Opened {
+    report: String,
+    index: String,
+}
+
+#[wasm_bindgen]
+impl Opened {
+    /// The report, the same JSON that `validate --format json` prints, without the file's name.
+    #[wasm_bindgen(getter)]
+    pub fn report(&self) -> String {
+        self.report.clone()
+    }
+
+    /// Runs, key tree and timeline as JSON.
+    #[wasm_bindgen(getter)]
+    pub fn index(&self) -> String {
+        self.index.clone()
+    }
+}
+
+#[wasm_bindgen]
+impl Opening {
+    /// Starts; `manifest` is the content of the file beside the dump, if there is one.
+    #[wasm_bindgen(constructor)]
+    pub fn new(manifest: Option<Vec<u8>>) -> Self {
+        let read = |json: Vec<u8>| Manifest::parse(&json).map_err(|error| error.to_string());
+        let seen = Seen { manifest: manifest.map(read), ..Seen::default() };
+        Self { framer: LineFramer::default(), seen }
+    }
+
+    /// Reads the next piece.
+    pub fn feed(&mut self, piece: &[u8]) {
+        let Self { framer, seen } = self;
+        let Ok(()) = framer.feed(piece, |line| -> Result<(), Infallible> {
+            seen.line(&line);
+            Ok(())
+        });
+    }
+
+    /// How many lines have been read.
+    #[wasm_bindgen(getter)]
+    pub fn lines(&self) -> f64 {
+        self.seen.indexer.blocks.lines() as f64
+    }
+
+    /// Line and offset of each block from the `from`-th on, flat.
+    pub fn marks(&self, from: usize) -> Vec<f64> {
+        let marks = self.seen.indexer.blocks.marks().get(from..).unwrap_or_default();
+        marks.iter().flat_map(|(line, offset)| [*line as f64, *offset as f64]).collect()
+    }
+
+    /// The index so far, as JSON.
+    pub fn preview(&self) -> String {
+        json(&self.seen.indexer)
+    }
+
+    /// Ends the dump: the last line is read, and its mark can be taken.
+    pub fn end(&mut self) {
+        let Self { framer, seen } = self;
+        let Ok(()) = std::mem::take(framer).finish(|line| -> Result<(), Infallible> {
+            seen.line(&line);
+            Ok(())
+        });
+    }
+
+    /// Reports.
+    pub fn finish(self) -> Opened {
+        let Seen { mut checker, indexer, manifest, measured } = self.seen;
+        match manifest {
+            None => {
+                let message = "completeness can't be proven".to_owned();
+                checker.add(Code::CompletenessUnproven, None, message);
+            }
+            Some(Err(message)) => checker.add(Code::ManifestUnreadable, None, message),
+            Some(Ok(manifest)) => {
+                for difference in manifest.differences(&measured.measured()) {
+                    checker.add(Code::ManifestMismatch, None, difference);
+                }
+            }
+        }
+        Opened { report: json(&checker.finish()), index: json(&indexer.finish()) }
+    }
+}

@@ -1,0 +1,60 @@
+//! Searches a part of a dump.
+
+use std::convert::Infallible;
+
+use metadump::search::{Query, Search};
+use metadump::{Line, LineFramer};
+use wasm_bindgen::prelude::*;
+
+use crate::{json, thrown};
+
+/// Searches a part of a dump that starts at a line and comes in pieces.
+#[wasm_bindgen]
+pub struct Searching {
+    framer: LineFramer,
+    search: Search,
+    lines_before: u64,
+    bytes_before: u64,
+}
+
+#[wasm_bindgen]
+impl Searching {
+    /// Starts a search; `query` is JSON of `metadump::search::Query`.
+    #[wasm_bindgen(constructor)]
+    pub fn new(query: &str, first_line: f64, offset_bytes: f64) -> Result<Self, JsError> {
+        let query: Query = serde_json::from_str(query).map_err(thrown)?;
+        Ok(Self {
+            framer: LineFramer::default(),
+            search: Search::new(&query).map_err(thrown)?,
+            lines_before: first_line as u64 - 1,
+            bytes_before: offset_bytes as u64,
+        })
+    }
+
+    /// Reads the next piece.
+    pub fn feed(&mut self, piece: &[u8]) {
+        let Self { framer, search, lines_before, bytes_before } = self;
+        let Ok(()) = framer.feed(piece, |line| -> Result<(), Infallible> {
+            search.line(&Line {
+                number: line.number + *lines_before,
+                offset_bytes: line.offset_bytes + *bytes_before,
+                ..line
+            });
+            Ok(())
+        });
+    }
+
+    /// Ends the part; gives the hits as JSON.
+    pub fn finish(self) -> String {
+        let Self { framer, mut search, lines_before, bytes_before } = self;
+        let Ok(()) = framer.finish(|line| -> Result<(), Infallible> {
+            search.line(&Line {
+                number: line.number + lines_before,
+                offset_bytes: line.offset_bytes + bytes_before,
+                ..line
+            });
+            Ok(())
+        });
+        json(&search.finish())
+    }
+}

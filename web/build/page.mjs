@@ -1,0 +1,88 @@
+// Builds the one file of the viewer: dist/metadump-viewer.html, with binding and worker in it.
+import { createHash } from "node:crypto";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+
+import { svelte } from "@sveltejs/vite-plugin-svelte";
+import { build } from "vite";
+
+const web = resolve(dirname(fileURLToPath(import.meta.url)), "..");
+const binding = resolve(web, "../target/web/page");
+
+/** Bundles one entry to a classic script; gives its code and styles. */
+async function bundle(entry) {
+  const [result] = [
+    await build({
+      root: web,
+      configFile: false,
+      logLevel: "warn",
+      plugins: [svelte({ configFile: false })],
+      resolve: { alias: { "metadump-wasm": resolve(binding, "metadump_wasm.js") } },
+      build: {
+        write: false,
+        target: "es2022",
+        modulePreload: false,
+        cssCodeSplit: false,
+        assetsInlineLimit: 1e9,
+        lib: { entry: resolve(web, entry), formats: ["iife"], name: "metadump", fileName: "out" },
+      },
+      define: { "process.env.NODE_ENV": '"production"' },
+    }),
+  ].flat();
+  const files = result.output;
+  return {
+    code: files.filter((file) => file.type === "chunk").map((file) => file.code).join("\n"),
+    style: files
+      .filter((file) => file.type === "asset" && file.fileName.endsWith(".css"))
+      .map((file) => file.source)
+      .join("\n"),
+  };
+}
+
+const hash = (text) => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
+const base64 = (bytes) => gzipSync(bytes, { level: 9 }).toString("base64");
+
+const page = await bundle("src/main.ts");
+const worker = await bundle("src/worker/worker.ts");
+const wasm = await readFile(resolve(binding, "metadump_wasm_bg.wasm"));
+// A script ends at its first end tag, also inside a string.
+const script = page.code.replaceAll("</script", "<\\/script");
+// A server that hands out the page with a dump replaces 'none' behind connect-src by 'self'.
+const policy = [
+  "default-src 'none'",
+  `script-src ${hash(script)} 'wasm-unsafe-eval'`,
+  `style-src ${hash(page.style)}`,
+  "worker-src blob:",
+  "connect-src 'none'",
+  "img-src data:",
+  "base-uri 'none'",
+  "form-action 'none'",
+].join("; ");
+const html = `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="referrer" content="no-referrer">
+<title>metadump viewer</title>
+<link rel="icon" href="data:,">
+<style>${page.style}</style>
+</head>
+<body>
+<div id="app"></div>
+<noscript>The viewer reads dumps with JavaScript and WebAssembly, in this browser only.</noscript>
+<script type="text/plain" id="metadump-worker">${base64(worker.code)}</script>
+<script type="text/plain" id="metadump-wasm">${base64(wasm)}</script>
+<script>${script}</script>
+</body>
+</html>
+`;
+await mkdir(resolve(web, "dist"), { recursive: true });
+const out = resolve(web, "dist/metadump-viewer.html");
+await writeFile(out, html);
+const kib = (bytes) => `${(bytes / 1024).toFixed(0)} KiB`;
+console.log(`${out}: ${kib(html.length)}, ${kib(gzipSync(html, { level: 9 }).length)} gzipped`);

@@ -1,0 +1,80 @@
+// Starts a worker for each job; a job ends its worker, whether it is done, cancelled or dead.
+
+import { initSync } from "metadump-wasm";
+
+import type { Answer, Job, Progress, Start } from "../worker/jobs";
+
+async function embedded(id: string): Promise<Uint8Array<ArrayBuffer>> {
+  const text = document.getElementById(id)?.textContent ?? "";
+  const packed = Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+  const plain = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Uint8Array(await new Response(plain).arrayBuffer());
+}
+
+interface Engine {
+  module: WebAssembly.Module;
+  workerUrl: string;
+}
+
+async function start(): Promise<Engine> {
+  const [wasm, worker] = await Promise.all([embedded("metadump-wasm"), embedded("metadump-worker")]);
+  const module = await WebAssembly.compile(wasm);
+  initSync({ module });
+  return { module, workerUrl: URL.createObjectURL(new Blob([worker], { type: "text/javascript" })) };
+}
+
+/** Ready when single lines can be decoded on the page and workers be started. */
+export const engine: Promise<Engine> = start();
+
+export class Cancelled extends Error {
+  constructor() {
+    super("cancelled");
+  }
+}
+
+export interface Running {
+  results: Promise<string[]>;
+  cancel(): void;
+}
+
+/** Runs a job. A worker that dies without having said anything is started once more. */
+export function run(job: Job, progress: (report: Progress) => void, retries = 1): Running {
+  let worker: Worker | null = null;
+  let cancelled = false;
+  let stop: () => void = () => {};
+  const attempt = async (left: number): Promise<string[]> => {
+    const { module, workerUrl } = await engine;
+    if (cancelled) throw new Cancelled();
+    let heard = false;
+    return new Promise<string[]>((resolve, reject) => {
+      const started = new Worker(workerUrl);
+      worker = started;
+      stop = () => reject(new Cancelled());
+      started.onmessage = ({ data }: MessageEvent<Answer>) => {
+        heard = true;
+        if (data.type === "progress") {
+          progress(data);
+          return;
+        }
+        started.terminate();
+        if (data.type === "done") resolve(data.results);
+        else reject(new Error(data.message));
+      };
+      started.onerror = (event) => {
+        started.terminate();
+        const died = new Error(`The worker died: ${event.message || "perhaps for lack of memory"}.`);
+        if (left > 0 && !heard) resolve(attempt(left - 1));
+        else reject(died);
+      };
+      started.postMessage({ module, job } satisfies Start);
+    });
+  };
+  return {
+    results: attempt(retries),
+    cancel() {
+      cancelled = true;
+      worker?.terminate();
+      stop();
+    },
+  };
+}
