@@ -27,6 +27,7 @@ pub mod rewrite;
 pub mod rotbl;
 pub mod scan;
 pub mod search;
+pub mod sled;
 pub mod unzstd;
 pub mod wal;
 

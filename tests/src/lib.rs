@@ -7,4 +7,5 @@ pub mod fixtures;
 pub mod fuzz;
 pub mod generate;
 pub mod metactl;
+pub mod sled;
 pub mod tree;

@@ -1,9 +1,5 @@
 //! The primitive encodings that all files share.
 
-/// The most bytes that a varint takes.
-#[cfg(test)]
-pub(super) const MOST_VARINT_BYTES: usize = 9;
-
 /// Takes values off the front of bytes; none when the bytes end first.
 #[derive(Debug, Clone)]
 pub(super) struct Cursor<'a> {
@@ -81,61 +77,42 @@ pub(super) fn little_endian(bytes: &[u8]) -> u64 {
     bytes.iter().rev().fold(0, |number, byte| (number << 8) | u64::from(*byte))
 }
 
-pub(super) fn put_varint(number: u64, out: &mut Vec<u8>) {
-    let [b0, b1, b2, ..] = number.to_le_bytes();
-    match number {
-        0..=240 => out.push(b0),
-        241..=2287 => {
-            let [low, high, ..] = (number - 240).to_le_bytes();
-            out.extend([241 + high, low]);
-        }
-        2288..=67823 => {
-            let [low, high, ..] = (number - 2288).to_le_bytes();
-            out.extend([249, high, low]);
-        }
-        67824..=0x00FF_FFFF => out.extend([250, b0, b1, b2]),
-        _ => {
-            // From here on the first byte counts the others: 251 is followed by 4 of them.
-            let bytes = number.to_le_bytes();
-            let unused = number.leading_zeros() / 8;
-            out.push(255 - u8::try_from(unused).unwrap_or_default());
-            out.extend(bytes.iter().take(8 - unused as usize));
-        }
-    }
-}
-
-/// How many bytes a varint takes.
-pub(super) const fn varint_size_bytes(number: u64) -> u64 {
-    match number {
-        0..=240 => 1,
-        241..=2287 => 2,
-        2288..=67823 => 3,
-        67824..=0x00FF_FFFF => 4,
-        _ => 9 - (number.leading_zeros() / 8) as u64,
-    }
-}
-
-pub(super) fn put_sized(bytes: &[u8], out: &mut Vec<u8>) {
-    put_varint(bytes.len() as u64, out);
-    out.extend_from_slice(bytes);
-}
-
-/// How many bytes a byte string takes behind its length.
-pub(super) const fn sized_size_bytes(len_bytes: u64) -> u64 {
-    varint_size_bytes(len_bytes) + len_bytes
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
+    /// The most bytes that a varint takes.
+    const MOST_VARINT_BYTES: usize = 9;
+
+    fn put_varint(number: u64, out: &mut Vec<u8>) {
+        let [b0, b1, b2, ..] = number.to_le_bytes();
+        match number {
+            0..=240 => out.push(b0),
+            241..=2287 => {
+                let [low, high, ..] = (number - 240).to_le_bytes();
+                out.extend([241 + high, low]);
+            }
+            2288..=67823 => {
+                let [low, high, ..] = (number - 2288).to_le_bytes();
+                out.extend([249, high, low]);
+            }
+            67824..=0x00FF_FFFF => out.extend([250, b0, b1, b2]),
+            _ => {
+                // From here on the first byte counts the others: 251 is followed by 4 of them.
+                let bytes = number.to_le_bytes();
+                let unused = number.leading_zeros() / 8;
+                out.push(255 - u8::try_from(unused).unwrap_or_default());
+                out.extend(bytes.iter().take(8 - unused as usize));
+            }
+        }
+    }
+
     fn check(number: u64, bytes: &[u8]) {
         let mut out = Vec::new();
         put_varint(number, &mut out);
         assert_eq!(out, bytes, "{number}");
-        assert_eq!(varint_size_bytes(number), bytes.len() as u64);
         let mut cursor = Cursor::new(bytes);
         assert_eq!(cursor.varint(), Some(number));
         assert_eq!(cursor.taken_bytes(), bytes.len());
@@ -175,7 +152,6 @@ mod tests {
             let mut out = Vec::new();
             put_varint(number, &mut out);
             prop_assert!(out.len() <= MOST_VARINT_BYTES);
-            prop_assert_eq!(out.len() as u64, varint_size_bytes(number));
             prop_assert_eq!(Cursor::new(&out).varint(), Some(number));
         }
     }

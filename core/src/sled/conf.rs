@@ -94,15 +94,3 @@ pub(super) fn decode_conf(bytes: &[u8]) -> Result<SegmentSize, SledError> {
     }
     size.ok_or_else(|| malformed("a line is missing"))
 }
-
-/// The bytes of `conf`.
-pub(super) fn encode_conf(size: SegmentSize) -> Vec<u8> {
-    let text = format!(
-        "segment_size: {}\nuse_compression: false\nversion: {VERSION}\n",
-        size.bytes()
-    );
-    let checksum = crc32fast::hash(text.as_bytes());
-    let mut bytes = text.into_bytes();
-    bytes.extend(checksum.to_le_bytes());
-    bytes
-}

@@ -17,28 +17,22 @@ use crate::read_at::ReadAt;
 /// A database that was opened: a set of named trees, each a map from keys to values.
 ///
 /// ```
-/// use std::collections::BTreeMap;
+/// use metadump::sled::{Database, DatabaseFiles};
 ///
-/// use metadump::sled::{Database, DatabaseFiles, DatabaseWriter, SegmentSize, SledFile};
-///
-/// let mut directory: BTreeMap<SledFile, Vec<u8>> = BTreeMap::new();
-/// let mut writer = DatabaseWriter::new(SegmentSize::DATABEND, &mut directory)?;
-/// writer.begin_tree(b"raft_state")?;
-/// writer.push(b"\x04\x01", b"{\"NodeId\":1}")?;
-/// writer.finish()?;
+/// fn print<R: metadump::read_at::ReadAt>(files: DatabaseFiles<R>) -> Result<(), Box<dyn std::error::Error>> {
+///     let database = Database::open(files)?;
+///     for tree in database.trees() {
+///         for item in database.items(tree) {
+///             let item = item?;
+///             println!("{:?}: {:?} = {:?}", tree.name(), item.key, item.value);
+///         }
+///     }
+///     Ok(())
+/// }
 ///
 /// let mut files = DatabaseFiles::default();
-/// for (file, bytes) in &directory {
-///     files.insert(&file.to_string(), bytes);
-/// }
-/// let database = Database::open(files)?;
-/// let [_default, tree] = database.trees() else { panic!() };
-/// assert_eq!(tree.name(), b"raft_state");
-/// for item in database.items(tree) {
-///     let item = item?;
-///     assert_eq!((item.key.as_slice(), item.value.len()), (&b"\x04\x01"[..], 12));
-/// }
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// files.insert("conf", b"segment_size: 524288\n".as_slice());
+/// assert_eq!(print(files).unwrap_err().to_string(), "db, byte 0: the file is missing");
 /// ```
 #[derive(Debug)]
 pub struct Database<R> {
@@ -109,7 +103,7 @@ impl<R: ReadAt> Database<R> {
     ///
     /// The first error is the last item, except in a salvage, which tells every fault and goes
     /// on.
-    pub const fn items<'a>(&'a self, tree: &Tree) -> Items<'a, R> {
+    pub fn items<'a>(&'a self, tree: &Tree) -> Items<'a, R> {
         Items::new(&self.store, tree.root(), self.mode)
     }
 

@@ -97,6 +97,12 @@ pub enum SledFault {
         /// Where the log ends.
         end: Lsn,
     },
+    /// A message near the end of the log is damaged, a whole one follows it.
+    #[error("the message of {lsn} is damaged, the log goes on right behind it")]
+    DamagedMessage {
+        /// Where in the log it stands.
+        lsn: Lsn,
+    },
     /// A segment that is still needed cannot be read to its end.
     #[error("the log is damaged here, and {page} is stored in the same segment")]
     DamagedSegment {

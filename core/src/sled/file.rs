@@ -31,11 +31,6 @@ impl Slab {
         if number < Self::COUNT { Some(Self(number)) } else { None }
     }
 
-    /// All of them.
-    pub(super) fn all() -> impl Iterator<Item = Self> {
-        (0..Self::COUNT).map(Self)
-    }
-
     /// Its number.
     pub const fn number(self) -> u8 {
         self.0
@@ -43,7 +38,7 @@ impl Slab {
 
     /// The size of its slots.
     pub(super) const fn slot_bytes(self) -> u64 {
-        32 * 1024 << self.0
+        (32 * 1024) << self.0
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::bytes::Cursor;
 use super::error::{SledError, SledFault};
-use super::file::{SledFile, Slab};
+use super::file::{Slab, SledFile};
 use super::message::Kind;
 use super::page_table::PageId;
 use crate::read_at::ReadAt;
@@ -11,8 +11,6 @@ use crate::read_at::ReadAt;
 pub(super) const SLOT_HEADER_BYTES: u64 = 13;
 /// How much of a slot is read at once to compute its checksum.
 const STEP_BYTES: usize = 64 * 1024;
-/// How much of the fill behind an item is written at once.
-const ZEROS: [u8; 4096] = [0; 4096];
 
 /// A slot and the mark of the item that belongs in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,24 +35,11 @@ impl HeapId {
         Some(Self { slab, slot, original_lsn })
     }
 
-    pub(super) fn encode(self) -> Vec<u8> {
-        let location = (1 << (32 + u32::from(self.slab.number()))) | u64::from(self.slot);
-        let mut bytes = location.to_le_bytes().to_vec();
-        bytes.extend(self.original_lsn.to_le_bytes());
-        bytes
-    }
-
     /// Where the slot starts in its file.
     pub(super) const fn offset_bytes(self) -> u64 {
         // At most 2^32 slots of 2^46 bytes: beyond 64 bits no file reaches anyway.
         (self.slot as u64).saturating_mul(self.slab.slot_bytes())
     }
-}
-
-/// The smallest slab whose slots hold an item; none when no slab does.
-pub(super) fn slab_for(item_bytes: u64) -> Option<Slab> {
-    let needed = item_bytes.checked_add(SLOT_HEADER_BYTES)?;
-    Slab::all().find(|slab| slab.slot_bytes() >= needed)
 }
 
 /// Reads a slot: the kind of its item, and the item with the fill behind it.
@@ -115,38 +100,4 @@ pub(super) fn read_slot<R: ReadAt>(
     item.resize(len, 0);
     file.read_at(items_offset, &mut item).map_err(|fault| error(fault.into()))?;
     Ok((kind, item))
-}
-
-/// Gives the bytes of a slot, piece by piece.
-pub(super) fn write_slot<E>(
-    kind: Kind,
-    id: HeapId,
-    item: &[u8],
-    mut write: impl FnMut(&[u8]) -> Result<(), E>,
-) -> Result<(), E> {
-    let written = SLOT_HEADER_BYTES + item.len() as u64;
-    let fill_bytes = id.slab.slot_bytes().saturating_sub(written);
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&[kind.byte()]);
-    hasher.update(&id.original_lsn.to_le_bytes());
-    hasher.update(item);
-    for zeros in zeros(fill_bytes) {
-        hasher.update(zeros);
-    }
-    let mut header = vec![kind.byte()];
-    header.extend(hasher.finalize().to_le_bytes());
-    header.extend(id.original_lsn.to_le_bytes());
-    write(&header)?;
-    write(item)?;
-    zeros(fill_bytes).try_for_each(write)
-}
-
-/// So many zeros, in pieces.
-fn zeros(bytes: u64) -> impl Iterator<Item = &'static [u8]> {
-    let mut left = bytes;
-    std::iter::from_fn(move || {
-        let len = left.min(ZEROS.len() as u64);
-        left -= len;
-        ZEROS.get(..usize::try_from(len).ok()?).filter(|zeros| !zeros.is_empty())
-    })
 }

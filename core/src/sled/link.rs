@@ -36,28 +36,4 @@ impl<'a> Link<'a> {
         };
         Ok((link, cursor.rest().len()))
     }
-
-    /// Appends the change.
-    #[cfg(test)]
-    pub(super) fn put(self, out: &mut Vec<u8>) {
-        use super::bytes::{put_sized, put_varint};
-
-        match self {
-            Self::Set { key, value } => {
-                out.push(0);
-                put_sized(key, out);
-                put_sized(value, out);
-            }
-            Self::Delete { key } => {
-                out.push(1);
-                put_sized(key, out);
-            }
-            Self::Merge { child } => {
-                out.push(2);
-                put_varint(child.0, out);
-            }
-            Self::Merged => out.push(3),
-            Self::Merging => out.push(4),
-        }
-    }
 }

@@ -154,9 +154,7 @@ impl<'a, R: ReadAt> LogWalk<'a, R> {
             None => MessageRead::PastEnd,
         };
         let message = match read {
-            MessageRead::Whole(message)
-                if message.segment_number == self.size.number(self.at) =>
-            {
+            MessageRead::Whole(message) if message.segment_number == self.size.number(self.at) => {
                 message
             }
             MessageRead::PastEnd => return Ok(Step::Stop(Stop::Cut { offset_bytes })),

@@ -2,12 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::bytes::{Cursor, put_varint, varint_size_bytes};
+use super::bytes::Cursor;
 use super::page_table::PageId;
-use super::segment::RED_ZONE_BYTES;
-
-/// The page number of padding.
-pub(super) const CAP_PAGE: PageId = PageId(u64::MAX);
 
 /// How much is looked at to find out how long a message is.
 pub(super) const WINDOW_BYTES: usize = 128;
@@ -60,32 +56,6 @@ impl Kind {
         })
     }
 
-    pub(super) const fn byte(self) -> u8 {
-        match self {
-            Self::Canceled => 1,
-            Self::Cap => 2,
-            Self::BatchManifest => 3,
-            Self::Free => 4,
-            Self::Counter => 5,
-            Self::Meta(Storage::Inline) => 6,
-            Self::Meta(Storage::Heap) => 7,
-            Self::Node(Storage::Inline) => 8,
-            Self::Node(Storage::Heap) => 9,
-            Self::Link(Storage::Inline) => 10,
-            Self::Link(Storage::Heap) => 11,
-        }
-    }
-
-    /// The same, stored in the heap.
-    pub(super) const fn in_heap(self) -> Self {
-        match self {
-            Self::Meta(_) => Self::Meta(Storage::Heap),
-            Self::Node(_) => Self::Node(Storage::Heap),
-            Self::Link(_) => Self::Link(Storage::Heap),
-            other => other,
-        }
-    }
-
     pub(super) const fn is_in_heap(self) -> bool {
         matches!(
             self,
@@ -134,6 +104,11 @@ impl MessageHeader {
     /// The number of the segment that it says it is of.
     pub(super) const fn segment_number(&self) -> u64 {
         self.segment_number
+    }
+
+    /// Whether there are messages of this kind.
+    pub(super) const fn is_of_a_kind(&self) -> bool {
+        Kind::from_byte(self.kind).is_some()
     }
 
     /// The size of header and body; none when it exceeds all numbers.
@@ -218,45 +193,4 @@ fn checksum(body: &[u8], header_behind_checksum: &[u8]) -> u32 {
     hasher.update(body);
     hasher.update(header_behind_checksum);
     hasher.finalize() ^ u32::MAX
-}
-
-/// The size of a message with such a body.
-pub(super) const fn message_size_bytes(segment_number: u64, page: PageId, len_bytes: u64) -> u64 {
-    4 + 1
-        + varint_size_bytes(len_bytes)
-        + varint_size_bytes(segment_number)
-        + varint_size_bytes(page.0)
-        + len_bytes
-}
-
-/// Appends a message.
-pub(super) fn put_message(
-    kind: Kind,
-    segment_number: u64,
-    page: PageId,
-    body: &[u8],
-    out: &mut Vec<u8>,
-) {
-    let mut header = vec![kind.byte()];
-    put_varint(body.len() as u64, &mut header);
-    put_varint(segment_number, &mut header);
-    put_varint(page.0, &mut header);
-    out.extend(checksum(body, &header).to_le_bytes());
-    out.extend(header);
-    out.extend_from_slice(body);
-}
-
-/// Appends padding that fills up a segment of which at least the red zone is left.
-pub(super) fn put_cap(segment_number: u64, left_bytes: u64, out: &mut Vec<u8>) {
-    let start = out.len();
-    let zeros = |bytes: u64| vec![0; usize::try_from(bytes).unwrap_or_default()];
-    put_message(
-        Kind::Cap,
-        segment_number,
-        CAP_PAGE,
-        &zeros(left_bytes.saturating_sub(RED_ZONE_BYTES)),
-        out,
-    );
-    let written = (out.len() - start) as u64;
-    out.extend(zeros(left_bytes.saturating_sub(written)));
 }

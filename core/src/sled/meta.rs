@@ -1,6 +1,6 @@
 //! The page that lists the trees, and the page of the counter.
 
-use super::bytes::{Cursor, put_sized, put_varint};
+use super::bytes::Cursor;
 use super::page_table::PageId;
 
 /// The tree that every database has.
@@ -46,15 +46,4 @@ pub(super) fn decode_trees(bytes: &[u8]) -> Result<(Vec<Tree>, usize), &'static 
         trees.push(Tree::new(name.to_vec(), Some(root)));
     }
     Ok((trees, cursor.rest().len()))
-}
-
-/// The list of trees.
-pub(super) fn encode_trees(trees: &[(Vec<u8>, PageId)]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    put_varint(trees.len() as u64, &mut bytes);
-    for (name, root) in trees {
-        put_sized(name, &mut bytes);
-        put_varint(root.0, &mut bytes);
-    }
-    bytes
 }

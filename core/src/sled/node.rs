@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::error::{SledError, SledFault};
 use super::file::SledFile;
+use super::items::Item;
 use super::link::Link;
 use super::node_image::NodeImage;
 use super::page_table::PageId;
@@ -94,10 +95,7 @@ impl Node {
     }
 
     /// The first item whose key is not read yet; items come in ascending order of their keys.
-    pub(super) fn next_item(
-        &self,
-        position: &mut Position,
-    ) -> Result<Option<(Vec<u8>, Vec<u8>)>, SledError> {
+    pub(super) fn next_item(&self, position: &mut Position) -> Result<Option<Item>, SledError> {
         let item = loop {
             let stored = if position.item < self.image.items {
                 let stored = self.image.item(position.item);
@@ -116,22 +114,22 @@ impl Node {
                     if changed.is_none_or(|(changed, _)| key < *changed) =>
                 {
                     position.item += 1;
-                    break (key, value.to_vec());
+                    break Item { key, value: value.to_vec() };
                 }
                 (stored, Some((key, value))) => {
                     if stored.is_some_and(|(stored, _)| stored == *key) {
                         position.item += 1;
                     }
                     match value {
-                        Some(value) => break (key.clone(), value.clone()),
+                        Some(value) => break Item { key: key.clone(), value: value.clone() },
                         None => position.key = Some(key.clone()),
                     }
                 }
                 (Some(_), None) => return Ok(None),
             }
         };
-        self.check_key(&item.0, position)?;
-        position.key = Some(item.0.clone());
+        self.check_key(&item.key, position)?;
+        position.key = Some(item.key.clone());
         Ok(Some(item))
     }
 
@@ -140,7 +138,7 @@ impl Node {
         &self,
         position: &mut Position,
     ) -> Result<Option<(Vec<u8>, PageId)>, SledError> {
-        let Some((key, value)) = self.next_item(position)? else { return Ok(None) };
+        let Some(Item { key, value }) = self.next_item(position)? else { return Ok(None) };
         let page = <[u8; 8]>::try_from(value.as_slice()).map(u64::from_le_bytes);
         let page = page.map_err(|_| self.contradiction("a child is not a page number"))?;
         Ok(Some((key, PageId(page))))

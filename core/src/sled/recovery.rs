@@ -77,6 +77,11 @@ pub(super) fn recover<R: ReadAt>(
     let read = walk.run(|_| {}).map_err(|fault| in_log(0, fault.into()));
     faults.unless(read)?;
     let (end, torn_batch) = (walk.at(), walk.torn_batch());
+    if let Some(offset_bytes) = walk.offset_bytes()
+        && damaged_alone(&db, size, offset_bytes, end)
+    {
+        faults.meet(in_log(offset_bytes, SledFault::DamagedMessage { lsn: end }))?;
+    }
     // Behind a batch that is not complete there are always messages.
     let message_behind_end = match (torn_batch, walk.offset_bytes()) {
         (None, Some(offset_bytes)) => message_behind(&db, size, offset_bytes, end),
@@ -93,6 +98,7 @@ pub(super) fn recover<R: ReadAt>(
     if let Some(Stop::Cut { offset_bytes }) = stop {
         faults.meet(in_log(offset_bytes, SledFault::LogCut { lsn: walk.at(), end }))?;
     }
+    let end = walk.torn_batch().unwrap_or(end);
     let recovery = Recovery {
         snapshot: snapshot_name,
         end: end.max(stable.unwrap_or(end)),
@@ -232,6 +238,28 @@ fn replay(message: PageMessage, pages: &mut PageTable) {
         Kind::Free => pages.set(page, Page::Free),
         Kind::Canceled | Kind::Cap | Kind::BatchManifest => {}
     }
+}
+
+/// Whether a message of the right segment stands at the end of the log, damaged, and a whole one
+/// right behind it. A crash leaves out more than a single message, since many are written at once.
+fn damaged_alone<R: ReadAt>(db: &R, size: SegmentSize, offset_bytes: u64, end: Lsn) -> bool {
+    let number = size.number(end);
+    let left_bytes = db.size_bytes().saturating_sub(offset_bytes).min(WINDOW_BYTES as u64);
+    let mut window = vec![0; usize::try_from(left_bytes).unwrap_or_default()];
+    if db.read_at(offset_bytes, &mut window).is_err() {
+        return false;
+    }
+    let header = MessageHeader::decode(&window);
+    let header = header.filter(|header| header.is_of_a_kind() && header.segment_number() == number);
+    let Some(next_bytes) = header
+        .and_then(|header| header.message_bytes())
+        .and_then(|bytes| bytes.checked_add(offset_bytes))
+        .filter(|next| size.start(*next) == size.start(offset_bytes))
+    else {
+        return false;
+    };
+    let next = read_message_at(db, size, next_bytes);
+    next.is_ok_and(|next| next.is_some_and(|next| next.segment_number == number))
 }
 
 /// A whole message of the right segment that stands behind the end of the log, which is at this

@@ -33,15 +33,4 @@ impl SegmentHeader {
         let max_stable = (cursor.u64()? ^ MASK).cast_signed();
         Some(Self { lsn, max_stable: u64::try_from(max_stable).ok().map(Lsn) })
     }
-
-    /// The header's bytes.
-    pub(super) fn encode(self) -> Vec<u8> {
-        let max_stable = self.max_stable.map_or(u64::MAX, |lsn| lsn.0);
-        let mut bytes = vec![0; 4];
-        bytes.extend((self.lsn.0 ^ MASK).to_le_bytes());
-        bytes.extend((max_stable ^ MASK).to_le_bytes());
-        let checksum = crc32fast::hash(bytes.get(4..).unwrap_or_default()) ^ u32::MAX;
-        bytes.splice(..4, checksum.to_le_bytes());
-        bytes
-    }
 }

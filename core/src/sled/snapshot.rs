@@ -79,7 +79,8 @@ fn decode<R: ReadAt>(pieces: &mut Pieces<'_, R>, size: SegmentSize) -> Result<Sn
     let stable = u64::try_from(stable).ok().and_then(|stored| stored.checked_sub(1)).map(Lsn);
     let mut pages = PageTable::default();
     for id in (0..count).map(PageId) {
-        let fragments = pieces.take(MOST_VALUE_BYTES, Cursor::varint)?.ok_or_else(ends)?;
+        let fragments =
+            pieces.take(MOST_VALUE_BYTES, |cursor| cursor.varint())?.ok_or_else(ends)?;
         let mut fragment = || pieces.take(MOST_VALUE_BYTES, fragment)?.ok_or_else(ends);
         let Some(links) = fragments.checked_sub(1) else {
             fragment()?;

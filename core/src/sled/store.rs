@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::conf::SegmentSize;
 use super::error::{SledError, SledFault};
 use super::faults::Faults;
-use super::file::{SledFile, Slab};
+use super::file::{Slab, SledFile};
 use super::heap::read_slot;
 use super::link::Link;
 use super::message::{Kind, Message};
@@ -27,7 +27,7 @@ pub(super) struct Store<R> {
 
 /// An item as it was read: what of a page is in one place.
 #[derive(Debug)]
-pub(super) struct Item {
+pub(super) struct Stored {
     pub(super) kind: Kind,
     /// In the heap, zeros follow what belongs to the item.
     pub(super) bytes: Vec<u8>,
@@ -35,7 +35,7 @@ pub(super) struct Item {
     pub(super) place: (SledFile, u64),
 }
 
-impl Item {
+impl Stored {
     pub(super) fn error(&self, fault: SledFault) -> SledError {
         let (file, offset_bytes) = self.place.clone();
         SledError { file, offset_bytes, fault }
@@ -63,11 +63,7 @@ impl<R: ReadAt> Store<R> {
     }
 
     /// Reads the only part of a page that has no changes: the list of trees, the counter.
-    pub(super) fn whole_page(
-        &self,
-        page: PageId,
-        what: &'static str,
-    ) -> Result<Item, SledError> {
+    pub(super) fn whole_page(&self, page: PageId, what: &'static str) -> Result<Stored, SledError> {
         let (base, links) = self.fragments(page, what)?;
         let item = self.item(page, base)?;
         if !links.is_empty() {
@@ -86,7 +82,7 @@ impl<R: ReadAt> Store<R> {
         faults: &mut Faults,
     ) -> Result<Node, SledError> {
         let (base, links) = self.fragments(page, what)?;
-        let Item { kind, bytes, place } = self.item(page, base)?;
+        let Stored { kind, bytes, place } = self.item(page, base)?;
         let error = |fault| SledError { file: place.0.clone(), offset_bytes: place.1, fault };
         let Kind::Node(_) = kind else {
             let (expected, found) = ("a node", kind.name());
@@ -122,18 +118,16 @@ impl<R: ReadAt> Store<R> {
     ) -> Result<(Fragment, &[Fragment]), SledError> {
         match self.pages.page(page) {
             Some(Page::Present { base, links }) => Ok((*base, links)),
-            Some(Page::Free) | None => {
-                Err(in_log(0, SledFault::NoPage { what, page }))
-            }
+            Some(Page::Free) | None => Err(in_log(0, SledFault::NoPage { what, page })),
         }
     }
 
     /// Reads one part of a page.
-    fn item(&self, page: PageId, Fragment { lsn, place }: Fragment) -> Result<Item, SledError> {
+    fn item(&self, page: PageId, Fragment { lsn, place }: Fragment) -> Result<Stored, SledError> {
         match place {
             Place::Heap { id, .. } => {
                 let (kind, bytes) = read_slot(self.heap.get(&id.slab), id, page)?;
-                Ok(Item { kind, bytes, place: (SledFile::Heap(id.slab), id.offset_bytes()) })
+                Ok(Stored { kind, bytes, place: (SledFile::Heap(id.slab), id.offset_bytes()) })
             }
             Place::Inline { offset_bytes } => {
                 let problem = match read_message_at(&self.db, self.size, offset_bytes)
@@ -147,7 +141,7 @@ impl<R: ReadAt> Store<R> {
                     Some(message) if message.kind.is_in_heap() => "it is in the heap",
                     Some(Message { kind, body, .. }) => {
                         let bytes = Cow::into_owned(body);
-                        return Ok(Item { kind, bytes, place: (SledFile::Db, offset_bytes) });
+                        return Ok(Stored { kind, bytes, place: (SledFile::Db, offset_bytes) });
                     }
                 };
                 Err(in_log(offset_bytes, SledFault::NotItsMessage { page, problem }))
