@@ -68,7 +68,9 @@ impl SledFile {
                 finished.then(|| Self::Snapshot(path.to_owned()))
             }
             _ => {
-                let number = path.strip_prefix("heap/").filter(|number| number.len() == 2)?;
+                let number = path.strip_prefix("heap/").filter(|number| {
+                    number.len() == 2 && number.bytes().all(|digit| digit.is_ascii_digit())
+                })?;
                 number.parse().ok().and_then(Slab::new).map(Self::Heap)
             }
         }
