@@ -2,11 +2,15 @@
 //! page are made.
 
 use std::ffi::OsString;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use metadump::check::Code;
 use metadump::record::NodeId;
+
+use crate::grpc::{Address, NodeChoice};
 
 /// Back up, restore, check and transform the data of a Databend meta service.
 #[derive(Debug, Parser)]
@@ -27,7 +31,7 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 the dump has errors, 2 wrong usa
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Write a dump of a stopped node's data directory.
+    /// Write a dump of a running meta service, or of a stopped node's data directory.
     Export(Export),
     /// Restore a dump into a data directory.
     Import(Import),
@@ -39,6 +43,14 @@ pub enum Command {
     KeysLayout(KeysLayout),
     /// Change a dump without a data directory: other node ids and addresses, repairs.
     Rewrite(Rewrite),
+    /// Print the state of a running meta service, and of its cluster as it sees it.
+    Status(Query),
+    /// Print the gRPC addresses of the members of a running cluster.
+    MemberList(Query),
+    /// Print the values of keys of a running meta service.
+    Get(Get),
+    /// Print the keys of a running meta service, and then their changes as they happen.
+    Watch(Watch),
     /// Print the completions for a shell.
     Completions {
         /// The shell.
@@ -51,26 +63,152 @@ pub enum Command {
 /// `export`
 #[derive(Debug, Args)]
 pub struct Export {
-    /// The data directory of the node; nothing in it is changed.
-    #[arg(long, value_name = "DIR")]
-    pub raft_dir: PathBuf,
+    /// The data directory of a stopped node, in place of a running service; nothing in it is
+    /// changed.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["Service", "Online"])]
+    pub raft_dir: Option<PathBuf>,
 
     /// The file to write; without it, or with `-`, the dump goes to stdout. `.gz` and `.zst`
     /// compress. A manifest is written beside the file.
     #[arg(long, value_name = "FILE")]
     pub db: Option<PathBuf>,
 
-    /// Export although the node's server is running: its state as of one moment.
-    #[arg(long)]
+    /// With --raft-dir, export although the node's server is running: its state as of one moment.
+    #[arg(long, requires = "raft_dir")]
     pub live: bool,
+
+    /// The running service.
+    #[command(flatten)]
+    pub service: Service,
+
+    /// How it is exported.
+    #[command(flatten)]
+    pub online: Online,
+}
+
+/// How to reach a running meta service.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Running service")]
+pub struct Service {
+    /// The gRPC address of a server; repeated for several, of which the first that answers is
+    /// taken. By default what METASRV_GRPC_API_ADDRESS says, or else 127.0.0.1:9191.
+    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',')]
+    pub grpc_api_address: Vec<Address>,
+
+    /// The user.
+    #[arg(long, value_name = "NAME")]
+    pub username: Option<String>,
+
+    /// The file with the user's password; without it, METACTL_PASSWORD holds the password.
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+
+    /// Speak TLS, and trust the authorities in this PEM file.
+    #[arg(long, value_name = "FILE")]
+    pub grpc_tls_ca_cert: Option<PathBuf>,
+
+    /// Speak TLS, and expect the server's certificate to be for this name.
+    #[arg(long, value_name = "NAME")]
+    pub grpc_tls_domain_name: Option<String>,
+
+    /// The certificate with which this client identifies itself, a PEM file.
+    #[arg(long, value_name = "FILE")]
+    pub grpc_tls_client_cert: Option<PathBuf>,
+
+    /// The private key of that certificate, a PEM file.
+    #[arg(long, value_name = "FILE")]
+    pub grpc_tls_client_key: Option<PathBuf>,
+
+    /// How long to try to connect.
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
+    pub connect_timeout: Duration,
+
+    /// How long to wait for the next message.
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = parse_seconds)]
+    pub idle_timeout: Duration,
+
+    /// The largest message that is taken.
+    #[arg(long, value_name = "BYTES", default_value_t = 1 << 30)]
+    pub max_message_bytes: u64,
+}
+
+/// How a running service is exported.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Running service")]
+pub struct Online {
+    /// Which of several servers: each exports its own data, and a follower may be behind.
+    #[arg(long, value_enum, default_value_t)]
+    pub from: NodeChoice,
+
+    /// How many lines the server sends in a message, 32 by default.
+    #[arg(long, value_name = "LINES", alias = "export-chunk-size")]
+    pub chunk_size: Option<NonZeroU64>,
+
+    /// Have the server take a snapshot first, so that the dump's log is short.
+    #[arg(long, requires = "admin_api_address")]
+    pub trigger_snapshot: bool,
+
+    /// The admin HTTP address of the same server, for --trigger-snapshot.
+    #[arg(long, value_name = "HOST:PORT", requires = "trigger_snapshot")]
+    pub admin_api_address: Option<Address>,
+}
+
+/// `status` and `member-list`
+#[derive(Debug, Args)]
+pub struct Query {
+    /// The running service.
+    #[command(flatten)]
+    pub service: Service,
+
+    /// How to print the answer.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// `get`
+#[derive(Debug, Args)]
+pub struct Get {
+    /// The key; may be repeated.
+    #[arg(long, required = true)]
+    pub key: Vec<String>,
+
+    /// The running service.
+    #[command(flatten)]
+    pub service: Service,
+
+    /// How to print the values.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// `watch`
+#[derive(Debug, Args)]
+pub struct Watch {
+    /// What the keys begin with; without it, all keys.
+    #[arg(long, default_value = "")]
+    pub prefix: String,
+
+    /// The running service.
+    #[command(flatten)]
+    pub service: Service,
+
+    /// How to print the changes.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
 }
 
 /// `import`
 #[derive(Debug, Args)]
 pub struct Import {
-    /// The data directory to write; it is replaced only when its replacement is complete.
-    #[arg(long, value_name = "DIR")]
-    pub raft_dir: PathBuf,
+    /// The data directory to write; it is replaced only when its replacement is complete. With
+    /// --grpc-api-address in place of it, the keys of a running cluster are restored.
+    #[arg(
+        long,
+        value_name = "DIR",
+        required_unless_present = "grpc_api_address",
+        conflicts_with_all = ["Service", "Reconcile"],
+    )]
+    pub raft_dir: Option<PathBuf>,
 
     /// The dump; without it, or with `-`, it is read from stdin. `.gz` and `.zst` are recognised.
     #[arg(long, value_name = "FILE")]
@@ -85,7 +223,7 @@ pub struct Import {
     pub dry_run: bool,
 
     /// Keep the data that was in the directory, under a dated name inside it.
-    #[arg(long)]
+    #[arg(long, requires = "raft_dir")]
     pub keep_old: bool,
 
     /// Import although there are error findings of this code; may be repeated.
@@ -95,6 +233,32 @@ pub struct Import {
     /// Refuse a dump without the manifest that proves it complete.
     #[arg(long)]
     pub require_manifest: bool,
+
+    /// The running service.
+    #[command(flatten)]
+    pub service: Service,
+
+    /// What is done to it.
+    #[command(flatten)]
+    pub reconcile: Reconcile,
+}
+
+/// How the keys of a running cluster are restored.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Running service")]
+pub struct Reconcile {
+    /// Write to the running cluster; without it only what would be written is told.
+    #[arg(long)]
+    pub yes: bool,
+
+    /// Delete the keys that the dump does not have.
+    #[arg(long)]
+    pub delete_extra: bool,
+
+    /// Raise the cluster's sequence first until the object ids that it gives out next are beyond
+    /// those of the dump.
+    #[arg(long)]
+    pub raise_sequence: bool,
 }
 
 /// The new cluster that a dump is restored as.
@@ -140,13 +304,17 @@ pub struct Inspect {
 /// `keys-layout`
 #[derive(Debug, Args)]
 pub struct KeysLayout {
-    /// The dump; without it, or with `-`, it is read from stdin.
-    #[arg(long, value_name = "FILE")]
+    /// A dump, in place of a running service; `-` is stdin.
+    #[arg(long, value_name = "FILE", conflicts_with = "Service")]
     pub db: Option<PathBuf>,
 
-    /// The data directory of a stopped node, in place of a dump.
-    #[arg(long, value_name = "DIR", conflicts_with = "db")]
+    /// The data directory of a stopped node, in place of a running service.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["db", "Service"])]
     pub raft_dir: Option<PathBuf>,
+
+    /// The running service, whose snapshot is counted.
+    #[command(flatten)]
+    pub service: Service,
 
     /// How many segments of the directories are told apart; all by default.
     #[arg(long, value_name = "N")]
@@ -194,12 +362,19 @@ pub enum Format {
     /// For people.
     #[default]
     Text,
-    /// One JSON object a dump, for programs.
+    /// JSON, an object a line, for programs.
     Json,
 }
 
 fn parse_node_id(text: &str) -> Result<NodeId, std::num::ParseIntError> {
     text.parse().map(NodeId)
+}
+
+fn parse_seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().filter(|seconds| *seconds > 0.0);
+    seconds
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .ok_or_else(|| "expected a number of seconds above 0".to_owned())
 }
 
 /// The command line with a subcommand in place of the flags that chose one before 1.2.612:

@@ -7,7 +7,6 @@ mod args;
 mod command;
 mod dump_writer;
 mod failure;
-#[allow(dead_code, unused_imports)] // no command calls it yet
 mod grpc;
 mod input;
 mod manifest;
@@ -54,6 +53,10 @@ fn run(command: &Command, progress: &Progress) -> anyhow::Result<Outcome> {
         Command::Import(args) => command::import::run(args, progress),
         Command::KeysLayout(args) => command::keys_layout::run(args, progress),
         Command::Rewrite(args) => command::rewrite::run(args, progress),
+        Command::Status(args) => command::status::run(args, progress),
+        Command::MemberList(args) => command::member_list::run(args, progress),
+        Command::Get(args) => command::get::run(args, progress),
+        Command::Watch(args) => command::watch::run(args, progress),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "databend-metactl", &mut script);

@@ -1,5 +1,7 @@
 //! How the rules of applying an entry changed from release to release.
 
+use crate::record::DataVersion;
+
 /// The rules by which entries are applied: those of the release that *applies*, whatever the age
 /// of the entries.
 ///
@@ -139,6 +141,15 @@ impl ApplyRules {
     pub const V0_8_97: Self = Self { cleaning: CleaningRule::FirstEntries, ..Self::V1_2_53 };
     /// Before 0.8.97.
     pub const OLDEST: Self = Self { cleaning: CleaningRule::NoIndex, ..Self::V0_8_97 };
+
+    /// The rules of the last releases that wrote a data version, which is what a dump tells.
+    pub const fn of_data_version(version: DataVersion) -> Self {
+        match version {
+            DataVersion::V0 | DataVersion::V001 => Self::V0_8_97,
+            DataVersion::V002 | DataVersion::V003 => Self::V1_2_53,
+            DataVersion::V004 => Self::CURRENT,
+        }
+    }
 
     /// The rules of a server, by the version that it tells in a handshake: `major * 1_000_000 +
     /// minor * 1_000 + patch` of a nightly, or, since nightly 1.2.880, of its own version, which

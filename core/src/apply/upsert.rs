@@ -145,11 +145,15 @@ impl<S: Store> Application<'_, S> {
 impl ExpiryRule {
     /// When the record expires, milliseconds since 1970.
     pub(super) fn expire_ms(self, record: &SeqV<'_>) -> Option<u64> {
-        let expire_at = record.meta?.expire_at?;
-        Some(match self {
+        Some(self.to_ms(record.meta?.expire_at?))
+    }
+
+    /// A stored `expire_at` in milliseconds since 1970.
+    pub const fn to_ms(self, expire_at: u64) -> u64 {
+        match self {
             Self::ByMagnitude => expire_at_ms(expire_at),
             Self::Seconds => expire_at.saturating_mul(1000),
-        })
+        }
     }
 }
 

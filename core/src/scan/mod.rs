@@ -99,6 +99,18 @@ pub enum LineError {
 }
 
 impl LineError {
+    /// Whether the line is `["<tree>",{"<kind>":…}]` all the same: a record of a kind or shape
+    /// that this release does not know.
+    pub const fn has_envelope(&self) -> bool {
+        match self {
+            Self::Blank
+            | Self::NotUtf8 { .. }
+            | Self::NotJson { .. }
+            | Self::NotEnvelope { .. } => false,
+            Self::UnknownKind { .. } | Self::WrongShape { .. } | Self::OutOfRange { .. } => true,
+        }
+    }
+
     /// Where in the line the error is, in bytes from 0.
     pub const fn column(&self) -> u64 {
         match self {

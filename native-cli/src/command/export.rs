@@ -1,12 +1,14 @@
-//! `export`: write a dump of a stopped node's data directory.
+//! `export`: write a dump of a running service, or of a stopped node's data directory.
+
+use std::path::Path;
 
 use anyhow::Result;
 use metadump::Report;
 use metadump::check::{Severity, Summary};
 
-use super::Outcome;
+use super::{Outcome, export_online};
 use crate::args::Export;
-use crate::dump_writer::DumpWriter;
+use crate::dump_writer::{DumpWriter, Origin};
 use crate::progress::Progress;
 use crate::raft_dir::{Access, DirReader, RaftDir};
 use crate::report::{entries_to, plural};
@@ -14,10 +16,17 @@ use crate::report::{entries_to, plural};
 /// Runs the command.
 pub fn run(args: &Export, progress: &Progress) -> Result<Outcome> {
     progress.phase("exporting");
+    match &args.raft_dir {
+        Some(raft_dir) => from_directory(raft_dir, args, progress),
+        None => export_online::run(args, progress),
+    }
+}
+
+fn from_directory(raft_dir: &Path, args: &Export, progress: &Progress) -> Result<Outcome> {
     let access = if args.live { Access::Live } else { Access::Stopped };
-    let dir = RaftDir::new(&args.raft_dir);
+    let dir = RaftDir::new(raft_dir);
     let reader = DirReader::open(&dir, access)?;
-    let mut dump = DumpWriter::create(args.db.as_deref())?;
+    let mut dump = DumpWriter::create(args.db.as_deref(), Origin::Ours)?;
     reader.for_each_line(|line| {
         progress.advance(line.len() as u64);
         dump.write(line)

@@ -1,4 +1,4 @@
-//! `import`: restore a dump into a data directory.
+//! `import`: restore a dump into a data directory, or into a running cluster.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -13,7 +13,7 @@ use metadump::scan::scan_line;
 use metadump::{Checker, Report};
 
 use super::plan::{Planned, Reading};
-use super::{Outcome, export, new_cluster};
+use super::{Outcome, export, import_online, new_cluster};
 use crate::args::Import;
 use crate::dump_writer::now_ms;
 use crate::failure::WithHelp;
@@ -28,8 +28,15 @@ use crate::style::Style;
 
 /// Runs the command.
 pub fn run(args: &Import, progress: &Progress) -> Result<Outcome> {
+    match &args.raft_dir {
+        Some(raft_dir) => into_directory(raft_dir, args, progress),
+        None => import_online::run(args, progress),
+    }
+}
+
+fn into_directory(raft_dir: &Path, args: &Import, progress: &Progress) -> Result<Outcome> {
     let cluster = new_cluster(&args.cluster)?;
-    let dir = RaftDir::new(&args.raft_dir);
+    let dir = RaftDir::new(raft_dir);
     let source = Source::from_arg(args.db.as_deref());
     if args.dry_run {
         return plan(args, &source, cluster, &dir, progress);
@@ -56,13 +63,13 @@ pub fn run(args: &Import, progress: &Progress) -> Result<Outcome> {
     progress.phase("importing");
     let mut writer = DirWriter::create(&staging.df_meta(), staging.scratch())?;
     let mut failed = None;
-    let report = read(args, &source, progress, |tree, record| {
+    let report = check(args, &source, progress, |tree, record| {
         // The first record that cannot be written ends the writing; the check goes on.
         if failed.is_none() {
-            failed = writer.record(tree, record).err();
+            failed = writer.record(tree, &record).err();
         }
     })?;
-    refuse(args, &source, &report, cluster.is_some())?;
+    refuse(args, &source.name(), &report, cluster.is_some())?;
     if let Some(error) = failed {
         return Err(error).help("the directory keeps its old data");
     }
@@ -127,11 +134,11 @@ fn running(dir: &RaftDir, lock: &Path) -> anyhow::Error {
 }
 
 /// Reads, checks and hands on every record of the dump.
-fn read(
+pub fn check(
     args: &Import,
     source: &Source,
     progress: &Progress,
-    mut each: impl FnMut(metadump::record::Tree, &metadump::record::Record<'_>),
+    mut each: impl FnMut(metadump::record::Tree, metadump::record::Record<'_>),
 ) -> Result<Report> {
     let mut checker = Checker::default();
     let mut expected = Expected::beside(source, Requirement::of_flag(args.require_manifest));
@@ -139,8 +146,8 @@ fn read(
         let scanned = scan_line(line.bytes);
         checker.scanned(&line, &scanned);
         expected.line(&line, scanned.as_ref().ok());
-        if let Ok(scanned) = &scanned {
-            each(scanned.tree(), &scanned.record);
+        if let Ok(scanned) = scanned {
+            each(scanned.tree(), scanned.record);
         }
         Ok(())
     })?;
@@ -161,17 +168,22 @@ fn objections<'a>(args: &Import, report: &'a Report, new_cluster: bool) -> Vec<&
     report.findings.kept().iter().filter(stands).collect()
 }
 
-fn refuse(args: &Import, source: &Source, report: &Report, new_cluster: bool) -> Result<()> {
+/// Refuses a dump with errors that are not accepted; those that a new cluster cures only stand
+/// when there is none.
+pub fn refuse(args: &Import, name: &str, report: &Report, new_cluster: bool) -> Result<()> {
     let objections = objections(args, report, new_cluster);
     let Some(first) = objections.first() else {
         return Ok(());
     };
-    print_findings(&mut std::io::stderr().lock(), &source.name(), report, Style::Plain)?;
+    print_findings(&mut std::io::stderr().lock(), name, report, Style::Plain)?;
     let codes: BTreeSet<&str> = objections.iter().map(|finding| finding.code.name()).collect();
     let codes: Vec<&str> = codes.into_iter().collect();
-    Err(anyhow::anyhow!("{} is not imported: {}", source.name(), first.message)).help(format!(
-        "{} keeps its data; to import all the same, --accept {}",
-        args.raft_dir.display(),
+    let target = match &args.raft_dir {
+        Some(raft_dir) => raft_dir.display().to_string(),
+        None => "the cluster".to_owned(),
+    };
+    Err(anyhow::anyhow!("{name} is not imported: {}", first.message)).help(format!(
+        "{target} keeps its data; to import all the same, --accept {}",
         codes.join(" --accept ")
     ))
 }

@@ -1,12 +1,19 @@
 //! One module a command: what it reads, does and prints.
 
 pub mod export;
+mod export_online;
+pub mod get;
 pub mod import;
+mod import_online;
 pub mod inspect;
 pub mod keys_layout;
+pub mod member_list;
 pub mod plan;
 pub mod rewrite;
+mod service;
+pub mod status;
 pub mod validate;
+pub mod watch;
 
 use anyhow::Result;
 use metadump::check::Severity;

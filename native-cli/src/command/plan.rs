@@ -41,6 +41,16 @@ impl Reading {
         let source = Source::File(spool.path().to_owned());
         Ok(Self { source, name, _spool: Some(spool) })
     }
+
+    /// What can be read several times.
+    pub const fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// The name for messages.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
 }
 
 /// A plan, and what is known of the dump that it is for.

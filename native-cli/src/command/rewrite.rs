@@ -8,7 +8,7 @@ use metadump::rewrite::{Disposition, ExpireIndex, Request};
 use super::plan::{Planned, Reading};
 use super::{Outcome, export, new_cluster};
 use crate::args::{Repair, Rewrite};
-use crate::dump_writer::DumpWriter;
+use crate::dump_writer::{DumpWriter, Origin};
 use crate::failure::{Usage, WithHelp};
 use crate::input::Source;
 use crate::progress::Progress;
@@ -35,7 +35,7 @@ pub fn run(args: &Rewrite, progress: &Progress) -> Result<Outcome> {
         out.flush()?;
         return Ok(Outcome::Done);
     }
-    let mut dump = DumpWriter::create(args.output.as_deref())?;
+    let mut dump = DumpWriter::create(args.output.as_deref(), Origin::Ours)?;
     progress.phase("rewriting");
     let tail = planned.rewrite(&reading, progress, |line, before, disposition| {
         dump.write(before)?;

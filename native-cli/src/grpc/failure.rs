@@ -310,11 +310,11 @@ impl Failure {
                 let enough = message_bytes.map_or("a larger number".to_owned(), |b| b.to_string());
                 format!(
                     "take larger messages with --max-message-bytes {enough}, or fewer lines a \
-                     message with --export-chunk-size 1"
+                     message with --chunk-size 1"
                 )
             }
             Self::ServerLimit { .. } => {
-                "ask for fewer lines a message with --export-chunk-size 1; if that is not enough, \
+                "ask for fewer lines a message with --chunk-size 1; if that is not enough, \
                  raise the server's own limit, or export from its stopped data directory"
                     .to_owned()
             }

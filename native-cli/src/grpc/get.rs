@@ -1,12 +1,11 @@
 //! The values of keys.
 
-use std::borrow::Cow;
 use std::fmt;
 
-use metadump::record::{self, Bytes};
 use metadump_proto::meta::{RaftRequest, SeqV, StreamItem};
 use serde::Serialize;
 
+use super::record::seq_v;
 use super::{Failure, Session};
 use crate::report::plural;
 
@@ -57,14 +56,7 @@ pub struct ValueText<'a>(pub Option<&'a SeqV>);
 
 impl fmt::Display for ValueText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = self.0.map(|value| record::SeqV {
-            seq: value.seq,
-            meta: value.meta.map(|meta| record::KVMeta {
-                expire_at: meta.expire_at,
-                proposed_at_ms: meta.proposed_at_ms,
-            }),
-            data: Bytes::Decoded(Cow::Borrowed(&value.data)),
-        });
+        let value = self.0.map(seq_v);
         f.write_str(&serde_json::to_string(&value).map_err(|_| fmt::Error)?)
     }
 }

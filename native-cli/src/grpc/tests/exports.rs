@@ -241,7 +241,7 @@ fn a_message_over_the_limit_names_the_option_and_the_line_before() {
                 "{} sends 5,242,921 bytes in one message, more than the 5,000,000 that are taken, \
                  after 16 lines, 2,282 bytes, the last one line 16: GenericKV \"fruit/plain/0\"\n\
                  help: take larger messages with --max-message-bytes 5242921, or fewer lines a \
-                 message with --export-chunk-size 1",
+                 message with --chunk-size 1",
                 server.address
             )
         );
@@ -259,7 +259,7 @@ fn a_message_over_the_limit_of_the_server_is_told_apart() {
             format!(
                 "{} cannot send a message as large as the next one, after nothing: Error, \
                  encoded message length too large: found 1084 bytes, the limit is: 400 bytes\n\
-                 help: ask for fewer lines a message with --export-chunk-size 1; if that is not \
+                 help: ask for fewer lines a message with --chunk-size 1; if that is not \
                  enough, raise the server's own limit, or export from its stopped data directory",
                 server.address
             )

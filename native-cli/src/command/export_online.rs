@@ -1,0 +1,111 @@
+//! `export` of a running service.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use metadump::Report;
+use metadump::check::{Code, Severity};
+use metadump::record::LogId;
+
+use super::Outcome;
+use super::export::extent;
+use super::service::{connect_options, tell};
+use crate::args::{Export, Online};
+use crate::dump_writer::{DumpWriter, Origin};
+use crate::failure::Usage;
+use crate::grpc::{
+    Address, ConnectOptions, ExportOptions, Exported, Failure, Session, export, parse_log_id,
+    status, trigger_snapshot, wait,
+};
+use crate::progress::Progress;
+use crate::report::plural;
+
+/// How often a server is asked whether its snapshot is there.
+const SNAPSHOT_POLL: Duration = Duration::from_millis(100);
+
+/// Runs the command.
+pub fn run(args: &Export, progress: &Progress) -> Result<Outcome> {
+    let connect = connect_options(&args.service)?;
+    if let Some(admin) = snapshot_asked(&args.online, &connect)? {
+        progress.phase("waiting for the snapshot");
+        wait(take_snapshot(admin, &connect, progress))?.map_err(Failure::explained)?;
+        progress.phase("exporting");
+    }
+    let options = ExportOptions { from: args.online.from, chunk_lines: args.online.chunk_size };
+    let mut dump = DumpWriter::create(args.db.as_deref(), Origin::Server)?;
+    let exported =
+        wait(export(&connect, &options, &mut |note| tell(note, progress), &mut |line| {
+            progress.advance(line.len() as u64 + 1);
+            dump.write_line(line)
+        }))?
+        .map_err(Failure::explained)?;
+    let report = dump.commit()?;
+    progress.finish();
+    Ok(tell_report(&exported, &report, progress))
+}
+
+/// The admin address of the server that is to take a snapshot, none when none is.
+fn snapshot_asked<'a>(online: &'a Online, connect: &ConnectOptions) -> Result<Option<&'a Address>> {
+    if connect.addresses.len() > 1 && online.trigger_snapshot {
+        return Err(Usage::error(
+            "--trigger-snapshot is given with several gRPC addresses",
+            "each server takes its own snapshots: give the gRPC address and the admin address of \
+             one server",
+        ));
+    }
+    Ok(online.admin_api_address.as_ref())
+}
+
+/// Has the server take a snapshot, and waits until it holds all that is applied now.
+///
+/// The dump is as good without: when the snapshot does not come in time, that is a warning.
+async fn take_snapshot(
+    admin: &Address,
+    connect: &ConnectOptions,
+    progress: &Progress,
+) -> Result<(), Failure> {
+    let session = Session::open(connect, &mut |note| tell(note, progress)).await?;
+    let applied = parse_log_id(&status(&session).await?.last_applied);
+    trigger_snapshot(admin, connect.connect_timeout).await?;
+    let started = Instant::now();
+    while started.elapsed() < connect.idle_timeout {
+        let reached = status(&session).await?.snapshot_last_log_id;
+        let reached = reached.as_deref().and_then(parse_log_id);
+        if index(reached) >= index(applied) {
+            return Ok(());
+        }
+        tokio::time::sleep(SNAPSHOT_POLL).await;
+    }
+    let waited = connect.idle_timeout.as_secs_f32();
+    progress.say(&format!(
+        "warning: the snapshot is not there after {waited} s; the dump has a longer log instead"
+    ));
+    Ok(())
+}
+
+fn index(log_id: Option<LogId>) -> Option<u64> {
+    log_id.map(|id| id.index)
+}
+
+/// Says what was exported, and what is wrong with it.
+fn tell_report(exported: &Exported, report: &Report, progress: &Progress) -> Outcome {
+    let count = |code| report.findings.counts().iter().find(|(c, _)| **c == code);
+    let unknown = count(Code::UnknownKind).map_or(0, |(_, count)| *count);
+    if unknown > 0 {
+        progress.say(&format!(
+            "note: {} of a kind that this release does not know; kept as the server sent it",
+            plural(unknown, "line")
+        ));
+    }
+    let errors = report.findings.count_of(Severity::Error) - unknown;
+    if errors > 0 {
+        let error = plural(errors, "error");
+        progress.say(&format!(
+            "warning: what the server sent has {error}; `databend-metactl validate` on the dump \
+             lists them"
+        ));
+    }
+    let (address, version) = (&exported.address, exported.version);
+    progress.say(&format!("exported {} from {address} ({version})", extent(&report.summary)));
+    if errors > 0 { Outcome::Findings } else { Outcome::Done }
+}

@@ -1,0 +1,30 @@
+//! `get`: the values of keys of a running service.
+
+use std::io::{self, BufWriter, Write};
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::Outcome;
+use super::service::with_session;
+use crate::args::{Format, Get};
+use crate::grpc::{ValueText, get, seq_v};
+use crate::progress::Progress;
+
+/// Runs the command.
+pub fn run(args: &Get, progress: &Progress) -> Result<Outcome> {
+    let values =
+        with_session(&args.service, progress, async |session| get(session, &args.key).await)?;
+    let mut out = BufWriter::new(io::stdout().lock());
+    for (key, value) in args.key.iter().zip(&values) {
+        match args.format {
+            Format::Text => writeln!(out, "{}", ValueText(value.as_ref()))?,
+            Format::Json => {
+                let value = value.as_ref().map(seq_v);
+                writeln!(out, "{}", json!({"key": key, "value": value}))?;
+            }
+        }
+    }
+    out.flush()?;
+    Ok(Outcome::Done)
+}

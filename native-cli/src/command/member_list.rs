@@ -1,0 +1,27 @@
+//! `member-list`: the gRPC addresses of the members of a running cluster.
+
+use std::io::{self, Write};
+
+use anyhow::Result;
+
+use super::Outcome;
+use super::service::with_session;
+use crate::args::{Format, Query};
+use crate::grpc::member_list;
+use crate::progress::Progress;
+use crate::report::printable;
+
+/// Runs the command.
+pub fn run(args: &Query, progress: &Progress) -> Result<Outcome> {
+    let members = with_session(&args.service, progress, member_list)?;
+    let mut out = io::stdout().lock();
+    match args.format {
+        Format::Text => {
+            for member in members {
+                writeln!(out, "{}", printable(&member))?;
+            }
+        }
+        Format::Json => writeln!(out, "{}", serde_json::to_string(&members)?)?,
+    }
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,77 @@
+//! The running service that a command line names.
+
+use std::env::VarError;
+
+use anyhow::Result;
+
+use crate::args::Service;
+use crate::failure::Usage;
+use crate::grpc::{Address, ConnectOptions, Credentials, Failure, Note, Session, TlsFiles, wait};
+use crate::progress::Progress;
+
+/// The environment variable of the address, as the official tool has it.
+const ADDRESS_VARIABLE: &str = "METASRV_GRPC_API_ADDRESS";
+
+/// Where a server listens unless it is told otherwise.
+const DEFAULT_ADDRESS: &str = "127.0.0.1:9191";
+
+/// How to reach the service.
+///
+/// # Errors
+///
+/// A file of the command line cannot be read, or the environment's address is none.
+pub fn connect_options(args: &Service) -> Result<ConnectOptions> {
+    let tls = TlsFiles {
+        ca_cert: args.grpc_tls_ca_cert.clone(),
+        domain_name: args.grpc_tls_domain_name.clone(),
+        client_cert: args.grpc_tls_client_cert.clone(),
+        client_key: args.grpc_tls_client_key.clone(),
+    };
+    Ok(ConnectOptions {
+        tls: tls.load()?,
+        credentials: Credentials::load(args.username.as_deref(), args.password_file.as_deref())?,
+        connect_timeout: args.connect_timeout,
+        idle_timeout: args.idle_timeout,
+        max_message_bytes: args.max_message_bytes,
+        ..ConnectOptions::new(addresses(args)?)
+    })
+}
+
+fn addresses(args: &Service) -> Result<Vec<Address>> {
+    if !args.grpc_api_address.is_empty() {
+        return Ok(args.grpc_api_address.clone());
+    }
+    let text = match std::env::var(ADDRESS_VARIABLE) {
+        Ok(text) => text,
+        Err(VarError::NotPresent) => DEFAULT_ADDRESS.to_owned(),
+        Err(VarError::NotUnicode(text)) => text.to_string_lossy().into_owned(),
+    };
+    let addresses = text.split(',').map(|text| {
+        text.parse().map_err(|error| {
+            Usage::error(
+                format!("{ADDRESS_VARIABLE}: {error}"),
+                "set it to HOST:PORT, or give --grpc-api-address",
+            )
+        })
+    });
+    addresses.collect()
+}
+
+/// Opens a session with the service, lets `ask` use it, and explains what fails.
+pub fn with_session<T>(
+    args: &Service,
+    progress: &Progress,
+    ask: impl AsyncFnOnce(&Session) -> Result<T, Failure>,
+) -> Result<T> {
+    let options = connect_options(args)?;
+    let asked = wait(async {
+        let session = Session::open(&options, &mut |note| tell(note, progress)).await?;
+        ask(&session).await
+    })?;
+    asked.map_err(Failure::explained)
+}
+
+/// Tells a note while the work goes on.
+pub fn tell(note: &Note, progress: &Progress) {
+    progress.say(&format!("warning: {note}"));
+}

@@ -1,0 +1,40 @@
+//! `watch`: the keys of a running service, and their changes as they happen.
+
+use std::io::{self, Write};
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::Outcome;
+use super::service::with_session;
+use crate::args::{Format, Watch};
+use crate::grpc::{WatchText, seq_v, watch};
+use crate::progress::Progress;
+use crate::report::printable;
+
+/// Runs the command, until the server ends the stream.
+pub fn run(args: &Watch, progress: &Progress) -> Result<Outcome> {
+    with_session(&args.service, progress, async |session| {
+        watch(session, &args.prefix, &mut |change| {
+            // Not kept open: whoever reads the other end of a pipe waits for each line.
+            let mut out = io::stdout().lock();
+            match args.format {
+                Format::Text => writeln!(out, "{}", printable(&WatchText(change).to_string()))?,
+                Format::Json => {
+                    let event = change.event.as_ref();
+                    let line = json!({
+                        "is_initialization": change.is_initialization,
+                        "key": event.map(|event| &event.key),
+                        "prev": event.and_then(|event| event.prev.as_ref()).map(seq_v),
+                        "current": event.and_then(|event| event.current.as_ref()).map(seq_v),
+                    });
+                    writeln!(out, "{line}")?;
+                }
+            }
+            out.flush()?;
+            Ok(())
+        })
+        .await
+    })?;
+    Ok(Outcome::Done)
+}

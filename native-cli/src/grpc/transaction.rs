@@ -1,0 +1,115 @@
+//! Writes of several keys that happen together or not at all.
+
+use metadump_proto::meta::txn_condition::{ConditionResult, Target};
+use metadump_proto::meta::txn_op::Request;
+use metadump_proto::meta::{
+    TxnCondition, TxnDeleteRequest, TxnOp, TxnPutRequest, TxnReply, TxnRequest,
+};
+
+use super::{Failure, Session};
+
+const CALL: &str = "Transaction";
+
+/// A key that is written over for nothing but the numbers that its writes take, and deleted.
+const SCRATCH_KEY: &str = "__metadump_sequence";
+
+/// How many numbers are taken at a time.
+const NUMBERS_AT_A_TIME: u64 = 1000;
+
+/// A change of a key, if it is still as it was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Write {
+    /// The key.
+    pub key: String,
+    /// The sequence number of the record that was found; 0 when there was none.
+    pub found_seq: u64,
+    /// What becomes of it.
+    pub change: Change,
+}
+
+/// What becomes of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// It gets a value.
+    Put {
+        /// The value.
+        value: Vec<u8>,
+        /// When it expires, in the unit of the service.
+        expire_at: Option<u64>,
+    },
+    /// It is deleted.
+    Delete,
+}
+
+/// What became of a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// Every key is written.
+    All,
+    /// None is: at least one key was not as it was found.
+    None,
+}
+
+/// Changes all keys, or none when one of them is not as it was found any more.
+///
+/// # Errors
+///
+/// A [`Failure`]; the keys are written or not then.
+pub async fn write(session: &Session, writes: &[Write]) -> Result<Written, Failure> {
+    let unchanged = |write: &Write| TxnCondition {
+        key: write.key.clone(),
+        target: Some(Target::Seq(write.found_seq)),
+        expected: ConditionResult::Eq.into(),
+    };
+    let change = |write: &Write| match &write.change {
+        Change::Put { value, expire_at } => put(&write.key, value.clone(), *expire_at),
+        Change::Delete => delete(&write.key),
+    };
+    let request = TxnRequest {
+        condition: writes.iter().map(unchanged).collect(),
+        if_then: writes.iter().map(change).collect(),
+        ..TxnRequest::default()
+    };
+    let reply = transact(session, request).await?;
+    Ok(if reply.success { Written::All } else { Written::None })
+}
+
+/// Takes sequence numbers from the service, so that it does not give them out any more.
+///
+/// # Errors
+///
+/// A [`Failure`]; some of the numbers may have been taken then.
+pub async fn take_numbers(session: &Session, mut count: u64) -> Result<(), Failure> {
+    while count > 0 {
+        let taken = count.min(NUMBERS_AT_A_TIME);
+        let puts = (0..taken).map(|_| put(SCRATCH_KEY, Vec::new(), None));
+        let if_then = puts.chain([delete(SCRATCH_KEY)]).collect();
+        transact(session, TxnRequest { if_then, ..TxnRequest::default() }).await?;
+        count -= taken;
+    }
+    Ok(())
+}
+
+async fn transact(session: &Session, request: TxnRequest) -> Result<TxnReply, Failure> {
+    let mut client = session.client();
+    session.answer(CALL, client.transaction(request)).await
+}
+
+fn put(key: &str, value: Vec<u8>, expire_at: Option<u64>) -> TxnOp {
+    let key = key.to_owned();
+    TxnOp {
+        request: Some(Request::Put(TxnPutRequest {
+            key,
+            value,
+            expire_at,
+            ..TxnPutRequest::default()
+        })),
+    }
+}
+
+fn delete(key: &str) -> TxnOp {
+    let key = key.to_owned();
+    TxnOp {
+        request: Some(Request::Delete(TxnDeleteRequest { key, ..TxnDeleteRequest::default() })),
+    }
+}
