@@ -177,8 +177,8 @@ impl SledError {
         match self.fault {
             SledFault::Read(_) => "check the disk and the permissions, then try again",
             SledFault::MissingFile => {
-                "name the directory that holds `conf`, `db` and `heap`; if the file is lost, \
-                 restore the directory from a copy of its disk, or salvage"
+                "name the directory that holds `conf`, `db` and `heap`; if the file is lost, use \
+                 another replica or an older copy"
             }
             SledFault::Unsupported { .. } => {
                 "the directory is not of a meta service, or `conf` was edited; nothing was changed"
@@ -189,12 +189,11 @@ impl SledError {
             }
             SledFault::LogCut { .. } | SledFault::Short { .. } => {
                 "the file was cut or is still being copied: copy the whole directory while the \
-                 server is stopped, use another replica, or salvage"
+                 server is stopped, or use another replica"
             }
             _ => {
-                "the directory is damaged: use another replica or an older copy; salvage reads \
-                 what is left of this one. Do not start a server on it, it drops what it cannot \
-                 read"
+                "the directory is damaged: use another replica or an older copy, and do not start \
+                 a server on this one, since it drops what it cannot read"
             }
         }
     }

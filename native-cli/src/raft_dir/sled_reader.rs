@@ -1,0 +1,375 @@
+//! Reads a data directory of V0 to V003, whose log is in a sled database.
+
+use std::fmt::Display;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use metadump::dump_line;
+use metadump::record::{DataHeader, DataVersion, ExpireValue, Keyed, Kind, Record, Tree as Role};
+use metadump::rotbl::{RotblReader, SysData, TableEntry};
+use metadump::sled::{Database, SledError};
+use metadump::stored::{EntryFate, MachineState, RaftState, decode_item, kind_of_key};
+
+use super::file_bytes::FileBytes;
+use super::layout::RaftDir;
+use super::line_snapshot::LineSnapshot;
+use super::lock::assert_stopped;
+use super::reader::Access;
+use super::sled_files::SledFiles;
+use super::sled_trees::{RoleTree, SledTrees};
+use super::snapshot_files::{FROM_ANOTHER_NODE, newest_table};
+use super::state_lines::StateLines;
+use super::told::{AtDamage, Told};
+use super::upgrade::Complete;
+use crate::failure::{Help, WithHelp};
+use crate::report::plural;
+
+/// An open directory.
+#[derive(Debug)]
+pub struct SledReader {
+    dir: RaftDir,
+    files: SledFiles,
+    database: Database<FileBytes>,
+    trees: SledTrees,
+    raft_state: RaftState,
+    machine: Machine,
+    told: Told,
+}
+
+/// The state machine.
+#[derive(Debug)]
+enum Machine {
+    /// The server was too young to have one, or it is lost.
+    Nothing,
+    /// V0 and V001: a tree, which is always at the end of the log.
+    Tree(RoleTree, Box<MachineState>),
+    /// V002: a file of lines.
+    Lines(Box<LineSnapshot>),
+    /// V003: the table that V004 has, too.
+    Table(PathBuf, Box<RotblReader<FileBytes>>),
+}
+
+impl SledReader {
+    /// Opens a directory; `header` is what its version file says, if there is one.
+    pub fn open(
+        dir: &RaftDir,
+        access: Access,
+        header: Option<DataHeader>,
+        at_damage: AtDamage,
+    ) -> Result<Self> {
+        let shown = dir.root().display();
+        let help = match access {
+            Access::Stopped => "stop it, or export over gRPC",
+            Access::Live => {
+                "a sled database cannot be read while its server runs: export over gRPC"
+            }
+        };
+        assert_stopped(dir, help)?;
+        let told = Told::new(at_damage);
+        let (files, lent) = SledFiles::open(dir.root())?;
+        let opened = match at_damage {
+            AtDamage::Refuse => Database::open(lent),
+            AtDamage::GoOn => Database::salvage(lent),
+        };
+        let database = opened.map_err(|fault| damaged(&fault, &shown))?;
+        for fault in database.damage() {
+            told.lose(damaged(fault, &shown))?;
+        }
+        warn_of_crash(&database, &told);
+        let trees = SledTrees::find(&database)?;
+        if trees.is_foreign() {
+            let error = anyhow::anyhow!("the sled database in {shown} is not of a meta service");
+            let help = "give --raft-dir the directory that the server has as raft_dir";
+            told.lose(helped(error, help))?;
+        }
+        let machine = Machine::Nothing;
+        let raft_state = RaftState::default();
+        let mut reader =
+            Self { dir: dir.clone(), files, database, trees, raft_state, machine, told };
+        reader.raft_state = reader.read_raft_state()?;
+        let version = reader.version(header)?;
+        reader.machine = reader.open_machine(version)?;
+        Ok(reader)
+    }
+
+    /// The version whose data is complete.
+    fn version(&self, header: Option<DataHeader>) -> Result<DataVersion> {
+        let mut header = header;
+        if header.is_none() {
+            self.for_each_record(Role::Header, |record| {
+                if let Record::DataHeader(Keyed { value, .. }) = record {
+                    header = Some(value);
+                }
+                Ok(())
+            })?;
+        }
+        let df_meta = self.dir.df_meta();
+        let Some(header) = header else {
+            // Before 1.1.13 there was no header; a header can also be lost.
+            return Ok(if df_meta.join("V003").is_dir() {
+                DataVersion::V003
+            } else if df_meta.join("V002").is_dir() {
+                DataVersion::V002
+            } else {
+                DataVersion::V0
+            });
+        };
+        let Complete { version, warning } = Complete::of(&header)?;
+        if let Some(warning) = warning {
+            self.told.warn(warning);
+        }
+        if version == DataVersion::V004 {
+            let shown = self.dir.root().display();
+            return Err(anyhow::anyhow!("{shown} holds V004 data, but no df_meta/VERSION"))
+                .help("the directory is not complete: take a dump from another node");
+        }
+        Ok(version)
+    }
+
+    fn open_machine(&self, version: DataVersion) -> Result<Machine> {
+        let snapshots = self.dir.df_meta().join(version.to_string()).join("snapshot");
+        match version {
+            DataVersion::V0 | DataVersion::V001 => self.open_tree(),
+            DataVersion::V002 => {
+                let snapshot = LineSnapshot::newest(&snapshots)?;
+                if let Some(warning) = snapshot.as_ref().and_then(LineSnapshot::warning) {
+                    self.told.warn(warning);
+                }
+                Ok(snapshot.map_or(Machine::Nothing, |read| Machine::Lines(Box::new(read))))
+            }
+            DataVersion::V003 | DataVersion::V004 => {
+                let table = newest_table(&snapshots)?;
+                let machine = table.map(|(path, table)| Machine::Table(path, Box::new(table)));
+                Ok(machine.unwrap_or(Machine::Nothing))
+            }
+        }
+    }
+
+    /// The live tree is the one that the raft state names; the others are left-overs.
+    fn open_tree(&self) -> Result<Machine> {
+        let number = self.raft_state.state_machine;
+        let Some(tree) = self.trees.of(Role::StateMachine(number)) else {
+            let others = self.trees.state_machines();
+            let others = if others.is_empty() { "none".to_owned() } else { others.join(", ") };
+            let error = anyhow::anyhow!(
+                "the live state machine is tree state_machine/{number}, which is not there; there \
+                 are: {others}"
+            );
+            let help = "the directory is damaged, or its upgrade was interrupted: take a dump from \
+                        another node";
+            self.told.lose(helped(error, help))?;
+            return Ok(Machine::Nothing);
+        };
+        let mut state = MachineState::default();
+        self.for_each_record_of(
+            tree,
+            |kind| kind != Kind::GenericKV && kind != Kind::Expire,
+            |record| Ok(state.learn(record)?),
+        )?;
+        Ok(Machine::Tree(tree.clone(), Box::new(state)))
+    }
+
+    fn read_raft_state(&self) -> Result<RaftState> {
+        let mut state = RaftState::default();
+        for role in [Role::RaftState, Role::RaftLog] {
+            let Some(tree) = self.trees.of(role) else { continue };
+            self.for_each_record_of(
+                tree,
+                |kind| kind != Kind::Logs,
+                |record| {
+                    state.learn(&record);
+                    Ok(())
+                },
+            )?;
+        }
+        Ok(state)
+    }
+
+    /// Calls `each` with every line of the dump, line end included, in the order of V004.
+    pub fn for_each_line(&self, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let RaftState { node_id, vote, committed, purged, .. } = self.raft_state;
+        let mut line = Vec::new();
+        let mut put = |tree: &str, record: &Record<'_>| {
+            line.clear();
+            dump_line::put(&mut line, tree, record)?;
+            line.push(b'\n');
+            each(&line)
+        };
+        put("header", &dump_line::v004_header())?;
+        put("raft_log", &Record::NodeId(node_id))?;
+        put("raft_log", &Record::Vote(vote))?;
+        put("raft_log", &Record::Committed(committed))?;
+        put("raft_log", &Record::Purged(purged))?;
+        let mut beyond_vote = 0;
+        self.for_each_record(Role::RaftLog, |record| {
+            let Record::Logs(Keyed { key, value: entry }) = record else { return Ok(()) };
+            match self.raft_state.fate_of(&entry) {
+                EntryFate::Live => {}
+                EntryFate::Purged => return Ok(()),
+                EntryFate::BeyondVote => {
+                    beyond_vote += 1;
+                    return Ok(());
+                }
+            }
+            let id = entry.log_id;
+            if key != id.index {
+                let error = anyhow::anyhow!("entry {key} of the log says that it is entry {id}");
+                return self.told.lose(helped(error, FROM_ANOTHER_NODE));
+            }
+            match put("raft_log", &Record::LogEntry(entry)) {
+                Err(error) if error.is::<serde_json::Error>() => {
+                    let error = error.context(format!(
+                        "entry {id} holds a command of before 2022-05-07, which no later server \
+                         knows"
+                    ));
+                    self.told.lose(helped(error, "export it with the release that wrote it"))
+                }
+                put => put,
+            }
+        })?;
+        if beyond_vote > 0 {
+            self.told.warn(format!(
+                "{} of the log left out: a leader wrote them that is later than the server's vote",
+                plural(beyond_vote, "entry").replace("entrys", "entries"),
+            ));
+        }
+        self.for_each_state_line(&mut each)
+    }
+
+    fn for_each_state_line(&self, each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let Some(sys_data) = self.sys_data() else { return Ok(()) };
+        let mut lines = StateLines::new(each);
+        lines.put_sys_data(sys_data)?;
+        if let Machine::Table(path, table) = &self.machine {
+            return table
+                .for_each(|entry| lines.put_entry(entry))
+                .with_context(|| format!("cannot read the snapshot {}", path.display()))
+                .help(FROM_ANOTHER_NODE)
+                .map(drop);
+        }
+        // The expiry goes first, in V004.
+        for kind in [Kind::Expire, Kind::GenericKV] {
+            self.for_each_state_record(kind, |record| match record {
+                Record::Expire(Keyed { key, value: ExpireValue { seq, key: expires } }) => {
+                    // Entries had no number of their own before V003, which numbers them 1.
+                    let value = ExpireValue { seq: seq.max(1), key: expires };
+                    lines.put_entry(TableEntry::Expire(key, value))
+                }
+                Record::GenericKV(Keyed { key, value }) => {
+                    lines.put_entry(TableEntry::GenericKV(key, value))
+                }
+                _ => Ok(()),
+            })?;
+        }
+        Ok(())
+    }
+
+    fn sys_data(&self) -> Option<&SysData> {
+        match &self.machine {
+            Machine::Nothing => None,
+            Machine::Tree(_, state) => Some(state.sys_data()),
+            Machine::Lines(lines) => Some(lines.sys_data()),
+            Machine::Table(_, table) => Some(table.sys_data()),
+        }
+    }
+
+    fn for_each_state_record(
+        &self,
+        kind: Kind,
+        each: impl FnMut(Record<'_>) -> Result<()>,
+    ) -> Result<()> {
+        match &self.machine {
+            Machine::Tree(tree, _) => self.for_each_record_of(tree, |other| other == kind, each),
+            Machine::Lines(lines) => lines.for_each(kind, each),
+            Machine::Nothing | Machine::Table(..) => Ok(()),
+        }
+    }
+
+    fn for_each_record(
+        &self,
+        role: Role,
+        each: impl FnMut(Record<'_>) -> Result<()>,
+    ) -> Result<()> {
+        self.trees.of(role).map_or(Ok(()), |tree| self.for_each_record_of(tree, |_| true, each))
+    }
+
+    /// Calls `each` with every record of a tree that is of a wanted kind.
+    fn for_each_record_of(
+        &self,
+        RoleTree { role, name, tree }: &RoleTree,
+        is_wanted: impl Fn(Kind) -> bool,
+        mut each: impl FnMut(Record<'_>) -> Result<()>,
+    ) -> Result<()> {
+        for item in self.database.items(tree) {
+            let item = match item {
+                Ok(item) => item,
+                Err(fault) => {
+                    self.told.lose(damaged(&fault, &format!("tree {name}")))?;
+                    continue;
+                }
+            };
+            if kind_of_key(*role, &item.key).is_ok_and(|kind| !is_wanted(kind)) {
+                continue;
+            }
+            let read = decode_item(*role, &item.key, &item.value)
+                .with_context(|| format!("tree {name}, key b\"{}\"", item.key.escape_ascii()))
+                .help(FROM_ANOTHER_NODE);
+            match read {
+                Ok(record) => each(record)?,
+                Err(error) => self.told.lose(error)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// What should be known of the directory.
+    pub fn warnings(&self) -> Vec<String> {
+        self.told.warnings()
+    }
+
+    /// What a salvage could not read.
+    pub fn losses(&self) -> Vec<String> {
+        self.told.losses()
+    }
+
+    /// Fails when a server has started on the directory while it was read.
+    pub fn assert_unchanged(&self) -> Result<()> {
+        if self.files.changed()? {
+            let shown = self.dir.root().display();
+            return Err(anyhow::anyhow!("{shown} has changed during the export"))
+                .help("stop the server and everything that copies the directory, export again");
+        }
+        assert_stopped(&self.dir, "stop it and export again")
+    }
+}
+
+fn helped(error: anyhow::Error, help: &str) -> anyhow::Error {
+    error.context(Help(help.to_owned()))
+}
+
+fn damaged(fault: &SledError, what: &impl Display) -> anyhow::Error {
+    let help = format!("{}; `export --salvage` reads what is left", fault.advice());
+    helped(anyhow::Error::new(fault.clone()).context(format!("cannot read {what}")), &help)
+}
+
+/// What follows the end of the log is no part of the database, for sled neither. A server that
+/// was killed leaves such a log; so does damage near its end.
+fn warn_of_crash(database: &Database<FileBytes>, told: &Told) {
+    let recovery = database.recovery();
+    if recovery.is_clean() {
+        return;
+    }
+    let what = match (recovery.torn_batch, recovery.message_behind_end) {
+        (Some(batch), _) => format!("the last batch of changes, at {batch}, was not written whole"),
+        (None, Some(at)) => format!("more was written at byte {at} of `db`"),
+        (None, None) => {
+            let segments = plural(recovery.unread_segments, "segment");
+            format!("{segments} of `db` were written behind it")
+        }
+    };
+    told.warn(format!(
+        "the log of the sled database ends at {}, but {what}: as after a crash, that is left out; \
+         if the server did not crash, compare the dump with one of another node",
+        recovery.end
+    ));
+}
