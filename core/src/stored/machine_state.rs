@@ -11,7 +11,6 @@ const SEQUENCE: &str = "generic-kv";
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MachineState {
     sys_data: SysData,
-    retired: u64,
 }
 
 impl MachineState {
@@ -41,7 +40,6 @@ impl MachineState {
             | Record::TableLookup(_) => {
                 return Err(StoredError::Retired { kind: record.kind() });
             }
-            Record::ClientLastResps(_) | Record::MetaSrvAddrs(_) => self.retired += 1,
             _ => {}
         }
         Ok(())
@@ -50,10 +48,5 @@ impl MachineState {
     /// What was learned, in the form of V003 and V004.
     pub const fn sys_data(&self) -> &SysData {
         &self.sys_data
-    }
-
-    /// How many records there were that later servers do not keep.
-    pub const fn retired(&self) -> u64 {
-        self.retired
     }
 }

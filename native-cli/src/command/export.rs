@@ -36,9 +36,7 @@ fn from_directory(raft_dir: &Path, args: &Export, progress: &Progress) -> Result
         dump.write(line)
     })?;
     reader.assert_unchanged()?;
-    for warning in reader.warnings() {
-        progress.say(&format!("warning: {warning}"));
-    }
+    reader.remarks().iter().for_each(|remark| progress.say(remark));
     let report = dump.commit()?;
     progress.finish();
     tell(&report, progress);

@@ -76,9 +76,7 @@ pub fn check_directory(raft_dir: &Path, progress: &Progress) -> Result<Report> {
     })?;
     framer.finish(each)?;
     reader.assert_unchanged()?;
-    for warning in reader.warnings() {
-        progress.say(&format!("warning: {warning}"));
-    }
+    reader.remarks().iter().for_each(|remark| progress.say(remark));
     progress.finish();
     Ok(checker.finish())
 }

@@ -62,7 +62,7 @@ impl DirReader {
             Content::Other(header) => {
                 let complete = Complete::of(&header)?;
                 if complete.version == DataVersion::V004 {
-                    return Self::v004(dir, access, complete.warning);
+                    return Self::v004(dir, access, complete.warning());
                 }
                 if !is_sled(dir.root()) {
                     return Err(unreadable(dir, &Content::Other(header)));
@@ -88,13 +88,17 @@ impl DirReader {
         }
     }
 
-    /// What should be known of the directory, once it was read.
-    pub fn warnings(&self) -> Vec<String> {
-        let of_files = match &self.files {
-            Files::V004(reader) => reader.warnings().to_vec(),
-            Files::Sled(reader) => reader.warnings(),
+    /// What should be known of the directory, once it was read: a note or a warning each.
+    pub fn remarks(&self) -> Vec<String> {
+        let (version, of_files) = match &self.files {
+            Files::V004(reader) => (DataVersion::V004, reader.warnings().to_vec()),
+            Files::Sled(reader) => (reader.version(), reader.warnings()),
         };
-        self.warnings.iter().cloned().chain(of_files).collect()
+        let converted = (version != DataVersion::V004).then(|| {
+            format!("note: the directory holds {version}; this is its content in the form of V004")
+        });
+        let warnings = self.warnings.iter().chain(&of_files);
+        converted.into_iter().chain(warnings.map(|text| format!("warning: {text}"))).collect()
     }
 
     /// What a salvage could not read, once the rest was.

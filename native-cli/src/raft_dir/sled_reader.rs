@@ -1,7 +1,7 @@
 //! Reads a data directory of V0 to V003, whose log is in a sled database.
 
 use std::fmt::Display;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use metadump::dump_line;
@@ -17,7 +17,7 @@ use super::lock::assert_stopped;
 use super::reader::Access;
 use super::sled_files::SledFiles;
 use super::sled_trees::{RoleTree, SledTrees};
-use super::snapshot_files::{FROM_ANOTHER_NODE, newest_table};
+use super::snapshot_files::{FROM_ANOTHER_NODE, newest, newest_table};
 use super::state_lines::StateLines;
 use super::told::{AtDamage, Told};
 use super::upgrade::Complete;
@@ -31,6 +31,7 @@ pub struct SledReader {
     files: SledFiles,
     database: Database<FileBytes>,
     trees: SledTrees,
+    complete: Complete,
     raft_state: RaftState,
     machine: Machine,
     told: Told,
@@ -82,18 +83,29 @@ impl SledReader {
             let help = "give --raft-dir the directory that the server has as raft_dir";
             told.lose(helped(error, help))?;
         }
-        let machine = Machine::Nothing;
-        let raft_state = RaftState::default();
-        let mut reader =
-            Self { dir: dir.clone(), files, database, trees, raft_state, machine, told };
+        let mut reader = Self {
+            dir: dir.clone(),
+            files,
+            database,
+            trees,
+            complete: Complete::all_of(DataVersion::V0),
+            raft_state: RaftState::default(),
+            machine: Machine::Nothing,
+            told,
+        };
         reader.raft_state = reader.read_raft_state()?;
-        let version = reader.version(header)?;
-        reader.machine = reader.open_machine(version)?;
+        reader.complete = reader.find_complete(header)?;
+        reader.machine = reader.open_machine()?;
         Ok(reader)
     }
 
+    /// The version of the data that is read.
+    pub const fn version(&self) -> DataVersion {
+        self.complete.version
+    }
+
     /// The version whose data is complete.
-    fn version(&self, header: Option<DataHeader>) -> Result<DataVersion> {
+    fn find_complete(&self, header: Option<DataHeader>) -> Result<Complete> {
         let mut header = header;
         if header.is_none() {
             self.for_each_record(Role::Header, |record| {
@@ -106,39 +118,59 @@ impl SledReader {
         let df_meta = self.dir.df_meta();
         let Some(header) = header else {
             // Before 1.1.13 there was no header; a header can also be lost.
-            return Ok(if df_meta.join("V003").is_dir() {
-                DataVersion::V003
-            } else if df_meta.join("V002").is_dir() {
-                DataVersion::V002
-            } else {
-                DataVersion::V0
-            });
+            let files = [DataVersion::V003, DataVersion::V002].into_iter();
+            let mut files = files.filter(|version| df_meta.join(version.to_string()).is_dir());
+            return Ok(Complete::all_of(files.next().unwrap_or(DataVersion::V0)));
         };
-        let Complete { version, warning } = Complete::of(&header)?;
-        if let Some(warning) = warning {
+        let complete = Complete::of(&header)?;
+        if let Some(warning) = complete.warning() {
             self.told.warn(warning);
         }
-        if version == DataVersion::V004 {
+        if complete.version == DataVersion::V004 {
             let shown = self.dir.root().display();
             return Err(anyhow::anyhow!("{shown} holds V004 data, but no df_meta/VERSION"))
                 .help("the directory is not complete: take a dump from another node");
         }
-        Ok(version)
+        Ok(complete)
     }
 
-    fn open_machine(&self, version: DataVersion) -> Result<Machine> {
-        let snapshots = self.dir.df_meta().join(version.to_string()).join("snapshot");
+    fn snapshots_of(&self, version: DataVersion) -> PathBuf {
+        self.dir.df_meta().join(version.to_string()).join("snapshot")
+    }
+
+    fn open_machine(&self) -> Result<Machine> {
+        let version = self.version();
+        if version < DataVersion::V002 {
+            return self.open_tree();
+        }
+        let snapshots = self.snapshots_of(version);
+        let machine = self.open_snapshot(version, &snapshots)?;
+        if let (Machine::Nothing, Some(to)) = (&machine, self.complete.interrupted)
+            && let Some((_, newer)) = newest(&self.snapshots_of(to))?
+        {
+            let error = anyhow::anyhow!(
+                "an upgrade from {version} to {to} was interrupted here: there is no snapshot in \
+                 {}, but there is {}, which may not be complete",
+                snapshots.display(),
+                newer.display()
+            );
+            self.told.lose(helped(error, "take a dump from another node of the cluster"))?;
+        }
+        Ok(machine)
+    }
+
+    fn open_snapshot(&self, version: DataVersion, snapshots: &Path) -> Result<Machine> {
         match version {
-            DataVersion::V0 | DataVersion::V001 => self.open_tree(),
+            DataVersion::V0 | DataVersion::V001 => Ok(Machine::Nothing),
             DataVersion::V002 => {
-                let snapshot = LineSnapshot::newest(&snapshots)?;
+                let snapshot = LineSnapshot::newest(snapshots)?;
                 if let Some(warning) = snapshot.as_ref().and_then(LineSnapshot::warning) {
                     self.told.warn(warning);
                 }
                 Ok(snapshot.map_or(Machine::Nothing, |read| Machine::Lines(Box::new(read))))
             }
             DataVersion::V003 | DataVersion::V004 => {
-                let table = newest_table(&snapshots)?;
+                let table = newest_table(snapshots)?;
                 let machine = table.map(|(path, table)| Machine::Table(path, Box::new(table)));
                 Ok(machine.unwrap_or(Machine::Nothing))
             }

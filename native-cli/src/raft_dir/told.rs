@@ -56,11 +56,14 @@ impl Told {
             return Err(error);
         }
         let help = error.downcast_ref::<Help>();
-        let causes: Vec<String> = error
-            .chain()
-            .map(ToString::to_string)
-            .filter(|cause| help.is_none_or(|help| help.0 != *cause))
-            .collect();
+        let mut causes: Vec<String> = Vec::new();
+        for cause in error.chain().map(ToString::to_string) {
+            // Many errors repeat their cause in their own words.
+            let repeated = causes.iter().any(|said| said.contains(&cause));
+            if !repeated && help.is_none_or(|help| help.0 != cause) {
+                causes.push(cause);
+            }
+        }
         let (losses, known) = &mut *self.losses.borrow_mut();
         let loss = causes.join(": ");
         if known.insert(loss.clone()) {
