@@ -1,7 +1,7 @@
 # Every target sets up what it needs first; what takes more than two lines is in scripts/.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build web fmt lint docs fuzz generate
+.PHONY: help demo test build web fmt lint docs fuzz generate bench
 
 BYTES ?= 1GiB
 FILE ?= target/generated-$(BYTES).ndjson
@@ -42,3 +42,7 @@ fuzz: ## Fuzz every target, or one: make fuzz TARGET=check_dump FOR=60 (seconds)
 
 generate: ## A large made-up dump: make generate BYTES=1GiB FILE=big.ndjson
 	cargo run --quiet --release --package metadump-tests --bin generate-dump -- --bytes $(BYTES) --output $(FILE)
+
+bench: ## Measure against peers, some 40 minutes, and write docs/benchmarks.md; BENCH=small is quick
+	@scripts/setup.sh build
+	@scripts/bench.sh

@@ -44,6 +44,9 @@ CARGO_TARGET_DIR=target/raft-log-0.4.6 \
 step 'the viewer: its binding in node, its page in Chromium, held against the command line'
 scripts/web-test.sh
 
+step 'a gRPC client of another make calls the embedded service'
+scripts/grpc-test.sh
+
 # Last, so that its results are what stands at the end.
 step tests
 cargo test --locked --workspace

@@ -7,6 +7,8 @@ mod line_snapshot;
 mod lock;
 mod log_files;
 mod reader;
+mod released_sled;
+mod sled_database;
 mod sled_files;
 mod sled_reader;
 mod sled_trees;

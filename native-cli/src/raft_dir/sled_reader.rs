@@ -1,13 +1,11 @@
 //! Reads a data directory of V0 to V003, whose log is in a sled database.
 
-use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use metadump::dump_line;
 use metadump::record::{DataHeader, DataVersion, ExpireValue, Keyed, Kind, Record, Tree as Role};
 use metadump::rotbl::{RotblReader, SysData, TableEntry};
-use metadump::sled::{Database, SledError};
 use metadump::stored::{EntryFate, MachineState, RaftState, decode_item, kind_of_key};
 
 use super::file_bytes::FileBytes;
@@ -15,6 +13,7 @@ use super::layout::RaftDir;
 use super::line_snapshot::LineSnapshot;
 use super::lock::assert_stopped;
 use super::reader::Access;
+use super::sled_database::SledDatabase;
 use super::sled_files::SledFiles;
 use super::sled_trees::{RoleTree, SledTrees};
 use super::snapshot_files::{FROM_ANOTHER_NODE, newest, newest_table};
@@ -29,7 +28,7 @@ use crate::report::plural;
 pub struct SledReader {
     dir: RaftDir,
     files: SledFiles,
-    database: Database<FileBytes>,
+    database: SledDatabase,
     trees: SledTrees,
     complete: Complete,
     raft_state: RaftState,
@@ -67,16 +66,8 @@ impl SledReader {
         };
         assert_stopped(dir, help)?;
         let told = Told::new(at_damage);
-        let (files, lent) = SledFiles::open(dir.root())?;
-        let opened = match at_damage {
-            AtDamage::Refuse => Database::open(lent),
-            AtDamage::GoOn => Database::salvage(lent),
-        };
-        let database = opened.map_err(|fault| damaged(&fault, &shown))?;
-        for fault in database.damage() {
-            told.lose(damaged(fault, &shown))?;
-        }
-        warn_of_crash(&database, &told);
+        let files = SledFiles::find(dir.root())?;
+        let database = SledDatabase::open(&files, &told)?;
         let trees = SledTrees::find(&database)?;
         if trees.is_foreign() {
             let error = anyhow::anyhow!("the sled database in {shown} is not of a meta service");
@@ -328,30 +319,22 @@ impl SledReader {
     /// Calls `each` with every record of a tree that is of a wanted kind.
     fn for_each_record_of(
         &self,
-        RoleTree { role, name, tree }: &RoleTree,
+        RoleTree { role, name }: &RoleTree,
         is_wanted: impl Fn(Kind) -> bool,
         mut each: impl FnMut(Record<'_>) -> Result<()>,
     ) -> Result<()> {
-        for item in self.database.items(tree) {
-            let item = match item {
-                Ok(item) => item,
-                Err(fault) => {
-                    self.told.lose(damaged(&fault, &format!("tree {name}")))?;
-                    continue;
-                }
-            };
+        self.database.for_each_item(name, &self.told, |item| {
             if kind_of_key(*role, &item.key).is_ok_and(|kind| !is_wanted(kind)) {
-                continue;
+                return Ok(());
             }
             let read = decode_item(*role, &item.key, &item.value)
                 .with_context(|| format!("tree {name}, key b\"{}\"", item.key.escape_ascii()))
                 .help(FROM_ANOTHER_NODE);
             match read {
-                Ok(record) => each(record)?,
-                Err(error) => self.told.lose(error)?,
+                Ok(record) => each(record),
+                Err(error) => self.told.lose(error),
             }
-        }
-        Ok(())
+        })
     }
 
     /// What should be known of the directory.
@@ -377,31 +360,4 @@ impl SledReader {
 
 fn helped(error: anyhow::Error, help: &str) -> anyhow::Error {
     error.context(Help(help.to_owned()))
-}
-
-fn damaged(fault: &SledError, what: &impl Display) -> anyhow::Error {
-    let help = format!("{}; `export --salvage` reads what is left", fault.advice());
-    helped(anyhow::Error::new(fault.clone()).context(format!("cannot read {what}")), &help)
-}
-
-/// What follows the end of the log is no part of the database, for sled neither. A server that
-/// was killed leaves such a log; so does damage near its end.
-fn warn_of_crash(database: &Database<FileBytes>, told: &Told) {
-    let recovery = database.recovery();
-    if recovery.is_clean() {
-        return;
-    }
-    let what = match (recovery.torn_batch, recovery.message_behind_end) {
-        (Some(batch), _) => format!("the last batch of changes, at {batch}, was not written whole"),
-        (None, Some(at)) => format!("more was written at byte {at} of `db`"),
-        (None, None) => {
-            let segments = plural(recovery.unread_segments, "segment");
-            format!("{segments} of `db` were written behind it")
-        }
-    };
-    told.warn(format!(
-        "the log of the sled database ends at {}, but {what}: as after a crash, that is left out; \
-         if the server did not crash, compare the dump with one of another node",
-        recovery.end
-    ));
 }

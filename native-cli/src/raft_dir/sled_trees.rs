@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use metadump::record::Tree as Role;
-use metadump::sled::{Database, Tree};
 
-use super::file_bytes::FileBytes;
+use super::sled_database::SledDatabase;
 use crate::failure::WithHelp;
 
 /// A tree and what it is for.
@@ -16,8 +15,6 @@ pub struct RoleTree {
     pub role: Role,
     /// Its name.
     pub name: String,
-    /// The tree.
-    pub tree: Tree,
 }
 
 /// The trees by what they are for. Test set-ups put a prefix before the names.
@@ -30,15 +27,15 @@ impl SledTrees {
     /// # Errors
     ///
     /// When there are none, or two for the same.
-    pub fn find(database: &Database<FileBytes>) -> Result<Self> {
+    pub fn find(database: &SledDatabase) -> Result<Self> {
         let mut found = BTreeMap::new();
-        for tree in database.trees() {
-            let Ok(name) = std::str::from_utf8(tree.name()) else { continue };
-            let role = Role::from_name(name);
+        for name in database.tree_names() {
+            let Ok(name) = String::from_utf8(name) else { continue };
+            let role = Role::from_name(&name);
             if role == Role::Other {
                 continue;
             }
-            let tree = RoleTree { role, name: name.to_owned(), tree: tree.clone() };
+            let tree = RoleTree { role, name: name.clone() };
             if let Some(other) = found.insert(role, tree) {
                 let other = other.name;
                 return Err(anyhow::anyhow!(

@@ -31,6 +31,11 @@ impl Told {
         Self { at_damage, warnings: RefCell::default(), losses: RefCell::default() }
     }
 
+    /// What is done about damage.
+    pub const fn at_damage(&self) -> AtDamage {
+        self.at_damage
+    }
+
     /// What was warned of.
     pub fn warnings(&self) -> Vec<String> {
         self.warnings.borrow().clone()

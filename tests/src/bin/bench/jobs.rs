@@ -1,0 +1,278 @@
+//! The jobs: command lines of the tool and of its peers, on the same dump.
+
+use std::error::Error;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use metadump_tests::generate::{DumpSpec, DumpVersion, generate};
+
+use crate::measure::{Run, run};
+
+/// What is measured, and with what.
+pub struct Bench {
+    /// The binary under test.
+    pub metactl: PathBuf,
+    /// Where dumps and directories go.
+    pub place: PathBuf,
+    /// How often each job runs.
+    pub runs: usize,
+}
+
+/// A job of this tool, or of a peer.
+pub struct Job {
+    /// Its name on the page.
+    pub name: String,
+    /// What it is compared with: the name of another job of the same size.
+    pub peer: Option<&'static str>,
+    command: Vec<String>,
+    /// What has to be away before each run.
+    fresh: Option<PathBuf>,
+}
+
+/// What a job took.
+pub struct Measured {
+    /// Its name.
+    pub name: String,
+    /// The name of its peer.
+    pub peer: Option<&'static str>,
+    /// The medians; the memory is the largest.
+    pub run: Run,
+}
+
+/// All jobs on one dump.
+pub struct Sized {
+    /// The size of the dump in bytes.
+    pub bytes: u64,
+    /// What they took.
+    pub jobs: Vec<Measured>,
+}
+
+/// Everything that was measured.
+pub struct All {
+    /// Against peers.
+    pub compared: Vec<Sized>,
+    /// The tool alone, on dumps that grow.
+    pub growth: Vec<Sized>,
+    /// In node and in Chromium, as they print it; none when the page is not built.
+    pub browser: Option<String>,
+}
+
+impl Bench {
+    /// Measures everything, one dump after the other; sizes are MiB.
+    pub fn measure(&self, sizes: &[u64], growth: &[u64]) -> Result<All, Box<dyn Error>> {
+        let mut compared = Vec::new();
+        let mut browser = None;
+        for size in sizes {
+            let dump = self.dump(*size)?;
+            let service = Service::start(&self.metactl, &dump)?;
+            let jobs = self.jobs_with_peers(&dump, &service)?;
+            compared.push(self.rounds(&dump, jobs)?);
+            drop(service);
+            if browser.is_none() {
+                browser = self.browser(&dump)?;
+            }
+            fs::remove_file(dump)?;
+        }
+        let mut grown = Vec::new();
+        for size in growth {
+            let dump = self.dump(*size)?;
+            grown.push(self.rounds(&dump, self.jobs(&dump))?);
+            fs::remove_file(dump)?;
+        }
+        Ok(All { compared, growth: grown, browser })
+    }
+
+    /// A dump of so many MiB.
+    fn dump(&self, mebibytes: u64) -> Result<PathBuf, Box<dyn Error>> {
+        let path = self.place.join(format!("{mebibytes}.db"));
+        let mut out = BufWriter::with_capacity(1 << 20, File::create(&path)?);
+        generate(
+            &DumpSpec { bytes: mebibytes << 20, seed: 0, version: DumpVersion::V004 },
+            &mut out,
+        )?;
+        out.flush()?;
+        Ok(path)
+    }
+
+    /// Runs every job once a round.
+    fn rounds(&self, dump: &Path, jobs: Vec<Job>) -> Result<Sized, Box<dyn Error>> {
+        let bytes = fs::metadata(dump)?.len();
+        let mut runs: Vec<Vec<Run>> = jobs.iter().map(|_| Vec::new()).collect();
+        // The first round only warms the page cache.
+        for round in 0..=self.runs {
+            eprintln!("{} MiB: round {round} of {}", bytes >> 20, self.runs);
+            for (job, runs) in jobs.iter().zip(&mut runs) {
+                if let Some(fresh) = job.fresh.as_ref().filter(|fresh| fresh.exists()) {
+                    fs::remove_dir_all(fresh)?;
+                }
+                let took = run(&job.command)?;
+                if round > 0 {
+                    runs.push(took);
+                }
+            }
+        }
+        let measured = jobs.into_iter().zip(runs).filter_map(|(job, runs)| {
+            Some(Measured { name: job.name, peer: job.peer, run: Run::median(&runs)? })
+        });
+        Ok(Sized { bytes, jobs: measured.collect() })
+    }
+
+    /// The tool's own jobs.
+    fn jobs(&self, dump: &Path) -> Vec<Job> {
+        let (restored, out) = (self.path("restored"), self.path("out.db"));
+        let dump = text(dump);
+        vec![
+            self.job("validate, one thread", Some(TYPED), &["validate", "--threads", "1", &dump]),
+            self.job("validate", Some("validate, one thread"), &["validate", &dump]),
+            self.job("rewrite, identity", Some(CAT), &["rewrite", "--db", &dump, "--output", &out]),
+            self.job(
+                "rewrite, new cluster",
+                Some(CAT),
+                &[
+                    "rewrite",
+                    "--db",
+                    &dump,
+                    "--output",
+                    &out,
+                    "--id",
+                    "7",
+                    "--initial-cluster",
+                    "7=localhost:29103",
+                ],
+            ),
+            Job {
+                fresh: Some(restored.clone().into()),
+                ..self.job(
+                    "import into a raft dir",
+                    Some("official import"),
+                    &["import", "--raft-dir", &restored, "--db", &dump],
+                )
+            },
+            self.job(
+                "export of a raft dir",
+                Some("official export"),
+                &["export", "--raft-dir", &restored, "--db", &out],
+            ),
+        ]
+    }
+
+    /// The tool's jobs, those that need a service, and the peers.
+    fn jobs_with_peers(&self, dump: &Path, service: &Service) -> Result<Vec<Job>, Box<dyn Error>> {
+        let peer = |name: &str, command: &[&str]| Job {
+            name: name.to_owned(),
+            peer: None,
+            command: command.iter().map(|word| (*word).to_owned()).collect(),
+            fresh: None,
+        };
+        let (path, copy) = (text(dump), self.path("copy.db"));
+        let shell = |script: &str| ["sh".to_owned(), "-c".to_owned(), script.to_owned()];
+        let copying = shell(&format!("cat '{path}' >'{copy}'"));
+        let copying: Vec<&str> = copying.iter().map(String::as_str).collect();
+        let own = text(&std::env::current_exe()?);
+        let mut jobs = vec![
+            peer("`wc -l`", &["wc", "-l", &path]),
+            peer(CAT, &copying),
+            peer(TYPED, &[&own, "typed", &path]),
+        ];
+        if Command::new("jq").arg("--version").stdout(Stdio::null()).status().is_ok() {
+            jobs.push(peer("`jq -c .`", &["jq", "-c", ".", &path]));
+        }
+        jobs.extend(self.jobs(dump));
+        jobs.push(self.job(
+            "export over gRPC",
+            None,
+            &["export", "--grpc-api-address", &service.address, "--db", &self.path("online.db")],
+        ));
+        if let Some(official) = std::env::var_os("OFFICIAL_METACTL") {
+            let official = text(Path::new(&official));
+            let restored = self.path("official");
+            jobs.push(Job {
+                fresh: Some(restored.clone().into()),
+                ..peer(
+                    "official import",
+                    &[&official, "import", "--raft-dir", &restored, "--db", &path],
+                )
+            });
+            let out = self.path("official.db");
+            jobs.push(peer(
+                "official export",
+                &[&official, "export", "--raft-dir", &restored, "--db", &out],
+            ));
+        }
+        Ok(jobs)
+    }
+
+    fn job(&self, name: &str, peer: Option<&'static str>, args: &[&str]) -> Job {
+        let mut command = vec![text(&self.metactl), "--quiet".to_owned()];
+        command.extend(args.iter().map(|arg| (*arg).to_owned()));
+        Job { name: name.to_owned(), peer, command, fresh: None }
+    }
+
+    fn path(&self, name: &str) -> String {
+        text(&self.place.join(name))
+    }
+
+    /// What node and Chromium take for the same dump.
+    fn browser(&self, dump: &Path) -> Result<Option<String>, Box<dyn Error>> {
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        if !repository.join("web/dist/metadump-viewer.html").exists() {
+            return Ok(None);
+        }
+        eprintln!("in node and in Chromium");
+        let mut bench = Command::new("node");
+        bench.arg(repository.join("tests/web/bench.mjs")).arg(dump).env("METACTL", &self.metactl);
+        let output = bench.stderr(Stdio::inherit()).output()?;
+        if !output.status.success() {
+            return Err("the measurement in the browser failed".into());
+        }
+        Ok(Some(String::from_utf8(output.stdout)?))
+    }
+}
+
+/// What every byte is at least read and written with.
+pub const CAT: &str = "`cat`, file to file";
+
+/// What the official tool does with every line.
+pub const TYPED: &str = "serde_json, typed";
+
+/// The embedded service with a dump.
+struct Service {
+    child: Child,
+    address: String,
+}
+
+impl Service {
+    fn start(metactl: &Path, dump: &Path) -> Result<Self, Box<dyn Error>> {
+        let mut serve = Command::new(metactl);
+        serve.args(["serve", "--grpc-api-address", "127.0.0.1:0", "--db"]).arg(dump);
+        let mut child = serve.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+        let mut lines = BufReader::new(child.stderr.take().ok_or("no stderr")?).lines();
+        for line in lines.by_ref() {
+            let line = line?;
+            if let Some(at) = line.find("127.0.0.1:").filter(|_| line.contains("gRPC")) {
+                let address = line.get(at..).unwrap_or_default();
+                let end = address.find(|c: char| !c.is_ascii_digit() && c != '.' && c != ':');
+                let address = address.get(..end.unwrap_or(address.len())).unwrap_or_default();
+                // What it says later must not fill the pipe.
+                let address = address.to_owned();
+                std::thread::spawn(move || lines.for_each(drop));
+                return Ok(Self { child, address });
+            }
+        }
+        Err("the service names no address".into())
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}

@@ -1,0 +1,95 @@
+//! Measures each job on made-up dumps against its peers, and writes `docs/benchmarks.md`.
+//!
+//! ```text
+//! Plan (sizes, runs) ─► jobs ─► measure: each in turn, several rounds ─► page
+//! ```
+//!
+//! Rounds interleave: every job runs once a round, so that a slow minute of the machine meets all
+//! of them. What counts is the ratio of two medians of one run.
+
+#![allow(unreachable_pub)] // nothing of a binary is reachable from outside
+
+mod jobs;
+mod measure;
+mod page;
+mod typed;
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Measure each job against its peers.
+#[derive(Debug, Parser)]
+struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Measure everything and print the page.
+    All {
+        /// The binary under test.
+        #[arg(long)]
+        metactl: PathBuf,
+        /// Where dumps and directories go; on the disk that is to be measured.
+        #[arg(long)]
+        place: PathBuf,
+        /// The sizes of the dumps that are compared with peers, MiB.
+        #[arg(long, value_delimiter = ',', default_value = "256,2048")]
+        sizes: Vec<u64>,
+        /// The sizes of the dumps that show growth, MiB.
+        #[arg(long, value_delimiter = ',', default_value = "64,256,1024,4096")]
+        growth: Vec<u64>,
+        /// How often each job runs.
+        #[arg(long, default_value_t = 5)]
+        runs: usize,
+        /// The page; without it, it goes to stdout.
+        #[arg(long)]
+        output: Option<PathBuf>,
+    },
+    /// Read a dump with serde_json, each line into its type: the peer of a check.
+    #[command(hide = true)]
+    Typed {
+        /// The dump.
+        dump: PathBuf,
+    },
+    /// Run a command and print what it took.
+    #[command(hide = true, trailing_var_arg = true)]
+    Measured {
+        /// The command.
+        #[arg(allow_hyphen_values = true)]
+        command: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    let ended = run(Args::parse());
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: Args) -> Result<(), Box<dyn Error>> {
+    match args.what {
+        What::All { metactl, place, sizes, growth, runs, output } => {
+            std::fs::create_dir_all(&place)?;
+            let bench = jobs::Bench { metactl, place, runs };
+            let measured = bench.measure(&sizes, &growth)?;
+            let page = page::write(&measured, &bench);
+            match output {
+                Some(path) => std::fs::write(path, page)?,
+                None => print!("{page}"),
+            }
+            Ok(())
+        }
+        What::Typed { dump } => typed::read(&dump),
+        What::Measured { command } => measure::child(&command),
+    }
+}
