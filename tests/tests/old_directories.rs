@@ -7,8 +7,10 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use metadump::sled::Database;
 use metadump_tests::fixtures::{content, corpus, fixture, unpack, unpack_archive};
 use metadump_tests::metactl::{Ran, run};
+use metadump_tests::sled::{files, lend};
 use metadump_tests::tree::tree;
 use rustix::fs::{FlockOperation, flock};
 use tempfile::TempDir;
@@ -103,6 +105,68 @@ fn a_dump_of_an_old_directory_can_be_restored() {
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     let again = run(["export", "--raft-dir", &path("new")]);
     assert!(again.stdout == fs::read(path("dump.ndjson")).unwrap());
+}
+
+/// Puts what a directory of the fork holds into a directory of the released crate, with big values
+/// among it.
+fn with_released_sled(of: &Path, scratch: &Path) -> PathBuf {
+    let dir = scratch.join("released");
+    let files = files(of);
+    let read = Database::open(lend(&files)).unwrap();
+    let written = sled::open(&dir).unwrap();
+    for tree in read.trees() {
+        let to = written.open_tree(tree.name()).unwrap();
+        for item in read.items(tree) {
+            let item = item.unwrap();
+            to.insert(item.key, item.value).unwrap();
+        }
+    }
+    let machine = written.open_tree("state_machine/0").unwrap();
+    let big = format!(r#"{{"seq":9,"meta":null,"data":[{}7]}}"#, "7,".repeat(100_000));
+    machine.insert(b"\x06zz-big", big.as_str()).unwrap();
+    written.flush().unwrap();
+    dir
+}
+
+#[test]
+fn a_directory_of_the_released_sled_is_read_from_a_copy() {
+    let (_keep, dir) = old("v000");
+    let scratch = TempDir::new().unwrap();
+    let released = with_released_sled(&dir, scratch.path());
+    assert!(fs::read_dir(released.join("blobs")).unwrap().next().is_some());
+    let of_fork = String::from_utf8(run_on(&dir, "export", &[]).stdout).unwrap();
+    let ran = run_on(&released, "export", &[]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stderr.contains(
+        "warning: the database is of the released sled, which passes over what is damaged without \
+         a word: compare the dump with one of another node\n"
+    ));
+    let exported = String::from_utf8(ran.stdout).unwrap();
+    let (same, big) = exported.split_at(of_fork.len());
+    assert!(same == of_fork);
+    assert!(
+        big.starts_with(r#"["state_machine/0",{"GenericKV":{"key":"zz-big","value":{"seq":9,"#)
+    );
+    assert_eq!(big.len(), 200_092);
+}
+
+#[test]
+fn a_damaged_directory_of_the_released_sled_is_refused() {
+    let (_keep, dir) = old("v000");
+    let scratch = TempDir::new().unwrap();
+    let released = with_released_sled(&dir, scratch.path());
+    let conf = b"segment_size: 524288\nuse_compression: false\nversion: 0.33\n";
+    let conf = [conf.as_slice(), &crc32fast::hash(conf).to_le_bytes()].concat();
+    fs::write(released.join("conf"), conf).unwrap();
+    check_refused(
+        &released,
+        "error: cannot read DIR\n\
+         cause: Unsupported: This database was created using pagecache version 0.33, but our \
+         pagecache version is 0.34. Please perform an upgrade using the sled::Db::export and \
+         sled::Db::import methods.\n\
+         help:  the directory is damaged, or of another release of sled: use another replica or an \
+         older copy\n",
+    );
 }
 
 #[track_caller]

@@ -28,6 +28,10 @@ impl SledDatabase {
     /// Opens the database in a directory; what is wrong with it goes to `told`.
     pub fn open(files: &SledFiles, told: &Told) -> Result<Self> {
         if files.are_of_released_sled() {
+            told.warn(
+                "the database is of the released sled, which passes over what is damaged without a \
+                 word: compare the dump with one of another node",
+            );
             return Ok(Self::Released(Box::new(ReleasedSled::open_copy(files)?)));
         }
         let shown = files.root().display();
