@@ -125,7 +125,17 @@ fn with_released_sled(of: &Path, scratch: &Path) -> PathBuf {
     let big = format!(r#"{{"seq":9,"meta":null,"data":[{}7]}}"#, "7,".repeat(100_000));
     machine.insert(b"\x06zz-big", big.as_str()).unwrap();
     written.flush().unwrap();
-    dir
+    unlocked_copy(&dir)
+}
+
+/// A copy of the files: sled keeps its lock for a while after it was closed.
+fn unlocked_copy(dir: &Path) -> PathBuf {
+    let copy = dir.with_extension("copy");
+    fs::create_dir_all(copy.join("blobs")).unwrap();
+    for (path, content) in files(dir) {
+        fs::write(copy.join(path), content).unwrap();
+    }
+    copy
 }
 
 #[test]
@@ -365,4 +375,214 @@ fn a_salvage_of_sound_data_is_an_export_without_a_manifest() {
     let sound = run_on(&dir, "export", &[]);
     let salvaged = run_on(&dir, "export", &["--salvage"]);
     assert_eq!(salvaged, sound);
+}
+
+/// A small directory in the layout of the released sled, which tests can write: tree, key, value.
+struct Written {
+    _scratch: TempDir,
+    dir: PathBuf,
+}
+
+impl Written {
+    fn new(items: &[(&str, &[u8], &str)]) -> Self {
+        let scratch = TempDir::new().unwrap();
+        let dir = scratch.path().join("raft");
+        let database = sled::open(&dir).unwrap();
+        for (tree, key, value) in items {
+            database.open_tree(tree).unwrap().insert(key, *value).unwrap();
+        }
+        database.flush().unwrap();
+        Self { dir: unlocked_copy(&dir), _scratch: scratch }
+    }
+
+    #[track_caller]
+    fn check(&self, expected: &str) {
+        let ran = run_on(&self.dir, "export", &[]);
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        assert_eq!(String::from_utf8(ran.stdout).unwrap(), expected);
+    }
+}
+
+#[test]
+fn every_record_of_a_directory_in_mixed_dialects_is_converted() {
+    Written::new(&[
+        ("raft_state", b"\x04\x01", r#"{"NodeId":3}"#),
+        ("raft_state", b"\x04\x02", r#"{"HardState":{"current_term":2,"voted_for":3}}"#),
+        ("raft_state", b"\x04\x03", r#"{"StateMachineId":[2,1]}"#),
+        (
+            "raft_log",
+            b"\x01\0\0\0\0\0\0\0\x04",
+            r#"{"log_id":{"term":1,"index":4},"payload":"Blank"}"#,
+        ),
+        (
+            "raft_log",
+            b"\x01\0\0\0\0\0\0\0\x05",
+            r#"{"log_id":{"term":2,"index":5},"payload":{"Normal":{"txid":null,"cmd":{"UpsertKV":{"key":"k","seq":"Any","value":"Delete","value_meta":null}}}}}"#,
+        ),
+        (
+            "raft_log",
+            b"\x01\0\0\0\0\0\0\0\x06",
+            r#"{"log_id":{"leader_id":{"term":3,"node_id":1},"index":6},"payload":"Blank"}"#,
+        ),
+        ("raft_log", b"\x0d\x01", r#"{"LogId":{"term":1,"index":4}}"#),
+        ("state_machine/1", b"\x07generic-kv", "1"),
+        (
+            "state_machine/2",
+            b"\x02\0\0\0\0\0\0\0\x03",
+            r#"{"name":"3","endpoint":{"addr":"a","port":1},"grpc_api_addr":"a:2"}"#,
+        ),
+        ("state_machine/2", b"\x03\x01", r#"{"LogId":{"term":1,"index":4}}"#),
+        ("state_machine/2", b"\x03\x02", r#"{"Bool":true}"#),
+        (
+            "state_machine/2",
+            b"\x03\x03",
+            r#"{"Membership":{"log_id":null,"membership":{"configs":[[3]],"all_nodes":[3]}}}"#,
+        ),
+        (
+            "state_machine/2",
+            b"\x05\0\0\0\0\0\0\x03\xe8\0\0\0\0\0\0\0\x07",
+            r#"{"key":"k"}"#,
+        ),
+        ("state_machine/2", b"\x06k", r#"{"seq":7,"meta":{"expire_at":1},"data":[1]}"#),
+        ("state_machine/2", b"\x07databases", "5"),
+        ("state_machine/2", b"\x07generic-kv", "9"),
+        ("state_machine/2", b"\x0ac", r#"{"req_serial_num":1,"res":"None"}"#),
+        ("state_machine/2", b"\x0bhost", r#""host:9191""#),
+    ])
+    .check(
+        r#"["header",{"DataHeader":{"key":"header","value":{"version":"V004"}}}]
+["raft_log",{"NodeId":3}]
+["raft_log",{"Vote":{"leader_id":{"term":2,"node_id":3},"committed":false}}]
+["raft_log",{"Committed":null}]
+["raft_log",{"Purged":{"leader_id":{"term":1,"node_id":0},"index":4}}]
+["raft_log",{"LogEntry":{"log_id":{"leader_id":{"term":2,"node_id":0},"index":5},"payload":{"Normal":{"cmd":{"UpsertKV":{"key":"k","seq":"Any","value":"Delete","value_meta":null}}}}}}]
+["state_machine/0",{"Sequences":{"key":"generic-kv","value":9}}]
+["state_machine/0",{"StateMachineMeta":{"key":"LastApplied","value":{"LogId":{"leader_id":{"term":1,"node_id":0},"index":4}}}}]
+["state_machine/0",{"StateMachineMeta":{"key":"LastMembership","value":{"Membership":{"log_id":null,"membership":{"configs":[[3]],"nodes":{"3":{}}}}}}}]
+["state_machine/0",{"Nodes":{"key":3,"value":{"name":"3","endpoint":{"addr":"a","port":1},"grpc_api_advertise_address":null}}}]
+["state_machine/0",{"Expire":{"key":{"time_ms":1000,"seq":7},"value":{"seq":1,"key":"k"}}}]
+["state_machine/0",{"GenericKV":{"key":"k","value":{"seq":7,"meta":{"expire_at":1},"data":[1]}}}]
+"#,
+    );
+}
+
+#[test]
+fn entries_beyond_the_vote_are_left_out_and_told() {
+    let entry = r#"{"log_id":{"leader_id":{"term":2,"node_id":1},"index":0},"payload":"Blank"}"#;
+    let vote = r#"{"HardState":{"leader_id":{"term":1,"node_id":1},"committed":true}}"#;
+    let written = Written::new(&[
+        ("raft_state", b"\x04\x02", vote),
+        ("raft_log", b"\x01\0\0\0\0\0\0\0\0", entry),
+        ("state_machine/0", b"\x07generic-kv", "0"),
+    ]);
+    let ran = run_on(&written.dir, "export", &[]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(!String::from_utf8(ran.stdout).unwrap().contains("LogEntry"));
+    assert!(ran.stderr.contains(
+        "warning: left out of the log: 1 entry of a leader that is later than the server's vote\n"
+    ));
+}
+
+#[track_caller]
+fn check_written(items: &[(&str, &[u8], &str)], expected: &str) {
+    let mut all = vec![
+        ("raft_state", b"\x04\x01".as_slice(), r#"{"NodeId":1}"#),
+        ("state_machine/0", b"\x07generic-kv".as_slice(), "0"),
+    ];
+    all.extend(items);
+    let written = Written::new(&all);
+    let ran = run_on(&written.dir, "validate", &[]);
+    assert_eq!((ran.code, ran.stdout.as_slice()), (Some(3), b"".as_slice()));
+    assert_eq!(ran.stderr, expected);
+}
+
+#[test]
+fn a_directory_without_its_live_state_machine_is_refused() {
+    check_written(
+        &[
+            ("raft_state", b"\x04\x03", r#"{"StateMachineId":[4,3]}"#),
+            ("state_machine/3", b"\x07generic-kv", "1"),
+        ],
+        "error: the live state machine is tree state_machine/4, which is not there; there are: \
+         state_machine/0, state_machine/3\n\
+         help:  the directory is damaged, or its upgrade was interrupted: take a dump from another \
+         node\n",
+    );
+}
+
+#[test]
+fn records_that_are_none_are_refused() {
+    let damaged = "help:  the file is damaged; take a dump from another node of the cluster\n";
+    check_written(
+        &[("raft_log", b"\x01\0", "{}")],
+        &format!(
+            "error: tree raft_log, key b\"\\x01\\x00\"\n\
+             cause: the key of a Logs record is b\"\\x00\", expected 8 bytes\n{damaged}"
+        ),
+    );
+    check_written(
+        &[("state_machine/0", b"\x06k", r#"{"seq":1,"data":[256]}"#)],
+        &format!(
+            "error: tree state_machine/0, key b\"\\x06k\"\n\
+             cause: the value of a GenericKV record, column 20: invalid value: integer `256`, \
+             expected u8\n{damaged}"
+        ),
+    );
+    check_written(
+        &[("state_machine/0", b"\xffk", "1")],
+        &format!(
+            "error: tree state_machine/0, key b\"\\xffk\"\n\
+             cause: the key begins with byte 255, which is of no kind of record in this tree\n\
+             {damaged}"
+        ),
+    );
+}
+
+#[test]
+fn schema_objects_of_before_2022_05_are_refused() {
+    check_written(
+        &[("state_machine/0", b"\x08\0\0\0\0\0\0\0\x01", r#"{"seq":1}"#)],
+        "error: cannot convert tree state_machine/0\n\
+         cause: a Databases record, which no server since 2022-05-07 can read: the query node's own \
+         types are needed to convert it\n\
+         help:  no later release can read it either: only the one that wrote it can\n",
+    );
+    let command =
+        r#"{"log_id":{"term":0,"index":0},"payload":{"Normal":{"cmd":{"CreateTable":{"a":[1]}}}}}"#;
+    check_written(
+        &[
+            ("raft_log", b"\x01\0\0\0\0\0\0\0\0", command),
+            ("state_machine/0", b"\x07generic-kv", "0"),
+        ],
+        "error: entry T0-N0.0 holds a command of before 2022-05-07, which no later server knows\n\
+         cause: a retired command cannot be written\n\
+         help:  no later release can read it either: only the one that wrote it can\n",
+    );
+}
+
+#[test]
+fn a_directory_of_two_servers_is_refused() {
+    check_written(
+        &[("test-29001-raft_state", b"\x04\x01", r#"{"NodeId":2}"#)],
+        "error: the database has a tree raft_state and a tree test-29001-raft_state: it is of two \
+         servers\n\
+         help:  only servers in tests share a directory; this one cannot be exported\n",
+    );
+}
+
+#[test]
+fn the_names_of_trees_can_have_a_prefix() {
+    let written = Written::new(&[
+        ("test-1-header", b"\x0bheader", r#"{"version":"V001","upgrading":"V002"}"#),
+        ("test-1-raft_state", b"\x04\x01", r#"{"NodeId":1}"#),
+        ("test-1-state_machine/0", b"\x07generic-kv", "0"),
+    ]);
+    let ran = run_on(&written.dir, "export", &[]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(String::from_utf8(ran.stdout).unwrap().contains(r#"["raft_log",{"NodeId":1}]"#));
+    assert!(ran.stderr.contains("note: the directory holds V001; "), "{}", ran.stderr);
+    assert!(ran.stderr.contains(
+        "warning: an upgrade from V001 to V002 was interrupted here; the data of V001 is complete \
+         and is read, what there is of V002 is not\n"
+    ));
 }

@@ -23,6 +23,9 @@ use super::upgrade::Complete;
 use crate::failure::{Help, WithHelp};
 use crate::report::plural;
 
+/// What to do about what no later server knows.
+const OF_ITS_TIME: &str = "no later release can read it either: only the one that wrote it can";
+
 /// An open directory.
 #[derive(Debug)]
 pub struct SledReader {
@@ -184,11 +187,13 @@ impl SledReader {
             return Ok(Machine::Nothing);
         };
         let mut state = MachineState::default();
-        self.for_each_record_of(
-            tree,
-            |kind| kind != Kind::GenericKV && kind != Kind::Expire,
-            |record| Ok(state.learn(record)?),
-        )?;
+        let is_wanted = |kind| kind != Kind::GenericKV && kind != Kind::Expire;
+        self.for_each_record_of(tree, is_wanted, |record| {
+            state.learn(record).or_else(|error| {
+                let what = format!("cannot convert tree {}", tree.name);
+                self.told.lose(helped(anyhow::Error::new(error).context(what), OF_ITS_TIME))
+            })
+        })?;
         Ok(Machine::Tree(tree.clone(), Box::new(state)))
     }
 
@@ -245,14 +250,14 @@ impl SledReader {
                         "entry {id} holds a command of before 2022-05-07, which no later server \
                          knows"
                     ));
-                    self.told.lose(helped(error, "export it with the release that wrote it"))
+                    self.told.lose(helped(error, OF_ITS_TIME))
                 }
                 put => put,
             }
         })?;
         if beyond_vote > 0 {
             self.told.warn(format!(
-                "{} of the log left out: a leader wrote them that is later than the server's vote",
+                "left out of the log: {} of a leader that is later than the server's vote",
                 plural(beyond_vote, "entry").replace("entrys", "entries"),
             ));
         }
