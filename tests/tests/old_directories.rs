@@ -268,6 +268,7 @@ fn a_newer_version_is_refused() {
 fn a_version_without_its_database_is_refused() {
     let (_keep, dir) = old("v003");
     fs::write(dir.join("df_meta/VERSION"), r#"{"version":"V003"}"#).unwrap();
+    fs::remove_file(dir.join("db")).unwrap();
     fs::remove_file(dir.join("conf")).unwrap();
     check_refused(
         &dir,
@@ -367,6 +368,24 @@ fn a_damaged_database_is_salvaged_and_its_losses_are_listed() {
         dump.lines().filter(|line| !of_log(line)).map(str::to_owned).collect()
     };
     assert_eq!(others(&salvaged), others(&sound));
+}
+
+#[test]
+fn a_database_without_its_conf_is_salvaged_whole() {
+    let (_keep, dir) = old("v001");
+    let sound = run_on(&dir, "export", &[]).stdout;
+    fs::remove_file(dir.join("conf")).unwrap();
+    check_refused(
+        &dir,
+        "error: cannot read DIR\n\
+         cause: conf, byte 0: the file is missing\n\
+         help:  name the directory that holds `conf`, `db` and `heap`; if the file is lost, use \
+         another replica or an older copy; `export --salvage` reads what is left\n",
+    );
+    let salvaged = run_on(&dir, "export", &["--salvage"]);
+    assert_eq!(salvaged.code, Some(1));
+    assert!(salvaged.stdout == sound);
+    assert!(salvaged.stderr.contains("lost: cannot read"), "{}", salvaged.stderr);
 }
 
 #[test]

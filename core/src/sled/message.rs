@@ -106,11 +106,6 @@ impl MessageHeader {
         self.segment_number
     }
 
-    /// Whether there are messages of this kind.
-    pub(super) const fn is_of_a_kind(&self) -> bool {
-        Kind::from_byte(self.kind).is_some()
-    }
-
     /// The size of header and body; none when it exceeds all numbers.
     pub(super) const fn message_bytes(&self) -> Option<u64> {
         self.size_bytes.checked_add(self.len_bytes)

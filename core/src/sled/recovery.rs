@@ -250,7 +250,7 @@ fn damaged_alone<R: ReadAt>(db: &R, size: SegmentSize, offset_bytes: u64, end: L
         return false;
     }
     let header = MessageHeader::decode(&window);
-    let header = header.filter(|header| header.is_of_a_kind() && header.segment_number() == number);
+    let header = header.filter(|header| header.segment_number() == number);
     let Some(next_bytes) = header
         .and_then(|header| header.message_bytes())
         .and_then(|bytes| bytes.checked_add(offset_bytes))
