@@ -14,9 +14,11 @@ mod key;
 mod line;
 mod machine_state;
 mod raft_state;
+mod spelled;
 
 pub use error::StoredError;
 pub use item::{decode_item, kind_of_key};
 pub use line::{decode_line, is_line_of};
 pub use machine_state::MachineState;
 pub use raft_state::{EntryFate, RaftState};
+pub use spelled::SpelledRecord;

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use metadump::dump_line;
 use metadump::record::{DataHeader, DataVersion, ExpireValue, Keyed, Kind, Record, Tree as Role};
 use metadump::rotbl::{RotblReader, SysData, TableEntry};
-use metadump::stored::{EntryFate, MachineState, RaftState, decode_item, kind_of_key};
+use metadump::stored::{EntryFate, MachineState, RaftState, SpelledRecord, kind_of_key};
 
 use super::file_bytes::FileBytes;
 use super::layout::RaftDir;
@@ -328,11 +328,13 @@ impl SledReader {
         is_wanted: impl Fn(Kind) -> bool,
         mut each: impl FnMut(Record<'_>) -> Result<()>,
     ) -> Result<()> {
+        let mut spelled = SpelledRecord::default();
         self.database.for_each_item(name, &self.told, |item| {
             if kind_of_key(*role, &item.key).is_ok_and(|kind| !is_wanted(kind)) {
                 return Ok(());
             }
-            let read = decode_item(*role, &item.key, &item.value)
+            let read = spelled
+                .item(*role, &item.key, &item.value)
                 .with_context(|| format!("tree {name}, key b\"{}\"", item.key.escape_ascii()))
                 .help(FROM_ANOTHER_NODE);
             match read {
