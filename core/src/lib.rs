@@ -29,6 +29,8 @@ pub mod rewrite;
 pub mod rotbl;
 pub mod scan;
 pub mod search;
+pub mod sled;
+pub mod stored;
 pub mod unzstd;
 pub mod wal;
 

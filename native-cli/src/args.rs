@@ -80,6 +80,11 @@ pub struct Export {
     #[arg(long, requires = "raft_dir")]
     pub live: bool,
 
+    /// With --raft-dir, export what is left of a damaged sled database (V0 to V003), and list what
+    /// is lost. Such a dump gets no manifest.
+    #[arg(long, requires = "raft_dir", conflicts_with = "live")]
+    pub salvage: bool,
+
     /// The running service.
     #[command(flatten)]
     pub service: Service,
@@ -283,12 +288,16 @@ pub struct Validate {
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
 
+    /// The data directory of a stopped node, in place of dumps; nothing in it is changed.
+    #[arg(long, value_name = "DIR", conflicts_with = "files")]
+    pub raft_dir: Option<PathBuf>,
+
     /// How to print the report.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
 
     /// A dump without the manifest that proves it complete is an error.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "raft_dir")]
     pub require_manifest: bool,
 }
 
@@ -298,6 +307,10 @@ pub struct Inspect {
     /// The dump; `-`, or none, is stdin.
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
+
+    /// The data directory of a stopped node, in place of a dump; nothing in it is changed.
+    #[arg(long, value_name = "DIR", conflicts_with = "file")]
+    pub raft_dir: Option<PathBuf>,
 
     /// How to print what is in it.
     #[arg(long, value_enum, default_value_t)]

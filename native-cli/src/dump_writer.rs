@@ -28,6 +28,9 @@ pub enum Origin {
     /// A server; the first line that is no record ends the dump. What a record holds is not
     /// judged: a server may be newer than this program, and its backup must not wait.
     Server,
+    /// This program, out of what is left of damaged data: the dump gets no manifest, which would
+    /// prove it complete.
+    Remains,
 }
 
 /// What the manifest and the summary are made from.
@@ -101,6 +104,9 @@ impl DumpWriter {
             _ => {}
         }
         output.commit()?;
+        if described.origin == Origin::Remains {
+            return Ok(report);
+        }
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let by = format!("databend-metactl {}", env!("CARGO_PKG_VERSION"));
         let manifest = described.manifest.finish(&name, &report.summary, by, now_ms());

@@ -8,4 +8,5 @@ pub mod fuzz;
 pub mod generate;
 pub mod metactl;
 pub mod service;
+pub mod sled;
 pub mod tree;

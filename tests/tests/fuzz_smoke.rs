@@ -62,3 +62,15 @@ fn parse_arguments() {
     let seeds = seeds.iter().chain([&manifest]).map(|seed| seed.as_bytes().to_vec());
     fuzz::smoke(&seeds.collect::<Vec<_>>(), 50_000, fuzz::parse_arguments);
 }
+
+/// The log of a database that holds one item, without what was never written.
+#[test]
+fn read_sled() {
+    let seeds = ["01-empty", "02-onekey-reopened"].map(|name| {
+        let (_keep, dir) = fixtures::unpack(&format!("sled/{name}.tar.gz"));
+        let mut log = fs::read(dir.join("db")).unwrap();
+        log.truncate(300);
+        log
+    });
+    fuzz::smoke(&seeds, 20_000, fuzz::read_sled);
+}

@@ -25,20 +25,38 @@ pub fn run(args: &Export, progress: &Progress) -> Result<Outcome> {
 fn from_directory(raft_dir: &Path, args: &Export, progress: &Progress) -> Result<Outcome> {
     let access = if args.live { Access::Live } else { Access::Stopped };
     let dir = RaftDir::new(raft_dir);
-    let reader = DirReader::open(&dir, access)?;
-    let mut dump = DumpWriter::create(args.db.as_deref(), Origin::Ours)?;
+    let (reader, origin) = if args.salvage {
+        (DirReader::salvage(&dir)?, Origin::Remains)
+    } else {
+        (DirReader::open(&dir, access)?, Origin::Ours)
+    };
+    let mut dump = DumpWriter::create(args.db.as_deref(), origin)?;
     reader.for_each_line(|line| {
         progress.advance(line.len() as u64);
         dump.write(line)
     })?;
     reader.assert_unchanged()?;
-    for warning in reader.warnings() {
-        progress.say(&format!("warning: {warning}"));
-    }
+    reader.remarks().iter().for_each(|remark| progress.say(remark));
     let report = dump.commit()?;
     progress.finish();
     tell(&report, progress);
-    Ok(Outcome::Done)
+    Ok(tell_losses(&reader.losses(), progress))
+}
+
+/// What a salvage could not read; without a loss the dump is as good as any.
+fn tell_losses(losses: &[String], progress: &Progress) -> Outcome {
+    if losses.is_empty() {
+        return Outcome::Done;
+    }
+    for loss in losses {
+        progress.say(&format!("lost: {loss}"));
+    }
+    progress.say(&format!(
+        "warning: {} of damage: what was there is not in the dump, or not as new as it was; \
+         compare it with a dump of another node",
+        plural(losses.len() as u64, "place")
+    ));
+    Outcome::Findings
 }
 
 /// The one-line summary, and a word when the data itself has errors.

@@ -21,7 +21,7 @@ use crate::input::Source;
 use crate::manifest::{Expected, Requirement};
 use crate::progress::Progress;
 use crate::raft_dir::{
-    DirReader, DirWriter, OldData, RaftDir, Recovered, ServersOut, Staging, foreign_files,
+    DirWriter, OldData, RaftDir, Recovered, ServersOut, Staging, V004Reader, foreign_files,
 };
 use crate::report::{plural, print_findings, printable};
 use crate::style::Style;
@@ -79,7 +79,7 @@ fn into_directory(raft_dir: &Path, args: &Import, progress: &Progress) -> Result
     }
     let written = writer.finish(cluster.as_ref(), now_ms())?;
     progress.phase("verifying");
-    let read_back = DirReader::of_df_meta(&staging.df_meta())?.fingerprint()?;
+    let read_back = V004Reader::of_df_meta(&staging.df_meta())?.fingerprint()?;
     if read_back != written {
         anyhow::bail!(
             "what was written cannot be read back; {} is unchanged",

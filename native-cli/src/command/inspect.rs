@@ -13,10 +13,13 @@ use crate::report::{NamedReport, print_summary, verdict};
 
 /// Runs the command.
 pub fn run(args: &Inspect, progress: &Progress) -> Result<Outcome> {
-    let source = Source::from_arg(args.file.as_deref());
-    let report = validate::check(&source, Requirement::Optional, progress)?;
+    let (name, report) = if let Some(raft_dir) = &args.raft_dir {
+        (raft_dir.display().to_string(), validate::check_directory(raft_dir, progress)?)
+    } else {
+        let source = Source::from_arg(args.file.as_deref());
+        (source.name(), validate::check(&source, Requirement::Optional, progress)?)
+    };
     let mut out = BufWriter::new(io::stdout().lock());
-    let name = source.name();
     match args.format {
         Format::Text => {
             print_summary(&mut out, &name, &report.summary)?;

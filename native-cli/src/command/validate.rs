@@ -1,10 +1,11 @@
 //! `validate`: check dumps and report everything that is wrong.
 
 use std::io::{self, BufWriter, Write};
+use std::path::Path;
 
 use anyhow::Result;
 use metadump::scan::scan_line;
-use metadump::{Checker, Report};
+use metadump::{Checker, Line, LineFramer, Report};
 
 use super::Outcome;
 use crate::args::{Format, Validate};
@@ -12,17 +13,22 @@ use crate::failure;
 use crate::input::Source;
 use crate::manifest::{Expected, Requirement};
 use crate::progress::Progress;
+use crate::raft_dir::{Access, DirReader, RaftDir};
 use crate::report::{NamedReport, print_findings};
 use crate::style::Style;
 
 /// Runs the command.
 pub fn run(args: &Validate, progress: &Progress) -> Result<Outcome> {
+    if let Some(raft_dir) = &args.raft_dir {
+        let report = check_directory(raft_dir, progress)?;
+        print(&raft_dir.display().to_string(), &report, args.format)?;
+        return Ok(Outcome::of(&report));
+    }
     let sources = match args.files.as_slice() {
         [] => vec![Source::Stdin],
         files => files.iter().map(|file| Source::from_arg(Some(file))).collect(),
     };
     let several = sources.len() > 1;
-    let style = Style::of_stdout();
     let mut outcome = Outcome::Done;
     for source in sources {
         let report = match check(&source, Requirement::of_flag(args.require_manifest), progress) {
@@ -37,18 +43,42 @@ pub fn run(args: &Validate, progress: &Progress) -> Result<Outcome> {
             Err(error) => return Err(error),
         };
         outcome = outcome.max(Outcome::of(&report));
-        let mut out = BufWriter::new(io::stdout().lock());
-        let name = source.name();
-        match args.format {
-            Format::Text => print_findings(&mut out, &name, &report, style)?,
-            Format::Json => {
-                serde_json::to_writer(&mut out, &NamedReport { file: &name, report: &report })?;
-                writeln!(out)?;
-            }
-        }
-        out.flush()?;
+        print(&source.name(), &report, args.format)?;
     }
     Ok(outcome)
+}
+
+fn print(name: &str, report: &Report, format: Format) -> Result<()> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    match format {
+        Format::Text => print_findings(&mut out, name, report, Style::of_stdout())?,
+        Format::Json => {
+            serde_json::to_writer(&mut out, &NamedReport { file: name, report })?;
+            writeln!(out)?;
+        }
+    }
+    Ok(out.flush()?)
+}
+
+/// Checks what an export of a data directory would hold.
+pub fn check_directory(raft_dir: &Path, progress: &Progress) -> Result<Report> {
+    progress.phase("checking");
+    let reader = DirReader::open(&RaftDir::new(raft_dir), Access::Stopped)?;
+    let mut checker = Checker::default();
+    let mut framer = LineFramer::default();
+    let mut each = |line: Line<'_>| -> Result<()> {
+        checker.scanned(&line, &scan_line(line.bytes));
+        Ok(())
+    };
+    reader.for_each_line(|piece| {
+        progress.advance(piece.len() as u64);
+        framer.feed(piece, &mut each)
+    })?;
+    framer.finish(each)?;
+    reader.assert_unchanged()?;
+    reader.remarks().iter().for_each(|remark| progress.say(remark));
+    progress.finish();
+    Ok(checker.finish())
 }
 
 /// Checks one dump, with the manifest beside it.

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use rustix::fs::{FlockOperation, flock};
 
 use super::layout::{DF_META, RaftDir};
+use crate::failure::WithHelp;
 
 /// The files that a server of some version keeps locked while it runs.
 fn lock_files(dir: &RaftDir) -> [PathBuf; 2] {
@@ -36,6 +37,13 @@ pub fn held_by_server(dir: &RaftDir) -> Result<Option<PathBuf>> {
         }
     }
     Ok(None)
+}
+
+/// Fails when a server runs on the directory.
+pub fn assert_stopped(dir: &RaftDir, help: &str) -> Result<()> {
+    let Some(lock) = held_by_server(dir)? else { return Ok(()) };
+    let (dir, lock) = (dir.root().display(), lock.display());
+    Err(anyhow::anyhow!("a server is running on {dir} (it holds {lock})")).help(help)
 }
 
 /// Locks that keep servers from starting on a directory; given back when dropped.

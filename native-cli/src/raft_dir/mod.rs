@@ -3,15 +3,27 @@
 mod file_bytes;
 mod fingerprint;
 mod layout;
+mod line_snapshot;
 mod lock;
 mod log_files;
 mod reader;
+mod released_sled;
+mod sled_database;
+mod sled_files;
+mod sled_reader;
+mod sled_trees;
+mod snapshot_files;
 mod staging;
+mod state_lines;
 mod table_file;
+mod told;
+mod upgrade;
+mod v004_reader;
 mod writer;
 
 pub use layout::{RaftDir, foreign_files};
 pub use lock::ServersOut;
 pub use reader::{Access, DirReader};
 pub use staging::{OldData, Recovered, Staging};
+pub use v004_reader::V004Reader;
 pub use writer::DirWriter;

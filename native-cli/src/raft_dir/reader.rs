@@ -1,34 +1,16 @@
-//! Reads a V004 data directory as the lines of a dump, without a trace.
+//! Reads a data directory of any version as the lines of a V004 dump, without a trace.
 //!
 //! **Invariant:** files are opened for reading only, nothing is created, and no lock is held
 //! longer than it takes to see whether a server holds it.
 
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use anyhow::Result;
+use metadump::record::{DataHeader, DataVersion};
 
-use anyhow::{Context, Result};
-use metadump::dump_line;
-use metadump::record::{Keyed, Record, StateMachineKey, StateMachineValue};
-use metadump::rotbl::{RotblReader, SnapshotId, SysData, TableEntry};
-use metadump::wal::{
-    ChunkEnd, ChunkId, ChunkReader, LineForm, RecordAt, Replayed, TornTail, WalReplay, WalState,
-    log_entry_line,
-};
-
-use super::file_bytes::FileBytes;
-use super::fingerprint::Fingerprint;
-use super::layout::{Content, RaftDir};
-use super::lock::held_by_server;
-use super::table_file::Finished;
-use super::writer::Written;
-use crate::failure::WithHelp;
-
-/// How much of a file is read at a time.
-const READ_BYTES: usize = 1 << 20;
-
-/// How often a live directory is read again when its files do not fit together.
-const LIVE_TRIES: usize = 5;
+use super::layout::{Content, RaftDir, was_sled};
+use super::sled_reader::SledReader;
+use super::told::AtDamage;
+use super::upgrade::Complete;
+use super::v004_reader::V004Reader;
 
 /// Whether the directory's server may be running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,253 +21,110 @@ pub enum Access {
     Live,
 }
 
-/// One chunk of the log.
-#[derive(Debug)]
-struct Chunk {
-    path: PathBuf,
-    id: ChunkId,
-    /// What is read of it: a live server may append more.
-    len_bytes: u64,
-    file: File,
-    modified: Option<SystemTime>,
-}
-
 /// An open data directory.
 #[derive(Debug)]
 pub struct DirReader {
-    access: Access,
-    lock: Option<RaftDir>,
-    chunks: Vec<Chunk>,
-    log: Replayed,
-    snapshot: Option<(PathBuf, RotblReader<FileBytes>)>,
+    files: Files,
     warnings: Vec<String>,
 }
 
+#[derive(Debug)]
+enum Files {
+    V004(Box<V004Reader>),
+    Sled(Box<SledReader>),
+}
+
 impl DirReader {
-    /// Opens a directory and replays its log.
+    /// Opens a directory.
     ///
     /// # Errors
     ///
-    /// When it is not a V004 directory, its server runs (and `access` does not allow that), or
-    /// its files are damaged.
+    /// When it is not the data directory of a meta service, its server runs (and `access` does
+    /// not allow that), or its files are damaged.
     pub fn open(dir: &RaftDir, access: Access) -> Result<Self> {
-        match dir.content()? {
-            Content::V004 => {}
-            other => return Err(not_v004(dir, &other)),
-        }
-        if access == Access::Stopped {
-            if let Some(lock) = held_by_server(dir)? {
-                let (dir, lock) = (dir.root().display(), lock.display());
-                return Err(anyhow::anyhow!("a server is running on {dir} (it holds {lock})"))
-                    .help("stop it, or export its state as of one moment with --live");
-            }
-            let mut reader = Self::of_df_meta(&dir.df_meta())?;
-            reader.lock = Some(dir.clone());
-            return Ok(reader);
-        }
-        let mut tries = LIVE_TRIES;
-        loop {
-            tries -= 1;
-            let read = Self::of_df_meta(&dir.df_meta()).and_then(|mut reader| {
-                reader.access = Access::Live;
-                reader.one_moment().map(|()| reader)
-            });
-            match read {
-                Err(error) if tries == 0 => {
-                    let shown = dir.root().display();
-                    return Err(error)
-                        .with_context(|| format!("{shown} changes faster than it can be read"))
-                        .help("export over gRPC, or stop the server");
+        Self::read(dir, access, AtDamage::Refuse)
+    }
+
+    /// Opens what is left of a damaged directory of a stopped server; damage to a sled database
+    /// is told by [`DirReader::losses`].
+    ///
+    /// # Errors
+    ///
+    /// As [`DirReader::open`], for damage to other files.
+    pub fn salvage(dir: &RaftDir) -> Result<Self> {
+        Self::read(dir, Access::Stopped, AtDamage::GoOn)
+    }
+
+    fn read(dir: &RaftDir, access: Access, at_damage: AtDamage) -> Result<Self> {
+        let header = match dir.content()? {
+            Content::V004 => return Self::v004(dir, access, None),
+            Content::Sled => None,
+            Content::Other(header) => {
+                let complete = Complete::of(&header)?;
+                if complete.version == DataVersion::V004 {
+                    return Self::v004(dir, access, complete.warning());
                 }
-                Err(_) => {}
-                Ok(reader) => return Ok(reader),
+                if !was_sled(dir.root()) {
+                    return Err(unreadable(dir, &Content::Other(header)));
+                }
+                Some(header)
             }
-        }
+            other => return Err(unreadable(dir, &other)),
+        };
+        let reader = SledReader::open(dir, access, header, at_damage)?;
+        Ok(Self { files: Files::Sled(Box::new(reader)), warnings: Vec::new() })
     }
 
-    /// Opens the files below a `df_meta`.
-    pub fn of_df_meta(df_meta: &Path) -> Result<Self> {
-        let v004 = df_meta.join("V004");
-        // The snapshot goes first: what the log has lost meanwhile is then in no older snapshot,
-        // and the gap is seen.
-        let snapshot = newest_snapshot(&v004.join("snapshot"))?;
-        let chunks = chunks(&v004.join("log"))?;
-        let log = replay(&chunks)?;
-        let mut warnings = Vec::new();
-        if let Some(TornTail { chunk, offset_bytes, len_bytes }) = log.torn {
-            warnings.push(format!(
-                "the last record of the log is torn: {len_bytes} bytes from byte {offset_bytes} of \
-                 {} on are left out, as the server would",
-                chunk.file_name()
-            ));
-        }
-        Ok(Self { access: Access::Stopped, lock: None, chunks, log, snapshot, warnings })
-    }
-
-    /// What should be known of the directory.
-    pub fn warnings(&self) -> &[String] {
-        &self.warnings
-    }
-
-    fn sys_data(&self) -> Option<&SysData> {
-        self.snapshot.as_ref().map(|(_, snapshot)| snapshot.sys_data())
-    }
-
-    /// Checks that log and snapshot are of one moment: together they have every entry.
-    fn one_moment(&self) -> Result<()> {
-        let applied = self.sys_data().and_then(|data| data.last_applied).map(|id| id.index);
-        let state = &self.log.state;
-        let purged = state.purged.map(|id| id.index);
-        if purged > applied {
-            anyhow::bail!(
-                "the log is purged up to {purged:?}, the snapshot holds up to {applied:?}"
-            );
-        }
-        if applied > state.last.map(|id| id.index) {
-            anyhow::bail!("the snapshot is newer than the log");
-        }
-        Ok(())
+    fn v004(dir: &RaftDir, access: Access, warning: Option<String>) -> Result<Self> {
+        let reader = V004Reader::open(dir, access)?;
+        Ok(Self { files: Files::V004(Box::new(reader)), warnings: Vec::from_iter(warning) })
     }
 
     /// Calls `each` with every line of the dump, line end included, in the exporter's order.
-    pub fn for_each_line(&self, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        let WalState { vote, committed, purged, user_data, .. } = self.log.state;
-        let mut line = Vec::new();
-        let mut put = |tree: &str, record: &Record<'_>| {
-            line.clear();
-            dump_line::put(&mut line, tree, record)?;
-            line.push(b'\n');
-            each(&line)
-        };
-        put("header", &dump_line::v004_header())?;
-        put("raft_log", &Record::NodeId(user_data.and_then(|data| data.node_id)))?;
-        put("raft_log", &Record::Vote(vote))?;
-        put("raft_log", &Record::Committed(committed))?;
-        put("raft_log", &Record::Purged(purged))?;
-        self.for_each_entry(&mut each)?;
-        self.for_each_state_line(&mut each)
+    pub fn for_each_line(&self, each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        match &self.files {
+            Files::V004(reader) => reader.for_each_line(each),
+            Files::Sled(reader) => reader.for_each_line(each),
+        }
     }
 
-    fn for_each_entry(&self, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        let mut line = Vec::new();
-        let mut found = 0_u64;
-        for chunk in &self.chunks {
-            read_chunk(chunk, |at| {
-                let Some((log_id, payload)) = self.log.live.entry(&at) else {
-                    return Ok(());
-                };
-                found += 1;
-                line.clear();
-                let _: LineForm =
-                    log_entry_line(log_id, payload, &mut line).with_context(|| {
-                        format!(
-                            "entry {log_id}, byte {} of {}",
-                            at.offset_bytes,
-                            chunk.path.display()
-                        )
-                    })?;
-                line.push(b'\n');
-                each(&line)
-            })?;
-        }
-        anyhow::ensure!(found == self.log.live.len(), "the log has changed while it was read");
-        Ok(())
+    /// What should be known of the directory, once it was read: a note or a warning each.
+    pub fn remarks(&self) -> Vec<String> {
+        let (version, of_files) = match &self.files {
+            Files::V004(reader) => (DataVersion::V004, reader.warnings().to_vec()),
+            Files::Sled(reader) => (reader.version(), reader.warnings()),
+        };
+        let converted = (version != DataVersion::V004).then(|| {
+            format!("note: the directory holds {version}; this is its content in the form of V004")
+        });
+        let warnings = self.warnings.iter().chain(&of_files);
+        converted.into_iter().chain(warnings.map(|text| format!("warning: {text}"))).collect()
     }
 
-    fn for_each_state_line(&self, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        let Some((path, snapshot)) = &self.snapshot else {
-            return Ok(());
-        };
-        let data = snapshot.sys_data();
-        let mut line = Vec::new();
-        let mut put = |record: &Record<'_>| {
-            line.clear();
-            dump_line::put(&mut line, "state_machine/0", record)?;
-            line.push(b'\n');
-            each(&line)
-        };
-        put(&Record::Sequences(Keyed { key: "generic-kv".into(), value: data.sequence }))?;
-        if let Some(applied) = data.last_applied {
-            put(&Record::StateMachineMeta(Keyed {
-                key: StateMachineKey::LastApplied,
-                value: StateMachineValue::LogId(applied),
-            }))?;
+    /// What a salvage could not read, once the rest was.
+    pub fn losses(&self) -> Vec<String> {
+        match &self.files {
+            Files::V004(_) => Vec::new(),
+            Files::Sled(reader) => reader.losses(),
         }
-        put(&Record::StateMachineMeta(Keyed {
-            key: StateMachineKey::LastMembership,
-            value: StateMachineValue::Membership(data.last_membership.clone()),
-        }))?;
-        for (id, node) in &data.nodes {
-            put(&Record::Nodes(Keyed { key: *id, value: node.clone() }))?;
-        }
-        let shown = path.display();
-        snapshot
-            .for_each(|entry| {
-                put(&match entry {
-                    TableEntry::GenericKV(key, value) => Record::GenericKV(Keyed { key, value }),
-                    TableEntry::Expire(key, value) => Record::Expire(Keyed { key, value }),
-                })
-            })
-            .with_context(|| format!("cannot read the snapshot {shown}"))
-            .help("the file is damaged; take a dump from another node of the cluster")?;
-        Ok(())
-    }
-
-    /// What the directory holds, to compare with what was written.
-    pub fn fingerprint(&self) -> Result<Written> {
-        let mut log = Fingerprint::default();
-        for chunk in &self.chunks {
-            for_each_piece(chunk, |piece| {
-                log.add_bytes(piece);
-                Ok(())
-            })?;
-        }
-        let mut snapshot =
-            Finished { fingerprint: Fingerprint::default(), sys_data: SysData::default() };
-        if let Some((_, reader)) = &self.snapshot {
-            reader.for_each(|entry| -> Result<()> {
-                snapshot.fingerprint.add_entry(&entry);
-                Ok(())
-            })?;
-            snapshot.sys_data = reader.sys_data().clone();
-        }
-        Ok(Written { log, snapshot })
     }
 
     /// Fails when a server has started on the directory while it was read.
     pub fn assert_unchanged(&self) -> Result<()> {
-        let Some(dir) = &self.lock else { return Ok(()) };
-        let changed = self.chunks.iter().any(|chunk| {
-            fs::metadata(&chunk.path).map_or(true, |meta| {
-                meta.len() != chunk.len_bytes || meta.modified().ok() != chunk.modified
-            })
-        });
-        if changed || held_by_server(dir)?.is_some() {
-            let shown = dir.root().display();
-            return Err(anyhow::anyhow!("a server has started on {shown} during the export"))
-                .help("export again with --live, or stop the server");
+        match &self.files {
+            Files::V004(reader) => reader.assert_unchanged(),
+            Files::Sled(reader) => reader.assert_unchanged(),
         }
-        Ok(())
     }
 }
 
-fn not_v004(dir: &RaftDir, content: &Content) -> anyhow::Error {
+fn unreadable(dir: &RaftDir, content: &Content) -> anyhow::Error {
     let shown = dir.root().display();
     let (what, help) = match content {
-        Content::V004 => (String::new(), ""),
-        Content::Other(header) => (
-            match &header.upgrading {
-                Some(to) => format!(
-                    "{shown} is in the middle of an upgrade from {} to {to}",
-                    header.version
-                ),
-                None => format!("{shown} holds data version {}", header.version),
-            },
-            "export it with a release of the server's own version",
-        ),
-        Content::Sled => (
-            format!("{shown} holds a sled database: data version V003 or older"),
-            "export it with a release of the server's own version",
+        Content::V004 | Content::Sled => (String::new(), ""),
+        Content::Other(DataHeader { version, .. }) => (
+            format!("{shown} says that it holds {version}, but the sled database is missing"),
+            "give --raft-dir the whole directory, with `conf`, `db` and `heap`",
         ),
         Content::WithoutVersion => (
             format!("{shown} has df_meta, but no df_meta/VERSION: an import has failed there"),
@@ -301,104 +140,4 @@ fn not_v004(dir: &RaftDir, content: &Content) -> anyhow::Error {
         ),
     };
     anyhow::anyhow!(what).context(crate::failure::Help(help.to_owned()))
-}
-
-/// The chunks of a log in the order of their offsets.
-fn chunks(dir: &Path) -> Result<Vec<Chunk>> {
-    let mut chunks = Vec::new();
-    let entries =
-        fs::read_dir(dir).with_context(|| format!("cannot read the log in {}", dir.display()))?;
-    for entry in entries {
-        let entry = entry?;
-        let Some(id) = ChunkId::from_file_name(&entry.file_name().to_string_lossy()) else {
-            continue;
-        };
-        let path = entry.path();
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) => {
-                return Err(error).with_context(|| format!("cannot open {}", path.display()));
-            }
-        };
-        let meta = file.metadata()?;
-        let (len_bytes, modified) = (meta.len(), meta.modified().ok());
-        chunks.push(Chunk { path, id, len_bytes, file, modified });
-    }
-    if chunks.is_empty() {
-        return Err(anyhow::anyhow!("there is no log in {}", dir.display()))
-            .help("the directory is damaged; take a dump from another node of the cluster");
-    }
-    chunks.sort_by_key(|chunk| chunk.id);
-    Ok(chunks)
-}
-
-/// The newest complete snapshot, none in a young directory.
-fn newest_snapshot(dir: &Path) -> Result<Option<(PathBuf, RotblReader<FileBytes>)>> {
-    let entries = match fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error).with_context(|| format!("cannot read {}", dir.display())),
-    };
-    let mut newest: Option<(SnapshotId, PathBuf)> = None;
-    for entry in entries {
-        let entry = entry?;
-        let Some(id) = SnapshotId::from_file_name(&entry.file_name().to_string_lossy()) else {
-            continue;
-        };
-        if newest.as_ref().is_none_or(|(known, _)| *known < id) {
-            newest = Some((id, entry.path()));
-        }
-    }
-    let Some((id, path)) = newest else {
-        return Ok(None);
-    };
-    let shown = path.display().to_string();
-    let snapshot = RotblReader::open(FileBytes::open(&path)?)
-        .with_context(|| format!("cannot read the snapshot {shown}"))
-        .help("the file is damaged; take a dump from another node of the cluster")?;
-    let held = snapshot.sys_data().last_applied;
-    if held != id.last_applied {
-        let held = held.map_or("nothing".to_owned(), |id| id.to_string());
-        return Err(anyhow::anyhow!("{shown} holds up to {held}, which its name does not say"))
-            .help("the file was renamed or exchanged; take a dump from another node");
-    }
-    Ok(Some((path, snapshot)))
-}
-
-/// Replays all chunks to the state of the log.
-fn replay(chunks: &[Chunk]) -> Result<Replayed> {
-    let damaged = "a file of the log is damaged or missing; take a dump from another node of the \
-                   cluster";
-    let mut replay = WalReplay::default();
-    for chunk in chunks {
-        let end = read_chunk(chunk, |at| Ok(replay.apply(&at)?)).help(damaged)?;
-        replay.end_chunk(&end);
-    }
-    replay.finish().context("cannot read the log").help(damaged)
-}
-
-/// Reads the records of a chunk, as far as it went when it was opened.
-fn read_chunk(chunk: &Chunk, mut each: impl FnMut(RecordAt<'_>) -> Result<()>) -> Result<ChunkEnd> {
-    let context = || format!("cannot read the log in {}", chunk.path.display());
-    let mut reader = ChunkReader::new(chunk.id);
-    for_each_piece(chunk, |piece| reader.feed(piece, &mut each)).with_context(context)?;
-    reader.finish(&mut each).with_context(context)
-}
-
-fn for_each_piece(chunk: &Chunk, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-    use std::os::unix::fs::FileExt;
-
-    let mut piece = vec![0; READ_BYTES];
-    let mut at = 0;
-    while at < chunk.len_bytes {
-        let wanted = usize::try_from(chunk.len_bytes - at).unwrap_or(READ_BYTES).min(READ_BYTES);
-        let into = piece.get_mut(..wanted).unwrap_or_default();
-        chunk
-            .file
-            .read_exact_at(into, at)
-            .with_context(|| format!("cannot read {}", chunk.path.display()))?;
-        each(into)?;
-        at += wanted as u64;
-    }
-    Ok(())
 }

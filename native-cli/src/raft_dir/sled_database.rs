@@ -1,0 +1,109 @@
+//! A sled database of either layout: the fork's, or the one of the released crate.
+//!
+//! Servers of July 2021 (0.4.52 to 0.4.71) used the released crate; what they left has a folder
+//! `blobs`, the fork's databases have a folder `heap`.
+
+use std::fmt;
+
+use anyhow::Result;
+use metadump::sled::{Database, Item};
+
+use super::file_bytes::FileBytes;
+use super::released_sled::ReleasedSled;
+use super::sled_files::SledFiles;
+use super::told::{AtDamage, Told};
+use crate::failure::Help;
+use crate::report::plural;
+
+/// An open database.
+#[derive(Debug)]
+pub enum SledDatabase {
+    /// The fork's.
+    Fork(Box<Database<FileBytes>>),
+    /// The released crate's.
+    Released(Box<ReleasedSled>),
+}
+
+impl SledDatabase {
+    /// Opens the database in a directory; what is wrong with it goes to `told`.
+    pub fn open(files: &SledFiles, told: &Told) -> Result<Self> {
+        if files.are_of_released_sled() {
+            told.warn(
+                "the database is of the released sled, which passes over what is damaged without a \
+                 word: compare the dump with one of another node",
+            );
+            return Ok(Self::Released(Box::new(ReleasedSled::open_copy(files)?)));
+        }
+        let shown = files.root().display();
+        let opened = match told.at_damage() {
+            AtDamage::Refuse => Database::open(files.lend()?),
+            AtDamage::GoOn => Database::salvage(files.lend()?),
+        };
+        let database = opened.map_err(|fault| damaged(fault, &shown))?;
+        for fault in database.damage() {
+            told.lose(damaged(fault.clone(), &shown))?;
+        }
+        warn_of_crash(&database, told);
+        Ok(Self::Fork(Box::new(database)))
+    }
+
+    /// The names of the trees, in their order.
+    pub fn tree_names(&self) -> Vec<Vec<u8>> {
+        match self {
+            Self::Fork(database) => {
+                database.trees().iter().map(|tree| tree.name().to_vec()).collect()
+            }
+            Self::Released(database) => database.tree_names(),
+        }
+    }
+
+    /// Calls `each` with every item of a tree in the order of the keys; what cannot be read goes
+    /// to `told`.
+    pub fn for_each_item(
+        &self,
+        tree_name: &str,
+        told: &Told,
+        mut each: impl FnMut(Item) -> Result<()>,
+    ) -> Result<()> {
+        match self {
+            Self::Fork(database) => {
+                let Some(tree) = database.tree(tree_name.as_bytes()) else { return Ok(()) };
+                for item in database.items(tree) {
+                    match item {
+                        Ok(item) => each(item)?,
+                        Err(fault) => told.lose(damaged(fault, &format!("tree {tree_name}")))?,
+                    }
+                }
+                Ok(())
+            }
+            Self::Released(database) => database.for_each_item(tree_name, told, each),
+        }
+    }
+}
+
+fn damaged(fault: metadump::sled::SledError, what: &impl fmt::Display) -> anyhow::Error {
+    let help = format!("{}; `export --salvage` reads what is left", fault.advice());
+    anyhow::Error::new(fault).context(format!("cannot read {what}")).context(Help(help))
+}
+
+/// What follows the end of the log is no part of the database, for sled neither. A server that
+/// was killed leaves such a log; so does damage near its end.
+fn warn_of_crash(database: &Database<FileBytes>, told: &Told) {
+    let recovery = database.recovery();
+    if recovery.is_clean() {
+        return;
+    }
+    let what = match (recovery.torn_batch, recovery.message_behind_end) {
+        (Some(batch), _) => format!("the last batch of changes, at {batch}, was not written whole"),
+        (None, Some(at)) => format!("more was written at byte {at} of `db`"),
+        (None, None) => {
+            let segments = plural(recovery.unread_segments, "segment");
+            format!("{segments} of `db` were written behind it")
+        }
+    };
+    told.warn(format!(
+        "the log of the sled database ends at {}, but {what}: as after a crash, that is left out; \
+         if the server did not crash, compare the dump with one of another node",
+        recovery.end
+    ));
+}

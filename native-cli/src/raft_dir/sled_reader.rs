@@ -1,0 +1,370 @@
+//! Reads a data directory of V0 to V003, whose log is in a sled database.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use metadump::dump_line;
+use metadump::record::{DataHeader, DataVersion, ExpireValue, Keyed, Kind, Record, Tree as Role};
+use metadump::rotbl::{RotblReader, SysData, TableEntry};
+use metadump::stored::{EntryFate, MachineState, RaftState, SpelledRecord, kind_of_key};
+
+use super::file_bytes::FileBytes;
+use super::layout::RaftDir;
+use super::line_snapshot::LineSnapshot;
+use super::lock::assert_stopped;
+use super::reader::Access;
+use super::sled_database::SledDatabase;
+use super::sled_files::SledFiles;
+use super::sled_trees::{RoleTree, SledTrees};
+use super::snapshot_files::{FROM_ANOTHER_NODE, newest, newest_table};
+use super::state_lines::StateLines;
+use super::told::{AtDamage, Told};
+use super::upgrade::Complete;
+use crate::failure::{Help, WithHelp};
+use crate::report::plural;
+
+/// What to do about what no later server knows.
+const OF_ITS_TIME: &str = "no later release can read it either: only the one that wrote it can";
+
+/// An open directory.
+#[derive(Debug)]
+pub struct SledReader {
+    dir: RaftDir,
+    files: SledFiles,
+    database: SledDatabase,
+    trees: SledTrees,
+    complete: Complete,
+    raft_state: RaftState,
+    machine: Machine,
+    told: Told,
+}
+
+/// The state machine.
+#[derive(Debug)]
+enum Machine {
+    /// The server was too young to have one, or it is lost.
+    Nothing,
+    /// V0 and V001: a tree, which is always at the end of the log.
+    Tree(RoleTree, Box<MachineState>),
+    /// V002: a file of lines.
+    Lines(Box<LineSnapshot>),
+    /// V003: the table that V004 has, too.
+    Table(PathBuf, Box<RotblReader<FileBytes>>),
+}
+
+impl SledReader {
+    /// Opens a directory; `header` is what its version file says, if there is one.
+    pub fn open(
+        dir: &RaftDir,
+        access: Access,
+        header: Option<DataHeader>,
+        at_damage: AtDamage,
+    ) -> Result<Self> {
+        let shown = dir.root().display();
+        let help = match access {
+            Access::Stopped => "stop it, or export over gRPC",
+            Access::Live => {
+                "a sled database cannot be read while its server runs: export over gRPC"
+            }
+        };
+        assert_stopped(dir, help)?;
+        let told = Told::new(at_damage);
+        let files = SledFiles::find(dir.root())?;
+        let database = SledDatabase::open(&files, &told)?;
+        let trees = SledTrees::find(&database)?;
+        if trees.is_foreign() {
+            let error = anyhow::anyhow!("the sled database in {shown} is not of a meta service");
+            let help = "give --raft-dir the directory that the server has as raft_dir";
+            told.lose(helped(error, help))?;
+        }
+        let mut reader = Self {
+            dir: dir.clone(),
+            files,
+            database,
+            trees,
+            complete: Complete::all_of(DataVersion::V0),
+            raft_state: RaftState::default(),
+            machine: Machine::Nothing,
+            told,
+        };
+        reader.raft_state = reader.read_raft_state()?;
+        reader.complete = reader.find_complete(header)?;
+        reader.machine = reader.open_machine()?;
+        Ok(reader)
+    }
+
+    /// The version of the data that is read.
+    pub const fn version(&self) -> DataVersion {
+        self.complete.version
+    }
+
+    /// The version whose data is complete.
+    fn find_complete(&self, header: Option<DataHeader>) -> Result<Complete> {
+        let mut header = header;
+        if header.is_none() {
+            self.for_each_record(Role::Header, |record| {
+                if let Record::DataHeader(Keyed { value, .. }) = record {
+                    header = Some(value);
+                }
+                Ok(())
+            })?;
+        }
+        let df_meta = self.dir.df_meta();
+        let Some(header) = header else {
+            // Before 1.1.13 there was no header; a header can also be lost.
+            let files = [DataVersion::V003, DataVersion::V002].into_iter();
+            let mut files = files.filter(|version| df_meta.join(version.to_string()).is_dir());
+            return Ok(Complete::all_of(files.next().unwrap_or(DataVersion::V0)));
+        };
+        let complete = Complete::of(&header)?;
+        if let Some(warning) = complete.warning() {
+            self.told.warn(warning);
+        }
+        if complete.version == DataVersion::V004 {
+            let shown = self.dir.root().display();
+            return Err(anyhow::anyhow!("{shown} holds V004 data, but no df_meta/VERSION"))
+                .help("the directory is not complete: take a dump from another node");
+        }
+        Ok(complete)
+    }
+
+    fn snapshots_of(&self, version: DataVersion) -> PathBuf {
+        self.dir.df_meta().join(version.to_string()).join("snapshot")
+    }
+
+    fn open_machine(&self) -> Result<Machine> {
+        let version = self.version();
+        if version < DataVersion::V002 {
+            return self.open_tree();
+        }
+        let snapshots = self.snapshots_of(version);
+        let machine = self.open_snapshot(version, &snapshots)?;
+        if let (Machine::Nothing, Some(to)) = (&machine, self.complete.interrupted)
+            && let Some((_, newer)) = newest(&self.snapshots_of(to))?
+        {
+            let error = anyhow::anyhow!(
+                "an upgrade from {version} to {to} was interrupted here: there is no snapshot in \
+                 {}, but there is {}, which may not be complete",
+                snapshots.display(),
+                newer.display()
+            );
+            self.told.lose(helped(error, "take a dump from another node of the cluster"))?;
+        }
+        Ok(machine)
+    }
+
+    fn open_snapshot(&self, version: DataVersion, snapshots: &Path) -> Result<Machine> {
+        match version {
+            DataVersion::V0 | DataVersion::V001 => Ok(Machine::Nothing),
+            DataVersion::V002 => {
+                let snapshot = LineSnapshot::newest(snapshots)?;
+                if let Some(warning) = snapshot.as_ref().and_then(LineSnapshot::warning) {
+                    self.told.warn(warning);
+                }
+                Ok(snapshot.map_or(Machine::Nothing, |read| Machine::Lines(Box::new(read))))
+            }
+            DataVersion::V003 | DataVersion::V004 => {
+                let table = newest_table(snapshots)?;
+                let machine = table.map(|(path, table)| Machine::Table(path, Box::new(table)));
+                Ok(machine.unwrap_or(Machine::Nothing))
+            }
+        }
+    }
+
+    /// The live tree is the one that the raft state names; the others are left-overs.
+    fn open_tree(&self) -> Result<Machine> {
+        let number = self.raft_state.state_machine;
+        let Some(tree) = self.trees.of(Role::StateMachine(number)) else {
+            let others = self.trees.state_machines();
+            let others = if others.is_empty() { "none".to_owned() } else { others.join(", ") };
+            let error = anyhow::anyhow!(
+                "the live state machine is tree state_machine/{number}, which is not there; there \
+                 are: {others}"
+            );
+            let help = "the directory is damaged, or its upgrade was interrupted: take a dump from \
+                        another node";
+            self.told.lose(helped(error, help))?;
+            return Ok(Machine::Nothing);
+        };
+        let mut state = MachineState::default();
+        let is_wanted = |kind| kind != Kind::GenericKV && kind != Kind::Expire;
+        self.for_each_record_of(tree, is_wanted, |record| {
+            state.learn(record).or_else(|error| {
+                let what = format!("cannot convert tree {}", tree.name);
+                self.told.lose(helped(anyhow::Error::new(error).context(what), OF_ITS_TIME))
+            })
+        })?;
+        Ok(Machine::Tree(tree.clone(), Box::new(state)))
+    }
+
+    fn read_raft_state(&self) -> Result<RaftState> {
+        let mut state = RaftState::default();
+        for role in [Role::RaftState, Role::RaftLog] {
+            let Some(tree) = self.trees.of(role) else { continue };
+            self.for_each_record_of(
+                tree,
+                |kind| kind != Kind::Logs,
+                |record| {
+                    state.learn(&record);
+                    Ok(())
+                },
+            )?;
+        }
+        Ok(state)
+    }
+
+    /// Calls `each` with every line of the dump, line end included, in the order of V004.
+    pub fn for_each_line(&self, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let RaftState { node_id, vote, committed, purged, .. } = self.raft_state;
+        let mut line = Vec::new();
+        let mut put = |tree: &str, record: &Record<'_>| {
+            line.clear();
+            dump_line::put(&mut line, tree, record)?;
+            line.push(b'\n');
+            each(&line)
+        };
+        put("header", &dump_line::v004_header())?;
+        put("raft_log", &Record::NodeId(node_id))?;
+        put("raft_log", &Record::Vote(vote))?;
+        put("raft_log", &Record::Committed(committed))?;
+        put("raft_log", &Record::Purged(purged))?;
+        let mut beyond_vote = 0;
+        self.for_each_record(Role::RaftLog, |record| {
+            let Record::Logs(Keyed { key, value: entry }) = record else { return Ok(()) };
+            match self.raft_state.fate_of(&entry) {
+                EntryFate::Live => {}
+                EntryFate::Purged => return Ok(()),
+                EntryFate::BeyondVote => {
+                    beyond_vote += 1;
+                    return Ok(());
+                }
+            }
+            let id = entry.log_id;
+            if key != id.index {
+                let error = anyhow::anyhow!("entry {key} of the log says that it is entry {id}");
+                return self.told.lose(helped(error, FROM_ANOTHER_NODE));
+            }
+            match put("raft_log", &Record::LogEntry(entry)) {
+                Err(error) if error.is::<serde_json::Error>() => {
+                    let error = error.context(format!(
+                        "entry {id} holds a command of before 2022-05-07, which no later server \
+                         knows"
+                    ));
+                    self.told.lose(helped(error, OF_ITS_TIME))
+                }
+                put => put,
+            }
+        })?;
+        if beyond_vote > 0 {
+            self.told.warn(format!(
+                "left out of the log: {} of a leader that is later than the server's vote",
+                plural(beyond_vote, "entry").replace("entrys", "entries"),
+            ));
+        }
+        self.for_each_state_line(&mut each)
+    }
+
+    fn for_each_state_line(&self, each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let Some(sys_data) = self.sys_data() else { return Ok(()) };
+        let mut lines = StateLines::new(each);
+        lines.put_sys_data(sys_data)?;
+        if let Machine::Table(path, table) = &self.machine {
+            return table
+                .for_each(|entry| lines.put_entry(entry))
+                .with_context(|| format!("cannot read the snapshot {}", path.display()))
+                .help(FROM_ANOTHER_NODE)
+                .map(drop);
+        }
+        // The expiry goes first, in V004.
+        for kind in [Kind::Expire, Kind::GenericKV] {
+            self.for_each_state_record(kind, |record| match record {
+                Record::Expire(Keyed { key, value: ExpireValue { seq, key: expires } }) => {
+                    // Entries had no number of their own before V003, which numbers them 1.
+                    let value = ExpireValue { seq: seq.max(1), key: expires };
+                    lines.put_entry(TableEntry::Expire(key, value))
+                }
+                Record::GenericKV(Keyed { key, value }) => {
+                    lines.put_entry(TableEntry::GenericKV(key, value))
+                }
+                _ => Ok(()),
+            })?;
+        }
+        Ok(())
+    }
+
+    fn sys_data(&self) -> Option<&SysData> {
+        match &self.machine {
+            Machine::Nothing => None,
+            Machine::Tree(_, state) => Some(state.sys_data()),
+            Machine::Lines(lines) => Some(lines.sys_data()),
+            Machine::Table(_, table) => Some(table.sys_data()),
+        }
+    }
+
+    fn for_each_state_record(
+        &self,
+        kind: Kind,
+        each: impl FnMut(Record<'_>) -> Result<()>,
+    ) -> Result<()> {
+        match &self.machine {
+            Machine::Tree(tree, _) => self.for_each_record_of(tree, |other| other == kind, each),
+            Machine::Lines(lines) => lines.for_each(kind, each),
+            Machine::Nothing | Machine::Table(..) => Ok(()),
+        }
+    }
+
+    fn for_each_record(
+        &self,
+        role: Role,
+        each: impl FnMut(Record<'_>) -> Result<()>,
+    ) -> Result<()> {
+        self.trees.of(role).map_or(Ok(()), |tree| self.for_each_record_of(tree, |_| true, each))
+    }
+
+    /// Calls `each` with every record of a tree that is of a wanted kind.
+    fn for_each_record_of(
+        &self,
+        RoleTree { role, name }: &RoleTree,
+        is_wanted: impl Fn(Kind) -> bool,
+        mut each: impl FnMut(Record<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let mut spelled = SpelledRecord::default();
+        self.database.for_each_item(name, &self.told, |item| {
+            if kind_of_key(*role, &item.key).is_ok_and(|kind| !is_wanted(kind)) {
+                return Ok(());
+            }
+            let read = spelled
+                .item(*role, &item.key, &item.value)
+                .with_context(|| format!("tree {name}, key b\"{}\"", item.key.escape_ascii()))
+                .help(FROM_ANOTHER_NODE);
+            match read {
+                Ok(record) => each(record),
+                Err(error) => self.told.lose(error),
+            }
+        })
+    }
+
+    /// What should be known of the directory.
+    pub fn warnings(&self) -> Vec<String> {
+        self.told.warnings()
+    }
+
+    /// What a salvage could not read.
+    pub fn losses(&self) -> Vec<String> {
+        self.told.losses()
+    }
+
+    /// Fails when a server has started on the directory while it was read.
+    pub fn assert_unchanged(&self) -> Result<()> {
+        if self.files.changed()? {
+            let shown = self.dir.root().display();
+            return Err(anyhow::anyhow!("{shown} has changed during the export"))
+                .help("stop the server and everything that copies the directory, export again");
+        }
+        assert_stopped(&self.dir, "stop it and export again")
+    }
+}
+
+fn helped(error: anyhow::Error, help: &str) -> anyhow::Error {
+    error.context(Help(help.to_owned()))
+}

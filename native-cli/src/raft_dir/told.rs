@@ -1,0 +1,79 @@
+//! What is to be told of a directory: warnings, and what a salvage could not read.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+
+use crate::failure::Help;
+
+/// What to do about damage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AtDamage {
+    /// The first fault ends the reading.
+    Refuse,
+    /// What can be read is read, and the rest told.
+    GoOn,
+}
+
+/// What is to be told of a directory.
+#[derive(Debug)]
+pub struct Told {
+    at_damage: AtDamage,
+    warnings: RefCell<Vec<String>>,
+    /// What was lost, in the order it was met; and once more, to tell nothing twice.
+    losses: RefCell<(Vec<String>, BTreeSet<String>)>,
+}
+
+impl Told {
+    /// Nothing was met yet.
+    pub fn new(at_damage: AtDamage) -> Self {
+        Self { at_damage, warnings: RefCell::default(), losses: RefCell::default() }
+    }
+
+    /// What is done about damage.
+    pub const fn at_damage(&self) -> AtDamage {
+        self.at_damage
+    }
+
+    /// What was warned of.
+    pub fn warnings(&self) -> Vec<String> {
+        self.warnings.borrow().clone()
+    }
+
+    /// What was lost.
+    pub fn losses(&self) -> Vec<String> {
+        self.losses.borrow().0.clone()
+    }
+
+    /// Warns, of the same only once.
+    pub fn warn(&self, warning: impl Into<String>) {
+        let warning = warning.into();
+        let mut warnings = self.warnings.borrow_mut();
+        if !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
+    }
+
+    /// The error, or none when the reading goes on without what it is about.
+    pub fn lose(&self, error: anyhow::Error) -> Result<()> {
+        if self.at_damage == AtDamage::Refuse {
+            return Err(error);
+        }
+        let help = error.downcast_ref::<Help>();
+        let mut causes: Vec<String> = Vec::new();
+        for cause in error.chain().map(ToString::to_string) {
+            // Many errors repeat their cause in their own words.
+            let repeated = causes.iter().any(|said| said.contains(&cause));
+            if !repeated && help.is_none_or(|help| help.0 != cause) {
+                causes.push(cause);
+            }
+        }
+        let (losses, known) = &mut *self.losses.borrow_mut();
+        let loss = causes.join(": ");
+        if known.insert(loss.clone()) {
+            losses.push(loss);
+        }
+        Ok(())
+    }
+}
