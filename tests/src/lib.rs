@@ -7,6 +7,6 @@ pub mod fixtures;
 pub mod fuzz;
 pub mod generate;
 pub mod metactl;
-pub mod sled;
 pub mod service;
+pub mod sled;
 pub mod tree;

@@ -54,9 +54,8 @@ impl ReleasedSled {
         }
         let config = sled::Config::default().path(copy.path()).cache_capacity(CACHE_BYTES);
         let opened = caught(|| config.open());
-        let database = opened
-            .with_context(|| format!("cannot read {}", files.root().display()))
-            .help(HELP)?;
+        let database =
+            opened.with_context(|| format!("cannot read {}", files.root().display())).help(HELP)?;
         Ok(Self { database: Some(database), _copy: copy })
     }
 

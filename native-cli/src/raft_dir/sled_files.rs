@@ -67,7 +67,9 @@ impl SledFiles {
         for folder in ["", if self.of_released_sled { BLOBS } else { HEAP }] {
             let entries = match fs::read_dir(self.root.join(folder)) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                entries => entries.with_context(|| format!("cannot read {}", self.root.display()))?,
+                entries => {
+                    entries.with_context(|| format!("cannot read {}", self.root.display()))?
+                }
             };
             for entry in entries {
                 let entry = entry?;
