@@ -30,6 +30,7 @@ pub mod rotbl;
 pub mod scan;
 pub mod search;
 pub mod sled;
+pub mod sled_writer;
 pub mod stored;
 pub mod unzstd;
 pub mod wal;

@@ -39,7 +39,7 @@ impl SegmentSize {
     }
 
     /// Where in its segment a place of the file or the log is.
-    pub(super) const fn within(self, place: u64) -> u64 {
+    pub(crate) const fn within(self, place: u64) -> u64 {
         place & (self.0 - 1)
     }
 
@@ -49,9 +49,17 @@ impl SegmentSize {
     }
 
     /// The number of the segment that a place of the log is in.
-    pub(super) const fn number(self, lsn: Lsn) -> u64 {
+    pub(crate) const fn number(self, lsn: Lsn) -> u64 {
         lsn.0 >> self.0.trailing_zeros()
     }
+}
+
+/// Appends what `conf` holds for this size.
+pub(crate) fn put_conf(size: SegmentSize, out: &mut Vec<u8>) {
+    let text =
+        format!("segment_size: {}\nuse_compression: false\nversion: {VERSION}\n", size.bytes());
+    out.extend_from_slice(text.as_bytes());
+    out.extend(crc32fast::hash(text.as_bytes()).to_le_bytes());
 }
 
 /// Reads `conf`.

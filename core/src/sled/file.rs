@@ -37,7 +37,7 @@ impl Slab {
     }
 
     /// The size of its slots.
-    pub(super) const fn slot_bytes(self) -> u64 {
+    pub(crate) const fn slot_bytes(self) -> u64 {
         (32 * 1024) << self.0
     }
 }

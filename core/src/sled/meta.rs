@@ -4,7 +4,7 @@ use super::bytes::Cursor;
 use super::page_table::PageId;
 
 /// The tree that every database has.
-pub(super) const DEFAULT_TREE: &[u8] = b"__sled__default";
+pub(crate) const DEFAULT_TREE: &[u8] = b"__sled__default";
 
 /// A tree of a database.
 ///

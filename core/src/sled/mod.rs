@@ -43,11 +43,13 @@ mod tests;
 mod walk;
 
 pub use conf::SegmentSize;
+pub(crate) use conf::put_conf;
 pub use database::Database;
 pub use error::{SledError, SledFault};
 pub use file::{DatabaseFiles, Slab, SledFile};
 pub use items::{Item, Items};
 pub use lsn::Lsn;
+pub(crate) use meta::DEFAULT_TREE;
 pub use meta::Tree;
 pub use page_table::PageId;
 pub use recovery::Recovery;

@@ -43,6 +43,20 @@ pub enum StoredError {
         /// Where in the line, in bytes from 1.
         column: u64,
     },
+    /// A record that cannot be JSON.
+    #[error("a {kind} record cannot be written: {reason}")]
+    Unwritable {
+        /// The kind.
+        kind: Kind,
+        /// What the encoder says.
+        reason: String,
+    },
+    /// A record of a kind that came after sled.
+    #[error("a {kind} record belongs into the log files of V004, not into a sled database")]
+    NotInSled {
+        /// The kind.
+        kind: Kind,
+    },
     /// A record of before 2022-05-07, which no later server knows.
     #[error(
         "a {kind} record, which no server since 2022-05-07 can read: the query node's own types \
