@@ -125,9 +125,7 @@ impl Copy {
             framer.feed(bytes, |line| self.line(&line, &mut checker, None))
         })?;
         reader.assert_unchanged()?;
-        for warning in reader.warnings() {
-            progress.say(&format!("warning: {warning}"));
-        }
+        reader.remarks().iter().for_each(|remark| progress.say(remark));
         framer.finish(|line| self.line(&line, &mut checker, None))?;
         refuse_errors(&path.display().to_string(), &checker.finish())
     }
