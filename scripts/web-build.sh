@@ -5,4 +5,5 @@ cd "$(dirname "$0")/.."
 
 scripts/web-wasm.sh
 npm --silent --prefix web run check
+npm --silent --prefix web run lint
 npm --silent --prefix web run build

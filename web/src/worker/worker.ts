@@ -79,7 +79,8 @@ async function compare(job: Extract<Job, { type: "compare" }>): Promise<string[]
   const right = pieces(job.right);
   let bytes = 0;
   for (let side = comparing.wants(); side; side = comparing.wants()) {
-    const piece = (await (side === "left" ? left : right).next()).value ?? new Uint8Array();
+    const next = await (side === "left" ? left : right).next();
+    const piece = next.done ? new Uint8Array() : next.value;
     if (side === "left") comparing.feedLeft(piece);
     else comparing.feedRight(piece);
     bytes += piece.length;
@@ -129,7 +130,7 @@ async function unpack(job: Extract<Job, { type: "unpack" }>): Promise<string[]> 
     const plain = (await stream(job.packed)).pipeThrough(counted).pipeThrough(new DecompressionStream("gzip"));
     const reader = plain.getReader();
     for (let next = await reader.read(); !next.done; next = await reader.read()) {
-      add(next.value as Uint8Array<ArrayBuffer>);
+      add(next.value);
     }
   } else {
     const unpacking = new Unpacking();
