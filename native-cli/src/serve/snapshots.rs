@@ -57,9 +57,9 @@ impl Snapshots {
 
 /// Two names in turn are enough, since there is one snapshot and at most one in the making.
 fn next_name(last: Option<&Snapshot>) -> String {
-    const NAMES: [&str; 2] = ["snapshot-a.ndjson", "snapshot-b.ndjson"];
-    let is_first = last.is_some_and(|last| last.file == NAMES[0]);
-    NAMES[usize::from(is_first)].to_owned()
+    const FIRST: &str = "snapshot-a.ndjson";
+    let is_second = last.is_some_and(|last| last.file == FIRST);
+    if is_second { "snapshot-b.ndjson" } else { FIRST }.to_owned()
 }
 
 fn write(view: View, file: String, path: &std::path::Path) -> Result<(Snapshot, DumpFile)> {
