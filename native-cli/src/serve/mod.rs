@@ -239,6 +239,12 @@ impl Running {
         if !finished && tokio::time::timeout(STOPPING, &mut self.clients).await.is_err() {
             self.clients.abort();
         }
+        // It ends with the last call that could write, and is to have ended before its files are
+        // removed.
+        if !self.writer.is_finished() {
+            // What it says is told by `failed`, or does not matter any more.
+            let _ = tokio::time::timeout(STOPPING, &mut self.writer).await;
+        }
     }
 }
 
