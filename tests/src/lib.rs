@@ -6,5 +6,7 @@ pub mod dump;
 pub mod fixtures;
 pub mod fuzz;
 pub mod generate;
+pub mod meta_client;
 pub mod metactl;
+pub mod served;
 pub mod tree;

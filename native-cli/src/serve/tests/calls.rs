@@ -110,7 +110,7 @@ async fn what_the_server_tells_of_itself() {
     let running = start(Options { origin: dump(&path), ..options() }).await;
     let session: Session = session(&running).await;
     let own = running.grpc_address.to_string();
-    assert_eq!(member_list(&session).await.unwrap(), [own.clone()]);
+    assert_eq!(member_list(&session).await.unwrap(), std::slice::from_ref(&own));
     let told = status(&session).await.unwrap();
     assert!(told.is_leader);
     assert_eq!((told.data_version.as_str(), told.endpoint), ("V004", own));
