@@ -6,6 +6,7 @@ pub mod dump;
 pub mod fixtures;
 pub mod fuzz;
 pub mod generate;
+pub mod meta_client;
 pub mod metactl;
-pub mod service;
+pub mod served;
 pub mod tree;

@@ -30,6 +30,11 @@ impl Layout {
         self.store.join("loaded.ndjson")
     }
 
+    /// The state machine of a dump that was loaded, when it is of before V004: in lines of today.
+    pub fn loaded_state(&self) -> PathBuf {
+        self.store.join("loaded-state.ndjson")
+    }
+
     /// The database.
     pub fn database(&self) -> PathBuf {
         self.store.join("database")
