@@ -12,7 +12,7 @@ use std::time::Duration;
 use metadump_tests::fixtures::{fixture, unpack};
 use metadump_tests::generate::{DumpSpec, DumpVersion, generate};
 use metadump_tests::metactl::{Ran, command, run};
-use metadump_tests::service::Service;
+use metadump_tests::served::Served;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -21,14 +21,14 @@ fn origin() -> PathBuf {
     fixture("v004/v004-origin.export.ndjson")
 }
 
-fn serve(dump: &Path) -> Service {
-    Service::start(["--db".as_ref(), dump.as_os_str()])
+fn serve(dump: &Path) -> Served {
+    Served::start(["--db".as_ref(), dump.as_os_str()])
 }
 
 /// A command line with the address of the service.
-fn ask(service: &Service, args: &[&str]) -> Ran {
+fn ask(service: &Served, args: &[&str]) -> Ran {
     let (name, rest) = args.split_first().unwrap();
-    run([*name, "--grpc-api-address", &service.address].iter().chain(rest))
+    run([*name, "--grpc-api-address", &service.address()].iter().chain(rest))
 }
 
 /// Asserts success, and that nothing but `stderr` was said.
@@ -67,7 +67,7 @@ fn an_export_is_what_is_served_and_what_the_directory_gives() {
         "--db".as_ref(),
         offline.as_os_str(),
     ]));
-    let services = [serve(&origin()), Service::start(["--raft-dir".as_ref(), dir.as_os_str()])];
+    let services = [serve(&origin()), Served::start(["--raft-dir".as_ref(), dir.as_os_str()])];
     for service in &services {
         let ran = ask(service, &["export", "--db", online.to_str().unwrap()]);
         well(&ran);
@@ -93,11 +93,11 @@ fn an_export_is_what_is_served_and_what_the_directory_gives() {
     assert_eq!(ask(&services[0], &["export"]).stdout, fs::read(origin()).unwrap());
     // By the environment's address.
     let mut by_environment = command(["export"]);
-    by_environment.env("METASRV_GRPC_API_ADDRESS", &services[0].address);
+    by_environment.env("METASRV_GRPC_API_ADDRESS", services[0].address());
     assert_eq!(by_environment.output().unwrap().stdout, fs::read(origin()).unwrap());
     // From the first that answers, and from the freshest.
     for from in ["any", "freshest", "leader"] {
-        let addresses = format!("127.0.0.1:1,{}", services[0].address);
+        let addresses = format!("127.0.0.1:1,{}", services[0].address());
         let ran = run(["export", "--grpc-api-address", &addresses, "--from", from]);
         assert_eq!(ran.stdout, fs::read(origin()).unwrap(), "{}", ran.stderr);
         assert!(ran.stderr.contains("left out: cannot connect to 127.0.0.1:1"), "{}", ran.stderr);
@@ -144,7 +144,7 @@ fn what_a_service_tells_is_printed_as_text_and_as_json() {
 fn a_watch_tells_what_is_there_and_what_changes() {
     let service = serve(&origin());
     let mut watch = command(["watch", "--prefix", "watched/", "--format", "json"]);
-    watch.args(["--grpc-api-address", &service.address]);
+    watch.args(["--grpc-api-address", &service.address()]);
     let mut watch = watch.stdout(Stdio::piped()).spawn().unwrap();
     let lines = std::io::BufRead::lines(std::io::BufReader::new(watch.stdout.take().unwrap()));
     let mut lines = lines.map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
@@ -226,7 +226,7 @@ fn a_server_that_dies_leaves_no_file() {
     for wait_ms in [0, 20, 60, 150, 300] {
         let service = serve(&dump);
         let mut export = command(["export", "--idle-timeout", "20", "--db"]);
-        export.arg(&db).args(["--grpc-api-address", &service.address]);
+        export.arg(&db).args(["--grpc-api-address", &service.address()]);
         let export = export.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(wait_ms));
         service.kill();
@@ -295,14 +295,9 @@ fn a_message_that_is_too_large_is_told_with_its_flag() {
 
 #[test]
 fn a_snapshot_is_taken_when_it_is_asked_for() {
-    let service = Service::start([
-        "--db".as_ref(),
-        origin().as_os_str(),
-        "--admin-api-address".as_ref(),
-        "127.0.0.1:0".as_ref(),
-    ]);
-    let admin = service.admin_address.as_deref().unwrap();
-    let ran = ask(&service, &["export", "--trigger-snapshot", "--admin-api-address", admin]);
+    let service = serve(&origin());
+    let admin = service.admin.to_string();
+    let ran = ask(&service, &["export", "--trigger-snapshot", "--admin-api-address", &admin]);
     let exported = well(&ran);
     assert!(ran.stderr.contains("last applied T1-N1.95"), "{}", ran.stderr);
     assert!(exported.contains(r#"{"LastApplied":"#) || exported.contains(r#""key":"LastApplied""#));
@@ -343,8 +338,8 @@ fn tls_with_the_right_authority_only() {
         "--grpc-tls-server-key".as_ref(),
         &key,
     ];
-    let service = Service::start(args);
-    let port = service.address.rsplit(':').next().unwrap();
+    let service = Served::start(args);
+    let port = service.grpc.port();
     let [authority, other] = [&authority, &other].map(|path| path.to_str().unwrap());
     let by = |host: &str, args: &[&str]| {
         let address = format!("{host}:{port}");
@@ -382,7 +377,7 @@ fn a_wrong_password_is_refused_at_once() {
     };
     let (right, wrong) = (file("right", "s3cret\n"), file("wrong", "guess\n"));
     let dump = origin();
-    let service = Service::start([
+    let service = Served::start([
         "--db",
         dump.to_str().unwrap(),
         "--username",
@@ -392,7 +387,7 @@ fn a_wrong_password_is_refused_at_once() {
     ]);
     let ran = ask(&service, &["export", "--username", "backup", "--password-file", &right]);
     assert_eq!(ran.stdout, fs::read(&dump).unwrap(), "{}", ran.stderr);
-    let mut by_environment = command(["export", "--grpc-api-address", &service.address]);
+    let mut by_environment = command(["export", "--grpc-api-address", &service.address()]);
     by_environment.args(["--username", "backup"]).env("METACTL_PASSWORD", "s3cret");
     assert_eq!(by_environment.output().unwrap().stdout, fs::read(&dump).unwrap());
 

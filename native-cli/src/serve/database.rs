@@ -9,12 +9,21 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use sled::{Batch, IVec};
 
 use super::key::{self, Stem};
+
+/// How long to wait for the lock of a database that this process has just closed: the library
+/// closes it in the background.
+const CLOSING: Duration = Duration::from_secs(10);
+
+/// How long to wait between two tries.
+const CLOSING_PAUSE: Duration = Duration::from_millis(10);
 
 /// Memory for pages of the database, in bytes.
 const CACHE_BYTES: u64 = 64 << 20;
@@ -103,6 +112,31 @@ impl Pin {
     }
 }
 
+fn open_tree(path: &Path) -> Result<sled::Db, StorageError> {
+    let began = Instant::now();
+    loop {
+        let opened = sled::Config::new()
+            .path(path)
+            .cache_capacity(CACHE_BYTES)
+            // Every write that is acknowledged is flushed by its writer.
+            .flush_every_ms(None)
+            .open();
+        match opened {
+            // That no other process has it open is what the lock of the directory is for.
+            Err(sled::Error::Io(error))
+                if error.kind() == io::ErrorKind::WouldBlock
+                    || error.kind() == io::ErrorKind::Other =>
+            {
+                if began.elapsed() >= CLOSING {
+                    return Err(sled::Error::Io(error).into());
+                }
+                std::thread::sleep(CLOSING_PAUSE);
+            }
+            opened => return Ok(opened?),
+        }
+    }
+}
+
 impl Database {
     /// Opens a database, or creates it.
     ///
@@ -110,12 +144,7 @@ impl Database {
     ///
     /// When another process has it open, or its files cannot be read.
     pub fn open(path: &Path) -> Result<Self, StorageError> {
-        let tree = sled::Config::new()
-            .path(path)
-            .cache_capacity(CACHE_BYTES)
-            // Every write that is acknowledged is flushed by its writer.
-            .flush_every_ms(None)
-            .open()?;
+        let tree = open_tree(path)?;
         let file = File::open(path.join("db")).map_err(StorageError::Sync)?;
         let database = Self { tree, file, pins: Mutex::default() };
         if let Some(bytes) = database.note("version")? {
@@ -232,6 +261,12 @@ impl Database {
         }
         self.tree.apply_batch(batch)?;
         self.sync()
+    }
+
+    /// How many rows there are.
+    #[cfg(test)]
+    pub fn rows(&self) -> usize {
+        self.tree.len()
     }
 
     fn sync(&self) -> Result<(), StorageError> {

@@ -2,29 +2,19 @@
 //!
 //! As long as nothing was written and no snapshot taken, they are the lines that were loaded, as
 //! they were. Afterwards the head is made anew, what was written follows the loaded log, and a
-//! snapshot takes the place of the loaded state machine; all other lines stay as they were.
+//! snapshot takes the place of the loaded state machine; all other lines stay as they were. Of a
+//! dump of before V004 the lines are spelled and ordered anew then, since a dump has one version.
 
 use std::collections::VecDeque;
 
 use anyhow::{Context, Result};
 use metadump::dump_line;
-use metadump::record::{Kind, Record, StateMachineKey, Tree, Vote};
+use metadump::record::{Kind, Record, Tree, Vote};
 use metadump::scan::{envelope, scan_line};
 
 use super::database::StorageError;
 use super::dump_file::Lines;
 use super::state::State;
-
-/// The tree of the state machine in a dump of today.
-const STATE_MACHINE: &str = "state_machine/0";
-
-/// The live state machine of a dump.
-#[derive(Clone, Copy)]
-struct Machine {
-    number: u64,
-    /// Whether its lines are spelled as servers of today do.
-    is_of_today: bool,
-}
 
 /// Reads the lines one after the other, from what the state was when this was made.
 pub struct ExportLines {
@@ -38,8 +28,8 @@ enum Part {
     Made(VecDeque<String>),
     /// The entries of the log in a dump.
     Entries(Lines),
-    /// The live state machine in a dump.
-    Machine(Lines, Machine),
+    /// The state machine in a dump.
+    Machine(Lines),
     /// The entries that were written here.
     Written(Box<dyn Iterator<Item = Result<sled::IVec, StorageError>> + Send>),
 }
@@ -91,10 +81,11 @@ impl ExportLines {
         if let Some((_, file)) = &state.published().snapshot {
             return Some(Part::All(file.lines()));
         }
-        let loaded = &state.loaded;
-        let machine = Machine { number: loaded.machine?, is_of_today: loaded.is_of_today() };
-        let lines = state.loaded_file.lines_between(loaded.state_from?, u64::MAX);
-        Some(Part::Machine(lines, machine))
+        if let Some(file) = &state.loaded_state {
+            return Some(Part::All(file.lines()));
+        }
+        let from = state.loaded.state_from?;
+        Some(Part::Machine(state.loaded_file.lines_between(from, u64::MAX)))
     }
 
     /// The next line, without its line end; none behind the last.
@@ -123,10 +114,10 @@ impl Part {
                 }
                 Ok(None)
             }
-            Self::Machine(lines, machine) => {
+            Self::Machine(lines) => {
                 while let Some(line) = lines.next_line()? {
-                    if let Some(line) = state_of_today(line, *machine)? {
-                        return Ok(Some(line));
+                    if is_of_machine(line)? {
+                        return text(line).map(Some);
                     }
                 }
                 Ok(None)
@@ -161,24 +152,11 @@ fn entry_of_today(line: &[u8]) -> Result<Option<String>> {
     })
 }
 
-/// A line of the live state machine as servers of today write it; none for other lines.
-fn state_of_today(line: &[u8], machine: Machine) -> Result<Option<String>> {
-    let tree = Tree::StateMachine(machine.number);
-    let is_same = |kind| machine.is_of_today || matches!(kind, Kind::GenericKV);
-    match envelope(line) {
-        Some(seen) if seen.tree() != tree => return Ok(None),
-        Some(seen) if seen.tree_name == STATE_MACHINE && is_same(seen.kind) => {
-            return text(line).map(Some);
-        }
-        _ => {}
-    }
-    let scanned = scan_line(line)?;
-    let is_kept = match &scanned.record {
-        _ if scanned.tree() != tree => false,
-        Record::Sequences(sequence) => sequence.key.as_str() == "generic-kv",
-        Record::StateMachineMeta(meta) => meta.key != StateMachineKey::Initialized,
-        Record::Nodes(_) | Record::Expire(_) | Record::GenericKV(_) => true,
-        _ => false,
+/// Whether a line is one of the state machine.
+fn is_of_machine(line: &[u8]) -> Result<bool> {
+    let tree = match envelope(line) {
+        Some(seen) => seen.tree(),
+        None => scan_line(line)?.tree(),
     };
-    is_kept.then(|| made(STATE_MACHINE, &scanned.record)).transpose()
+    Ok(matches!(tree, Tree::StateMachine(_)))
 }

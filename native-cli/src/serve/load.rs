@@ -19,6 +19,7 @@ use super::draft::{Draft, Pending};
 use super::dump_file::DumpFile;
 use super::loaded::Loaded;
 use super::notes;
+use super::snapshots::write_state;
 use crate::failure::WithHelp;
 use crate::input::Source;
 use crate::manifest::{Expected, Requirement};
@@ -60,7 +61,7 @@ pub fn fill(layout: &Layout, origin: &Origin, progress: &Progress) -> Result<()>
     progress.phase("loading");
     let file = DumpFile::open(&layout.loaded())?;
     let database = Arc::new(Database::open(&layout.database())?);
-    let system = build(&database, &file, &loaded)?;
+    let system = build(layout, &database, &file, &loaded)?;
     let notes = [(notes::LOADED, notes::put(&loaded)?), (notes::SYSTEM, notes::put(&system)?)];
     let mut all: Vec<(&str, &[u8])> =
         notes.iter().map(|(name, value)| (*name, value.as_slice())).collect();
@@ -169,7 +170,12 @@ fn refuse_errors(name: &str, report: &Report) -> Result<()> {
 }
 
 /// Builds the state: that of the dump's state machine, and what the log behind it makes of it.
-fn build(database: &Arc<Database>, file: &DumpFile, loaded: &Loaded) -> Result<SystemState> {
+fn build(
+    layout: &Layout,
+    database: &Arc<Database>,
+    file: &DumpFile,
+    loaded: &Loaded,
+) -> Result<SystemState> {
     let draft = Draft::new(Arc::clone(database), SystemState::default());
     let mut writing = Writing { database, pending: draft.pending(), bytes: 0 };
     let mut machine = StateMachine::new(draft, ApplyRules::CURRENT);
@@ -182,6 +188,10 @@ fn build(database: &Arc<Database>, file: &DumpFile, loaded: &Loaded) -> Result<S
                 writing.took(line.len())?;
             }
         }
+    }
+    writing.flush()?;
+    if loaded.state_from.is_some() && !loaded.is_of_today() {
+        write_state(&machine, &layout.loaded_state())?;
     }
     let mut lines = file.lines_between(0, loaded.log_end);
     while let Some(line) = lines.next_line()? {

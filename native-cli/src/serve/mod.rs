@@ -9,8 +9,9 @@
 //!
 //! **Invariant:** what was loaded is exported again byte for byte.
 //!
-//! **Invariant:** memory does not grow with the data, nor with how slow a client is: what is read
-//! for a client is read a piece at a time, when it asks for more.
+//! **Invariant:** memory does not grow with how slow a client is: what is read for a client is
+//! read a piece at a time, when it asks for more. With the data grows only what the database knows
+//! of its pages.
 
 mod admin;
 mod auth;
@@ -48,7 +49,7 @@ use anyhow::{Context, Result};
 use metadump_proto::FILE_DESCRIPTOR_SET;
 use metadump_proto::meta::meta_service_server::MetaServiceServer;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch as latest;
 use tokio::task::JoinHandle;
 use tonic::transport::{Identity, Server, ServerTlsConfig};
@@ -117,9 +118,11 @@ pub fn run(options: Options, progress: &Progress) -> Result<()> {
 
 async fn serve(options: Options, progress: &Progress) -> Result<()> {
     let mut running = Running::start(options, progress).await?;
+    // Before the addresses are told: whoever knows them may end the service at once.
+    let mut signals = Signals::catch()?;
     running.announce(progress);
     let ended = tokio::select! {
-        signal = signalled() => signal,
+        () = signals.next() => Ok(()),
         failed = running.failed() => failed,
     };
     progress.say("stopping");
@@ -239,6 +242,12 @@ impl Running {
         if !finished && tokio::time::timeout(STOPPING, &mut self.clients).await.is_err() {
             self.clients.abort();
         }
+        // It ends with the last call that could write, and is to have ended before its files are
+        // removed.
+        if !self.writer.is_finished() {
+            // What it says is told by `failed`, or does not matter any more.
+            let _ = tokio::time::timeout(STOPPING, &mut self.writer).await;
+        }
     }
 }
 
@@ -279,13 +288,24 @@ fn grpc_server(
     })
 }
 
-/// Waits for SIGINT or SIGTERM.
-async fn signalled() -> Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
-    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+/// The signals that end the service; from when they are caught on, none ends the process.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn catch() -> Result<Self> {
+        let interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+        let terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+        Ok(Self { interrupt, terminate })
     }
-    Ok(())
+
+    /// Waits for one of them.
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }

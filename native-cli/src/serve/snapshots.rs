@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -12,12 +13,16 @@ use tokio::sync::Mutex;
 use tonic::Status;
 
 use super::data_dir::{Layout, sync_dir};
+use super::database::StorageError;
 use super::dump_file::DumpFile;
 use super::notes::Snapshot;
 use super::state::State;
 use super::view::View;
 use super::workers::Workers;
 use super::writer::Writer;
+
+/// The tree of the state machine in a dump of today.
+const STATE_MACHINE: &str = "state_machine/0";
 
 /// Takes snapshots, one at a time.
 #[derive(Clone)]
@@ -57,23 +62,32 @@ impl Snapshots {
 
 /// Two names in turn are enough, since there is one snapshot and at most one in the making.
 fn next_name(last: Option<&Snapshot>) -> String {
-    const NAMES: [&str; 2] = ["snapshot-a.ndjson", "snapshot-b.ndjson"];
-    let is_first = last.is_some_and(|last| last.file == NAMES[0]);
-    NAMES[usize::from(is_first)].to_owned()
+    const FIRST: &str = "snapshot-a.ndjson";
+    let is_second = last.is_some_and(|last| last.file == FIRST);
+    if is_second { "snapshot-b.ndjson" } else { FIRST }.to_owned()
 }
 
-fn write(view: View, file: String, path: &std::path::Path) -> Result<(Snapshot, DumpFile)> {
+fn write(view: View, file: String, path: &Path) -> Result<(Snapshot, DumpFile)> {
+    let last_applied = view.system().last_applied;
+    let keys = write_state(&StateMachine::new(view, ApplyRules::CURRENT), path)?;
+    Ok((Snapshot { file, last_applied, keys }, DumpFile::open(path)?))
+}
+
+/// Writes the lines of a state into a file, which is on disk when this returns; tells how many
+/// keys there are.
+pub fn write_state<S: Store<Error = StorageError>>(
+    machine: &StateMachine<S>,
+    path: &Path,
+) -> Result<u64> {
     let shown = path.display();
     let created = File::create(path).with_context(|| format!("cannot create {shown}"))?;
     let mut out = BufWriter::new(created);
-    let last_applied = view.system().last_applied;
-    let machine = StateMachine::new(view, ApplyRules::CURRENT);
     let (mut line, mut keys) = (Vec::new(), 0);
     for record in machine.snapshot() {
         let record = record?;
         keys += u64::from(matches!(record, Record::GenericKV(_)));
         line.clear();
-        dump_line::put(&mut line, "state_machine/0", &record)?;
+        dump_line::put(&mut line, STATE_MACHINE, &record)?;
         line.push(b'\n');
         out.write_all(&line).with_context(|| format!("cannot write {shown}"))?;
     }
@@ -82,6 +96,5 @@ fn write(view: View, file: String, path: &std::path::Path) -> Result<(Snapshot, 
     if let Some(dir) = path.parent() {
         sync_dir(dir)?;
     }
-    let snapshot = Snapshot { file, last_applied, keys };
-    Ok((snapshot, DumpFile::open(path)?))
+    Ok(keys)
 }

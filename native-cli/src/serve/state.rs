@@ -33,6 +33,8 @@ pub struct State {
     pub loaded: Loaded,
     /// Its lines.
     pub loaded_file: DumpFile,
+    /// The lines of its state machine in the spelling of today, when its own is another one.
+    pub loaded_state: Option<DumpFile>,
     published: RwLock<Arc<Published>>,
 }
 
@@ -52,8 +54,11 @@ impl State {
             })
             .transpose()?;
         let loaded_file = DumpFile::open(&layout.loaded())?;
+        let loaded_state = layout.loaded_state();
+        let loaded_state =
+            loaded_state.exists().then(|| DumpFile::open(&loaded_state)).transpose()?;
         let published = RwLock::new(Arc::new(Published { system, leadership, snapshot }));
-        Ok(Self { database, loaded, loaded_file, published })
+        Ok(Self { database, loaded, loaded_file, loaded_state, published })
     }
 
     /// The last complete state but the records.

@@ -1,12 +1,18 @@
 //! The service over a real socket, asked by the client of this crate.
 
+mod calls;
+mod client;
+mod restart;
 mod round_trip;
+mod secure;
+mod watching;
+mod writes;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{Options, Origin, Reach, Running};
-use crate::grpc::{ConnectOptions, ExportOptions, Retry, Session, export};
+use crate::grpc::{ConnectOptions, ExportOptions, Retry, Session, export, trigger_snapshot};
 use crate::input::Source;
 use crate::progress::{Progress, Quiet};
 
@@ -56,6 +62,12 @@ async fn exported(running: &Running, chunk_lines: Option<u64>) -> String {
     .await
     .unwrap();
     text
+}
+
+/// Has a snapshot taken.
+async fn snapshot(running: &Running) {
+    let admin = running.admin_address.unwrap().to_string().parse().unwrap();
+    trigger_snapshot(&admin, Duration::from_secs(60)).await.unwrap();
 }
 
 /// A file of the corpus of real dumps, if that is there.
