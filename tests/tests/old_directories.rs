@@ -530,6 +530,22 @@ fn a_directory_without_its_live_state_machine_is_refused() {
 }
 
 #[test]
+fn a_purged_log_without_its_snapshot_is_refused() {
+    let written = Written::new(&[
+        ("header", b"\x0bheader", r#"{"version":"V002"}"#),
+        ("raft_state", b"\x04\x01", r#"{"NodeId":1}"#),
+        ("raft_log", b"\x0d\x01", r#"{"LogId":{"term":1,"index":4}}"#),
+    ]);
+    check_refused(
+        &written.dir,
+        "error: the log is purged up to T1-N0.4, but there is no snapshot in \
+         DIR/df_meta/V002/snapshot\n\
+         help:  give --raft-dir the whole directory, with `df_meta`, or take a dump from another \
+         node\n",
+    );
+}
+
+#[test]
 fn records_that_are_none_are_refused() {
     let damaged = "help:  the file is damaged; take a dump from another node of the cluster\n";
     check_written(
