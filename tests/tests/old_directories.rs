@@ -92,6 +92,9 @@ fn a_directory_is_inspected_and_validated_as_its_export() {
             assert_eq!(String::from_utf8(of_dir.stdout).unwrap(), of_dump);
             assert!(of_dir.stderr.ends_with(NOTE), "{}", of_dir.stderr);
         }
+        let of_dir = run_on(&dir, "keys-layout", &[]);
+        let of_dump = run(["keys-layout", "--db", dump.to_str().unwrap()]);
+        assert_eq!((of_dir.code, of_dir.stdout), (Some(0), of_dump.stdout));
     }
 }
 
