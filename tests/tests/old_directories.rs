@@ -92,6 +92,9 @@ fn a_directory_is_inspected_and_validated_as_its_export() {
             assert_eq!(String::from_utf8(of_dir.stdout).unwrap(), of_dump);
             assert!(of_dir.stderr.ends_with(NOTE), "{}", of_dir.stderr);
         }
+        let of_dir = run_on(&dir, "keys-layout", &[]);
+        let of_dump = run(["keys-layout", "--db", dump.to_str().unwrap()]);
+        assert_eq!((of_dir.code, of_dir.stdout), (Some(0), of_dump.stdout));
     }
 }
 
@@ -525,6 +528,22 @@ fn a_directory_without_its_live_state_machine_is_refused() {
         "error: the live state machine is tree state_machine/4, which is not there; there are: \
          state_machine/0, state_machine/3\n\
          help:  the directory is damaged, or its upgrade was interrupted: take a dump from another \
+         node\n",
+    );
+}
+
+#[test]
+fn a_purged_log_without_its_snapshot_is_refused() {
+    let written = Written::new(&[
+        ("header", b"\x0bheader", r#"{"version":"V002"}"#),
+        ("raft_state", b"\x04\x01", r#"{"NodeId":1}"#),
+        ("raft_log", b"\x0d\x01", r#"{"LogId":{"term":1,"index":4}}"#),
+    ]);
+    check_refused(
+        &written.dir,
+        "error: the log is purged up to T1-N0.4, but there is no snapshot in \
+         DIR/df_meta/V002/snapshot\n\
+         help:  give --raft-dir the whole directory, with `df_meta`, or take a dump from another \
          node\n",
     );
 }

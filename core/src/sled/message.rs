@@ -106,6 +106,11 @@ impl MessageHeader {
         self.segment_number
     }
 
+    /// Whether a checksum was written: zeros are no message.
+    pub(super) const fn has_checksum(&self) -> bool {
+        self.checksum != 0
+    }
+
     /// The size of header and body; none when it exceeds all numbers.
     pub(super) const fn message_bytes(&self) -> Option<u64> {
         self.size_bytes.checked_add(self.len_bytes)

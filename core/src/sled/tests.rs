@@ -73,6 +73,7 @@ fn a_snapshot_goes_before_the_log() {
         unread_segments: 0,
         torn_batch: None,
         message_behind_end: None,
+        cut_message: None,
     };
     assert_eq!(database.recovery(), &expected);
     assert_eq!(database.items(&database.trees()[0]).count(), 1);

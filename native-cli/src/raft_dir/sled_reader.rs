@@ -139,18 +139,33 @@ impl SledReader {
         }
         let snapshots = self.snapshots_of(version);
         let machine = self.open_snapshot(version, &snapshots)?;
-        if let (Machine::Nothing, Some(to)) = (&machine, self.complete.interrupted)
+        if let Machine::Nothing = machine {
+            self.assert_young(&snapshots)?;
+        }
+        Ok(machine)
+    }
+
+    /// Fails when there should be a snapshot.
+    fn assert_young(&self, snapshots: &Path) -> Result<()> {
+        let (version, shown) = (self.version(), snapshots.display());
+        if let Some(to) = self.complete.interrupted
             && let Some((_, newer)) = newest(&self.snapshots_of(to))?
         {
             let error = anyhow::anyhow!(
                 "an upgrade from {version} to {to} was interrupted here: there is no snapshot in \
-                 {}, but there is {}, which may not be complete",
-                snapshots.display(),
+                 {shown}, but there is {}, which may not be complete",
                 newer.display()
             );
-            self.told.lose(helped(error, "take a dump from another node of the cluster"))?;
+            return self.told.lose(helped(error, "take a dump from another node of the cluster"));
         }
-        Ok(machine)
+        // Entries are only purged once a snapshot holds what they did.
+        let Some(purged) = self.raft_state.purged else { return Ok(()) };
+        let error = anyhow::anyhow!(
+            "the log is purged up to {purged}, but there is no snapshot in {shown}"
+        );
+        let help = "give --raft-dir the whole directory, with `df_meta`, or take a dump from \
+                    another node";
+        self.told.lose(helped(error, help))
     }
 
     fn open_snapshot(&self, version: DataVersion, snapshots: &Path) -> Result<Machine> {
