@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use metadump::check::Code;
-use metadump::record::NodeId;
+use metadump::record::{DataVersion, NodeId};
 
 use crate::grpc::{Address, NodeChoice};
 
@@ -230,6 +230,10 @@ pub struct Import {
     #[arg(long)]
     pub dry_run: bool,
 
+    /// The data version to write, for a server of its time.
+    #[arg(long, value_name = "VERSION", default_value = "V004", requires = "raft_dir")]
+    pub data_version: TargetVersion,
+
     /// Keep the data that was in the directory, under a dated name inside it.
     #[arg(long, requires = "raft_dir")]
     pub keep_old: bool,
@@ -249,6 +253,35 @@ pub struct Import {
     /// What is done to it.
     #[command(flatten)]
     pub reconcile: Reconcile,
+}
+
+/// The data versions that can be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TargetVersion {
+    /// Releases 1.1.40 to 1.2.52.
+    #[value(name = "V001")]
+    V001,
+    /// Releases 1.2.53 to 1.2.546.
+    #[value(name = "V002")]
+    V002,
+    /// Releases 1.2.547 to 1.2.654.
+    #[value(name = "V003")]
+    V003,
+    /// Releases since 1.2.655.
+    #[value(name = "V004")]
+    V004,
+}
+
+impl TargetVersion {
+    /// The version.
+    pub const fn data_version(self) -> DataVersion {
+        match self {
+            Self::V001 => DataVersion::V001,
+            Self::V002 => DataVersion::V002,
+            Self::V003 => DataVersion::V003,
+            Self::V004 => DataVersion::V004,
+        }
+    }
 }
 
 /// How the keys of a running cluster are restored.

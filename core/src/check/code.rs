@@ -385,6 +385,10 @@ catalogue! {
     ManifestMismatch "manifest-mismatch" Error
         "The dump was cut, changed or exchanged after it was exported."
         "Fetch the dump again; do not restore this one.";
+    /// An older data version has no place for something.
+    OlderVersionLoss "older-version-loss" Error
+        "Releases of that time know less: when keys were proposed, milliseconds of an expiry, addresses behind TLS, commands that came later."
+        "Import it as V004, or accept the loss: what is lost is told, and no key or value is.";
 }
 
 impl Code {

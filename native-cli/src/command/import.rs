@@ -1,15 +1,18 @@
 //! `import`: restore a dump into a data directory, or into a running cluster.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 use metadump::check::{Code, Finding, Severity};
 use metadump::cluster::InitialCluster;
+use metadump::record::DataVersion;
 use metadump::rewrite::Request;
 use metadump::scan::scan_line;
+use metadump::stored::Losses;
 use metadump::{Checker, Report};
 
 use super::plan::{Planned, Reading};
@@ -21,7 +24,8 @@ use crate::input::Source;
 use crate::manifest::{Expected, Requirement};
 use crate::progress::Progress;
 use crate::raft_dir::{
-    DirWriter, OldData, RaftDir, Recovered, ServersOut, Staging, V004Reader, foreign_files,
+    DirContent, DirWriter, OldData, OlderDir, OlderWriter, RaftDir, Recovered, ServersOut, Staging,
+    V004Reader, foreign_files,
 };
 use crate::report::{plural, print_findings, printable};
 use crate::style::Style;
@@ -61,7 +65,12 @@ fn into_directory(raft_dir: &Path, args: &Import, progress: &Progress) -> Result
         });
     }
     progress.phase("importing");
-    let mut writer = DirWriter::create(&staging.df_meta(), staging.scratch())?;
+    let version = args.data_version.data_version();
+    let v004 = match version {
+        DataVersion::V004 => staging.df_meta(),
+        _ => Older::place_for_v004(&staging)?,
+    };
+    let mut writer = DirWriter::create(&v004, staging.scratch())?;
     let mut failed = None;
     let report = check(args, &source, progress, |tree, record| {
         // The first record that cannot be written ends the writing; the check goes on.
@@ -79,12 +88,15 @@ fn into_directory(raft_dir: &Path, args: &Import, progress: &Progress) -> Result
     }
     let written = writer.finish(cluster.as_ref(), now_ms())?;
     progress.phase("verifying");
-    let read_back = V004Reader::of_df_meta(&staging.df_meta())?.fingerprint()?;
-    if read_back != written {
-        anyhow::bail!(
-            "what was written cannot be read back; {} is unchanged",
-            dir.root().display()
-        );
+    let unreadable =
+        || anyhow::anyhow!("what was written cannot be read back; {} is unchanged", shown(&dir));
+    let reader = V004Reader::of_df_meta(&v004)?;
+    anyhow::ensure!(reader.fingerprint()? == written, unreadable());
+    if version != DataVersion::V004 {
+        let from = report.summary.version.unwrap_or(DataVersion::V004);
+        let older = Older { args, from, version, v004: &v004, staging: &staging };
+        let written = older.write(&reader, progress)?;
+        anyhow::ensure!(DirContent::of(staging.scratch())? == written, unreadable());
     }
     let old = if args.keep_old { OldData::KeptAs(dated_name()) } else { OldData::Removed };
     let had_old = dir.root().join("df_meta").exists();
@@ -104,6 +116,62 @@ fn into_directory(raft_dir: &Path, args: &Import, progress: &Progress) -> Result
         ))
     ));
     Ok(Outcome::Done)
+}
+
+fn shown(dir: &RaftDir) -> impl std::fmt::Display + '_ {
+    dir.root().display()
+}
+
+/// Writing a data version before V004. The dump is written as V004 first: that sorts it, fills
+/// its gaps and makes it a new cluster.
+struct Older<'a> {
+    args: &'a Import,
+    from: DataVersion,
+    version: DataVersion,
+    v004: &'a Path,
+    staging: &'a Staging,
+}
+
+impl Older<'_> {
+    fn place_for_v004(staging: &Staging) -> Result<PathBuf> {
+        let place = staging.scratch().join("v004");
+        fs::create_dir(&place).with_context(|| format!("cannot create {}", place.display()))?;
+        Ok(place)
+    }
+
+    /// Writes the older version beside its `df_meta`, and removes the V004 one.
+    fn write(&self, reader: &V004Reader, progress: &Progress) -> Result<DirContent> {
+        let Self { from, version, v004, staging, .. } = *self;
+        progress.phase("converting");
+        let OlderDir { content, losses } = OlderWriter {
+            v004: reader,
+            from,
+            to: version,
+            root: staging.scratch(),
+            scratch: v004,
+            now_ms: now_ms(),
+        }
+        .write()?;
+        self.refuse_losses(&losses)?;
+        for (loss, count) in losses.iter() {
+            progress.say(&format!("lost: {loss} ({count} times)"));
+        }
+        fs::remove_dir_all(v004).with_context(|| format!("cannot remove {}", v004.display()))?;
+        progress.phase("verifying");
+        Ok(content)
+    }
+
+    fn refuse_losses(&self, losses: &Losses) -> Result<()> {
+        let code = Code::OlderVersionLoss;
+        if losses.is_empty() || accepts(self.args, code) {
+            return Ok(());
+        }
+        let lost: Vec<String> =
+            losses.iter().map(|(loss, count)| format!("{loss} ({count} times)")).collect();
+        let version = self.version;
+        Err(anyhow::anyhow!("{version} cannot hold {}", lost.join("; ")))
+            .help(format!("the directory keeps its data; to import without these, --accept {code}"))
+    }
 }
 
 /// Refuses to remove what no server has written.
@@ -203,7 +271,8 @@ fn plan(
     let mut out = io::stdout().lock();
     let shown = dir.root().display();
     let summary = &planned.report.summary;
-    writeln!(out, "{shown} would hold, as data version V004:")?;
+    let version = args.data_version.data_version();
+    writeln!(out, "{shown} would hold, as data version {version}:")?;
     writeln!(out, "  {}", export::extent(summary))?;
     writeln!(out, "  {} keys", crate::report::grouped(summary.keys))?;
     if let Some(old) = dir.describe() {

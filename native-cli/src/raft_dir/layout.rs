@@ -21,8 +21,15 @@ const MARKER: &str = "DO_NOT_USE_THIS_DIRECTORY_FOR_ANYTHING";
 /// Where an import builds the new data, inside the data directory.
 pub const STAGING: &str = ".metadump-import";
 
+/// The file that makes a directory a sled database.
+pub const CONF: &str = "conf";
+
 /// Where the old data stands in the meantime when directories cannot be exchanged.
 pub const OLD: &str = "old";
+
+/// Stands in place of sled's `conf` while an import exchanges the files of a database: sled refuses
+/// to open a directory with it.
+pub const GUARD: &[u8] = b"An import by databend-metactl was interrupted here: run it again.\n";
 
 /// Places in a data directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +65,9 @@ impl RaftDir {
             .help("give --raft-dir the directory that the server has as raft_dir")?;
         if !meta.is_dir() {
             anyhow::bail!("{shown} is not a directory");
+        }
+        if is_guarded(&self.root) {
+            return Ok(Content::BetweenRenames);
         }
         let version_file = self.df_meta().join(VERSION);
         match fs::read(&version_file) {
@@ -153,7 +163,12 @@ pub fn foreign_files(df_meta: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// Whether the directory holds a sled database, told by the text of its `conf` file.
 pub fn is_sled(dir: &Path) -> bool {
-    fs::read(dir.join("conf")).is_ok_and(|conf| conf.starts_with(b"segment_size: "))
+    fs::read(dir.join(CONF)).is_ok_and(|conf| conf.starts_with(b"segment_size: "))
+}
+
+/// Whether an import was interrupted while it exchanged the files of a database.
+pub fn is_guarded(dir: &Path) -> bool {
+    fs::read(dir.join(CONF)).is_ok_and(|conf| conf == GUARD)
 }
 
 /// Whether the directory holds a sled database, perhaps without its `conf` file.
@@ -167,6 +182,14 @@ pub fn sled_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
     if !is_sled(dir) {
         return Ok(Vec::new());
     }
+    let mut found = sled_files_but_conf(dir)?;
+    // `conf` goes last: while it is there the rest is recognised, also by an interrupted removal.
+    found.push(dir.join(CONF));
+    Ok(found)
+}
+
+/// What has the name of a file or directory of a sled database in `dir`, `conf` left out.
+pub fn sled_files_but_conf(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
@@ -182,7 +205,5 @@ pub fn sled_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
         }
     }
     found.sort();
-    // `conf` goes last: while it is there the rest is recognised, also by an interrupted removal.
-    found.push(dir.join("conf"));
     Ok(found)
 }

@@ -8,10 +8,24 @@
 //! DIR/df_meta/                    the old data; the new data after the exchange
 //! ```
 //!
+//! New data with a sled database has its files beside the new `df_meta`, and several steps are
+//! needed to exchange them:
+//!
+//! ```text
+//! DIR/.metadump-import/conf, db, heap/…   the new database, until it is in place
+//! DIR/.metadump-import/old-sled/          the old database, once it has made room
+//! DIR/conf                                the old one; a guard, which sled refuses; the new one
+//! ```
+//!
 //! **Invariant:** `DIR/df_meta` is the old data or the new, complete, whenever the process is
 //! killed. Only on a file system that cannot exchange two directories there is a moment with
 //! neither under that name; the next import then finishes the exchange.
+//!
+//! **Invariant:** while the files of a database are exchanged, no server can open the directory
+//! as a sled database: the guard comes first, and the new `conf` takes its place last. Whatever is
+//! interrupted between is finished by the next import.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
@@ -23,11 +37,16 @@ use rustix::io::Errno;
 use rustix::process::geteuid;
 use serde::{Deserialize, Serialize};
 
-use super::layout::{DF_META, OLD, RaftDir, STAGING, sled_files};
+use super::layout::{
+    CONF, DF_META, GUARD, OLD, RaftDir, STAGING, is_guarded, sled_files, sled_files_but_conf,
+};
 use crate::failure::WithHelp;
 
 const LOCK: &str = "LOCK";
 const READY: &str = "READY";
+
+/// Where the old database stands once it has made room.
+const OLD_SLED: &str = "old-sled";
 
 /// What becomes of the old data once it is replaced.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +72,9 @@ struct Ready {
     /// The inode of the new `df_meta`: tells whether the exchange has happened.
     new_inode: u64,
     old: OldData,
+    /// The inodes of the new database's files and directories by their names; none of V004.
+    #[serde(default)]
+    new_sled: BTreeMap<String, u64>,
 }
 
 /// A place to build new data in, on the file system of the data directory.
@@ -130,9 +152,18 @@ impl Staging {
         let new = self.df_meta();
         self.place.give_to_owner(&new)?;
         sync_tree(&new).with_context(|| format!("cannot sync {}", new.display()))?;
-        self.place.write_ready(&Ready { new_inode: inode(&new)?, old: old.clone() })?;
+        let mut new_sled = BTreeMap::new();
+        for path in sled_files(self.scratch())? {
+            self.place.give_to_owner(&path)?;
+            if path.is_dir() {
+                sync_tree(&path).with_context(|| format!("cannot sync {}", path.display()))?;
+            }
+            new_sled.insert(name_of(&path), inode(&path)?);
+        }
+        let ready = Ready { new_inode: inode(&new)?, old, new_sled };
+        self.place.write_ready(&ready)?;
         self.disposal = Disposal::Nothing;
-        if let Err(error) = self.place.put_in_place() {
+        if let Err(error) = self.place.put_in_place(&ready) {
             let undone = self.place.recover();
             return Err(error).with_context(|| {
                 let dir = self.place.dir.root().display();
@@ -143,7 +174,7 @@ impl Staging {
                 }
             });
         }
-        self.place.finish(&old)
+        self.place.finish(&ready)
     }
 }
 
@@ -224,8 +255,61 @@ impl Place {
         }
     }
 
-    /// Gives the new data its name: in one step where the file system can, else in two.
-    fn put_in_place(&self) -> Result<()> {
+    /// Gives the new data its names.
+    fn put_in_place(&self, ready: &Ready) -> Result<()> {
+        if ready.new_sled.is_empty() {
+            return self.put_df_meta_in_place();
+        }
+        self.put_sled_in_place(ready)
+    }
+
+    /// Exchanges the files of the database, and `df_meta`; goes on where it was interrupted.
+    fn put_sled_in_place(&self, ready: &Ready) -> Result<()> {
+        let root = self.dir.root();
+        let is_new = |path: &Path| {
+            let known = ready.new_sled.get(&name_of(path));
+            known.is_some_and(|known| inode(path).is_ok_and(|found| found == *known))
+        };
+        let conf = root.join(CONF);
+        if is_new(&conf) {
+            return Ok(());
+        }
+        let old = self.path.join(OLD_SLED);
+        let context = || format!("cannot put the new database in place in {}", root.display());
+        fs::create_dir_all(&old).with_context(context)?;
+        if !is_guarded(root) {
+            if conf.exists() {
+                write_synced(&old.join(CONF), &fs::read(&conf)?).with_context(context)?;
+            }
+            let guard = self.path.join("guard");
+            write_synced(&guard, GUARD).with_context(context)?;
+            sync_dir(&old).with_context(context)?;
+            fs::rename(&guard, &conf).with_context(context)?;
+            sync_dir(root).with_context(context)?;
+        }
+        if !inode(&self.dir.df_meta()).is_ok_and(|found| found == ready.new_inode) {
+            self.put_df_meta_in_place()?;
+        }
+        for path in sled_files_but_conf(root).with_context(context)? {
+            if !is_new(&path) {
+                fs::rename(&path, old.join(name_of(&path))).with_context(context)?;
+            }
+        }
+        for name in ready.new_sled.keys().filter(|name| *name != CONF) {
+            let target = root.join(name);
+            if !is_new(&target) {
+                fs::rename(self.path.join(name), target).with_context(context)?;
+            }
+        }
+        for dir in [&old, &self.path, root] {
+            sync_dir(dir).with_context(context)?;
+        }
+        fs::rename(self.path.join(CONF), &conf).with_context(context)?;
+        sync_dir(root).with_context(context)
+    }
+
+    /// Gives the new `df_meta` its name: in one step where the file system can, else in two.
+    fn put_df_meta_in_place(&self) -> Result<()> {
         let (new, target) = (self.df_meta(), self.dir.df_meta());
         let context = || format!("cannot put {} in place of {}", new.display(), target.display());
         if target.exists() {
@@ -245,11 +329,14 @@ impl Place {
     }
 
     /// Disposes of the old data; the new is in its place.
-    fn finish(&self, old: &OldData) -> Result<()> {
+    fn finish(&self, ready: &Ready) -> Result<()> {
         let root = self.dir.root();
-        let old_sled =
-            sled_files(root).with_context(|| format!("cannot read {}", root.display()))?;
-        match old {
+        let old_sled = if ready.new_sled.is_empty() {
+            sled_files(root).with_context(|| format!("cannot read {}", root.display()))?
+        } else {
+            Vec::new()
+        };
+        match &ready.old {
             OldData::Removed => {
                 for path in old_sled {
                     remove(&path)?;
@@ -267,6 +354,14 @@ impl Place {
                 }
                 if self.path.join(OLD).exists() {
                     fs::rename(self.path.join(OLD), self.df_meta())?;
+                }
+                let made_room = self.path.join(OLD_SLED);
+                if made_room.exists() {
+                    for entry in fs::read_dir(&made_room)? {
+                        let entry = entry?;
+                        fs::rename(entry.path(), self.path.join(entry.file_name()))?;
+                    }
+                    remove(&made_room)?;
                 }
                 let kept = root.join(name);
                 fs::rename(&self.path, &kept)
@@ -306,14 +401,27 @@ impl Place {
             fs::rename(next, &target)?;
             sync_dir(self.dir.root())?;
         }
+        if !ready.new_sled.is_empty() && (is_guarded(self.dir.root()) || is_new(&target)) {
+            self.put_sled_in_place(&ready)?;
+        }
         if is_new(&target) {
-            self.finish(&ready.old)?;
+            self.finish(&ready)?;
             Ok(Recovered::Finished)
         } else {
             self.remove()?;
             Ok(Recovered::RolledBack)
         }
     }
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn write_synced(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(content)?;
+    file.sync_all()
 }
 
 fn inode(path: &Path) -> Result<u64> {

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use anyhow::{Context, Result};
 use metadump::dump_line;
 use metadump::record::Record;
-use metadump::rotbl::{RotblReader, SysData};
+use metadump::rotbl::{RotblReader, SysData, TableEntry};
 use metadump::wal::{
     ChunkEnd, ChunkId, ChunkReader, LineForm, RecordAt, Replayed, TornTail, WalReplay, WalState,
     log_entry_line,
@@ -113,7 +113,8 @@ impl V004Reader {
         &self.warnings
     }
 
-    fn sys_data(&self) -> Option<&SysData> {
+    /// What the snapshot holds beside keys and expiry; none without a snapshot.
+    pub fn sys_data(&self) -> Option<&SysData> {
         self.snapshot.as_ref().map(|(_, snapshot)| snapshot.sys_data())
     }
 
@@ -152,7 +153,13 @@ impl V004Reader {
         self.for_each_state_line(&mut each)
     }
 
-    fn for_each_entry(&self, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    /// What the log says beside its entries.
+    pub const fn log_state(&self) -> &WalState {
+        &self.log.state
+    }
+
+    /// Calls `each` with the line of every entry of the log, line end included.
+    pub fn for_each_entry(&self, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
         let mut line = Vec::new();
         let mut found = 0_u64;
         for chunk in &self.chunks {
@@ -178,18 +185,27 @@ impl V004Reader {
         Ok(())
     }
 
-    fn for_each_state_line(&self, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    /// Calls `each` with every key and expiry of the snapshot, the expiry first.
+    pub fn for_each_table_entry(
+        &self,
+        each: impl FnMut(TableEntry<'_>) -> Result<()>,
+    ) -> Result<()> {
         let Some((path, snapshot)) = &self.snapshot else {
             return Ok(());
         };
-        let mut lines = StateLines::new(&mut each);
-        lines.put_sys_data(snapshot.sys_data())?;
         let shown = path.display();
         snapshot
-            .for_each(|entry| lines.put_entry(entry))
+            .for_each(each)
             .with_context(|| format!("cannot read the snapshot {shown}"))
             .help(FROM_ANOTHER_NODE)?;
         Ok(())
+    }
+
+    fn for_each_state_line(&self, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let Some(sys_data) = self.sys_data() else { return Ok(()) };
+        let mut lines = StateLines::new(&mut each);
+        lines.put_sys_data(sys_data)?;
+        self.for_each_table_entry(|entry| lines.put_entry(entry))
     }
 
     /// What the directory holds, to compare with what was written.
