@@ -393,6 +393,15 @@ pub struct Rewrite {
     #[arg(long, value_enum)]
     pub repair: Vec<Repair>,
 
+    /// The data version to write, up or down; without it the dump keeps its own.
+    #[arg(long, value_name = "VERSION", conflicts_with = "repair")]
+    pub data_version: Option<TargetVersion>,
+
+    /// With --data-version, go on although there are error findings of this code, or although
+    /// something is lost by it; may be repeated.
+    #[arg(long, value_name = "CODE", requires = "data_version")]
+    pub accept: Vec<Code>,
+
     /// Plan only; write nothing.
     #[arg(long)]
     pub dry_run: bool,

@@ -159,13 +159,17 @@ const EXAMPLES: [(Code, Place, &str); 75] = [
     ),
 ];
 
-/// Codes that the command line adds, which compares the dump with the manifest beside it.
-const BY_THE_CLI: [Code; 5] = [
+/// Codes that the command line adds, which compares the dump with the manifest beside it, and
+/// writes older versions.
+const BY_THE_CLI: [Code; 8] = [
     Code::ManifestMissing,
     Code::CompletenessUnproven,
     Code::ManifestUnreadable,
     Code::ManifestMismatch,
-    Code::OlderVersionLoss,
+    Code::LostProposalTime,
+    Code::LostExpiryMilliseconds,
+    Code::LostTlsAddress,
+    Code::LostLogEntry,
 ];
 
 fn example(code: Code) -> Vec<u8> {
@@ -295,8 +299,8 @@ fn page() -> String {
         writeln!(page, "**{}** · {}\n", code.severity(), code.title()).unwrap();
         writeln!(page, "Why it matters: {}\n", code.why()).unwrap();
         writeln!(page, "What to do: {}\n", code.help()).unwrap();
-        if *code == Code::OlderVersionLoss {
-            let text = "Reported by `import --data-version`, not by a check of the dump.";
+        if code.name().starts_with("lost-") {
+            let text = "Reported by commands with `--data-version`, not by a check of the dump.";
             writeln!(page, "{text}").unwrap();
         } else if BY_THE_CLI.contains(code) {
             let text = "Reported by commands that look for the manifest beside the dump.";

@@ -303,8 +303,8 @@ catalogue! {
         "Take a new dump, or rewrite it with --repair expire.";
     /// Keys expire, and the dump has no expiry index at all.
     ExpireIndexAbsent "expire-index-absent" Warning
-        "Releases before 0.8.97 had none; servers of today never remove such keys."
-        "Rewrite the dump with --repair expire before restoring it.";
+        "Releases before 0.8.97 had none; servers of today never remove such keys without it."
+        "Nothing: an import of a V0 dump makes the index. For a later one, rewrite it with --repair expire.";
     /// The state machine has no `LastApplied` line.
     LastAppliedMissing "last-applied-missing" Error
         "The server would apply the whole log again on top of a state that already holds it."
@@ -385,10 +385,22 @@ catalogue! {
     ManifestMismatch "manifest-mismatch" Error
         "The dump was cut, changed or exchanged after it was exported."
         "Fetch the dump again; do not restore this one.";
-    /// An older data version has no place for something.
-    OlderVersionLoss "older-version-loss" Error
-        "Releases of that time know less: when keys were proposed, milliseconds of an expiry, addresses behind TLS, commands that came later."
-        "Import it as V004, or accept the loss: what is lost is told, and no key or value is.";
+    /// An older data version has no place for the time at which a key was proposed.
+    LostProposalTime "lost-proposal-time" Error
+        "Releases before 1.2.823 do not know `proposed_at_ms`; no server decides anything by it."
+        "Keep the newer version, or accept the loss.";
+    /// An older data version has no place for the milliseconds of an expiry.
+    LostExpiryMilliseconds "lost-expiry-milliseconds" Error
+        "Releases before 1.2.770 count expiry in seconds: the key expires up to a second later."
+        "Keep the newer version, or accept the loss.";
+    /// An older data version has no place for a node's TLS address.
+    LostTlsAddress "lost-tls-address" Error
+        "Releases of that time speak to other nodes in plain text only."
+        "Keep the newer version, or accept the loss and check how the nodes reach each other.";
+    /// An older data version does not know the command of a log entry.
+    LostLogEntry "lost-log-entry" Error
+        "What the entry did is in the state already, so that the log can begin after it; it is gone as history."
+        "Keep the newer version, or accept the loss.";
 }
 
 impl Code {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::newer_command::readable;
+use crate::check::Code;
 use crate::record::{
     DataVersion, ExpireKey, KVMeta, Keyed, LogEntry, LogId, LogMetaKey, LogMetaValue, Node,
     RaftStateKey, RaftStateValue, Record, SeqV, Tree, expire_at_ms,
@@ -21,6 +22,18 @@ pub enum Loss {
     TlsAddress,
     /// A log entry whose command is not known: its effect is in the state, the log begins after it.
     Command,
+}
+
+impl Loss {
+    /// The code by which a command line accepts it.
+    pub const fn code(self) -> Code {
+        match self {
+            Self::ProposalTime => Code::LostProposalTime,
+            Self::ExpiryMilliseconds => Code::LostExpiryMilliseconds,
+            Self::TlsAddress => Code::LostTlsAddress,
+            Self::Command => Code::LostLogEntry,
+        }
+    }
 }
 
 impl fmt::Display for Loss {
@@ -130,7 +143,7 @@ impl Older {
                 machine(Record::Nodes(Keyed { key, value }))
             }
             Record::Expire(Keyed { key, value }) => {
-                let key = ExpireKey { time_ms: self.expiry_ms(key.time_ms), ..key };
+                let key = self.expire_key(key);
                 machine(Record::Expire(Keyed { key, value }))
             }
             Record::GenericKV(Keyed { key, value }) => {
@@ -140,6 +153,11 @@ impl Older {
             Record::Sequences(_) | Record::StateMachineMeta(_) => machine(record),
             _ => None,
         })
+    }
+
+    /// The place of an entry in the expiry index.
+    pub fn expire_key(&self, key: ExpireKey) -> ExpireKey {
+        ExpireKey { time_ms: self.expiry_ms(key.time_ms), ..key }
     }
 
     /// Whether times are in milliseconds where older servers expect seconds.

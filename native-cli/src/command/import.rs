@@ -1,34 +1,31 @@
 //! `import`: restore a dump into a data directory, or into a running cluster.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result};
-use metadump::check::{Code, Finding, Severity};
+use metadump::check::{Code, Finding};
 use metadump::cluster::InitialCluster;
 use metadump::record::DataVersion;
 use metadump::rewrite::Request;
-use metadump::scan::scan_line;
-use metadump::stored::Losses;
-use metadump::{Checker, Report};
 
+use super::admission::Admission;
 use super::plan::{Planned, Reading};
+use super::restoring::{Restored, Restoring};
 use super::{Outcome, export, import_online, new_cluster};
 use crate::args::Import;
 use crate::dump_writer::now_ms;
 use crate::failure::WithHelp;
 use crate::input::Source;
-use crate::manifest::{Expected, Requirement};
+use crate::manifest::Requirement;
 use crate::progress::Progress;
 use crate::raft_dir::{
-    DirContent, DirWriter, OldData, OlderDir, OlderWriter, RaftDir, Recovered, ServersOut, Staging,
+    DirContent, OldData, OlderDir, OlderWriter, RaftDir, Recovered, ServersOut, Staging,
     V004Reader, foreign_files,
 };
-use crate::report::{plural, print_findings, printable};
-use crate::style::Style;
+use crate::report::{plural, printable};
 
 /// Runs the command.
 pub fn run(args: &Import, progress: &Progress) -> Result<Outcome> {
@@ -70,33 +67,24 @@ fn into_directory(raft_dir: &Path, args: &Import, progress: &Progress) -> Result
         DataVersion::V004 => staging.df_meta(),
         _ => Older::place_for_v004(&staging)?,
     };
-    let mut writer = DirWriter::create(&v004, staging.scratch())?;
-    let mut failed = None;
-    let report = check(args, &source, progress, |tree, record| {
-        // The first record that cannot be written ends the writing; the check goes on.
-        if failed.is_none() {
-            failed = writer.record(tree, &record).err();
-        }
-    })?;
-    refuse(args, &source.name(), &report, cluster.is_some())?;
-    if let Some(error) = failed {
-        return Err(error).help("the directory keeps its old data");
-    }
-    if cluster.is_none() && writer.node_id().is_none() && !accepts(args, Code::NodeIdNull) {
-        return Err(anyhow::anyhow!("the dump does not say which node it is from"))
-            .help("restore it as a new cluster, with --id and --initial-cluster");
-    }
-    let written = writer.finish(cluster.as_ref(), now_ms())?;
-    progress.phase("verifying");
-    let unreadable =
-        || anyhow::anyhow!("what was written cannot be read back; {} is unchanged", shown(&dir));
-    let reader = V004Reader::of_df_meta(&v004)?;
-    anyhow::ensure!(reader.fingerprint()? == written, unreadable());
+    let admission = admission(args, format!("{} keeps its data", shown(&dir)));
+    let restoring = Restoring {
+        admission: &admission,
+        source: &source,
+        cluster: cluster.as_ref(),
+        df_meta: &v004,
+        scratch: staging.scratch(),
+    };
+    let Restored { report, reader } = restoring.write(progress)?;
     if version != DataVersion::V004 {
         let from = report.summary.version.unwrap_or(DataVersion::V004);
-        let older = Older { args, from, version, v004: &v004, staging: &staging };
+        let older = Older { admission: &admission, from, version, v004: &v004, staging: &staging };
         let written = older.write(&reader, progress)?;
-        anyhow::ensure!(DirContent::of(staging.scratch())? == written, unreadable());
+        anyhow::ensure!(
+            DirContent::of(staging.scratch())? == written,
+            "what was written cannot be read back; {} is unchanged",
+            shown(&dir)
+        );
     }
     let old = if args.keep_old { OldData::KeptAs(dated_name()) } else { OldData::Removed };
     let had_old = dir.root().join("df_meta").exists();
@@ -118,6 +106,16 @@ fn into_directory(raft_dir: &Path, args: &Import, progress: &Progress) -> Result
     Ok(Outcome::Done)
 }
 
+/// Which dumps are imported, and what a refusal leaves.
+pub fn admission(args: &Import, kept: String) -> Admission<'_> {
+    Admission {
+        accepted: &args.accept,
+        manifest: Requirement::of_flag(args.require_manifest),
+        done: "imported",
+        kept,
+    }
+}
+
 fn shown(dir: &RaftDir) -> impl std::fmt::Display + '_ {
     dir.root().display()
 }
@@ -125,7 +123,7 @@ fn shown(dir: &RaftDir) -> impl std::fmt::Display + '_ {
 /// Writing a data version before V004. The dump is written as V004 first: that sorts it, fills
 /// its gaps and makes it a new cluster.
 struct Older<'a> {
-    args: &'a Import,
+    admission: &'a Admission<'a>,
     from: DataVersion,
     version: DataVersion,
     v004: &'a Path,
@@ -152,25 +150,13 @@ impl Older<'_> {
             now_ms: now_ms(),
         }
         .write()?;
-        self.refuse_losses(&losses)?;
+        self.admission.refuse_losses(&losses, version)?;
         for (loss, count) in losses.iter() {
             progress.say(&format!("lost: {loss} ({count} times)"));
         }
         fs::remove_dir_all(v004).with_context(|| format!("cannot remove {}", v004.display()))?;
         progress.phase("verifying");
         Ok(content)
-    }
-
-    fn refuse_losses(&self, losses: &Losses) -> Result<()> {
-        let code = Code::OlderVersionLoss;
-        if losses.is_empty() || accepts(self.args, code) {
-            return Ok(());
-        }
-        let lost: Vec<String> =
-            losses.iter().map(|(loss, count)| format!("{loss} ({count} times)")).collect();
-        let version = self.version;
-        Err(anyhow::anyhow!("{version} cannot hold {}", lost.join("; ")))
-            .help(format!("the directory keeps its data; to import without these, --accept {code}"))
     }
 }
 
@@ -199,61 +185,6 @@ fn running(dir: &RaftDir, lock: &Path) -> anyhow::Error {
     ))
     .help("stop the server first; an import under it would lose what it has acknowledged");
     failure.err().unwrap_or_else(|| anyhow::anyhow!("a server is running"))
-}
-
-/// Reads, checks and hands on every record of the dump.
-pub fn check(
-    args: &Import,
-    source: &Source,
-    progress: &Progress,
-    mut each: impl FnMut(metadump::record::Tree, metadump::record::Record<'_>),
-) -> Result<Report> {
-    let mut checker = Checker::default();
-    let mut expected = Expected::beside(source, Requirement::of_flag(args.require_manifest));
-    source.for_each_line(progress, |line| {
-        let scanned = scan_line(line.bytes);
-        checker.scanned(&line, &scanned);
-        expected.line(&line, scanned.as_ref().ok());
-        if let Ok(scanned) = scanned {
-            each(scanned.tree(), scanned.record);
-        }
-        Ok(())
-    })?;
-    Ok(expected.finish(checker))
-}
-
-fn accepts(args: &Import, code: Code) -> bool {
-    args.accept.contains(&code)
-}
-
-/// The errors that keep the dump from being restored.
-fn objections<'a>(args: &Import, report: &'a Report, new_cluster: bool) -> Vec<&'a Finding> {
-    let stands = |finding: &&Finding| {
-        finding.severity() == Severity::Error
-            && !accepts(args, finding.code)
-            && !(new_cluster && finding.code.is_cured_by_new_cluster())
-    };
-    report.findings.kept().iter().filter(stands).collect()
-}
-
-/// Refuses a dump with errors that are not accepted; those that a new cluster cures only stand
-/// when there is none.
-pub fn refuse(args: &Import, name: &str, report: &Report, new_cluster: bool) -> Result<()> {
-    let objections = objections(args, report, new_cluster);
-    let Some(first) = objections.first() else {
-        return Ok(());
-    };
-    print_findings(&mut std::io::stderr().lock(), name, report, Style::Plain)?;
-    let codes: BTreeSet<&str> = objections.iter().map(|finding| finding.code.name()).collect();
-    let codes: Vec<&str> = codes.into_iter().collect();
-    let target = match &args.raft_dir {
-        Some(raft_dir) => raft_dir.display().to_string(),
-        None => "the cluster".to_owned(),
-    };
-    Err(anyhow::anyhow!("{name} is not imported: {}", first.message)).help(format!(
-        "{target} keeps its data; to import all the same, --accept {}",
-        codes.join(" --accept ")
-    ))
 }
 
 /// `--dry-run`: says what an import would do.
@@ -286,7 +217,8 @@ fn plan(
         let line = finding.place.map_or(0, |place| place.line);
         writeln!(out, "lost: line {line}: {}", printable(&finding.message))?;
     }
-    let objections = objections(args, &planned.report, new_cluster);
+    let admission = admission(args, String::new());
+    let objections = admission.objections(&planned.report, new_cluster);
     for finding in &objections {
         writeln!(out, "refused: [{}] {}", finding.code, printable(&finding.message))?;
     }

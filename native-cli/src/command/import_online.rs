@@ -19,7 +19,7 @@ use metadump::record::{DataVersion, Keyed, LogId, Record, Tree};
 use metadump::scan::scan_line;
 
 use super::Outcome;
-use super::import::{check, refuse};
+use super::import::admission;
 use super::plan::Reading;
 use super::service::{connect_options, tell};
 use crate::args::{Import, Reconcile};
@@ -72,12 +72,13 @@ impl DumpState {
         let reading = Reading::of(&Source::from_arg(args.db.as_deref()), progress)?;
         progress.phase("reading");
         let mut machine = StateMachine::new(MemoryStore::default(), ApplyRules::CURRENT);
-        let report = check(args, reading.source(), progress, |tree, record| {
+        let admission = admission(args, "the cluster keeps its data".to_owned());
+        let report = admission.check(reading.source(), progress, |_, tree, record| {
             if matches!(tree, Tree::StateMachine(_)) {
                 let Ok(_) = machine.load(record);
             }
         })?;
-        refuse(args, reading.name(), &report, true)?;
+        admission.refuse(reading.name(), &report, true)?;
         let version = report.summary.version.unwrap_or(DataVersion::V0);
         let mut machine =
             StateMachine::new(machine.into_store(), ApplyRules::of_data_version(version));

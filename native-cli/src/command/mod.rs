@@ -1,5 +1,7 @@
 //! One module a command: what it reads, does and prints.
 
+mod admission;
+mod convert;
 pub mod export;
 mod export_online;
 pub mod get;
@@ -9,6 +11,7 @@ pub mod inspect;
 pub mod keys_layout;
 pub mod member_list;
 pub mod plan;
+mod restoring;
 pub mod rewrite;
 pub mod serve;
 mod service;

@@ -6,7 +6,7 @@ use anyhow::Result;
 use metadump::rewrite::{Disposition, ExpireIndex, Request};
 
 use super::plan::{Planned, Reading};
-use super::{Outcome, export, new_cluster};
+use super::{Outcome, convert, export, new_cluster};
 use crate::args::{Repair, Rewrite};
 use crate::dump_writer::{DumpWriter, Origin};
 use crate::failure::{Usage, WithHelp};
@@ -28,6 +28,9 @@ pub fn run(args: &Rewrite, progress: &Progress) -> Result<Outcome> {
     }
     let source = Source::from_arg(args.db.as_deref());
     let reading = Reading::of(&source, progress)?;
+    if let Some(version) = args.data_version {
+        return convert::run(args, &reading, version.data_version(), progress);
+    }
     let planned = Planned::new(&reading, request, progress)?;
     if args.dry_run {
         let mut out = io::stdout().lock();

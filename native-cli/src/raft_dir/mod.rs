@@ -6,6 +6,7 @@ mod layout;
 mod line_snapshot;
 mod lock;
 mod log_files;
+mod older_dump;
 mod older_writer;
 mod reader;
 mod released_sled;
@@ -25,6 +26,7 @@ mod writer;
 
 pub use layout::{RaftDir, foreign_files};
 pub use lock::ServersOut;
+pub use older_dump::OlderDump;
 pub use older_writer::{DirContent, OlderDir, OlderWriter};
 pub use reader::{Access, DirReader};
 pub use staging::{OldData, Recovered, Staging};

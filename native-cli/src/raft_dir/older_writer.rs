@@ -107,7 +107,7 @@ impl OlderWriter<'_> {
     pub fn write(&self) -> Result<OlderDir> {
         let mut older = Older::new(self.from, self.to);
         let mut losses = Losses::default();
-        let readable_after = self.readable_after(&mut losses)?;
+        let readable_after = readable_after(self.v004, self.from, self.to, &mut losses)?;
         let mut sled = SledOutput::create(self.root)?;
         let mut content = DirContent::default();
         content.add("header", &dump_line::v004_header())?;
@@ -121,28 +121,6 @@ impl OlderWriter<'_> {
             (0..count).for_each(|_| losses.add(loss));
         }
         Ok(OlderDir { content, losses })
-    }
-
-    /// The last entry that the older servers cannot read: the log has to begin after it.
-    fn readable_after(&self, losses: &mut Losses) -> Result<Option<LogId>> {
-        let applied = self.v004.sys_data().and_then(|data| data.last_applied);
-        let mut last = None;
-        let mut older = Older::new(self.from, self.to);
-        self.v004.for_each_entry(|line| {
-            match older.record(scan_line(line.trim_ascii_end())?.record) {
-                Ok(_) => Ok(()),
-                Err(TooNew { log_id, .. }) if Some(log_id) <= applied => {
-                    last = Some(log_id);
-                    losses.add(Loss::Command);
-                    Ok(())
-                }
-                Err(too_new) => Err(too_new).help(
-                    "the entry is later than the snapshot: restore the dump as V004, let the \
-                     server take a snapshot, and export again",
-                ),
-            }
-        })?;
-        Ok(last)
     }
 
     fn write_raft(
@@ -257,6 +235,41 @@ impl OlderWriter<'_> {
     }
 }
 
+/// The last entry that servers of an older version cannot read: the log has to begin after it.
+///
+/// # Errors
+///
+/// When the state does not hold what the entry did.
+pub(super) fn readable_after(
+    v004: &V004Reader,
+    from: DataVersion,
+    to: DataVersion,
+    losses: &mut Losses,
+) -> Result<Option<LogId>> {
+    let applied = v004.sys_data().and_then(|data| data.last_applied);
+    let mut last = None;
+    let mut refused = None;
+    let mut older = Older::new(from, to);
+    v004.for_each_entry(|line| {
+        match older.record(scan_line(line.trim_ascii_end())?.record) {
+            Err(TooNew { log_id, .. }) if Some(log_id) <= applied => {
+                last = Some(log_id);
+                losses.add(Loss::Command);
+            }
+            Err(too_new) => refused = refused.take().or(Some(too_new)),
+            Ok(_) => {}
+        }
+        Ok(())
+    })?;
+    if let Some(too_new) = refused {
+        return Err(too_new).help(
+            "the snapshot does not hold yet what the entry did: `serve` the dump, export that \
+             service with --trigger-snapshot, and take its dump",
+        );
+    }
+    Ok(last)
+}
+
 /// The state machine as a tree.
 struct TreeMachine<'a> {
     sled: &'a mut SledOutput,
@@ -312,7 +325,7 @@ fn write_lines(dir: &Path, id: &SnapshotId, sys_data: &SysData, table: &Path) ->
         .with_context(|| format!("cannot name the snapshot {}", path.display()))
 }
 
-fn machine_meta(sys_data: &SysData) -> impl Iterator<Item = Record<'static>> {
+pub(super) fn machine_meta(sys_data: &SysData) -> impl Iterator<Item = Record<'static>> {
     let applied = sys_data
         .last_applied
         .map(|id| Keyed { key: StateMachineKey::LastApplied, value: StateMachineValue::LogId(id) });
@@ -323,7 +336,7 @@ fn machine_meta(sys_data: &SysData) -> impl Iterator<Item = Record<'static>> {
     applied.into_iter().chain([membership]).map(Record::StateMachineMeta)
 }
 
-fn sequence(sys_data: &SysData) -> Record<'static> {
+pub(super) fn sequence(sys_data: &SysData) -> Record<'static> {
     Record::Sequences(Keyed { key: "generic-kv".into(), value: sys_data.sequence })
 }
 

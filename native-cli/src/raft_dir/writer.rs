@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use metadump::cluster::InitialCluster;
 use metadump::record::{
-    DataHeader, DataVersion, LogEntry, LogId, LogMetaValue, Node, NodeId, RaftStateValue, Record,
-    StateMachineValue, StoredMembership, Tree,
+    Cmd, DataHeader, DataVersion, ExpireKey, ExpireValue, LogEntry, LogId, LogMetaValue, Node,
+    NodeId, Payload, RaftStateValue, Record, SeqV, StateMachineValue, StoredMembership, Text, Tree,
 };
 use metadump::rotbl::{SnapshotId, SysData, TableEntry};
 
@@ -42,6 +42,52 @@ pub struct DirWriter {
     last_membership: StoredMembership,
     nodes: BTreeMap<NodeId, Node>,
     sequence: u64,
+    machine: LiveMachine,
+    index: ExpiryIndex,
+}
+
+/// Which of several state machines is the live one: dumps up to V001 can have others beside it,
+/// left by snapshots.
+#[derive(Debug, Default)]
+struct LiveMachine {
+    /// What the Raft state names.
+    named: Option<u64>,
+    /// The tree that records have been taken from.
+    taken: Option<u64>,
+}
+
+impl LiveMachine {
+    fn name(&mut self, number: u64) -> Result<()> {
+        if let Some(taken) = self.taken.filter(|taken| *taken != number) {
+            anyhow::bail!(
+                "the dump names state_machine/{number} as the live one behind the records of \
+                 state_machine/{taken}: move its raft_state lines to the front"
+            );
+        }
+        self.named = Some(number);
+        Ok(())
+    }
+
+    /// Whether a record is of the live one; when none is named it is the first.
+    fn has(&mut self, tree: Tree) -> bool {
+        let Tree::StateMachine(number) = tree else { return true };
+        let live = self.named.unwrap_or(*self.taken.get_or_insert(number));
+        if live == number {
+            self.taken = Some(number);
+        }
+        live == number
+    }
+}
+
+/// Whether the dump has an index of what expires.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ExpiryIndex {
+    /// It may; it comes before the keys where it is there.
+    Unknown,
+    /// It is of a release before 0.8.97, which had none: it is made from the keys.
+    Absent,
+    /// It is there, or nothing expires.
+    Present,
 }
 
 impl DirWriter {
@@ -62,6 +108,8 @@ impl DirWriter {
             last_membership: StoredMembership::default(),
             nodes: BTreeMap::new(),
             sequence: 0,
+            machine: LiveMachine::default(),
+            index: ExpiryIndex::Unknown,
         })
     }
 
@@ -72,9 +120,17 @@ impl DirWriter {
     /// When the log would have a gap or go back, or a record is of a kind that cannot be
     /// restored.
     pub fn record(&mut self, tree: Tree, record: &Record<'_>) -> Result<()> {
+        if !self.machine.has(tree) {
+            return Ok(());
+        }
         match record {
             // V002 snapshots have a header of their own; the directory gets a new one.
-            Record::DataHeader(_) => Ok(()),
+            Record::DataHeader(header) => {
+                if header.value.data_version().is_some_and(|version| version >= DataVersion::V002) {
+                    self.index = ExpiryIndex::Present;
+                }
+                Ok(())
+            }
             Record::NodeId(id) => self.set_node_id(*id),
             Record::Vote(vote) => vote.map_or(Ok(()), |vote| self.log.save_vote(vote)),
             Record::Committed(id) => self.set_committed(*id),
@@ -90,7 +146,7 @@ impl DirWriter {
                 RaftStateValue::HardState(vote) => self.log.save_vote(vote),
                 RaftStateValue::Committed(id) => self.set_committed(id),
                 // The number of a sled tree: V004 has none.
-                RaftStateValue::StateMachineId(..) => Ok(()),
+                RaftStateValue::StateMachineId(number, _) => self.machine.name(number),
             },
             Record::Sequences(sequence) => {
                 if sequence.key.as_str() == "generic-kv" {
@@ -116,9 +172,15 @@ impl DirWriter {
                 Ok(())
             }
             Record::Expire(entry) => {
+                anyhow::ensure!(
+                    self.index != ExpiryIndex::Absent,
+                    "the expiry index stands behind the keys in a dump that names no version"
+                );
+                self.index = ExpiryIndex::Present;
                 self.table.add(&TableEntry::Expire(entry.key, entry.value.clone()))
             }
             Record::GenericKV(kv) => {
+                self.index_key(&kv.key, &kv.value)?;
                 self.table.add(&TableEntry::GenericKV(kv.key.clone(), kv.value.clone()))
             }
             // A cache of replies for clients that sent transaction ids; none ever did.
@@ -134,6 +196,21 @@ impl DirWriter {
                     record.kind()
                 )
             }
+        }
+    }
+
+    /// Gives a key that expires its entry in the index, where the dump is of a time without one.
+    fn index_key(&mut self, key: &Text<'_>, value: &SeqV<'_>) -> Result<()> {
+        if self.index == ExpiryIndex::Unknown {
+            self.index = ExpiryIndex::Absent;
+        }
+        match value.expire_ms() {
+            Some(time_ms) if self.index == ExpiryIndex::Absent => {
+                let at = ExpireKey { time_ms, seq: value.seq };
+                let value = ExpireValue { seq: value.seq, key: key.clone() };
+                self.table.add(&TableEntry::Expire(at, value))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -154,7 +231,22 @@ impl DirWriter {
             // Servers up to V003 could keep such entries; the state holds their effect.
             return Ok(());
         }
-        self.log.append(entry)
+        match &entry.payload {
+            Payload::Normal(body) if body.cmd.is_retired() => match &body.cmd {
+                // What these did is no part of a state since 2022-06; the entry keeps its place.
+                Cmd::AddMetaSrvAddr(_) | Cmd::RemoveMetaSrvAddr(_) | Cmd::IncrSeq(_) => {
+                    let payload = Payload::Blank;
+                    self.log.append(&LogEntry { log_id: entry.log_id, payload })
+                }
+                cmd => anyhow::bail!(
+                    "entry {} holds {}, a command for schema objects of before 2022-05-07, which \
+                     no later release can read",
+                    entry.log_id,
+                    cmd.name()
+                ),
+            },
+            _ => self.log.append(entry),
+        }
     }
 
     /// Whether the records say which node the dump is from.

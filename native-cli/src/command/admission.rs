@@ -1,0 +1,102 @@
+//! Which dumps are let in: those without errors, but for the ones that the command line accepts.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Result, anyhow};
+use metadump::check::{Code, Finding, Severity};
+use metadump::record::{DataVersion, Record, Tree};
+use metadump::scan::scan_line;
+use metadump::stored::Losses;
+use metadump::{Checker, Line, Report};
+
+use crate::failure::WithHelp;
+use crate::input::Source;
+use crate::manifest::{Expected, Requirement};
+use crate::progress::Progress;
+use crate::report::print_findings;
+use crate::style::Style;
+
+/// What is let in, and what stays as it is when something is not.
+#[derive(Debug, Clone)]
+pub struct Admission<'a> {
+    /// The codes whose findings do not keep a dump out.
+    pub accepted: &'a [Code],
+    /// Whether a manifest has to prove the dump complete.
+    pub manifest: Requirement,
+    /// What is not done to a dump that is kept out: `imported`.
+    pub done: &'a str,
+    /// What a refusal leaves: `restored keeps its data`.
+    pub kept: String,
+}
+
+impl Admission<'_> {
+    /// Reads, checks and hands on every record of a dump.
+    pub fn check(
+        &self,
+        source: &Source,
+        progress: &Progress,
+        mut each: impl FnMut(&Line<'_>, Tree, Record<'_>),
+    ) -> Result<Report> {
+        let mut checker = Checker::default();
+        let mut expected = Expected::beside(source, self.manifest);
+        source.for_each_line(progress, |line| {
+            let scanned = scan_line(line.bytes);
+            checker.scanned(&line, &scanned);
+            expected.line(&line, scanned.as_ref().ok());
+            if let Ok(scanned) = scanned {
+                each(&line, scanned.tree(), scanned.record);
+            }
+            Ok(())
+        })?;
+        Ok(expected.finish(checker))
+    }
+
+    /// Whether findings of a code do not keep a dump out.
+    pub fn accepts(&self, code: Code) -> bool {
+        self.accepted.contains(&code)
+    }
+
+    /// The errors that keep the dump out; those that a new cluster cures only do without one.
+    pub fn objections<'r>(&self, report: &'r Report, new_cluster: bool) -> Vec<&'r Finding> {
+        let stands = |finding: &&Finding| {
+            finding.severity() == Severity::Error
+                && !self.accepts(finding.code)
+                && !(new_cluster && finding.code.is_cured_by_new_cluster())
+        };
+        report.findings.kept().iter().filter(stands).collect()
+    }
+
+    /// Refuses a dump with objections, and prints everything that was found.
+    pub fn refuse(&self, name: &str, report: &Report, new_cluster: bool) -> Result<()> {
+        let objections = self.objections(report, new_cluster);
+        let Some(first) = objections.first() else {
+            return Ok(());
+        };
+        print_findings(&mut std::io::stderr().lock(), name, report, Style::Plain)?;
+        let codes = objections.iter().map(|finding| finding.code);
+        let Self { done, kept, .. } = self;
+        Err(anyhow!("{name} is not {done}: {}", first.message))
+            .help(format!("{kept}; to go on all the same, {}", accept(codes)))
+    }
+
+    /// Refuses what an older version cannot hold.
+    pub fn refuse_losses(&self, losses: &Losses, version: DataVersion) -> Result<()> {
+        let lost: Vec<_> = losses.iter().filter(|(loss, _)| !self.accepts(loss.code())).collect();
+        if lost.is_empty() {
+            return Ok(());
+        }
+        let codes = lost.iter().map(|(loss, _)| loss.code());
+        let told: Vec<String> =
+            lost.iter().map(|(loss, count)| format!("{loss} ({count} times)")).collect();
+        let Self { kept, .. } = self;
+        Err(anyhow!("{version} cannot hold {}", told.join("; ")))
+            .help(format!("{kept}; to go on without these, {}", accept(codes)))
+    }
+}
+
+/// `--accept one --accept two`
+fn accept(codes: impl Iterator<Item = Code>) -> String {
+    let names: BTreeSet<&str> = codes.map(Code::name).collect();
+    let flags: Vec<String> = names.iter().map(|name| format!("--accept {name}")).collect();
+    flags.join(" ")
+}
