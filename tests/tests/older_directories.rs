@@ -260,3 +260,44 @@ fn a_new_cluster_of_an_older_version_is_that_of_v004() {
     imported(&v004, &dump, "V004", &cluster);
     assert!(exported(&v003) == exported(&v004));
 }
+
+#[test]
+fn a_dry_run_tells_what_would_be_lost_or_refused() {
+    let scratch = TempDir::new().unwrap();
+    let dir = scratch.path().join("dir");
+    let lost = "the milliseconds of an expiry, put off to the full second (11 times)\n";
+    let dump = dump_of_v003(scratch.path());
+    for (more, code, end) in [
+        (vec!["--dry-run"], 1, format!("refused: [older-version-loss] {lost}")),
+        ([vec!["--dry-run"], ACCEPT.to_vec()].concat(), 0, format!("lost: {lost}")),
+    ] {
+        let ran = import(&dir, &dump, "V002", &more);
+        let told = String::from_utf8(ran.stdout).unwrap();
+        assert_eq!(ran.code, Some(code), "{}", ran.stderr);
+        assert!(told.starts_with(&format!("{} would hold, as data version V002:", dir.display())));
+        assert!(told.ends_with(&end), "{told}");
+    }
+    let too_new = fixture("v004/v004-origin.export.ndjson");
+    let ran = import(&dir, &too_new, "V003", &["--dry-run", "--accept", "older-version-loss"]);
+    assert_eq!(ran.code, Some(1));
+    assert!(String::from_utf8(ran.stdout).unwrap().ends_with(
+        "refused: entry T1-N1.88 holds a FetchIncreaseU64, which servers of V003 cannot read\n"
+    ));
+    assert!(!dir.exists());
+}
+
+#[test]
+fn values_of_every_size_come_through_every_version() {
+    let Some(corpus) = corpus() else { return };
+    let (_keep, official) = unpack_archive(&corpus.join("made/large/v002-mixed.tar.gz"));
+    let expected = exported(&official);
+    let scratch = TempDir::new().unwrap();
+    let dump = scratch.path().join("dump.ndjson");
+    fs::write(&dump, content(&corpus.join("made/large/v002-mixed.source-dump.ndjson.gz")).unwrap())
+        .unwrap();
+    for version in ["V002", "V003"] {
+        let dir = scratch.path().join(version);
+        imported(&dir, &dump, version, &[]);
+        assert!(exported(&dir) == expected, "{version} differs");
+    }
+}

@@ -53,6 +53,13 @@ impl Losses {
     pub fn add(&mut self, loss: Loss) {
         *self.0.entry(loss).or_default() += 1;
     }
+
+    /// All that others count.
+    pub fn add_all(&mut self, others: &Self) {
+        for (loss, count) in others.iter() {
+            *self.0.entry(loss).or_default() += count;
+        }
+    }
 }
 
 /// A log entry that a version cannot read.
