@@ -301,3 +301,37 @@ fn values_of_every_size_come_through_every_version() {
         assert!(exported(&dir) == expected, "{version} differs");
     }
 }
+
+/// The fixture's dump as it was when the snapshot was taken, at entry 80.
+fn dump_of_snapshot(scratch: &Path) -> PathBuf {
+    let dump = scratch.join("at-80.ndjson");
+    let text = fs::read_to_string(fixture("v004/v004-origin.export.ndjson")).unwrap();
+    let index_of = |line: &str| {
+        let record: Value = serde_json::from_str(line).unwrap();
+        record[1]["LogEntry"]["log_id"]["index"].as_u64()
+    };
+    let mut lines: Vec<&str> =
+        text.lines().filter(|line| index_of(line).is_none_or(|index| index <= 80)).collect();
+    assert!(lines[3].contains("Committed"));
+    lines[3] = r#"["raft_log",{"Committed":{"leader_id":{"term":1,"node_id":1},"index":80}}]"#;
+    fs::write(&dump, lines.join("\n") + "\n").unwrap();
+    dump
+}
+
+#[test]
+fn the_log_begins_after_what_older_servers_cannot_read_and_the_state_holds() {
+    let scratch = TempDir::new().unwrap();
+    let dir = scratch.path().join("dir");
+    let ran = import(&dir, &dump_of_snapshot(scratch.path()), "V003", &ACCEPT);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stderr.contains("lost: a log entry that the state holds already (5 times)\n"));
+    let found = exported(&dir);
+    let purged = r#"["raft_log",{"Purged":{"leader_id":{"term":1,"node_id":1},"index":68}}]"#;
+    assert_eq!(found.lines().nth(4), Some(purged));
+    assert_eq!(found.lines().filter(|line| line.contains("\"LogEntry\"")).count(), 80 - 68);
+    assert!(!found.contains("proposed_at_ms"));
+    let given = fs::read_to_string(fixture("v004/v004-origin.export.ndjson")).unwrap();
+    assert_eq!(keys(&found), keys(&given));
+    let ran = run(["validate", "--raft-dir", dir.to_str().unwrap()]);
+    assert_eq!(ran.code, Some(0), "{}", String::from_utf8_lossy(&ran.stdout));
+}
