@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The main job from end to end, on a dump of this repository: check it, look into it, restore it as
-# three nodes, export one of them, and see that nothing is lost.
+# three nodes, export one of them, serve it and export it over gRPC, and see that nothing is lost.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export LC_ALL=C
@@ -10,7 +10,12 @@ PATH=$PWD/target/debug:$PATH
 fixture=$PWD/tests/fixtures/v004/v004-origin.export.ndjson
 
 place=$(mktemp -d)
-trap 'rm -rf "$place"' EXIT
+service=
+finish() {
+    [ -z "$service" ] || kill "$service" 2>/dev/null || true
+    rm -rf "$place"
+}
+trap finish EXIT
 cd "$place"
 cp "$fixture" meta.db
 
@@ -65,3 +70,22 @@ metactl import --raft-dir ./.databend/new_meta2 --db lossy/node2.db | sed -n -e 
 metactl --quiet export --raft-dir ./.databend/new_meta2 --db again.db
 cmp node2.db again.db
 printf '\nExit code 3, and again.db is node2.db byte for byte.\n'
+
+say '7. Try the backup: serve it on the loopback interface, and export the running service over gRPC.'
+show 'databend-metactl serve --db meta.db --grpc-api-address 127.0.0.1:0 &'
+databend-metactl serve --db meta.db --grpc-api-address 127.0.0.1:0 2>served &
+service=$!
+for _ in $(seq 100); do
+    address=$(sed -n 's/.*gRPC.* \(127\.0\.0\.1:[0-9]*\).*/\1/p' served)
+    [ -z "$address" ] || break
+    sleep 0.1
+done
+cat served
+[ -n "$address" ] || { echo 'the service did not start' >&2; exit 1; }
+metactl status --grpc-api-address "$address" | sed -n '/^BinaryVersion\|^DataVersion\|^LastSeq\|^LastApplied/p'
+metactl export --grpc-api-address "$address" --db online.db
+kill "$service"
+wait "$service"
+service=
+cmp meta.db online.db
+printf '\nonline.db is meta.db byte for byte.\n'

@@ -14,6 +14,7 @@ mod output;
 mod progress;
 mod raft_dir;
 mod report;
+mod serve;
 mod style;
 
 use std::io::{self, Write};
@@ -57,6 +58,7 @@ fn run(command: &Command, progress: &Progress) -> anyhow::Result<Outcome> {
         Command::MemberList(args) => command::member_list::run(args, progress),
         Command::Get(args) => command::get::run(args, progress),
         Command::Watch(args) => command::watch::run(args, progress),
+        Command::Serve(args) => command::serve::run(args, progress),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "databend-metactl", &mut script);

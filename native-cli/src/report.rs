@@ -1,6 +1,7 @@
 //! Prints what was found in a dump.
 
-use std::io::{self, Write};
+use std::borrow::Cow;
+use std::io::{self, IsTerminal, Write};
 
 use metadump::Report;
 use metadump::check::{Finding, Severity, Summary};
@@ -64,6 +65,11 @@ pub fn printable(text: &str) -> String {
             escaped
         })
         .collect()
+}
+
+/// A key or value for stdout: as it is for programs, [`printable`] for a terminal.
+pub fn shown(text: &str) -> Cow<'_, str> {
+    if io::stdout().is_terminal() { printable(text).into() } else { text.into() }
 }
 
 /// The counts in a line: `188 lines, V004, 0 errors, 1 warning, 1 note`.

@@ -23,45 +23,57 @@ const definition = loader.loadSync(["meta/service.proto", "flight/basic_auth.pro
 const { meta } = grpc.loadPackageDefinition(definition);
 const basicAuth = definition["arrow.flight.protocol.BasicAuth"];
 
-let server;
-let address;
-let client;
-let token;
-
-before(async () => {
-  server = spawn(metactl, ["serve", "--db", dump, "--grpc-api-address", "127.0.0.1:0"], {
+/** Starts a service; resolves to its process and address. */
+async function serve(...args) {
+  const server = spawn(metactl, ["serve", "--db", dump, "--grpc-api-address", "127.0.0.1:0", ...args], {
     stdio: ["ignore", "ignore", "pipe"],
   });
-  address = await new Promise((found, failed) => {
+  const address = await new Promise((found, failed) => {
     createInterface({ input: server.stderr }).on("line", (line) => {
       const bound = /gRPC\D*?(127\.0\.0\.1:\d+)/.exec(line);
       if (bound) found(bound[1]);
     });
     server.once("exit", (code) => failed(new Error(`serve ended with ${code}`)));
   });
+  return { server, address };
+}
+
+/** Has a service stop, which it does well. */
+async function stop(server) {
+  const ended = new Promise((done) => server.once("exit", (code) => done(code)));
+  server.kill("SIGTERM");
+  assert.equal(await ended, 0);
+}
+
+let server;
+let address;
+let client;
+let token;
+
+before(async () => {
+  ({ server, address } = await serve());
   client = new meta.MetaService(address, grpc.credentials.createInsecure());
-  token = await handshake({ username: "root", password: "" });
+  token = await handshake(client, { username: "root", password: "" });
 });
 
 after(async () => {
   client?.close();
-  if (server?.exitCode === null) {
-    const ended = new Promise((done) => server.once("exit", (code) => done(code)));
-    server.kill("SIGTERM");
-    assert.equal(await ended, 0);
-  }
+  if (server) await stop(server);
 });
 
 /** Shakes hands; resolves to the metadata that goes with every later call. */
-function handshake(who) {
+function handshake(client, who) {
   return new Promise((done, failed) => {
     const call = client.Handshake();
     const answers = [];
     call.on("data", (answer) => answers.push(answer));
     call.on("error", failed);
     call.on("end", () => {
-      assert.equal(answers.length, 1);
-      assert.ok(answers[0].protocolVersion > 0);
+      // The end of a stream is told also when it failed, which has been told before.
+      if (answers.length !== 1 || !(answers[0].protocolVersion > 0)) {
+        failed(new Error(`unexpected answers to a handshake: ${JSON.stringify(answers)}`));
+        return;
+      }
       const metadata = new grpc.Metadata();
       metadata.set("auth-token-bin", answers[0].payload);
       done(metadata);
@@ -121,7 +133,7 @@ test("keys are read one, several and all at a time", async () => {
   const several = await all(client.KvReadV1({ data: JSON.stringify({ MGetKV: { keys } }) }, token));
   assert.deepEqual(several.map(({ key }) => key), keys);
   same(several[0], second);
-  assert.equal(several[1].value, null);
+  assert.equal(several[1].value, undefined);
 
   for (const listing of [
     client.KvReadV1({ data: JSON.stringify({ ListKV: { prefix: "" } }) }, token),
@@ -166,7 +178,23 @@ test("a call without a token, and a wrong user, are refused", async () => {
   const refused = { code: grpc.status.UNAUTHENTICATED };
   await assert.rejects(all(client.ExportV1({}, new grpc.Metadata())), refused);
   await assert.rejects(answer("GetClusterStatus", {}, new grpc.Metadata()), refused);
-  await assert.rejects(handshake({ username: "nobody", password: "" }), refused);
+  await assert.rejects(handshake(client, { username: "nobody", password: "" }), refused);
+});
+
+test("a token is only good for its time, and for its server", async () => {
+  const { server, address } = await serve("--token-lifetime", "1");
+  const other = new meta.MetaService(address, grpc.credentials.createInsecure());
+  try {
+    const refused = { code: grpc.status.UNAUTHENTICATED };
+    await assert.rejects(all(other.ExportV1({}, token)), refused);
+    const own = await handshake(other, { username: "root", password: "" });
+    assert.ok((await all(other.ExportV1({}, own))).length > 0);
+    await new Promise((done) => setTimeout(done, 2100));
+    await assert.rejects(all(other.ExportV1({}, own)), refused);
+  } finally {
+    other.close();
+    await stop(server);
+  }
 });
 
 test("what was exported with another client is what the command line exports", () => {

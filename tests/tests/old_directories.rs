@@ -7,8 +7,10 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use metadump::sled::Database;
 use metadump_tests::fixtures::{content, corpus, fixture, unpack, unpack_archive};
 use metadump_tests::metactl::{Ran, run};
+use metadump_tests::sled::{files, lend};
 use metadump_tests::tree::tree;
 use rustix::fs::{FlockOperation, flock};
 use tempfile::TempDir;
@@ -90,6 +92,9 @@ fn a_directory_is_inspected_and_validated_as_its_export() {
             assert_eq!(String::from_utf8(of_dir.stdout).unwrap(), of_dump);
             assert!(of_dir.stderr.ends_with(NOTE), "{}", of_dir.stderr);
         }
+        let of_dir = run_on(&dir, "keys-layout", &[]);
+        let of_dump = run(["keys-layout", "--db", dump.to_str().unwrap()]);
+        assert_eq!((of_dir.code, of_dir.stdout), (Some(0), of_dump.stdout));
     }
 }
 
@@ -103,6 +108,78 @@ fn a_dump_of_an_old_directory_can_be_restored() {
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     let again = run(["export", "--raft-dir", &path("new")]);
     assert!(again.stdout == fs::read(path("dump.ndjson")).unwrap());
+}
+
+/// Puts what a directory of the fork holds into a directory of the released crate, with big values
+/// among it.
+fn with_released_sled(of: &Path, scratch: &Path) -> PathBuf {
+    let dir = scratch.join("released");
+    let files = files(of);
+    let read = Database::open(lend(&files)).unwrap();
+    let written = sled::open(&dir).unwrap();
+    for tree in read.trees() {
+        let to = written.open_tree(tree.name()).unwrap();
+        for item in read.items(tree) {
+            let item = item.unwrap();
+            to.insert(item.key, item.value).unwrap();
+        }
+    }
+    let machine = written.open_tree("state_machine/0").unwrap();
+    let big = format!(r#"{{"seq":9,"meta":null,"data":[{}7]}}"#, "7,".repeat(100_000));
+    machine.insert(b"\x06zz-big", big.as_str()).unwrap();
+    written.flush().unwrap();
+    unlocked_copy(&dir)
+}
+
+/// A copy of the files: sled keeps its lock for a while after it was closed.
+fn unlocked_copy(dir: &Path) -> PathBuf {
+    let copy = dir.with_extension("copy");
+    fs::create_dir_all(copy.join("blobs")).unwrap();
+    for (path, content) in files(dir) {
+        fs::write(copy.join(path), content).unwrap();
+    }
+    copy
+}
+
+#[test]
+fn a_directory_of_the_released_sled_is_read_from_a_copy() {
+    let (_keep, dir) = old("v000");
+    let scratch = TempDir::new().unwrap();
+    let released = with_released_sled(&dir, scratch.path());
+    assert!(fs::read_dir(released.join("blobs")).unwrap().next().is_some());
+    let of_fork = String::from_utf8(run_on(&dir, "export", &[]).stdout).unwrap();
+    let ran = run_on(&released, "export", &[]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stderr.contains(
+        "warning: the database is of the released sled, which passes over what is damaged without \
+         a word: compare the dump with one of another node\n"
+    ));
+    let exported = String::from_utf8(ran.stdout).unwrap();
+    let (same, big) = exported.split_at(of_fork.len());
+    assert!(same == of_fork);
+    assert!(
+        big.starts_with(r#"["state_machine/0",{"GenericKV":{"key":"zz-big","value":{"seq":9,"#)
+    );
+    assert_eq!(big.len(), 200_092);
+}
+
+#[test]
+fn a_damaged_directory_of_the_released_sled_is_refused() {
+    let (_keep, dir) = old("v000");
+    let scratch = TempDir::new().unwrap();
+    let released = with_released_sled(&dir, scratch.path());
+    let conf = b"segment_size: 524288\nuse_compression: false\nversion: 0.33\n";
+    let conf = [conf.as_slice(), &crc32fast::hash(conf).to_le_bytes()].concat();
+    fs::write(released.join("conf"), conf).unwrap();
+    check_refused(
+        &released,
+        "error: cannot read DIR\n\
+         cause: Unsupported: This database was created using pagecache version 0.33, but our \
+         pagecache version is 0.34. Please perform an upgrade using the sled::Db::export and \
+         sled::Db::import methods.\n\
+         help:  the directory is damaged, or of another release of sled: use another replica or an \
+         older copy\n",
+    );
 }
 
 #[track_caller]
@@ -194,6 +271,7 @@ fn a_newer_version_is_refused() {
 fn a_version_without_its_database_is_refused() {
     let (_keep, dir) = old("v003");
     fs::write(dir.join("df_meta/VERSION"), r#"{"version":"V003"}"#).unwrap();
+    fs::remove_file(dir.join("db")).unwrap();
     fs::remove_file(dir.join("conf")).unwrap();
     check_refused(
         &dir,
@@ -296,9 +374,253 @@ fn a_damaged_database_is_salvaged_and_its_losses_are_listed() {
 }
 
 #[test]
+fn a_database_without_its_conf_is_salvaged_whole() {
+    let (_keep, dir) = old("v001");
+    let sound = run_on(&dir, "export", &[]).stdout;
+    fs::remove_file(dir.join("conf")).unwrap();
+    check_refused(
+        &dir,
+        "error: cannot read DIR\n\
+         cause: conf, byte 0: the file is missing\n\
+         help:  name the directory that holds `conf`, `db` and `heap`; if the file is lost, use \
+         another replica or an older copy; `export --salvage` reads what is left\n",
+    );
+    let salvaged = run_on(&dir, "export", &["--salvage"]);
+    assert_eq!(salvaged.code, Some(1));
+    assert!(salvaged.stdout == sound);
+    assert!(salvaged.stderr.contains("lost: cannot read"), "{}", salvaged.stderr);
+}
+
+#[test]
 fn a_salvage_of_sound_data_is_an_export_without_a_manifest() {
     let (_keep, dir) = old("v001");
     let sound = run_on(&dir, "export", &[]);
     let salvaged = run_on(&dir, "export", &["--salvage"]);
     assert_eq!(salvaged, sound);
+}
+
+/// A small directory in the layout of the released sled, which tests can write: tree, key, value.
+struct Written {
+    _scratch: TempDir,
+    dir: PathBuf,
+}
+
+impl Written {
+    fn new(items: &[(&str, &[u8], &str)]) -> Self {
+        let scratch = TempDir::new().unwrap();
+        let dir = scratch.path().join("raft");
+        let database = sled::open(&dir).unwrap();
+        for (tree, key, value) in items {
+            database.open_tree(tree).unwrap().insert(key, *value).unwrap();
+        }
+        database.flush().unwrap();
+        Self { dir: unlocked_copy(&dir), _scratch: scratch }
+    }
+
+    #[track_caller]
+    fn check(&self, expected: &str) {
+        let ran = run_on(&self.dir, "export", &[]);
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        assert_eq!(String::from_utf8(ran.stdout).unwrap(), expected);
+    }
+}
+
+#[test]
+fn every_record_of_a_directory_in_mixed_dialects_is_converted() {
+    Written::new(&[
+        ("raft_state", b"\x04\x01", r#"{"NodeId":3}"#),
+        ("raft_state", b"\x04\x02", r#"{"HardState":{"current_term":2,"voted_for":3}}"#),
+        ("raft_state", b"\x04\x03", r#"{"StateMachineId":[2,1]}"#),
+        (
+            "raft_log",
+            b"\x01\0\0\0\0\0\0\0\x04",
+            r#"{"log_id":{"term":1,"index":4},"payload":"Blank"}"#,
+        ),
+        (
+            "raft_log",
+            b"\x01\0\0\0\0\0\0\0\x05",
+            r#"{"log_id":{"term":2,"index":5},"payload":{"Normal":{"txid":null,"cmd":{"UpsertKV":{"key":"k","seq":"Any","value":"Delete","value_meta":null}}}}}"#,
+        ),
+        (
+            "raft_log",
+            b"\x01\0\0\0\0\0\0\0\x06",
+            r#"{"log_id":{"leader_id":{"term":3,"node_id":1},"index":6},"payload":"Blank"}"#,
+        ),
+        ("raft_log", b"\x0d\x01", r#"{"LogId":{"term":1,"index":4}}"#),
+        ("state_machine/1", b"\x07generic-kv", "1"),
+        (
+            "state_machine/2",
+            b"\x02\0\0\0\0\0\0\0\x03",
+            r#"{"name":"3","endpoint":{"addr":"a","port":1},"grpc_api_addr":"a:2"}"#,
+        ),
+        ("state_machine/2", b"\x03\x01", r#"{"LogId":{"term":1,"index":4}}"#),
+        ("state_machine/2", b"\x03\x02", r#"{"Bool":true}"#),
+        (
+            "state_machine/2",
+            b"\x03\x03",
+            r#"{"Membership":{"log_id":null,"membership":{"configs":[[3]],"all_nodes":[3]}}}"#,
+        ),
+        (
+            "state_machine/2",
+            b"\x05\0\0\0\0\0\0\x03\xe8\0\0\0\0\0\0\0\x07",
+            r#"{"key":"k"}"#,
+        ),
+        ("state_machine/2", b"\x06k", r#"{"seq":7,"meta":{"expire_at":1},"data":[1]}"#),
+        ("state_machine/2", b"\x07databases", "5"),
+        ("state_machine/2", b"\x07generic-kv", "9"),
+        ("state_machine/2", b"\x0ac", r#"{"req_serial_num":1,"res":"None"}"#),
+        ("state_machine/2", b"\x0bhost", r#""host:9191""#),
+    ])
+    .check(
+        r#"["header",{"DataHeader":{"key":"header","value":{"version":"V004"}}}]
+["raft_log",{"NodeId":3}]
+["raft_log",{"Vote":{"leader_id":{"term":2,"node_id":3},"committed":false}}]
+["raft_log",{"Committed":null}]
+["raft_log",{"Purged":{"leader_id":{"term":1,"node_id":0},"index":4}}]
+["raft_log",{"LogEntry":{"log_id":{"leader_id":{"term":2,"node_id":0},"index":5},"payload":{"Normal":{"cmd":{"UpsertKV":{"key":"k","seq":"Any","value":"Delete","value_meta":null}}}}}}]
+["state_machine/0",{"Sequences":{"key":"generic-kv","value":9}}]
+["state_machine/0",{"StateMachineMeta":{"key":"LastApplied","value":{"LogId":{"leader_id":{"term":1,"node_id":0},"index":4}}}}]
+["state_machine/0",{"StateMachineMeta":{"key":"LastMembership","value":{"Membership":{"log_id":null,"membership":{"configs":[[3]],"nodes":{"3":{}}}}}}}]
+["state_machine/0",{"Nodes":{"key":3,"value":{"name":"3","endpoint":{"addr":"a","port":1},"grpc_api_advertise_address":null}}}]
+["state_machine/0",{"Expire":{"key":{"time_ms":1000,"seq":7},"value":{"seq":1,"key":"k"}}}]
+["state_machine/0",{"GenericKV":{"key":"k","value":{"seq":7,"meta":{"expire_at":1},"data":[1]}}}]
+"#,
+    );
+}
+
+#[test]
+fn entries_beyond_the_vote_are_left_out_and_told() {
+    let entry = r#"{"log_id":{"leader_id":{"term":2,"node_id":1},"index":0},"payload":"Blank"}"#;
+    let vote = r#"{"HardState":{"leader_id":{"term":1,"node_id":1},"committed":true}}"#;
+    let written = Written::new(&[
+        ("raft_state", b"\x04\x02", vote),
+        ("raft_log", b"\x01\0\0\0\0\0\0\0\0", entry),
+        ("state_machine/0", b"\x07generic-kv", "0"),
+    ]);
+    let ran = run_on(&written.dir, "export", &[]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(!String::from_utf8(ran.stdout).unwrap().contains("LogEntry"));
+    assert!(ran.stderr.contains(
+        "warning: left out of the log: 1 entry of a leader that is later than the server's vote\n"
+    ));
+}
+
+#[track_caller]
+fn check_written(items: &[(&str, &[u8], &str)], expected: &str) {
+    let mut all = vec![
+        ("raft_state", b"\x04\x01".as_slice(), r#"{"NodeId":1}"#),
+        ("state_machine/0", b"\x07generic-kv".as_slice(), "0"),
+    ];
+    all.extend(items);
+    let written = Written::new(&all);
+    let ran = run_on(&written.dir, "validate", &[]);
+    assert_eq!((ran.code, ran.stdout.as_slice()), (Some(3), b"".as_slice()));
+    assert_eq!(ran.stderr, expected);
+}
+
+#[test]
+fn a_directory_without_its_live_state_machine_is_refused() {
+    check_written(
+        &[
+            ("raft_state", b"\x04\x03", r#"{"StateMachineId":[4,3]}"#),
+            ("state_machine/3", b"\x07generic-kv", "1"),
+        ],
+        "error: the live state machine is tree state_machine/4, which is not there; there are: \
+         state_machine/0, state_machine/3\n\
+         help:  the directory is damaged, or its upgrade was interrupted: take a dump from another \
+         node\n",
+    );
+}
+
+#[test]
+fn a_purged_log_without_its_snapshot_is_refused() {
+    let written = Written::new(&[
+        ("header", b"\x0bheader", r#"{"version":"V002"}"#),
+        ("raft_state", b"\x04\x01", r#"{"NodeId":1}"#),
+        ("raft_log", b"\x0d\x01", r#"{"LogId":{"term":1,"index":4}}"#),
+    ]);
+    check_refused(
+        &written.dir,
+        "error: the log is purged up to T1-N0.4, but there is no snapshot in \
+         DIR/df_meta/V002/snapshot\n\
+         help:  give --raft-dir the whole directory, with `df_meta`, or take a dump from another \
+         node\n",
+    );
+}
+
+#[test]
+fn records_that_are_none_are_refused() {
+    let damaged = "help:  the file is damaged; take a dump from another node of the cluster\n";
+    check_written(
+        &[("raft_log", b"\x01\0", "{}")],
+        &format!(
+            "error: tree raft_log, key b\"\\x01\\x00\"\n\
+             cause: the key of a Logs record is b\"\\x00\", expected 8 bytes\n{damaged}"
+        ),
+    );
+    check_written(
+        &[("state_machine/0", b"\x06k", r#"{"seq":1,"data":[256]}"#)],
+        &format!(
+            "error: tree state_machine/0, key b\"\\x06k\"\n\
+             cause: the value of a GenericKV record, column 20: invalid value: integer `256`, \
+             expected u8\n{damaged}"
+        ),
+    );
+    check_written(
+        &[("state_machine/0", b"\xffk", "1")],
+        &format!(
+            "error: tree state_machine/0, key b\"\\xffk\"\n\
+             cause: the key begins with byte 255, which is of no kind of record in this tree\n\
+             {damaged}"
+        ),
+    );
+}
+
+#[test]
+fn schema_objects_of_before_2022_05_are_refused() {
+    check_written(
+        &[("state_machine/0", b"\x08\0\0\0\0\0\0\0\x01", r#"{"seq":1}"#)],
+        "error: cannot convert tree state_machine/0\n\
+         cause: a Databases record, which no server since 2022-05-07 can read: the query node's own \
+         types are needed to convert it\n\
+         help:  no later release can read it either: only the one that wrote it can\n",
+    );
+    let command =
+        r#"{"log_id":{"term":0,"index":0},"payload":{"Normal":{"cmd":{"CreateTable":{"a":[1]}}}}}"#;
+    check_written(
+        &[
+            ("raft_log", b"\x01\0\0\0\0\0\0\0\0", command),
+            ("state_machine/0", b"\x07generic-kv", "0"),
+        ],
+        "error: entry T0-N0.0 holds a command of before 2022-05-07, which no later server knows\n\
+         cause: a retired command cannot be written\n\
+         help:  no later release can read it either: only the one that wrote it can\n",
+    );
+}
+
+#[test]
+fn a_directory_of_two_servers_is_refused() {
+    check_written(
+        &[("test-29001-raft_state", b"\x04\x01", r#"{"NodeId":2}"#)],
+        "error: the database has a tree raft_state and a tree test-29001-raft_state: it is of two \
+         servers\n\
+         help:  only servers in tests share a directory; this one cannot be exported\n",
+    );
+}
+
+#[test]
+fn the_names_of_trees_can_have_a_prefix() {
+    let written = Written::new(&[
+        ("test-1-header", b"\x0bheader", r#"{"version":"V001","upgrading":"V002"}"#),
+        ("test-1-raft_state", b"\x04\x01", r#"{"NodeId":1}"#),
+        ("test-1-state_machine/0", b"\x07generic-kv", "0"),
+    ]);
+    let ran = run_on(&written.dir, "export", &[]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(String::from_utf8(ran.stdout).unwrap().contains(r#"["raft_log",{"NodeId":1}]"#));
+    assert!(ran.stderr.contains("note: the directory holds V001; "), "{}", ran.stderr);
+    assert!(ran.stderr.contains(
+        "warning: an upgrade from V001 to V002 was interrupted here; the data of V001 is complete \
+         and is read, what there is of V002 is not\n"
+    ));
 }

@@ -12,7 +12,8 @@ use std::time::Duration;
 use metadump_tests::fixtures::{fixture, unpack};
 use metadump_tests::generate::{DumpSpec, DumpVersion, generate};
 use metadump_tests::metactl::{Ran, command, run};
-use metadump_tests::service::Service;
+use metadump_tests::served::Served;
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -20,14 +21,14 @@ fn origin() -> PathBuf {
     fixture("v004/v004-origin.export.ndjson")
 }
 
-fn serve(dump: &Path) -> Service {
-    Service::start(["--db".as_ref(), dump.as_os_str()])
+fn serve(dump: &Path) -> Served {
+    Served::start(["--db".as_ref(), dump.as_os_str()])
 }
 
 /// A command line with the address of the service.
-fn ask(service: &Service, args: &[&str]) -> Ran {
+fn ask(service: &Served, args: &[&str]) -> Ran {
     let (name, rest) = args.split_first().unwrap();
-    run([*name, "--grpc-api-address", &service.address].iter().chain(rest))
+    run([*name, "--grpc-api-address", &service.address()].iter().chain(rest))
 }
 
 /// Asserts success, and that nothing but `stderr` was said.
@@ -66,7 +67,7 @@ fn an_export_is_what_is_served_and_what_the_directory_gives() {
         "--db".as_ref(),
         offline.as_os_str(),
     ]));
-    let services = [serve(&origin()), Service::start(["--raft-dir".as_ref(), dir.as_os_str()])];
+    let services = [serve(&origin()), Served::start(["--raft-dir".as_ref(), dir.as_os_str()])];
     for service in &services {
         let ran = ask(service, &["export", "--db", online.to_str().unwrap()]);
         well(&ran);
@@ -79,7 +80,7 @@ fn an_export_is_what_is_served_and_what_the_directory_gives() {
         let manifest = |path: &Path| {
             let path = path.with_extension("db.manifest.json");
             let mut manifest: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
-            for own in ["file", "created_at_ms"] {
+            for own in ["dump", "created_at_ms"] {
                 manifest.as_object_mut().unwrap().remove(own);
             }
             manifest
@@ -92,11 +93,11 @@ fn an_export_is_what_is_served_and_what_the_directory_gives() {
     assert_eq!(ask(&services[0], &["export"]).stdout, fs::read(origin()).unwrap());
     // By the environment's address.
     let mut by_environment = command(["export"]);
-    by_environment.env("METASRV_GRPC_API_ADDRESS", &services[0].address);
+    by_environment.env("METASRV_GRPC_API_ADDRESS", services[0].address());
     assert_eq!(by_environment.output().unwrap().stdout, fs::read(origin()).unwrap());
     // From the first that answers, and from the freshest.
     for from in ["any", "freshest", "leader"] {
-        let addresses = format!("127.0.0.1:1,{}", services[0].address);
+        let addresses = format!("127.0.0.1:1,{}", services[0].address());
         let ran = run(["export", "--grpc-api-address", &addresses, "--from", from]);
         assert_eq!(ran.stdout, fs::read(origin()).unwrap(), "{}", ran.stderr);
         assert!(ran.stderr.contains("left out: cannot connect to 127.0.0.1:1"), "{}", ran.stderr);
@@ -143,13 +144,13 @@ fn what_a_service_tells_is_printed_as_text_and_as_json() {
 fn a_watch_tells_what_is_there_and_what_changes() {
     let service = serve(&origin());
     let mut watch = command(["watch", "--prefix", "watched/", "--format", "json"]);
-    watch.args(["--grpc-api-address", &service.address]);
+    watch.args(["--grpc-api-address", &service.address()]);
     let mut watch = watch.stdout(Stdio::piped()).spawn().unwrap();
     let lines = std::io::BufRead::lines(std::io::BufReader::new(watch.stdout.take().unwrap()));
     let mut lines = lines.map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
     // The end of what was there before.
     let first = lines.next().unwrap();
-    assert_eq!((&first["is_initialization"], &first["key"]), (&json!(true), &Value::Null));
+    assert_eq!((&first["is_initialization"], &first["key"]), (&json!(false), &Value::Null));
 
     let place = TempDir::new().unwrap();
     let dump = place.path().join("more.db");
@@ -225,7 +226,7 @@ fn a_server_that_dies_leaves_no_file() {
     for wait_ms in [0, 20, 60, 150, 300] {
         let service = serve(&dump);
         let mut export = command(["export", "--idle-timeout", "20", "--db"]);
-        export.arg(&db).args(["--grpc-api-address", &service.address]);
+        export.arg(&db).args(["--grpc-api-address", &service.address()]);
         let export = export.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(wait_ms));
         service.kill();
@@ -294,20 +295,114 @@ fn a_message_that_is_too_large_is_told_with_its_flag() {
 
 #[test]
 fn a_snapshot_is_taken_when_it_is_asked_for() {
-    let service = Service::start([
-        "--db".as_ref(),
-        origin().as_os_str(),
-        "--admin-api-address".as_ref(),
-        "127.0.0.1:0".as_ref(),
-    ]);
-    let admin = service.said.iter().find_map(|line| {
-        let (_, address) = line.split_once("127.0.0.1:")?;
-        let port: String = address.chars().take_while(char::is_ascii_digit).collect();
-        Some(format!("127.0.0.1:{port}"))
-    });
-    let ran =
-        ask(&service, &["export", "--trigger-snapshot", "--admin-api-address", &admin.unwrap()]);
+    let service = serve(&origin());
+    let admin = service.admin.to_string();
+    let ran = ask(&service, &["export", "--trigger-snapshot", "--admin-api-address", &admin]);
     let exported = well(&ran);
     assert!(ran.stderr.contains("last applied T1-N1.95"), "{}", ran.stderr);
     assert!(exported.contains(r#"{"LastApplied":"#) || exported.contains(r#""key":"LastApplied""#));
+}
+
+/// An authority, a certificate of it for this machine, and the key: PEM files.
+fn certificates(place: &Path, name: &str) -> [PathBuf; 3] {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = params.self_signed(&key).unwrap().pem();
+    let issuer = Issuer::new(params, key);
+    let key = KeyPair::generate().unwrap();
+    let names = ["localhost", "127.0.0.1"].map(str::to_owned);
+    let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &issuer).unwrap();
+    let files = [authority, certificate.pem(), key.serialize_pem()];
+    let mut number = 0;
+    files.map(|pem| {
+        number += 1;
+        let path = place.join(format!("{name}-{number}.pem"));
+        fs::write(&path, pem).unwrap();
+        path
+    })
+}
+
+#[test]
+fn tls_with_the_right_authority_only() {
+    let place = TempDir::new().unwrap();
+    let [authority, certificate, key] = certificates(place.path(), "ours");
+    let [other, ..] = certificates(place.path(), "other");
+    let dump = origin();
+    let args: [&Path; 6] = [
+        "--db".as_ref(),
+        &dump,
+        "--grpc-tls-server-cert".as_ref(),
+        &certificate,
+        "--grpc-tls-server-key".as_ref(),
+        &key,
+    ];
+    let service = Served::start(args);
+    let port = service.grpc.port();
+    let [authority, other] = [&authority, &other].map(|path| path.to_str().unwrap());
+    let by = |host: &str, args: &[&str]| {
+        let address = format!("{host}:{port}");
+        run(["export", "--grpc-api-address", &address, "--connect-timeout", "2"].iter().chain(args))
+    };
+    for host in ["127.0.0.1", "localhost"] {
+        let ran = by(host, &["--grpc-tls-ca-cert", authority]);
+        assert_eq!(ran.stdout, fs::read(&dump).unwrap(), "{}", ran.stderr);
+    }
+    let named =
+        by("127.0.0.1", &["--grpc-tls-ca-cert", authority, "--grpc-tls-domain-name", "localhost"]);
+    assert_eq!(named.stdout, fs::read(&dump).unwrap(), "{}", named.stderr);
+
+    for (args, cause) in [
+        (&["--grpc-tls-ca-cert", other][..], "no secure connection"),
+        (
+            &["--grpc-tls-ca-cert", authority, "--grpc-tls-domain-name", "example.org"],
+            "no secure connection",
+        ),
+        (&[], "TLS"),
+    ] {
+        let ran = by("127.0.0.1", args);
+        assert_eq!((ran.code, ran.stdout.as_slice()), (Some(3), &b""[..]), "{args:?}");
+        assert!(ran.stderr.contains(cause), "{args:?}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_wrong_password_is_refused_at_once() {
+    let place = TempDir::new().unwrap();
+    let file = |name: &str, content: &str| {
+        let path = place.path().join(name);
+        fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (right, wrong) = (file("right", "s3cret\n"), file("wrong", "guess\n"));
+    let dump = origin();
+    let service = Served::start([
+        "--db",
+        dump.to_str().unwrap(),
+        "--username",
+        "backup",
+        "--password-file",
+        &right,
+    ]);
+    let ran = ask(&service, &["export", "--username", "backup", "--password-file", &right]);
+    assert_eq!(ran.stdout, fs::read(&dump).unwrap(), "{}", ran.stderr);
+    let mut by_environment = command(["export", "--grpc-api-address", &service.address()]);
+    by_environment.args(["--username", "backup"]).env("METACTL_PASSWORD", "s3cret");
+    assert_eq!(by_environment.output().unwrap().stdout, fs::read(&dump).unwrap());
+
+    for args in [
+        &["export", "--username", "backup", "--password-file", &wrong][..],
+        &["export", "--password-file", &right],
+        &["status", "--username", "backup"],
+    ] {
+        let ran = ask(&service, args);
+        assert_eq!((ran.code, ran.stdout.as_slice()), (Some(3), &b""[..]), "{args:?}");
+        assert!(ran.stderr.contains("refuses user"), "{args:?}: {}", ran.stderr);
+        assert!(
+            !ran.stderr.contains("s3cret") && !ran.stderr.contains("trying again"),
+            "{}",
+            ran.stderr
+        );
+    }
 }

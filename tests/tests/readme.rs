@@ -11,6 +11,7 @@ use std::process::Command;
 
 use metadump_tests::fixtures::unpack;
 use metadump_tests::metactl;
+use metadump_tests::served::Served;
 
 /// What a reader of the README would type, and what is said to come of it.
 #[derive(Debug, Default)]
@@ -72,6 +73,10 @@ fn every_command_does_what_the_readme_says() {
     fs::rename(origin, nodes.join("meta1")).unwrap();
     let binaries = metactl::binary().parent().unwrap().to_owned();
     let path = format!("{}:{}", binaries.display(), std::env::var("PATH").unwrap());
+
+    // The running node that the reader backs up.
+    let node = nodes.join("meta1");
+    let _node = Served::start_at("127.0.0.1:9191", ["--raft-dir".as_ref(), node.as_os_str()]);
 
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
     let examples = examples(&fs::read_to_string(page).unwrap());

@@ -43,6 +43,9 @@ fn check_all(folder: &Path) {
             assert!(left == (truth(&archive), vec![error]), "{name} is salvaged otherwise");
         } else {
             assert!(listed.unwrap() == truth(&archive), "{name} reads as something else");
+            let files = files(&directory);
+            let recovery = Database::open(lend(&files)).unwrap().recovery().clone();
+            assert!(recovery.is_clean(), "{name}: {recovery:?}");
         }
     }
 }
@@ -152,7 +155,7 @@ fn a_configuration_that_no_server_had_is_refused() {
 fn check_damaged(name: &str, damage: fn(&mut Vec<u8>, usize)) {
     let (files, truth) = database(name);
     let log = files.iter().find(|(path, _)| path == "db").unwrap();
-    for at in (20..log.1.len()).step_by(24_007) {
+    for at in (20..log.1.len()).step_by(48_017) {
         let mut damaged = files.clone();
         damage(content_mut(&mut damaged, "db"), at);
         let Ok(listed) = listing(&damaged) else { continue };
@@ -177,6 +180,13 @@ fn no_zeroed_sector_goes_unnoticed() {
             let to = log.len().min(from + 512);
             log[from..to].fill(0);
         });
+    }
+}
+
+#[test]
+fn no_cut_goes_unnoticed_unless_it_is_between_messages() {
+    for name in ["02-onekey-reopened", "07-trees", "09-databend-clean", "14-bulk-written"] {
+        check_damaged(name, Vec::truncate);
     }
 }
 

@@ -106,9 +106,9 @@ impl MessageHeader {
         self.segment_number
     }
 
-    /// Whether there are messages of this kind.
-    pub(super) const fn is_of_a_kind(&self) -> bool {
-        Kind::from_byte(self.kind).is_some()
+    /// Whether a checksum was written: zeros are no message.
+    pub(super) const fn has_checksum(&self) -> bool {
+        self.checksum != 0
     }
 
     /// The size of header and body; none when it exceeds all numbers.

@@ -38,6 +38,8 @@ mod remains;
 mod segment;
 mod snapshot;
 mod store;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 pub use conf::SegmentSize;

@@ -41,12 +41,18 @@ pub struct Recovery {
     pub torn_batch: Option<Lsn>,
     /// Where in `db` a whole message stands although the log ends before it.
     pub message_behind_end: Option<u64>,
+    /// Where in `db` a message begins that the end of the file cuts: either the server was killed
+    /// while it wrote, or the file is not whole.
+    pub cut_message: Option<u64>,
 }
 
 impl Recovery {
     /// Whether the log ends where its last message does: nothing was left out.
     pub const fn is_clean(&self) -> bool {
-        self.unread_segments == 0 && self.torn_batch.is_none() && self.message_behind_end.is_none()
+        self.unread_segments == 0
+            && self.torn_batch.is_none()
+            && self.message_behind_end.is_none()
+            && self.cut_message.is_none()
     }
 }
 
@@ -77,10 +83,15 @@ pub(super) fn recover<R: ReadAt>(
     let read = walk.run(|_| {}).map_err(|fault| in_log(0, fault.into()));
     faults.unless(read)?;
     let (end, torn_batch) = (walk.at(), walk.torn_batch());
-    if let Some(offset_bytes) = walk.offset_bytes()
-        && damaged_alone(&db, size, offset_bytes, end)
-    {
-        faults.meet(in_log(offset_bytes, SledFault::DamagedMessage { lsn: end }))?;
+    let mut cut_message = None;
+    if let Some(offset_bytes) = walk.offset_bytes() {
+        match message_of_end(&db, size, offset_bytes, end) {
+            AtEnd::DamagedAlone => {
+                faults.meet(in_log(offset_bytes, SledFault::DamagedMessage { lsn: end }))?;
+            }
+            AtEnd::Cut => cut_message = Some(offset_bytes),
+            AtEnd::Nothing => {}
+        }
     }
     // Behind a batch that is not complete there are always messages.
     let message_behind_end = match (torn_batch, walk.offset_bytes()) {
@@ -105,6 +116,7 @@ pub(super) fn recover<R: ReadAt>(
         unread_segments: walk.waiting().len() as u64,
         torn_batch: torn_batch.or(walk.torn_batch()),
         message_behind_end,
+        cut_message,
     };
     check_pages(&pages, headers, faults)?;
     check_damaged_segments(&pages, walk.damaged(), size, faults)?;
@@ -240,26 +252,40 @@ fn replay(message: PageMessage, pages: &mut PageTable) {
     }
 }
 
-/// Whether a message of the right segment stands at the end of the log, damaged, and a whole one
-/// right behind it. A crash leaves out more than a single message, since many are written at once.
-fn damaged_alone<R: ReadAt>(db: &R, size: SegmentSize, offset_bytes: u64, end: Lsn) -> bool {
+/// What stands where the log ends.
+enum AtEnd {
+    /// No message that belongs there.
+    Nothing,
+    /// A damaged message with a whole one right behind it. A crash leaves out more than a single
+    /// message, since many are written at once.
+    DamagedAlone,
+    /// A message that reaches past the end of the file.
+    Cut,
+}
+
+fn message_of_end<R: ReadAt>(db: &R, size: SegmentSize, offset_bytes: u64, end: Lsn) -> AtEnd {
     let number = size.number(end);
     let left_bytes = db.size_bytes().saturating_sub(offset_bytes).min(WINDOW_BYTES as u64);
     let mut window = vec![0; usize::try_from(left_bytes).unwrap_or_default()];
     if db.read_at(offset_bytes, &mut window).is_err() {
-        return false;
+        return AtEnd::Nothing;
     }
     let header = MessageHeader::decode(&window);
-    let header = header.filter(|header| header.is_of_a_kind() && header.segment_number() == number);
     let Some(next_bytes) = header
+        .filter(|header| header.segment_number() == number && header.has_checksum())
         .and_then(|header| header.message_bytes())
         .and_then(|bytes| bytes.checked_add(offset_bytes))
-        .filter(|next| size.start(*next) == size.start(offset_bytes))
+        .filter(|next| size.start(*next - 1) == size.start(offset_bytes))
     else {
-        return false;
+        return AtEnd::Nothing;
     };
-    let next = read_message_at(db, size, next_bytes);
-    next.is_ok_and(|next| next.is_some_and(|next| next.segment_number == number))
+    if next_bytes > db.size_bytes() {
+        return AtEnd::Cut;
+    }
+    match read_message_at(db, size, next_bytes) {
+        Ok(Some(next)) if next.segment_number == number => AtEnd::DamagedAlone,
+        _ => AtEnd::Nothing,
+    }
 }
 
 /// A whole message of the right segment that stands behind the end of the log, which is at this

@@ -67,3 +67,9 @@ pub enum StoredError {
         kind: Kind,
     },
 }
+
+/// What a parser says is wrong, without the place, which is told beside it.
+pub(super) fn reason(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.split_once(" at line ").map_or(text.clone(), |(reason, _)| reason.to_owned())
+}

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::error::StoredError;
+use super::error::{StoredError, reason};
 use super::key;
 use crate::record::{Keyed, Kind, Record, Retired, Tree};
 
@@ -79,7 +79,7 @@ fn keyed<'a, K, V: Deserialize<'a>>(
         Ok(value) => Ok(Keyed { key, value }),
         Err(error) => {
             let column = error.column() as u64;
-            Err(StoredError::Value { kind, reason: error.to_string(), column })
+            Err(StoredError::Value { kind, reason: reason(&error), column })
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A line of a V002 snapshot as a record.
 
-use super::error::StoredError;
+use super::error::{StoredError, reason};
 use crate::record::{Kind, Record};
 
 /// Reads a line, without its line end.
@@ -19,7 +19,7 @@ use crate::record::{Kind, Record};
 /// When the line is no record.
 pub fn decode_line(line: &[u8]) -> Result<Record<'_>, StoredError> {
     serde_json::from_slice(line).map_err(|error| StoredError::Line {
-        reason: error.to_string(),
+        reason: reason(&error),
         column: error.column() as u64,
     })
 }

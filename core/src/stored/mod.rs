@@ -20,6 +20,7 @@ mod newer_command;
 mod older;
 mod put;
 mod raft_state;
+mod spelled;
 
 pub use error::StoredError;
 pub use item::{decode_item, kind_of_key};
@@ -28,3 +29,4 @@ pub use machine_state::MachineState;
 pub use older::{Loss, Losses, Older, TooNew};
 pub use put::{StoredItem, encode_item, put_line};
 pub use raft_state::{EntryFate, RaftState};
+pub use spelled::SpelledRecord;

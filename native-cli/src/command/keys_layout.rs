@@ -18,7 +18,7 @@ use crate::grpc::keys_layout;
 use crate::input::Source;
 use crate::progress::Progress;
 use crate::raft_dir::{Access, DirReader, RaftDir};
-use crate::report::printable;
+use crate::report::shown;
 
 /// Runs the command.
 pub fn run(args: &Args, progress: &Progress) -> Result<Outcome> {
@@ -79,7 +79,7 @@ fn count_here(
 fn print(out: &mut impl Write, format: Format, found: &KeysCount<'_>) -> io::Result<()> {
     let KeysCount { prefix, count } = found;
     match format {
-        Format::Text => writeln!(out, "{} {count}", printable(prefix)),
+        Format::Text => writeln!(out, "{} {count}", shown(prefix)),
         Format::Json => writeln!(out, "{}", json!({"prefix": prefix, "count": count})),
     }
 }

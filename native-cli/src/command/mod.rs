@@ -10,6 +10,7 @@ pub mod keys_layout;
 pub mod member_list;
 pub mod plan;
 pub mod rewrite;
+pub mod serve;
 mod service;
 pub mod status;
 pub mod validate;

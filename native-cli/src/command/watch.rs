@@ -10,7 +10,7 @@ use super::service::with_session;
 use crate::args::{Format, Watch};
 use crate::grpc::{WatchText, seq_v, watch};
 use crate::progress::Progress;
-use crate::report::printable;
+use crate::report::shown;
 
 /// Runs the command, until the server ends the stream.
 pub fn run(args: &Watch, progress: &Progress) -> Result<Outcome> {
@@ -19,7 +19,7 @@ pub fn run(args: &Watch, progress: &Progress) -> Result<Outcome> {
             // Not kept open: whoever reads the other end of a pipe waits for each line.
             let mut out = io::stdout().lock();
             match args.format {
-                Format::Text => writeln!(out, "{}", printable(&WatchText(change).to_string()))?,
+                Format::Text => writeln!(out, "{}", shown(&WatchText(change).to_string()))?,
                 Format::Json => {
                     let event = change.event.as_ref();
                     let line = json!({

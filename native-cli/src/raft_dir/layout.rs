@@ -15,6 +15,9 @@ pub const DF_META: &str = "df_meta";
 /// The file that tells the data version of `df_meta`.
 pub const VERSION: &str = "VERSION";
 
+/// The empty file that sled puts beside a database.
+const MARKER: &str = "DO_NOT_USE_THIS_DIRECTORY_FOR_ANYTHING";
+
 /// Where an import builds the new data, inside the data directory.
 pub const STAGING: &str = ".metadump-import";
 
@@ -88,7 +91,7 @@ impl RaftDir {
         if !self.df_meta().exists() && self.root.join(STAGING).join(OLD).is_dir() {
             return Ok(Content::BetweenRenames);
         }
-        if is_sled(&self.root) {
+        if was_sled(&self.root) {
             return Ok(Content::Sled);
         }
         if self.df_meta().is_dir() {
@@ -168,6 +171,12 @@ pub fn is_guarded(dir: &Path) -> bool {
     fs::read(dir.join(CONF)).is_ok_and(|conf| conf == GUARD)
 }
 
+/// Whether the directory holds a sled database, perhaps without its `conf` file.
+pub fn was_sled(dir: &Path) -> bool {
+    let there = |name| dir.join(name).exists();
+    is_sled(dir) || (there("db") && ["heap", "blobs", MARKER].into_iter().any(there))
+}
+
 /// The files and directories of a sled database in `dir`, none when there is no such database.
 pub fn sled_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
     if !is_sled(dir) {
@@ -190,7 +199,7 @@ pub fn sled_files_but_conf(dir: &Path) -> io::Result<Vec<PathBuf>> {
             let lsn = lsn.strip_suffix(".generating").unwrap_or(lsn);
             lsn.len() == 16 && lsn.bytes().all(|byte| byte.is_ascii_hexdigit())
         });
-        let known = ["db", "heap", "blobs", "DO_NOT_USE_THIS_DIRECTORY_FOR_ANYTHING"];
+        let known = ["db", "heap", "blobs", MARKER];
         if is_snapshot || known.contains(&name.as_ref()) {
             found.push(entry.path());
         }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use metadump::LineFramer;
 use metadump::record::{Kind, Record};
 use metadump::rotbl::{SnapshotId, SysData};
-use metadump::stored::{MachineState, decode_line, is_line_of};
+use metadump::stored::{MachineState, SpelledRecord, decode_line, is_line_of};
 
 use super::snapshot_files::{FROM_ANOTHER_NODE, assert_named, newest};
 use crate::failure::WithHelp;
@@ -60,11 +60,12 @@ impl LineSnapshot {
         mut each: impl FnMut(Record<'_>) -> Result<()>,
     ) -> Result<()> {
         let others: Vec<Kind> = Kind::ALL.into_iter().filter(|other| *other != kind).collect();
+        let mut spelled = SpelledRecord::default();
         for_each_line(&self.path, |line| {
             if !is_line_of(kind, line) && others.iter().any(|other| is_line_of(*other, line)) {
                 return Ok(());
             }
-            let record = decode_line(line)?;
+            let record = spelled.line(line)?;
             if record.kind() == kind { each(record) } else { Ok(()) }
         })
     }

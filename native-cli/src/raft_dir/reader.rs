@@ -6,7 +6,7 @@
 use anyhow::Result;
 use metadump::record::{DataHeader, DataVersion};
 
-use super::layout::{Content, RaftDir, is_sled};
+use super::layout::{Content, RaftDir, was_sled};
 use super::sled_reader::SledReader;
 use super::told::AtDamage;
 use super::upgrade::Complete;
@@ -64,7 +64,7 @@ impl DirReader {
                 if complete.version == DataVersion::V004 {
                     return Self::v004(dir, access, complete.warning());
                 }
-                if !is_sled(dir.root()) {
+                if !was_sled(dir.root()) {
                     return Err(unreadable(dir, &Content::Other(header)));
                 }
                 Some(header)

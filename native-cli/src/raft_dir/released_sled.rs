@@ -19,7 +19,8 @@ use crate::failure::{Help, WithHelp};
 const CACHE_BYTES: u64 = 64 << 20;
 
 /// What to do when the crate cannot read a database.
-const HELP: &str = "the directory is damaged: use another replica or an older copy";
+const HELP: &str = "the directory is damaged, or of another release of sled: use another replica or \
+                    an older copy";
 
 /// An open copy.
 pub struct ReleasedSled {

@@ -28,6 +28,10 @@ impl SledDatabase {
     /// Opens the database in a directory; what is wrong with it goes to `told`.
     pub fn open(files: &SledFiles, told: &Told) -> Result<Self> {
         if files.are_of_released_sled() {
+            told.warn(
+                "the database is of the released sled, which passes over what is damaged without a \
+                 word: compare the dump with one of another node",
+            );
             return Ok(Self::Released(Box::new(ReleasedSled::open_copy(files)?)));
         }
         let shown = files.root().display();
@@ -89,13 +93,14 @@ fn warn_of_crash(database: &Database<FileBytes>, told: &Told) {
     if recovery.is_clean() {
         return;
     }
-    let what = match (recovery.torn_batch, recovery.message_behind_end) {
-        (Some(batch), _) => format!("the last batch of changes, at {batch}, was not written whole"),
-        (None, Some(at)) => format!("more was written at byte {at} of `db`"),
-        (None, None) => {
-            let segments = plural(recovery.unread_segments, "segment");
-            format!("{segments} of `db` were written behind it")
-        }
+    let what = if let Some(batch) = recovery.torn_batch {
+        format!("the last batch of changes, at {batch}, was not written whole")
+    } else if let Some(at) = recovery.message_behind_end {
+        format!("more was written at byte {at} of `db`")
+    } else if let Some(at) = recovery.cut_message {
+        format!("`db` ends within the message at byte {at}")
+    } else {
+        format!("{} of `db` were written behind it", plural(recovery.unread_segments, "segment"))
     };
     told.warn(format!(
         "the log of the sled database ends at {}, but {what}: as after a crash, that is left out; \

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use metadump::dump_line;
 use metadump::record::{DataHeader, DataVersion, ExpireValue, Keyed, Kind, Record, Tree as Role};
 use metadump::rotbl::{RotblReader, SysData, TableEntry};
-use metadump::stored::{EntryFate, MachineState, RaftState, decode_item, kind_of_key};
+use metadump::stored::{EntryFate, MachineState, RaftState, SpelledRecord, kind_of_key};
 
 use super::file_bytes::FileBytes;
 use super::layout::RaftDir;
@@ -22,6 +22,9 @@ use super::told::{AtDamage, Told};
 use super::upgrade::Complete;
 use crate::failure::{Help, WithHelp};
 use crate::report::plural;
+
+/// What to do about what no later server knows.
+const OF_ITS_TIME: &str = "no later release can read it either: only the one that wrote it can";
 
 /// An open directory.
 #[derive(Debug)]
@@ -136,18 +139,33 @@ impl SledReader {
         }
         let snapshots = self.snapshots_of(version);
         let machine = self.open_snapshot(version, &snapshots)?;
-        if let (Machine::Nothing, Some(to)) = (&machine, self.complete.interrupted)
+        if let Machine::Nothing = machine {
+            self.assert_young(&snapshots)?;
+        }
+        Ok(machine)
+    }
+
+    /// Fails when there should be a snapshot.
+    fn assert_young(&self, snapshots: &Path) -> Result<()> {
+        let (version, shown) = (self.version(), snapshots.display());
+        if let Some(to) = self.complete.interrupted
             && let Some((_, newer)) = newest(&self.snapshots_of(to))?
         {
             let error = anyhow::anyhow!(
                 "an upgrade from {version} to {to} was interrupted here: there is no snapshot in \
-                 {}, but there is {}, which may not be complete",
-                snapshots.display(),
+                 {shown}, but there is {}, which may not be complete",
                 newer.display()
             );
-            self.told.lose(helped(error, "take a dump from another node of the cluster"))?;
+            return self.told.lose(helped(error, "take a dump from another node of the cluster"));
         }
-        Ok(machine)
+        // Entries are only purged once a snapshot holds what they did.
+        let Some(purged) = self.raft_state.purged else { return Ok(()) };
+        let error = anyhow::anyhow!(
+            "the log is purged up to {purged}, but there is no snapshot in {shown}"
+        );
+        let help = "give --raft-dir the whole directory, with `df_meta`, or take a dump from \
+                    another node";
+        self.told.lose(helped(error, help))
     }
 
     fn open_snapshot(&self, version: DataVersion, snapshots: &Path) -> Result<Machine> {
@@ -184,11 +202,13 @@ impl SledReader {
             return Ok(Machine::Nothing);
         };
         let mut state = MachineState::default();
-        self.for_each_record_of(
-            tree,
-            |kind| kind != Kind::GenericKV && kind != Kind::Expire,
-            |record| Ok(state.learn(record)?),
-        )?;
+        let is_wanted = |kind| kind != Kind::GenericKV && kind != Kind::Expire;
+        self.for_each_record_of(tree, is_wanted, |record| {
+            state.learn(record).or_else(|error| {
+                let what = format!("cannot convert tree {}", tree.name);
+                self.told.lose(helped(anyhow::Error::new(error).context(what), OF_ITS_TIME))
+            })
+        })?;
         Ok(Machine::Tree(tree.clone(), Box::new(state)))
     }
 
@@ -245,14 +265,14 @@ impl SledReader {
                         "entry {id} holds a command of before 2022-05-07, which no later server \
                          knows"
                     ));
-                    self.told.lose(helped(error, "export it with the release that wrote it"))
+                    self.told.lose(helped(error, OF_ITS_TIME))
                 }
                 put => put,
             }
         })?;
         if beyond_vote > 0 {
             self.told.warn(format!(
-                "{} of the log left out: a leader wrote them that is later than the server's vote",
+                "left out of the log: {} of a leader that is later than the server's vote",
                 plural(beyond_vote, "entry").replace("entrys", "entries"),
             ));
         }
@@ -323,11 +343,13 @@ impl SledReader {
         is_wanted: impl Fn(Kind) -> bool,
         mut each: impl FnMut(Record<'_>) -> Result<()>,
     ) -> Result<()> {
+        let mut spelled = SpelledRecord::default();
         self.database.for_each_item(name, &self.told, |item| {
             if kind_of_key(*role, &item.key).is_ok_and(|kind| !is_wanted(kind)) {
                 return Ok(());
             }
-            let read = decode_item(*role, &item.key, &item.value)
+            let read = spelled
+                .item(*role, &item.key, &item.value)
                 .with_context(|| format!("tree {name}, key b\"{}\"", item.key.escape_ascii()))
                 .help(FROM_ANOTHER_NODE);
             match read {

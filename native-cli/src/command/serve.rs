@@ -1,0 +1,69 @@
+//! `serve`: the embedded meta service.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::Outcome;
+use crate::args::Serve;
+use crate::failure::Usage;
+use crate::grpc::Credentials;
+use crate::input::Source;
+use crate::progress::Progress;
+use crate::serve::{Options, Origin, Reach, run as serve};
+
+/// Runs the command.
+pub fn run(args: &Serve, progress: &Progress) -> Result<Outcome> {
+    let origin = match (&args.db, &args.raft_dir) {
+        (Some(db), _) => {
+            let source = Source::from_arg(Some(db));
+            // A wrong name is told before anything is created.
+            source.probe()?;
+            Some(Origin::Dump(source))
+        }
+        (None, Some(dir)) => Some(Origin::RaftDir(dir.clone())),
+        (None, None) => None,
+    };
+    let reach = if args.allow_remote_clients { Reach::Anywhere } else { Reach::ThisMachine };
+    let options = Options {
+        origin,
+        data_dir: args.data_dir.clone(),
+        grpc_address: args.grpc_api_address,
+        admin_address: args.admin_api_address,
+        reach,
+        credentials: credentials(args)?,
+        token_lifetime: Duration::from_secs(args.token_lifetime),
+        tls: tls(args)?,
+    };
+    serve(options, progress)?;
+    Ok(Outcome::Done)
+}
+
+fn credentials(args: &Serve) -> Result<Option<Credentials>> {
+    let (username, file) = (args.username.as_deref(), args.password_file.as_deref());
+    if username.is_none() {
+        if file.is_some() {
+            return Err(Usage::error(
+                "--password-file is given without --username",
+                "say with --username whose password it is",
+            ));
+        }
+        return Ok(None);
+    }
+    Credentials::load(username, file).map(Some)
+}
+
+fn tls(args: &Serve) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
+    let read =
+        |path: &Path| fs::read(path).with_context(|| format!("cannot read {}", path.display()));
+    match (&args.grpc_tls_server_cert, &args.grpc_tls_server_key) {
+        (Some(certificate), Some(key)) => Ok(Some((read(certificate)?, read(key)?))),
+        (None, None) => Ok(None),
+        _ => Err(Usage::error(
+            "a certificate and its key only go together",
+            "give both --grpc-tls-server-cert and --grpc-tls-server-key",
+        )),
+    }
+}

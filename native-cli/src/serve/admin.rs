@@ -1,0 +1,125 @@
+//! The admin API: plain HTTP for the operator.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode, header};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use super::listen::accept;
+use super::snapshots::Snapshots;
+use super::state::State;
+use super::status::cluster_status;
+
+/// How long a client may take to send the head of its request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How many clients are served at a time.
+const MOST_CLIENTS: usize = 64;
+
+/// The admin API.
+#[derive(Clone)]
+pub struct Admin {
+    /// The data.
+    pub state: Arc<State>,
+    /// Takes snapshots.
+    pub snapshots: Snapshots,
+    /// The gRPC address that is told.
+    pub endpoint: String,
+}
+
+impl Admin {
+    /// Serves clients until the task is dropped.
+    pub async fn serve(self, listener: TcpListener) {
+        let room = Arc::new(tokio::sync::Semaphore::new(MOST_CLIENTS));
+        loop {
+            let Ok(room) = Arc::clone(&room).acquire_owned().await else { return };
+            let stream = accept(&listener).await;
+            let admin = self.clone();
+            tokio::spawn(async move {
+                let answer = service_fn(move |request| {
+                    let admin = admin.clone();
+                    async move { Ok::<_, Infallible>(admin.answer(&request).await) }
+                });
+                let served = http1::Builder::new()
+                    .timer(TokioTimer::new())
+                    .header_read_timeout(HEAD_TIMEOUT)
+                    .keep_alive(false)
+                    .serve_connection(TokioIo::new(stream), answer);
+                // What a client does to its own connection is its own affair.
+                let _ = served.await;
+                drop(room);
+            });
+        }
+    }
+
+    async fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+        if ![Method::GET, Method::HEAD].contains(request.method()) {
+            return text(StatusCode::METHOD_NOT_ALLOWED, "ask with GET");
+        }
+        match request.uri().path() {
+            "/v1/health" => json_answer(&json!({ "status": "pass" })),
+            "/v1/cluster/status" => json_answer(&self.status()),
+            "/v1/cluster/nodes" => json_answer(&self.nodes()),
+            "/v1/ctrl/trigger_snapshot" => match self.snapshots.take().await {
+                Ok(()) => json_answer(&json!({})),
+                Err(status) => text(StatusCode::INTERNAL_SERVER_ERROR, status.message()),
+            },
+            "/v1/ctrl/trigger_transfer_leader" => text(
+                StatusCode::BAD_REQUEST,
+                "there is no other node to transfer the leadership to",
+            ),
+            path => text(StatusCode::NOT_FOUND, &format!("nothing is at {path}")),
+        }
+    }
+
+    fn status(&self) -> serde_json::Value {
+        let status = cluster_status(&self.state, &self.endpoint);
+        json!({
+            "id": status.id,
+            "binary_version": status.binary_version,
+            "data_version": status.data_version,
+            "endpoint": status.endpoint,
+            "state": status.state,
+            "is_leader": status.is_leader,
+            "current_term": status.current_term,
+            "last_log_index": status.last_log_index,
+            "last_applied": status.last_applied,
+            "snapshot_last_log_id": status.snapshot_last_log_id,
+            "purged": status.purged,
+            "leader": status.leader,
+            "voters": status.voters,
+            "non_voters": status.non_voters,
+            "last_seq": status.last_seq,
+            "snapshot_key_count": status.snapshot_key_count,
+        })
+    }
+
+    /// The nodes of the loaded cluster.
+    fn nodes(&self) -> serde_json::Value {
+        let published = self.state.published();
+        json!(published.system.nodes.values().collect::<Vec<_>>())
+    }
+}
+
+fn json_answer(value: &serde_json::Value) -> Response<Full<Bytes>> {
+    answer(StatusCode::OK, "application/json", value.to_string())
+}
+
+fn text(status: StatusCode, message: &str) -> Response<Full<Bytes>> {
+    answer(status, "text/plain; charset=utf-8", format!("{message}\n"))
+}
+
+fn answer(status: StatusCode, kind: &'static str, body: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(kind));
+    response
+}

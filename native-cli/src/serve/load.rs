@@ -1,0 +1,237 @@
+//! Fills an empty data directory: from a dump, from a data directory of a server, or as a new
+//! cluster.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use metadump::apply::{ApplyRules, StateMachine, SystemState};
+use metadump::check::Severity;
+use metadump::record::{Keyed, Record};
+use metadump::scan::scan_line;
+use metadump::{Checker, Line, LineFramer, Report};
+
+use super::data_dir::Layout;
+use super::database::Database;
+use super::draft::{Draft, Pending};
+use super::dump_file::DumpFile;
+use super::loaded::Loaded;
+use super::notes;
+use super::snapshots::write_state;
+use crate::failure::WithHelp;
+use crate::input::Source;
+use crate::manifest::{Expected, Requirement};
+use crate::progress::Progress;
+use crate::raft_dir::{Access, DirReader, RaftDir};
+use crate::report::print_findings;
+use crate::style::Style;
+
+/// How many changes are written at a time.
+const LOADED_CHANGES: usize = 1_000;
+
+/// How many bytes of a dump are taken before their changes are written.
+const LOADED_BYTES: usize = 4 << 20;
+
+/// What a service begins with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A dump.
+    Dump(Source),
+    /// The data directory of a server.
+    RaftDir(std::path::PathBuf),
+    /// Nothing: a cluster of one node, without keys.
+    NewCluster,
+}
+
+/// Fills the empty directory of `layout`; its data is complete and on disk when this returns.
+///
+/// # Errors
+///
+/// When what is loaded has errors, cannot be read, or cannot be applied.
+pub fn fill(layout: &Layout, origin: &Origin, progress: &Progress) -> Result<()> {
+    let mut copy = Copy::create(&layout.loaded())?;
+    match origin {
+        Origin::Dump(source) => copy.dump(source, progress)?,
+        Origin::RaftDir(path) => copy.raft_dir(path, progress)?,
+        Origin::NewCluster => copy.new_cluster()?,
+    }
+    let loaded = copy.finish()?;
+    progress.phase("loading");
+    let file = DumpFile::open(&layout.loaded())?;
+    let database = Arc::new(Database::open(&layout.database())?);
+    let system = build(layout, &database, &file, &loaded)?;
+    let notes = [(notes::LOADED, notes::put(&loaded)?), (notes::SYSTEM, notes::put(&system)?)];
+    let mut all: Vec<(&str, &[u8])> =
+        notes.iter().map(|(name, value)| (*name, value.as_slice())).collect();
+    let first_version = 1_u64.to_be_bytes();
+    all.push(("version", &first_version));
+    database.put_notes(&all)?;
+    Ok(())
+}
+
+/// The copy of what is loaded, line by line.
+struct Copy {
+    file: BufWriter<File>,
+    loaded: Loaded,
+    at: u64,
+}
+
+impl Copy {
+    fn create(path: &Path) -> Result<Self> {
+        let file =
+            File::create_new(path).with_context(|| format!("cannot create {}", path.display()))?;
+        Ok(Self { file: BufWriter::new(file), loaded: Loaded::default(), at: 0 })
+    }
+
+    fn line(
+        &mut self,
+        line: &Line<'_>,
+        checker: &mut Checker,
+        expected: Option<&mut Expected>,
+    ) -> Result<()> {
+        let scanned = scan_line(line.bytes);
+        checker.scanned(line, &scanned);
+        if let Some(expected) = expected {
+            expected.line(line, scanned.as_ref().ok());
+        }
+        let to = self.at + line.bytes.len() as u64 + 1;
+        if let Ok(scanned) = &scanned {
+            self.loaded.line(scanned.tree(), &scanned.record, self.at, to);
+        }
+        self.at = to;
+        self.file
+            .write_all(line.bytes)
+            .and_then(|()| self.file.write_all(b"\n"))
+            .context("cannot write the copy of the dump")
+    }
+
+    fn dump(&mut self, source: &Source, progress: &Progress) -> Result<()> {
+        progress.phase("checking");
+        let mut checker = Checker::default();
+        let mut expected = Expected::beside(source, Requirement::Optional);
+        source
+            .for_each_line(progress, |line| self.line(&line, &mut checker, Some(&mut expected)))?;
+        refuse_errors(&source.name(), &expected.finish(checker))
+    }
+
+    fn raft_dir(&mut self, path: &Path, progress: &Progress) -> Result<()> {
+        progress.phase("exporting");
+        let mut checker = Checker::default();
+        let mut framer = LineFramer::default();
+        let reader = DirReader::open(&RaftDir::new(path), Access::Stopped)?;
+        reader.for_each_line(|bytes| {
+            progress.advance(bytes.len() as u64);
+            framer.feed(bytes, |line| self.line(&line, &mut checker, None))
+        })?;
+        reader.assert_unchanged()?;
+        reader.remarks().iter().for_each(|remark| progress.say(remark));
+        framer.finish(|line| self.line(&line, &mut checker, None))?;
+        refuse_errors(&path.display().to_string(), &checker.finish())
+    }
+
+    fn new_cluster(&mut self) -> Result<()> {
+        let mut checker = Checker::default();
+        let mut framer = LineFramer::default();
+        framer.feed(NEW_CLUSTER.as_bytes(), |line| self.line(&line, &mut checker, None))?;
+        framer.finish(|line| self.line(&line, &mut checker, None))?;
+        refuse_errors("the new cluster", &checker.finish())
+    }
+
+    fn finish(self) -> Result<Loaded> {
+        let file = self.file.into_inner().context("cannot write the copy of the dump")?;
+        file.sync_all().context("cannot sync the copy of the dump")?;
+        Ok(self.loaded)
+    }
+}
+
+/// What a server of today has in its log when it has just started as a cluster of its own.
+const NEW_CLUSTER: &str = r#"["header",{"DataHeader":{"key":"header","value":{"version":"V004"}}}]
+["raft_log",{"NodeId":1}]
+["raft_log",{"Vote":{"leader_id":{"term":1,"node_id":1},"committed":true}}]
+["raft_log",{"Committed":{"leader_id":{"term":1,"node_id":1},"index":2}}]
+["raft_log",{"Purged":null}]
+["raft_log",{"LogEntry":{"log_id":{"leader_id":{"term":0,"node_id":1},"index":0},"payload":{"Membership":{"configs":[[1]],"nodes":{"1":{}}}}}}]
+["raft_log",{"LogEntry":{"log_id":{"leader_id":{"term":1,"node_id":1},"index":1},"payload":"Blank"}}]
+["raft_log",{"LogEntry":{"log_id":{"leader_id":{"term":1,"node_id":1},"index":2},"payload":{"Normal":{"cmd":{"AddNode":{"node_id":1,"node":{"name":"1","endpoint":{"addr":"localhost","port":28004},"grpc_api_advertise_address":"localhost:9191"},"overriding":true}}}}}}]
+"#;
+
+fn refuse_errors(name: &str, report: &Report) -> Result<()> {
+    let errors = report.findings.kept().iter();
+    let Some(first) = errors.into_iter().find(|finding| finding.severity() == Severity::Error)
+    else {
+        return Ok(());
+    };
+    print_findings(&mut std::io::stderr().lock(), name, report, Style::Plain)?;
+    Err(anyhow::anyhow!("{name} is not served: {}", first.message)).help(
+        "a drill on a damaged dump would prove nothing; repair it with `rewrite`, or export again",
+    )
+}
+
+/// Builds the state: that of the dump's state machine, and what the log behind it makes of it.
+fn build(
+    layout: &Layout,
+    database: &Arc<Database>,
+    file: &DumpFile,
+    loaded: &Loaded,
+) -> Result<SystemState> {
+    let draft = Draft::new(Arc::clone(database), SystemState::default());
+    let mut writing = Writing { database, pending: draft.pending(), bytes: 0 };
+    let mut machine = StateMachine::new(draft, ApplyRules::CURRENT);
+    if let Some(state_from) = loaded.state_from {
+        let mut lines = file.lines_between(state_from, u64::MAX);
+        while let Some(line) = lines.next_line()? {
+            let scanned = scan_line(line)?;
+            if loaded.is_state(scanned.tree()) {
+                machine.load(scanned.record)?;
+                writing.took(line.len())?;
+            }
+        }
+    }
+    writing.flush()?;
+    if loaded.state_from.is_some() && !loaded.is_of_today() {
+        write_state(&machine, &layout.loaded_state())?;
+    }
+    let mut lines = file.lines_between(0, loaded.log_end);
+    while let Some(line) = lines.next_line()? {
+        let entry = match scan_line(line)?.record {
+            Record::LogEntry(entry) | Record::Logs(Keyed { value: entry, .. }) => entry,
+            _ => continue,
+        };
+        if Some(entry.log_id.index) <= machine.system().last_applied.map(|id| id.index) {
+            continue;
+        }
+        machine.apply(&entry).map_err(|error| anyhow::anyhow!("{error}")).help(
+            "a server of today could not apply the log either; `databend-metactl validate` tells \
+             what the dump holds",
+        )?;
+        writing.took(line.len())?;
+    }
+    writing.flush()?;
+    Ok(machine.system().clone())
+}
+
+/// Writes changes in pieces.
+struct Writing<'d> {
+    database: &'d Database,
+    pending: Pending,
+    bytes: usize,
+}
+
+impl Writing<'_> {
+    fn took(&mut self, bytes: usize) -> Result<()> {
+        self.bytes += bytes;
+        if self.bytes >= LOADED_BYTES || self.pending.changes().len() >= LOADED_CHANGES {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        let changes = std::mem::take(&mut *self.pending.changes());
+        self.database.load(&changes)?;
+        self.bytes = 0;
+        Ok(())
+    }
+}

@@ -1,0 +1,110 @@
+//! What is known of the dump that was loaded.
+
+use metadump::record::{
+    DataVersion, Keyed, LeaderId, LogId, LogMetaValue, NodeId, RaftStateValue, Record,
+    StateMachineKey, StateMachineValue, Tree, Vote,
+};
+use serde::{Deserialize, Serialize};
+
+/// What is known of the dump that was loaded: it stays beside the database as it is.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Loaded {
+    /// Its data version; none is V0.
+    pub version: Option<DataVersion>,
+    /// The node that it is from.
+    pub node_id: Option<NodeId>,
+    /// That node's vote.
+    pub vote: Option<Vote>,
+    /// What its log has lost at the front.
+    pub purged: Option<LogId>,
+    /// The last entry that its state machine holds.
+    pub last_applied: Option<LogId>,
+    /// The last entry of its log.
+    pub last_log: Option<LogId>,
+    /// Where its last entry of the log ends, in bytes.
+    pub log_end: u64,
+    /// Where its state machine begins, in bytes; none when it has none.
+    pub state_from: Option<u64>,
+    /// The number of the live state machine, of which V0 and V001 can have several.
+    pub machine: Option<u64>,
+    /// The number that a record of the Raft state names as the live one.
+    named_machine: Option<u64>,
+    /// How many keys its state machine holds.
+    pub keys: u64,
+}
+
+impl Loaded {
+    /// Takes note of a line: its record, where it begins and where the next one does.
+    pub fn line(&mut self, tree: Tree, record: &Record<'_>, from: u64, to: u64) {
+        match record {
+            Record::DataHeader(Keyed { value, .. }) if tree == Tree::Header => {
+                self.version = value.data_version();
+            }
+            Record::NodeId(id) => self.node_id = *id,
+            Record::Vote(vote) => self.vote = *vote,
+            Record::Purged(id) => self.purged = *id,
+            Record::LogMeta(Keyed { value: LogMetaValue::LogId(id), .. }) => {
+                self.purged = Some(*id);
+            }
+            Record::RaftStateKV(state) => match state.value {
+                RaftStateValue::NodeId(id) => self.node_id = Some(id),
+                RaftStateValue::HardState(vote) => self.vote = Some(vote),
+                RaftStateValue::StateMachineId(live, _) => self.named_machine = Some(live),
+                RaftStateValue::Committed(_) => {}
+            },
+            Record::LogEntry(entry) | Record::Logs(Keyed { value: entry, .. }) => {
+                self.last_log = self.last_log.max(Some(entry.log_id));
+                self.log_end = to;
+            }
+            _ => {}
+        }
+        let Tree::StateMachine(number) = tree else { return };
+        self.state_from.get_or_insert(from);
+        let live = match self.version {
+            // The name of the tree of V002 and later is a constant.
+            Some(DataVersion::V002 | DataVersion::V003 | DataVersion::V004) => None,
+            _ => self.named_machine,
+        };
+        let chosen = self.machine.get_or_insert(number);
+        if live == Some(number) {
+            *chosen = number;
+        }
+        if number != *chosen {
+            return;
+        }
+        match record {
+            Record::GenericKV(_) => self.keys += 1,
+            Record::StateMachineMeta(Keyed {
+                key: StateMachineKey::LastApplied,
+                value: StateMachineValue::LogId(id),
+            }) => self.last_applied = Some(*id),
+            _ => {}
+        }
+    }
+
+    /// Whether a line is one of the live state machine.
+    pub fn is_state(&self, tree: Tree) -> bool {
+        matches!(tree, Tree::StateMachine(number) if Some(number) == self.machine)
+    }
+
+    /// Whether its lines are those that a server of today writes.
+    pub fn is_of_today(&self) -> bool {
+        self.version == Some(DataVersion::V004)
+    }
+
+    /// Whether the log ends before what the state machine holds: no entry can follow it then.
+    pub fn has_outdated_log(&self) -> bool {
+        self.last_log.map(|id| id.index) < self.last_applied.map(|id| id.index)
+    }
+
+    /// Who leads from the first write on: this node, in a term that nobody has led in.
+    pub fn next_leader(&self) -> LeaderId {
+        let terms = [
+            self.vote.map(|vote| vote.leader_id),
+            self.last_log.map(|id| id.leader_id),
+            self.last_applied.map(|id| id.leader_id),
+        ];
+        let term = terms.into_iter().flatten().map(|leader| leader.term).max().unwrap_or(0);
+        LeaderId { term: term.saturating_add(1), node_id: self.node_id.unwrap_or(NodeId(1)) }
+    }
+}

@@ -1,0 +1,310 @@
+//! The embedded meta service: one node on the data of a backup, for drills, demos and tests.
+//!
+//! ```text
+//! dump, raft dir ─► load ─► database, loaded lines
+//!                             ▲            │
+//! clients ─► service ─► writer ┘            ├─► view ─► read, watch
+//!    admin ─► snapshots ────────────────────┴─► export ─► lines of a dump
+//! ```
+//!
+//! **Invariant:** what was loaded is exported again byte for byte.
+//!
+//! **Invariant:** memory does not grow with the data, nor with how slow a client is: what is read
+//! for a client is read a piece at a time, when it asks for more.
+
+mod admin;
+mod auth;
+mod data_dir;
+mod database;
+mod draft;
+mod dump_file;
+mod export;
+mod key;
+mod listen;
+mod load;
+mod loaded;
+mod messages;
+mod notes;
+mod read;
+mod service;
+mod snapshots;
+mod state;
+mod status;
+mod stored;
+#[cfg(test)]
+mod tests;
+mod view;
+mod watch;
+mod workers;
+mod writer;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use metadump_proto::FILE_DESCRIPTOR_SET;
+use metadump_proto::meta::meta_service_server::MetaServiceServer;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch as latest;
+use tokio::task::JoinHandle;
+use tonic::transport::{Identity, Server, ServerTlsConfig};
+
+use self::admin::Admin;
+use self::auth::Gate;
+use self::data_dir::DataDir;
+use self::listen::{bind, connections, raise_file_limit};
+use self::service::Service;
+use self::snapshots::Snapshots;
+use self::state::State;
+use self::workers::Workers;
+use self::writer::Writer;
+use crate::grpc::Credentials;
+use crate::progress::Progress;
+use crate::report::plural;
+
+pub use self::listen::Reach;
+pub use self::load::Origin;
+
+/// The largest request that is taken, as by the real service.
+const LARGEST_REQUEST_BYTES: usize = 32 << 20;
+
+/// How many calls a connection may have under way.
+const CALLS_PER_CONNECTION: u32 = 256;
+
+/// How long clients get to finish their calls when the service stops.
+const STOPPING: Duration = Duration::from_secs(5);
+
+/// How often a silent connection is asked whether it still lives, and how long it may take.
+const KEEPALIVE: Duration = Duration::from_secs(20);
+
+/// How the service runs.
+#[derive(Debug)]
+pub struct Options {
+    /// What it begins with; none goes on with the data directory, or begins a new cluster.
+    pub origin: Option<Origin>,
+    /// Where its data stays; none removes it at the end.
+    pub data_dir: Option<PathBuf>,
+    /// Where clients connect.
+    pub grpc_address: SocketAddr,
+    /// Where the operator does, if anywhere.
+    pub admin_address: Option<SocketAddr>,
+    /// Who may connect.
+    pub reach: Reach,
+    /// Who is let in; none lets `root` in with any password.
+    pub credentials: Option<Credentials>,
+    /// How long a token is valid.
+    pub token_lifetime: Duration,
+    /// The server's certificate and key in PEM; none is plain text.
+    pub tls: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+/// Loads, serves until a signal comes, and stops.
+pub fn run(options: Options, progress: &Progress) -> Result<()> {
+    raise_file_limit();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the network service")?;
+    let served = runtime.block_on(serve(options, progress));
+    // Reads that are under way are for nobody any more.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    served
+}
+
+async fn serve(options: Options, progress: &Progress) -> Result<()> {
+    let mut running = Running::start(options, progress).await?;
+    // Before the addresses are told: whoever knows them may end the service at once.
+    let mut signals = Signals::catch()?;
+    running.announce(progress);
+    let ended = tokio::select! {
+        () = signals.next() => Ok(()),
+        failed = running.failed() => failed,
+    };
+    progress.say("stopping");
+    running.stop().await;
+    ended
+}
+
+/// A service that takes calls.
+struct Running {
+    state: Arc<State>,
+    grpc_address: SocketAddr,
+    admin_address: Option<SocketAddr>,
+    stop: latest::Sender<bool>,
+    clients: JoinHandle<Result<()>>,
+    admin: Option<JoinHandle<()>>,
+    writer: JoinHandle<Result<()>>,
+    /// Removed at the end, when it is a private one.
+    _data_dir: DataDir,
+}
+
+impl Running {
+    /// Loads the data and begins to take calls.
+    async fn start(options: Options, progress: &Progress) -> Result<Self> {
+        let Options { origin, data_dir, reach, .. } = options;
+        // Before anything is loaded: a taken port is told at once.
+        let grpc = bind("--grpc-api-address", options.grpc_address, reach).await?;
+        let admin = match options.admin_address {
+            Some(address) => Some(bind("--admin-api-address", address, reach).await?),
+            None => None,
+        };
+        let grpc_address = grpc.local_addr().context("cannot tell the gRPC address")?;
+        let admin_address = admin.as_ref().map(TcpListener::local_addr).transpose();
+        let admin_address = admin_address.context("cannot tell the admin address")?;
+        let gate = Gate::new(options.credentials, options.token_lifetime)?;
+        let (data_dir, state) = tokio::task::block_in_place(|| -> Result<_> {
+            let data_dir = match data_dir {
+                Some(path) => DataDir::kept(&path, origin.as_ref(), progress)?,
+                None => {
+                    DataDir::temporary(origin.as_ref().unwrap_or(&Origin::NewCluster), progress)?
+                }
+            };
+            progress.finish();
+            let state = Arc::new(State::open(data_dir.layout())?);
+            Ok((data_dir, state))
+        })?;
+        let (writer, thread) = Writer::start(Arc::clone(&state))?;
+        let workers = Workers::default();
+        let (stop, stopping) = latest::channel(false);
+        let endpoint = grpc_address.to_string();
+        let admin = admin.map(|listener| {
+            let snapshots = Snapshots::new(
+                Arc::clone(&state),
+                writer.clone(),
+                workers.clone(),
+                data_dir.layout().clone(),
+            );
+            let admin = Admin { state: Arc::clone(&state), snapshots, endpoint: endpoint.clone() };
+            tokio::spawn(admin.serve(listener))
+        });
+        let service = Service {
+            state: Arc::clone(&state),
+            writer,
+            workers,
+            gate,
+            endpoint,
+            stopping: stopping.clone(),
+        };
+        let clients = tokio::spawn(grpc_server(service, options.tls, grpc, stopping)?);
+        let writer = tokio::task::spawn_blocking(move || {
+            thread.join().unwrap_or_else(|_| Err(anyhow::anyhow!("the writer has crashed")))
+        });
+        Ok(Self {
+            state,
+            grpc_address,
+            admin_address,
+            stop,
+            clients,
+            admin,
+            writer,
+            _data_dir: data_dir,
+        })
+    }
+
+    fn announce(&self, progress: &Progress) {
+        progress.say(
+            "warning: this is one node without Raft, for drills, demos and tests; do not use it \
+             in production",
+        );
+        let applied = self.state.published().system.last_applied;
+        progress.say(&format!(
+            "serving a snapshot of {} and a log applied to {}",
+            plural(self.state.loaded.keys, "key"),
+            applied.map_or("none".to_owned(), |last| last.to_string()),
+        ));
+        if let Some(admin) = self.admin_address {
+            progress.say(&format!("admin API at {admin}"));
+        }
+        // The last line: who waits for it can connect.
+        progress.say(&format!("gRPC API at {}", self.grpc_address));
+    }
+
+    /// Waits until something that it needs has failed.
+    async fn failed(&mut self) -> Result<()> {
+        tokio::select! {
+            served = &mut self.clients => served.context("the gRPC server has crashed")?,
+            written = &mut self.writer => written.context("the writer has crashed")?,
+        }
+    }
+
+    /// Ends what goes on without an end, and gives other calls some time.
+    async fn stop(mut self) {
+        self.stop.send_replace(true);
+        if let Some(admin) = self.admin {
+            admin.abort();
+        }
+        let finished = self.clients.is_finished();
+        if !finished && tokio::time::timeout(STOPPING, &mut self.clients).await.is_err() {
+            self.clients.abort();
+        }
+        // It ends with the last call that could write, and is to have ended before its files are
+        // removed.
+        if !self.writer.is_finished() {
+            // What it says is told by `failed`, or does not matter any more.
+            let _ = tokio::time::timeout(STOPPING, &mut self.writer).await;
+        }
+    }
+}
+
+/// Serves clients until the service stops.
+fn grpc_server(
+    service: Service,
+    tls: Option<(Vec<u8>, Vec<u8>)>,
+    listener: TcpListener,
+    mut stopping: latest::Receiver<bool>,
+) -> Result<impl Future<Output = Result<()>> + Send> {
+    let mut server = Server::builder()
+        .max_concurrent_streams(CALLS_PER_CONNECTION)
+        .http2_keepalive_interval(Some(KEEPALIVE))
+        .http2_keepalive_timeout(Some(KEEPALIVE));
+    if let Some((certificate, key)) = tls {
+        let tls = ServerTlsConfig::new().identity(Identity::from_pem(certificate, key));
+        server = server.tls_config(tls).context("the certificate and the key cannot be used")?;
+    }
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
+    let reflection = reflection.build_v1().context("the reflection service cannot be made")?;
+    let meta = MetaServiceServer::new(service)
+        .max_decoding_message_size(LARGEST_REQUEST_BYTES)
+        .max_encoding_message_size(usize::MAX);
+    Ok(async move {
+        let (health, health_service) = tonic_health::server::health_reporter();
+        health.set_serving::<MetaServiceServer<Service>>().await;
+        let router = server.add_service(meta).add_service(reflection).add_service(health_service);
+        let stopped = async move {
+            // The sender only goes when the service does.
+            let _ = stopping.wait_for(|stop| *stop).await;
+        };
+        router
+            .serve_with_incoming_shutdown(connections(listener), stopped)
+            .await
+            .context("the gRPC server failed")
+    })
+}
+
+/// The signals that end the service; from when they are caught on, none ends the process.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn catch() -> Result<Self> {
+        let interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+        let terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+        Ok(Self { interrupt, terminate })
+    }
+
+    /// Waits for one of them.
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}

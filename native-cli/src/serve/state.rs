@@ -1,0 +1,86 @@
+//! What readers see: the last complete state, and where its parts are.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use anyhow::{Context, Result};
+use metadump::apply::SystemState;
+use metadump::record::LeaderId;
+
+use super::data_dir::Layout;
+use super::database::Database;
+use super::dump_file::DumpFile;
+use super::loaded::Loaded;
+use super::notes::{self, Leadership, Snapshot};
+use super::view::View;
+
+/// The last complete state but the records.
+#[derive(Debug, Clone)]
+pub struct Published {
+    /// The small part of the state.
+    pub system: SystemState,
+    /// Who leads since the first write, none before it.
+    pub leadership: Option<Leadership>,
+    /// The last snapshot that was taken here, and its lines.
+    pub snapshot: Option<(Snapshot, DumpFile)>,
+}
+
+/// The data of a service. Everybody reads; what changes it is the writer alone.
+#[derive(Debug)]
+pub struct State {
+    /// The database.
+    pub database: Arc<Database>,
+    /// What is known of the dump that was loaded.
+    pub loaded: Loaded,
+    /// Its lines.
+    pub loaded_file: DumpFile,
+    /// The lines of its state machine in the spelling of today, when its own is another one.
+    pub loaded_state: Option<DumpFile>,
+    published: RwLock<Arc<Published>>,
+}
+
+impl State {
+    /// Opens the data of a directory.
+    pub fn open(layout: &Layout) -> Result<Self> {
+        let database = Arc::new(Database::open(&layout.database())?);
+        let missing = "the data directory is not complete";
+        let loaded = notes::read(&database, notes::LOADED)?.context(missing)?;
+        let system = notes::read(&database, notes::SYSTEM)?.context(missing)?;
+        let leadership = notes::read(&database, notes::LEADER)?;
+        let snapshot: Option<Snapshot> = notes::read(&database, notes::SNAPSHOT)?;
+        let snapshot = snapshot
+            .map(|snapshot| -> Result<_> {
+                let file = DumpFile::open(&layout.snapshot(&snapshot.file))?;
+                Ok((snapshot, file))
+            })
+            .transpose()?;
+        let loaded_file = DumpFile::open(&layout.loaded())?;
+        let loaded_state = layout.loaded_state();
+        let loaded_state =
+            loaded_state.exists().then(|| DumpFile::open(&loaded_state)).transpose()?;
+        let published = RwLock::new(Arc::new(Published { system, leadership, snapshot }));
+        Ok(Self { database, loaded, loaded_file, loaded_state, published })
+    }
+
+    /// The last complete state but the records.
+    pub fn published(&self) -> Arc<Published> {
+        Arc::clone(&self.published.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Makes a state the one that is seen, after its version has been committed.
+    pub fn publish(&self, published: Published) {
+        *self.published.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(published);
+    }
+
+    /// The records as of now. Only the writer, who changes it, can rely on the small part being of
+    /// the same moment.
+    pub fn view(&self) -> View {
+        View::new(self.database.pin(), self.published().system.clone())
+    }
+
+    /// Who leads: before the first write, whom the loaded dump's node voted for.
+    pub fn leader(&self) -> LeaderId {
+        let voted = self.loaded.vote.map(|vote| vote.leader_id);
+        let led = self.published().leadership.map(|leadership| leadership.leader_id);
+        led.or(voted).unwrap_or_default()
+    }
+}

@@ -1,0 +1,83 @@
+//! The service over a real socket, asked by the client of this crate.
+
+mod calls;
+mod client;
+mod round_trip;
+mod watching;
+mod writes;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{Options, Origin, Reach, Running};
+use crate::grpc::{ConnectOptions, ExportOptions, Retry, Session, export, trigger_snapshot};
+use crate::input::Source;
+use crate::progress::{Progress, Quiet};
+
+/// Options of a service on free ports, on the data of nobody.
+fn options() -> Options {
+    let any = "127.0.0.1:0".parse().unwrap();
+    Options {
+        origin: None,
+        data_dir: None,
+        grpc_address: any,
+        admin_address: Some(any),
+        reach: Reach::ThisMachine,
+        credentials: None,
+        token_lifetime: Duration::from_secs(60),
+        tls: None,
+    }
+}
+
+fn dump(path: &Path) -> Option<Origin> {
+    Some(Origin::Dump(Source::File(path.to_owned())))
+}
+
+async fn start(options: Options) -> Running {
+    Running::start(options, &Progress::new(Quiet::Yes)).await.unwrap()
+}
+
+fn connect_options(running: &Running) -> ConnectOptions {
+    let address = running.grpc_address.to_string().parse().unwrap();
+    let retry = Retry { tries: 1, ..Retry::default() };
+    ConnectOptions { retry, ..ConnectOptions::new(vec![address]) }
+}
+
+async fn session(running: &Running) -> Session {
+    Session::open(&connect_options(running), &mut |_| {}).await.unwrap()
+}
+
+/// The dump that the service exports.
+async fn exported(running: &Running, chunk_lines: Option<u64>) -> String {
+    let mut text = String::new();
+    let chunk_lines = chunk_lines.map(|lines| lines.try_into().unwrap());
+    let options = ExportOptions { chunk_lines, ..ExportOptions::default() };
+    export(&connect_options(running), &options, &mut |_| {}, &mut |line| {
+        text.push_str(line);
+        text.push('\n');
+        Ok(())
+    })
+    .await
+    .unwrap();
+    text
+}
+
+/// Has a snapshot taken.
+async fn snapshot(running: &Running) {
+    let admin = running.admin_address.unwrap().to_string().parse().unwrap();
+    trigger_snapshot(&admin, Duration::from_secs(60)).await.unwrap();
+}
+
+/// A file of the corpus of real dumps, if that is there.
+fn corpus(name: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus").join(name);
+    if !path.exists() {
+        println!("skipped: corpus not found");
+        return None;
+    }
+    Some(path)
+}
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures").join(name)
+}

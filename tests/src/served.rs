@@ -1,0 +1,95 @@
+//! The binary as a meta service, run as a user runs it.
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, ExitStatus, Stdio};
+
+use crate::metactl::command;
+
+/// A service that runs until this is dropped.
+#[derive(Debug)]
+pub struct Served {
+    child: Child,
+    /// Where clients connect.
+    pub grpc: SocketAddr,
+    /// Where the operator does.
+    pub admin: SocketAddr,
+    /// What it said until it took calls.
+    pub said: Vec<String>,
+}
+
+impl Served {
+    /// Starts `serve` with arguments, on free ports, and waits until it takes calls.
+    ///
+    /// # Panics
+    ///
+    /// When it ends before it does.
+    pub fn start<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Self {
+        Self::start_at("127.0.0.1:0", args)
+    }
+
+    /// Starts `serve` with arguments and the gRPC address, and waits until it takes calls.
+    ///
+    /// # Panics
+    ///
+    /// When it ends before it does.
+    pub fn start_at<S: AsRef<OsStr>>(grpc: &str, args: impl IntoIterator<Item = S>) -> Self {
+        let mut serve = command(["serve", "--grpc-api-address", grpc]);
+        serve.args(["--admin-api-address", "127.0.0.1:0"]).args(args).stderr(Stdio::piped());
+        let Ok(mut child) = serve.spawn() else { panic!("cannot run the binary") };
+        let stderr = child.stderr.take();
+        let mut lines = BufReader::new(stderr.unwrap_or_else(|| panic!("stderr is piped"))).lines();
+        let (mut said, mut admin) = (Vec::new(), None);
+        let grpc = loop {
+            let Some(Ok(line)) = lines.next() else { panic!("the service ended: {said:?}") };
+            said.push(line.clone());
+            if let Some(address) = line.strip_prefix("admin API at ") {
+                admin = address.parse().ok();
+            }
+            if let Some(address) = line.strip_prefix("gRPC API at ") {
+                break address.parse().ok();
+            }
+        };
+        // What it says later must not fill the pipe.
+        std::thread::spawn(move || lines.for_each(drop));
+        let (Some(grpc), Some(admin)) = (grpc, admin) else { panic!("no addresses: {said:?}") };
+        Self { child, grpc, admin, said }
+    }
+
+    /// Where clients connect, for a command line.
+    pub fn address(&self) -> String {
+        self.grpc.to_string()
+    }
+
+    /// The process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Kills it, so that it gets to do nothing more.
+    pub fn kill(mut self) {
+        let killed = self.child.kill().and_then(|()| self.child.wait());
+        assert!(killed.is_ok(), "{killed:?}");
+    }
+
+    /// Waits until it has ended, on a signal that it was sent.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be waited for.
+    pub fn ended(mut self) -> ExitStatus {
+        match self.child.wait() {
+            Ok(status) => status,
+            Err(error) => panic!("cannot wait for the service: {error}"),
+        }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        // It has ended already when a test waited for it.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
