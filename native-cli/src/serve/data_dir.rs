@@ -1,6 +1,7 @@
 //! The directory of a service: where its files are, and that nobody else uses it.
 
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -100,7 +101,10 @@ impl DataDir {
                 .with_context(|| format!("cannot remove {}", loading.store.display()))?;
         }
         if !has_data {
-            fs::create_dir(&loading.store)
+            // A dump holds password hashes and credentials.
+            DirBuilder::new()
+                .mode(0o700)
+                .create(&loading.store)
                 .with_context(|| format!("cannot create {}", loading.store.display()))?;
             let filled = fill(&loading, origin.unwrap_or(&Origin::NewCluster), progress);
             if filled.is_err() {

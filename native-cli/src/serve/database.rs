@@ -263,6 +263,12 @@ impl Database {
         self.sync()
     }
 
+    /// How many rows there are.
+    #[cfg(test)]
+    pub fn rows(&self) -> usize {
+        self.tree.len()
+    }
+
     fn sync(&self) -> Result<(), StorageError> {
         self.tree.flush()?;
         self.file.sync_data().map_err(StorageError::Sync)

@@ -9,8 +9,9 @@
 //!
 //! **Invariant:** what was loaded is exported again byte for byte.
 //!
-//! **Invariant:** memory does not grow with the data, nor with how slow a client is: what is read
-//! for a client is read a piece at a time, when it asks for more.
+//! **Invariant:** memory does not grow with how slow a client is: what is read for a client is
+//! read a piece at a time, when it asks for more. With the data grows only what the database knows
+//! of its pages.
 
 mod admin;
 mod auth;

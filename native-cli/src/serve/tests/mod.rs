@@ -2,7 +2,9 @@
 
 mod calls;
 mod client;
+mod restart;
 mod round_trip;
+mod secure;
 mod watching;
 mod writes;
 
