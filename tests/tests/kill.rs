@@ -8,7 +8,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use metadump_tests::fixtures::{fixture, unpack};
+use metadump_tests::fixtures::{content, fixture, unpack};
 use metadump_tests::metactl::{self, Ran};
 
 /// The system calls that change something on disk.
@@ -33,6 +33,7 @@ enum FileSystem {
 
 fn import_killed_at(
     dir: &Path,
+    db: &Path,
     file_system: FileSystem,
     extra: &[&str],
     call: &str,
@@ -50,7 +51,7 @@ fn import_killed_at(
         .args(["--quiet", "import", "--raft-dir"])
         .arg(dir)
         .arg("--db")
-        .arg(fixture("v004/v004-imported-n2.export.ndjson"))
+        .arg(db)
         .args(extra)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -72,19 +73,38 @@ fn export(dir: &Path) -> Ran {
 /// Kills at every call; each time the directory is the old or the new, and the next import says
 /// what it found, ends with the new and leaves nothing behind.
 fn check_every_kill(old_archive: &str, file_system: FileSystem, extra: &[&str]) {
-    let old = std::fs::read(fixture("v004/v004-origin.export.ndjson")).unwrap();
-    let new = std::fs::read(fixture("v004/v004-imported-n2.export.ndjson")).unwrap();
+    let db = fixture("v004/v004-imported-n2.export.ndjson");
+    let new = std::fs::read(&db).unwrap();
+    let between = places_between(old_archive, &db, &CALLS, file_system, extra, &new);
+    // In two renames there is one moment between them.
+    let expected = if file_system == FileSystem::Renames { 1 } else { 0 };
+    assert_eq!(between, expected);
+}
+
+/// The same for an import whose result is exported as `wanted`; gives how often neither old nor
+/// new was in place, so that only the next import could go on.
+fn places_between(
+    old_archive: &str,
+    db: &Path,
+    calls: &[&str],
+    file_system: FileSystem,
+    extra: &[&str],
+    wanted: &[u8],
+) -> usize {
+    let (_keep, untouched) = unpack(old_archive);
+    let old = export(&untouched).stdout;
+    let new = std::fs::read(db).unwrap();
     let (mut kills, mut between) = (0, 0);
-    for call in CALLS {
+    for &call in calls {
         if call == "renameat2" && file_system == FileSystem::Renames {
             continue;
         }
         for nth in 1.. {
             let (_keep, dir) = unpack(old_archive);
-            let ended = import_killed_at(&dir, file_system, extra, call, nth);
+            let ended = import_killed_at(&dir, db, file_system, extra, call, nth);
             let found = export(&dir);
             if ended == Ended::Done {
-                assert!(found.stdout == new, "the import ended well without the new data");
+                assert!(found.stdout == wanted, "the import ended well without the new data");
                 break;
             }
             kills += 1;
@@ -93,11 +113,11 @@ fn check_every_kill(old_archive: &str, file_system: FileSystem, extra: &[&str]) 
                 between += 1;
             } else {
                 assert_eq!(found.code, Some(0), "{at}: {}", found.stderr);
-                assert!(found.stdout == old || found.stdout == new, "neither old nor new, {at}");
+                assert!(found.stdout == old || found.stdout == wanted, "neither old nor new, {at}");
             }
             let begun = dir.join(".metadump-import").is_dir()
                 && std::fs::read_dir(dir.join(".metadump-import")).unwrap().count() > 1;
-            let again = metactl::run(import_args(&dir));
+            let again = metactl::run(import_args(&dir, db));
             assert_eq!(again.code, Some(0), "{at}: {}", again.stderr);
             let said = again.stderr.contains("note: an earlier import was interrupted");
             assert_eq!(said, begun, "{at}: {}", again.stderr);
@@ -106,14 +126,11 @@ fn check_every_kill(old_archive: &str, file_system: FileSystem, extra: &[&str]) 
         }
     }
     assert!(kills > 20, "only {kills} places to kill at: is strace injecting?");
-    // In two renames there is one moment between them.
-    let expected = if file_system == FileSystem::Renames { 1 } else { 0 };
-    assert_eq!(between, expected);
+    between
 }
 
-fn import_args(dir: &Path) -> Vec<PathBuf> {
-    let db = fixture("v004/v004-imported-n2.export.ndjson");
-    ["import".into(), "--raft-dir".into(), dir.to_owned(), "--db".into(), db].to_vec()
+fn import_args(dir: &Path, db: &Path) -> Vec<PathBuf> {
+    ["import".into(), "--raft-dir".into(), dir.to_owned(), "--db".into(), db.to_owned()].to_vec()
 }
 
 #[test]
@@ -130,4 +147,31 @@ fn old_data_is_replaced_in_two_renames() {
 fn old_data_that_is_to_be_kept_is_never_lost() {
     check_every_kill("v004/v004-imported-plain.tar.gz", FileSystem::Exchanges, &["--keep-old"]);
     check_every_kill("v004/v004-imported-plain.tar.gz", FileSystem::Renames, &["--keep-old"]);
+}
+
+/// What the files of a database are exchanged by.
+const EXCHANGING_CALLS: [&str; 3] = ["rename", "renameat2", "unlinkat"];
+
+/// The files of a database have to be moved one by one. Whenever that is interrupted, the next
+/// import says so and goes on; before and after it all is the old or the new.
+fn check_database(old_archive: &str, file_system: FileSystem, more: &[&str]) {
+    let older = ["--data-version", "V003", "--accept", "lost-expiry-milliseconds"];
+    let extra = [older.as_slice(), more].concat();
+    let (_keep, dir) = unpack(old_archive);
+    let db = dir.with_file_name("dump.ndjson");
+    let dump = content(&fixture("old/v003.official-chain-export.ndjson.gz")).unwrap();
+    std::fs::write(&db, dump).unwrap();
+    let args: Vec<PathBuf> = extra.iter().map(PathBuf::from).collect();
+    let ran = metactl::run([import_args(&dir, &db), args].concat());
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let wanted = export(&dir).stdout;
+    let calls = &EXCHANGING_CALLS;
+    let between = places_between(old_archive, &db, calls, file_system, &extra, &wanted);
+    assert!(between >= 5, "{between} places between old and new");
+}
+
+#[test]
+fn a_database_takes_the_place_of_other_data() {
+    check_database("v004/v004-origin.tar.gz", FileSystem::Exchanges, &[]);
+    check_database("old/v003.tar.gz", FileSystem::Renames, &["--keep-old"]);
 }

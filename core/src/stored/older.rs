@@ -66,6 +66,13 @@ impl Losses {
     pub fn add(&mut self, loss: Loss) {
         *self.0.entry(loss).or_default() += 1;
     }
+
+    /// All that others count.
+    pub fn add_all(&mut self, others: &Self) {
+        for (loss, count) in others.iter() {
+            *self.0.entry(loss).or_default() += count;
+        }
+    }
 }
 
 /// A log entry that a version cannot read.
@@ -125,8 +132,8 @@ impl Older {
                 raft_state(RaftStateKey::HardState, RaftStateValue::HardState(vote))
             }
             // Before V002 servers found out anew.
-            Record::Committed(committed) if self.to >= DataVersion::V002 => {
-                raft_state(RaftStateKey::Committed, RaftStateValue::Committed(committed))
+            Record::Committed(Some(id)) if self.to >= DataVersion::V002 => {
+                raft_state(RaftStateKey::Committed, RaftStateValue::Committed(Some(id)))
             }
             Record::Purged(Some(purged)) => {
                 let value = LogMetaValue::LogId(purged);
@@ -207,6 +214,10 @@ impl Older {
 
     fn entry<'a>(&mut self, entry: LogEntry<'a>) -> Result<LogEntry<'a>, TooNew> {
         let (log_id, version) = (entry.log_id, self.to);
+        if self.from <= version {
+            // Servers of that version wrote it.
+            return Ok(entry);
+        }
         let is_in_ms = self.is_from_milliseconds();
         let entry = readable(entry, version, |at| if is_in_ms { self.seconds(at) } else { at });
         entry.map_err(|what| TooNew { log_id, what, version })
@@ -242,8 +253,10 @@ mod tests {
         check(V003, r#"["raft_log",{"NodeId":null}]"#, None, &[]);
         check(V003, r#"["raft_log",{"Vote":null}]"#, None, &[]);
         check(V003, r#"["raft_log",{"Purged":null}]"#, None, &[]);
-        let committed = r#"["raft_log",{"Committed":null}]"#;
-        let expected = r#"{"RaftStateKV":{"key":"Committed","value":{"Committed":null}}}"#;
+        check(V003, r#"["raft_log",{"Committed":null}]"#, None, &[]);
+        let committed =
+            r#"["raft_log",{"Committed":{"leader_id":{"term":1,"node_id":0},"index":1}}]"#;
+        let expected = r#"{"RaftStateKV":{"key":"Committed","value":{"Committed":{"leader_id":{"term":1,"node_id":0},"index":1}}}}"#;
         check(V003, committed, Some(expected), &[]);
         check(DataVersion::V001, committed, None, &[]);
         check(
@@ -325,6 +338,19 @@ mod tests {
         check_too_new(DataVersion::V001, &entry(ttl), "a time to live");
         let older = Older::new(DataVersion::V004, V003);
         assert!(older.clone().record(scan_line(entry(ttl).as_bytes()).unwrap().record).is_ok());
+    }
+
+    #[test]
+    fn what_a_version_wrote_it_reads() {
+        let ttl = r#"{"UpsertKV":{"key":"k","seq":"Any","value":"Delete","value_meta":{"expire_at":null,"ttl":{"millis":5}}}}"#;
+        let line = entry(ttl);
+        let mut older = Older::new(DataVersion::V001, DataVersion::V001);
+        let read = older.record(scan_line(line.as_bytes()).unwrap().record).unwrap();
+        let Some((_, Record::Logs(Keyed { value, .. }))) = read else { panic!("{read:?}") };
+        let Record::LogEntry(written) = scan_line(line.as_bytes()).unwrap().record else {
+            panic!()
+        };
+        assert_eq!(value, written);
     }
 
     #[test]

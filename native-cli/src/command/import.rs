@@ -6,10 +6,13 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result};
+use metadump::Report;
 use metadump::check::{Code, Finding};
 use metadump::cluster::InitialCluster;
-use metadump::record::DataVersion;
+use metadump::record::{DataVersion, Keyed, Record};
 use metadump::rewrite::Request;
+use metadump::scan::scan_line;
+use metadump::stored::{Loss, Losses, Older as Conversion, TooNew};
 
 use super::admission::Admission;
 use super::plan::{Planned, Reading};
@@ -222,8 +225,55 @@ fn plan(
     for finding in &objections {
         writeln!(out, "refused: [{}] {}", finding.code, printable(&finding.message))?;
     }
+    let mut is_refused = !objections.is_empty();
+    if version != DataVersion::V004 {
+        let (losses, too_new) = conversion(&reading, &planned.report, version, progress)?;
+        for (loss, count) in losses.iter() {
+            let code = loss.code();
+            if admission.accepts(code) {
+                writeln!(out, "lost: {loss} ({count} times)")?;
+            } else {
+                writeln!(out, "refused: [{code}] {loss} ({count} times)")?;
+                is_refused = true;
+            }
+        }
+        if let Some(too_new) = &too_new {
+            writeln!(out, "refused: {too_new}")?;
+            is_refused = true;
+        }
+    }
     out.flush()?;
-    Ok(if objections.is_empty() { Outcome::Done } else { Outcome::Findings })
+    Ok(if is_refused { Outcome::Findings } else { Outcome::Done })
+}
+
+/// What an older version has no place for, and the first entry that it cannot read and that the
+/// state does not hold.
+fn conversion(
+    reading: &Reading,
+    report: &Report,
+    version: DataVersion,
+    progress: &Progress,
+) -> Result<(Losses, Option<TooNew>)> {
+    let from = report.summary.version.unwrap_or(DataVersion::V004);
+    let mut older = Conversion::new(from, version);
+    let applied = report.summary.last_applied;
+    let (mut skipped, mut too_new) = (Losses::default(), None);
+    reading.source().for_each_line(progress, |line| {
+        let Ok(scanned) = scan_line(line.bytes) else { return Ok(()) };
+        let record = match scanned.record {
+            Record::Logs(Keyed { value, .. }) => Record::LogEntry(value),
+            record => record,
+        };
+        match older.record(record) {
+            Ok(_) => {}
+            Err(TooNew { log_id, .. }) if Some(log_id) <= applied => skipped.add(Loss::Command),
+            Err(found) => too_new = too_new.take().or(Some(found)),
+        }
+        Ok(())
+    })?;
+    let mut losses = older.losses().clone();
+    losses.add_all(&skipped);
+    Ok((losses, too_new))
 }
 
 /// Whether a finding is about something that does not come through an import.

@@ -11,6 +11,7 @@ mod older_writer;
 mod reader;
 mod released_sled;
 mod sled_database;
+mod sled_exchange;
 mod sled_files;
 mod sled_output;
 mod sled_reader;

@@ -117,9 +117,7 @@ impl OlderWriter<'_> {
         self.write_raft(&mut sled, &mut older, readable_after, &mut content)?;
         self.write_machine(&mut sled, &mut older, &mut content)?;
         sled.finish()?;
-        for (loss, count) in older.losses().iter() {
-            (0..count).for_each(|_| losses.add(loss));
-        }
+        losses.add_all(older.losses());
         Ok(OlderDir { content, losses })
     }
 

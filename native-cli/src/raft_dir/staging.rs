@@ -25,7 +25,6 @@
 //! as a sled database: the guard comes first, and the new `conf` takes its place last. Whatever is
 //! interrupted between is finished by the next import.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
@@ -37,16 +36,12 @@ use rustix::io::Errno;
 use rustix::process::geteuid;
 use serde::{Deserialize, Serialize};
 
-use super::layout::{
-    CONF, DF_META, GUARD, OLD, RaftDir, STAGING, is_guarded, sled_files, sled_files_but_conf,
-};
+use super::layout::{DF_META, OLD, RaftDir, STAGING, is_guarded, sled_files};
+use super::sled_exchange::{OLD_SLED, SledExchange, SledInodes, sled_inodes};
 use crate::failure::WithHelp;
 
 const LOCK: &str = "LOCK";
 const READY: &str = "READY";
-
-/// Where the old database stands once it has made room.
-const OLD_SLED: &str = "old-sled";
 
 /// What becomes of the old data once it is replaced.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,9 +67,9 @@ struct Ready {
     /// The inode of the new `df_meta`: tells whether the exchange has happened.
     new_inode: u64,
     old: OldData,
-    /// The inodes of the new database's files and directories by their names; none of V004.
+    /// What the new database consists of; nothing in V004.
     #[serde(default)]
-    new_sled: BTreeMap<String, u64>,
+    new_sled: SledInodes,
 }
 
 /// A place to build new data in, on the file system of the data directory.
@@ -152,14 +147,13 @@ impl Staging {
         let new = self.df_meta();
         self.place.give_to_owner(&new)?;
         sync_tree(&new).with_context(|| format!("cannot sync {}", new.display()))?;
-        let mut new_sled = BTreeMap::new();
         for path in sled_files(self.scratch())? {
             self.place.give_to_owner(&path)?;
             if path.is_dir() {
                 sync_tree(&path).with_context(|| format!("cannot sync {}", path.display()))?;
             }
-            new_sled.insert(name_of(&path), inode(&path)?);
         }
+        let new_sled = sled_inodes(self.scratch())?;
         let ready = Ready { new_inode: inode(&new)?, old, new_sled };
         self.place.write_ready(&ready)?;
         self.disposal = Disposal::Nothing;
@@ -265,47 +259,16 @@ impl Place {
 
     /// Exchanges the files of the database, and `df_meta`; goes on where it was interrupted.
     fn put_sled_in_place(&self, ready: &Ready) -> Result<()> {
-        let root = self.dir.root();
-        let is_new = |path: &Path| {
-            let known = ready.new_sled.get(&name_of(path));
-            known.is_some_and(|known| inode(path).is_ok_and(|found| found == *known))
-        };
-        let conf = root.join(CONF);
-        if is_new(&conf) {
+        let exchange =
+            SledExchange { root: self.dir.root(), place: &self.path, new: &ready.new_sled };
+        if exchange.is_complete() {
             return Ok(());
         }
-        let old = self.path.join(OLD_SLED);
-        let context = || format!("cannot put the new database in place in {}", root.display());
-        fs::create_dir_all(&old).with_context(context)?;
-        if !is_guarded(root) {
-            if conf.exists() {
-                write_synced(&old.join(CONF), &fs::read(&conf)?).with_context(context)?;
-            }
-            let guard = self.path.join("guard");
-            write_synced(&guard, GUARD).with_context(context)?;
-            sync_dir(&old).with_context(context)?;
-            fs::rename(&guard, &conf).with_context(context)?;
-            sync_dir(root).with_context(context)?;
-        }
+        exchange.guard()?;
         if !inode(&self.dir.df_meta()).is_ok_and(|found| found == ready.new_inode) {
             self.put_df_meta_in_place()?;
         }
-        for path in sled_files_but_conf(root).with_context(context)? {
-            if !is_new(&path) {
-                fs::rename(&path, old.join(name_of(&path))).with_context(context)?;
-            }
-        }
-        for name in ready.new_sled.keys().filter(|name| *name != CONF) {
-            let target = root.join(name);
-            if !is_new(&target) {
-                fs::rename(self.path.join(name), target).with_context(context)?;
-            }
-        }
-        for dir in [&old, &self.path, root] {
-            sync_dir(dir).with_context(context)?;
-        }
-        fs::rename(self.path.join(CONF), &conf).with_context(context)?;
-        sync_dir(root).with_context(context)
+        exchange.complete()
     }
 
     /// Gives the new `df_meta` its name: in one step where the file system can, else in two.
@@ -414,17 +377,8 @@ impl Place {
     }
 }
 
-fn name_of(path: &Path) -> String {
-    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
-}
-
-fn write_synced(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(content)?;
-    file.sync_all()
-}
-
-fn inode(path: &Path) -> Result<u64> {
+/// The inode of a file or directory.
+pub fn inode(path: &Path) -> Result<u64> {
     let meta = fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(meta.ino())
 }
@@ -444,7 +398,8 @@ fn remove(path: &Path) -> Result<()> {
     }
 }
 
-fn sync_dir(path: &Path) -> io::Result<()> {
+/// Syncs a directory: which names it has.
+pub fn sync_dir(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
