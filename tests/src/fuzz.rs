@@ -4,6 +4,8 @@
 //! A target takes any bytes and panics when a promise is broken. `tests/fuzz` runs them under
 //! libFuzzer, `tests/tests/fuzz_smoke.rs` runs each over damaged fixtures.
 
+use std::time::{Duration, Instant};
+
 use metadump::check::Code;
 use metadump::cluster::{InitialCluster, parse_member};
 use metadump::manifest::Manifest;
@@ -222,14 +224,30 @@ pub fn parse_arguments(data: &[u8]) {
     }
 }
 
-/// Runs a target over the seeds and over damaged ones: always the same.
+/// The environment variable that says how many seconds each target runs at least.
+pub const SECONDS: &str = "FUZZ_SECONDS";
+
+/// Runs a target over the seeds and over damaged ones: always the same, and as many more as the
+/// time of [`SECONDS`] allows. The same ones in the same order also then, so that a failure can be
+/// had again.
+///
+/// # Panics
+///
+/// When the target does, and when the variable is no number.
 pub fn smoke(seeds: &[Vec<u8>], rounds: u64, target: fn(&[u8])) {
+    let seconds = std::env::var(SECONDS).map_or(0, |text| match text.parse() {
+        Ok(seconds) => seconds,
+        Err(error) => panic!("{SECONDS}={text}: {error}"),
+    });
+    let until = Instant::now() + Duration::from_secs(seconds);
     for seed in seeds {
         run(target, seed);
     }
     let mut damager = Damager::default();
-    for _ in 0..rounds {
+    let mut round = 0;
+    while round < rounds || Instant::now() < until {
         run(target, &damager.damaged(seeds));
+        round += 1;
     }
 }
 

@@ -105,7 +105,7 @@ fn what_went_down_comes_up_and_goes_down_to_the_same_bytes() {
         // The keys are those that there were, with their values and numbers.
         let keys = |path: &Path| -> Vec<(String, u64, Vec<u64>)> {
             let dump = fs::read_to_string(path).unwrap();
-            let lines = dump.lines().map(|line| serde_json::from_str::<serde_json::Value>(line));
+            let lines = dump.lines().map(serde_json::from_str::<serde_json::Value>);
             let keys = lines.filter_map(|line| {
                 let kv = line.unwrap()[1].get("GenericKV").cloned()?;
                 let (key, value) = (kv["key"].as_str()?.to_owned(), &kv["value"]);

@@ -6,7 +6,7 @@
 use std::fs;
 
 use metadump::cluster::{InitialCluster, parse_member};
-use metadump::record::{DataVersion, LogId, NodeId};
+use metadump::record::{DataVersion, ExpireKey, LogId, NodeId};
 use metadump::rewrite::{ExpireIndex, Planner, Request, RewriteError};
 use metadump_tests::dump::{check, findings, rewrite};
 use metadump_tests::fixtures::{fixture, in_folder};
@@ -103,6 +103,13 @@ fn a_log_that_ends_before_the_last_applied_entry_is_dropped() {
     // Entries 60 to 95 are gone, and the state machine holds up to 80.
     short.drain(65..101);
     let dump = short.join("\n") + "\n";
+    // What was committed behind the state is lost.
+    let committed = LogId::new(1, 1, 95);
+    assert_eq!(
+        rewrite(dump.as_bytes(), cluster(1, &["1=a:1"])).unwrap_err(),
+        RewriteError::CommittedBeyondLog { committed }.to_string()
+    );
+    let dump = dump.replacen(r#""index":95"#, r#""index":80"#, 1);
     let (out, changes) = rewrite(dump.as_bytes(), cluster(1, &["1=a:1"])).unwrap();
     assert_eq!(changes.entries_dropped, 60);
     assert_eq!(changes.purged, Some((None, LogId::new(1, 1, 80))));
@@ -144,7 +151,10 @@ fn older_dumps_are_refused_with_the_reason() {
         planner.finish().map(|_| ()).unwrap_err()
     };
     assert_eq!(refused(&HEADER.replace("V004", "V001")), RewriteError::Version(DataVersion::V001));
-    assert_eq!(refused(&HEADER.replace("V004", "V005")), RewriteError::NoVersion);
+    assert_eq!(
+        refused(&HEADER.replace("V004", "V005")),
+        RewriteError::UnknownVersion("V005".to_owned())
+    );
     let last = r#"["raft_log",{"LogEntry":{"log_id":{"leader_id":{"term":1,"node_id":1},"index":18446744073709551615},"payload":"Blank"}}]"#;
     let dump = format!("{HEADER}\n{last}\n");
     let full = rewrite(dump.as_bytes(), cluster(1, &["1=a:1"])).unwrap_err();
@@ -244,4 +254,77 @@ proptest! {
         prop_assert_eq!(left, ["node-not-member"]);
         prop_assert_eq!(report.summary.log.entries, check(&first).summary.log.entries + 3 + 4);
     }
+}
+
+/// What a repair makes of a dump, or why it makes nothing.
+fn repaired(dump: &str) -> Result<String, String> {
+    rewrite(dump.as_bytes(), repair()).map(|(out, _)| String::from_utf8(out).unwrap())
+}
+
+fn expiring(key: &str, seq: u64, at: u64) -> String {
+    format!(
+        r#"["state_machine/0",{{"GenericKV":{{"key":"{key}","value":{{"seq":{seq},"meta":{{"expire_at":{at}}},"data":[]}}}}}}]"#
+    ) + "\n"
+}
+
+fn expiry(key: &str, seq: u64, time_ms: u64, own_seq: u64) -> String {
+    format!(
+        r#"["state_machine/0",{{"Expire":{{"key":{{"time_ms":{time_ms},"seq":{seq}}},"value":{{"seq":{own_seq},"key":"{key}"}}}}}}]"#
+    ) + "\n"
+}
+
+#[test]
+fn keys_that_no_index_can_hold_are_not_repaired() {
+    let shared = format!("{HEADER}\n{}{}", expiring("a", 7, 100), expiring("b", 7, 100));
+    let at = ExpireKey { time_ms: 100_000, seq: 7 };
+    assert_eq!(repaired(&shared), Err(RewriteError::ExpiryShared { at }.to_string()));
+    let twice = format!("{HEADER}\n{}{}", expiring("a", 7, 100), expiring("a", 8, 200));
+    let second = ExpireKey { time_ms: 200_000, seq: 8 };
+    let error = RewriteError::KeyExpiresTwice { first: at, second };
+    assert_eq!(repaired(&twice), Err(error.to_string()));
+}
+
+#[test]
+fn an_entry_that_is_moved_keeps_its_own_number() {
+    let [early, late] = [expiry("a", 7, 100_000, 41), expiry("b", 8, 200_000, 42)];
+    let keys = expiring("a", 7, 100) + &expiring("b", 8, 200);
+    let dump = format!("{HEADER}\n{late}{early}{keys}");
+    assert_eq!(repaired(&dump), Ok(format!("{HEADER}\n{early}{late}{keys}")));
+}
+
+#[test]
+fn a_membership_that_is_missing_stands_before_the_nodes() {
+    let good = fs::read(fixture("v004/v004-origin.export.ndjson")).unwrap();
+    let good = String::from_utf8(good).unwrap();
+    let without: Vec<&str> = good.lines().filter(|line| !line.contains("LastMembership")).collect();
+    let at_nodes = without.iter().position(|line| line.contains("{\"Nodes\":")).unwrap();
+    for (dump, keys_follow) in
+        [(without.join("\n") + "\n", true), (without[..=at_nodes].join("\n"), false)]
+    {
+        let (out, _) = rewrite(dump.as_bytes(), cluster(1, &["1=a:1"])).unwrap();
+        let out = String::from_utf8(out).unwrap();
+        assert!(!out.contains("\n\n"), "a blank line");
+        let lines: Vec<&str> = out.lines().collect();
+        let membership = lines.iter().position(|line| line.contains("LastMembership")).unwrap();
+        assert!(lines[membership + 1].contains("{\"Nodes\":"));
+        assert_eq!(lines.len() > membership + 2, keys_follow);
+    }
+}
+
+#[test]
+fn a_log_that_goes_back_gets_no_entries() {
+    let entry = |term: u64, index: u64| {
+        format!(
+            r#"["raft_log",{{"LogEntry":{{"log_id":{{"leader_id":{{"term":{term},"node_id":1}},"index":{index}}},"payload":"Blank"}}}}]"#
+        )
+    };
+    let check = |one: (u64, u64), next: (u64, u64)| {
+        let dump = format!("{HEADER}\n{}\n{}\n", entry(one.0, one.1), entry(next.0, next.1));
+        let error = rewrite(dump.as_bytes(), cluster(1, &["1=a:1"])).unwrap_err();
+        let [last, found] = [one, next].map(|(term, index)| LogId::new(term, 1, index));
+        assert_eq!(error, RewriteError::LogOrder { last, found }.to_string());
+    };
+    check((1, 5), (1, 5));
+    check((1, 5), (1, 4));
+    check((2, 5), (1, 6));
 }

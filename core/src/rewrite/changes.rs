@@ -49,7 +49,7 @@ impl Changes {
     pub fn describe(&self) -> Vec<String> {
         let mut lines = Vec::new();
         let or_none = |id: Option<String>| id.unwrap_or_else(|| "none".to_owned());
-        if let Some((from, to)) = &self.node_id {
+        if let Some((from, to)) = self.node_id.filter(|(from, to)| *from != Some(*to)) {
             lines.push(format!("node id: {} -> {to}", or_none(from.map(|id| id.to_string()))));
         }
         if let Some((from, to)) = &self.membership {

@@ -1,9 +1,9 @@
 //! Recomputes the expiry index: which entries are right, and which are missing.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::ExpireChanges;
+use super::{ExpireChanges, RewriteError};
 use crate::record::ExpireKey;
 
 /// How many examples a description has.
@@ -24,40 +24,77 @@ impl Mark {
     }
 }
 
-/// Collects the index and the keys that should be in it: 24 and 32 bytes each.
+/// An entry of the index as it stands in the dump.
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    mark: Mark,
+    line: u64,
+    /// What it says of its own number.
+    own_seq: u64,
+}
+
+/// Collects the index and the keys that should be in it: 24 and 40 bytes each.
 #[derive(Debug, Default)]
 pub(super) struct ExpirePlanner {
     wanted: Vec<Mark>,
-    found: Vec<(Mark, u64)>,
+    found: Vec<Found>,
 }
 
 impl ExpirePlanner {
-    pub(super) fn entry(&mut self, at: ExpireKey, key: &str, line: u64) {
-        self.found.push((Mark::new(at, key), line));
+    pub(super) fn entry(&mut self, at: ExpireKey, key: &str, own_seq: u64, line: u64) {
+        self.found.push(Found { mark: Mark::new(at, key), line, own_seq });
     }
 
     pub(super) fn key(&mut self, at: ExpireKey, key: &str) {
         self.wanted.push(Mark::new(at, key));
     }
 
-    pub(super) fn finish(mut self) -> ExpirePlan {
+    /// # Errors
+    ///
+    /// When no index is right: two keys have the same place in it, or one has two.
+    pub(super) fn finish(mut self) -> Result<ExpirePlan, RewriteError> {
         self.wanted.sort_unstable();
         self.wanted.dedup();
+        if let Some([first, _]) = adjacent(&self.wanted, |one, next| one.at == next.at) {
+            return Err(RewriteError::ExpiryShared { at: first.at });
+        }
+        let mut by_key = self.wanted.clone();
+        by_key.sort_unstable_by_key(|mark| (mark.key_digest, mark.at));
+        if let Some([first, second]) =
+            adjacent(&by_key, |one, next| one.key_digest == next.key_digest)
+        {
+            return Err(RewriteError::KeyExpiresTwice { first: first.at, second: second.at });
+        }
+        drop(by_key);
         let mut dropped = Vec::new();
+        let mut moved = BTreeMap::new();
         let mut kept: Vec<Mark> = Vec::new();
-        for (mark, line) in self.found {
-            let in_order = kept.last().is_none_or(|last| last.at < mark.at);
-            if in_order && self.wanted.binary_search(&mark).is_ok() {
+        for Found { mark, line, own_seq } in self.found {
+            let is_wanted = self.wanted.binary_search(&mark).is_ok();
+            if is_wanted && kept.last().is_none_or(|last| last.at < mark.at) {
                 kept.push(mark);
             } else {
                 dropped.push((line, mark.at));
+                if is_wanted {
+                    moved.entry(mark).or_insert(own_seq);
+                }
             }
         }
-        let kept: BTreeSet<Mark> = kept.into_iter().collect();
-        let missing = self.wanted.into_iter().filter(|mark| !kept.contains(mark));
-        let missing = missing.map(|mark| Missing { at: mark.at, key: None }).collect();
-        ExpirePlan { dropped, missing }
+        // `kept` ascends: each is behind the one before it.
+        let missing = self.wanted.into_iter().filter(|mark| kept.binary_search(mark).is_err());
+        let missing = missing.map(|mark| Missing {
+            at: mark.at,
+            key: None,
+            own_seq: moved.get(&mark).copied().unwrap_or(mark.at.seq),
+        });
+        Ok(ExpirePlan { dropped, missing: missing.collect() })
     }
+}
+
+/// The first two neighbours that are alike.
+fn adjacent(marks: &[Mark], alike: impl Fn(&Mark, &Mark) -> bool) -> Option<[Mark; 2]> {
+    let mut pairs = marks.iter().zip(marks.iter().skip(1));
+    pairs.find(|(one, next)| alike(one, next)).map(|(one, next)| [*one, *next])
 }
 
 /// An entry to add; its key is known after a second look at the keys.
@@ -65,6 +102,8 @@ impl ExpirePlanner {
 pub(super) struct Missing {
     pub(super) at: ExpireKey,
     pub(super) key: Option<String>,
+    /// What it says of its own number: what it said at its old place, if it had one.
+    pub(super) own_seq: u64,
 }
 
 /// What becomes of the index: both lists ascend.

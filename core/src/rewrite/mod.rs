@@ -18,7 +18,7 @@ pub use rewriter::{Disposition, Rewriter};
 pub use splices::{Splice, SpliceError, Splicer};
 
 use crate::cluster::InitialCluster;
-use crate::record::DataVersion;
+use crate::record::{DataVersion, ExpireKey, LogId};
 
 /// What is asked of a rewrite.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -48,6 +48,54 @@ pub enum RewriteError {
     /// The header is missing or names an unknown version.
     #[error("the dump does not say which version it is")]
     NoVersion,
+    /// A log entry does not follow the one before it.
+    #[error("the log entry {found} stands behind {last}: a log only goes on")]
+    LogOrder {
+        /// The one before it.
+        last: LogId,
+        /// The entry.
+        found: LogId,
+    },
+    /// Entries are gone that the state does not hold.
+    #[error(
+        "the log is purged up to {purged}, the state holds {}",
+        applied.map_or("nothing".to_owned(), |id| format!("entries up to {id} only"))
+    )]
+    PurgedBeyondApplied {
+        /// The last entry that is gone.
+        purged: LogId,
+        /// The last one that the state holds.
+        applied: Option<LogId>,
+    },
+    /// Entries are missing at the end of the log.
+    #[error("the log is committed up to {committed}, which it does not reach")]
+    CommittedBeyondLog {
+        /// The last entry that is committed.
+        committed: LogId,
+    },
+    /// Two keys would have the same place in the expiry index.
+    #[error(
+        "two keys expire at {} ms with the sequence number {}: no index can hold both",
+        at.time_ms, at.seq
+    )]
+    ExpiryShared {
+        /// The place.
+        at: ExpireKey,
+    },
+    /// A key is in the dump twice, and expires at two times.
+    #[error(
+        "a key occurs twice, expiring at {} ms with the sequence number {} and at {} ms with {}",
+        first.time_ms, first.seq, second.time_ms, second.seq
+    )]
+    KeyExpiresTwice {
+        /// The first place of the key in the index.
+        first: ExpireKey,
+        /// The second one.
+        second: ExpireKey,
+    },
+    /// The header names a version that this release does not know.
+    #[error("the dump is of version {0}, which is newer than this tool or none at all")]
+    UnknownVersion(String),
     /// The log ends at the largest index there is.
     #[error("no log entry can follow the last one: its index is the largest there is")]
     LogFull,

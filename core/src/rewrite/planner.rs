@@ -34,6 +34,8 @@ impl Default for TreeNames {
 #[derive(Debug, Default)]
 struct Seen {
     version: Option<DataVersion>,
+    /// As the header spells it; empty without a header.
+    version_name: String,
     node_id_line: bool,
     purged_line: bool,
     raft_lines: bool,
@@ -42,6 +44,9 @@ struct Seen {
     node_id: Option<NodeId>,
     purged: Option<LogId>,
     last_log: Option<LogId>,
+    /// The first entry that does not follow the one before it, and that one.
+    log_back: Option<(LogId, LogId)>,
+    committed: Option<LogId>,
     entries: u64,
     /// How many entries stood before the `LogMeta` line.
     entries_at_meta: Option<u64>,
@@ -96,8 +101,10 @@ impl Planner {
                 let version = header.value.data_version();
                 if tree == Tree::Header || seen.version.is_none() {
                     seen.version = version;
+                    seen.version_name = header.value.version.to_string();
                 }
             }
+            Record::Committed(id) => seen.committed = *id,
             Record::NodeId(id) => {
                 seen.node_id_line = true;
                 seen.node_id = *id;
@@ -134,7 +141,8 @@ impl Planner {
             Record::Expire(entry) => {
                 seen.expire_lines = true;
                 if self.request.expire == ExpireIndex::Repair {
-                    self.expire.entry(entry.key, &entry.value.key, line.number);
+                    let (key, own_seq) = (&entry.value.key, entry.value.seq);
+                    self.expire.entry(entry.key, key, own_seq, line.number);
                 }
             }
             Record::GenericKV(kv) => {
@@ -154,7 +162,11 @@ impl Planner {
     ///
     /// When the dump is of a version that cannot be rewritten.
     pub fn finish(self) -> Result<Plan, RewriteError> {
-        let version = self.seen.version.ok_or(RewriteError::NoVersion)?;
+        let version = match (self.seen.version, self.seen.version_name.as_str()) {
+            (Some(version), _) => version,
+            (None, "") => return Err(RewriteError::NoVersion),
+            (None, name) => return Err(RewriteError::UnknownVersion(name.to_owned())),
+        };
         if version < DataVersion::V002 {
             return Err(RewriteError::Version(version));
         }
@@ -163,7 +175,7 @@ impl Planner {
             cluster: None,
             names: self.names,
             expire: match self.request.expire {
-                ExpireIndex::Repair => Some(self.expire.finish()),
+                ExpireIndex::Repair => Some(self.expire.finish()?),
                 ExpireIndex::Keep => None,
             },
             expire_lines: self.seen.expire_lines,
@@ -171,6 +183,7 @@ impl Planner {
         };
         if let Some(cluster) = self.request.cluster {
             let seen = &self.seen;
+            seen.refuse_contradictions()?;
             let last = seen.last_applied.max(seen.last_log).max(seen.purged);
             let behind = seen.last_applied.filter(|applied| {
                 let log = seen.last_log.map(|last| last.index);
@@ -208,8 +221,33 @@ impl Planner {
 }
 
 impl Seen {
+    /// Entries can only be appended to a log and a state that agree with each other.
+    fn refuse_contradictions(&self) -> Result<(), RewriteError> {
+        if let Some((last, found)) = self.log_back {
+            return Err(RewriteError::LogOrder { last, found });
+        }
+        let index = |id: Option<LogId>| id.map(|id| id.index);
+        if let Some(purged) = self.purged
+            && self.state_lines
+            && index(self.last_applied) < Some(purged.index)
+        {
+            let applied = self.last_applied;
+            return Err(RewriteError::PurgedBeyondApplied { purged, applied });
+        }
+        let last = index(self.last_log).max(index(self.purged)).max(index(self.last_applied));
+        match self.committed.filter(|committed| Some(committed.index) > last) {
+            Some(committed) => Err(RewriteError::CommittedBeyondLog { committed }),
+            None => Ok(()),
+        }
+    }
+
     fn entry(&mut self, entry: &LogEntry<'_>) {
         self.entries += 1;
+        let found = entry.log_id;
+        let back = self
+            .last_log
+            .filter(|last| found.index <= last.index || found.leader_id.term < last.leader_id.term);
+        self.log_back = self.log_back.or(back.map(|last| (last, found)));
         self.last_log = self.last_log.max(Some(entry.log_id));
     }
 

@@ -134,9 +134,6 @@ impl<'p> Rewriter<'p> {
                 let zero = Record::Sequences(Keyed { key: "generic-kv".into(), value: 0 });
                 put(&mut tail, &self.plan.names.state_machine, &zero)?;
             }
-            if cluster.missing.membership {
-                self.put_membership(cluster, &mut tail)?;
-            }
             self.put_nodes(cluster, &mut tail)?;
         }
         self.rest_of_expire(None, &mut tail)?;
@@ -225,10 +222,13 @@ impl<'p> Rewriter<'p> {
         put(out, &self.plan.names.state_machine, &record)
     }
 
-    /// All node records, once.
+    /// All node records, once, behind the membership that the dump lacks.
     fn put_nodes(&mut self, cluster: &ClusterPlan, out: &mut Vec<u8>) -> Result<(), RewriteError> {
         if std::mem::replace(&mut self.nodes_written, true) {
             return Ok(());
+        }
+        if cluster.missing.membership {
+            self.put_membership(cluster, out)?;
         }
         for (id, node) in &cluster.nodes {
             let record = Record::Nodes(Keyed { key: *id, value: node.clone() });
@@ -276,7 +276,7 @@ impl<'p> Rewriter<'p> {
             && end.is_none_or(|end| missing.at < end)
         {
             let key = missing.key.as_deref().unwrap_or_default().into();
-            let value = ExpireValue { seq: missing.at.seq, key };
+            let value = ExpireValue { seq: missing.own_seq, key };
             let record = Record::Expire(Keyed { key: missing.at, value });
             put(out, &self.plan.names.state_machine, &record)?;
             self.expire_written += 1;
