@@ -38,8 +38,12 @@ impl Remains {
             }
             let mut position = Position::default();
             while let Ok(Some(Some((_, child)))) = faults.unless(node.next_child(&mut position)) {
-                // One that is being merged may be gone already.
-                if node.merging_child() != Some(child) && seen.insert(child) {
+                // One that is being merged may be gone already, which is no fault.
+                let is_gone = || {
+                    let mut untold = Faults::Salvage(Vec::new());
+                    store.node(child, "a node that is merged", &mut untold).is_err()
+                };
+                if (node.merging_child() != Some(child) || !is_gone()) && seen.insert(child) {
                     waiting.push(child);
                 }
             }
