@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::num::NonZeroU64;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -332,6 +332,10 @@ pub struct Validate {
     /// A dump without the manifest that proves it complete is an error.
     #[arg(long, conflicts_with = "raft_dir")]
     pub require_manifest: bool,
+
+    /// On how many threads the lines are scanned; all cores by default.
+    #[arg(long, value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
 }
 
 /// `inspect`

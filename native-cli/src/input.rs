@@ -54,9 +54,9 @@ impl Source {
     }
 
     /// Opens the source; compressed content is recognised by its first bytes.
-    pub fn open(&self, progress: &Progress) -> Result<Box<dyn Read>> {
-        let raw: Box<dyn Read> = match self {
-            Self::Stdin => Box::new(io::stdin().lock()),
+    pub fn open(&self, progress: &Progress) -> Result<Box<dyn Read + Send>> {
+        let raw: Box<dyn Read + Send> = match self {
+            Self::Stdin => Box::new(io::stdin()),
             Self::File(path) => {
                 let file = self.open_file(path)?;
                 progress.expect_bytes(file.metadata().map_or(0, |meta| meta.len()));
@@ -91,7 +91,7 @@ impl Source {
 }
 
 /// Undoes gzip and zstd, told by the magic numbers; everything else passes.
-fn decompressed(raw: impl Read + 'static) -> Result<Box<dyn Read>> {
+fn decompressed(raw: impl Read + Send + 'static) -> Result<Box<dyn Read + Send>> {
     let mut buffered = BufReader::with_capacity(READ_BYTES, raw);
     let magic = buffered.fill_buf()?;
     Ok(if magic.starts_with(&[0x1f, 0x8b]) {

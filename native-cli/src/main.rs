@@ -14,6 +14,7 @@ mod output;
 mod progress;
 mod raft_dir;
 mod report;
+mod scanning;
 mod serve;
 mod style;
 

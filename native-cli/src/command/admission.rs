@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use anyhow::{Result, anyhow};
 use metadump::check::{Code, Finding, Severity};
 use metadump::record::{DataVersion, Record, Tree};
-use metadump::scan::scan_line;
 use metadump::stored::Losses;
 use metadump::{Checker, Line, Report};
 
@@ -14,6 +13,7 @@ use crate::input::Source;
 use crate::manifest::{Expected, Requirement};
 use crate::progress::Progress;
 use crate::report::print_findings;
+use crate::scanning::{Threads, for_each_scanned};
 use crate::style::Style;
 
 /// What is let in, and what stays as it is when something is not.
@@ -35,16 +35,15 @@ impl Admission<'_> {
         &self,
         source: &Source,
         progress: &Progress,
-        mut each: impl FnMut(&Line<'_>, Tree, Record<'_>),
+        mut each: impl FnMut(&Line<'_>, Tree, Record<'_>) + Send,
     ) -> Result<Report> {
         let mut checker = Checker::default();
         let mut expected = Expected::beside(source, self.manifest);
-        source.for_each_line(progress, |line| {
-            let scanned = scan_line(line.bytes);
-            checker.scanned(&line, &scanned);
-            expected.line(&line, scanned.as_ref().ok());
+        for_each_scanned(source, Threads::of_flag(None), progress, |line, scanned| {
+            checker.scanned(line, &scanned);
+            expected.line(line, scanned.as_ref().ok());
             if let Ok(scanned) = scanned {
-                each(&line, scanned.tree(), scanned.record);
+                each(line, scanned.tree(), scanned.record);
             }
             Ok(())
         })?;

@@ -10,6 +10,7 @@ use crate::input::Source;
 use crate::manifest::Requirement;
 use crate::progress::Progress;
 use crate::report::{NamedReport, print_summary, verdict};
+use crate::scanning::Threads;
 
 /// Runs the command.
 pub fn run(args: &Inspect, progress: &Progress) -> Result<Outcome> {
@@ -17,7 +18,10 @@ pub fn run(args: &Inspect, progress: &Progress) -> Result<Outcome> {
         (raft_dir.display().to_string(), validate::check_directory(raft_dir, progress)?)
     } else {
         let source = Source::from_arg(args.file.as_deref());
-        (source.name(), validate::check(&source, Requirement::Optional, progress)?)
+        (
+            source.name(),
+            validate::check(&source, Requirement::Optional, Threads::of_flag(None), progress)?,
+        )
     };
     let mut out = BufWriter::new(io::stdout().lock());
     match args.format {

@@ -15,6 +15,7 @@ use crate::manifest::{Expected, Requirement};
 use crate::progress::Progress;
 use crate::raft_dir::{Access, DirReader, RaftDir};
 use crate::report::{NamedReport, print_findings};
+use crate::scanning::{Threads, for_each_scanned};
 use crate::style::Style;
 
 /// Runs the command.
@@ -29,9 +30,11 @@ pub fn run(args: &Validate, progress: &Progress) -> Result<Outcome> {
         files => files.iter().map(|file| Source::from_arg(Some(file))).collect(),
     };
     let several = sources.len() > 1;
+    let threads = Threads::of_flag(args.threads);
     let mut outcome = Outcome::Done;
     for source in sources {
-        let report = match check(&source, Requirement::of_flag(args.require_manifest), progress) {
+        let requirement = Requirement::of_flag(args.require_manifest);
+        let report = match check(&source, requirement, threads, progress) {
             Ok(report) => report,
             Err(error) if several => {
                 // The other dumps are still worth checking.
@@ -82,14 +85,18 @@ pub fn check_directory(raft_dir: &Path, progress: &Progress) -> Result<Report> {
 }
 
 /// Checks one dump, with the manifest beside it.
-pub fn check(source: &Source, requirement: Requirement, progress: &Progress) -> Result<Report> {
+pub fn check(
+    source: &Source,
+    requirement: Requirement,
+    threads: Threads,
+    progress: &Progress,
+) -> Result<Report> {
     progress.phase("checking");
     let mut checker = Checker::default();
     let mut expected = Expected::beside(source, requirement);
-    source.for_each_line(progress, |line| {
-        let scanned = scan_line(line.bytes);
-        checker.scanned(&line, &scanned);
-        expected.line(&line, scanned.as_ref().ok());
+    for_each_scanned(source, threads, progress, |line, scanned| {
+        checker.scanned(line, &scanned);
+        expected.line(line, scanned.as_ref().ok());
         Ok(())
     })?;
     progress.finish();
