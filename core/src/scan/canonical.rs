@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use super::ScannedLine;
+use super::byte_array::byte_array_len;
 use crate::record::{Bytes, ExpireKey, ExpireValue, KVMeta, Keyed, Record, SeqV, Text};
 
 /// Reads a line in canonical form; none means that serde has to look at it.
@@ -119,40 +120,4 @@ impl<'a> Cursor<'a> {
         let len = byte_array_len(text)?;
         self.take(len).map(str::as_bytes)
     }
-}
-
-/// How many bytes the canonical byte array at the start of `text` takes, brackets included.
-fn byte_array_len(text: &[u8]) -> Option<usize> {
-    let (b'[', body) = text.split_first().map(|(first, body)| (*first, body))? else {
-        return None;
-    };
-    if body.first() == Some(&b']') {
-        return Some(2);
-    }
-    let mut number: u16 = 0;
-    let mut digits = 0u8;
-    for (at, byte) in body.iter().enumerate() {
-        match byte {
-            b'0'..=b'9' => {
-                // A second digit after a leading zero is not JSON.
-                if digits == 1 && number == 0 {
-                    return None;
-                }
-                digits += 1;
-                number = number * 10 + u16::from(byte - b'0');
-                if number > 255 {
-                    return None;
-                }
-            }
-            b',' | b']' if digits > 0 => {
-                if *byte == b']' {
-                    return Some(at + 2);
-                }
-                number = 0;
-                digits = 0;
-            }
-            _ => return None,
-        }
-    }
-    None
 }
