@@ -227,7 +227,7 @@ mod tests {
                  \"seq\":{seq},\"meta\":null,\"data\":[{data}]}}}}}}]"
             );
             let (number, bytes) = (at as u64 + 1, bytes.as_bytes());
-            let line = Line { number, offset_bytes: 0, bytes, terminated: true };
+            let line = Line { number, offset_bytes: 0, bytes, terminated: true, elided_bytes: 0 };
             comparison.line(side, &line, &scan_line(bytes).unwrap());
         }
     }

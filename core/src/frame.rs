@@ -13,6 +13,15 @@ pub struct Line<'a> {
     pub bytes: &'a [u8],
     /// Whether a `\n` followed; only the last line of a dump can lack it.
     pub terminated: bool,
+    /// How many bytes the line has besides `bytes`: none, unless it is [abridged](crate::abridge).
+    pub elided_bytes: u64,
+}
+
+impl Line<'_> {
+    /// How many bytes the line takes in the dump, its line end included.
+    pub const fn len_bytes(&self) -> u64 {
+        self.bytes.len() as u64 + self.elided_bytes + self.terminated as u64
+    }
 }
 
 /// Cuts pieces of a dump into lines; keeps only the tail that no `\n` has ended yet.
@@ -69,6 +78,11 @@ impl LineFramer {
         Ok(())
     }
 
+    /// Where the line starts that no `\n` has ended yet.
+    pub const fn next_offset_bytes(&self) -> u64 {
+        self.offset_bytes
+    }
+
     /// Calls `each` for the last line when it has no line end.
     pub fn finish<E>(mut self, mut each: impl FnMut(Line<'_>) -> Result<(), E>) -> Result<(), E> {
         let tail = std::mem::take(&mut self.tail);
@@ -78,8 +92,9 @@ impl LineFramer {
     fn next_line<'a>(&mut self, bytes: &'a [u8], terminated: bool) -> Line<'a> {
         self.lines += 1;
         let offset_bytes = self.offset_bytes;
-        self.offset_bytes += bytes.len() as u64 + u64::from(terminated);
-        Line { number: self.lines, offset_bytes, bytes, terminated }
+        let line = Line { number: self.lines, offset_bytes, bytes, terminated, elided_bytes: 0 };
+        self.offset_bytes += line.len_bytes();
+        line
     }
 }
 

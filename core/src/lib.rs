@@ -11,6 +11,7 @@
 //! **Invariant:** this crate does no I/O. No file system, network, clock, environment or thread
 //! is used; whoever calls it brings the bytes and the time.
 
+pub mod abridge;
 pub mod apply;
 pub mod check;
 pub mod cluster;
@@ -22,6 +23,7 @@ pub mod index;
 pub mod keys_layout;
 pub mod manifest;
 pub mod object_id;
+pub mod part;
 pub mod read_at;
 pub mod reconcile;
 pub mod record;

@@ -95,7 +95,7 @@ enum Matcher {
 /// let pattern = Pattern::Prefix("a/".into());
 /// let mut search = Search::new(&Query { pattern, order: Order::Dump, most: 10 })?;
 /// let bytes = br#"["state_machine/0",{"GenericKV":{"key":"a/b","value":{"seq":1,"meta":null,"data":[]}}}]"#;
-/// search.line(&Line { number: 1, offset_bytes: 0, bytes, terminated: true });
+/// search.line(&Line { number: 1, offset_bytes: 0, bytes, terminated: true, elided_bytes: 0 });
 /// let hits = search.finish();
 /// assert_eq!((hits.count, hits.kept[0].key.as_deref()), (1, Some("a/b")));
 /// # Ok::<(), metadump::search::PatternError>(())
@@ -166,7 +166,7 @@ impl Search {
     }
 
     fn hit(&mut self, line: &Line<'_>, key: Option<String>) {
-        let bytes = line.bytes.len() as u64 + u64::from(line.terminated);
+        let bytes = line.len_bytes();
         self.count += 1;
         self.bytes += bytes;
         match self.order {
@@ -226,7 +226,13 @@ mod tests {
         for (at, bytes) in dump.iter().enumerate() {
             let number = at as u64 + 1;
             let bytes = bytes.as_bytes();
-            search.line(&Line { number, offset_bytes: 0, bytes, terminated: true });
+            search.line(&Line {
+                number,
+                offset_bytes: 0,
+                bytes,
+                terminated: true,
+                elided_bytes: 0,
+            });
         }
         let found: Vec<u64> = search.finish().kept.iter().map(|hit| hit.line).collect();
         assert_eq!(found, lines);

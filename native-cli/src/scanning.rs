@@ -189,7 +189,7 @@ where
         for (line, scanned) in scanned {
             self.lines += 1;
             let line = Line { number: self.lines, offset_bytes: self.offset_bytes, ..line };
-            self.offset_bytes += line.bytes.len() as u64 + u64::from(line.terminated);
+            self.offset_bytes += line.len_bytes();
             (self.each)(&line, scanned)?;
         }
         Ok(())
@@ -209,7 +209,8 @@ impl<F> Drop for ReleaseOnPanic<'_, F> {
 
 /// The lines of a piece, without their places.
 fn lines(piece: &[u8]) -> impl Iterator<Item = Line<'_>> {
-    let line = |bytes, terminated| Line { number: 0, offset_bytes: 0, bytes, terminated };
+    let line =
+        |bytes, terminated| Line { number: 0, offset_bytes: 0, bytes, terminated, elided_bytes: 0 };
     let mut start = 0;
     let whole = memchr_iter(b'\n', piece).filter_map(move |end| {
         let bytes = piece.get(start..end);
@@ -244,7 +245,7 @@ mod tests {
         let mut seen = Vec::new();
         let threads = Threads(NonZeroUsize::new(threads).unwrap());
         for_each_scanned(source, threads, &Progress::new(Quiet::Yes), |line, scanned| {
-            let Line { number, offset_bytes, bytes, terminated } = *line;
+            let Line { number, offset_bytes, bytes, terminated, .. } = *line;
             seen.push((number, offset_bytes, bytes.to_vec(), terminated, scanned.is_ok()));
             Ok(())
         })
@@ -257,7 +258,7 @@ mod tests {
         source
             .for_each_line(&Progress::new(Quiet::Yes), |line| {
                 let is_record = scan_line(line.bytes).is_ok();
-                let Line { number, offset_bytes, bytes, terminated } = line;
+                let Line { number, offset_bytes, bytes, terminated, .. } = line;
                 seen.push((number, offset_bytes, bytes.to_vec(), terminated, is_record));
                 Ok(())
             })

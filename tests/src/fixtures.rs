@@ -42,6 +42,35 @@ pub fn corpus() -> Option<PathBuf> {
     None
 }
 
+/// The paths below the corpus that could be dumps, sorted.
+///
+/// # Errors
+///
+/// A folder cannot be listed.
+pub fn corpus_dumps(corpus: &Path) -> io::Result<Vec<String>> {
+    let mut files = Vec::new();
+    let mut folders: Vec<PathBuf> =
+        ["made", "upstream"].iter().map(|name| corpus.join(name)).collect();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let below = path.strip_prefix(corpus).unwrap_or(&path).display().to_string();
+            if below.ends_with(".ndjson")
+                || below.ends_with(".ndjson.gz")
+                || (below.starts_with("upstream/dumps/") && below.ends_with(".txt"))
+            {
+                files.push(below);
+            }
+        }
+    }
+    files.sort_unstable();
+    Ok(files)
+}
+
 /// The content of a file, unpacked when its name ends in `.gz`.
 ///
 /// # Errors

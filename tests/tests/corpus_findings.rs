@@ -6,12 +6,9 @@
     reason = "a test that cannot go on has failed"
 )]
 
-use std::fs;
-use std::path::{Path, PathBuf};
-
 use metadump::check::Severity;
 use metadump_tests::dump::check;
-use metadump_tests::fixtures::{content, corpus};
+use metadump_tests::fixtures::{content, corpus, corpus_dumps};
 
 /// Every dump with the findings of each code. Only two have errors, because they are wrong: they
 /// were made to show what a broken expiry index does.
@@ -114,35 +111,12 @@ const NO_DUMPS: [(&str, &str); 2] = [
     ("upstream/dumps/v004_2026-02-12_dump_raft_log_wal_expected_decoded.txt", "not-json 1200"),
 ];
 
-/// The paths below the corpus that could be dumps.
-fn files(corpus: &Path) -> Vec<String> {
-    let mut files = Vec::new();
-    let mut folders: Vec<PathBuf> =
-        ["made", "upstream"].iter().map(|name| corpus.join(name)).collect();
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            let below = path.strip_prefix(corpus).unwrap().to_str().unwrap().to_owned();
-            if path.is_dir() {
-                folders.push(path);
-            } else if below.ends_with(".ndjson")
-                || below.ends_with(".ndjson.gz")
-                || (below.starts_with("upstream/dumps/") && below.ends_with(".txt"))
-            {
-                files.push(below);
-            }
-        }
-    }
-    files.sort_unstable();
-    files
-}
-
 #[test]
 fn real_dumps_have_no_errors_unless_they_are_wrong() {
     let Some(corpus) = corpus() else { return };
     let mut listed: Vec<&str> = DUMPS.iter().chain(&NO_DUMPS).map(|(file, _)| *file).collect();
     listed.sort_unstable();
-    assert_eq!(files(&corpus), listed);
+    assert_eq!(corpus_dumps(&corpus).unwrap(), listed);
     let mut wrong = Vec::new();
     for (file, expected) in DUMPS.iter().chain(&NO_DUMPS) {
         let report = check(&content(&corpus.join(file)).unwrap());

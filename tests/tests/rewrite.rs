@@ -145,8 +145,13 @@ fn dumps_of_v002_and_v003_keep_their_dialect() {
 fn older_dumps_are_refused_with_the_reason() {
     let refused = |line: &str| {
         let mut planner = Planner::new(cluster(1, &["1=a:1"]));
-        let line =
-            metadump::Line { number: 1, offset_bytes: 0, bytes: line.as_bytes(), terminated: true };
+        let line = metadump::Line {
+            number: 1,
+            offset_bytes: 0,
+            bytes: line.as_bytes(),
+            terminated: true,
+            elided_bytes: 0,
+        };
         planner.line(&line, &metadump::scan::scan_line(line.bytes).unwrap());
         planner.finish().map(|_| ()).unwrap_err()
     };

@@ -14,8 +14,8 @@ export const axeSource = require.resolve("axe-core/axe.min.js");
 
 mkdirSync(shots, { recursive: true });
 
-/** A browser with one tab; `requests` and `complaints` have what it asked for and complained of. */
-export async function start(options = {}) {
+/** A browser with one tab, where `init` has run before the page; `requests` and `complaints` have what it asked for and complained of. */
+export async function start({ init, ...options } = {}) {
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     args: [
@@ -25,6 +25,7 @@ export async function start(options = {}) {
     ],
   });
   const context = await browser.newContext({ viewport: { width: 1360, height: 860 }, ...options });
+  if (init) await context.addInitScript(init);
   const tab = await context.newPage();
   const requests = [];
   const complaints = [];

@@ -3,6 +3,7 @@
 //! Offsets and counts cross the border as doubles, which hold every number up to 2^53; numbers
 //! that can be larger are text in the JSON.
 
+mod abridging;
 mod comparing;
 mod opening;
 mod rewriting;

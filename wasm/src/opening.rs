@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 
+use metadump::abridge::Abridged;
 use metadump::check::Code;
 use metadump::index::Indexer;
 use metadump::manifest::{Manifest, ManifestBuilder};
@@ -16,6 +17,7 @@ use crate::json;
 #[derive(Default)]
 pub struct Opening {
     framer: LineFramer,
+    abridged: Abridged,
     seen: Seen,
 }
 
@@ -67,16 +69,24 @@ impl Opening {
     pub fn new(manifest: Option<Vec<u8>>) -> Self {
         let read = |json: Vec<u8>| Manifest::parse(&json).map_err(|error| error.to_string());
         let seen = Seen { manifest: manifest.map(read), ..Seen::default() };
-        Self { framer: LineFramer::default(), seen }
+        Self { seen, ..Self::default() }
     }
 
     /// Reads the next piece.
     pub fn feed(&mut self, piece: &[u8]) {
-        let Self { framer, seen } = self;
+        let Self { framer, seen, .. } = self;
         let Ok(()) = framer.feed(piece, |line| -> Result<(), Infallible> {
             seen.line(&line);
             Ok(())
         });
+    }
+
+    /// Reads the next part as an `Abridging` packed it. A dump comes either in such parts or in
+    /// pieces; the manifest can only be proven by its pieces.
+    #[wasm_bindgen(js_name = feedAbridged)]
+    pub fn feed_abridged(&mut self, packed: &[u8]) {
+        let Self { abridged, seen, .. } = self;
+        abridged.feed(packed, |line| seen.line(line));
     }
 
     /// How many lines have been read.
@@ -92,13 +102,14 @@ impl Opening {
     }
 
     /// The index so far, as JSON.
-    pub fn preview(&self) -> String {
+    pub fn preview(&mut self) -> String {
+        self.seen.indexer.catch_up();
         json(&self.seen.indexer)
     }
 
     /// Ends the dump: the last line is read, and its mark can be taken.
     pub fn end(&mut self) {
-        let Self { framer, seen } = self;
+        let Self { framer, seen, .. } = self;
         let Ok(()) = std::mem::take(framer).finish(|line| -> Result<(), Infallible> {
             seen.line(&line);
             Ok(())

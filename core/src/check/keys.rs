@@ -1,5 +1,6 @@
 //! Keys and sequence numbers: sorted, unique, and within what was given out.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use roaring::RoaringTreemap;
@@ -53,16 +54,17 @@ impl KeysCheck {
     ) {
         self.keys += 1;
         let seq = value.seq;
-        let again = self.last_key.as_deref() == Some(key);
-        match self.last_key.as_deref() {
-            Some(_) if again => {
+        let last = self.last_key.as_deref();
+        let order = last.map_or(Ordering::Less, |last| last.cmp(key));
+        match order {
+            Ordering::Equal => {
                 findings.add(Code::KeyDuplicate, place, format_args!("{key:?} again"));
             }
-            Some(last) if last > key => {
-                let message = format_args!("{key:?} after {last:?}");
+            Ordering::Greater => {
+                let message = format_args!("{key:?} after {:?}", last.unwrap_or_default());
                 findings.add(Code::KeysUnsorted, place, message);
             }
-            _ => {}
+            Ordering::Less => {}
         }
         let last_key = self.last_key.get_or_insert_default();
         last_key.clear();
@@ -70,7 +72,7 @@ impl KeysCheck {
         if seq == 0 {
             let message = format_args!("{key:?} has the sequence number 0");
             findings.add(Code::SeqZero, place, message);
-        } else if !self.seqs.insert(seq) && !again {
+        } else if !self.seqs.insert(seq) && order != Ordering::Equal {
             let message =
                 format_args!("{key:?} has the sequence number {seq}, which another line has");
             findings.add(Code::SeqDuplicate, place, message);

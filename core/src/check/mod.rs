@@ -45,7 +45,7 @@ pub struct Report {
 ///
 /// let mut checker = Checker::default();
 /// let line = br#"["header",{"DataHeader":{"key":"header","value":{"version":"V004"}}}]"#;
-/// checker.line(&Line { number: 1, offset_bytes: 0, bytes: line, terminated: true });
+/// checker.line(&Line { number: 1, offset_bytes: 0, bytes: line, terminated: true, elided_bytes: 0 });
 /// let report = checker.finish();
 /// assert!(report.findings.kept().iter().any(|finding| finding.code == Code::EmptyDump));
 /// ```
@@ -73,7 +73,7 @@ impl Checker {
 
     /// Checks the next line, which the caller has scanned.
     pub fn scanned(&mut self, line: &Line<'_>, scanned: &Result<ScannedLine<'_>, LineError>) {
-        let len_bytes = line.bytes.len() as u64 + u64::from(line.terminated);
+        let len_bytes = line.len_bytes();
         self.lines += 1;
         self.bytes += len_bytes;
         if line.number == 1
@@ -119,7 +119,7 @@ impl Checker {
             Ok(scanned) => {
                 if !line.terminated {
                     let message = "the last line is complete, but no line feed follows";
-                    let place = place_in(line, line.bytes.len() as u64);
+                    let place = place_in(line, line.len_bytes());
                     self.findings.add(Code::NoFinalNewline, place, message);
                 }
                 self.record(scanned, Place::of(line), len_bytes);

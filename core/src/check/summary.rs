@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use memchr::memchr;
 use serde::Serialize;
 
 use crate::record::{DataVersion, Kind, LogId, Node, NodeId, Record, StoredMembership, Vote};
@@ -140,5 +141,5 @@ impl Tallies {
 
 /// The key up to its first `/`, which is included; the whole key when it has none.
 fn first_segment(key: &str) -> &str {
-    key.split_inclusive('/').next().unwrap_or_default()
+    memchr(b'/', key.as_bytes()).and_then(|end| key.get(..=end)).unwrap_or(key)
 }

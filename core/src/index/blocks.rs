@@ -23,7 +23,7 @@ impl Blocks {
             self.marks.push((line.number, line.offset_bytes));
         }
         self.lines = line.number;
-        self.bytes = line.offset_bytes + line.bytes.len() as u64 + u64::from(line.terminated);
+        self.bytes = line.offset_bytes + line.len_bytes();
     }
 
     /// Line number and byte offset of the first line of each block.

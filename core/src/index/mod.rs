@@ -26,7 +26,7 @@ use crate::scan::{LineError, ScannedLine};
 ///
 /// let bytes = br#"["state_machine/0",{"Sequences":{"key":"generic-kv","value":81}}]"#;
 /// let mut indexer = Indexer::default();
-/// let line = Line { number: 1, offset_bytes: 0, bytes, terminated: true };
+/// let line = Line { number: 1, offset_bytes: 0, bytes, terminated: true, elided_bytes: 0 };
 /// indexer.line(&line, &scan_line(bytes));
 /// let index = indexer.finish();
 /// assert_eq!((index.blocks.lines(), index.runs.as_slice()[0].kind), (1, "Sequences"));
@@ -58,9 +58,14 @@ impl Indexer {
         }
     }
 
+    /// Makes the map complete up to the last line; reading can go on.
+    pub fn catch_up(&mut self) {
+        self.keys.catch_up();
+    }
+
     /// Ends the dump.
     pub fn finish(mut self) -> Self {
-        self.keys.close();
+        self.catch_up();
         self
     }
 }

@@ -29,7 +29,7 @@ pub struct Runs(Vec<Run>);
 
 impl Runs {
     pub(super) fn line(&mut self, line: &Line<'_>, kind: &'static str) {
-        let bytes = line.bytes.len() as u64 + u64::from(line.terminated);
+        let bytes = line.len_bytes();
         let full = self.0.len() >= MOST_RUNS;
         match self.0.last_mut() {
             Some(last) if last.kind == kind || full => {

@@ -47,7 +47,7 @@ impl Timeline {
             }
             Payload::Blank => None,
         };
-        let bytes = line.bytes.len() as u64 + u64::from(line.terminated);
+        let bytes = line.len_bytes();
         self.stride = self.stride.max(1);
         match self.moments.last_mut() {
             Some(last) if last.entries < self.stride => {
@@ -91,7 +91,13 @@ mod tests {
         let mut timeline = Timeline::default();
         for number in 1..=10_000 {
             let entry = LogEntry { log_id: LogId::new(1, 1, number), payload: Payload::Blank };
-            let line = Line { number, offset_bytes: 0, bytes: b"12345", terminated: true };
+            let line = Line {
+                number,
+                offset_bytes: 0,
+                bytes: b"12345",
+                terminated: true,
+                elided_bytes: 0,
+            };
             timeline.entry(&entry, &line);
         }
         assert_eq!(timeline.stride, 8);

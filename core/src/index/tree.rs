@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use memchr::memchr_iter;
 use serde::Serialize;
 
 use crate::check::Tally;
@@ -41,15 +42,15 @@ impl Node {
         self.children.get(segment)
     }
 
-    fn add(&mut self, line: &Line<'_>, bytes: u64) {
+    fn add(&mut self, run: &Run) {
         if self.keys == 0 {
-            self.first_line = line.number;
+            self.first_line = run.first_line;
         }
-        self.last_line = line.number;
-        self.keys += 1;
-        self.bytes += bytes;
-        if bytes > self.largest.0 {
-            self.largest = (bytes, line.number);
+        self.last_line = run.last_line;
+        self.keys += run.keys;
+        self.bytes += run.bytes;
+        if run.largest.0 > self.largest.0 {
+            self.largest = run.largest;
         }
     }
 
@@ -80,23 +81,79 @@ impl Node {
     }
 }
 
+/// Keys of one directory that follow each other: keys come sorted, so that the tree is walked once
+/// for many.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Run {
+    /// The segments that the tree tells apart.
+    directory: String,
+    keys: u64,
+    bytes: u64,
+    first_line: u64,
+    last_line: u64,
+    largest: (u64, u64),
+}
+
+impl Run {
+    /// Whether a key belongs to the run: its directory is that of the run.
+    fn holds(&self, key: &str) -> bool {
+        self.keys > 0
+            && key.starts_with(&self.directory)
+            && directory(key).len() == self.directory.len()
+    }
+
+    fn start(&mut self, key: &str, line: &Line<'_>) {
+        directory(key).clone_into(&mut self.directory);
+        self.first_line = line.number;
+        (self.keys, self.bytes, self.largest) = (0, 0, (0, 0));
+    }
+
+    fn add(&mut self, line: &Line<'_>) {
+        let bytes = line.len_bytes();
+        self.last_line = line.number;
+        self.keys += 1;
+        self.bytes += bytes;
+        if bytes > self.largest.0 {
+            self.largest = (bytes, line.number);
+        }
+    }
+}
+
+/// The segments of a key that the tree tells apart; a last one without `/` is none of them.
+fn directory(key: &str) -> &str {
+    let len = memchr_iter(b'/', key.as_bytes()).take(MOST_DEPTH).last().map_or(0, |at| at + 1);
+    key.get(..len).unwrap_or_default()
+}
+
 /// The tree of all keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct KeyTree {
     root: Node,
     #[serde(skip)]
     nodes: usize,
+    /// What the tree does not hold yet.
+    #[serde(skip)]
+    run: Run,
 }
 
 impl KeyTree {
     pub(super) fn key(&mut self, key: &str, line: &Line<'_>) {
-        let bytes = line.bytes.len() as u64 + u64::from(line.terminated);
+        if !self.run.holds(key) {
+            self.close_run();
+            self.run.start(key, line);
+        }
+        self.run.add(line);
+    }
+
+    /// Adds the run to the tree.
+    fn close_run(&mut self) {
+        if self.run.keys == 0 {
+            return;
+        }
+        let run = &self.run;
         let mut node = &mut self.root;
-        node.add(line, bytes);
-        for segment in key.split_inclusive('/').take(MOST_DEPTH) {
-            if !segment.ends_with('/') {
-                break;
-            }
+        node.add(run);
+        for segment in run.directory.split_inclusive('/') {
             if !node.children.contains_key(segment) {
                 if node.children.len() >= MOST_CHILDREN {
                     self.nodes = self.nodes.saturating_sub(node.merge_small(segment));
@@ -108,13 +165,15 @@ impl KeyTree {
                 node.children.insert(segment.to_owned(), Node::default());
             }
             let Some(child) = node.children.get_mut(segment) else { break };
-            child.add(line, bytes);
+            child.add(run);
             node = child;
         }
+        self.run.keys = 0;
     }
 
-    pub(super) fn close(&mut self) {
-        self.nodes = 0;
+    /// Adds what the tree does not hold yet.
+    pub(super) fn catch_up(&mut self) {
+        self.close_run();
     }
 
     /// The node of all keys.

@@ -18,6 +18,16 @@ pub enum Bytes<'a> {
     Decoded(Cow<'a, [u8]>),
 }
 
+impl<'a> Bytes<'a> {
+    /// The array as it stands in the dump; none when the bytes were decoded.
+    pub const fn text(&self) -> Option<&'a [u8]> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Decoded(_) => None,
+        }
+    }
+}
+
 impl Bytes<'_> {
     /// The bytes themselves; decodes when they are still text.
     pub fn decode(&self) -> Cow<'_, [u8]> {

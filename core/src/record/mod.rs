@@ -12,6 +12,7 @@ mod line;
 mod raft;
 mod text;
 mod txn;
+mod values;
 
 pub use bytes::Bytes;
 pub use entry::{

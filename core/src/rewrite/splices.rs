@@ -58,7 +58,7 @@ impl<'p> Splicer<'p> {
     ///
     /// When the line is no record, or a record cannot be written.
     pub fn line(&mut self, line: &Line<'_>) -> Result<(), SpliceError> {
-        let to = line.offset_bytes + line.bytes.len() as u64 + u64::from(line.terminated);
+        let to = line.offset_bytes + line.len_bytes();
         self.end = (line.number + 1, to);
         if envelope(line.bytes).is_some_and(|seen| self.rewriter.passes(seen.kind)) {
             self.rewriter.pass(line);
@@ -215,7 +215,8 @@ mod tests {
     fn a_line_that_is_no_record_stops_the_rewrite() {
         let plan = plan(Request { cluster: None, expire: ExpireIndex::Repair });
         let mut splicer = Splicer::new(&plan);
-        let line = Line { number: 7, offset_bytes: 0, bytes: b"", terminated: true };
+        let line =
+            Line { number: 7, offset_bytes: 0, bytes: b"", terminated: true, elided_bytes: 0 };
         let error = SpliceError::NotARecord { line: 7, error: LineError::Blank };
         assert_eq!(splicer.line(&line), Err(error));
     }

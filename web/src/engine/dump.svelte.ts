@@ -23,6 +23,7 @@ export class Dump {
   knownLines = $state(0);
   rate = $state(0);
   seconds = $state(0);
+  restarts = $state(0);
   reportJson = "";
   #running: Running | null = null;
 
@@ -49,6 +50,7 @@ export class Dump {
           this.lines.add(progress.marks, progress.lines, progress.bytes);
           this.knownLines = progress.lines;
         }
+        this.restarts = progress.restarts;
         if (progress.index) this.index = JSON.parse(progress.index) as Index;
         this.#advance(progress.bytes, reading);
       });

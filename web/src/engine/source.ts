@@ -16,11 +16,48 @@ export async function read(source: Source, from: number, to: number): Promise<Ui
   return new Uint8Array(await response.arrayBuffer());
 }
 
-export async function stream(source: Source): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
-  if (source instanceof Blob) return source.stream();
-  const { body, status } = await fetch(source.url);
-  if (!body) throw new Error(`The server answered ${status} without a body.`);
+export async function stream(source: Source, from = 0, to = source.size): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+  if (source instanceof Blob) return source.slice(from, to).stream();
+  const { body, status } = await fetch(source.url, { headers: { Range: `bytes=${from}-${to - 1}` } });
+  if (!body || status !== 206) throw new Error(`The server answered ${status} to a range request.`);
   return body;
+}
+
+const PIECE_BYTES = 1 << 20;
+
+/**
+ * Reads a range in order. Each piece is there only until the next one is asked for: it lies in the
+ * same memory, which makes reading two to three times as fast as slices do.
+ */
+export async function* pieces(source: Source, from = 0, to = source.size): AsyncGenerator<Uint8Array> {
+  if (from >= to) return;
+  const reader = byteReader(await stream(source, from, to));
+  let buffer = new ArrayBuffer(PIECE_BYTES);
+  try {
+    for (;;) {
+      const { value, done } = await reader.read(new Uint8Array(buffer));
+      if (done) return;
+      yield value;
+      buffer = value.buffer;
+    }
+  } finally {
+    await reader.cancel();
+  }
+}
+
+interface ByteReader {
+  read(into: Uint8Array<ArrayBuffer>): Promise<ReadableStreamReadResult<Uint8Array<ArrayBuffer>>>;
+  cancel(): Promise<void>;
+}
+
+/** Reads into the given memory, where the browser can. */
+function byteReader(bytes: ReadableStream<Uint8Array<ArrayBuffer>>): ByteReader {
+  try {
+    return bytes.getReader({ mode: "byob" });
+  } catch {
+    const reader = bytes.getReader();
+    return { read: () => reader.read(), cancel: () => reader.cancel() };
+  }
 }
 
 /** The source as a blob; what is served is copied to the browser's own storage. */

@@ -13,14 +13,16 @@ async function embedded(id: string): Promise<Uint8Array<ArrayBuffer>> {
 
 interface Engine {
   module: WebAssembly.Module;
-  workerUrl: string;
+  code: Blob;
+  url: string;
 }
 
 async function start(): Promise<Engine> {
   const [wasm, worker] = await Promise.all([embedded("metadump-wasm"), embedded("metadump-worker")]);
   const module = await WebAssembly.compile(wasm);
   initSync({ module });
-  return { module, workerUrl: URL.createObjectURL(new Blob([worker], { type: "text/javascript" })) };
+  const code = new Blob([worker], { type: "text/javascript" });
+  return { module, code, url: URL.createObjectURL(code) };
 }
 
 /** Ready when single lines can be decoded on the page and workers be started. */
@@ -43,11 +45,11 @@ export function run(job: Job, progress: (report: Progress) => void, retries = 1)
   let cancelled = false;
   let stop: () => void = () => {};
   const attempt = async (left: number): Promise<string[]> => {
-    const { module, workerUrl } = await engine;
+    const { module, code, url } = await engine;
     if (cancelled) throw new Cancelled();
     let heard = false;
     return new Promise<string[]>((resolve, reject) => {
-      const started = new Worker(workerUrl);
+      const started = new Worker(url, { name: left === retries ? job.type : `${job.type}, again` });
       worker = started;
       stop = () => reject(new Cancelled());
       started.onmessage = ({ data }: MessageEvent<Answer>) => {
@@ -58,7 +60,7 @@ export function run(job: Job, progress: (report: Progress) => void, retries = 1)
         }
         started.terminate();
         if (data.type === "done") resolve(data.results);
-        else reject(new Error(data.message));
+        else if (data.type === "failed") reject(new Error(data.message));
       };
       started.onerror = (event) => {
         started.terminate();
@@ -66,7 +68,7 @@ export function run(job: Job, progress: (report: Progress) => void, retries = 1)
         if (left > 0 && !heard) resolve(attempt(left - 1));
         else reject(died);
       };
-      started.postMessage({ module, job } satisfies Start);
+      started.postMessage({ module, code, cores: navigator.hardwareConcurrency || 2, job } satisfies Start);
     });
   };
   return {

@@ -9,8 +9,15 @@ export interface Part {
   firstLine: number;
 }
 
+/** A range of bytes; the lines that start in it are meant. */
+export interface Bytes {
+  from: number;
+  to: number;
+}
+
 export type Job =
   | { type: "open"; dump: Source; manifest: Uint8Array | null }
+  | { type: "scan"; dump: Source; part: Bytes }
   | { type: "search"; dump: Source; part: Part; query: string }
   | { type: "compare"; left: Source; right: Source }
   | { type: "rewrite"; dump: Source; ownId: string; members: string[]; repairExpire: boolean }
@@ -18,6 +25,10 @@ export type Job =
 
 export interface Start {
   module: WebAssembly.Module;
+  /** The worker's own code, for workers that it starts; a URL of the page's would be none of its own. */
+  code: Blob;
+  /** How many threads the machine runs at a time. */
+  cores: number;
   job: Job;
 }
 
@@ -29,6 +40,16 @@ export interface Progress {
   marks: Float64Array | null;
   index: string | null;
   unpacked: Blob | null;
+  /** How many workers died and were started again. */
+  restarts: number;
+}
+
+/** The lines of a part without their values, for the worker that checks them. */
+export interface Scanned {
+  type: "scanned";
+  /** Where the part ends. */
+  to: number;
+  packed: Uint8Array;
 }
 
 export interface Done {
@@ -41,4 +62,4 @@ export interface Failed {
   message: string;
 }
 
-export type Answer = Progress | Done | Failed;
+export type Answer = Progress | Scanned | Done | Failed;

@@ -1,40 +1,30 @@
 // Runs one job and ends: reads dumps piece by piece and feeds them to the binding.
 
-import { Comparing, Opening, Rewriting, Searching, Unpacking, initSync } from "metadump-wasm";
+import { Abridging, Comparing, Opening, Rewriting, Searching, Unpacking, initSync } from "metadump-wasm";
 
-import { read, stream, type Source } from "../engine/source";
-import type { Answer, Job, Start } from "./jobs";
+import { pieces, read, stream } from "../engine/source";
+import type { Answer, Job, Progress, Start } from "./jobs";
+import { scanned, scannersFor } from "./pool";
 
-// Small enough that pieces which wait for the garbage collector do not count.
-const PIECE_BYTES = 2 << 20;
-const FIRST_PIECE_BYTES = 256 << 10;
+const AFTER_PART_BYTES = 256 << 10;
 const REPORT_EVERY_MS = 100;
+/** Smaller dumps are read before a second worker has started. */
+const FEWEST_SHARED_BYTES = 8 << 20;
 
-const send = (answer: Answer) => postMessage(answer);
+const send = (answer: Answer, moved: Transferable[] = []) => postMessage(answer, { transfer: moved });
 
-/** Reads a source in order, one piece ahead of its use. */
-async function* pieces(source: Source, from = 0, to = source.size): AsyncGenerator<Uint8Array> {
-  let at = from;
-  let size = Math.min(FIRST_PIECE_BYTES, to - from);
-  let next = size > 0 ? read(source, at, at + size) : null;
-  while (next) {
-    const piece = await next;
-    at += piece.length;
-    size = Math.min(PIECE_BYTES, to - at);
-    next = size > 0 ? read(source, at, at + size) : null;
-    yield piece;
-  }
-}
+const nothing = { type: "progress", lines: 0, marks: null, index: null, unpacked: null, restarts: 0 } as const;
 
 let reported = -Infinity;
-function progress(bytes: number, lines = 0, more?: () => Partial<Answer>): void {
+function progress(bytes: number, more?: () => Partial<Progress>): void {
   const now = performance.now();
   if (now - reported < REPORT_EVERY_MS) return;
   reported = now;
-  send({ type: "progress", bytes, lines, marks: null, index: null, unpacked: null, ...more?.() } as Answer);
+  send({ ...nothing, bytes, ...more?.() });
 }
 
-async function open(job: Extract<Job, { type: "open" }>): Promise<string[]> {
+/** Reads a dump once. A dump with a manifest is not shared out: its SHA-256 knows no parts. */
+async function open(job: Extract<Job, { type: "open" }>, start: Start): Promise<string[]> {
   const opening = new Opening(job.manifest);
   let bytes = 0;
   let marks = 0;
@@ -44,21 +34,47 @@ async function open(job: Extract<Job, { type: "open" }>): Promise<string[]> {
     marks += taken.length / 2;
     return taken;
   };
-  for await (const piece of pieces(job.dump)) {
-    opening.feed(piece);
-    bytes += piece.length;
-    progress(bytes, opening.lines, () => {
+  let restarts = 0;
+  const tell = () => {
+    progress(bytes, () => {
       // The whole index is sent once a second only: it is text.
       const due = performance.now() - indexed > 1000;
       if (due) indexed = performance.now();
-      return { marks: takeMarks(), index: due ? opening.preview() : null };
+      return { lines: opening.lines, marks: takeMarks(), index: due ? opening.preview() : null, restarts };
     });
+  };
+  if (job.manifest || job.dump.size < FEWEST_SHARED_BYTES || scannersFor(start.cores) < 2) {
+    for await (const piece of pieces(job.dump)) {
+      opening.feed(piece);
+      bytes += piece.length;
+      tell();
+    }
+  } else {
+    for await (const part of scanned(job.dump, start, () => restarts++)) {
+      opening.feedAbridged(part.packed);
+      bytes = part.bytes;
+      tell();
+    }
   }
   opening.end();
-  const lines = opening.lines;
-  send({ type: "progress", bytes, lines, marks: takeMarks(), index: null, unpacked: null });
+  send({ ...nothing, bytes, lines: opening.lines, marks: takeMarks(), restarts });
   const opened = opening.finish();
   return [opened.report, opened.index];
+}
+
+/** Scans a part; its last line may end behind it. */
+async function scan(job: Extract<Job, { type: "scan" }>): Promise<Uint8Array> {
+  const abridging = new Abridging(job.part.from, job.part.to);
+  let at = abridging.readsFrom;
+  let end = job.part.to;
+  for (let wanted = true; wanted && at < job.dump.size; end = Math.min(at + AFTER_PART_BYTES, job.dump.size)) {
+    for await (const piece of pieces(job.dump, at, end)) {
+      wanted = abridging.feed(piece);
+      at += piece.length;
+      if (!wanted) break;
+    }
+  }
+  return abridging.finish();
 }
 
 async function search(job: Extract<Job, { type: "search" }>): Promise<string[]> {
@@ -113,7 +129,7 @@ async function unpack(job: Extract<Job, { type: "unpack" }>): Promise<string[]> 
     const unpacked = new Blob(held);
     held = [];
     size = 0;
-    send({ type: "progress", bytes: taken, lines: 0, marks: null, index: null, unpacked });
+    send({ ...nothing, bytes: taken, unpacked });
   };
   const add = (bytes: Uint8Array<ArrayBuffer>) => {
     held.push(bytes);
@@ -147,10 +163,10 @@ async function unpack(job: Extract<Job, { type: "unpack" }>): Promise<string[]> 
   return [];
 }
 
-function run(job: Job): Promise<string[]> {
+function run(start: Start, job: Exclude<Job, { type: "scan" }>): Promise<string[]> {
   switch (job.type) {
     case "open":
-      return open(job);
+      return open(job, start);
     case "search":
       return search(job);
     case "compare":
@@ -165,7 +181,10 @@ function run(job: Job): Promise<string[]> {
 onmessage = async ({ data }: MessageEvent<Start>) => {
   try {
     initSync({ module: data.module });
-    send({ type: "done", results: await run(data.job) });
+    if (data.job.type === "scan") {
+      const packed = await scan(data.job);
+      send({ type: "scanned", to: data.job.part.to, packed }, [packed.buffer]);
+    } else send({ type: "done", results: await run(data, data.job) });
   } catch (error) {
     const trapped = error instanceof WebAssembly.RuntimeError;
     const message = error instanceof Error ? error.message : String(error);

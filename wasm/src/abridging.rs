@@ -1,0 +1,42 @@
+//! Scans a part of a dump and abridges its lines, for another worker to check.
+
+use metadump::abridge::Abridger;
+use metadump::part::Part;
+use wasm_bindgen::prelude::*;
+
+/// The lines that start in a part of a dump, without their values.
+#[wasm_bindgen]
+pub struct Abridging {
+    part: Part,
+    abridger: Abridger,
+}
+
+#[wasm_bindgen]
+impl Abridging {
+    /// Starts with the part from one byte to another.
+    #[wasm_bindgen(constructor)]
+    pub fn new(from_bytes: f64, to_bytes: f64) -> Self {
+        let part = Part::new(from_bytes as u64, to_bytes as u64);
+        Self { part, abridger: Abridger::default() }
+    }
+
+    /// From which byte on the dump has to be fed.
+    #[wasm_bindgen(getter, js_name = readsFrom)]
+    pub fn reads_from(&self) -> f64 {
+        self.part.reads_from() as f64
+    }
+
+    /// Reads the next piece; says whether the part needs more.
+    pub fn feed(&mut self, piece: &[u8]) -> bool {
+        let Self { part, abridger } = self;
+        part.feed(piece, |line| abridger.line(&line));
+        !part.is_done()
+    }
+
+    /// Gives the lines, for `Opening.feedAbridged`; a last one without line end is the dump's.
+    pub fn finish(self) -> Vec<u8> {
+        let Self { part, mut abridger } = self;
+        part.finish(|line| abridger.line(&line));
+        abridger.take()
+    }
+}
