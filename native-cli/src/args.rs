@@ -85,6 +85,21 @@ pub struct Export {
     #[arg(long, requires = "raft_dir", conflicts_with = "live")]
     pub salvage: bool,
 
+    /// With --raft-dir, the data version of the dump, up or down from that of the directory.
+    #[arg(
+        long,
+        value_name = "VERSION",
+        default_value = "V004",
+        requires = "raft_dir",
+        conflicts_with = "salvage"
+    )]
+    pub data_version: TargetVersion,
+
+    /// With --data-version, go on although there are error findings of this code, or although
+    /// something is lost by it; may be repeated.
+    #[arg(long, value_name = "CODE", requires = "data_version")]
+    pub accept: Vec<Code>,
+
     /// The running service.
     #[command(flatten)]
     pub service: Service,

@@ -58,6 +58,38 @@ fn a_directory_of_every_age_exports_as_the_official_upgrades_do() {
 }
 
 #[test]
+fn a_directory_exports_in_the_form_of_any_version_and_back() {
+    let scratch = tempfile::tempdir().unwrap();
+    let [older, back] = ["older", "back"].map(|name| scratch.path().join(name));
+    let path = |path: &Path| path.to_str().unwrap().to_owned();
+    for (name, version) in [("v000", "V0"), ("v001", "V001"), ("v002", "V002"), ("v003", "V003")] {
+        let (_keep, dir) = old(name);
+        let plain = run_on(&dir, "export", &[]).stdout;
+        for told in ["V001", "V002", "V003"] {
+            let db = path(&older);
+            let ran = run_on(&dir, "export", &["--db", &db, "--data-version", told]);
+            if version >= "V002" && told == "V001" {
+                assert_eq!((ran.code, older.exists()), (Some(3), false));
+                let why = "holds a time to live, which servers of V001 cannot read";
+                assert!(ran.stderr.contains(why), "{}", ran.stderr);
+                continue;
+            }
+            assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+            let note = format!("the directory holds {version}; this is its content in the form of");
+            assert_eq!(ran.stderr.contains(&note), version != told, "{}", ran.stderr);
+            let ran = run(["validate", "--require-manifest", &db]);
+            let report = String::from_utf8(ran.stdout).unwrap();
+            assert!(report.contains(&format!("{told}, 0 errors, 0 warnings")), "{report}");
+            let output = path(&back);
+            let ran = run(["rewrite", "--db", &db, "--output", &output, "--data-version", "V004"]);
+            assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+            assert!(fs::read(&back).unwrap() == plain, "{version} by {told}");
+            fs::remove_file(&older).unwrap();
+        }
+    }
+}
+
+#[test]
 fn directories_of_the_corpus_export_as_the_official_upgrades_do() {
     let Some(corpus) = corpus() else { return };
     let upstream = "upstream/raft-dirs";

@@ -1,13 +1,18 @@
-//! `rewrite --data-version`: a dump in the form of another data version.
+//! `rewrite --data-version` and `export --raft-dir --data-version`: a dump in the form of another
+//! data version.
 //!
 //! The dump is written as the V004 files of a node first, in a private directory beside the output:
 //! that sorts it, fills its gaps, and is what an import of it gives. These files are then told in
 //! the form of the version.
 
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use metadump::Report;
 use metadump::check::Code;
+use metadump::cluster::InitialCluster;
 use metadump::record::DataVersion;
 use metadump::stored::Losses;
 use tempfile::TempDir;
@@ -16,75 +21,159 @@ use super::admission::Admission;
 use super::plan::Reading;
 use super::restoring::{Restored, Restoring};
 use super::{Outcome, export, new_cluster};
-use crate::args::Rewrite;
+use crate::args::{Export, Rewrite};
 use crate::dump_writer::{DumpWriter, Origin};
 use crate::failure::WithHelp;
+use crate::input::Source;
 use crate::manifest::Requirement;
 use crate::progress::Progress;
-use crate::raft_dir::OlderDump;
+use crate::raft_dir::{DirReader, OlderDump};
 
-/// Runs the command.
-pub fn run(
+/// `rewrite --data-version`.
+pub fn dump(
     args: &Rewrite,
     reading: &Reading,
     version: DataVersion,
     progress: &Progress,
 ) -> Result<Outcome> {
     let cluster = new_cluster(&args.cluster)?;
-    // A dump may leave open which node it is from; only a directory may not.
-    let accepted: Vec<Code> = args.accept.iter().copied().chain([Code::NodeIdNull]).collect();
-    let admission = Admission {
-        accepted: &accepted,
-        manifest: Requirement::Optional,
-        done: "converted",
-        kept: "nothing was written".to_owned(),
-    };
     let place = private_place(args.output.as_deref())?;
-    let [df_meta, scratch] = ["df_meta", "scratch"].map(|name| place.path().join(name));
-    for dir in [&df_meta, &scratch] {
-        std::fs::create_dir(dir).with_context(|| format!("cannot create {}", dir.display()))?;
-    }
-    progress.phase("reading");
-    let restoring = Restoring {
-        admission: &admission,
-        source: reading.source(),
-        cluster: cluster.as_ref(),
-        df_meta: &df_meta,
-        scratch: &scratch,
-    };
-    let Restored { report, reader } = restoring.write(progress)?;
-    let from = report.summary.version.unwrap_or(DataVersion::V0);
+    let source = reading.source();
+    let conversion =
+        Conversion { source, to: version, cluster: cluster.as_ref(), accepted: &args.accept };
+    let converted = conversion.convert(place.path(), None, progress)?;
+    let from = converted.from;
+    // Then there is nothing to convert: not a byte is another one.
     let keeps_lines = from == version && cluster.is_none();
-    let older = OlderDump { v004: &reader, from, to: version };
-    let is_older = !keeps_lines && version != DataVersion::V004;
-    progress.phase("converting");
-    let losses = if is_older { older.for_each_line(&mut |_| Ok(()))? } else { Losses::default() };
-    if !args.dry_run {
-        admission.refuse_losses(&losses, version)?;
-    }
-    for (loss, count) in losses.iter() {
-        progress.say(&format!("lost: {loss} ({count} times)"));
-    }
+    let losses = if keeps_lines { Losses::default() } else { converted.losses(progress)? };
     if args.dry_run {
-        progress.say(&format!("{} would be written as {version}", export::extent(&report.summary)));
+        tell(&losses, progress);
+        let extent = export::extent(&converted.restored.report.summary);
+        progress.say(&format!("{extent} would be written as {version}"));
         return Ok(Outcome::Done);
     }
+    converted.refuse(&losses)?;
+    tell(&losses, progress);
     let mut dump = DumpWriter::create(args.output.as_deref(), Origin::Ours)?;
     if keeps_lines {
-        // There is nothing to convert: not a byte is another one.
-        reading.source().for_each_line(progress, |line| {
+        source.for_each_line(progress, |line| {
             dump.write(line.bytes)?;
             if line.terminated { dump.write(b"\n") } else { Ok(()) }
         })?;
-    } else if is_older {
-        older.for_each_line(&mut |line| dump.write(line))?;
     } else {
-        reader.for_each_line(|line| dump.write(line))?;
+        converted.for_each_line(&mut |line| dump.write(line))?;
     }
     let report = dump.commit().help("the dump that was read is unchanged")?;
     progress.finish();
     progress.say(&format!("wrote {}, {from} to {version}", export::extent(&report.summary)));
     Ok(Outcome::Done)
+}
+
+/// `export --raft-dir --data-version`: what a directory holds, which is read as V004.
+pub fn directory(
+    args: &Export,
+    reader: &DirReader,
+    version: DataVersion,
+    progress: &Progress,
+) -> Result<Report> {
+    let place = private_place(args.db.as_deref())?;
+    let read = place.path().join("read.ndjson");
+    let mut file = BufWriter::new(File::create_new(&read).context("cannot write what was read")?);
+    reader.for_each_line(|line| Ok(file.write_all(line)?))?;
+    file.flush()?;
+    reader.assert_unchanged()?;
+    let source = &Source::File(read);
+    let conversion = Conversion { source, to: version, cluster: None, accepted: &args.accept };
+    let converted = conversion.convert(place.path(), Some(reader.version()), progress)?;
+    let losses = converted.losses(progress)?;
+    converted.refuse(&losses)?;
+    tell(&losses, progress);
+    let mut dump = DumpWriter::create(args.db.as_deref(), Origin::Ours)?;
+    converted.for_each_line(&mut |line| dump.write(line))?;
+    dump.commit()
+}
+
+/// What is converted, and to what.
+#[derive(Debug, Clone, Copy)]
+struct Conversion<'a> {
+    source: &'a Source,
+    to: DataVersion,
+    cluster: Option<&'a InitialCluster>,
+    accepted: &'a [Code],
+}
+
+/// What can be written in the form of the version.
+struct Converted<'a> {
+    conversion: Conversion<'a>,
+    restored: Restored,
+    /// The version that the data came from.
+    from: DataVersion,
+}
+
+impl<'a> Conversion<'a> {
+    /// Reads the source into files below `place`. `origin` is the version that the data comes
+    /// from, if the source does not say.
+    fn convert(
+        self,
+        place: &Path,
+        origin: Option<DataVersion>,
+        progress: &Progress,
+    ) -> Result<Converted<'a>> {
+        let [df_meta, scratch] = ["df_meta", "scratch"].map(|name| place.join(name));
+        for dir in [&df_meta, &scratch] {
+            std::fs::create_dir(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+        }
+        progress.phase("reading");
+        // A dump may leave open which node it is from; only a directory may not.
+        let accepted: Vec<Code> = self.accepted.iter().copied().chain([Code::NodeIdNull]).collect();
+        let restoring = Restoring {
+            admission: &admission(&accepted),
+            source: self.source,
+            cluster: self.cluster,
+            df_meta: &df_meta,
+            scratch: &scratch,
+        };
+        let restored = restoring.write(progress)?;
+        let from = origin.or(restored.report.summary.version).unwrap_or(DataVersion::V0);
+        Ok(Converted { conversion: self, restored, from })
+    }
+}
+
+impl Converted<'_> {
+    /// Hands on every line, and tells what the version cannot hold.
+    fn for_each_line(&self, each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<Losses> {
+        let v004 = &self.restored.reader;
+        if self.conversion.to == DataVersion::V004 {
+            v004.for_each_line(each)?;
+            return Ok(Losses::default());
+        }
+        OlderDump { v004, from: self.from, to: self.conversion.to }.for_each_line(each)
+    }
+
+    /// What the version cannot hold, before anything is written.
+    fn losses(&self, progress: &Progress) -> Result<Losses> {
+        progress.phase("converting");
+        self.for_each_line(&mut |_| Ok(()))
+    }
+
+    fn refuse(&self, losses: &Losses) -> Result<()> {
+        admission(self.conversion.accepted).refuse_losses(losses, self.conversion.to)
+    }
+}
+
+fn tell(losses: &Losses, progress: &Progress) {
+    for (loss, count) in losses.iter() {
+        progress.say(&format!("lost: {loss} ({count} times)"));
+    }
+}
+
+fn admission(accepted: &[Code]) -> Admission<'_> {
+    Admission {
+        accepted,
+        manifest: Requirement::Optional,
+        done: "converted",
+        kept: "nothing was written".to_owned(),
+    }
 }
 
 /// A directory that only the user can read, on the disk of the output.

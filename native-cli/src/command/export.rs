@@ -5,8 +5,9 @@ use std::path::Path;
 use anyhow::Result;
 use metadump::Report;
 use metadump::check::{Severity, Summary};
+use metadump::record::DataVersion;
 
-use super::{Outcome, export_online};
+use super::{Outcome, convert, export_online};
 use crate::args::Export;
 use crate::dump_writer::{DumpWriter, Origin};
 use crate::progress::Progress;
@@ -30,14 +31,19 @@ fn from_directory(raft_dir: &Path, args: &Export, progress: &Progress) -> Result
     } else {
         (DirReader::open(&dir, access)?, Origin::Ours)
     };
-    let mut dump = DumpWriter::create(args.db.as_deref(), origin)?;
-    reader.for_each_line(|line| {
-        progress.advance(line.len() as u64);
-        dump.write(line)
-    })?;
-    reader.assert_unchanged()?;
-    reader.remarks().iter().for_each(|remark| progress.say(remark));
-    let report = dump.commit()?;
+    let version = args.data_version.data_version();
+    let report = if version == DataVersion::V004 {
+        let mut dump = DumpWriter::create(args.db.as_deref(), origin)?;
+        reader.for_each_line(|line| {
+            progress.advance(line.len() as u64);
+            dump.write(line)
+        })?;
+        reader.assert_unchanged()?;
+        dump.commit()?
+    } else {
+        convert::directory(args, &reader, version, progress)?
+    };
+    reader.remarks(version).iter().for_each(|remark| progress.say(remark));
     progress.finish();
     tell(&report, progress);
     Ok(tell_losses(&reader.losses(), progress))

@@ -29,7 +29,7 @@ pub fn run(args: &Rewrite, progress: &Progress) -> Result<Outcome> {
     let source = Source::from_arg(args.db.as_deref());
     let reading = Reading::of(&source, progress)?;
     if let Some(version) = args.data_version {
-        return convert::run(args, &reading, version.data_version(), progress);
+        return convert::dump(args, &reading, version.data_version(), progress);
     }
     let planned = Planned::new(&reading, request, progress)?;
     if args.dry_run {

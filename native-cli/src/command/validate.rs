@@ -4,6 +4,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use anyhow::Result;
+use metadump::record::DataVersion;
 use metadump::scan::scan_line;
 use metadump::{Checker, Line, LineFramer, Report};
 
@@ -79,7 +80,7 @@ pub fn check_directory(raft_dir: &Path, progress: &Progress) -> Result<Report> {
     })?;
     framer.finish(each)?;
     reader.assert_unchanged()?;
-    reader.remarks().iter().for_each(|remark| progress.say(remark));
+    reader.remarks(DataVersion::V004).iter().for_each(|remark| progress.say(remark));
     progress.finish();
     Ok(checker.finish())
 }

@@ -88,14 +88,26 @@ impl DirReader {
         }
     }
 
-    /// What should be known of the directory, once it was read: a note or a warning each.
-    pub fn remarks(&self) -> Vec<String> {
-        let (version, of_files) = match &self.files {
-            Files::V004(reader) => (DataVersion::V004, reader.warnings().to_vec()),
-            Files::Sled(reader) => (reader.version(), reader.warnings()),
+    /// The data version of the directory.
+    pub fn version(&self) -> DataVersion {
+        match &self.files {
+            Files::V004(_) => DataVersion::V004,
+            Files::Sled(reader) => reader.version(),
+        }
+    }
+
+    /// What should be known of the directory, once it was read and told in the form of a version:
+    /// a note or a warning each.
+    pub fn remarks(&self, told: DataVersion) -> Vec<String> {
+        let version = self.version();
+        let of_files = match &self.files {
+            Files::V004(reader) => reader.warnings().to_vec(),
+            Files::Sled(reader) => reader.warnings(),
         };
-        let converted = (version != DataVersion::V004).then(|| {
-            format!("note: the directory holds {version}; this is its content in the form of V004")
+        let converted = (version != told).then(|| {
+            format!(
+                "note: the directory holds {version}; this is its content in the form of {told}"
+            )
         });
         let warnings = self.warnings.iter().chain(&of_files);
         converted.into_iter().chain(warnings.map(|text| format!("warning: {text}"))).collect()

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use metadump::apply::{ApplyRules, StateMachine, SystemState};
 use metadump::check::Severity;
-use metadump::record::{Keyed, Record};
+use metadump::record::{DataVersion, Keyed, Record};
 use metadump::scan::scan_line;
 use metadump::{Checker, Line, LineFramer, Report};
 
@@ -126,7 +126,7 @@ impl Copy {
             framer.feed(bytes, |line| self.line(&line, &mut checker, None))
         })?;
         reader.assert_unchanged()?;
-        reader.remarks().iter().for_each(|remark| progress.say(remark));
+        reader.remarks(DataVersion::V004).iter().for_each(|remark| progress.say(remark));
         framer.finish(|line| self.line(&line, &mut checker, None))?;
         refuse_errors(&path.display().to_string(), &checker.finish())
     }
