@@ -18,7 +18,7 @@ test: ## Everything that CI checks: format, lints, documentation, licences, all 
 	@scripts/setup.sh test
 	@scripts/test.sh
 
-build: ## The release binary, target/release/databend-metactl
+build: web ## The release binary with the viewer in it, target/release/databend-metactl
 	@scripts/setup.sh build
 	cargo build --locked --release --package databend-metactl
 

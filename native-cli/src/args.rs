@@ -54,6 +54,8 @@ pub enum Command {
     Watch(Watch),
     /// Serve a backup as a meta service of one node, for restore drills, demos and tests.
     Serve(Serve),
+    /// Look into a dump in the browser: serves the viewer with the dump open, to this machine only.
+    View(View),
     /// Print the completions for a shell.
     Completions {
         /// The shell.
@@ -481,6 +483,22 @@ pub struct Serve {
     /// The server's private key in PEM.
     #[arg(long, value_name = "FILE")]
     pub grpc_tls_server_key: Option<PathBuf>,
+}
+
+/// The arguments of `view`.
+#[derive(Debug, Args)]
+pub struct View {
+    /// The dump, compressed or not; nothing in it is changed.
+    #[arg(value_name = "FILE")]
+    pub dump: PathBuf,
+
+    /// Where the browser connects on 127.0.0.1; 0 takes a free port, which is told.
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    pub port: u16,
+
+    /// The viewer's page, in place of the one in this program.
+    #[arg(long, value_name = "HTML")]
+    pub page: Option<PathBuf>,
 }
 
 /// How a report is printed.

@@ -9,6 +9,7 @@ mod dump_writer;
 mod failure;
 mod grpc;
 mod input;
+mod listen;
 mod manifest;
 mod output;
 mod progress;
@@ -16,7 +17,9 @@ mod raft_dir;
 mod report;
 mod scanning;
 mod serve;
+mod signals;
 mod style;
+mod viewer;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -60,6 +63,7 @@ fn run(command: &Command, progress: &Progress) -> anyhow::Result<Outcome> {
         Command::Get(args) => command::get::run(args, progress),
         Command::Watch(args) => command::watch::run(args, progress),
         Command::Serve(args) => command::serve::run(args, progress),
+        Command::View(args) => command::view::run(args, progress),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "databend-metactl", &mut script);

@@ -14,9 +14,9 @@ export const axeSource = require.resolve("axe-core/axe.min.js");
 
 mkdirSync(shots, { recursive: true });
 
-/** A browser with one tab, where `init` has run before the page; `requests` and `complaints` have what it asked for and complained of. */
-export async function start({ init, ...options } = {}) {
-  const browser = await chromium.launch({
+/** A browser without a tab. */
+export const launch = () =>
+  chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     args: [
       "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
@@ -24,6 +24,10 @@ export async function start({ init, ...options } = {}) {
       "--enable-precise-memory-info",
     ],
   });
+
+/** A browser with one tab, where `init` has run before the page; `requests` and `complaints` have what it asked for and complained of. */
+export async function start({ init, ...options } = {}) {
+  const browser = await launch();
   const context = await browser.newContext({ viewport: { width: 1360, height: 860 }, ...options });
   if (init) await context.addInitScript(init);
   const tab = await context.newPage();

@@ -1,6 +1,6 @@
 // Builds the one file of the viewer: dist/metadump-viewer.html, with binding and worker in it.
 import { createHash } from "node:crypto";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
@@ -81,8 +81,9 @@ const html = `<!doctype html>
 </body>
 </html>
 `;
-await mkdir(resolve(web, "dist"), { recursive: true });
 const out = resolve(web, "dist/metadump-viewer.html");
-await writeFile(out, html);
+// The command line has the page in it: an unchanged one does not make it out of date.
+const written = await readFile(out, "utf8").catch(() => null);
+if (written !== html) await writeFile(out, html);
 const kib = (bytes) => `${(bytes / 1024).toFixed(0)} KiB`;
 console.log(`${out}: ${kib(html.length)}, ${kib(gzipSync(html, { level: 9 }).length)} gzipped`);

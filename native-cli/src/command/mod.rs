@@ -17,6 +17,7 @@ pub mod serve;
 mod service;
 pub mod status;
 pub mod validate;
+pub mod view;
 pub mod watch;
 
 use anyhow::Result;

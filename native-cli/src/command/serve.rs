@@ -11,8 +11,9 @@ use crate::args::Serve;
 use crate::failure::Usage;
 use crate::grpc::Credentials;
 use crate::input::Source;
+use crate::listen::Reach;
 use crate::progress::Progress;
-use crate::serve::{Options, Origin, Reach, run as serve};
+use crate::serve::{Options, Origin, run as serve};
 
 /// Runs the command.
 pub fn run(args: &Serve, progress: &Progress) -> Result<Outcome> {

@@ -13,10 +13,10 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use super::listen::accept;
 use super::snapshots::Snapshots;
 use super::state::State;
 use super::status::cluster_status;
+use crate::listen::accept;
 
 /// How long a client may take to send the head of its request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);

@@ -21,7 +21,6 @@ mod draft;
 mod dump_file;
 mod export;
 mod key;
-mod listen;
 mod load;
 mod loaded;
 mod messages;
@@ -49,7 +48,6 @@ use anyhow::{Context, Result};
 use metadump_proto::FILE_DESCRIPTOR_SET;
 use metadump_proto::meta::meta_service_server::MetaServiceServer;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch as latest;
 use tokio::task::JoinHandle;
 use tonic::transport::{Identity, Server, ServerTlsConfig};
@@ -57,17 +55,17 @@ use tonic::transport::{Identity, Server, ServerTlsConfig};
 use self::admin::Admin;
 use self::auth::Gate;
 use self::data_dir::DataDir;
-use self::listen::{bind, connections, raise_file_limit};
 use self::service::Service;
 use self::snapshots::Snapshots;
 use self::state::State;
 use self::workers::Workers;
 use self::writer::Writer;
 use crate::grpc::Credentials;
+use crate::listen::{Reach, bind, connections, raise_file_limit};
 use crate::progress::Progress;
 use crate::report::plural;
+use crate::signals::Signals;
 
-pub use self::listen::Reach;
 pub use self::load::Origin;
 
 /// The largest request that is taken, as by the real service.
@@ -286,26 +284,4 @@ fn grpc_server(
             .await
             .context("the gRPC server failed")
     })
-}
-
-/// The signals that end the service; from when they are caught on, none ends the process.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn catch() -> Result<Self> {
-        let interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
-        let terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
-        Ok(Self { interrupt, terminate })
-    }
-
-    /// Waits for one of them.
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
 }

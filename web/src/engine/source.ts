@@ -65,6 +65,17 @@ export async function blob(source: Source): Promise<Blob> {
   return source instanceof Blob ? source : (await fetch(source.url)).blob();
 }
 
+/** What the address of the page asks for. */
+export const asked = new URLSearchParams(location.search);
+
+/** An address that the page's own gives by a name; none for a page from a file. */
+export function beside(name: string): URL | null {
+  const path = asked.get(name);
+  if (!path || !location.protocol.startsWith("http")) return null;
+  const url = new URL(path, location.href);
+  return url.origin === location.origin ? url : null;
+}
+
 /** Asks the page's own server how large a file is. */
 export async function served(url: URL): Promise<Served> {
   const response = await fetch(url, { method: "HEAD" });

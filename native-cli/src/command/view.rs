@@ -1,0 +1,29 @@
+//! `view`: a dump in the browser.
+
+use std::io::{Write, stdout};
+use std::path::Path;
+
+use anyhow::Result;
+
+use super::Outcome;
+use crate::args::View;
+use crate::failure::Usage;
+use crate::progress::Progress;
+use crate::viewer::{self, Options};
+
+/// Runs the command.
+pub fn run(args: &View, progress: &Progress) -> Result<Outcome> {
+    if args.dump == Path::new("-") {
+        return Err(Usage::error(
+            "the viewer cannot read stdin: it goes back and forth in the dump",
+            "write the dump into a file first",
+        ));
+    }
+    let options = Options { dump: &args.dump, port: args.port, page: args.page.as_deref() };
+    viewer::run(&options, progress, |url| {
+        let mut stdout = stdout().lock();
+        writeln!(stdout, "{url}")?;
+        Ok(stdout.flush()?)
+    })?;
+    Ok(Outcome::Done)
+}

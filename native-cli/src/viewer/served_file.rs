@@ -1,0 +1,95 @@
+//! A file that is handed out in parts, and must stay what it is meanwhile.
+
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use anyhow::{Context, Result, ensure};
+use futures_util::stream::{self, Stream};
+use hyper::body::{Bytes, Frame};
+
+use super::range::Span;
+use crate::failure::WithHelp;
+
+/// How much is read at a time.
+const PIECE_BYTES: u64 = 256 << 10;
+
+/// A file, open for reading.
+#[derive(Debug, Clone)]
+pub struct ServedFile {
+    file: Arc<File>,
+    opened: Stamp,
+}
+
+/// What changes when a file is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    size: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Self {
+        Self { size: metadata.len(), modified: metadata.modified().ok() }
+    }
+}
+
+impl ServedFile {
+    /// Opens a regular file.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be opened, or has no parts: a pipe or a directory.
+    pub fn open(path: &Path) -> Result<Self> {
+        let shown = path.display();
+        let file = File::open(path)
+            .with_context(|| format!("cannot open {shown}"))
+            .help("check the path")?;
+        let metadata = file.metadata().with_context(|| format!("cannot read {shown}"))?;
+        let refused = if metadata.is_dir() { Err("a directory") } else { Ok(()) };
+        refused
+            .and(if metadata.is_file() { Ok(()) } else { Err("no regular file") })
+            .map_err(|what| anyhow::anyhow!("{shown} is {what}, not a dump"))
+            .help("the viewer reads a dump in parts; write it into a file first")?;
+        Ok(Self { file: Arc::new(file), opened: Stamp::of(&metadata) })
+    }
+
+    /// How many bytes it has.
+    pub const fn size(&self) -> u64 {
+        self.opened.size
+    }
+
+    /// Fails when the file is not the one that was opened any more.
+    pub fn assert_unchanged(&self) -> Result<()> {
+        let now = self.file.metadata().context("cannot read the dump")?;
+        ensure!(Stamp::of(&now) == self.opened, "the dump was changed while it was looked at");
+        Ok(())
+    }
+
+    /// The bytes of a span, a piece at a time, as fast as they are taken.
+    pub fn pieces(&self, span: Span) -> impl Stream<Item = io::Result<Frame<Bytes>>> + use<> {
+        stream::unfold((Arc::clone(&self.file), span), |(file, span)| async move {
+            if span.len() == 0 {
+                return None;
+            }
+            let to = span.to.min(span.from.saturating_add(PIECE_BYTES));
+            let read = tokio::task::spawn_blocking({
+                let file = Arc::clone(&file);
+                move || read(&file, Span { from: span.from, to })
+            });
+            let piece = read.await.unwrap_or_else(|error| Err(io::Error::other(error)));
+            // After an error there is nothing more: the connection is cut.
+            let from = if piece.is_ok() { to } else { span.to };
+            Some((piece.map(Frame::data), (file, Span { from, to: span.to })))
+        })
+    }
+}
+
+fn read(file: &File, span: Span) -> io::Result<Bytes> {
+    let mut piece = vec![0; usize::try_from(span.len()).map_err(io::Error::other)?];
+    file.read_exact_at(&mut piece, span.from)?;
+    Ok(piece.into())
+}

@@ -1,0 +1,79 @@
+// The viewer as the command line serves it: opened by its address, read by ranges, ended by a button.
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { copyFileSync, mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { test } from "node:test";
+
+import { launch, repo } from "../browser.mjs";
+
+const metactl = process.env.METACTL ?? join(repo, "target/debug/databend-metactl");
+const scratch = mkdtempSync(join(tmpdir(), "metadump-view-"));
+const dump = join(scratch, "a dump & co.ndjson");
+copyFileSync(join(repo, "tests/fixtures/v004/v004-origin.export.ndjson"), dump);
+
+test("a dump is looked at in the browser, and the page ends the server", async () => {
+  const server = spawn(metactl, ["view", dump], { stdio: ["ignore", "pipe", "ignore"] });
+  const exited = once(server, "exit");
+  const [url] = await once(createInterface({ input: server.stdout }), "line");
+  const browser = await launch();
+  try {
+    const tab = await browser.newPage();
+    const requests = [];
+    const complaints = [];
+    tab.on("request", (request) => requests.push([request.method(), new URL(request.url())]));
+    tab.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
+    tab.on("pageerror", (error) => complaints.push(String(error)));
+    await tab.goto(url);
+    await tab.getByText(/The dump has been read\./).waitFor({ state: "attached" });
+    await tab.getByRole("heading", { name: "a dump & co.ndjson" }).waitFor();
+    await tab.getByText("Nothing is wrong").waitFor();
+    const { summary } = JSON.parse(spawnSync(metactl, ["validate", "--format", "json", dump]).stdout);
+    await tab.getByText(`V004, 162 KiB, ${summary.lines} lines`).waitFor();
+    await tab.keyboard.press("5");
+    await tab.getByRole("grid", { name: "Lines of the dump" }).focus();
+    await tab.keyboard.press("G");
+    await tab.getByRole("heading", { name: `Line ${summary.lines}` }).waitFor();
+
+    const { host, pathname } = new URL(url);
+    assert.deepEqual([...new Set(requests.map(([, { host }]) => host))].filter(Boolean), [host]);
+    const asked = requests.filter(([, { protocol }]) => protocol === "http:").slice(1);
+    assert.ok(asked.length > 1 && asked.every(([, url]) => url.pathname === `${pathname}dump`));
+
+    await tab.getByRole("button", { name: "End server" }).click();
+    await tab.getByText("The server has ended").waitFor();
+    const [code] = await exited;
+    assert.equal(code, 0);
+    assert.deepEqual(complaints, []);
+    // What needs the server says so from now on; the rest of the page stays.
+    await tab.keyboard.press("1");
+    await tab.getByText("Nothing is wrong").waitFor();
+  } finally {
+    await browser.close();
+    server.kill();
+  }
+});
+
+test("a dump that is not its manifest's is told, as by validate", async () => {
+  const other = join(scratch, "other.ndjson");
+  spawnSync(metactl, ["rewrite", "--db", dump, "--output", other, "--id", "1", "--initial-cluster", "1=localhost:28103"]);
+  copyFileSync(dump, other);
+  const server = spawn(metactl, ["view", other], { stdio: ["ignore", "pipe", "ignore"] });
+  const [url] = await once(createInterface({ input: server.stdout }), "line");
+  const browser = await launch();
+  try {
+    const tab = await browser.newPage();
+    await tab.goto(url);
+    await tab.getByText(/The dump has been read\./).waitFor({ state: "attached" });
+    await tab.keyboard.press("2");
+    const { findings } = JSON.parse(spawnSync(metactl, ["validate", "--format", "json", other]).stdout);
+    assert.ok(findings.some(({ code }) => code === "manifest-mismatch"));
+    for (const { message } of findings) await tab.getByText(message).first().waitFor();
+  } finally {
+    await browser.close();
+    server.kill();
+  }
+});
