@@ -16,6 +16,7 @@ pub mod apply;
 pub mod check;
 pub mod cluster;
 pub mod compare;
+mod decimal;
 pub mod decode;
 pub mod dump_line;
 pub mod frame;

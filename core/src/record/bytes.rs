@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::decimal;
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -34,7 +35,7 @@ impl Bytes<'_> {
         match self {
             Self::Text(text) => {
                 let mut decoded = Vec::new();
-                decode_array(text, &mut decoded);
+                decimal::decode(text, &mut decoded);
                 Cow::Owned(decoded)
             }
             Self::Decoded(bytes) => Cow::Borrowed(bytes),
@@ -44,7 +45,7 @@ impl Bytes<'_> {
     /// Appends the bytes to `out`.
     pub fn decode_into(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Text(text) => decode_array(text, out),
+            Self::Text(text) => decimal::decode(text, out),
             Self::Decoded(bytes) => out.extend_from_slice(bytes),
         }
     }
@@ -94,22 +95,6 @@ impl PartialEq for Bytes<'_> {
 }
 
 impl Eq for Bytes<'_> {}
-
-/// Decodes the text of a checked array; anything that is no digit ends a number.
-fn decode_array(text: &[u8], out: &mut Vec<u8>) {
-    // Two digits and a comma a byte is the least a long value takes.
-    out.reserve(text.len() / 3);
-    let mut number: Option<u8> = None;
-    for byte in text {
-        match byte {
-            b'0'..=b'9' => {
-                let digit = byte - b'0';
-                number = Some(number.unwrap_or(0).wrapping_mul(10).wrapping_add(digit));
-            }
-            _ => out.extend(number.take()),
-        }
-    }
-}
 
 impl Serialize for Bytes<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -1,0 +1,178 @@
+//! Byte arrays as a dump spells them: `[0,17,255]`. Most of a dump is this text, so that the speed
+//! of imports and exports is that of these two functions.
+
+use wide::u8x16;
+
+/// How many bytes of text are looked at together.
+const BLOCK: usize = 64;
+
+/// A number of three digits, and what ends it.
+const NUMBER: usize = 4;
+
+/// Appends the bytes of an array that was checked: numbers up to 255 without blanks.
+///
+/// Where numbers end is found for 64 bytes together; each is then read without a branch, which the
+/// processor could not foresee: its last three bytes count as digits, as far as they are its own.
+pub(crate) fn decode(text: &[u8], out: &mut Vec<u8>) {
+    // Two digits and a comma a byte is the least a long value takes.
+    out.reserve(text.len() / 3);
+    // The first number may end before there are three bytes, and so may the rest behind the last
+    // whole block.
+    let head = text.iter().position(|byte| *byte == b',').map_or(text.len(), |end| end + 1);
+    let Some((first, rest)) = text.split_at_checked(head) else { return };
+    decode_by_bytes(first, out);
+    let mut start = head;
+    while let Some(block) = rest.get(start - head..).and_then(|rest| rest.first_chunk::<BLOCK>()) {
+        let ends = ends(block);
+        if ends == 0 {
+            break;
+        }
+        let count = ends.count_ones() as usize;
+        let judged = BLOCK - ends.leading_zeros() as usize;
+        // With the three bytes before, so that each number has as many before its end.
+        let window = text.get((start + 1).saturating_sub(NUMBER)..).unwrap_or_default();
+        let Some(window) = window.first_chunk::<{ BLOCK + NUMBER - 1 }>() else { break };
+        let mut left = ends;
+        let mut from = 0;
+        out.extend((0..count).map(|_| {
+            let end = left.trailing_zeros() as usize;
+            left &= left.wrapping_sub(1);
+            let byte = number(window, end, end - from);
+            from = end + 1;
+            byte
+        }));
+        start += judged;
+    }
+    decode_by_bytes(text.get(start..).unwrap_or_default(), out);
+}
+
+/// Which bytes are no digits: a bit for each, the first byte's the lowest.
+fn ends(block: &[u8; BLOCK]) -> u64 {
+    let (lanes, _) = block.as_chunks::<16>();
+    lanes.iter().rev().fold(0, |ends, lane| {
+        let value = u8x16::new(*lane) - u8x16::splat(b'0');
+        ends << 16 | u64::from(value.simd_gt(u8x16::splat(9)).to_bitmask())
+    })
+}
+
+/// The number of `len` digits that ends three bytes behind `end`.
+fn number(window: &[u8; BLOCK + NUMBER - 1], end: usize, len: usize) -> u8 {
+    let bytes = window.get(end..).and_then(|bytes| bytes.first_chunk::<NUMBER>());
+    let digits = u32::from_le_bytes(*bytes.unwrap_or(&[0; NUMBER])) ^ 0x0030_3030;
+    // What is before the number goes out at the lower end.
+    let own = (0xff_ffff_u32 << (8 * (3 - len.min(3)))) & 0xff_ffff;
+    // Hundreds, tens and ones meet in the third byte of the product.
+    ((digits & own).wrapping_mul(100 << 16 | 10 << 8 | 1) >> 16) as u8
+}
+
+/// Anything that is no digit ends a number.
+fn decode_by_bytes(text: &[u8], out: &mut Vec<u8>) {
+    let mut number: Option<u8> = None;
+    for byte in text {
+        match byte {
+            b'0'..=b'9' => {
+                let digit = byte - b'0';
+                number = Some(number.unwrap_or(0).wrapping_mul(10).wrapping_add(digit));
+            }
+            _ => out.extend(number.take()),
+        }
+    }
+}
+
+/// Appends bytes as an array.
+pub(crate) fn encode(bytes: &[u8], out: &mut Vec<u8>) {
+    let start = out.len();
+    // Room for the longest text, of which the rest is given back: each number is written with four
+    // bytes, of which the next one overwrites what is too much.
+    out.resize(start + NUMBER * bytes.len() + 2, 0);
+    let mut at = start + 1;
+    for byte in bytes {
+        let spelled = SPELLED.get(usize::from(*byte));
+        if let (Some((text, len)), Some(into)) = (spelled, out.get_mut(at..at + NUMBER)) {
+            into.copy_from_slice(text);
+            at += usize::from(*len);
+        }
+    }
+    // The bracket takes the place of the last comma.
+    let end = if bytes.is_empty() { at } else { at - 1 };
+    for (at, bracket) in [(start, b'['), (end, b']')] {
+        if let Some(into) = out.get_mut(at) {
+            *into = bracket;
+        }
+    }
+    out.truncate(end + 1);
+}
+
+/// Each byte in decimal with a comma behind it, and how long that is.
+static SPELLED: [([u8; NUMBER], u8); 256] = spelled();
+
+#[allow(clippy::indexing_slicing)] // evaluated by the compiler
+const fn spelled() -> [([u8; NUMBER], u8); 256] {
+    let mut all = [([b','; NUMBER], 0); 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let digits = [byte / 100, byte / 10 % 10, byte % 10];
+        let mut skipped = if byte >= 100 {
+            0
+        } else if byte >= 10 {
+            1
+        } else {
+            2
+        };
+        let mut len = 0;
+        while skipped < 3 {
+            all[byte].0[len] = b'0' + digits[skipped] as u8;
+            len += 1;
+            skipped += 1;
+        }
+        all[byte].1 = len as u8 + 1;
+        byte += 1;
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(bytes: &[u8]) {
+        let text = serde_json::to_vec(bytes).unwrap();
+        let mut out = b"before".to_vec();
+        encode(bytes, &mut out);
+        assert_eq!(out, [b"before", text.as_slice()].concat());
+        let mut out = b"before".to_vec();
+        decode(&text, &mut out);
+        assert_eq!(out, [b"before", bytes].concat(), "{}", String::from_utf8_lossy(&text));
+    }
+
+    #[test]
+    fn every_byte_at_every_place() {
+        for byte in 0..=255 {
+            for len in 0..70 {
+                for filler in [3, 47, 199] {
+                    let mut bytes = vec![filler; len];
+                    check(&bytes);
+                    bytes.push(byte);
+                    check(&bytes);
+                    bytes.extend([filler; 40]);
+                    check(&bytes);
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
+            check(&bytes);
+        }
+
+        #[test]
+        fn what_is_no_array_does_not_panic(text in "[\\[\\],0-9a-z]{0,200}") {
+            decode(text.as_bytes(), &mut Vec::new());
+        }
+    }
+}
