@@ -139,38 +139,65 @@ pub struct Measured {
     pub kinds: BTreeMap<Kind, u64>,
 }
 
-/// Measures a dump line by line.
-#[derive(Debug, Default)]
-pub struct ManifestBuilder {
+/// Measures the bytes of a dump.
+#[derive(Debug, Clone, Default)]
+pub struct ByteMeasure {
     hasher: Sha256,
     bytes: u64,
+}
+
+impl ByteMeasure {
+    /// Adds the next bytes.
+    pub fn add(&mut self, bytes: &[u8]) {
+        self.hasher.update(bytes);
+        self.bytes += bytes.len() as u64;
+    }
+}
+
+/// Counts the lines of a dump.
+#[derive(Debug, Clone, Default)]
+pub struct LineCount {
     lines: u64,
     kinds: BTreeMap<Kind, u64>,
 }
 
-impl ManifestBuilder {
+impl LineCount {
     /// Adds the next line, with its record when it is one.
-    pub fn line(&mut self, line: &Line<'_>, scanned: Option<&ScannedLine<'_>>) {
-        self.hasher.update(line.bytes);
-        self.bytes += line.bytes.len() as u64;
-        if line.terminated {
-            self.hasher.update(b"\n");
-            self.bytes += 1;
-        }
+    pub fn add(&mut self, scanned: Option<&ScannedLine<'_>>) {
         self.lines += 1;
         if let Some(scanned) = scanned {
             *self.kinds.entry(scanned.record.kind()).or_default() += 1;
         }
     }
+}
+
+/// Measures a dump, line by line or in two parts.
+#[derive(Debug, Clone, Default)]
+pub struct ManifestBuilder {
+    /// What its bytes say.
+    pub bytes: ByteMeasure,
+    /// What its lines say.
+    pub lines: LineCount,
+}
+
+impl ManifestBuilder {
+    /// Adds the next line, with its record when it is one.
+    pub fn line(&mut self, line: &Line<'_>, scanned: Option<&ScannedLine<'_>>) {
+        self.bytes.add(line.bytes);
+        if line.terminated {
+            self.bytes.add(b"\n");
+        }
+        self.lines.add(scanned);
+    }
 
     /// The measures of what was added.
     pub fn measured(self) -> Measured {
-        let digest = self.hasher.finalize();
+        let digest = self.bytes.hasher.finalize();
         Measured {
             sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
-            bytes: self.bytes,
-            lines: self.lines,
-            kinds: self.kinds,
+            bytes: self.bytes.bytes,
+            lines: self.lines.lines,
+            kinds: self.lines.kinds,
         }
     }
 

@@ -2,22 +2,31 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::{Context, Result, anyhow};
-use metadump::manifest::{Manifest, ManifestBuilder};
+use metadump::manifest::{ByteMeasure, LineCount, Manifest, ManifestBuilder};
 use metadump::scan::scan_line;
 use metadump::{Checker, Line, LineFramer, Report};
 
 use crate::failure::WithHelp;
 use crate::output::{Output, write_whole};
 use crate::report::grouped;
+use crate::stage::Stage;
 
-/// Takes the bytes of a dump in pieces of any size.
+/// How much is written, checked and hashed at a time.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// Takes the bytes of a dump in pieces of any size. What is written is checked and hashed by two
+/// more threads, so that neither waits for the other.
 pub struct DumpWriter {
     output: Output,
-    framer: LineFramer,
-    described: Described,
+    origin: Origin,
+    /// What comes next.
+    piece: Vec<u8>,
+    checked: Stage<Checked>,
+    hashed: Stage<ByteMeasure>,
 }
 
 /// Who made the lines.
@@ -33,45 +42,85 @@ pub enum Origin {
     Remains,
 }
 
-/// What the manifest and the summary are made from.
-struct Described {
+/// What the lines say.
+struct Checked {
     origin: Origin,
+    framer: LineFramer,
     checker: Checker,
-    manifest: ManifestBuilder,
+    lines: LineCount,
 }
 
-impl Described {
-    fn line(&mut self, line: &Line<'_>) -> Result<()> {
-        let scanned = scan_line(line.bytes);
-        if let (Origin::Server, Err(error)) = (self.origin, &scanned)
-            && !error.has_envelope()
-        {
-            let at = line.offset_bytes.saturating_add(error.column());
-            return Err(anyhow!(
-                "line {}, byte {at} of what the server sent: {error}",
-                grouped(line.number)
-            ))
-            .help("check that this is the gRPC address of a meta service, and its log");
-        }
-        self.checker.scanned(line, &scanned);
-        self.manifest.line(line, scanned.as_ref().ok());
-        Ok(())
+impl Checked {
+    fn feed(&mut self, bytes: &[u8]) -> Result<()> {
+        let Self { origin, framer, checker, lines } = self;
+        framer.feed(bytes, |line| check(*origin, &line, checker, lines))
     }
+
+    fn finish(self) -> Result<(Report, LineCount)> {
+        let Self { origin, framer, mut checker, mut lines } = self;
+        framer.finish(|line| check(origin, &line, &mut checker, &mut lines))?;
+        Ok((checker.finish(), lines))
+    }
+}
+
+fn check(
+    origin: Origin,
+    line: &Line<'_>,
+    checker: &mut Checker,
+    lines: &mut LineCount,
+) -> Result<()> {
+    let scanned = scan_line(line.bytes);
+    if let (Origin::Server, Err(error)) = (origin, &scanned)
+        && !error.has_envelope()
+    {
+        let at = line.offset_bytes.saturating_add(error.column());
+        return Err(anyhow!(
+            "line {}, byte {at} of what the server sent: {error}",
+            grouped(line.number)
+        ))
+        .help("check that this is the gRPC address of a meta service, and its log");
+    }
+    checker.scanned(line, &scanned);
+    lines.add(scanned.as_ref().ok());
+    Ok(())
 }
 
 impl DumpWriter {
     /// Opens the output; `-` and none are stdout.
     pub fn create(path: Option<&Path>, origin: Origin) -> Result<Self> {
-        let described =
-            Described { origin, checker: Checker::default(), manifest: ManifestBuilder::default() };
-        Ok(Self { output: Output::from_arg(path)?, framer: LineFramer::default(), described })
+        let checked = Checked {
+            origin,
+            framer: LineFramer::default(),
+            checker: Checker::default(),
+            lines: LineCount::default(),
+        };
+        Ok(Self {
+            output: Output::from_arg(path)?,
+            origin,
+            piece: Vec::with_capacity(PIECE_BYTES),
+            checked: Stage::start(checked, Checked::feed),
+            hashed: Stage::start(ByteMeasure::default(), |measure, bytes| {
+                measure.add(bytes);
+                Ok(())
+            }),
+        })
     }
 
     /// Writes the next bytes.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be written, or when a line that came before is none.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        let described = &mut self.described;
-        self.framer.feed(bytes, |line| described.line(&line))?;
-        self.output.write_all(bytes).with_context(|| {
+        self.piece.extend_from_slice(bytes);
+        if self.piece.len() < PIECE_BYTES { Ok(()) } else { self.hand_on() }
+    }
+
+    fn hand_on(&mut self) -> Result<()> {
+        let piece = Arc::new(std::mem::replace(&mut self.piece, Vec::with_capacity(PIECE_BYTES)));
+        self.checked.feed(&piece)?;
+        self.hashed.feed(&piece)?;
+        self.output.write_all(&piece).with_context(|| {
             let name = self.output.path().map(|path| path.display().to_string());
             format!("cannot write {}", name.as_deref().unwrap_or("stdout"))
         })
@@ -87,10 +136,11 @@ impl DumpWriter {
     ///
     /// An older manifest goes first, so that at no time a dump stands beside a manifest of
     /// another one.
-    pub fn commit(self) -> Result<Report> {
-        let Self { output, framer, mut described } = self;
-        framer.finish(|line| described.line(&line))?;
-        let report = described.checker.finish();
+    pub fn commit(mut self) -> Result<Report> {
+        self.hand_on()?;
+        let Self { output, origin, checked, hashed, .. } = self;
+        let (report, lines) = checked.finish()?.finish()?;
+        let bytes = hashed.finish()?;
         let Some(path) = output.path().map(Path::to_owned) else {
             output.commit()?;
             return Ok(report);
@@ -104,12 +154,13 @@ impl DumpWriter {
             _ => {}
         }
         output.commit()?;
-        if described.origin == Origin::Remains {
+        if origin == Origin::Remains {
             return Ok(report);
         }
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let by = format!("databend-metactl {}", env!("CARGO_PKG_VERSION"));
-        let manifest = described.manifest.finish(&name, &report.summary, by, now_ms());
+        let manifest = ManifestBuilder { bytes, lines };
+        let manifest = manifest.finish(&name, &report.summary, by, now_ms());
         write_whole(&manifest_path, manifest.to_json()?.as_bytes())
             .help("the dump itself is complete; export again to get its manifest")?;
         Ok(report)

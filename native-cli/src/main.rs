@@ -18,6 +18,7 @@ mod report;
 mod scanning;
 mod serve;
 mod signals;
+mod stage;
 mod style;
 mod viewer;
 

@@ -1,30 +1,127 @@
-// How fast a dump is read: in the page, by the command line, and by JSON.parse for each line.
+// How fast a dump is read: by the command line, by the binding in node with one worker and with
+// two, in the page, and by JSON.parse for each line.
 // Usage: node tests/web/bench.mjs DUMP
 import { spawnSync } from "node:child_process";
-import { createReadStream, statSync } from "node:fs";
+import { closeSync, createReadStream, openSync, readSync, statSync } from "node:fs";
+import { createRequire } from "node:module";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { Worker, isMainThread, parentPort, workerData } from "node:worker_threads";
 
 import { open, repo, start } from "./browser.mjs";
 
-const dump = process.argv[2];
-if (!dump) throw new Error("usage: node tests/web/bench.mjs DUMP");
-const bytes = statSync(dump).size;
-const metactl = process.env.METACTL ?? join(repo, "target/release/databend-metactl");
-const show = (what, seconds) =>
-  console.log(`${what.padEnd(22)} ${seconds.toFixed(2).padStart(8)} s ${(bytes / seconds / 1e9).toFixed(3).padStart(8)} GB/s`);
-const since = (from) => (performance.now() - from) / 1000;
+const require = createRequire(import.meta.url);
+const { Abridging, Opening } = require(join(repo, "target/web/node/metadump_wasm.js"));
+const PIECE_BYTES = 1 << 20;
+const PART_BYTES = 16 << 20;
+const RUNS = 3;
 
-let from = performance.now();
-spawnSync(metactl, ["validate", "--format", "json", dump], { stdio: "ignore" });
-show("databend-metactl", since(from));
+/** Feeds a range of a file; `feed` says whether it wants more. */
+function read(file, from, to, feed) {
+  const piece = new Uint8Array(PIECE_BYTES);
+  for (let at = from; at < to; ) {
+    const length = readSync(file, piece, 0, Math.min(PIECE_BYTES, to - at), at);
+    at += length;
+    if (!feed(piece.subarray(0, length))) return;
+  }
+}
 
-const { browser, tab } = await start();
-from = performance.now();
-await open(tab, dump);
-show("the page", since(from));
-await browser.close();
+function scan(file, size, { from, to }) {
+  const abridging = new Abridging(from, to);
+  let wanted = true;
+  const feed = (piece) => (wanted = abridging.feed(piece));
+  read(file, abridging.readsFrom, to, feed);
+  if (wanted) read(file, to, size, feed);
+  return abridging.finish();
+}
 
-from = performance.now();
-for await (const line of createInterface({ input: createReadStream(dump), crlfDelay: Infinity })) JSON.parse(line);
-show("JSON.parse per line", since(from));
+if (!isMainThread) {
+  const file = openSync(workerData.path, "r");
+  parentPort.on("message", (part) => {
+    const packed = scan(file, workerData.size, part);
+    parentPort.postMessage(packed, [packed.buffer]);
+  });
+} else {
+  await bench(process.argv[2]);
+}
+
+async function bench(path) {
+  if (!path) throw new Error("usage: node tests/web/bench.mjs DUMP");
+  const size = statSync(path).size;
+  const metactl = process.env.METACTL ?? join(repo, "target/release/databend-metactl");
+  const validate = (...more) => spawnSync(metactl, ["validate", "--format", "json", ...more, path], { stdio: "ignore" });
+
+  const one = () => {
+    const file = openSync(path, "r");
+    const opening = new Opening(undefined);
+    read(file, 0, size, (piece) => (opening.feed(piece), true));
+    opening.end();
+    opening.finish();
+    closeSync(file);
+  };
+
+  const workers = Array.from({ length: 2 }, () => new Worker(fileURLToPath(import.meta.url), { workerData: { path, size } }));
+  await Promise.all(workers.map((worker) => new Promise((resolve) => worker.once("online", resolve))));
+  const next = (worker, part) =>
+    new Promise((resolve, reject) => {
+      worker.once("message", resolve);
+      worker.once("error", reject);
+      worker.postMessage(part);
+    });
+  const two = async () => {
+    const opening = new Opening(undefined);
+    const ahead = [];
+    const queues = workers.map(() => Promise.resolve());
+    for (let from = 0, at = 0; from < size; from += PART_BYTES, at++) {
+      const turn = at % workers.length;
+      const part = { from, to: Math.min(from + PART_BYTES, size) };
+      ahead.push((queues[turn] = queues[turn].then(() => next(workers[turn], part))));
+      if (ahead.length === 2 * workers.length) opening.feedAbridged(await ahead.shift());
+    }
+    for (const packed of ahead) opening.feedAbridged(await packed);
+    opening.end();
+    opening.finish();
+  };
+
+  const { browser, tab } = await start();
+  const page = async () => {
+    await tab.reload();
+    await open(tab, path);
+    // What the page itself measured: the test's own waiting does not count.
+    return Number(await tab.locator("[data-seconds]").getAttribute("data-seconds"));
+  };
+  const parse = async () => {
+    for await (const line of createInterface({ input: createReadStream(path), crlfDelay: Infinity })) JSON.parse(line);
+  };
+
+  const jobs = {
+    "databend-metactl, one thread": () => validate("--threads", "1"),
+    "databend-metactl, all cores": () => validate(),
+    "binding in node, one worker": one,
+    "binding in node, two workers": two,
+    "the page in Chromium": page,
+    "JSON.parse per line in node": parse,
+  };
+  const took = Object.fromEntries(Object.keys(jobs).map((name) => [name, []]));
+  // Rounds interleave; the first one only warms caches and compilers.
+  for (let round = 0; round <= RUNS; round++) {
+    for (const [name, job] of Object.entries(jobs)) {
+      const from = performance.now();
+      const own = await job();
+      const seconds = typeof own === "number" ? own : (performance.now() - from) / 1000;
+      if (round > 0) took[name].push(seconds);
+    }
+  }
+  await browser.close();
+  await Promise.all(workers.map((worker) => worker.terminate()));
+
+  const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];
+  const base = median(took["JSON.parse per line in node"]);
+  console.log(`a dump of ${(size / 1e6).toFixed(0)} MB, medians of ${RUNS} runs`);
+  for (const [name, values] of Object.entries(took)) {
+    const seconds = median(values);
+    const figures = [`${seconds.toFixed(2)} s`, `${(size / seconds / 1e9).toFixed(2)} GB/s`, `${(base / seconds).toFixed(1)} × JSON.parse`];
+    console.log(name.padEnd(30) + figures.map((text) => text.padStart(17)).join(""));
+  }
+}

@@ -14,6 +14,7 @@ use crate::input::Source;
 use crate::manifest::{Expected, Requirement};
 use crate::progress::Progress;
 use crate::report::printable;
+use crate::scanning::{Threads, for_each_scanned};
 
 /// How many changed lines are shown.
 const MOST_SHOWN: u64 = 200;
@@ -74,13 +75,12 @@ impl Planned {
         let mut expected = Expected::beside(&reading.source, Requirement::Optional);
         let mut planner = Planner::new(request);
         let mut hasher = crc32fast::Hasher::new();
-        reading.source.for_each_line(progress, |line| {
-            hash_line(&mut hasher, &line);
-            let scanned = scan_line(line.bytes);
-            checker.scanned(&line, &scanned);
-            expected.line(&line, scanned.as_ref().ok());
-            let scanned = scanned.map_err(|error| not_a_record(&reading.name, &line, &error))?;
-            planner.line(&line, &scanned);
+        for_each_scanned(&reading.source, Threads::of_flag(None), progress, |line, scanned| {
+            hash_line(&mut hasher, line);
+            checker.scanned(line, &scanned);
+            expected.line(line, scanned.as_ref().ok());
+            let scanned = scanned.map_err(|error| not_a_record(&reading.name, line, &error))?;
+            planner.line(line, &scanned);
             Ok(())
         })?;
         let report = expected.finish(checker);
