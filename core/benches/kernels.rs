@@ -48,9 +48,8 @@ fn scanning(criterion: &mut Criterion) {
             bench.iter(|| scan_line(black_box(line.as_bytes())).unwrap());
         });
         group.bench_function("serde_json typed", |bench| {
-            bench.iter(|| {
-                serde_json::from_str::<(Text<'_>, Record<'_>)>(black_box(&line)).unwrap()
-            });
+            bench
+                .iter(|| serde_json::from_str::<(Text<'_>, Record<'_>)>(black_box(&line)).unwrap());
         });
     }
 }

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { gzipSync } from "node:zlib";
 
-import { axeSource, open, repo, shots, start } from "../browser.mjs";
+import { axeSource, open, page, repo, shots, start } from "../browser.mjs";
 
 const metactl = process.env.METACTL ?? join(repo, "target/debug/databend-metactl");
 const scratch = mkdtempSync(join(tmpdir(), "metadump-e2e-"));
@@ -149,6 +149,31 @@ test("a packed dump is unpacked", async () => {
   await view(1);
   await tab.getByText("3,013").first().waitFor();
 });
+
+for (const [name, options] of Object.entries({
+  "in the dark": { colorScheme: "dark", viewport: { width: 1360, height: 860 } },
+  // Twice as large, the window has half the pixels of style sheets.
+  "at 200 % zoom": { viewport: { width: 680, height: 430 } },
+  "in a narrow window": { viewport: { width: 380, height: 700 } },
+})) {
+  test(`every view can be read ${name}`, async () => {
+    const context = await browser.newContext({ ...options, reducedMotion: "reduce" });
+    const small = await context.newPage();
+    await small.goto(page);
+    await open(small, paths["broken.ndjson"]);
+    await small.evaluate(readFileSync(axeSource, "utf8"));
+    for (let number = 1; number <= 7; number++) {
+      await small.evaluate(() => document.activeElement?.blur());
+      await small.keyboard.press(String(number));
+      await small.locator(`nav [aria-current=page] >> nth=0`).waitFor();
+      const wide = await small.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      assert.ok(wide <= 0, `view ${number} is ${wide} pixels too wide`);
+      const { violations } = await small.evaluate(() => globalThis.axe.run(document));
+      assert.deepEqual(violations.map(({ id, nodes }) => [number, id, nodes[0].html]), []);
+    }
+    await context.close();
+  });
+}
 
 test("the page asked nothing of the network and complained of nothing", () => {
   assert.deepEqual(requests.filter((url) => !url.startsWith("blob:")).length, 1);

@@ -23,6 +23,8 @@ export class Dump {
   knownLines = $state(0);
   rate = $state(0);
   seconds = $state(0);
+  /** How long it took until the first rows could be shown, milliseconds. */
+  firstRowsMs = 0;
   restarts = $state(0);
   reportJson = "";
   #running: Running | null = null;
@@ -47,6 +49,7 @@ export class Dump {
       const reading = performance.now();
       this.#running = run({ type: "open", dump: plain, manifest }, (progress) => {
         if (progress.marks) {
+          this.firstRowsMs ||= performance.now() - started;
           this.lines.add(progress.marks, progress.lines, progress.bytes);
           this.knownLines = progress.lines;
         }

@@ -180,6 +180,9 @@ impl Bench {
             jobs.push(peer("`jq -c .`", &["jq", "-c", ".", &path]));
         }
         jobs.extend(self.jobs(dump));
+        for version in ["V002", "V003"] {
+            jobs.extend(self.older(version, &path));
+        }
         jobs.push(self.job(
             "export over gRPC",
             None,
@@ -202,6 +205,19 @@ impl Bench {
             ));
         }
         Ok(jobs)
+    }
+
+    /// The way into a directory of an older version, and out of it.
+    fn older(&self, version: &str, dump: &str) -> [Job; 2] {
+        let (dir, out) = (self.path(version), self.path("out.db"));
+        let mut import =
+            vec!["import", "--raft-dir", &dir, "--db", dump, "--data-version", version];
+        let losses = ["lost-proposal-time", "lost-expiry-milliseconds", "lost-log-entry"];
+        import.extend(losses.iter().flat_map(|loss| ["--accept", loss]));
+        let name = format!("export of a {version} directory");
+        let export = self.job(&name, Some(TYPED), &["export", "--raft-dir", &dir, "--db", &out]);
+        let import = self.job(&format!("import as {version}"), Some(TYPED), &import);
+        [Job { fresh: Some(dir.into()), ..import }, export]
     }
 
     fn job(&self, name: &str, peer: Option<&'static str>, args: &[&str]) -> Job {
