@@ -82,32 +82,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::sled_writer::varint::put_varint;
 
     /// The most bytes that a varint takes.
     const MOST_VARINT_BYTES: usize = 9;
-
-    fn put_varint(number: u64, out: &mut Vec<u8>) {
-        let [b0, b1, b2, ..] = number.to_le_bytes();
-        match number {
-            0..=240 => out.push(b0),
-            241..=2287 => {
-                let [low, high, ..] = (number - 240).to_le_bytes();
-                out.extend([241 + high, low]);
-            }
-            2288..=67823 => {
-                let [low, high, ..] = (number - 2288).to_le_bytes();
-                out.extend([249, high, low]);
-            }
-            67824..=0x00FF_FFFF => out.extend([250, b0, b1, b2]),
-            _ => {
-                // From here on the first byte counts the others: 251 is followed by 4 of them.
-                let bytes = number.to_le_bytes();
-                let unused = number.leading_zeros() / 8;
-                out.push(255 - u8::try_from(unused).unwrap_or_default());
-                out.extend(bytes.iter().take(8 - unused as usize));
-            }
-        }
-    }
 
     fn check(number: u64, bytes: &[u8]) {
         let mut out = Vec::new();

@@ -20,7 +20,7 @@ mod message;
 mod node;
 mod pieces;
 mod slot;
-mod varint;
+pub(crate) mod varint;
 mod writer;
 
 pub use pieces::Pieces;

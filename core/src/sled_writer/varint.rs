@@ -2,7 +2,7 @@
 
 /// Appends a number in its shortest form: two and three bytes hold it big-endian and less what
 /// the shorter forms can hold, longer ones little-endian behind how many bytes they are.
-pub(super) fn put_varint(number: u64, out: &mut Vec<u8>) {
+pub(crate) fn put_varint(number: u64, out: &mut Vec<u8>) {
     let bytes = number.to_le_bytes();
     match number {
         0..=240 => out.extend(bytes.iter().take(1)),
@@ -49,29 +49,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    fn check(number: u64, expected: &[u8]) {
-        let mut out = Vec::new();
-        put_varint(number, &mut out);
-        assert_eq!(out, expected, "{number}");
-    }
-
-    #[test]
-    fn numbers_take_the_shortest_form() {
-        check(0, b"\x00");
-        check(240, b"\xf0");
-        check(241, b"\xf1\x01");
-        check(2287, b"\xf8\xff");
-        check(2288, b"\xf9\x00\x00");
-        check(67_823, b"\xf9\xff\xff");
-        check(67_824, b"\xfa\xf0\x08\x01");
-        check(1_000_000, b"\xfa\x40\x42\x0f");
-        check(0x00FF_FFFF, b"\xfa\xff\xff\xff");
-        check(0x0100_0000, b"\xfb\x00\x00\x00\x01");
-        check(u64::from(u32::MAX), b"\xfb\xff\xff\xff\xff");
-        check(1 << 32, b"\xfc\x00\x00\x00\x00\x01");
-        check(u64::MAX, b"\xff\xff\xff\xff\xff\xff\xff\xff\xff");
-    }
 
     proptest! {
         #[test]
