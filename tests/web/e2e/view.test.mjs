@@ -57,6 +57,46 @@ test("a dump is looked at in the browser, and the page ends the server", async (
   }
 });
 
+test("a new dump is written into the file that the user chooses", async () => {
+  const server = spawn(metactl, ["view", dump], { stdio: ["ignore", "pipe", "ignore"] });
+  const [url] = await once(createInterface({ input: server.stdout }), "line");
+  const browser = await launch();
+  try {
+    const tab = await browser.newPage();
+    // The answer to the dialog: a file of the browser's own storage, or none.
+    await tab.addInitScript(() => {
+      globalThis.showSaveFilePicker = async ({ suggestedName }) => {
+        if (globalThis.refusing) throw new DOMException("no", globalThis.refusing);
+        return (await navigator.storage.getDirectory()).getFileHandle(suggestedName, { create: true });
+      };
+    });
+    await tab.goto(url);
+    await tab.getByText(/The dump has been read\./).waitFor({ state: "attached" });
+    await tab.keyboard.press("6");
+    await tab.getByLabel("Node 1", { exact: true }).fill("7=localhost:28103");
+    await tab.getByRole("button", { name: "Show what changes" }).click();
+    const save = tab.getByRole("button", { name: "Download the new dump" });
+    await tab.evaluate(() => (globalThis.refusing = "NotAllowedError"));
+    await save.click();
+    await tab.getByText("The new dump cannot be written. NotAllowedError").waitFor();
+    await tab.evaluate(() => (globalThis.refusing = "AbortError"));
+    await save.click();
+    await tab.evaluate(() => (globalThis.refusing = null));
+    await save.click();
+    const name = "a dump & co.rewritten.ndjson";
+    await tab.getByText(new RegExp(`${name}, .* is written`)).waitFor();
+    const written = await tab.evaluate(async (name) => {
+      const root = await navigator.storage.getDirectory();
+      return (await (await root.getFileHandle(name)).getFile()).text();
+    }, name);
+    const args = ["rewrite", "--db", dump, "--id", "7", "--initial-cluster", "7=localhost:28103"];
+    assert.ok(written === spawnSync(metactl, args, { encoding: "utf8" }).stdout);
+  } finally {
+    await browser.close();
+    server.kill();
+  }
+});
+
 test("a dump that is not its manifest's is told, as by validate", async () => {
   const other = join(scratch, "other.ndjson");
   spawnSync(metactl, ["rewrite", "--db", dump, "--output", other, "--id", "1", "--initial-cluster", "1=localhost:28103"]);

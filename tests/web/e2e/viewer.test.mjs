@@ -44,7 +44,9 @@ for (const [name, content] of Object.entries({
 }
 
 let browser, tab, requests, complaints;
-before(async () => ({ browser, tab, requests, complaints } = await start()));
+// Without the dialog that only a user can answer, the browser downloads.
+const init = "delete globalThis.showSaveFilePicker;";
+before(async () => ({ browser, tab, requests, complaints } = await start({ init })));
 after(() => browser.close());
 
 const body1 = () => tab.evaluate(() => document.activeElement?.blur());
