@@ -8,10 +8,19 @@ cargo build --quiet --locked --release --package databend-metactl
 cargo build --quiet --locked --release --package metadump-tests --bin bench
 place=$(mktemp -d target/bench.XXXXXX)
 trap 'rm -rf "$place"' EXIT
-bench=(target/release/bench all --metactl "$PWD/target/release/databend-metactl" --place "$place")
+# Name, median time and median throughput of each.
+kernels() {
+    cargo bench --quiet --locked --package metadump --bench kernels -- --noplot "$@" 2>/dev/null | awk '
+        /^[a-z].*time:/ { sub(/ *time:.*/, ""); name = $0 }
+        /^[a-z].*[^:]$/ && !/time:|change|Found|thrpt/ { name = $0 }
+        /thrpt:/ { gsub(/[][]/, ""); printf "%-50s %8s %s\n", name, $4, $5 }'
+}
+bench=(target/release/bench all --metactl "$PWD/target/release/databend-metactl" --place "$place" --kernels "$place/kernels")
 if [ "${BENCH:-}" = small ]; then
+    kernels --warm-up-time 0.2 --measurement-time 0.5 >"$place/kernels"
     "${bench[@]}" --sizes 16 --growth 8,16 --runs 1
 else
+    kernels >"$place/kernels"
     "${bench[@]}" --output docs/benchmarks.md
     cat docs/benchmarks.md
 fi

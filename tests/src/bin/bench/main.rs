@@ -46,6 +46,9 @@ enum What {
         /// How often each job runs.
         #[arg(long, default_value_t = 5)]
         runs: usize,
+        /// A text about the kernels, for the page.
+        #[arg(long)]
+        kernels: Option<PathBuf>,
         /// The page; without it, it goes to stdout.
         #[arg(long)]
         output: Option<PathBuf>,
@@ -78,11 +81,12 @@ fn main() -> ExitCode {
 
 fn run(args: Args) -> Result<(), Box<dyn Error>> {
     match args.what {
-        What::All { metactl, place, sizes, growth, runs, output } => {
+        What::All { metactl, place, sizes, growth, runs, kernels, output } => {
             std::fs::create_dir_all(&place)?;
             let bench = jobs::Bench { metactl, place, runs };
             let measured = bench.measure(&sizes, &growth)?;
-            let page = page::write(&measured, &bench);
+            let kernels = kernels.map(std::fs::read_to_string).transpose()?;
+            let page = page::write(&measured, kernels.as_deref(), &bench);
             match output {
                 Some(path) => std::fs::write(path, page)?,
                 None => print!("{page}"),
