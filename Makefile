@@ -43,6 +43,6 @@ fuzz: ## Fuzz every target, or one: make fuzz TARGET=check_dump FOR=60 (seconds)
 generate: ## A large made-up dump: make generate BYTES=1GiB FILE=big.ndjson
 	cargo run --quiet --release --package metadump-tests --bin generate-dump -- --bytes $(BYTES) --output $(FILE)
 
-bench: ## Measure against peers, some 40 minutes, and write docs/benchmarks.md; BENCH=small is quick
+bench: ## Measure against peers, some 30 minutes, and write docs/benchmarks.md; BENCH=small is quick
 	@scripts/setup.sh build
 	@scripts/bench.sh
