@@ -56,6 +56,30 @@ fn with_snapshot(place: &TempDir) -> PathBuf {
 }
 
 #[test]
+fn a_dump_of_any_age_is_planned_as_a_new_cluster_and_says_how_it_is_rewritten() {
+    let scratch = tempfile::tempdir().unwrap();
+    let headerless = scratch.path().join("headerless.ndjson");
+    let v001 = fs::read_to_string(fixture("valid/v001.ndjson")).unwrap();
+    fs::write(&headerless, v001.split_once('\n').unwrap().1).unwrap();
+    let cluster = ["--id", "7", "--initial-cluster", "7=localhost:29103"];
+    for dump in [fixture("valid/v0.ndjson"), fixture("valid/v001.ndjson"), headerless] {
+        let dump = dump.to_str().unwrap();
+        let dir = scratch.path().join("restored");
+        let mut args = vec!["import", "--dry-run", "--raft-dir", dir.to_str().unwrap(), "--db", dump];
+        args.extend(cluster);
+        let ran = run(&args);
+        let plan = String::from_utf8(ran.stdout).unwrap();
+        assert_eq!((ran.code, dir.exists()), (Some(0), false), "{}", ran.stderr);
+        assert!(plan.contains("node 7 at localhost:29103: written"), "{plan}");
+        let mut args = vec!["rewrite", "--db", dump];
+        args.extend(cluster);
+        let ran = run(&args);
+        assert_eq!((ran.code, ran.stdout.len()), (Some(3), 0));
+        assert!(ran.stderr.contains("help:  say with --data-version"), "{}", ran.stderr);
+    }
+}
+
+#[test]
 fn what_an_older_version_cannot_hold_has_to_be_accepted() {
     let place = TempDir::new().unwrap();
     let newest = with_snapshot(&place);

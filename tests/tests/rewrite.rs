@@ -9,7 +9,7 @@ use metadump::cluster::{InitialCluster, parse_member};
 use metadump::record::{DataVersion, ExpireKey, LogId, NodeId};
 use metadump::rewrite::{ExpireIndex, Planner, Request, RewriteError};
 use metadump_tests::dump::{check, findings, rewrite};
-use metadump_tests::fixtures::{fixture, in_folder};
+use metadump_tests::fixtures::{content, corpus, corpus_dumps, fixture, in_folder};
 use metadump_tests::generate::{DumpSpec, DumpVersion, generate};
 use proptest::prelude::*;
 
@@ -138,6 +138,26 @@ fn dumps_of_v002_and_v003_keep_their_dialect() {
         let report = check(&out);
         assert_eq!(report.summary.node_id, Some(NodeId(5)));
         assert_eq!(findings(&report), Vec::<String>::new(), "{name}");
+    }
+}
+
+#[test]
+fn what_changes_nothing_keeps_every_byte_of_a_dump_of_any_age() {
+    let mut dumps: Vec<_> = in_folder("valid").unwrap();
+    assert_eq!(dumps.len(), 6);
+    if let Some(corpus) = corpus() {
+        let named = corpus_dumps(&corpus).unwrap().into_iter();
+        // A snapshot and a listing, which are no dumps.
+        let named = named.filter(|name| {
+            !name.contains("want_snapshot_v002") && !name.contains("dump_raft_log_wal")
+        });
+        dumps.extend(named.map(|name| corpus.join(name)));
+    }
+    for path in dumps {
+        let dump = content(&path).unwrap();
+        let (out, changes) = rewrite(&dump, Request::default()).unwrap();
+        assert!(out == dump, "{}", path.display());
+        assert_eq!(changes.describe(), ["nothing changes"], "{}", path.display());
     }
 }
 

@@ -43,7 +43,7 @@ pub enum ExpireIndex {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RewriteError {
     /// The version has another shape.
-    #[error("a {0} dump cannot be rewritten; V002, V003 and V004 dumps can")]
+    #[error("a {0} dump cannot be changed as it is; V002, V003 and V004 dumps can")]
     Version(DataVersion),
     /// The header is missing or names an unknown version.
     #[error("the dump does not say which version it is")]

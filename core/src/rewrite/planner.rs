@@ -156,20 +156,25 @@ impl Planner {
         }
     }
 
+    /// The version of the dump. One that stays as it is may be of any age.
+    fn version(&self) -> Result<DataVersion, RewriteError> {
+        let stays = self.request == Request::default();
+        match (self.seen.version, self.seen.version_name.as_str()) {
+            (Some(version), _) if version >= DataVersion::V002 || stays => Ok(version),
+            (Some(version), _) => Err(RewriteError::Version(version)),
+            (None, "") if stays => Ok(DataVersion::V0),
+            (None, "") => Err(RewriteError::NoVersion),
+            (None, name) => Err(RewriteError::UnknownVersion(name.to_owned())),
+        }
+    }
+
     /// Ends the first reading.
     ///
     /// # Errors
     ///
     /// When the dump is of a version that cannot be rewritten.
     pub fn finish(self) -> Result<Plan, RewriteError> {
-        let version = match (self.seen.version, self.seen.version_name.as_str()) {
-            (Some(version), _) => version,
-            (None, "") => return Err(RewriteError::NoVersion),
-            (None, name) => return Err(RewriteError::UnknownVersion(name.to_owned())),
-        };
-        if version < DataVersion::V002 {
-            return Err(RewriteError::Version(version));
-        }
+        let version = self.version()?;
         let mut plan = Plan {
             version,
             cluster: None,

@@ -15,7 +15,7 @@ use metadump::check::Code;
 use metadump::cluster::InitialCluster;
 use metadump::record::DataVersion;
 use metadump::stored::Losses;
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 
 use super::admission::Admission;
 use super::plan::Reading;
@@ -91,6 +91,20 @@ pub fn directory(
     let mut dump = DumpWriter::create(args.db.as_deref(), Origin::Ours)?;
     converted.for_each_line(&mut |line| dump.write(line))?;
     dump.commit()
+}
+
+/// A dump of any version as one of V004.
+pub fn to_v004(reading: &Reading, accepted: &[Code], progress: &Progress) -> Result<Reading> {
+    let place = private_place(None)?;
+    let conversion =
+        Conversion { source: reading.source(), to: DataVersion::V004, cluster: None, accepted };
+    let converted = conversion.convert(place.path(), None, progress)?;
+    let dump = NamedTempFile::new().context("cannot create a temporary file")?;
+    let mut lines = BufWriter::new(&dump);
+    converted.for_each_line(&mut |line| Ok(lines.write_all(line)?))?;
+    lines.flush()?;
+    drop(lines);
+    Ok(reading.made(dump))
 }
 
 /// What is converted, and to what.

@@ -10,14 +10,14 @@ use metadump::Report;
 use metadump::check::{Code, Finding};
 use metadump::cluster::InitialCluster;
 use metadump::record::{DataVersion, Keyed, Record};
-use metadump::rewrite::Request;
+use metadump::rewrite::{Request, RewriteError};
 use metadump::scan::scan_line;
 use metadump::stored::{Loss, Losses, Older as Conversion, TooNew};
 
 use super::admission::Admission;
 use super::plan::{Planned, Reading};
 use super::restoring::{Restored, Restoring};
-use super::{Outcome, export, import_online, new_cluster};
+use super::{Outcome, convert, export, import_online, new_cluster};
 use crate::args::Import;
 use crate::dump_writer::now_ms;
 use crate::failure::WithHelp;
@@ -198,10 +198,17 @@ fn plan(
     dir: &RaftDir,
     progress: &Progress,
 ) -> Result<Outcome> {
-    let reading = Reading::of(source, progress)?;
+    let mut reading = Reading::of(source, progress)?;
     let new_cluster = cluster.is_some();
     let request = Request { cluster, ..Request::default() };
-    let planned = Planned::new(&reading, request, progress)?;
+    let planned = match Planned::new(&reading, request.clone(), progress) {
+        Err(error) if is_of_another_age(&error) => {
+            // The lines that the new cluster changes are those of the version that is written.
+            reading = convert::to_v004(&reading, &args.accept, progress)?;
+            Planned::new(&reading, request, progress)?
+        }
+        planned => planned?,
+    };
     let mut out = io::stdout().lock();
     let shown = dir.root().display();
     let summary = &planned.report.summary;
@@ -244,6 +251,14 @@ fn plan(
     }
     out.flush()?;
     Ok(if is_refused { Outcome::Findings } else { Outcome::Done })
+}
+
+/// Whether a dump has no rewrite of its own, because of its version.
+fn is_of_another_age(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let cause = cause.downcast_ref();
+        matches!(cause, Some(RewriteError::Version(_) | RewriteError::NoVersion))
+    })
 }
 
 /// What an older version has no place for, and the first entry that it cannot read and that the

@@ -4,12 +4,12 @@ use std::io::{self, Write};
 
 use anyhow::{Context, Result};
 use metadump::check::Code;
-use metadump::rewrite::{Disposition, Plan, Planner, Request};
+use metadump::rewrite::{Disposition, Plan, Planner, Request, RewriteError};
 use metadump::scan::{envelope, scan_line};
 use metadump::{Checker, Line, Report};
 use tempfile::NamedTempFile;
 
-use crate::failure::WithHelp;
+use crate::failure::{Help, WithHelp};
 use crate::input::Source;
 use crate::manifest::{Expected, Requirement};
 use crate::progress::Progress;
@@ -18,6 +18,10 @@ use crate::scanning::{Threads, for_each_scanned};
 
 /// How many changed lines are shown.
 const MOST_SHOWN: u64 = 200;
+
+/// What to do about a version that has no rewrite of its own.
+const OTHER_VERSION: &str =
+    "say with --data-version which version to write, from V001 to V004, which servers of today read";
 
 /// How much of a line is shown.
 const SHOWN_CHARS: usize = 240;
@@ -41,6 +45,12 @@ impl Reading {
         io::copy(&mut source.open(progress)?, &mut spool).context("cannot copy stdin")?;
         let source = Source::File(spool.path().to_owned());
         Ok(Self { source, name, _spool: Some(spool) })
+    }
+
+    /// A dump that was made of this one.
+    pub fn made(&self, dump: NamedTempFile) -> Self {
+        let source = Source::File(dump.path().to_owned());
+        Self { source, name: self.name.clone(), _spool: Some(dump) }
     }
 
     /// What can be read several times.
@@ -91,7 +101,14 @@ impl Planned {
             ))
             .help("`databend-metactl validate` tells the differences; fetch the dump again");
         }
-        let mut plan = planner.finish()?;
+        let mut plan = planner.finish().map_err(|error| {
+            let help = match error {
+                RewriteError::Version(_) | RewriteError::NoVersion => Some(OTHER_VERSION),
+                _ => None,
+            };
+            let error = anyhow::Error::new(error);
+            help.map_or(error, |help| error.context(Help(help.to_owned())))
+        })?;
         let checksum = hasher.finalize();
         if plan.needs_keys() {
             reading.source.for_each_line(progress, |line| {
