@@ -3,14 +3,16 @@
 // A test stops at whatever it does not expect.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
 use metadump_tests::fixtures::fixture;
 use metadump_tests::metactl::{command, run};
+use rustix::fs::{CWD, Mode, mkfifoat};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -171,7 +173,34 @@ fn a_dump_that_changes_is_told() {
     file.write_all(b"more\n").unwrap();
     let changed = viewed.get("dump", &["Range: bytes=0-9"]);
     assert_status(&changed, 409);
-    assert_eq!(changed.1, b"the dump was changed while it was looked at\n");
+    assert_eq!(
+        String::from_utf8(changed.1).unwrap(),
+        "the dump was changed while it was looked at: end this, and view it again\n"
+    );
+}
+
+#[test]
+fn an_answer_breaks_off_when_the_dump_changes_meanwhile() {
+    // More than the connection holds, so that the answer is under way until it is read.
+    const SIZE: u64 = 256 << 20;
+    let scratch = tempfile::tempdir().unwrap();
+    let dump = scratch.path().join("dump.ndjson");
+    let file = File::create(&dump).unwrap();
+    file.set_len(SIZE).unwrap();
+    let viewed = Viewed::of(dump, scratch);
+    let mut stream = TcpStream::connect(&viewed.host).unwrap();
+    let request = format!("GET {}dump HTTP/1.1\r\nHost: {}\r\n", viewed.root, viewed.host);
+    stream.write_all(format!("{request}Connection: close\r\n\r\n").as_bytes()).unwrap();
+    let mut begin = [0; 12];
+    stream.read_exact(&mut begin).unwrap();
+    assert_eq!(&begin, b"HTTP/1.1 200");
+    file.write_all_at(b"changed", SIZE - 7).unwrap();
+    let mut read = 0;
+    let mut piece = vec![0; 1 << 20];
+    while let Ok(more @ 1..) = stream.read(&mut piece) {
+        read += more as u64;
+    }
+    assert!(read < SIZE, "{read} bytes");
 }
 
 #[test]
@@ -211,12 +240,15 @@ fn what_cannot_be_viewed_is_refused() {
     let scratch = tempfile::tempdir().unwrap();
     let page = scratch.path().join("page");
     fs::write(&page, "<p>no viewer</p>").unwrap();
+    let pipe = scratch.path().join("pipe");
+    mkfifoat(CWD, &pipe, Mode::RUSR | Mode::WUSR).unwrap();
     let dump = fixture("valid/v004.ndjson");
     let view = |dump: &Path| run([Path::new("view"), dump, Path::new("--page"), &page]);
     for (path, code, said) in [
         (Path::new("-"), 2, "the viewer cannot read stdin"),
         (scratch.path(), 3, "is a directory, not a dump"),
         (Path::new("/dev/null"), 3, "is no regular file, not a dump"),
+        (pipe.as_path(), 3, "is no regular file, not a dump"),
         (Path::new("/nowhere/dump"), 3, "cannot open /nowhere/dump"),
         (dump.as_path(), 3, "the page is not the viewer"),
     ] {

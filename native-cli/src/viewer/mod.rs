@@ -78,9 +78,8 @@ pub fn run(
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
         let listener = bind("the viewer's address", address, Reach::ThisMachine).await?;
         let port = listener.local_addr().context("cannot tell the port")?.port();
-        let hosts = ["127.0.0.1", "localhost"].map(|host| format!("{host}:{port}")).to_vec();
         let name = options.dump.file_name().unwrap_or_default().to_string_lossy();
-        let site = Site { hosts, token, page, dump, manifest, end: Notify::new() };
+        let site = Site { hosts: hosts(port), token, page, dump, manifest, end: Notify::new() };
         let mut signals = Signals::catch()?;
         announce(&url(&site, port, &name))?;
         progress.say("only this machine can connect; Ctrl-C or the page's End button ends it");
@@ -92,6 +91,16 @@ pub fn run(
         }
         Ok(())
     })
+}
+
+/// What a browser calls this machine. It leaves the port of plain HTTP out.
+fn hosts(port: u16) -> Vec<String> {
+    let names = ["127.0.0.1", "localhost"];
+    let mut hosts = names.map(|name| format!("{name}:{port}")).to_vec();
+    if port == 80 {
+        hosts.extend(names.map(str::to_owned));
+    }
+    hosts
 }
 
 /// The address that opens the page with the dump in it.
@@ -127,4 +136,15 @@ async fn connection(stream: TcpStream, site: Arc<Site>) {
         .header_read_timeout(HEAD_TIMEOUT)
         .serve_connection(TokioIo::new(stream), answer)
         .await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_browser_names_the_port_unless_it_is_that_of_http() {
+        assert_eq!(hosts(8080), ["127.0.0.1:8080", "localhost:8080"]);
+        assert_eq!(hosts(80), ["127.0.0.1:80", "localhost:80", "127.0.0.1", "localhost"]);
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::fs::{File, Metadata};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -10,6 +10,7 @@ use std::time::SystemTime;
 use anyhow::{Context, Result, ensure};
 use futures_util::stream::{self, Stream};
 use hyper::body::{Bytes, Frame};
+use rustix::fs::OFlags;
 
 use super::range::Span;
 use crate::failure::WithHelp;
@@ -45,7 +46,11 @@ impl ServedFile {
     /// When it cannot be opened, or has no parts: a pipe or a directory.
     pub fn open(path: &Path) -> Result<Self> {
         let shown = path.display();
-        let file = File::open(path)
+        // A pipe that nobody writes to is refused, not waited for.
+        let file = File::options()
+            .read(true)
+            .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+            .open(path)
             .with_context(|| format!("cannot open {shown}"))
             .help("check the path")?;
         let metadata = file.metadata().with_context(|| format!("cannot read {shown}"))?;
@@ -65,20 +70,24 @@ impl ServedFile {
     /// Fails when the file is not the one that was opened any more.
     pub fn assert_unchanged(&self) -> Result<()> {
         let now = self.file.metadata().context("cannot read the dump")?;
-        ensure!(Stamp::of(&now) == self.opened, "the dump was changed while it was looked at");
+        ensure!(
+            Stamp::of(&now) == self.opened,
+            "the dump was changed while it was looked at: end this, and view it again"
+        );
         Ok(())
     }
 
-    /// The bytes of a span, a piece at a time, as fast as they are taken.
+    /// The bytes of a span, a piece at a time, as fast as they are taken. They break off when the
+    /// file changes: an answer never mixes two versions of it.
     pub fn pieces(&self, span: Span) -> impl Stream<Item = io::Result<Frame<Bytes>>> + use<> {
-        stream::unfold((Arc::clone(&self.file), span), |(file, span)| async move {
+        stream::unfold((self.clone(), span), |(file, span)| async move {
             if span.len() == 0 {
                 return None;
             }
             let to = span.to.min(span.from.saturating_add(PIECE_BYTES));
             let read = tokio::task::spawn_blocking({
-                let file = Arc::clone(&file);
-                move || read(&file, Span { from: span.from, to })
+                let file = file.clone();
+                move || file.read(Span { from: span.from, to })
             });
             let piece = read.await.unwrap_or_else(|error| Err(io::Error::other(error)));
             // After an error there is nothing more: the connection is cut.
@@ -86,10 +95,11 @@ impl ServedFile {
             Some((piece.map(Frame::data), (file, Span { from, to: span.to })))
         })
     }
-}
 
-fn read(file: &File, span: Span) -> io::Result<Bytes> {
-    let mut piece = vec![0; usize::try_from(span.len()).map_err(io::Error::other)?];
-    file.read_exact_at(&mut piece, span.from)?;
-    Ok(piece.into())
+    fn read(&self, span: Span) -> io::Result<Bytes> {
+        let mut piece = vec![0; usize::try_from(span.len()).map_err(io::Error::other)?];
+        self.file.read_exact_at(&mut piece, span.from)?;
+        self.assert_unchanged().map_err(io::Error::other)?;
+        Ok(piece.into())
+    }
 }

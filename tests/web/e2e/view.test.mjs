@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { copyFileSync, mkdtempSync } from "node:fs";
+import { appendFileSync, copyFileSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -47,6 +47,7 @@ test("a dump is looked at in the browser, and the page ends the server", async (
     await tab.getByText("The server has ended").waitFor();
     const [code] = await exited;
     assert.equal(code, 0);
+    assert.equal(await tab.getByText("Reading was cancelled").count(), 0);
     assert.deepEqual(complaints, []);
     // What needs the server says so from now on; the rest of the page stays.
     await tab.keyboard.press("1");
@@ -116,4 +117,71 @@ test("a dump that is not its manifest's is told, as by validate", async () => {
     await browser.close();
     server.kill();
   }
+});
+
+/** Views a file in a tab of its own until `use` is done with it. */
+async function view(file, use) {
+  const server = spawn(metactl, ["view", file], { stdio: ["ignore", "pipe", "ignore"] });
+  const exited = once(server, "exit");
+  const [url] = await once(createInterface({ input: server.stdout }), "line");
+  const browser = await launch();
+  try {
+    const tab = await browser.newPage();
+    const complaints = [];
+    tab.on("pageerror", (error) => complaints.push(String(error)));
+    await tab.goto(url);
+    await tab.getByText(/The dump has been read\./).waitFor({ state: "attached" });
+    await use(tab, server, exited);
+    assert.deepEqual(complaints, []);
+  } finally {
+    await browser.close();
+    server.kill();
+  }
+}
+
+test("a line that cannot be read any more is not shown as another one", async () => {
+  const many = join(scratch, "many.ndjson");
+  const key = (at) => `["state_machine/0",{"GenericKV":{"key":"k${at}","value":{"seq":${at},"meta":null,"data":[${"49,50,".repeat(300)}51]}}}]\n`;
+  writeFileSync(many, Array.from({ length: 3000 }, (_, at) => key(at + 100001)).join(""));
+  await view(many, async (tab, server, exited) => {
+    await tab.keyboard.press("5");
+    await tab.getByRole("heading", { name: "Line 1", exact: true }).waitFor();
+    server.kill("SIGINT");
+    assert.deepEqual(await exited, [0, null]);
+    await tab.getByLabel("Go to line").fill("2500");
+    await tab.keyboard.press("Enter");
+    await tab.getByText("Line 2,500 cannot be read. The server does not answer.").waitFor();
+    assert.equal(await tab.locator(".panel").getByText("k100001").count(), 0);
+    await tab.getByRole("button", { name: "End server" }).click();
+    await tab.getByText("The server cannot be ended. The server does not answer.").waitFor();
+  });
+});
+
+test("a dump that was changed meanwhile is not made into a new one", async () => {
+  const changing = join(scratch, "changing.ndjson");
+  copyFileSync(dump, changing);
+  await view(changing, async (tab) => {
+    await tab.keyboard.press("6");
+    await tab.getByLabel("Node 1", { exact: true }).fill("7=localhost:28103");
+    await tab.getByRole("button", { name: "Show what changes" }).click();
+    const download = tab.getByRole("button", { name: "Download the new dump" });
+    await download.waitFor();
+    const downloads = [];
+    tab.on("download", (begun) => downloads.push(begun.suggestedFilename()));
+    appendFileSync(changing, "more\n");
+    await download.click();
+    await tab.getByText("Nothing was saved. The server answered 409: the dump was changed while it was looked at").waitFor();
+    assert.deepEqual(downloads, []);
+  });
+});
+
+test("an empty dump is told as by validate", async () => {
+  const empty = join(scratch, "empty.ndjson");
+  writeFileSync(empty, "");
+  await view(empty, async (tab) => {
+    await tab.keyboard.press("2");
+    const { findings } = JSON.parse(spawnSync(metactl, ["validate", "--format", "json", empty]).stdout);
+    assert.ok(findings.length > 0);
+    for (const { message } of findings) await tab.getByText(message).first().waitFor();
+  });
 });

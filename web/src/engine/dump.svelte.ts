@@ -72,7 +72,7 @@ export class Dump {
   }
 
   cancel(): void {
-    this.phase = "cancelled";
+    if (this.phase === "unpacking" || this.phase === "reading") this.phase = "cancelled";
     this.#running?.cancel();
   }
 

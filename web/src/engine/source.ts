@@ -10,16 +10,37 @@ export type Source = Blob | Served;
 
 export async function read(source: Source, from: number, to: number): Promise<Uint8Array<ArrayBuffer>> {
   if (source instanceof Blob) return new Uint8Array(await source.slice(from, to).arrayBuffer());
-  if (from >= to) return new Uint8Array();
-  const response = await fetch(source.url, { headers: { Range: `bytes=${from}-${to - 1}` } });
-  if (response.status !== 206) throw new Error(`The server answered ${response.status} to a range request.`);
-  return new Uint8Array(await response.arrayBuffer());
+  // What lies behind the end is no range, and an empty dump has none.
+  const end = Math.min(to, source.size);
+  if (from >= end) return new Uint8Array();
+  const response = await range(source, from, end);
+  return new Uint8Array(await response.arrayBuffer().catch((error: unknown) => brokenOff(source, error)));
+}
+
+/** Asks the server that the page came from. Only the expected answer has what was asked for. */
+async function answer(url: string, expected: number, init?: RequestInit): Promise<Response> {
+  const response = await fetch(url, init).catch(() => {
+    throw new Error("The server does not answer. Start it again with databend-metactl view, and open the address that it prints.");
+  });
+  if (response.status === expected) return response;
+  const isText = response.headers.get("Content-Type")?.startsWith("text/plain") ?? false;
+  const said = isText ? (await response.text().catch(() => "")).trim() : "";
+  throw new Error(`The server answered ${response.status}${said ? `: ${said}` : ""}.`);
+}
+
+const range = (source: Served, from: number, to: number) =>
+  answer(source.url, 206, { headers: { Range: `bytes=${from}-${to - 1}` } });
+
+/** Fails with the reason why an answer broke off, which the server tells when it is asked again. */
+async function brokenOff(source: Served, error: unknown): Promise<never> {
+  await range(source, 0, 1);
+  throw new Error(`The answer of the server broke off. ${String(error)}`);
 }
 
 export async function stream(source: Source, from = 0, to = source.size): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
   if (source instanceof Blob) return source.slice(from, to).stream();
-  const { body, status } = await fetch(source.url, { headers: { Range: `bytes=${from}-${to - 1}` } });
-  if (!body || status !== 206) throw new Error(`The server answered ${status} to a range request.`);
+  const { body } = await range(source, from, to);
+  if (!body) throw new Error("The server answered without a body.");
   return body;
 }
 
@@ -35,7 +56,10 @@ export async function* pieces(source: Source, from = 0, to = source.size): Async
   let buffer = new ArrayBuffer(PIECE_BYTES);
   try {
     for (;;) {
-      const { value, done } = await reader.read(new Uint8Array(buffer));
+      const { value, done } = await reader.read(new Uint8Array(buffer)).catch((error: unknown) => {
+        if (source instanceof Blob) throw error;
+        return brokenOff(source, error);
+      });
       if (done) return;
       yield value;
       buffer = value.buffer;
@@ -62,7 +86,11 @@ function byteReader(bytes: ReadableStream<Uint8Array<ArrayBuffer>>): ByteReader 
 
 /** The source as a blob; what is served is copied to the browser's own storage. */
 export async function blob(source: Source): Promise<Blob> {
-  return source instanceof Blob ? source : (await fetch(source.url)).blob();
+  if (source instanceof Blob) return source;
+  const response = await answer(source.url, 200);
+  const copy = await response.blob().catch((error: unknown) => brokenOff(source, error));
+  if (copy.size !== source.size) throw new Error(`The server sent ${copy.size} bytes of ${source.size}.`);
+  return copy;
 }
 
 /** What the address of the page asks for. */
@@ -78,8 +106,13 @@ export function beside(name: string): URL | null {
 
 /** Asks the page's own server how large a file is. */
 export async function served(url: URL): Promise<Served> {
-  const response = await fetch(url, { method: "HEAD" });
-  const size = Number(response.headers.get("Content-Length"));
-  if (!response.ok || !Number.isSafeInteger(size)) throw new Error(`The server answered ${response.status}.`);
+  const { headers } = await answer(url.href, 200, { method: "HEAD" });
+  const size = Number(headers.get("Content-Length") ?? NaN);
+  if (!Number.isSafeInteger(size)) throw new Error("The server does not say how large the dump is.");
   return { url: url.href, size };
+}
+
+/** Ends the page's own server. */
+export async function end(url: URL): Promise<void> {
+  await answer(url.href, 204, { method: "POST" });
 }
