@@ -65,7 +65,8 @@ fn a_dump_of_any_age_is_planned_as_a_new_cluster_and_says_how_it_is_rewritten() 
     for dump in [fixture("valid/v0.ndjson"), fixture("valid/v001.ndjson"), headerless] {
         let dump = dump.to_str().unwrap();
         let dir = scratch.path().join("restored");
-        let mut args = vec!["import", "--dry-run", "--raft-dir", dir.to_str().unwrap(), "--db", dump];
+        let mut args =
+            vec!["import", "--dry-run", "--raft-dir", dir.to_str().unwrap(), "--db", dump];
         args.extend(cluster);
         let ran = run(&args);
         let plan = String::from_utf8(ran.stdout).unwrap();

@@ -20,8 +20,7 @@ use crate::scanning::{Threads, for_each_scanned};
 const MOST_SHOWN: u64 = 200;
 
 /// What to do about a version that has no rewrite of its own.
-const OTHER_VERSION: &str =
-    "say with --data-version which version to write, from V001 to V004, which servers of today read";
+const OTHER_VERSION: &str = "say with --data-version which version to write, from V001 to V004, which servers of today read";
 
 /// How much of a line is shown.
 const SHOWN_CHARS: usize = 240;
@@ -102,12 +101,9 @@ impl Planned {
             .help("`databend-metactl validate` tells the differences; fetch the dump again");
         }
         let mut plan = planner.finish().map_err(|error| {
-            let help = match error {
-                RewriteError::Version(_) | RewriteError::NoVersion => Some(OTHER_VERSION),
-                _ => None,
-            };
+            let other_version = matches!(error, RewriteError::Version(_) | RewriteError::NoVersion);
             let error = anyhow::Error::new(error);
-            help.map_or(error, |help| error.context(Help(help.to_owned())))
+            if other_version { error.context(Help(OTHER_VERSION.to_owned())) } else { error }
         })?;
         let checksum = hasher.finalize();
         if plan.needs_keys() {
