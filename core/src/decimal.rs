@@ -1,7 +1,7 @@
 //! Byte arrays as a dump spells them: `[0,17,255]`. Most of a dump is this text, so that the speed
 //! of imports and exports is that of these two functions.
 
-use wide::u8x16;
+use fearless_simd::{Level, Simd, SimdBase, SimdFrom, SimdMask, dispatch, u8x64};
 
 /// How many bytes of text are looked at together.
 const BLOCK: usize = 64;
@@ -14,16 +14,31 @@ const NUMBER: usize = 4;
 /// Where numbers end is found for 64 bytes together; each is then read without a branch, which the
 /// processor could not foresee: its last three bytes count as digits, as far as they are its own.
 pub(crate) fn decode(text: &[u8], out: &mut Vec<u8>) {
+    decode_with(Level::new(), text, out);
+}
+
+/// The same with the instructions of `level`.
+fn decode_with(level: Level, text: &[u8], out: &mut Vec<u8>) {
     // Two digits and a comma a byte is the least a long value takes.
     out.reserve(text.len() / 3);
     // The first number may end before there are three bytes, and so may the rest behind the last
     // whole block.
     let head = text.iter().position(|byte| *byte == b',').map_or(text.len(), |end| end + 1);
-    let Some((first, rest)) = text.split_at_checked(head) else { return };
-    decode_by_bytes(first, out);
-    let mut start = head;
-    while let Some(block) = rest.get(start - head..).and_then(|rest| rest.first_chunk::<BLOCK>()) {
-        let ends = ends(block);
+    decode_by_bytes(text.get(..head).unwrap_or_default(), out);
+    let rest = if level.is_fallback() {
+        head
+    } else {
+        dispatch!(level, simd => decode_by_blocks(simd, text, head, out))
+    };
+    decode_by_bytes(text.get(rest..).unwrap_or_default(), out);
+}
+
+/// Appends the numbers that end in whole blocks from `start` on; returns where the rest starts.
+#[inline(always)]
+fn decode_by_blocks<S: Simd>(simd: S, text: &[u8], start: usize, out: &mut Vec<u8>) -> usize {
+    let mut start = start;
+    while let Some(block) = text.get(start..).and_then(|rest| rest.first_chunk::<BLOCK>()) {
+        let ends = ends(simd, block);
         if ends == 0 {
             break;
         }
@@ -34,28 +49,31 @@ pub(crate) fn decode(text: &[u8], out: &mut Vec<u8>) {
         let Some(window) = window.first_chunk::<{ BLOCK + NUMBER - 1 }>() else { break };
         let mut left = ends;
         let mut from = 0;
-        out.extend((0..count).map(|_| {
-            let end = left.trailing_zeros() as usize;
-            left &= left.wrapping_sub(1);
-            let byte = number(window, end, end - from);
-            from = end + 1;
-            byte
-        }));
+        let bytes = (0..count).map(
+            #[inline(always)]
+            |_| {
+                let end = left.trailing_zeros() as usize;
+                left &= left.wrapping_sub(1);
+                let byte = number(window, end, end - from);
+                from = end + 1;
+                byte
+            },
+        );
+        out.extend(bytes);
         start += judged;
     }
-    decode_by_bytes(text.get(start..).unwrap_or_default(), out);
+    start
 }
 
 /// Which bytes are no digits: a bit for each, the first byte's the lowest.
-fn ends(block: &[u8; BLOCK]) -> u64 {
-    let (lanes, _) = block.as_chunks::<16>();
-    lanes.iter().rev().fold(0, |ends, lane| {
-        let value = u8x16::new(*lane) - u8x16::splat(b'0');
-        ends << 16 | u64::from(value.simd_gt(u8x16::splat(9)).to_bitmask())
-    })
+#[inline(always)]
+fn ends<S: Simd>(simd: S, block: &[u8; BLOCK]) -> u64 {
+    let value = u8x64::simd_from(simd, *block) - b'0';
+    value.simd_gt(9).to_bitmask()
 }
 
 /// The number of `len` digits that ends three bytes behind `end`.
+#[inline(always)]
 fn number(window: &[u8; BLOCK + NUMBER - 1], end: usize, len: usize) -> u8 {
     let bytes = window.get(end..).and_then(|bytes| bytes.first_chunk::<NUMBER>());
     let digits = u32::from_le_bytes(*bytes.unwrap_or(&[0; NUMBER])) ^ 0x0030_3030;
@@ -143,9 +161,11 @@ mod tests {
         let mut out = b"before".to_vec();
         encode(bytes, &mut out);
         assert_eq!(out, [b"before", text.as_slice()].concat());
-        let mut out = b"before".to_vec();
-        decode(&text, &mut out);
-        assert_eq!(out, [b"before", bytes].concat(), "{}", String::from_utf8_lossy(&text));
+        for level in [Level::new(), Level::baseline()] {
+            let mut out = b"before".to_vec();
+            decode_with(level, &text, &mut out);
+            assert_eq!(out, [b"before", bytes].concat(), "{}", String::from_utf8_lossy(&text));
+        }
     }
 
     #[test]

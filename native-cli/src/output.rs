@@ -2,13 +2,18 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
+use std::num::NonZeroU64;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use rustix::fs::{Advice, fadvise};
 
 /// How much is written at a time.
 const WRITE_BYTES: usize = 1 << 20;
+
+/// How much may be written before it is sent to disk.
+const EAGER_BYTES: u64 = 8 << 20;
 
 /// Dumps hold password hashes and storage credentials: only the owner may read them.
 const PRIVATE: u32 = 0o600;
@@ -83,9 +88,9 @@ impl Drop for Part {
 }
 
 enum Encoder {
-    Plain(BufWriter<File>),
-    Gzip(flate2::write::GzEncoder<BufWriter<File>>),
-    Zstd(zstd::Encoder<'static, BufWriter<File>>),
+    Plain(BufWriter<EagerFile>),
+    Gzip(flate2::write::GzEncoder<BufWriter<EagerFile>>),
+    Zstd(zstd::Encoder<'static, BufWriter<EagerFile>>),
 }
 
 impl Encoder {
@@ -95,7 +100,7 @@ impl Encoder {
             Self::Gzip(encoder) => encoder.finish()?,
             Self::Zstd(encoder) => encoder.finish()?,
         };
-        buffered.into_inner().map_err(io::IntoInnerError::into_error)
+        Ok(buffered.into_inner().map_err(io::IntoInnerError::into_error)?.file)
     }
 }
 
@@ -114,6 +119,42 @@ impl Write for Encoder {
             Self::Gzip(encoder) => encoder.flush(),
             Self::Zstd(encoder) => encoder.flush(),
         }
+    }
+}
+
+/// A file whose bytes go to disk while more are written, so that the fsync at the end does not
+/// find all of them still in memory.
+struct EagerFile {
+    file: File,
+    written_bytes: u64,
+    /// What the kernel was told to put on disk.
+    sent_bytes: u64,
+}
+
+impl From<File> for EagerFile {
+    fn from(file: File) -> Self {
+        Self { file, written_bytes: 0, sent_bytes: 0 }
+    }
+}
+
+impl Write for EagerFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.file.write(bytes)?;
+        self.written_bytes += count as u64;
+        if let Some(waiting) = NonZeroU64::new(self.written_bytes - self.sent_bytes)
+            && waiting.get() >= EAGER_BYTES
+        {
+            // To say that pages are not needed makes Linux write them, without waiting for it, and
+            // leaves them in memory until then. A file system that cannot take the advice is left
+            // with the fsync.
+            let _ = fadvise(&self.file, self.sent_bytes, Some(waiting), Advice::DontNeed);
+            self.sent_bytes = self.written_bytes;
+        }
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
     }
 }
 
@@ -137,7 +178,7 @@ impl PartFile {
         // A .part left over from an older run keeps its mode otherwise.
         rustix::fs::fchmod(&file, rustix::fs::Mode::from_raw_mode(PRIVATE))
             .with_context(context)?;
-        let file = BufWriter::with_capacity(WRITE_BYTES, file);
+        let file = BufWriter::with_capacity(WRITE_BYTES, EagerFile::from(file));
         let encoder = match path.extension().and_then(|ending| ending.to_str()) {
             Some("gz") => {
                 Encoder::Gzip(flate2::write::GzEncoder::new(file, flate2::Compression::default()))

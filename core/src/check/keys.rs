@@ -89,12 +89,12 @@ impl KeysCheck {
             keep_largest(&mut self.counters, kind_of_counter(counter), seq, place);
             return;
         }
-        let Some((kind, ids)) = path.split_once("_by_id/") else {
+        let Some((kind, ids)) = path.split_once('/') else {
             return;
         };
         // Some kinds have a tenant in between: the id is the last segment either way.
         let id = ids.rsplit('/').next().and_then(|id| id.parse().ok());
-        if let (Some(id), false) = (id, kind.contains('/')) {
+        if let (Some(kind), Some(id)) = (kind.strip_suffix("_by_id"), id) {
             keep_largest(&mut self.ids, kind, id, place);
         }
     }

@@ -142,7 +142,7 @@ impl LineError {
 /// assert_eq!((sequence.key.as_str(), sequence.value), ("generic-kv", 81));
 /// ```
 pub fn scan_line(line: &[u8]) -> Result<ScannedLine<'_>, LineError> {
-    let text = match std::str::from_utf8(line) {
+    let text = match simdutf8::compat::from_utf8(line) {
         Ok(text) => text,
         Err(error) => {
             return Err(LineError::NotUtf8 { column: error.valid_up_to() as u64 });

@@ -3,24 +3,31 @@
 //! **Invariant:** a block begins with a number, so that nothing of one block has to be remembered
 //! for the next: each is judged up to its last comma, and the next begins behind that.
 
-use wide::u8x16;
+use fearless_simd::{Level, Simd, SimdBase, SimdFrom, SimdMask, dispatch, u8x64};
 
 use super::rest_by_bytes;
 
 /// How many bytes are looked at together.
 const BLOCK: usize = 64;
 
-/// The same as [`by_bytes`](super::by_bytes).
-pub(super) fn by_blocks(text: &[u8]) -> Option<usize> {
+/// The same as [`by_bytes`](super::by_bytes), with the instructions of `level`.
+pub(super) fn by_blocks(level: Level, text: &[u8]) -> Option<usize> {
     let (b'[', body) = text.split_first().map(|(first, body)| (*first, body))? else {
         return None;
     };
     if body.first() == Some(&b']') {
         return Some(2);
     }
+    let judged = dispatch!(level, simd => judged(simd, body))?;
+    rest_by_bytes(body.get(judged..)?).map(|len| 1 + judged + len)
+}
+
+/// How many bytes of the array, from the start of its first number on, were found to be right.
+#[inline(always)]
+fn judged<S: Simd>(simd: S, body: &[u8]) -> Option<usize> {
     let mut rest = body;
     while let Some(block) = rest.first_chunk::<BLOCK>() {
-        let masks = Masks::of(block);
+        let masks = Masks::of(simd, block);
         let Some(judged) = masks.numbers()? else { break };
         rest = rest.get(judged..)?;
         if masks.other() != 0 {
@@ -28,8 +35,7 @@ pub(super) fn by_blocks(text: &[u8]) -> Option<usize> {
             break;
         }
     }
-    let judged = body.len() - rest.len();
-    rest_by_bytes(rest).map(|len| 1 + judged + len)
+    Some(body.len() - rest.len())
 }
 
 /// Answers about the bytes of a block, the first byte's in the lowest bit.
@@ -44,34 +50,32 @@ struct Masks {
     at_least_6: u64,
 }
 
+// Everything here is inlined, so that it becomes part of what `dispatch` compiles for each level.
 impl Masks {
-    fn of(block: &[u8; BLOCK]) -> Self {
-        let mut masks =
-            Self { digit: 0, comma: 0, zero: 0, two: 0, five: 0, at_least_3: 0, at_least_6: 0 };
-        let (lanes, _) = block.as_chunks::<16>();
-        for (number, lane) in lanes.iter().enumerate() {
-            let shift = 16 * number;
-            let mask = |answers: u8x16| u64::from(answers.to_bitmask()) << shift;
-            let bytes = u8x16::new(*lane);
-            masks.comma |= mask(bytes.simd_eq(u8x16::splat(b',')));
-            let value = bytes - u8x16::splat(b'0');
-            masks.digit |= mask(value.simd_le(u8x16::splat(9)));
-            masks.zero |= mask(value.simd_eq(u8x16::ZERO));
-            masks.two |= mask(value.simd_eq(u8x16::splat(2)));
-            masks.five |= mask(value.simd_eq(u8x16::splat(5)));
-            masks.at_least_3 |= mask(value.simd_ge(u8x16::splat(3)));
-            masks.at_least_6 |= mask(value.simd_ge(u8x16::splat(6)));
+    #[inline(always)]
+    fn of<S: Simd>(simd: S, block: &[u8; BLOCK]) -> Self {
+        let bytes = u8x64::simd_from(simd, *block);
+        let value = bytes - b'0';
+        Self {
+            digit: value.simd_le(9).to_bitmask(),
+            comma: bytes.simd_eq(b',').to_bitmask(),
+            zero: value.simd_eq(0).to_bitmask(),
+            two: value.simd_eq(2).to_bitmask(),
+            five: value.simd_eq(5).to_bitmask(),
+            at_least_3: value.simd_ge(3).to_bitmask(),
+            at_least_6: value.simd_ge(6).to_bitmask(),
         }
-        masks
     }
 
     /// What is neither a digit nor a comma.
+    #[inline(always)]
     const fn other(&self) -> u64 {
         !(self.digit | self.comma)
     }
 
     /// Judges the numbers that end in the block: how many bytes they take, their commas included.
     /// `Some(None)` when none ends, `None` when one is wrong.
+    #[inline(always)]
     fn numbers(&self) -> Option<Option<usize>> {
         let other = self.other();
         // All bits below the lowest one that is set; all when none is.

@@ -3,24 +3,21 @@
 //! Two ways that agree. [`by_bytes`] looks at one byte after the other and is the definition;
 //! [`by_blocks`](blocks::by_blocks) looks at 64 together: each question (a digit? a comma? at
 //! least 6?) is answered for all of them by a mask with a bit for each, and what is wrong with an
-//! array can be told from a few such masks.
+//! array can be told from a few such masks. It is compiled once for each set of SIMD instructions
+//! (SSE2 to AVX-512, NEON, simd128), and is what runs wherever there is one.
 
 mod blocks;
 #[cfg(test)]
 mod tests;
 
-/// Whether every processor of the target looks at 16 bytes with one instruction, so that blocks
-/// pay: so does each x86-64 and each 64-bit Arm, so that nothing has to be found out at run time.
-const BLOCKS_PAY: bool = cfg!(any(
-    target_feature = "sse2",
-    target_feature = "simd128",
-    all(target_arch = "aarch64", target_feature = "neon"),
-));
+use fearless_simd::Level;
 
 /// How many bytes the canonical byte array at the start of `text` takes, brackets included: numbers
 /// up to 255 without blanks and leading zeros. None when there is no such array.
 pub(super) fn byte_array_len(text: &[u8]) -> Option<usize> {
-    if BLOCKS_PAY { blocks::by_blocks(text) } else { by_bytes(text) }
+    // What the processor has is found out once.
+    let level = Level::new();
+    if level.is_fallback() { by_bytes(text) } else { blocks::by_blocks(level, text) }
 }
 
 /// The array, byte by byte.

@@ -1,14 +1,32 @@
 //! The two ways are held against each other, and the definition against JSON.
 
+use fearless_simd::Level;
 use proptest::prelude::*;
 
 use super::blocks::by_blocks;
 use super::by_bytes;
 
+/// Every set of instructions that this processor has.
+fn levels() -> Vec<Level> {
+    let best = Level::new();
+    #[cfg(target_arch = "x86_64")]
+    let others = [
+        best.as_sse2().map(Level::Sse2),
+        best.as_sse4_2().map(Level::Sse4_2),
+        best.as_avx2().map(Level::Avx2),
+        best.as_avx512().map(Level::Avx512),
+    ];
+    #[cfg(not(target_arch = "x86_64"))]
+    let others = [Some(best)];
+    others.into_iter().flatten().collect()
+}
+
 #[track_caller]
 fn check(text: &[u8]) {
     let shown = || String::from_utf8_lossy(text).into_owned();
-    assert_eq!(by_blocks(text), by_bytes(text), "{}", shown());
+    for level in levels() {
+        assert_eq!(by_blocks(level, text), by_bytes(text), "{level:?}: {}", shown());
+    }
     // What is accepted is what serde takes for bytes, spelled without blanks.
     if let Some(len) = by_bytes(text) {
         let bytes: Vec<u8> = serde_json::from_slice(&text[..len]).unwrap();
@@ -45,9 +63,11 @@ fn arrays_of_every_length() {
     for len in 0..400 {
         for value in [0_u8, 9, 10, 99, 100, 199, 200, 249, 250, 255] {
             let text = serde_json::to_vec(&vec![value; len]).unwrap();
-            assert_eq!(by_blocks(&text), Some(text.len()));
-            for cut in text.len().saturating_sub(5)..text.len() {
-                assert_eq!(by_blocks(&text[..cut]), None);
+            for level in levels() {
+                assert_eq!(by_blocks(level, &text), Some(text.len()));
+                for cut in text.len().saturating_sub(5)..text.len() {
+                    assert_eq!(by_blocks(level, &text[..cut]), None);
+                }
             }
         }
     }

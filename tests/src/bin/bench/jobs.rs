@@ -170,10 +170,13 @@ impl Bench {
         let shell = |script: &str| ["sh".to_owned(), "-c".to_owned(), script.to_owned()];
         let copying = shell(&format!("cat '{path}' >'{copy}'"));
         let copying: Vec<&str> = copying.iter().map(String::as_str).collect();
+        let syncing = shell(&format!("cat '{path}' >'{copy}' && sync '{copy}'"));
+        let syncing: Vec<&str> = syncing.iter().map(String::as_str).collect();
         let own = text(&std::env::current_exe()?);
         let mut jobs = vec![
             peer("`wc -l`", &["wc", "-l", &path]),
             peer(CAT, &copying),
+            peer("`cat`, then `sync`", &syncing),
             peer(TYPED, &[&own, "typed", &path]),
         ];
         if Command::new("jq").arg("--version").stdout(Stdio::null()).status().is_ok() {
