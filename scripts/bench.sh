@@ -8,6 +8,8 @@ cargo build --quiet --locked --release --package databend-metactl
 cargo build --quiet --locked --release --package metadump-tests --bin bench
 place=$(mktemp -d target/bench.XXXXXX)
 trap 'rm -rf "$place"' EXIT
+# What it measures writes its temporary files there too, and one that is killed leaves them.
+export TMPDIR="$PWD/$place"
 # Name, median time and median throughput of each.
 kernels() {
     cargo bench --quiet --locked --package metadump --bench kernels -- --noplot "$@" 2>/dev/null | awk '

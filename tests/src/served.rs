@@ -3,9 +3,11 @@
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
-use crate::metactl::command;
+use tempfile::TempDir;
+
+use crate::metactl;
 
 /// A service that runs until this is dropped.
 #[derive(Debug)]
@@ -17,6 +19,8 @@ pub struct Served {
     pub admin: SocketAddr,
     /// What it said until it took calls.
     pub said: Vec<String>,
+    /// Its temporary files, which one that is killed leaves.
+    _temporary: TempDir,
 }
 
 impl Served {
@@ -35,9 +39,22 @@ impl Served {
     ///
     /// When it ends before it does.
     pub fn start_at<S: AsRef<OsStr>>(grpc: &str, args: impl IntoIterator<Item = S>) -> Self {
-        let mut serve = command(["serve", "--grpc-api-address", grpc]);
-        serve.args(["--admin-api-address", "127.0.0.1:0"]).args(args).stderr(Stdio::piped());
-        let Ok(mut child) = serve.spawn() else { panic!("cannot run the binary") };
+        let mut metactl = metactl::command::<&str>([]);
+        metactl.args(["serve", "--grpc-api-address", grpc]).args(args);
+        Self::run(metactl)
+    }
+
+    /// Runs a command line of `serve`, and waits until it takes calls.
+    ///
+    /// # Panics
+    ///
+    /// When it ends before it does.
+    pub fn run(mut serve: Command) -> Self {
+        let Ok(temporary) = tempfile::tempdir() else { panic!("no temporary directory") };
+        serve.args(["--admin-api-address", "127.0.0.1:0"]).env("TMPDIR", temporary.path());
+        let Ok(mut child) = serve.stderr(Stdio::piped()).spawn() else {
+            panic!("cannot run the binary")
+        };
         let stderr = child.stderr.take();
         let mut lines = BufReader::new(stderr.unwrap_or_else(|| panic!("stderr is piped"))).lines();
         let (mut said, mut admin) = (Vec::new(), None);
@@ -54,7 +71,7 @@ impl Served {
         // What it says later must not fill the pipe.
         std::thread::spawn(move || lines.for_each(drop));
         let (Some(grpc), Some(admin)) = (grpc, admin) else { panic!("no addresses: {said:?}") };
-        Self { child, grpc, admin, said }
+        Self { child, grpc, admin, said, _temporary: temporary }
     }
 
     /// Where clients connect, for a command line.

@@ -2,11 +2,12 @@
 
 use std::error::Error;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use metadump_tests::generate::{DumpSpec, DumpVersion, generate};
+use metadump_tests::served::Served;
 
 use crate::measure::{Run, run};
 
@@ -66,7 +67,7 @@ impl Bench {
         let mut browser = None;
         for size in sizes {
             let dump = self.dump(*size)?;
-            let service = Service::start(&self.metactl, &dump)?;
+            let service = self.serve(&dump);
             let jobs = self.jobs_with_peers(&dump, &service)?;
             compared.push(self.rounds(&dump, jobs)?);
             drop(service);
@@ -158,8 +159,15 @@ impl Bench {
         ]
     }
 
+    /// The embedded service with a dump.
+    fn serve(&self, dump: &Path) -> Served {
+        let mut serve = Command::new(&self.metactl);
+        serve.args(["serve", "--grpc-api-address", "127.0.0.1:0", "--db"]).arg(dump);
+        Served::run(serve)
+    }
+
     /// The tool's jobs, those that need a service, and the peers.
-    fn jobs_with_peers(&self, dump: &Path, service: &Service) -> Result<Vec<Job>, Box<dyn Error>> {
+    fn jobs_with_peers(&self, dump: &Path, service: &Served) -> Result<Vec<Job>, Box<dyn Error>> {
         let peer = |name: &str, command: &[&str]| Job {
             name: name.to_owned(),
             peer: None,
@@ -185,7 +193,7 @@ impl Bench {
         jobs.push(self.job(
             "export over gRPC",
             None,
-            &["export", "--grpc-api-address", &service.address, "--db", &self.path("online.db")],
+            &["export", "--grpc-api-address", &service.address(), "--db", &self.path("online.db")],
         ));
         // What takes long comes last: memory that was idle meanwhile comes back slowly to a virtual
         // machine, and the next job would pay for it.
@@ -257,42 +265,6 @@ pub const CAT: &str = "`cat`, file to file";
 
 /// What the official tool does with every line.
 pub const TYPED: &str = "serde_json, typed";
-
-/// The embedded service with a dump.
-struct Service {
-    child: Child,
-    address: String,
-}
-
-impl Service {
-    fn start(metactl: &Path, dump: &Path) -> Result<Self, Box<dyn Error>> {
-        let mut serve = Command::new(metactl);
-        serve.args(["serve", "--grpc-api-address", "127.0.0.1:0", "--db"]).arg(dump);
-        let mut child = serve.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
-        let mut lines = BufReader::new(child.stderr.take().ok_or("no stderr")?).lines();
-        for line in lines.by_ref() {
-            let line = line?;
-            if let Some(at) = line.find("127.0.0.1:").filter(|_| line.contains("gRPC")) {
-                let address = line.get(at..).unwrap_or_default();
-                let end = address.find(|c: char| !c.is_ascii_digit() && c != '.' && c != ':');
-                let address = address.get(..end.unwrap_or(address.len())).unwrap_or_default();
-                // What it says later must not fill the pipe.
-                let address = address.to_owned();
-                std::thread::spawn(move || lines.for_each(drop));
-                return Ok(Self { child, address });
-            }
-        }
-        Err("the service names no address".into())
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 fn text(path: &Path) -> String {
     path.display().to_string()
