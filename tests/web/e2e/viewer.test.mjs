@@ -11,6 +11,7 @@ import { gzipSync } from "node:zlib";
 import { axeSource, open, page, repo, shots, start } from "../browser.mjs";
 
 const metactl = process.env.METACTL ?? join(repo, "target/debug/databend-metactl");
+const html = readFileSync(join(repo, "web/dist/metadump-viewer.html"), "utf8");
 const scratch = mkdtempSync(join(tmpdir(), "metadump-e2e-"));
 const kv = (key, data, seq) =>
   `["state_machine/0",{"GenericKV":{"key":"${key}","value":{"seq":${seq},"meta":null,"data":[${data}]}}}]\n`;
@@ -196,8 +197,11 @@ test("a zstd stream of several frames is unpacked", async (context) => {
   await tab.getByText("6,026").first().waitFor();
 });
 
+test("the page takes less than 500 kB compressed", () => {
+  assert.ok(gzipSync(html, { level: 9 }).length < 500_000);
+});
+
 test("a page that is served with a dump opens it by ranges", async () => {
-  const html = readFileSync(join(repo, "web/dist/metadump-viewer.html"), "utf8");
   const asked = [];
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url, "http://localhost");
