@@ -1,7 +1,7 @@
 //! Writes a dump that is checked and described while it is written.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -18,15 +18,17 @@ use crate::stage::Stage;
 /// How much is written, checked and hashed at a time.
 const PIECE_BYTES: usize = 1 << 20;
 
-/// Takes the bytes of a dump in pieces of any size. What is written is checked and hashed by two
-/// more threads, so that neither waits for the other.
+/// Takes the bytes of a dump in pieces of any size. They are checked, hashed and written by a thread
+/// each, so that whoever makes them waits for none of it.
 pub struct DumpWriter {
-    output: Output,
     origin: Origin,
+    /// The final name, none for stdout.
+    path: Option<PathBuf>,
     /// What comes next.
     piece: Vec<u8>,
     checked: Stage<Checked>,
     hashed: Stage<ByteMeasure>,
+    written: Stage<Output>,
 }
 
 /// Who made the lines.
@@ -94,14 +96,20 @@ impl DumpWriter {
             checker: Checker::default(),
             lines: LineCount::default(),
         };
+        let output = Output::from_arg(path)?;
+        let path = output.path().map(Path::to_owned);
+        let name = path.as_ref().map_or("stdout".to_owned(), |path| path.display().to_string());
         Ok(Self {
-            output: Output::from_arg(path)?,
             origin,
+            path,
             piece: Vec::with_capacity(PIECE_BYTES),
             checked: Stage::start(checked, Checked::feed),
             hashed: Stage::start(ByteMeasure::default(), |measure, bytes| {
                 measure.add(bytes);
                 Ok(())
+            }),
+            written: Stage::start(output, move |output, bytes| {
+                output.write_all(bytes).with_context(|| format!("cannot write {name}"))
             }),
         })
     }
@@ -120,10 +128,7 @@ impl DumpWriter {
         let piece = Arc::new(std::mem::replace(&mut self.piece, Vec::with_capacity(PIECE_BYTES)));
         self.checked.feed(&piece)?;
         self.hashed.feed(&piece)?;
-        self.output.write_all(&piece).with_context(|| {
-            let name = self.output.path().map(|path| path.display().to_string());
-            format!("cannot write {}", name.as_deref().unwrap_or("stdout"))
-        })
+        self.written.feed(&piece)
     }
 
     /// Writes the next line, given without its line end.
@@ -138,10 +143,11 @@ impl DumpWriter {
     /// another one.
     pub fn commit(mut self) -> Result<Report> {
         self.hand_on()?;
-        let Self { output, origin, checked, hashed, .. } = self;
+        let Self { origin, path, checked, hashed, written, .. } = self;
         let (report, lines) = checked.finish()?.finish()?;
         let bytes = hashed.finish()?;
-        let Some(path) = output.path().map(Path::to_owned) else {
+        let output = written.finish()?;
+        let Some(path) = path else {
             output.commit()?;
             return Ok(report);
         };

@@ -1,7 +1,7 @@
 //! Reading a dump: from a file or stdin, compressed or not, line by line.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -90,15 +90,23 @@ impl Source {
     }
 }
 
-/// Undoes gzip and zstd, told by the magic numbers; everything else passes.
-fn decompressed(raw: impl Read + Send + 'static) -> Result<Box<dyn Read + Send>> {
-    let mut buffered = BufReader::with_capacity(READ_BYTES, raw);
-    let magic = buffered.fill_buf()?;
-    Ok(if magic.starts_with(&[0x1f, 0x8b]) {
+/// The longest of the magic numbers.
+const MAGIC_BYTES: u64 = 4;
+
+/// Undoes gzip and zstd, told by the magic numbers; everything else passes, straight into the
+/// memory of whoever reads.
+fn decompressed(mut raw: impl Read + Send + 'static) -> Result<Box<dyn Read + Send>> {
+    let mut magic = Vec::new();
+    raw.by_ref().take(MAGIC_BYTES).read_to_end(&mut magic)?;
+    let is_gzip = magic.starts_with(&[0x1f, 0x8b]);
+    let is_zstd = magic.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]);
+    let whole = Cursor::new(magic).chain(raw);
+    Ok(if is_gzip {
+        let buffered = BufReader::with_capacity(READ_BYTES, whole);
         Box::new(flate2::bufread::MultiGzDecoder::new(buffered))
-    } else if magic.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
-        Box::new(zstd::Decoder::with_buffer(buffered)?)
+    } else if is_zstd {
+        Box::new(zstd::Decoder::with_buffer(BufReader::with_capacity(READ_BYTES, whole))?)
     } else {
-        Box::new(buffered)
+        Box::new(whole)
     })
 }

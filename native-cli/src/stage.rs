@@ -12,7 +12,8 @@ const MOST_WAITING: usize = 4;
 /// A thread that takes pieces in their order.
 #[derive(Debug)]
 pub struct Stage<T> {
-    pieces: SyncSender<Arc<Vec<u8>>>,
+    /// None once no more will come.
+    pieces: Option<SyncSender<Arc<Vec<u8>>>>,
     /// None once its failure was told.
     thread: Option<JoinHandle<Result<T>>>,
 }
@@ -30,7 +31,7 @@ impl<T: Send + 'static> Stage<T> {
             }
             Ok(state)
         });
-        Self { pieces, thread: Some(thread) }
+        Self { pieces: Some(pieces), thread: Some(thread) }
     }
 
     /// Hands on the next piece; waits while too many do.
@@ -39,7 +40,7 @@ impl<T: Send + 'static> Stage<T> {
     ///
     /// That of a step before.
     pub fn feed(&mut self, piece: &Arc<Vec<u8>>) -> Result<()> {
-        if self.pieces.send(Arc::clone(piece)).is_ok() {
+        if self.pieces.as_ref().is_some_and(|pieces| pieces.send(Arc::clone(piece)).is_ok()) {
             return Ok(());
         }
         // Nobody receives any more: the thread has ended.
@@ -51,9 +52,20 @@ impl<T: Send + 'static> Stage<T> {
     /// # Errors
     ///
     /// The first of a step.
-    pub fn finish(self) -> Result<T> {
-        drop(self.pieces);
-        self.thread.map_or_else(ended, join)
+    pub fn finish(mut self) -> Result<T> {
+        self.pieces = None;
+        self.thread.take().map_or_else(ended, join)
+    }
+}
+
+impl<T> Drop for Stage<T> {
+    /// Waits for the thread, so that nothing of it outlives the stage: a file that it writes is
+    /// gone, or has its name, when this is over.
+    fn drop(&mut self) {
+        self.pieces = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
     }
 }
 

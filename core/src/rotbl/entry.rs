@@ -58,6 +58,17 @@ impl<'a> TableEntry<'a> {
         Ok(Some(Self::Expire(key, value)))
     }
 
+    /// The same entry with its value as bytes, not as the text of a dump.
+    pub fn decoded(&self) -> TableEntry<'_> {
+        match self {
+            Self::Expire(at, value) => TableEntry::Expire(*at, value.clone()),
+            Self::GenericKV(name, value) => {
+                let data = Bytes::Decoded(value.data.decode());
+                TableEntry::GenericKV(name.as_str().into(), SeqV { data, ..*value })
+            }
+        }
+    }
+
     /// The key of the entry's row.
     pub fn row_key(&self) -> String {
         match self {

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use serde::Deserialize;
 
+use super::canonical;
 use super::decode::{PayloadError, check_one_value, msgpack_reader};
 use crate::record::{LogEntry, LogId, Payload, Record};
 
@@ -47,8 +48,12 @@ pub fn log_entry_line(
     payload: &[u8],
     out: &mut Vec<u8>,
 ) -> Result<LineForm, PayloadError> {
-    check_one_value(payload)?;
     let start = out.len();
+    if canonical_line(log_id, payload, out).is_some() {
+        return Ok(LineForm::Typed);
+    }
+    out.truncate(start);
+    check_one_value(payload)?;
     let made = match typed_line(log_id, payload, out) {
         Ok(()) => return Ok(LineForm::Typed),
         Err(unknown) => {
@@ -60,6 +65,15 @@ pub fn log_entry_line(
         out.truncate(start);
     }
     made
+}
+
+/// The line of an entry that is in the form of servers, as [`typed_line`] makes it, but without a
+/// step for each byte of a value; none for any other.
+fn canonical_line(log_id: LogId, payload: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    start_line(log_id, out).ok()?;
+    canonical::payload(payload, out)?;
+    out.extend_from_slice(LINE_END);
+    Some(())
 }
 
 /// Fails with the first thing that the typed entry does not know.
@@ -83,14 +97,116 @@ fn typed_line(log_id: LogId, payload: &[u8], out: &mut Vec<u8>) -> Result<(), St
 
 fn verbatim_line(log_id: LogId, payload: &[u8], out: &mut Vec<u8>) -> Result<(), PayloadError> {
     let failed = |message: String| PayloadError { message };
-    out.extend_from_slice(br#"["raft_log",{"LogEntry":{"log_id":"#);
-    serde_json::to_writer(&mut *out, &log_id).map_err(|error| failed(error.to_string()))?;
-    out.extend_from_slice(br#","payload":"#);
+    start_line(log_id, out).map_err(|error| failed(error.to_string()))?;
     // JSON keys are strings and JSON has no binary data; its serializer turns integer keys into
     // strings and binary data into arrays, which is how a dump spells both.
     let mut json = serde_json::Serializer::new(&mut *out);
     serde_transcode::transcode(&mut msgpack_reader(payload), &mut json)
         .map_err(|error| failed(error.to_string()))?;
-    out.extend_from_slice(b"}}]");
+    out.extend_from_slice(LINE_END);
     Ok(())
+}
+
+/// What stands before the payload.
+fn start_line(log_id: LogId, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+    out.extend_from_slice(br#"["raft_log",{"LogEntry":{"log_id":"#);
+    serde_json::to_writer(&mut *out, &log_id)?;
+    out.extend_from_slice(br#","payload":"#);
+    Ok(())
+}
+
+/// What stands behind it.
+const LINE_END: &[u8] = b"}}]";
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::record::Payload;
+    use crate::scan::scan_line;
+
+    /// A line of every kind and command, in every dialect.
+    const LINES: &str = include_str!("../../../tests/fixtures/lines.ndjson");
+
+    fn typed(payload: &[u8]) -> Result<Vec<u8>, String> {
+        let mut line = Vec::new();
+        typed_line(LogId::new(1, 2, 3), payload, &mut line).map(|()| line)
+    }
+
+    fn canonical(payload: &[u8]) -> Option<Vec<u8>> {
+        let mut line = Vec::new();
+        canonical_line(LogId::new(1, 2, 3), payload, &mut line).map(|()| line)
+    }
+
+    /// The payloads of all entries in `LINES` that a server of today knows.
+    fn payloads() -> Vec<Vec<u8>> {
+        let packed = |line: &str| {
+            let payload: Payload<'_> = match scan_line(line.as_bytes()).ok()?.record {
+                Record::LogEntry(entry) => entry.payload,
+                Record::Logs(entry) => entry.value.payload,
+                _ => return None,
+            };
+            let mut packed = Vec::new();
+            rmp_serde::encode::write_named(&mut packed, &payload).ok().map(|()| packed)
+        };
+        LINES.lines().filter_map(packed).collect()
+    }
+
+    #[test]
+    fn what_is_canonical_is_as_serde_makes_it() {
+        let payloads = payloads();
+        let mut known = 0;
+        for payload in &payloads {
+            if let Some(line) = canonical(payload) {
+                assert_eq!(Ok(line), typed(payload));
+                known += 1;
+            }
+        }
+        assert!(known >= 10, "{known} of {}", payloads.len());
+    }
+
+    #[test]
+    fn members_that_releases_leave_out_are_as_serde_has_them() {
+        let check = |payload: &[u8]| {
+            let line = canonical(payload);
+            assert!(line.is_some(), "{}", String::from_utf8_lossy(payload));
+            assert_eq!(line, typed(payload).ok());
+        };
+        let normal = |cmd: &[u8]| {
+            [b"\x81\xa6Normal\x82\xa7time_ms\xcf\0\0\x01\x9f\0\0\0\x01\xa3cmd\x81", cmd].concat()
+        };
+        let transaction = |requests: &[u8]| {
+            let before = b"\xabTransaction\x83\xa9condition\x90\xa7if_then";
+            normal(&[before, requests, b"\xa9else_then\x90"].concat())
+        };
+        check(b"\xa5Blank");
+        check(b"\x81\xa6Normal\x83\xa4txid\xc0\xa7time_ms\x01\xa3cmd\x81\xa8UpsertKV\x84\xa3key\xa3a\"\n\xa3seq\xa3Any\xa5value\xa6Delete\xaavalue_meta\xc0");
+        check(&transaction(b"\x91\x81\xa7request\x81\xa6Delete\x81\xa3key\xa1k"));
+        check(&transaction(b"\x91\x81\xa7request\x81\xa6Delete\x83\xa3key\xa1k\xaaprev_value\xc3\xa9match_seq\xcd\x01\0"));
+        check(&transaction(b"\x91\x81\xa7request\x81\xa3Put\x83\xa3key\xa1k\xa5value\x93\x7f\xcc\x80\xcc\x05\xa9expire_at\xc0"));
+        check(&transaction(b"\x91\x81\xa7request\x81\xb0FetchIncreaseU64\x83\xa3key\xd9\x01k\xa5delta\x01\xa9max_value\0"));
+        check(&transaction(b"\xdc\0\x01\x81\xa7request\x81\xa3Get\x81\xa3key\xa0"));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_changed_anywhere_is_as_serde_makes_it_or_not_known(
+            which in any::<prop::sample::Index>(),
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+            cut in prop::option::of(any::<prop::sample::Index>()),
+        ) {
+            let payloads = payloads();
+            let mut payload = which.get(&payloads).clone();
+            for (at, byte) in changes {
+                let at = at.index(payload.len());
+                payload[at] = byte;
+            }
+            payload.truncate(cut.map_or(payload.len(), |cut| cut.index(payload.len() + 1)));
+            if let Some(line) = canonical(&payload) {
+                prop_assert!(check_one_value(&payload).is_ok());
+                prop_assert_eq!(Ok(line), typed(&payload));
+            }
+        }
+    }
 }

@@ -15,6 +15,7 @@
 //!
 //! **Invariant:** memory is bounded by one record and one piece of input, whatever the bytes say.
 
+mod canonical;
 mod chunk_id;
 mod decode;
 mod encode;
@@ -25,6 +26,7 @@ mod msgpack;
 mod reader;
 mod record;
 mod replay;
+mod transcoder;
 mod writer;
 
 pub use chunk_id::ChunkId;

@@ -1,5 +1,10 @@
 //! Where a MessagePack value ends, found without decoding it.
 
+use super::transcoder::take_bytes;
+
+/// Shorter arrays are passed value by value.
+const FEWEST_BYTES: u64 = 8;
+
 /// How far the value at the start of some bytes reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Extent {
@@ -35,6 +40,13 @@ pub(super) fn extent(bytes: &[u8]) -> Extent {
             return Extent::Incomplete;
         };
         let (content_bytes, children) = match head.of {
+            Of::Values if count > FEWEST_BYTES => {
+                // Values of keys are long arrays of small numbers, most of what there is to pass.
+                let most = usize::try_from(count).unwrap_or(usize::MAX);
+                let mut taken = 0;
+                let len = take_bytes(after, most, |_| taken += 1);
+                (len as u64, count - taken)
+            }
             Of::Bytes => (count, 0),
             Of::Values => (0, count),
             Of::Pairs => (0, count.saturating_mul(2)),

@@ -138,8 +138,10 @@ impl Table {
     }
 
     fn push(&mut self, entry: &TableEntry<'_>) -> Result<()> {
-        self.writer.push(entry, &mut self.bytes)?;
-        self.fingerprint.add_entry(entry);
+        // Once for both.
+        let entry = entry.decoded();
+        self.writer.push(&entry, &mut self.bytes)?;
+        self.fingerprint.add_entry(&entry);
         if self.bytes.len() >= WRITE_BYTES {
             self.file.write_all(&self.bytes).context("cannot write the snapshot")?;
             self.bytes.clear();
