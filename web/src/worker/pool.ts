@@ -1,4 +1,4 @@
-// The workers of a worker: they scan the parts of a dump side by side, and hand them on in order.
+// The workers of a worker: they scan the parts of a dump beside it, and hand them on in order.
 
 import type { Source } from "../engine/source";
 import type { Answer, Bytes, Start } from "./jobs";
@@ -85,37 +85,56 @@ class Scanner {
   }
 }
 
+/**
+ * How much the worker that checks scans itself, for each byte of a scanner: what one or two scanners
+ * leave of its time. More keep it busy with checking what they hand on.
+ */
+const OWN_SHARES = [0, 2 / 3, 1 / 3];
+
+interface Shared extends Bytes {
+  /** Whether the worker that checks reads it itself. */
+  own: boolean;
+}
+
 /** The parts of a dump: small ones first, so that the first rows are there at once. */
-function* parts(size: number): Generator<Bytes> {
+function* parts(size: number, scanners: number): Generator<Shared> {
+  const ownShare = OWN_SHARES[scanners] ?? 0;
   let bytes = FIRST_PART_BYTES;
-  for (let from = 0; from < size; bytes = Math.min(2 * bytes, PART_BYTES)) {
-    const to = Math.min(from + bytes, size);
-    yield { from, to };
+  for (let from = 0, turn = 0; from < size; turn = (turn + 1) % (scanners + 1)) {
+    const own = turn === 0;
+    const part = Math.floor(own ? bytes * ownShare : bytes);
+    const to = Math.min(from + part, size);
+    if (to > from) yield { from, to, own };
     from = to;
+    if (turn === scanners) bytes = Math.min(2 * bytes, PART_BYTES);
   }
 }
 
-/** How many workers scan: the browser's own reading of a file takes a core, and checking is little. */
+/** How many workers scan: the browser's own reading of a file takes a core. */
 export const scannersFor = (cores: number) => Math.min(cores - 1, MOST_WORKERS);
 
-/** Scans a dump with several workers; memory is bounded by what two parts for each are packed to. */
-export async function* scanned(
+/**
+ * Shares a dump with several workers: gives what they have scanned, and in between the parts that
+ * are left to whoever takes it. Memory is bounded by what two parts for each are packed to.
+ */
+export async function* shared(
   dump: Source,
   start: Omit<Start, "job">,
   restarted: () => void,
-): AsyncGenerator<Scanned> {
+): AsyncGenerator<Scanned | Bytes> {
   const count = scannersFor(start.cores);
   const url = URL.createObjectURL(start.code);
   const scanners = Array.from({ length: count }, () => new Scanner(start, url, dump, restarted));
-  const ahead: Promise<Scanned>[] = [];
+  const ahead: (Promise<Scanned> | Bytes)[] = [];
   let turn = 0;
   try {
-    for (const part of parts(dump.size)) {
-      const next = scanners[turn++ % count]?.scan(part);
+    for (const { own, ...part } of parts(dump.size, count)) {
+      const next = own ? part : scanners[turn++ % count]?.scan(part);
+      if (!next) continue;
+      ahead.push(next);
       // A failure is met when its turn comes.
-      next?.catch(() => {});
-      if (next) ahead.push(next);
-      const first = ahead.length === 2 * count ? ahead.shift() : null;
+      if (next instanceof Promise) next.catch(() => {});
+      const first = ahead.length > 2 * count ? ahead.shift() : null;
       if (first) yield await first;
     }
     for (const rest of ahead) yield await rest;

@@ -2,9 +2,9 @@
 
 import { Abridging, Comparing, Opening, Rewriting, Searching, Unpacking, initSync } from "metadump-wasm";
 
-import { pieces, read, stream } from "../engine/source";
+import { pieces, read, stream, type Source } from "../engine/source";
 import type { Answer, Job, Progress, Start } from "./jobs";
-import { scanned, scannersFor } from "./pool";
+import { scannersFor, shared } from "./pool";
 
 const AFTER_PART_BYTES = 256 << 10;
 const REPORT_EVERY_MS = 100;
@@ -50,9 +50,15 @@ async function open(job: Extract<Job, { type: "open" }>, start: Start): Promise<
       tell();
     }
   } else {
-    for await (const part of scanned(job.dump, start, () => restarts++)) {
-      opening.feedAbridged(part.packed);
-      bytes = part.bytes;
+    for await (const part of shared(job.dump, start, () => restarts++)) {
+      if ("packed" in part) {
+        opening.feedAbridged(part.packed);
+        bytes = part.bytes;
+      } else {
+        opening.startPart(part.from, part.to);
+        await readPart(opening, job.dump, part.to);
+        bytes = part.to;
+      }
       tell();
     }
   }
@@ -62,18 +68,28 @@ async function open(job: Extract<Job, { type: "open" }>, start: Start): Promise<
   return [opened.report, opened.index];
 }
 
-/** Scans a part; its last line may end behind it. */
-async function scan(job: Extract<Job, { type: "scan" }>): Promise<Uint8Array> {
-  const abridging = new Abridging(job.part.from, job.part.to);
-  let at = abridging.readsFrom;
-  let end = job.part.to;
-  for (let wanted = true; wanted && at < job.dump.size; end = Math.min(at + AFTER_PART_BYTES, job.dump.size)) {
-    for await (const piece of pieces(job.dump, at, end)) {
-      wanted = abridging.feed(piece);
+interface PartReader {
+  readonly readsFrom: number;
+  /** Whether it needs more. */
+  feed(piece: Uint8Array): boolean;
+}
+
+/** Reads a part up to `to`, and on to the end of its last line. */
+async function readPart(reader: PartReader, dump: Source, to: number): Promise<void> {
+  let at = reader.readsFrom;
+  let end = to;
+  for (let wanted = true; wanted && at < dump.size; end = Math.min(at + AFTER_PART_BYTES, dump.size)) {
+    for await (const piece of pieces(dump, at, end)) {
+      wanted = reader.feed(piece);
       at += piece.length;
       if (!wanted) break;
     }
   }
+}
+
+async function scan(job: Extract<Job, { type: "scan" }>): Promise<Uint8Array> {
+  const abridging = new Abridging(job.part.from, job.part.to);
+  await readPart(abridging, job.dump, job.part.to);
   return abridging.finish();
 }
 

@@ -25,8 +25,9 @@ pub struct Bench {
 pub struct Job {
     /// Its name on the page.
     pub name: String,
-    /// What it is compared with: the name of another job of the same size.
-    pub peer: Option<&'static str>,
+    /// What it is compared with: the names of other jobs of the same size, of which the first one
+    /// counts that was measured.
+    pub peers: &'static [&'static str],
     command: Vec<String>,
     /// What has to be away before each run.
     fresh: Option<PathBuf>,
@@ -36,8 +37,8 @@ pub struct Job {
 pub struct Measured {
     /// Its name.
     pub name: String,
-    /// The name of its peer.
-    pub peer: Option<&'static str>,
+    /// The names of its peers.
+    pub peers: &'static [&'static str],
     /// The medians; the memory is the largest.
     pub run: Run,
 }
@@ -115,7 +116,7 @@ impl Bench {
             }
         }
         let measured = jobs.into_iter().zip(runs).filter_map(|(job, runs)| {
-            Some(Measured { name: job.name, peer: job.peer, run: Run::median(&runs)? })
+            Some(Measured { name: job.name, peers: job.peers, run: Run::median(&runs)? })
         });
         Ok(Sized { bytes, jobs: measured.collect() })
     }
@@ -125,12 +126,18 @@ impl Bench {
         let (restored, out) = (self.path("restored"), self.path("out.db"));
         let dump = text(dump);
         vec![
-            self.job("validate, one thread", Some(TYPED), &["validate", "--threads", "1", &dump]),
-            self.job("validate", Some("validate, one thread"), &["validate", &dump]),
-            self.job("rewrite, identity", Some(CAT), &["rewrite", "--db", &dump, "--output", &out]),
+            self.job("validate, one thread", &[TYPED], &["validate", "--threads", "1", &dump]),
+            self.job("validate", &["validate, one thread"], &["validate", &dump]),
+            self.job("rewrite, identity", &[CAT], &["rewrite", "--db", &dump, "--output", &out]),
+            // The one that the rewrite has written.
+            self.job(
+                "validate, with its manifest",
+                &["validate, one thread"],
+                &["validate", "--require-manifest", &out],
+            ),
             self.job(
                 "rewrite, new cluster",
-                Some(CAT),
+                &[CAT],
                 &[
                     "rewrite",
                     "--db",
@@ -147,13 +154,13 @@ impl Bench {
                 fresh: Some(restored.clone().into()),
                 ..self.job(
                     "import into a raft dir",
-                    Some("official import"),
+                    &["official import", TYPED],
                     &["import", "--raft-dir", &restored, "--db", &dump],
                 )
             },
             self.job(
                 "export of a raft dir",
-                Some("official export"),
+                &["official export", TYPED],
                 &["export", "--raft-dir", &restored, "--db", &out],
             ),
         ]
@@ -170,7 +177,7 @@ impl Bench {
     fn jobs_with_peers(&self, dump: &Path, service: &Served) -> Result<Vec<Job>, Box<dyn Error>> {
         let peer = |name: &str, command: &[&str]| Job {
             name: name.to_owned(),
-            peer: None,
+            peers: &[],
             command: command.iter().map(|word| (*word).to_owned()).collect(),
             fresh: None,
         };
@@ -192,7 +199,7 @@ impl Bench {
         }
         jobs.push(self.job(
             "export over gRPC",
-            None,
+            &[],
             &["export", "--grpc-api-address", &service.address(), "--db", &self.path("online.db")],
         ));
         // What takes long comes last: memory that was idle meanwhile comes back slowly to a virtual
@@ -228,15 +235,15 @@ impl Bench {
         let losses = ["lost-proposal-time", "lost-expiry-milliseconds", "lost-log-entry"];
         import.extend(losses.iter().flat_map(|loss| ["--accept", loss]));
         let name = format!("export of a {version} directory");
-        let export = self.job(&name, Some(TYPED), &["export", "--raft-dir", &dir, "--db", &out]);
-        let import = self.job(&format!("import as {version}"), Some(TYPED), &import);
+        let export = self.job(&name, &[TYPED], &["export", "--raft-dir", &dir, "--db", &out]);
+        let import = self.job(&format!("import as {version}"), &[TYPED], &import);
         [Job { fresh: Some(dir.into()), ..import }, export]
     }
 
-    fn job(&self, name: &str, peer: Option<&'static str>, args: &[&str]) -> Job {
+    fn job(&self, name: &str, peers: &'static [&'static str], args: &[&str]) -> Job {
         let mut command = vec![text(&self.metactl), "--quiet".to_owned()];
         command.extend(args.iter().map(|arg| (*arg).to_owned()));
-        Job { name: name.to_owned(), peer, command, fresh: None }
+        Job { name: name.to_owned(), peers, command, fresh: None }
     }
 
     fn path(&self, name: &str) -> String {

@@ -81,7 +81,8 @@ fn compared(page: &mut String, sized: &Sized) -> std::fmt::Result {
     writeln!(page, "| job | s | MB/s | CPU s | MiB | compared with |")?;
     writeln!(page, "|---|--:|--:|--:|--:|---|")?;
     for job in &sized.jobs {
-        let peer = job.peer.and_then(|peer| sized.jobs.iter().find(|other| other.name == peer));
+        let named = |peer: &&str| sized.jobs.iter().find(|other| other.name == *peer);
+        let peer = job.peers.iter().find_map(named);
         let ratio = peer.map_or(String::new(), |peer| {
             format!("{:.2} × {}", peer.run.wall_s / job.run.wall_s, peer.name)
         });
