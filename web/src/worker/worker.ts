@@ -2,7 +2,7 @@
 
 import { Abridging, Comparing, Opening, Rewriting, Searching, Unpacking, initSync } from "metadump-wasm";
 
-import { pieces, read, stream } from "../engine/source";
+import { pieces, read } from "../engine/source";
 import type { Answer, Job, Progress, Start } from "./jobs";
 import { scanned, scannersFor } from "./pool";
 
@@ -121,7 +121,7 @@ async function rewrite(job: Extract<Job, { type: "rewrite" }>): Promise<string[]
 
 /** Hands out what is unpacked as blobs, which the browser keeps on disk when they are large. */
 async function unpack(job: Extract<Job, { type: "unpack" }>): Promise<string[]> {
-  const magic = await read(job.packed, 0, 4);
+  const unpacking = new Unpacking(await read(job.packed, 0, 4));
   let taken = 0;
   let held: Uint8Array<ArrayBuffer>[] = [];
   let size = 0;
@@ -136,20 +136,7 @@ async function unpack(job: Extract<Job, { type: "unpack" }>): Promise<string[]> 
     size += bytes.length;
     if (size > 16 << 20) flush();
   };
-  if (magic[0] === 0x1f && magic[1] === 0x8b) {
-    const counted = new TransformStream<Uint8Array, BufferSource>({
-      transform(piece, controller) {
-        taken += piece.length;
-        controller.enqueue(piece as Uint8Array<ArrayBuffer>);
-      },
-    });
-    const plain = (await stream(job.packed)).pipeThrough(counted).pipeThrough(new DecompressionStream("gzip"));
-    const reader = plain.getReader();
-    for (let next = await reader.read(); !next.done; next = await reader.read()) {
-      add(next.value);
-    }
-  } else {
-    const unpacking = new Unpacking();
+  try {
     for await (const piece of pieces(job.packed)) {
       taken += piece.length;
       // A piece can unpack to gigabytes: they come a few megabytes at a time.
@@ -158,8 +145,10 @@ async function unpack(job: Extract<Job, { type: "unpack" }>): Promise<string[]> 
       }
     }
     add(unpacking.finish() as Uint8Array<ArrayBuffer>);
+  } finally {
+    // What came before a fault can be looked at.
+    flush();
   }
-  flush();
   return [];
 }
 
@@ -186,8 +175,7 @@ onmessage = async ({ data }: MessageEvent<Start>) => {
       send({ type: "scanned", to: data.job.part.to, packed }, [packed.buffer]);
     } else send({ type: "done", results: await run(data, data.job) });
   } catch (error) {
-    const trapped = error instanceof WebAssembly.RuntimeError;
-    const message = error instanceof Error ? error.message : String(error);
-    send({ type: "failed", message: trapped ? `The worker died, perhaps for lack of memory: ${message}` : message });
+    const died = error instanceof WebAssembly.RuntimeError;
+    send({ type: "failed", message: error instanceof Error ? error.message : String(error), died });
   }
 };
