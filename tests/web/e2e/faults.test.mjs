@@ -60,6 +60,12 @@ test("findings are told by severity, and n goes through them in this order", asy
   assert.ok(ranks.length > 1 && ranks.every((rank, at) => at === 0 || rank >= ranks[at - 1]), severities.join());
   await view("n");
   await tab.getByRole("heading", { name: "Line 63" }).waitFor();
+  await view("6");
+  await tab.getByLabel("Node 1", { exact: true }).fill("7=localhost:28103");
+  await tab.getByRole("button", { name: "Show what changes" }).click();
+  await tab.getByRole("alert").getByText("line 63: not JSON: expected").waitFor();
+  await tab.getByRole("button", { name: "Show all that is wrong" }).click();
+  await tab.locator(".finding").first().waitFor();
 });
 
 test("of a dump that was cut while packed, what came before can be looked at", async () => {

@@ -104,6 +104,9 @@ test("two dumps that are dropped together are compared", async () => {
   await tab.getByText("+ 1 added").waitFor();
   await tab.getByText("600 keys the same").waitFor();
   await tab.getByRole("columnheader", { name: "new.ndjson" }).waitFor();
+  // Lines are shown of the first dump only: there is no way from a line of the second.
+  await tab.getByRole("heading", { name: "Line 613" }).waitFor();
+  assert.equal(await tab.getByRole("button", { name: "In lines" }).count(), 0);
   await tab.getByText("Differences by prefix").click();
   await tab.getByRole("row", { name: /^z 1 0 0 0 0$/ }).waitFor();
   // One more takes the place of the second.

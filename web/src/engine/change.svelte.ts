@@ -23,7 +23,7 @@ export class Change {
   #running: Running | null = null;
 
   given = $derived.by(() => this.members.map((text) => text.trim()).filter((text) => text !== ""));
-  ids = $derived.by(() => this.given.map((text) => text.split("=")[0] ?? ""));
+  ids = $derived.by(() => this.given.map((text) => text.split("=")[0] ?? "").filter((id, at, ids) => ids.indexOf(id) === at));
   errors = $derived.by(() => this.members.map((text) => (text.trim() === "" ? undefined : memberError(text.trim()))));
   sound = $derived.by(() => this.errors.every((error) => !error));
   error = $derived.by(() => (this.given.length > 0 && this.sound ? clusterError(this.ownId, this.given) : undefined));

@@ -31,10 +31,13 @@ export class Dump {
   cut = $state("");
   /** How many workers died and were started again: those that scan, and others. */
   restarts = $derived.by(() => this.#scanners + this.#others);
-  /** The findings, the worst first. */
-  findings = $derived.by((): Finding[] =>
-    (this.report?.findings ?? []).toSorted((a, b) => ranks[a.severity] - ranks[b.severity]),
-  );
+  /** The findings, the worst first, those of one code together. */
+  findings = $derived.by((): Finding[] => {
+    const found = this.report?.findings ?? [];
+    const codes = found.map(({ code }) => code);
+    const order = (one: Finding) => codes.indexOf(one.code);
+    return found.toSorted((a, b) => ranks[a.severity] - ranks[b.severity] || order(a) - order(b));
+  });
   /** How many findings there are, also those that are only counted. */
   tally = $derived.by(() => {
     const tally = { error: 0, warning: 0, note: 0 };
