@@ -88,17 +88,12 @@ impl Abridged {
                 return;
             };
             packed = rest;
-            let line = Line { number: 0, offset_bytes: 0, bytes, terminated, elided_bytes };
-            each(&self.placed(line));
+            self.lines += 1;
+            let (number, offset_bytes) = (self.lines, self.offset_bytes);
+            let line = Line { number, offset_bytes, bytes, terminated, elided_bytes };
+            self.offset_bytes += line.len_bytes();
+            each(&line);
         }
-    }
-
-    /// Gives a line that was not packed its number and place, as the next one.
-    pub fn placed<'a>(&mut self, line: Line<'a>) -> Line<'a> {
-        self.lines += 1;
-        let placed = Line { number: self.lines, offset_bytes: self.offset_bytes, ..line };
-        self.offset_bytes += placed.len_bytes();
-        placed
     }
 }
 

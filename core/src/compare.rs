@@ -11,12 +11,16 @@ use serde::Serialize;
 use crate::frame::Line;
 use crate::record::Record;
 use crate::scan::ScannedLine;
+use crate::search::kept_key;
 
 /// How many differences of each sort are kept; the rest is counted.
 const MOST_KEPT: usize = 2000;
 
 /// How many prefixes are told apart; later ones are counted together under an empty name.
 const MOST_PREFIXES: usize = 1000;
+
+/// Longer prefixes are not told apart.
+const MOST_PREFIX_BYTES: usize = 1000;
 
 /// One of the two dumps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -47,7 +51,7 @@ pub enum Change {
 pub struct Difference {
     /// What became of it.
     pub change: Change,
-    /// The key.
+    /// The key, of a very long one the first part.
     pub key: String,
     /// Its line in the first dump.
     pub left_line: Option<u64>,
@@ -192,7 +196,8 @@ impl Comparison {
         self.found.counts.count(change);
         let prefix = key.split_inclusive('/').next().unwrap_or_default();
         let prefixes = &mut self.found.prefixes;
-        let known = prefixes.contains_key(prefix) || prefixes.len() < MOST_PREFIXES;
+        let room = prefixes.len() < MOST_PREFIXES && prefix.len() <= MOST_PREFIX_BYTES;
+        let known = room || prefixes.contains_key(prefix);
         prefixes.entry(if known { prefix } else { "" }.to_owned()).or_default().count(change);
         let Some(change) = change else { return };
         let kept = match change {
@@ -203,6 +208,7 @@ impl Comparison {
         };
         *kept += 1;
         if *kept <= MOST_KEPT as u64 {
+            let key = kept_key(key);
             self.found.kept.push(Difference { change, key, left_line, right_line });
         }
     }

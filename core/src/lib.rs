@@ -20,6 +20,7 @@ mod decimal;
 pub mod decode;
 pub mod dump_line;
 pub mod frame;
+pub mod gunzip;
 pub mod index;
 pub mod keys_layout;
 pub mod manifest;

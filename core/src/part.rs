@@ -37,11 +37,6 @@ impl Part {
         Self { from_bytes, to_bytes, at_bytes, first_bytes, framer: LineFramer::default() }
     }
 
-    /// All of a dump.
-    pub fn whole() -> Self {
-        Self::new(0, u64::MAX)
-    }
-
     /// Where the bytes start that have to be [fed](Self::feed).
     pub const fn reads_from(&self) -> u64 {
         self.from_bytes.saturating_sub(1)
@@ -81,8 +76,7 @@ impl Part {
         next >= self.to_bytes
     }
 
-    /// Ends the dump: calls `each` for a last line without line end, if it is the part's. The part
-    /// takes nothing more.
+    /// Ends the dump: calls `each` for a last line without line end, if it is the part's.
     pub fn finish(self, mut each: impl FnMut(Line<'_>)) {
         if self.is_done() {
             return;

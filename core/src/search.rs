@@ -55,8 +55,21 @@ pub struct Hit {
     pub offset_bytes: u64,
     /// How many bytes it takes, line end included.
     pub bytes: u64,
-    /// The key; none when the line has none.
+    /// The key, a very long one only its first part; none when the line has none.
     pub key: Option<String>,
+}
+
+/// How many bytes of a key are kept with a hit or a difference: thousands of those are kept.
+const MOST_KEY_BYTES: usize = 1000;
+
+/// A key as it is kept: the first part of a very long one.
+pub(crate) fn kept_key(mut key: String) -> String {
+    if key.len() > MOST_KEY_BYTES {
+        key.truncate(key.floor_char_boundary(MOST_KEY_BYTES));
+        key.push('…');
+        key.shrink_to_fit();
+    }
+    key
 }
 
 /// What a search found.
@@ -169,6 +182,7 @@ impl Search {
         let bytes = line.len_bytes();
         self.count += 1;
         self.bytes += bytes;
+        let key = key.map(kept_key);
         match self.order {
             Order::Dump => {
                 if self.kept.len() < self.most {
@@ -248,5 +262,11 @@ mod tests {
         check(Pattern::Line("oke".into()), Order::Dump, &[4]);
         let query = Query { pattern: Pattern::Regex("(".into()), order: Order::Dump, most: 1 };
         assert!(Search::new(&query).is_err());
+    }
+
+    #[test]
+    fn of_a_very_long_key_the_first_part_is_kept() {
+        assert_eq!(kept_key("a".repeat(MOST_KEY_BYTES)).len(), MOST_KEY_BYTES);
+        assert_eq!(kept_key("é".repeat(1 << 20)), "é".repeat(MOST_KEY_BYTES / 2) + "…");
     }
 }

@@ -14,8 +14,7 @@ import { open, repo, start } from "./browser.mjs";
 const require = createRequire(import.meta.url);
 const { Abridging, Opening } = require(join(repo, "target/web/node/metadump_wasm.js"));
 const PIECE_BYTES = 1 << 20;
-const PART_BYTES = 6 << 20;
-const OWN_PART_BYTES = 4 << 20;
+const PART_BYTES = 16 << 20;
 const AFTER_PART_BYTES = 16 << 10;
 const RUNS = 3;
 
@@ -29,17 +28,12 @@ function read(file, from, to, feed, pieceBytes = PIECE_BYTES) {
   }
 }
 
-/** Reads a part up to `to`, and on to the end of its last line. */
-function readPart(reader, file, size, to) {
-  let wanted = true;
-  const feed = (piece) => (wanted = reader.feed(piece));
-  read(file, reader.readsFrom, to, feed);
-  if (wanted) read(file, to, size, feed, AFTER_PART_BYTES);
-}
-
 function scan(file, size, { from, to }) {
   const abridging = new Abridging(from, to);
-  readPart(abridging, file, size, to);
+  let wanted = true;
+  const feed = (piece) => (wanted = abridging.feed(piece));
+  read(file, abridging.readsFrom, to, feed);
+  if (wanted) read(file, to, size, feed, AFTER_PART_BYTES);
   return abridging.finish();
 }
 
@@ -68,37 +62,25 @@ async function bench(path) {
     closeSync(file);
   };
 
-  // As in the page: one worker scans, the other checks what it gets, and scans a share itself.
-  const worker = new Worker(fileURLToPath(import.meta.url), { workerData: { path, size } });
-  await new Promise((resolve) => worker.once("online", resolve));
-  const waiting = [];
-  worker.on("message", (packed) => waiting.shift()(packed));
-  const scanned = (part) =>
+  const workers = Array.from({ length: 2 }, () => new Worker(fileURLToPath(import.meta.url), { workerData: { path, size } }));
+  await Promise.all(workers.map((worker) => new Promise((resolve) => worker.once("online", resolve))));
+  const waiting = new Map(workers.map((worker) => [worker, []]));
+  for (const worker of workers) worker.on("message", (packed) => waiting.get(worker).shift()(packed));
+  const scanned = (worker, part) =>
     new Promise((resolve) => {
-      waiting.push(resolve);
+      waiting.get(worker).push(resolve);
       worker.postMessage(part);
     });
   const two = async () => {
-    const file = openSync(path, "r");
     const opening = new Opening(undefined);
-    const parts = [];
-    for (let from = 0, own = true; from < size; own = !own) {
-      const to = Math.min(from + (own ? OWN_PART_BYTES : PART_BYTES), size);
-      parts.push({ from, to, own });
-      from = to;
+    const ahead = [];
+    for (let from = 0, at = 0; from < size; from += PART_BYTES, at++) {
+      ahead.push(scanned(workers[at % workers.length], { from, to: Math.min(from + PART_BYTES, size) }));
+      if (ahead.length === 4 * workers.length) opening.feedAbridged(await ahead.shift());
     }
-    const packed = parts.map((part) => (part.own ? null : scanned(part)));
-    for (const [at, { from, to, own }] of parts.entries()) {
-      if (own) {
-        opening.startPart(from, to);
-        readPart(opening, file, size, to);
-        // Answers of the worker come between the parts.
-        await new Promise(setImmediate);
-      } else opening.feedAbridged(await packed[at]);
-    }
+    for (const packed of ahead) opening.feedAbridged(await packed);
     opening.end();
     opening.finish();
-    closeSync(file);
   };
 
   const { browser, tab } = await start();
@@ -152,7 +134,7 @@ async function bench(path) {
     }
   }
   await browser.close();
-  await worker.terminate();
+  await Promise.all(workers.map((worker) => worker.terminate()));
 
   const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];
   console.log(`a dump of ${(size / 1e6).toFixed(0)} MB, medians of ${RUNS} runs`);

@@ -46,3 +46,46 @@ export async function open(tab, files) {
   await tab.locator("input[type=file]").first().setInputFiles(files);
   await tab.getByText(/The dump has been read\./).waitFor({ state: "attached", timeout: 60_000 });
 }
+
+/** Drops files that are made in the page: names and their texts. */
+export const drop = (tab, files) =>
+  tab.evaluate((files) => {
+    const dataTransfer = new DataTransfer();
+    for (const [name, text] of files) dataTransfer.items.add(new File([text], name));
+    document.body.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true }));
+  }, Object.entries(files));
+
+/** For `init`: runs `code` in each worker before the worker's own. */
+export const inWorkers = (code) => `globalThis.Blob = new Proxy(Blob, {
+  construct: (Plain, [parts, options]) =>
+    new Plain(options?.type === "text/javascript" ? [${JSON.stringify(code)}, ...parts] : parts, options),
+});`;
+
+/** For `inWorkers`: workers of these names die of their first job. */
+export const dieIn = (names) => `addEventListener("message", () => {
+  if (!${names}.test(self.name)) return;
+  setTimeout(() => { throw new Error("killed by the test"); });
+});
+if (${names}.test(self.name)) self.postMessage = () => {};`;
+
+const head = [
+  '["header",{"DataHeader":{"key":"header","value":{"version":"V004"}}}]',
+  '["raft_log",{"NodeId":1}]',
+  '["raft_log",{"Vote":{"leader_id":{"term":1,"node_id":1},"committed":true}}]',
+  '["raft_log",{"Committed":{"leader_id":{"term":1,"node_id":1},"index":2}}]',
+  '["raft_log",{"Purged":null}]',
+  '["raft_log",{"LogEntry":{"log_id":{"leader_id":{"term":0,"node_id":0},"index":0},"payload":{"Membership":{"configs":[[1]],"nodes":{"1":{}}}}}}]',
+  '["raft_log",{"LogEntry":{"log_id":{"leader_id":{"term":1,"node_id":1},"index":1},"payload":"Blank"}}]',
+  '["raft_log",{"LogEntry":{"log_id":{"leader_id":{"term":1,"node_id":1},"index":2},"payload":{"Normal":{"time_ms":1700000000000,"cmd":{"UpsertKV":{"key":"k","seq":"Any","value":{"Update":[49]},"value_meta":null}}}}}}]',
+  '["state_machine/0",{"Sequences":{"key":"generic-kv","value":900000}}]',
+  '["state_machine/0",{"StateMachineMeta":{"key":"LastApplied","value":{"LogId":{"leader_id":{"term":1,"node_id":1},"index":2}}}}]',
+  '["state_machine/0",{"StateMachineMeta":{"key":"LastMembership","value":{"Membership":{"log_id":{"leader_id":{"term":0,"node_id":0},"index":0},"membership":{"configs":[[1]],"nodes":{"1":{}}}}}}}]',
+  '["state_machine/0",{"Nodes":{"key":1,"value":{"name":"1","endpoint":{"addr":"localhost","port":28103},"grpc_api_advertise_address":null}}}]',
+];
+
+/** A line of the key space. */
+export const kv = (key, data, seq) =>
+  `["state_machine/0",{"GenericKV":{"key":${JSON.stringify(key)},"value":{"seq":${seq},"meta":null,"data":[${data}]}}}]\n`;
+
+/** A sound dump: twelve lines of head, three log entries among them, and the lines of its keys. */
+export const sound = (body) => `${head.join("\n")}\n${body}`;

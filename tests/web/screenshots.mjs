@@ -7,19 +7,29 @@ import { open, repo, shots, start } from "./browser.mjs";
 
 const args = process.argv.slice(2);
 const dump = args.find((arg) => !arg.startsWith("--")) ?? join(repo, "tests/fixtures/v004/v004-origin.export.ndjson");
-const views = ["overview", "findings", "keys", "log", "lines", "change", "compare"];
+const search = async (tab) => {
+  await tab.getByRole("searchbox").fill("fruit");
+  await tab.getByRole("button", { name: "Search", exact: true }).click();
+  await tab.getByText(/\d+ hits?/).waitFor();
+};
+const change = async (tab) => {
+  await tab.getByLabel("Node 1", { exact: true }).fill("7=meta-7.example:28103");
+  await tab.getByRole("button", { name: "Show what changes" }).click();
+  await tab.getByRole("heading", { name: "What changes" }).waitFor();
+};
+/** Names of pictures, the keys that show the views, and what is done there. */
+const views = [
+  ["overview", "1"], ["findings", "2"], ["keys", "3"], ["search", "3", search], ["log", "4"], ["lines", "5"], ["change", "6", change],
+  ["compare", "7"],
+];
 
 async function pictures(colorScheme, viewport, take) {
   const { browser, tab } = await start({ colorScheme, viewport });
   await open(tab, dump);
-  for (const [at, view] of views.entries()) {
+  for (const [view, key, act] of views) {
     await tab.evaluate(() => document.activeElement?.blur());
-    await tab.keyboard.press(String(at + 1));
-    if (view === "keys") {
-      await tab.getByRole("searchbox").fill("fruit");
-      await tab.getByRole("button", { name: "Search", exact: true }).click();
-      await tab.getByText(/\d+ hits/).waitFor();
-    }
+    await tab.keyboard.press(key);
+    await act?.(tab);
     await tab.waitForTimeout(300);
     await take(tab, view);
   }

@@ -21,6 +21,12 @@ pub fn decode_line(line: &[u8]) -> String {
     json(&metadump::decode::line(line))
 }
 
+/// Decodes one line but for its values.
+#[wasm_bindgen(js_name = decodeHeading)]
+pub fn decode_heading(line: &[u8]) -> String {
+    json(&metadump::decode::heading(line))
+}
+
 /// Says what is wrong with one member of a new cluster, as the command line does; none when right.
 #[wasm_bindgen(js_name = memberError)]
 pub fn member_error(text: &str) -> Option<String> {

@@ -1,20 +1,22 @@
 //! Reads a dump once: the report of the checker and the index.
 
+use std::convert::Infallible;
+
 use metadump::abridge::Abridged;
 use metadump::check::Code;
 use metadump::index::Indexer;
 use metadump::manifest::{Manifest, ManifestBuilder};
-use metadump::part::Part;
 use metadump::scan::scan_line;
-use metadump::{Checker, Line};
+use metadump::{Checker, Line, LineFramer};
 use wasm_bindgen::prelude::*;
 
 use crate::json;
 
-/// Checks and indexes a dump that comes in pieces, or in parts of which some were abridged.
+/// Checks and indexes a dump that comes in pieces.
 #[wasm_bindgen]
+#[derive(Default)]
 pub struct Opening {
-    part: Part,
+    framer: LineFramer,
     abridged: Abridged,
     seen: Seen,
 }
@@ -67,30 +69,20 @@ impl Opening {
     pub fn new(manifest: Option<Vec<u8>>) -> Self {
         let read = |json: Vec<u8>| Manifest::parse(&json).map_err(|error| error.to_string());
         let seen = Seen { manifest: manifest.map(read), ..Seen::default() };
-        Self { part: Part::whole(), abridged: Abridged::default(), seen }
+        Self { seen, ..Self::default() }
     }
 
-    /// What comes next are the pieces of the part from one byte to another, not of the whole dump.
-    #[wasm_bindgen(js_name = startPart)]
-    pub fn start_part(&mut self, from_bytes: f64, to_bytes: f64) {
-        self.part = Part::new(from_bytes as u64, to_bytes as u64);
+    /// Reads the next piece.
+    pub fn feed(&mut self, piece: &[u8]) {
+        let Self { framer, seen, .. } = self;
+        let Ok(()) = framer.feed(piece, |line| -> Result<(), Infallible> {
+            seen.line(&line);
+            Ok(())
+        });
     }
 
-    /// From which byte on the part has to be fed.
-    #[wasm_bindgen(getter, js_name = readsFrom)]
-    pub fn reads_from(&self) -> f64 {
-        self.part.reads_from() as f64
-    }
-
-    /// Reads the next piece; says whether the part needs more.
-    pub fn feed(&mut self, piece: &[u8]) -> bool {
-        let Self { part, abridged, seen } = self;
-        part.feed(piece, |line| seen.line(&abridged.placed(line)));
-        !part.is_done()
-    }
-
-    /// Reads the next part as an `Abridging` packed it. The manifest can only be proven by a dump
-    /// that comes in pieces.
+    /// Reads the next part as an `Abridging` packed it. A dump comes either in such parts or in
+    /// pieces; the manifest can only be proven by its pieces.
     #[wasm_bindgen(js_name = feedAbridged)]
     pub fn feed_abridged(&mut self, packed: &[u8]) {
         let Self { abridged, seen, .. } = self;
@@ -117,8 +109,11 @@ impl Opening {
 
     /// Ends the dump: the last line is read, and its mark can be taken.
     pub fn end(&mut self) {
-        let Self { part, abridged, seen } = self;
-        std::mem::replace(part, Part::whole()).finish(|line| seen.line(&abridged.placed(line)));
+        let Self { framer, seen, .. } = self;
+        let Ok(()) = std::mem::take(framer).finish(|line| -> Result<(), Infallible> {
+            seen.line(&line);
+            Ok(())
+        });
     }
 
     /// Reports.

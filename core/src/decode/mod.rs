@@ -13,7 +13,8 @@ pub use value::{Content, MOST_UNPACKED_BYTES, ValueView, value};
 use serde::Serialize;
 
 use crate::record::{
-    Cmd, KvOperation, LogEntry, Operation, Payload, Record, Request, SeqV, TxnOp, expire_at_ms,
+    Bytes, Cmd, KvOperation, LogEntry, Operation, Payload, Record, Request, SeqV, TxnOp,
+    expire_at_ms,
 };
 use crate::scan::scan_line;
 
@@ -79,6 +80,31 @@ const MOST_EFFECTS: usize = 200;
 /// assert_eq!((view.tree.as_str(), view.kind, view.error), ("raft_log", "NodeId", None));
 /// ```
 pub fn line(line: &[u8]) -> LineView {
+    view(line, &mut Values::Within(MOST_UNPACKED_BYTES))
+}
+
+/// Decodes a line but for its values, as for a row among many.
+pub fn heading(line: &[u8]) -> LineView {
+    view(line, &mut Values::None)
+}
+
+/// Which values are decoded.
+enum Values {
+    None,
+    /// All, as long as they do not unpack to more bytes together.
+    Within(u64),
+}
+
+impl Values {
+    fn view(&mut self, bytes: &Bytes<'_>) -> Option<ValueView> {
+        match self {
+            Self::None => None,
+            Self::Within(left) => Some(value::value_within(&bytes.decode(), left)),
+        }
+    }
+}
+
+fn view(line: &[u8], values: &mut Values) -> LineView {
     let scanned = match scan_line(line) {
         Ok(scanned) => scanned,
         Err(error) => {
@@ -98,7 +124,7 @@ pub fn line(line: &[u8]) -> LineView {
         Record::GenericKV(kv) => {
             view.segments = key_segments(&kv.key);
             view.key = Some(kv.key.to_string());
-            view.stored(&kv.value);
+            view.stored(&kv.value, values);
         }
         Record::Expire(entry) => {
             view.key = Some(entry.value.key.to_string());
@@ -114,33 +140,33 @@ pub fn line(line: &[u8]) -> LineView {
         Record::DataHeader(header) => view.key = Some(header.key.to_string()),
         Record::Logs(keyed) => {
             view.key = Some(keyed.key.to_string());
-            view.log = Some(log(&keyed.value));
+            view.log = Some(log(&keyed.value, values));
         }
-        Record::LogEntry(entry) => view.log = Some(log(entry)),
+        Record::LogEntry(entry) => view.log = Some(log(entry, values)),
         _ => {}
     }
     view
 }
 
 impl LineView {
-    fn stored(&mut self, stored: &SeqV<'_>) {
+    fn stored(&mut self, stored: &SeqV<'_>, values: &mut Values) {
         self.seq = Some(stored.seq.to_string());
         self.expire_ms = stored.expire_ms();
         self.proposed_ms = stored.meta.and_then(|meta| meta.proposed_at_ms);
-        self.value = Some(value(&stored.data.decode()));
+        self.value = values.view(&stored.data);
     }
 }
 
-fn log(entry: &LogEntry<'_>) -> LogView {
-    let mut effects = Effects::default();
+fn log(entry: &LogEntry<'_>, values: &mut Values) -> LogView {
+    let mut effects = Effects { told: Vec::new(), count: 0, values };
     let (command, time_ms) = match &entry.payload {
         Payload::Blank => ("Blank", None),
         Payload::Membership(membership) => {
             for id in membership.voters() {
-                effects.add("voter", || id.to_string(), || None);
+                effects.add("voter", || id.to_string(), None);
             }
             for id in membership.learners() {
-                effects.add("learner", || id.to_string(), || None);
+                effects.add("learner", || id.to_string(), None);
             }
             ("Membership", None)
         }
@@ -159,43 +185,44 @@ fn log(entry: &LogEntry<'_>) -> LogView {
 }
 
 /// Collects effects up to a number of them.
-#[derive(Default)]
-struct Effects {
+struct Effects<'v> {
     told: Vec<Effect>,
     count: u64,
+    values: &'v mut Values,
 }
 
-impl Effects {
+impl Effects<'_> {
     fn add(
         &mut self,
         verb: &'static str,
         target: impl FnOnce() -> String,
-        value: impl FnOnce() -> Option<ValueView>,
+        value: Option<&Bytes<'_>>,
     ) {
         self.count += 1;
         if self.told.len() < MOST_EFFECTS {
-            self.told.push(Effect { verb, target: target(), value: value() });
+            let value = value.and_then(|bytes| self.values.view(bytes));
+            self.told.push(Effect { verb, target: target(), value });
         }
     }
 
     fn command(&mut self, command: &Cmd<'_>) {
         match command {
             Cmd::AddNode(node) => {
-                self.add("node", || format!("{} at {}", node.node_id, node.node.endpoint), || None);
+                self.add("node", || format!("{} at {}", node.node_id, node.node.endpoint), None);
             }
-            Cmd::RemoveNode { node_id } => self.add("remove", || node_id.to_string(), || None),
+            Cmd::RemoveNode { node_id } => self.add("remove", || node_id.to_string(), None),
             Cmd::SetFeature { feature, enable } => {
                 let verb = if *enable { "enable" } else { "disable" };
-                self.add(verb, || feature.clone(), || None);
+                self.add(verb, || feature.clone(), None);
             }
             Cmd::UpsertKV(upsert) => {
                 let key = || upsert.key.to_string();
                 match &upsert.value {
                     Operation::Update(bytes) => {
-                        self.add("put", key, || Some(value(&bytes.decode())));
+                        self.add("put", key, Some(bytes));
                     }
-                    Operation::Delete => self.add("delete", key, || None),
-                    Operation::AsIs => self.add("touch", key, || None),
+                    Operation::Delete => self.add("delete", key, None),
+                    Operation::AsIs => self.add("touch", key, None),
                 }
             }
             Cmd::Transaction(txn) => {
@@ -215,49 +242,46 @@ impl Effects {
 
     fn request(&mut self, operation: &TxnOp<'_>) {
         match &operation.request {
-            None => self.add("get", String::new, || None),
-            Some(Request::Get { key }) => self.add("get", || key.to_string(), || None),
+            None => self.add("get", String::new, None),
+            Some(Request::Get { key }) => self.add("get", || key.to_string(), None),
             Some(Request::Put(put)) => {
-                self.add("put", || put.key.to_string(), || Some(value(&put.value.decode())));
+                self.add("put", || put.key.to_string(), Some(&put.value));
             }
             Some(Request::Delete(delete)) => {
-                self.add("delete", || delete.key.to_string(), || None);
+                self.add("delete", || delete.key.to_string(), None);
             }
             Some(Request::DeleteByPrefix { prefix }) => {
-                self.add("delete prefix", || prefix.to_string(), || None);
+                self.add("delete prefix", || prefix.to_string(), None);
             }
             Some(Request::FetchIncreaseU64(fetch)) => {
-                self.add("add", || format!("{} {:+}", fetch.key, fetch.delta), || None);
+                self.add("add", || format!("{} {:+}", fetch.key, fetch.delta), None);
             }
             Some(Request::FetchAddU64(fetch)) => {
-                self.add("add", || format!("{} {:+}", fetch.key, fetch.delta), || None);
+                self.add("add", || format!("{} {:+}", fetch.key, fetch.delta), None);
             }
             Some(Request::PutSequential(put)) => {
-                let shown = || Some(value(&put.value.decode()));
-                self.add("put next", || put.prefix.to_string(), shown);
+                self.add("put next", || put.prefix.to_string(), Some(&put.value));
             }
         }
     }
 
     fn operation(&mut self, operation: &KvOperation<'_>) {
         match operation {
-            KvOperation::Get { key } => self.add("get", || key.to_string(), || None),
+            KvOperation::Get { key } => self.add("get", || key.to_string(), None),
             KvOperation::Put { target, payload } => {
-                let shown = || Some(value(&payload.value.decode()));
-                self.add("put", || target.key.to_string(), shown);
+                self.add("put", || target.key.to_string(), Some(&payload.value));
             }
             KvOperation::Delete { target } => {
-                self.add("delete", || target.key.to_string(), || None);
+                self.add("delete", || target.key.to_string(), None);
             }
             KvOperation::DeleteByPrefix { prefix } => {
-                self.add("delete prefix", || prefix.to_string(), || None);
+                self.add("delete prefix", || prefix.to_string(), None);
             }
             KvOperation::FetchIncreaseU64 { target, delta, .. } => {
-                self.add("add", || format!("{} {delta:+}", target.key), || None);
+                self.add("add", || format!("{} {delta:+}", target.key), None);
             }
             KvOperation::PutSequential { prefix, payload, .. } => {
-                let shown = || Some(value(&payload.value.decode()));
-                self.add("put next", || prefix.to_string(), shown);
+                self.add("put next", || prefix.to_string(), Some(&payload.value));
             }
         }
     }
@@ -287,6 +311,14 @@ mod tests {
         let effect = Effect { verb: "delete", target: "k".into(), value: None };
         assert_eq!((log.log_id.as_str(), log.command), ("T1-N2.3", "UpsertKV"));
         assert_eq!((log.time_ms, log.effects), (Some(1_700_000_000_000), vec![effect]));
+    }
+
+    #[test]
+    fn a_heading_is_the_line_without_values() {
+        let bytes = br#"["state_machine/0",{"GenericKV":{"key":"a/b","value":{"seq":1,"meta":null,"data":[104]}}}]"#;
+        let view = line(bytes);
+        assert!(view.value.is_some());
+        assert_eq!(heading(bytes), LineView { value: None, ..view });
     }
 
     #[test]

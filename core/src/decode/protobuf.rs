@@ -2,8 +2,13 @@
 
 use serde::Serialize;
 
+use super::value::{first_part, printable};
+
 /// How many fields of a value are shown.
 pub const MOST_FIELDS: usize = 5000;
+
+/// How many bytes of text are shown of all fields of a value.
+const MOST_TEXT_BYTES: usize = 1 << 20;
 
 /// How deep messages nest before their bytes are shown instead.
 const MOST_DEPTH: u8 = 24;
@@ -39,22 +44,36 @@ pub enum FieldValue {
     Message(Vec<Field>),
     /// Length-delimited bytes that are neither, in hexadecimal, and how many there are.
     Bytes(String, u64),
+    /// So many fields more, here and in the messages before.
+    More(u64),
+}
+
+/// What may still be shown.
+#[derive(Debug, Clone, Copy)]
+struct Budget {
+    fields: usize,
+    text_bytes: usize,
+    /// Fields that were too many.
+    hidden: u64,
 }
 
 /// Reads bytes as a message; none when they are not one, or are empty.
 pub fn message(bytes: &[u8]) -> Option<Vec<Field>> {
-    let mut budget = MOST_FIELDS;
-    fields(bytes, MOST_DEPTH, &mut budget)
+    let mut budget = Budget { fields: MOST_FIELDS, text_bytes: MOST_TEXT_BYTES, hidden: 0 };
+    let mut shown = fields(bytes, MOST_DEPTH, &mut budget)?;
+    if budget.hidden > 0 {
+        shown.push(Field { number: 0, name: None, value: FieldValue::More(budget.hidden) });
+    }
+    Some(shown)
 }
 
 /// The depth is bounded by `depth`, whatever the bytes say.
-fn fields(mut rest: &[u8], depth: u8, budget: &mut usize) -> Option<Vec<Field>> {
+fn fields(mut rest: &[u8], depth: u8, budget: &mut Budget) -> Option<Vec<Field>> {
     let mut fields = Vec::new();
     if rest.is_empty() {
         return None;
     }
     while !rest.is_empty() {
-        *budget = budget.checked_sub(1)?;
         let tag;
         (tag, rest) = varint(rest)?;
         let number = tag >> 3;
@@ -77,17 +96,21 @@ fn fields(mut rest: &[u8], depth: u8, budget: &mut usize) -> Option<Vec<Field>> 
             }
             _ => None,
         }?;
-        fields.push(Field { number, name: name(number), value });
+        if budget.fields > 0 {
+            budget.fields -= 1;
+            fields.push(Field { number, name: name(number), value });
+        } else {
+            budget.hidden += 1;
+        }
     }
     Some(fields)
 }
 
-fn delimited(bytes: &[u8], depth: u8, budget: &mut usize) -> FieldValue {
-    let text = std::str::from_utf8(bytes).ok();
-    let printable = text
-        .filter(|text| text.chars().all(|c| !c.is_control() || matches!(c, '\n' | '\t' | '\r')));
-    if let Some(text) = printable {
-        return FieldValue::Text(text.to_owned());
+fn delimited(bytes: &[u8], depth: u8, budget: &mut Budget) -> FieldValue {
+    if let Some(text) = std::str::from_utf8(bytes).ok().filter(|text| printable(text)) {
+        let text = first_part(text, budget.text_bytes);
+        budget.text_bytes = budget.text_bytes.saturating_sub(text.len());
+        return FieldValue::Text(text);
     }
     if depth > 0 {
         let mut tried = *budget;
@@ -155,6 +178,13 @@ mod tests {
         assert_eq!(message(&bytes).unwrap()[0].value, largest);
         *bytes.last_mut().unwrap() = 2;
         assert_eq!(message(&bytes), None);
+    }
+
+    #[test]
+    fn of_many_fields_the_first_are_shown_and_the_rest_is_counted() {
+        let shown = message(&[0x08, 0x05].repeat(MOST_FIELDS + 7)).unwrap();
+        assert_eq!(shown.len(), MOST_FIELDS + 1);
+        assert_eq!(shown.last().unwrap().value, FieldValue::More(7));
     }
 
     proptest! {

@@ -58,6 +58,11 @@ pub enum Content {
 /// assert_eq!(value(b"hello").content, Content::Text("hello".into()));
 /// ```
 pub fn value(bytes: &[u8]) -> ValueView {
+    value_within(bytes, &mut { MOST_UNPACKED_BYTES })
+}
+
+/// Like [`value`], unpacking no more than `left` bytes, of which it takes what it unpacks.
+pub(super) fn value_within(bytes: &[u8], left: &mut u64) -> ValueView {
     let mut view = ValueView {
         bytes: bytes.len() as u64,
         unpacked_bytes: None,
@@ -68,8 +73,9 @@ pub fn value(bytes: &[u8]) -> ValueView {
     let unpacked;
     let mut shown = bytes;
     if let Some(frame) = bytes.strip_prefix(PACKED) {
-        match unpack(frame) {
+        match unpack(frame, *left) {
             Ok(plain) => {
+                *left -= plain.len() as u64;
                 view.unpacked_bytes = Some(plain.len() as u64);
                 unpacked = plain;
                 shown = &unpacked;
@@ -88,20 +94,33 @@ fn content(bytes: &[u8]) -> Content {
     if bytes.is_empty() {
         return Content::Empty;
     }
-    if bytes.len() <= MOST_TEXT_BYTES
-        && let Ok(text) = std::str::from_utf8(bytes)
-    {
-        if serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        if text.len() <= MOST_TEXT_BYTES
+            && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+        {
             return Content::Json(text.to_owned());
         }
-        if text.chars().all(|c| !c.is_control() || matches!(c, '\n' | '\t' | '\r')) {
-            return Content::Text(text.to_owned());
+        if printable(text) {
+            return Content::Text(first_part(text, MOST_TEXT_BYTES));
         }
     }
     message(bytes).map_or(Content::Binary, Content::Protobuf)
 }
 
-fn unpack(frame: &[u8]) -> Result<Vec<u8>, String> {
+/// Whether a text has no control characters but those of layout.
+pub(super) fn printable(text: &str) -> bool {
+    text.chars().all(|c| !c.is_control() || matches!(c, '\n' | '\t' | '\r'))
+}
+
+/// The first part of a text that is longer than `most` bytes, marked as cut.
+pub(super) fn first_part(text: &str, most: usize) -> String {
+    match text.get(..text.floor_char_boundary(most)) {
+        Some(part) if part.len() < text.len() => format!("{part}…"),
+        _ => text.to_owned(),
+    }
+}
+
+fn unpack(frame: &[u8], most: u64) -> Result<Vec<u8>, String> {
     let mut source = frame;
     let decoder = ruzstd::decoding::StreamingDecoder::new_with_max_window_size(
         &mut source,
@@ -109,10 +128,10 @@ fn unpack(frame: &[u8]) -> Result<Vec<u8>, String> {
     )
     .map_err(|error| format!("not a zstd frame: {error}"))?;
     let mut plain = Vec::new();
-    let read = decoder.take(MOST_UNPACKED_BYTES + 1).read_to_end(&mut plain);
+    let read = decoder.take(most + 1).read_to_end(&mut plain);
     read.map_err(|error| format!("the zstd frame is broken: {error}"))?;
-    if plain.len() as u64 > MOST_UNPACKED_BYTES {
-        return Err(format!("unpacks to more than {MOST_UNPACKED_BYTES} bytes"));
+    if plain.len() as u64 > most {
+        return Err(format!("unpacks to more than {most} bytes"));
     }
     Ok(plain)
 }
@@ -133,6 +152,10 @@ mod tests {
         assert_eq!((view.unpacked_bytes, view.error), (Some(6), None));
         assert!(matches!(view.content, Content::Protobuf(fields) if fields.len() == 2));
         assert_eq!(view.hex, "a00618a80618");
+        let mut left = 7;
+        assert_eq!((value_within(&bytes, &mut left).error, left), (None, 1));
+        let error = value_within(&bytes, &mut left).error;
+        assert_eq!(error.as_deref(), Some("unpacks to more than 1 bytes"));
     }
 
     #[test]
@@ -140,6 +163,13 @@ mod tests {
         let view = value(b"\x0f\x01\x00\x00broken");
         assert_eq!(view.content, Content::Binary);
         assert!(view.error.unwrap().starts_with("not a zstd frame"));
+    }
+
+    #[test]
+    fn of_long_text_the_first_part_is_shown() {
+        let long = "é".repeat(MOST_TEXT_BYTES);
+        let Content::Text(shown) = value(long.as_bytes()).content else { panic!("no text") };
+        assert_eq!(shown, "é".repeat(MOST_TEXT_BYTES / 2) + "…");
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod tree;
 pub use blocks::{BLOCK_BYTES, Blocks};
 pub use runs::{MOST_RUNS, Run, Runs};
 pub use timeline::{Moment, Timeline};
-pub use tree::{KeyTree, MOST_CHILDREN, Node};
+pub use tree::{KeyTree, MOST_CHILDREN, MOST_NODES, Node};
 
 use serde::Serialize;
 
@@ -118,6 +118,38 @@ mod tests {
         let index = index(&line.repeat(70));
         assert_eq!(index.blocks.marks(), [(1, 0), (33, 32768), (65, 65536)]);
         assert_eq!((index.blocks.lines(), index.blocks.bytes()), (70, 70 * 1024));
+    }
+
+    /// The nodes below this one, each with as many keys as its children, merged or not.
+    fn nodes(node: &Node) -> usize {
+        let below: u64 = node.children.values().map(|child| child.keys).sum();
+        assert!(below + node.merged.lines <= node.keys);
+        node.children.values().map(|child| 1 + nodes(child)).sum()
+    }
+
+    #[test]
+    fn a_big_prefix_behind_many_small_ones_is_told() {
+        let small = (0..60_000_u32).map(|n| {
+            let (a, b, c) = (n / 10_000, n / 100 % 100, n % 100);
+            kv(&format!("a/{a:03}/{b:03}/{c:03}/k"))
+        });
+        let big = (0..6_000).map(|n| kv(&format!("z/z/z/z/{n:06}")));
+        let index = index(&small.chain(big).collect::<String>());
+        let mut z = index.keys.root();
+        assert_eq!(z.keys, 66_000);
+        assert!(nodes(z) <= MOST_NODES);
+        for _ in 0..4 {
+            z = z.child("z/").unwrap();
+            assert_eq!(z.keys, 6_000);
+        }
+        assert_eq!(index.keys.root().child("a/").unwrap().keys, 60_000);
+    }
+
+    #[test]
+    fn a_very_long_segment_is_no_node() {
+        let index = index(&[kv("a/b/1"), kv(&format!("a/{}/1", "x".repeat(1 << 20)))].concat());
+        let a = index.keys.root().child("a/").unwrap();
+        assert_eq!((a.keys, a.children.len()), (2, 1));
     }
 
     #[test]

@@ -14,8 +14,11 @@ pub const MOST_CHILDREN: usize = 2000;
 /// How many segments deep the tree goes.
 const MOST_DEPTH: usize = 4;
 
-/// How many nodes there are at most; deeper keys are then only counted further up.
-const MOST_NODES: usize = 100_000;
+/// How many nodes there are at most: the small ones are merged when there are more.
+pub const MOST_NODES: usize = 20_000;
+
+/// A longer segment is no node of its own; its keys are counted further up.
+const MOST_SEGMENT_BYTES: usize = 1000;
 
 /// The keys that start with the same segments.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -75,6 +78,22 @@ impl Node {
         removed
     }
 
+    /// Merges small children of each node that has more than `fewest`, except along `path`; gives
+    /// how many nodes went. At most four deep.
+    fn prune(&mut self, path: &str, fewest: usize) -> usize {
+        let mut segments = path.split_inclusive('/');
+        let current = segments.next().unwrap_or_default();
+        let below = path.get(current.len()..).unwrap_or_default();
+        let mut removed = 0;
+        for (name, child) in &mut self.children {
+            removed += child.prune(if name == current { below } else { "" }, fewest);
+        }
+        if self.children.len() > fewest {
+            removed += self.merge_small(current);
+        }
+        removed
+    }
+
     /// How many nodes this one and those below it are; at most four deep.
     fn size(&self) -> usize {
         1 + self.children.values().map(Self::size).sum::<usize>()
@@ -121,7 +140,13 @@ impl Run {
 
 /// The segments of a key that the tree tells apart; a last one without `/` is none of them.
 fn directory(key: &str) -> &str {
-    let len = memchr_iter(b'/', key.as_bytes()).take(MOST_DEPTH).last().map_or(0, |at| at + 1);
+    let mut len = 0;
+    for at in memchr_iter(b'/', key.as_bytes()).take(MOST_DEPTH) {
+        if at - len > MOST_SEGMENT_BYTES {
+            break;
+        }
+        len = at + 1;
+    }
     key.get(..len).unwrap_or_default()
 }
 
@@ -150,6 +175,7 @@ impl KeyTree {
         if self.run.keys == 0 {
             return;
         }
+        self.make_room();
         let run = &self.run;
         let mut node = &mut self.root;
         node.add(run);
@@ -157,9 +183,6 @@ impl KeyTree {
             if !node.children.contains_key(segment) {
                 if node.children.len() >= MOST_CHILDREN {
                     self.nodes = self.nodes.saturating_sub(node.merge_small(segment));
-                }
-                if self.nodes >= MOST_NODES {
-                    break;
                 }
                 self.nodes += 1;
                 node.children.insert(segment.to_owned(), Node::default());
@@ -169,6 +192,20 @@ impl KeyTree {
             node = child;
         }
         self.run.keys = 0;
+    }
+
+    /// Merges small nodes until half of the room is free, so that it is seldom done.
+    fn make_room(&mut self) {
+        if self.nodes + MOST_DEPTH <= MOST_NODES {
+            return;
+        }
+        for fewest in [MOST_CHILDREN / 4, MOST_CHILDREN / 40, 4, 1] {
+            let removed = self.root.prune(&self.run.directory, fewest);
+            self.nodes = self.nodes.saturating_sub(removed);
+            if self.nodes <= MOST_NODES / 2 {
+                return;
+            }
+        }
     }
 
     /// Adds what the tree does not hold yet.

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 
-import { open, repo, start } from "../browser.mjs";
+import { dieIn, inWorkers, open, repo, start } from "../browser.mjs";
 
 const metactl = process.env.METACTL ?? join(repo, "target/debug/databend-metactl");
 const path = join(mkdtempSync(join(tmpdir(), "metadump-pool-")), "shared.ndjson");
@@ -24,17 +24,6 @@ writeFileSync(path, `${lines.join("\n")}\n`);
 
 /** As on a machine with so many cores. */
 const cores = (count) => `Object.defineProperty(navigator, "hardwareConcurrency", { get: () => ${count} });`;
-
-/** Runs `code` in each worker before the worker's own. */
-const inWorkers = (code) => `globalThis.Blob = new Proxy(Blob, {
-  construct: (Plain, [parts, options]) =>
-    new Plain(options?.type === "text/javascript" ? [${JSON.stringify(code)}, ...parts] : parts, options),
-});`;
-const dieIn = (names) => `addEventListener("message", () => {
-  if (!${names}.test(self.name)) return;
-  setTimeout(() => { throw new Error("killed by the test"); });
-});
-if (${names}.test(self.name)) self.postMessage = () => {};`;
 
 async function read(init, check) {
   const { browser, tab, complaints } = await start({ init });

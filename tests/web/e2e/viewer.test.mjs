@@ -8,35 +8,19 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { gzipSync } from "node:zlib";
 
-import { axeSource, open, page, repo, shots, start } from "../browser.mjs";
+import { axeSource, kv, open, page, repo, shots, sound, start } from "../browser.mjs";
 
 const metactl = process.env.METACTL ?? join(repo, "target/debug/databend-metactl");
 const html = readFileSync(join(repo, "web/dist/metadump-viewer.html"), "utf8");
 const scratch = mkdtempSync(join(tmpdir(), "metadump-e2e-"));
-const kv = (key, data, seq) =>
-  `["state_machine/0",{"GenericKV":{"key":"${key}","value":{"seq":${seq},"meta":null,"data":[${data}]}}}]\n`;
-const head = [
-  '["header",{"DataHeader":{"key":"header","value":{"version":"V004"}}}]',
-  '["raft_log",{"NodeId":1}]',
-  '["raft_log",{"Vote":{"leader_id":{"term":1,"node_id":1},"committed":true}}]',
-  '["raft_log",{"Committed":{"leader_id":{"term":1,"node_id":1},"index":2}}]',
-  '["raft_log",{"Purged":null}]',
-  '["raft_log",{"LogEntry":{"log_id":{"leader_id":{"term":0,"node_id":0},"index":0},"payload":{"Membership":{"configs":[[1]],"nodes":{"1":{}}}}}}]',
-  '["raft_log",{"LogEntry":{"log_id":{"leader_id":{"term":1,"node_id":1},"index":1},"payload":"Blank"}}]',
-  '["raft_log",{"LogEntry":{"log_id":{"leader_id":{"term":1,"node_id":1},"index":2},"payload":{"Normal":{"time_ms":1700000000000,"cmd":{"UpsertKV":{"key":"k","seq":"Any","value":{"Update":[49]},"value_meta":null}}}}}}]',
-  '["state_machine/0",{"Sequences":{"key":"generic-kv","value":900000}}]',
-  '["state_machine/0",{"StateMachineMeta":{"key":"LastApplied","value":{"LogId":{"leader_id":{"term":1,"node_id":1},"index":2}}}}]',
-  '["state_machine/0",{"StateMachineMeta":{"key":"LastMembership","value":{"Membership":{"log_id":{"leader_id":{"term":0,"node_id":0},"index":0},"membership":{"configs":[[1]],"nodes":{"1":{}}}}}}}]',
-  '["state_machine/0",{"Nodes":{"key":1,"value":{"name":"1","endpoint":{"addr":"localhost","port":28103},"grpc_api_advertise_address":null}}}]',
-].join("\n") + "\n";
 const body = Array.from({ length: 3000 }, (_, at) =>
   kv(`__fd_${at < 1000 ? "a" : "b"}/t/k${String(at).padStart(6, "0")}`, "49,50,51,52,53,54,55,56,57", at + 1)).join("");
 const hostile = kv("zz/<img src=x onerror=alert(1)>", "60,105,109,103,32,115,114,99,61,120,62", 4000);
-const dump = head + body + hostile;
+const dump = sound(body + hostile);
 const paths = {};
 for (const [name, content] of Object.entries({
   "good.ndjson": dump,
-  "other.ndjson": head + body.replace("k000001", "k0000005") + hostile,
+  "other.ndjson": sound(body.replace("k000001", "k0000005") + hostile),
   "broken.ndjson": dump.replace("49,50,51", "49,500,51") + "not a line\n",
   "packed.ndjson.gz": gzipSync(dump),
 })) {

@@ -1,14 +1,16 @@
 // An opened dump: its report and index as they become known, and the jobs that read it again.
 
-import { decodeLine } from "metadump-wasm";
+import { decodeHeading, decodeLine } from "metadump-wasm";
 
-import { Lines } from "./lines";
-import type { Differences, Hits, Index, LineView, Report, Splice } from "./report";
+import { size } from "./format";
+import { Lines, MOST_LINE_BYTES } from "./lines";
+import type { Finding, Hits, Index, LineView, Report, Splice } from "./report";
 import { blob, read, type Source } from "./source";
-import { run, type Running } from "./workers";
+import type { Job, Progress } from "../worker/jobs";
+import { Cancelled, run, type Running } from "./workers";
 
 const decoder = new TextDecoder();
-const MOST_DECODED_BYTES = 8 << 20;
+const ranks = { error: 0, warning: 1, note: 2 } as const;
 
 export class Dump {
   readonly name: string;
@@ -25,8 +27,27 @@ export class Dump {
   seconds = $state(0);
   /** How long it took until the first rows could be shown, milliseconds. */
   firstRowsMs = 0;
-  restarts = $state(0);
-  reportJson = "";
+  /** Why a packed dump is not whole; what came before the fault is shown. */
+  cut = $state("");
+  /** How many workers died and were started again: those that scan, and others. */
+  restarts = $derived.by(() => this.#scanners + this.#others);
+  /** The findings, the worst first, those of one code together. */
+  findings = $derived.by((): Finding[] => {
+    const found = this.report?.findings ?? [];
+    const codes = found.map(({ code }) => code);
+    const order = (one: Finding) => codes.indexOf(one.code);
+    return found.toSorted((a, b) => ranks[a.severity] - ranks[b.severity] || order(a) - order(b));
+  });
+  /** How many findings there are, also those that are only counted. */
+  tally = $derived.by(() => {
+    const tally = { error: 0, warning: 0, note: 0 };
+    for (const [code, found] of Object.entries(this.report?.counts ?? {})) {
+      tally[this.findings.find((finding) => finding.code === code)?.severity ?? "note"] += found;
+    }
+    return tally;
+  });
+  #scanners = $state(0);
+  #others = $state(0);
   #running: Running | null = null;
 
   constructor(packed: Source, name: string) {
@@ -47,18 +68,17 @@ export class Dump {
       this.bytesRead = 0;
       this.lines = new Lines(plain);
       const reading = performance.now();
-      this.#running = run({ type: "open", dump: plain, manifest }, (progress) => {
+      this.#running = this.run({ type: "open", dump: plain, manifest }, (progress) => {
         if (progress.marks) {
           this.firstRowsMs ||= performance.now() - started;
-          this.lines.add(progress.marks, progress.lines, progress.bytes);
+          this.lines.add(progress.marks, progress.lines);
           this.knownLines = progress.lines;
         }
-        this.restarts = progress.restarts;
+        this.#scanners = progress.restarts;
         if (progress.index) this.index = JSON.parse(progress.index) as Index;
         this.#advance(progress.bytes, reading);
-      });
+      }, () => (this.lines = new Lines(plain)));
       const [report = "", index = ""] = await this.#running.results;
-      this.reportJson = report;
       this.index = JSON.parse(index) as Index;
       this.report = JSON.parse(report) as Report;
       this.phase = "ready";
@@ -69,6 +89,14 @@ export class Dump {
       }
     }
     this.seconds = (performance.now() - started) / 1000;
+  }
+
+  /** Runs a job; that its worker died and was started again is told with the dump. */
+  run(job: Job, progress: (report: Progress) => void, restarted = () => {}): Running {
+    return run(job, progress, () => {
+      this.#others++;
+      restarted();
+    });
   }
 
   cancel(): void {
@@ -85,11 +113,17 @@ export class Dump {
     this.bytesTotal = this.packed.size;
     const parts: Blob[] = [];
     const started = performance.now();
-    this.#running = run({ type: "unpack", packed: this.packed }, (progress) => {
+    this.#running = this.run({ type: "unpack", packed: this.packed }, (progress) => {
       if (progress.unpacked) parts.push(progress.unpacked);
       this.#advance(progress.bytes, started);
-    }, 0);
-    await this.#running.results;
+    }, () => (parts.length = 0));
+    try {
+      await this.#running.results;
+    } catch (error) {
+      const unpacked = parts.some((part) => part.size > 0);
+      if (!unpacked || !(error instanceof Error) || error instanceof Cancelled) throw error;
+      this.cut = error.message;
+    }
     return new Blob(parts);
   }
 
@@ -99,17 +133,30 @@ export class Dump {
   }
 
   /** Decodes a line; none when there is no such line. */
-  async decode(number: number): Promise<LineView | null> {
+  decode = (number: number) => this.#decoded(number, decodeLine);
+
+  /** Decodes a line but for its values. */
+  heading = (number: number) => this.#decoded(number, decodeHeading);
+
+  async #decoded(number: number, decode: (line: Uint8Array) => string): Promise<LineView | null> {
     const line = await this.lines.line(number);
     if (!line) return null;
-    if (line.size > MOST_DECODED_BYTES) {
-      return { ...brokenLine, error: `the line has ${line.size} bytes, more than is decoded here` };
+    if (line.size > line.bytes.length) {
+      const error = `The line has ${size(line.size)}; longer ones than ${size(MOST_LINE_BYTES)} are not decoded here.`;
+      return { ...brokenLine, error };
     }
-    return JSON.parse(decodeLine(line.bytes)) as LineView;
+    return JSON.parse(decode(line.bytes)) as LineView;
   }
 
-  async text(number: number): Promise<string> {
+  /** The text of a line, of a huge one its first part, and how many bytes the whole line has. */
+  async text(number: number): Promise<{ text: string; size: number }> {
     const line = await this.lines.line(number);
+    return { text: line ? decoder.decode(line.bytes) : "", size: line?.size ?? 0 };
+  }
+
+  /** The beginning of a line, as much as a row can show. */
+  async beginning(number: number): Promise<string> {
+    const line = await this.lines.beginning(number);
     return line ? decoder.decode(line.bytes) : "";
   }
 
@@ -119,7 +166,7 @@ export class Dump {
     const readBytes = parts.map(() => 0);
     const bySize = "order" in query && query.order === "size";
     const running = parts.map((part, at) =>
-      run({ type: "search", dump: this.source, part, query: JSON.stringify({ ...query, most }) }, (report) => {
+      this.run({ type: "search", dump: this.source, part, query: JSON.stringify({ ...query, most }) }, (report) => {
         readBytes[at] = report.bytes;
         progress(readBytes.reduce((sum, bytes) => sum + bytes, 0));
       }),
@@ -151,14 +198,6 @@ export class Dump {
     }));
   }
 
-  async rewrite(ownId: string, members: string[], repairExpire: boolean, progress: (bytes: number) => void) {
-    const job = run({ type: "rewrite", dump: this.source, ownId, members: [...members], repairExpire }, (report) =>
-      progress(report.bytes),
-    );
-    const [changes = "[]", splices = "[]"] = await job.results;
-    return { changes: JSON.parse(changes) as string[], splices: JSON.parse(splices) as Splice[] };
-  }
-
   /** The rewritten dump: slices of this one and what the splices put between them. */
   async rewritten(splices: Splice[]): Promise<Blob> {
     const plain = await blob(this.source);
@@ -186,12 +225,3 @@ const brokenLine: LineView = {
   value: null,
   log: null,
 };
-
-/** Compares the keys of two dumps. */
-export function compare(left: Dump, right: Dump, progress: (bytes: number) => void) {
-  const job = run({ type: "compare", left: left.source, right: right.source }, (report) => progress(report.bytes));
-  return {
-    differences: job.results.then(([json = "{}"]) => JSON.parse(json) as Differences),
-    cancel: () => job.cancel(),
-  };
-}

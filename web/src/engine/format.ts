@@ -1,11 +1,13 @@
-// Numbers, sizes and times for people.
+// Numbers, sizes, times and texts for people.
+
+import type { LogId } from "./report";
 
 const grouped = new Intl.NumberFormat("en-US");
 
 export const count = (value: number): string => grouped.format(value);
 
-export const plural = (value: number, noun: string): string =>
-  `${count(value)} ${noun}${value === 1 ? "" : "s"}`;
+export const plural = (value: number, noun: string, nouns = `${noun}s`): string =>
+  `${count(value)} ${value === 1 ? noun : nouns}`;
 
 export function size(bytes: number): string {
   const units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
@@ -25,5 +27,22 @@ export function date(ms: number): string {
   return at.toISOString().replace("T", " ").replace(".000Z", "Z").replace("Z", " UTC");
 }
 
-export const percent = (part: number, whole: number): string =>
-  whole > 0 ? `${((part / whole) * 100).toFixed(part / whole < 0.1 ? 1 : 0)} %` : "0 %";
+export function percent(part: number, whole: number): string {
+  const share = whole > 0 ? (part / whole) * 100 : 0;
+  if (share > 0 && share < 0.1) return "< 0.1 %";
+  return `${share.toFixed(share > 0 && share < 10 ? 1 : 0)} %`;
+}
+
+/** An id of the log, as the command line writes it. */
+export const logId = (id: LogId | null | undefined): string =>
+  id ? `T${id.leader_id.term}-N${id.leader_id.node_id}.${id.index}` : "none";
+
+/** Characters that are not seen, or that change how their neighbours are: controls, marks of direction, tags. */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cs}\u115f\u1160\u3164\uffa0]/gu;
+const LAYOUT = new Set("\n\r\t");
+
+/** A text for the eye: what cannot be seen is written as an escape; in a block, lines and tabs stay. */
+export const visible = (text: string, among: "line" | "block" = "line"): string =>
+  text.replace(UNSEEN, (char) =>
+    among === "block" && LAYOUT.has(char) ? char : `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`,
+  );

@@ -1,5 +1,7 @@
 // Cuts JSON text into coloured pieces; long arrays of numbers are folded.
 
+import { count, visible } from "./format";
+
 export interface Piece {
   text: string;
   kind: "plain" | "key" | "string" | "number" | "word" | "fold";
@@ -13,16 +15,17 @@ export function pieces(text: string, most: number, fold: boolean): Piece[] {
   const out: Piece[] = [];
   let at = 0;
   let shown = 0;
-  const push = (piece: Piece) => {
-    out.push(piece);
-    shown += piece.text.length;
+  const push = ({ text, kind }: Piece) => {
+    out.push({ text: visible(text, "block"), kind });
+    shown += text.length;
   };
   while (at < text.length && shown < most) {
     if (fold && text[at] === "[") {
       const end = arrayEnd(text, at);
       if (end > 0) {
         const numbers = countNumbers(text, at, end);
-        push({ text: `[${numbers.toLocaleString("en-US")} bytes]`, kind: "fold" });
+        const whole = text[end - 1] === "]";
+        push({ text: `[${whole ? "" : "more than "}${count(numbers)} bytes${whole ? "]" : " …"}`, kind: "fold" });
         at = end;
         continue;
       }
@@ -43,7 +46,7 @@ export function pieces(text: string, most: number, fold: boolean): Piece[] {
   return out;
 }
 
-/** The end of a flat array of at least eight numbers, 0 when it is none. */
+/** The end of a flat array of at least eight numbers, also of one that is cut; 0 when it is none. */
 function arrayEnd(text: string, start: number): number {
   let commas = 0;
   for (let at = start + 1; at < text.length; at++) {
@@ -52,11 +55,30 @@ function arrayEnd(text: string, start: number): number {
     else if (code === 93) return commas + 1 >= FOLDED_FROM ? at + 1 : 0;
     else if (code < 48 || code > 57) return 0;
   }
-  return 0;
+  return commas + 1 >= FOLDED_FROM ? text.length : 0;
 }
 
 function countNumbers(text: string, start: number, end: number): number {
   let numbers = 1;
   for (let at = start; at < end; at++) if (text.charCodeAt(at) === 44) numbers++;
   return numbers;
+}
+
+/** JSON with a line for each member; numbers and strings stay as they are spelled. */
+export function indented(json: string): string {
+  let depth = 0;
+  const line = () => `\n${"  ".repeat(depth)}`;
+  return json.replace(/"(?:[^"\\]|\\.)*"|\s+|[[{]\s*[\]}]|[[\]{},:]/g, (token) => {
+    if (token === "{" || token === "[") {
+      depth++;
+      return token + line();
+    }
+    if (token === "}" || token === "]") {
+      depth--;
+      return line() + token;
+    }
+    if (token === ",") return token + line();
+    if (token === ":") return ": ";
+    return token.trim() === "" ? "" : token.startsWith('"') ? token : token.replace(/\s/g, "");
+  });
 }

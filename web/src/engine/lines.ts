@@ -6,13 +6,15 @@ export interface RawLine {
   number: number;
   offset: number;
   bytes: Uint8Array;
-  /** How many bytes the line has when not all of them were read, else the length of `bytes`. */
+  /** How many bytes the line has, also when not all of them were read. */
   size: number;
 }
 
-/** What is read of a block whose last line is huge. */
-const MOST_READ_BYTES = 8 << 20;
-const MOST_CACHED = 48;
+/** What is read of a block: the lines in front of a huge one, and its beginning. */
+const MOST_BLOCK_BYTES = 128 << 10;
+/** What is read of a line. */
+export const MOST_LINE_BYTES = 8 << 20;
+const MOST_CACHED = 64;
 
 /** Where blocks of lines start, in columns that grow. */
 export class Lines {
@@ -20,13 +22,12 @@ export class Lines {
   #offsets = new Float64Array(1024);
   #count = 0;
   #cache = new Map<number, Promise<RawLine[]>>();
-  /** How many lines and bytes are known. */
+  /** How many lines are known. */
   known = 0;
-  knownBytes = 0;
 
   constructor(readonly source: Source) {}
 
-  add(marks: Float64Array, known: number, knownBytes: number): void {
+  add(marks: Float64Array, known: number): void {
     const more = marks.length / 2;
     while (this.#count + more > this.#lines.length) {
       const grow = (old: Float64Array) => {
@@ -45,7 +46,6 @@ export class Lines {
       this.#count++;
     }
     this.known = known;
-    this.knownBytes = knownBytes;
   }
 
   /** The block that holds a line. */
@@ -79,7 +79,19 @@ export class Lines {
     return { line: this.#lines[low] ?? 1, offset: this.#offsets[low] ?? 0 };
   }
 
+  /** A line; of a huge one the first eight megabytes. */
   async line(number: number): Promise<RawLine | null> {
+    const line = await this.beginning(number);
+    const most = line && Math.min(line.size, MOST_LINE_BYTES);
+    if (!most || line.bytes.length >= most) return line;
+    const bytes = await read(this.source, line.offset, line.offset + most);
+    // While reading goes on the last block has no end yet, and so the line.
+    const end = bytes.indexOf(10);
+    return end < 0 ? { ...line, bytes } : { ...line, bytes: bytes.subarray(0, end), size: end };
+  }
+
+  /** A line, of a long one only the beginning: enough for a row. */
+  async beginning(number: number): Promise<RawLine | null> {
     if (number < 1 || number > this.known || this.#count === 0) return null;
     const block = this.#block(number);
     let cached = this.#cache.get(block);
@@ -96,17 +108,16 @@ export class Lines {
 
   async #read(block: number): Promise<RawLine[]> {
     const from = this.#offsets[block] ?? 0;
-    const to = block + 1 < this.#count ? (this.#offsets[block + 1] ?? 0) : this.source.size;
-    const whole = block + 1 < this.#count ? to - from : Math.min(to - from, MOST_READ_BYTES);
-    const length = Math.min(whole, MOST_READ_BYTES);
-    const bytes = await read(this.source, from, from + length);
+    const next = block + 1 < this.#count;
+    const to = next ? (this.#offsets[block + 1] ?? 0) : this.source.size;
+    const bytes = await read(this.source, from, Math.min(to, from + MOST_BLOCK_BYTES));
     const lines: RawLine[] = [];
     let number = this.#lines[block] ?? 1;
-    let at = 0;
-    while (at < bytes.length) {
+    for (let at = 0; at < bytes.length; ) {
       const end = bytes.indexOf(10, at);
       const stop = end < 0 ? bytes.length : end;
-      const size = end < 0 && length < to - from ? to - from - at - 1 : stop - at;
+      // The last line of a dump may have no line end.
+      const size = end >= 0 || from + stop === to ? stop - at : to - from - at - 1;
       lines.push({ number: number++, offset: from + at, bytes: bytes.subarray(at, stop), size });
       at = stop + 1;
     }

@@ -3,49 +3,46 @@
 export const VIEWS = ["overview", "findings", "keys", "log", "lines", "change", "compare"] as const;
 export type View = (typeof VIEWS)[number];
 
+/** The views that have a line. */
+const LINED: readonly View[] = ["keys", "log", "lines"];
+
 class Place {
   view = $state<View>("overview");
   line = $state(1);
-  /** Counts jumps, so that a jump to the same line is one. */
-  jumps = $state(0);
 
   constructor() {
     this.#read();
-    addEventListener("hashchange", () => this.#read());
+    addEventListener("popstate", () => this.#read());
   }
 
   #read(): void {
     const [name, line] = location.hash.slice(1).split(":");
-    const view = VIEWS.find((known) => known === name);
-    if (view) this.view = view;
+    this.view = VIEWS.find((known) => known === name) ?? "overview";
     const number = Number(line);
-    if (Number.isSafeInteger(number) && number > 0 && number !== this.line) {
-      this.line = number;
-      this.jumps++;
-    }
+    if (Number.isSafeInteger(number) && number > 0) this.line = number;
   }
 
+  /** Shows a view; the browser goes back from there. */
   go(view: View): void {
+    if (view === this.view) return;
     this.view = view;
-    this.#write();
+    history.pushState(null, "", this.#hash());
   }
 
   jump(line: number): void {
     this.line = line;
-    this.jumps++;
     this.view = "lines";
-    this.#write();
-  }
-
-  #write(): void {
-    const hash = this.view === "lines" ? `#lines:${this.line}` : `#${this.view}`;
-    history.replaceState(null, "", hash);
+    history.pushState(null, "", this.#hash());
   }
 
   /** Keeps the address in step with the cursor. */
   at(line: number): void {
     this.line = line;
-    this.#write();
+    history.replaceState(null, "", this.#hash());
+  }
+
+  #hash(): string {
+    return LINED.includes(this.view) ? `#${this.view}:${this.line}` : `#${this.view}`;
   }
 }
 

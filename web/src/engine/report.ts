@@ -104,8 +104,8 @@ export interface Hits {
 export interface Field {
   number: number;
   name: string | null;
-  type: "varint" | "fixed64" | "fixed32" | "text" | "message" | "bytes";
-  value: string | Field[] | [string, number];
+  type: "varint" | "fixed64" | "fixed32" | "text" | "message" | "bytes" | "more";
+  value: string | number | Field[] | [string, number];
 }
 
 export interface ValueView {

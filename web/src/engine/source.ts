@@ -9,12 +9,18 @@ export interface Served {
 export type Source = Blob | Served;
 
 export async function read(source: Source, from: number, to: number): Promise<Uint8Array<ArrayBuffer>> {
-  if (source instanceof Blob) return new Uint8Array(await source.slice(from, to).arrayBuffer());
+  if (source instanceof Blob) return new Uint8Array(await source.slice(from, to).arrayBuffer().catch(gone));
   // What lies behind the end is no range, and an empty dump has none.
   const end = Math.min(to, source.size);
   if (from >= end) return new Uint8Array();
   const response = await range(source, from, end);
   return new Uint8Array(await response.arrayBuffer().catch((error: unknown) => brokenOff(source, error)));
+}
+
+/** Browsers say little of a file that is not any more what it was when it was chosen. */
+function gone(error: unknown): never {
+  if (!(error instanceof DOMException)) throw error;
+  throw new Error("The file cannot be read: it was changed, moved or deleted since it was opened, or it may not be read. Open it again.");
 }
 
 /** Asks the server that the page came from. Only the expected answer has what was asked for. */
@@ -37,7 +43,7 @@ async function brokenOff(source: Served, error: unknown): Promise<never> {
   throw new Error(`The answer of the server broke off. ${String(error)}`);
 }
 
-export async function stream(source: Source, from = 0, to = source.size): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+async function stream(source: Source, from = 0, to = source.size): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
   if (source instanceof Blob) return source.slice(from, to).stream();
   const { body } = await range(source, from, to);
   if (!body) throw new Error("The server answered without a body.");
@@ -57,8 +63,7 @@ export async function* pieces(source: Source, from = 0, to = source.size): Async
   try {
     for (;;) {
       const { value, done } = await reader.read(new Uint8Array(buffer)).catch((error: unknown) => {
-        if (source instanceof Blob) throw error;
-        return brokenOff(source, error);
+        return source instanceof Blob ? gone(error) : brokenOff(source, error);
       });
       if (done) return;
       yield value;

@@ -39,40 +39,47 @@ export interface Running {
   cancel(): void;
 }
 
-/** Runs a job. A worker that dies without having said anything is started once more. */
-export function run(job: Job, progress: (report: Progress) => void, retries = 1): Running {
+/** Runs a job. A worker that dies is started once more, from the beginning; `restarted` hears of it. */
+export function run(job: Job, progress: (report: Progress) => void, restarted: () => void): Running {
   let worker: Worker | null = null;
   let cancelled = false;
   let stop: () => void = () => {};
-  const attempt = async (left: number): Promise<string[]> => {
+  const attempt = async (again: boolean): Promise<string[]> => {
     const { module, code, url } = await engine;
     if (cancelled) throw new Cancelled();
-    let heard = false;
     return new Promise<string[]>((resolve, reject) => {
-      const started = new Worker(url, { name: left === retries ? job.type : `${job.type}, again` });
+      const started = new Worker(url, { name: again ? `${job.type}, again` : job.type });
       worker = started;
       stop = () => reject(new Cancelled());
+      const died = (message: string) => {
+        if (worker !== started) return;
+        started.terminate();
+        if (again) {
+          reject(new Error(`The worker died twice: ${message || "perhaps for lack of memory"}.`));
+          return;
+        }
+        restarted();
+        resolve(attempt(true));
+      };
       started.onmessage = ({ data }: MessageEvent<Answer>) => {
-        heard = true;
         if (data.type === "progress") {
           progress(data);
+          return;
+        }
+        if (data.type === "failed" && data.died) {
+          died(data.message);
           return;
         }
         started.terminate();
         if (data.type === "done") resolve(data.results);
         else if (data.type === "failed") reject(new Error(data.message));
       };
-      started.onerror = (event) => {
-        started.terminate();
-        const died = new Error(`The worker died: ${event.message || "perhaps for lack of memory"}.`);
-        if (left > 0 && !heard) resolve(attempt(left - 1));
-        else reject(died);
-      };
+      started.onerror = (event) => died(event.message);
       started.postMessage({ module, code, cores: navigator.hardwareConcurrency || 2, job } satisfies Start);
     });
   };
   return {
-    results: attempt(retries),
+    results: attempt(false),
     cancel() {
       cancelled = true;
       worker?.terminate();

@@ -60,6 +60,8 @@ export interface Done {
 export interface Failed {
   type: "failed";
   message: string;
+  /** Whether the worker is not to be used again. */
+  died: boolean;
 }
 
 export type Answer = Progress | Scanned | Done | Failed;

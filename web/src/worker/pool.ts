@@ -1,4 +1,4 @@
-// The workers of a worker: they scan the parts of a dump beside it, and hand them on in order.
+// The workers of a worker: they scan the parts of a dump side by side, and hand them on in order.
 
 import type { Source } from "../engine/source";
 import type { Answer, Bytes, Start } from "./jobs";
@@ -51,6 +51,10 @@ class Scanner {
     this.#worker.postMessage({ ...this.start, job: { type: "scan", dump: this.dump, part } } satisfies Start);
   }
 
+  #fail(error: Error): void {
+    this.#waiting.forEach((waiting) => waiting.reject(error));
+  }
+
   #started(): Worker {
     const worker = new Worker(this.url, { name: `scanner ${this.#restarts}` });
     worker.onmessage = ({ data }: MessageEvent<Answer>) => {
@@ -59,7 +63,11 @@ class Scanner {
         const at = this.#waiting.findIndex(({ part }) => part.to === data.to);
         const [done] = this.#waiting.splice(at, 1);
         done?.resolve({ packed: data.packed, bytes: data.to });
-      } else if (data.type === "failed") this.#restart(data.message);
+      } else if (data.type === "failed") {
+        // A file that cannot be read any more is no reason to try again.
+        if (data.died) this.#restart(data.message);
+        else this.#fail(new Error(data.message));
+      }
     };
     worker.onerror = (event) => {
       // Nor must what one says that is dead already reach the page as an error of this worker.
@@ -73,8 +81,7 @@ class Scanner {
     this.#worker.terminate();
     const [first] = this.#waiting;
     if (!first || first.again) {
-      const error = new Error(`A worker died twice at byte ${first?.part.from ?? 0} of the dump: ${reason}.`);
-      this.#waiting.forEach((waiting) => waiting.reject(error));
+      this.#fail(new Error(`A worker died twice at byte ${first?.part.from ?? 0} of the dump: ${reason}.`));
       return;
     }
     first.again = true;
@@ -85,56 +92,37 @@ class Scanner {
   }
 }
 
-/**
- * How much the worker that checks scans itself, for each byte of a scanner: what one or two scanners
- * leave of its time. More keep it busy with checking what they hand on.
- */
-const OWN_SHARES = [0, 2 / 3, 1 / 3];
-
-interface Shared extends Bytes {
-  /** Whether the worker that checks reads it itself. */
-  own: boolean;
-}
-
 /** The parts of a dump: small ones first, so that the first rows are there at once. */
-function* parts(size: number, scanners: number): Generator<Shared> {
-  const ownShare = OWN_SHARES[scanners] ?? 0;
+function* parts(size: number): Generator<Bytes> {
   let bytes = FIRST_PART_BYTES;
-  for (let from = 0, turn = 0; from < size; turn = (turn + 1) % (scanners + 1)) {
-    const own = turn === 0;
-    const part = Math.floor(own ? bytes * ownShare : bytes);
-    const to = Math.min(from + part, size);
-    if (to > from) yield { from, to, own };
+  for (let from = 0; from < size; bytes = Math.min(2 * bytes, PART_BYTES)) {
+    const to = Math.min(from + bytes, size);
+    yield { from, to };
     from = to;
-    if (turn === scanners) bytes = Math.min(2 * bytes, PART_BYTES);
   }
 }
 
-/** How many workers scan: the browser's own reading of a file takes a core. */
+/** How many workers scan: the browser's own reading of a file takes a core, and checking is little. */
 export const scannersFor = (cores: number) => Math.min(cores - 1, MOST_WORKERS);
 
-/**
- * Shares a dump with several workers: gives what they have scanned, and in between the parts that
- * are left to whoever takes it. Memory is bounded by what two parts for each are packed to.
- */
-export async function* shared(
+/** Scans a dump with several workers; memory is bounded by what two parts for each are packed to. */
+export async function* scanned(
   dump: Source,
   start: Omit<Start, "job">,
   restarted: () => void,
-): AsyncGenerator<Scanned | Bytes> {
+): AsyncGenerator<Scanned> {
   const count = scannersFor(start.cores);
   const url = URL.createObjectURL(start.code);
   const scanners = Array.from({ length: count }, () => new Scanner(start, url, dump, restarted));
-  const ahead: (Promise<Scanned> | Bytes)[] = [];
+  const ahead: Promise<Scanned>[] = [];
   let turn = 0;
   try {
-    for (const { own, ...part } of parts(dump.size, count)) {
-      const next = own ? part : scanners[turn++ % count]?.scan(part);
-      if (!next) continue;
-      ahead.push(next);
+    for (const part of parts(dump.size)) {
+      const next = scanners[turn++ % count]?.scan(part);
       // A failure is met when its turn comes.
-      if (next instanceof Promise) next.catch(() => {});
-      const first = ahead.length > 2 * count ? ahead.shift() : null;
+      next?.catch(() => {});
+      if (next) ahead.push(next);
+      const first = ahead.length === 2 * count ? ahead.shift() : null;
       if (first) yield await first;
     }
     for (const rest of ahead) yield await rest;

@@ -2,9 +2,9 @@
 
 import { Abridging, Comparing, Opening, Rewriting, Searching, Unpacking, initSync } from "metadump-wasm";
 
-import { pieces, read, stream, type Source } from "../engine/source";
+import { pieces, read } from "../engine/source";
 import type { Answer, Job, Progress, Start } from "./jobs";
-import { scannersFor, shared } from "./pool";
+import { scanned, scannersFor } from "./pool";
 
 const AFTER_PART_BYTES = 256 << 10;
 const REPORT_EVERY_MS = 100;
@@ -50,15 +50,9 @@ async function open(job: Extract<Job, { type: "open" }>, start: Start): Promise<
       tell();
     }
   } else {
-    for await (const part of shared(job.dump, start, () => restarts++)) {
-      if ("packed" in part) {
-        opening.feedAbridged(part.packed);
-        bytes = part.bytes;
-      } else {
-        opening.startPart(part.from, part.to);
-        await readPart(opening, job.dump, part.to);
-        bytes = part.to;
-      }
+    for await (const part of scanned(job.dump, start, () => restarts++)) {
+      opening.feedAbridged(part.packed);
+      bytes = part.bytes;
       tell();
     }
   }
@@ -68,28 +62,18 @@ async function open(job: Extract<Job, { type: "open" }>, start: Start): Promise<
   return [opened.report, opened.index];
 }
 
-interface PartReader {
-  readonly readsFrom: number;
-  /** Whether it needs more. */
-  feed(piece: Uint8Array): boolean;
-}
-
-/** Reads a part up to `to`, and on to the end of its last line. */
-async function readPart(reader: PartReader, dump: Source, to: number): Promise<void> {
-  let at = reader.readsFrom;
-  let end = to;
-  for (let wanted = true; wanted && at < dump.size; end = Math.min(at + AFTER_PART_BYTES, dump.size)) {
-    for await (const piece of pieces(dump, at, end)) {
-      wanted = reader.feed(piece);
+/** Scans a part; its last line may end behind it. */
+async function scan(job: Extract<Job, { type: "scan" }>): Promise<Uint8Array> {
+  const abridging = new Abridging(job.part.from, job.part.to);
+  let at = abridging.readsFrom;
+  let end = job.part.to;
+  for (let wanted = true; wanted && at < job.dump.size; end = Math.min(at + AFTER_PART_BYTES, job.dump.size)) {
+    for await (const piece of pieces(job.dump, at, end)) {
+      wanted = abridging.feed(piece);
       at += piece.length;
       if (!wanted) break;
     }
   }
-}
-
-async function scan(job: Extract<Job, { type: "scan" }>): Promise<Uint8Array> {
-  const abridging = new Abridging(job.part.from, job.part.to);
-  await readPart(abridging, job.dump, job.part.to);
   return abridging.finish();
 }
 
@@ -137,7 +121,7 @@ async function rewrite(job: Extract<Job, { type: "rewrite" }>): Promise<string[]
 
 /** Hands out what is unpacked as blobs, which the browser keeps on disk when they are large. */
 async function unpack(job: Extract<Job, { type: "unpack" }>): Promise<string[]> {
-  const magic = await read(job.packed, 0, 4);
+  const unpacking = new Unpacking(await read(job.packed, 0, 4));
   let taken = 0;
   let held: Uint8Array<ArrayBuffer>[] = [];
   let size = 0;
@@ -152,20 +136,7 @@ async function unpack(job: Extract<Job, { type: "unpack" }>): Promise<string[]> 
     size += bytes.length;
     if (size > 16 << 20) flush();
   };
-  if (magic[0] === 0x1f && magic[1] === 0x8b) {
-    const counted = new TransformStream<Uint8Array, BufferSource>({
-      transform(piece, controller) {
-        taken += piece.length;
-        controller.enqueue(piece as Uint8Array<ArrayBuffer>);
-      },
-    });
-    const plain = (await stream(job.packed)).pipeThrough(counted).pipeThrough(new DecompressionStream("gzip"));
-    const reader = plain.getReader();
-    for (let next = await reader.read(); !next.done; next = await reader.read()) {
-      add(next.value);
-    }
-  } else {
-    const unpacking = new Unpacking();
+  try {
     for await (const piece of pieces(job.packed)) {
       taken += piece.length;
       // A piece can unpack to gigabytes: they come a few megabytes at a time.
@@ -174,8 +145,10 @@ async function unpack(job: Extract<Job, { type: "unpack" }>): Promise<string[]> 
       }
     }
     add(unpacking.finish() as Uint8Array<ArrayBuffer>);
+  } finally {
+    // What came before a fault can be looked at.
+    flush();
   }
-  flush();
   return [];
 }
 
@@ -202,8 +175,7 @@ onmessage = async ({ data }: MessageEvent<Start>) => {
       send({ type: "scanned", to: data.job.part.to, packed }, [packed.buffer]);
     } else send({ type: "done", results: await run(data, data.job) });
   } catch (error) {
-    const trapped = error instanceof WebAssembly.RuntimeError;
-    const message = error instanceof Error ? error.message : String(error);
-    send({ type: "failed", message: trapped ? `The worker died, perhaps for lack of memory: ${message}` : message });
+    const died = error instanceof WebAssembly.RuntimeError;
+    send({ type: "failed", message: error instanceof Error ? error.message : String(error), died });
   }
 };

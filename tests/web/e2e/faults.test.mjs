@@ -1,0 +1,162 @@
+// What goes wrong: input that is no dump, files that vanish, workers that die, keys that deceive.
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { appendFileSync, mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { gzipSync } from "node:zlib";
+
+import { dieIn, drop, inWorkers, kv, open, page, repo, sound, start } from "../browser.mjs";
+
+const metactl = process.env.METACTL ?? join(repo, "target/debug/databend-metactl");
+const scratch = mkdtempSync(join(tmpdir(), "metadump-faults-"));
+const file = (name, content) => {
+  const path = join(scratch, name);
+  writeFileSync(path, content);
+  return path;
+};
+const keys = Array.from({ length: 9000 }, (_, at) => kv(`__fd_a/${String(at).padStart(6, "0")}`, "49,50,51,52,53,54,55,56,57", at + 1));
+const good = sound(keys.join(""));
+let browser, tab, complaints;
+before(async () => ({ browser, tab, complaints } = await start()));
+after(() => browser.close());
+const fresh = () => tab.goto(page).then(() => tab.reload());
+const view = async (key) => {
+  await tab.evaluate(() => document.activeElement?.blur());
+  await tab.keyboard.press(key);
+};
+
+for (const [name, content] of Object.entries({
+  "empty.ndjson": "",
+  "bytes.bin": Buffer.from(Array.from({ length: 5000 }, (_, at) => (at * 7919) % 256)),
+  "other.json": '{"a":1}',
+  "array.json": "[1,2,3]\n",
+  "empty.ndjson.gz": gzipSync(""),
+  "members.ndjson.gz": Buffer.concat([gzipSync(good.slice(0, 5000)), gzipSync(good.slice(5000))]),
+})) {
+  test(`${name} gets the findings of the command line`, async () => {
+    const path = file(name, content);
+    const ran = spawnSync(metactl, ["validate", "--format", "json", path], { encoding: "utf8" });
+    const { findings } = JSON.parse(ran.stdout);
+    await fresh();
+    await open(tab, path);
+    await view("2");
+    assert.ok(findings.length > 0);
+    for (const { message, help } of findings) {
+      await tab.getByText(message, { exact: true }).first().waitFor();
+      await tab.getByText(help).first().waitFor();
+    }
+  });
+}
+
+test("findings are told by severity, and n goes through them in this order", async () => {
+  const late = sound(keys.slice(0, 50).join("") + "no record\n").replace('"Purged":null', '"Purged":null ');
+  await fresh();
+  await open(tab, file("late.ndjson", late));
+  await view("2");
+  const severities = await tab.locator(".finding strong").allInnerTexts();
+  const ranks = severities.map((severity) => ["error", "warning", "note"].indexOf(severity));
+  assert.ok(ranks.length > 1 && ranks.every((rank, at) => at === 0 || rank >= ranks[at - 1]), severities.join());
+  await view("n");
+  await tab.getByRole("heading", { name: "Line 63" }).waitFor();
+  await view("6");
+  await tab.getByLabel("Node 1", { exact: true }).fill("7=localhost:28103");
+  await tab.getByRole("button", { name: "Show what changes" }).click();
+  await tab.getByRole("alert").getByText("line 63: not JSON: expected").waitFor();
+  await tab.getByRole("button", { name: "Show all that is wrong" }).click();
+  await tab.locator(".finding").first().waitFor();
+});
+
+test("of a dump that was cut while packed, what came before can be looked at", async () => {
+  const packed = gzipSync(good);
+  await fresh();
+  await open(tab, file("cut.ndjson.gz", packed.subarray(0, packed.length / 2)));
+  const alert = tab.getByRole("alert");
+  await alert.getByText(/^Cannot read all of cut.ndjson.gz: the gzip stream ends inside a member, after \d+ bytes: it was cut\.$/).waitFor();
+  await alert.getByText("fetch it again").waitFor();
+  await view("5");
+  await tab.getByText('"V004"').first().waitFor();
+});
+
+test("a directory is refused as on the command line", async () => {
+  await fresh();
+  await tab.evaluate(() => (DataTransferItem.prototype.webkitGetAsEntry = () => ({ isDirectory: true, name: "meta" })));
+  await drop(tab, { meta: "" });
+  await tab.getByRole("alert").getByText("meta is a directory, not a dump").waitFor();
+});
+
+test("a file that changes while it is open is told, and can be opened again", async () => {
+  const path = file("changing.ndjson", good);
+  await fresh();
+  await open(tab, path);
+  await view("5");
+  appendFileSync(path, kv("z", "1", 900));
+  await tab.getByRole("grid").focus();
+  await tab.keyboard.press("G");
+  await tab.getByRole("alert").getByText(/Line 9,012 cannot be read\. .*changed, moved or deleted.* Open it again\./).waitFor();
+  await open(tab, path);
+  await tab.getByText("9,013 lines").first().waitFor();
+});
+
+test("what cannot be seen in a key is shown as an escape, and very long keys and lines are cut", async () => {
+  const trick = "safe/\u202Eexe.gpj\u202C\u200B\u0007<img src=x onerror=alert(1)>";
+  const long = `y/${"k".repeat(1 << 20)}`;
+  const hostile = sound(kv(trick, "1", 5) + kv(long, "1", 6) + kv("z", `${"250,".repeat(13 << 20)}1`, 7));
+  await fresh();
+  await open(tab, file("hostile.ndjson", hostile));
+  await view("3");
+  const shown = "safe/\\u{202e}exe.gpj\\u{202c}\\u{200b}\\u{7}<img src=x onerror=alert(1)>";
+  await tab.getByRole("grid", { name: "Keys" }).getByText(shown, { exact: true }).waitFor();
+  await tab.getByRole("definition").getByText(shown, { exact: true }).first().waitFor();
+  assert.equal(await tab.locator("img").count(), 0);
+  await tab.getByRole("grid", { name: "Keys" }).focus();
+  await tab.keyboard.press("j");
+  await tab.getByText("… 1,048,578 characters").waitFor();
+  await tab.keyboard.press("j");
+  await tab.getByText("The line has 52.0 MiB; longer ones than 8.00 MiB are not decoded here.").first().waitFor();
+  await view("5");
+  await tab.getByRole("row", { selected: true }).getByText(/more than [\d,]+ bytes …/).waitFor();
+  assert.ok((await tab.locator("main").innerText()).length < 200_000);
+});
+
+test("the page complained of nothing", () => assert.deepEqual(complaints, []));
+
+/** A page of its own, in whose workers `names` die. */
+async function dying(names, check) {
+  const own = await start({ init: inWorkers(dieIn(names)) });
+  try {
+    await open(own.tab, file("good.ndjson", good));
+    await check(own.tab);
+  } finally {
+    await own.browser.close();
+  }
+}
+const search = async (page) => {
+  await page.keyboard.press("/");
+  await page.keyboard.type("000042");
+  await page.keyboard.press("Enter");
+};
+const change = async (page) => {
+  await page.keyboard.press("6");
+  await page.getByLabel("Node 1", { exact: true }).fill("7=localhost:28103");
+  await page.getByRole("button", { name: "Show what changes" }).click();
+};
+const compare = async (page) => {
+  await page.keyboard.press("7");
+  await page.locator("main input[type=file]").setInputFiles(file("second.ndjson", good));
+};
+
+for (const [job, act, done] of [["search", search, "1 hit"], ["rewrite", change, "node id: 1 -> 7"], ["compare", compare, "9,000 keys the same"]]) {
+  test(`a worker that dies of a ${job} is replaced, and that is said`, () =>
+    dying(`/^${job}$/`, async (page) => {
+      await act(page);
+      await page.getByText(done).first().waitFor();
+      await page.getByText(/worker(s)? died and had to be replaced/).waitFor();
+    }));
+  test(`a ${job} that kills every worker is told`, () =>
+    dying(`/^${job}/`, async (page) => {
+      await act(page);
+      await page.getByText(/The worker died twice: .*killed by the test/).first().waitFor();
+    }));
+}

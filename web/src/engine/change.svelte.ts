@@ -1,0 +1,93 @@
+// The change of a dump: what is asked for, and what it comes to.
+
+import { clusterError, memberError } from "metadump-wasm";
+
+import type { Dump } from "./dump.svelte";
+import type { Splice } from "./report";
+import { Cancelled, type Running } from "./workers";
+
+/** A line that goes or comes; the text of one that goes is in the dump. */
+export interface ChangedLine {
+  line: number;
+  text: string | null;
+}
+
+export class Change {
+  members = $state([""]);
+  repair = $state(false);
+  plan = $state.raw<{ changes: string[]; splices: Splice[] } | null>(null);
+  working = $state(false);
+  readBytes = $state(0);
+  failed = $state("");
+  #chosenId = $state("");
+  #running: Running | null = null;
+
+  given = $derived.by(() => this.members.map((text) => text.trim()).filter((text) => text !== ""));
+  ids = $derived.by(() => this.given.map((text) => text.split("=")[0] ?? "").filter((id, at, ids) => ids.indexOf(id) === at));
+  errors = $derived.by(() => this.members.map((text) => (text.trim() === "" ? undefined : memberError(text.trim()))));
+  sound = $derived.by(() => this.errors.every((error) => !error));
+  error = $derived.by(() => (this.given.length > 0 && this.sound ? clusterError(this.ownId, this.given) : undefined));
+
+  constructor(readonly dump: Dump) {}
+
+  /** The node that the dump is restored as: the first, until another is chosen. */
+  get ownId(): string {
+    return this.ids.includes(this.#chosenId) ? this.#chosenId : (this.ids[0] ?? "");
+  }
+
+  set ownId(id: string) {
+    this.#chosenId = id;
+    this.outdated();
+  }
+
+  get ready(): boolean {
+    return this.dump.phase === "ready" && this.sound && !this.error && (this.given.length > 0 || this.repair);
+  }
+
+  /** The form says something else than what the plan is for. */
+  outdated(): void {
+    this.#running?.cancel();
+    this.plan = null;
+    this.failed = "";
+  }
+
+  async preview(): Promise<void> {
+    this.outdated();
+    this.working = true;
+    this.readBytes = 0;
+    const members = $state.snapshot(this.given);
+    const job = { type: "rewrite", dump: this.dump.source, ownId: this.ownId, members, repairExpire: this.repair } as const;
+    this.#running = this.dump.run(job, (report) => (this.readBytes = report.bytes));
+    try {
+      const [changes = "[]", splices = "[]"] = await this.#running.results;
+      this.plan = { changes: JSON.parse(changes) as string[], splices: JSON.parse(splices) as Splice[] };
+    } catch (error) {
+      if (!(error instanceof Cancelled)) this.failed = error instanceof Error ? error.message : String(error);
+    }
+    this.working = false;
+  }
+}
+
+/** How many lines go and come. */
+export function countChanged(splices: Splice[]): number {
+  let lines = 0;
+  for (const { lines_dropped, text } of splices) {
+    lines += lines_dropped;
+    for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) lines++;
+  }
+  return lines;
+}
+
+/** The first lines that go and come, in the order of the dump. */
+export function changedLines(splices: Splice[], most: number): ChangedLine[] {
+  const lines: ChangedLine[] = [];
+  for (const { line, lines_dropped, text } of splices) {
+    for (let at = 0; at < lines_dropped && lines.length < most; at++) lines.push({ line: line + at, text: null });
+    for (let at = 0, end = text.indexOf("\n"); end >= 0 && lines.length < most; end = text.indexOf("\n", at)) {
+      lines.push({ line, text: text.slice(at, end) });
+      at = end + 1;
+    }
+    if (lines.length >= most) break;
+  }
+  return lines;
+}
