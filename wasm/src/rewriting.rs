@@ -98,7 +98,7 @@ fn apply(plan: Plan) -> Step {
 
 impl Step {
     fn line(&mut self, line: &Line<'_>) -> Result<(), SpliceError> {
-        let not_a_record = |error| SpliceError::NotARecord { line: line.number, error };
+        let not_a_record = |error| SpliceError::not_a_record(line, error);
         match self {
             Self::Plan(planner) => {
                 planner.line(line, &scan_line(line.bytes).map_err(not_a_record)?);

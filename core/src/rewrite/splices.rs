@@ -25,16 +25,26 @@ pub struct Splice {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SpliceError {
     /// The line is no record: what it holds would be lost or misplaced.
-    #[error("line {line}: {error}")]
+    #[error("line {line}, byte {offset_bytes}: {error}")]
     NotARecord {
         /// The line, counted from 1.
         line: u64,
+        /// The byte of the dump that is wrong, counted from 0.
+        offset_bytes: u64,
         /// What it is instead.
         error: LineError,
     },
     /// The plan cannot be applied.
     #[error(transparent)]
     Rewrite(#[from] RewriteError),
+}
+
+impl SpliceError {
+    /// A line that is no record, and why.
+    pub const fn not_a_record(line: &Line<'_>, error: LineError) -> Self {
+        let offset_bytes = line.offset_bytes.saturating_add(error.column());
+        Self::NotARecord { line: line.number, offset_bytes, error }
+    }
 }
 
 /// Applies a plan line by line and collects the splices.
@@ -64,8 +74,8 @@ impl<'p> Splicer<'p> {
             self.rewriter.pass(line);
             return Ok(());
         }
-        let scanned = scan_line(line.bytes)
-            .map_err(|error| SpliceError::NotARecord { line: line.number, error })?;
+        let scanned =
+            scan_line(line.bytes).map_err(|error| SpliceError::not_a_record(line, error))?;
         self.before.clear();
         let disposition = self.rewriter.line(line, &scanned, &mut self.before)?;
         let (to, lines_dropped) = match disposition {
@@ -216,8 +226,8 @@ mod tests {
         let plan = plan(Request { cluster: None, expire: ExpireIndex::Repair });
         let mut splicer = Splicer::new(&plan);
         let line =
-            Line { number: 7, offset_bytes: 0, bytes: b"", terminated: true, elided_bytes: 0 };
-        let error = SpliceError::NotARecord { line: 7, error: LineError::Blank };
-        assert_eq!(splicer.line(&line), Err(error));
+            Line { number: 7, offset_bytes: 70, bytes: b"[1", terminated: true, elided_bytes: 0 };
+        let error = splicer.line(&line).unwrap_err().to_string();
+        assert_eq!(error.split_inclusive(':').next(), Some("line 7, byte 72:"), "{error}");
     }
 }

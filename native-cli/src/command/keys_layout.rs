@@ -38,7 +38,7 @@ pub fn run(args: &Args, progress: &Progress) -> Result<Outcome> {
         count_here(args, &mut out, |each| {
             source.for_each_line(progress, |line| {
                 let scanned = scan_line(line.bytes)
-                    .map_err(|error| not_a_record(&source.name(), &line, &error))?;
+                    .map_err(|error| not_a_record(&source.name(), &line, error))?;
                 each(&scanned);
                 Ok(())
             })

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use anyhow::{Context, Result};
 use metadump::check::Code;
-use metadump::rewrite::{Disposition, Plan, Planner, Request, RewriteError};
-use metadump::scan::{envelope, scan_line};
+use metadump::rewrite::{Disposition, Plan, Planner, Request, RewriteError, SpliceError};
+use metadump::scan::{LineError, envelope, scan_line};
 use metadump::{Checker, Line, Report};
 use tempfile::NamedTempFile;
 
@@ -88,7 +88,7 @@ impl Planned {
             hash_line(&mut hasher, line);
             checker.scanned(line, &scanned);
             expected.line(line, scanned.as_ref().ok());
-            let scanned = scanned.map_err(|error| not_a_record(&reading.name, line, &error))?;
+            let scanned = scanned.map_err(|error| not_a_record(&reading.name, line, error))?;
             planner.line(line, &scanned);
             Ok(())
         })?;
@@ -139,8 +139,8 @@ impl Planned {
                 rewriter.pass(&line);
                 return each(&line, &[], Disposition::Keep);
             }
-            let scanned = scan_line(line.bytes)
-                .map_err(|error| not_a_record(&reading.name, &line, &error))?;
+            let scanned =
+                scan_line(line.bytes).map_err(|error| not_a_record(&reading.name, &line, error))?;
             before.clear();
             let disposition = rewriter.line(&line, &scanned, &mut before)?;
             each(&line, &before, disposition)
@@ -212,16 +212,11 @@ impl<W: Write> Shown<'_, W> {
     }
 }
 
-/// A line that is no record, told with its place.
-pub(super) fn not_a_record(
-    name: &str,
-    line: &Line<'_>,
-    error: &metadump::scan::LineError,
-) -> anyhow::Error {
-    let at = line.offset_bytes.saturating_add(error.column());
-    let failure: Result<()> =
-        Err(anyhow::anyhow!("{name}, line {}, byte {at}: {error}", line.number))
-            .help("`databend-metactl validate` lists everything that is wrong with the dump");
+/// A line that is no record, told with its place, as the page does.
+pub(super) fn not_a_record(name: &str, line: &Line<'_>, error: LineError) -> anyhow::Error {
+    let error = SpliceError::not_a_record(line, error);
+    let failure: Result<()> = Err(anyhow::anyhow!("{name}, {error}"))
+        .help("`databend-metactl validate` lists everything that is wrong with the dump");
     failure.err().unwrap_or_else(|| anyhow::anyhow!("{error}"))
 }
 

@@ -69,7 +69,10 @@ impl Bench {
         for size in sizes {
             let dump = self.dump(*size)?;
             let service = self.serve(&dump);
-            let jobs = self.jobs_with_peers(&dump, &service)?;
+            let mut jobs = self.jobs_with_peers(&dump, &service)?;
+            if size == sizes.iter().min().unwrap_or(size) {
+                jobs.extend(self.jq(&dump));
+            }
             compared.push(self.rounds(&dump, jobs)?);
             drop(service);
             if browser.is_none() {
@@ -175,12 +178,6 @@ impl Bench {
 
     /// The tool's jobs, those that need a service, and the peers.
     fn jobs_with_peers(&self, dump: &Path, service: &Served) -> Result<Vec<Job>, Box<dyn Error>> {
-        let peer = |name: &str, command: &[&str]| Job {
-            name: name.to_owned(),
-            peers: &[],
-            command: command.iter().map(|word| (*word).to_owned()).collect(),
-            fresh: None,
-        };
         let (path, copy) = (text(dump), self.path("copy.db"));
         let shell = |script: &str| ["sh".to_owned(), "-c".to_owned(), script.to_owned()];
         let copying = shell(&format!("cat '{path}' >'{copy}'"));
@@ -205,9 +202,6 @@ impl Bench {
         // What takes long comes last: memory that was idle meanwhile comes back slowly to a virtual
         // machine, and the next job would pay for it.
         jobs.push(peer(TYPED, &[&own, "typed", &path]));
-        if Command::new("jq").arg("--version").stdout(Stdio::null()).status().is_ok() {
-            jobs.push(peer("`jq -c .`", &["jq", "-c", ".", &path]));
-        }
         if let Some(official) = std::env::var_os("OFFICIAL_METACTL") {
             let official = text(Path::new(&official));
             let restored = self.path("official");
@@ -225,6 +219,12 @@ impl Bench {
             ));
         }
         Ok(jobs)
+    }
+
+    /// A general tool, which takes minutes for what others take a second; none where it is not there.
+    fn jq(&self, dump: &Path) -> Option<Job> {
+        Command::new("jq").arg("--version").stdout(Stdio::null()).status().ok()?;
+        Some(peer("`jq -c .`", &["jq", "-c", ".", &text(dump)]))
     }
 
     /// The way into a directory of an older version, and out of it.
@@ -265,6 +265,12 @@ impl Bench {
         }
         Ok(Some(String::from_utf8(output.stdout)?))
     }
+}
+
+/// A command that is not the tool's.
+fn peer(name: &str, command: &[&str]) -> Job {
+    let command = command.iter().map(|word| (*word).to_owned()).collect();
+    Job { name: name.to_owned(), peers: &[], command, fresh: None }
 }
 
 /// What every byte is at least read and written with.
