@@ -8,10 +8,12 @@ use std::time::{Duration, Instant};
 
 use metadump::check::Code;
 use metadump::cluster::{InitialCluster, parse_member};
+use metadump::gunzip::{self, Gunzip};
 use metadump::manifest::Manifest;
 use metadump::record::{NodeId, Record, Text};
 use metadump::rewrite::{ExpireIndex, Request};
 use metadump::rotbl::{BLOCK_KEYS, RotblError, RotblReader, RotblWriter};
+use metadump::unzstd::Unzstd;
 use metadump::wal::{
     ChunkId, ChunkReader, RecordAt, WalError, WalRecord, WalReplay, encode_record, log_entry_line,
 };
@@ -226,6 +228,61 @@ pub fn parse_arguments(data: &[u8]) {
 
 /// The environment variable that says how many seconds each target runs at least.
 pub const SECONDS: &str = "FUZZ_SECONDS";
+
+/// Unpacking any bytes as gzip and as zstd, whole and in pieces.
+///
+/// # Panics
+///
+/// What comes out depends on how the input is cut into pieces, or more comes at a time than is
+/// allowed.
+pub fn unpack(data: &[u8]) {
+    let size = 1 + data.first().map_or(0, |byte| usize::from(*byte));
+    let gzip = |pieces: &[&[u8]]| {
+        let mut gzip = Gunzip::default();
+        let out = unpacked(pieces, |piece, out| gzip.feed(piece, out).is_ok())?;
+        let mut rest = Vec::new();
+        gzip.finish(&mut rest).ok().map(|()| [out, rest].concat())
+    };
+    let zstd = |pieces: &[&[u8]]| {
+        let mut zstd = Unzstd::default();
+        let out = unpacked(pieces, |piece, out| zstd.feed(piece, out).is_ok())?;
+        let mut rest = Vec::new();
+        zstd.finish(&mut rest).ok().map(|()| [out, rest].concat())
+    };
+    let pieces: Vec<&[u8]> = data.chunks(size).collect();
+    assert!(gzip(&[data]) == gzip(&pieces), "gzip depends on the pieces");
+    assert!(zstd(&[data]) == zstd(&pieces), "zstd depends on the pieces");
+}
+
+/// More is not unpacked: a small input can become terabytes.
+const MOST_UNPACKED_BYTES: usize = 16 << 20;
+
+/// What `feed` makes of the pieces; none when it fails or makes too much.
+fn unpacked(
+    pieces: &[&[u8]],
+    mut feed: impl FnMut(&[u8], &mut Vec<u8>) -> bool,
+) -> Option<Vec<u8>> {
+    let mut all = Vec::new();
+    for piece in pieces {
+        let mut next = *piece;
+        loop {
+            let mut out = Vec::new();
+            if !feed(next, &mut out) {
+                return None;
+            }
+            assert!(out.len() < 2 * gunzip::MOST_OUT_BYTES, "{} bytes at once", out.len());
+            if out.is_empty() {
+                break;
+            }
+            all.append(&mut out);
+            if all.len() > MOST_UNPACKED_BYTES {
+                return None;
+            }
+            next = &[];
+        }
+    }
+    Some(all)
+}
 
 /// Runs a target over the seeds and over damaged ones: always the same, and as many more as the
 /// time of [`SECONDS`] allows. The same ones in the same order also then, so that a failure can be

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::fs;
+use std::io::Write;
 
 use metadump_tests::{fixtures, fuzz};
 
@@ -73,4 +74,15 @@ fn read_sled() {
         log
     });
     fuzz::smoke(&seeds, 20_000, fuzz::read_sled);
+}
+
+#[test]
+fn unpack() {
+    let dump = fs::read(fixtures::folder().join("valid/v004.ndjson")).unwrap();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(&dump).unwrap();
+    let gzip = gzip.finish().unwrap();
+    let zstd = zstd::encode_all(dump.as_slice(), 3).unwrap();
+    let seeds = [[gzip.as_slice(), &gzip].concat(), [zstd.as_slice(), &zstd].concat(), gzip, zstd];
+    fuzz::smoke(&seeds, 3000, fuzz::unpack);
 }
