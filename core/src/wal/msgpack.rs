@@ -1,7 +1,5 @@
 //! Where a MessagePack value ends, found without decoding it.
 
-use super::transcoder::take_bytes;
-
 /// Shorter arrays are passed value by value.
 const FEWEST_BYTES: u64 = 8;
 
@@ -59,6 +57,25 @@ pub(super) fn extent(bytes: &[u8]) -> Extent {
         };
     }
     Extent::Whole(bytes.len() - rest.len())
+}
+
+/// Steps over up to `most` numbers below 256, calling `each` for every one; gives how many bytes
+/// they take. Ends early at anything else.
+///
+/// Most of a log are such numbers, one or two bytes each by chance: nothing here depends on which.
+pub(super) fn take_bytes(packed: &[u8], most: usize, mut each: impl FnMut(u8)) -> usize {
+    let mut at = 0;
+    for _ in 0..most {
+        let Some(&head) = packed.get(at) else { break };
+        let is_wide = head == 0xcc;
+        let Some(&byte) = packed.get(at + usize::from(is_wide)) else { break };
+        if head >= 0x80 && !is_wide {
+            break;
+        }
+        each(byte);
+        at += 1 + usize::from(is_wide);
+    }
+    at
 }
 
 /// What the first byte of a value says about the bytes that follow.

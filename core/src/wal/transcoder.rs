@@ -5,6 +5,7 @@
 
 use std::io::Write;
 
+use super::msgpack::take_bytes;
 use crate::decimal;
 
 /// The MessagePack markers of values that need no bytes of their own, or say how many follow.
@@ -201,25 +202,6 @@ impl<'p, 'j> Transcoder<'p, 'j> {
         self.packed = rest;
         Some(count)
     }
-}
-
-/// Steps over up to `most` numbers below 256, calling `each` for every one; gives how many bytes
-/// they take. Ends early at anything else.
-///
-/// Most of a log are such numbers, one or two bytes each by chance: nothing here depends on which.
-pub(super) fn take_bytes(packed: &[u8], most: usize, mut each: impl FnMut(u8)) -> usize {
-    let mut at = 0;
-    for _ in 0..most {
-        let Some(&head) = packed.get(at) else { break };
-        let is_wide = head == marker::U8;
-        let Some(&byte) = packed.get(at + usize::from(is_wide)) else { break };
-        if head >= marker::FIXMAP && !is_wide {
-            break;
-        }
-        each(byte);
-        at += 1 + usize::from(is_wide);
-    }
-    at
 }
 
 /// A big-endian number of `1 << power` bytes, and what follows it.
