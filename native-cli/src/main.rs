@@ -7,6 +7,7 @@ mod args;
 mod command;
 mod dump_writer;
 mod failure;
+mod files;
 mod grpc;
 mod input;
 mod listen;
@@ -20,6 +21,7 @@ mod serve;
 mod signals;
 mod stage;
 mod style;
+mod temporary;
 mod viewer;
 
 use std::io::{self, Write};
@@ -32,6 +34,7 @@ use crate::command::Outcome;
 use crate::progress::{Progress, Quiet};
 
 fn main() -> ExitCode {
+    signals::survive_file_size_limit();
     let cli = match Cli::try_parse_from(args::with_subcommand(std::env::args_os())) {
         Ok(cli) => cli,
         Err(error) => error.exit(),

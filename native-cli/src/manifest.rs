@@ -1,6 +1,5 @@
 //! The manifest that is expected beside a dump, and whether the dump is the one it describes.
 
-use std::fs;
 use std::io;
 
 use metadump::check::Code;
@@ -8,6 +7,7 @@ use metadump::manifest::{Manifest, ManifestBuilder};
 use metadump::scan::ScannedLine;
 use metadump::{Checker, Line, Report};
 
+use crate::files::read_small;
 use crate::input::Source;
 
 /// Whether a dump may come without its manifest.
@@ -47,7 +47,7 @@ impl Expected {
             Source::Stdin => Beside::Nothing,
             Source::File(path) => {
                 let path = Manifest::path_of(path);
-                match fs::read(&path) {
+                match read_small(&path) {
                     Ok(json) => match Manifest::parse(&json) {
                         Ok(manifest) => Beside::Manifest(Box::new(manifest)),
                         Err(error) => Beside::Unreadable(format!("{}: {error}", path.display())),

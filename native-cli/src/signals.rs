@@ -1,9 +1,137 @@
-//! The signals that end a service.
+//! The signals that end the process: a service ends in its own time, and whatever else runs leaves
+//! nothing behind.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use anyhow::{Context, Result};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
+use signal_hook::iterator::Signals as Caught;
+use signal_hook::low_level::{emulate_default_handler, signal_name};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// SIGINT and SIGTERM; from when they are caught on, none ends the process.
+/// What ends a process that does not catch it.
+const ENDING: [i32; 4] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM];
+
+/// How often the removal of a directory is tried while others still write into it.
+const REMOVALS: usize = 5;
+
+/// What is removed when a signal ends the process, by number.
+static DOOMED: Mutex<BTreeMap<u64, Leftover>> = Mutex::new(BTreeMap::new());
+
+/// The number of the next.
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
+/// Whether a service waits for SIGINT and SIGTERM itself.
+static ORDERLY: AtomicBool = AtomicBool::new(false);
+
+/// What a killed process would leave.
+#[derive(Debug)]
+enum Leftover {
+    File(PathBuf),
+    Dir(PathBuf),
+}
+
+impl Leftover {
+    /// A failure leaves it where it is: the next run finds it.
+    fn remove(&self) {
+        match self {
+            Self::File(path) => {
+                let _ = fs::remove_file(path);
+            }
+            Self::Dir(path) => {
+                let _ = (0..REMOVALS).any(|_| fs::remove_dir_all(path).is_ok());
+            }
+        }
+    }
+}
+
+/// Something that a signal removes before it ends the process, until this is dropped.
+#[derive(Debug)]
+pub struct Doomed(u64);
+
+impl Doomed {
+    /// A file.
+    pub fn file(path: &Path) -> Self {
+        Self::add(Leftover::File(absolute(path)))
+    }
+
+    /// A directory with all that is in it.
+    pub fn dir(path: &Path) -> Self {
+        Self::add(Leftover::Dir(absolute(path)))
+    }
+
+    fn add(leftover: Leftover) -> Self {
+        catch_once();
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        DOOMED.lock().unwrap_or_else(PoisonError::into_inner).insert(number, leftover);
+        Self(number)
+    }
+}
+
+impl Drop for Doomed {
+    fn drop(&mut self) {
+        DOOMED.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
+    }
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Has writes beyond the limit of `ulimit -f` fail with an error in place of ending the process.
+pub fn survive_file_size_limit() {
+    // The flag is of no use: the write itself says what is wrong.
+    let _ = signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)));
+}
+
+/// Starts the thread that removes what is doomed. Without it, for want of a thread, the next run
+/// cleans up.
+fn catch_once() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let ignored = ignored();
+        let Ok(mut caught) = Caught::new(ENDING.iter().filter(|signal| !ignored.contains(signal)))
+        else {
+            return;
+        };
+        let _ = std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            for signal in &mut caught {
+                if !(ORDERLY.load(Ordering::SeqCst) && is_orderly(signal)) {
+                    end(signal);
+                }
+            }
+        });
+    });
+}
+
+/// Removes what is doomed and lets the signal do what it does.
+fn end(signal: i32) {
+    // Held to the end: nothing gets a final name any more by what is dropped meanwhile.
+    let doomed = DOOMED.lock().unwrap_or_else(PoisonError::into_inner);
+    doomed.values().for_each(Leftover::remove);
+    let name = signal_name(signal).unwrap_or("a signal");
+    let _ = writeln!(io::stderr(), "error: interrupted by {name}; partial files are removed");
+    let _ = emulate_default_handler(signal);
+}
+
+/// The signals that whoever started the process wants ignored, as `nohup` does.
+fn ignored() -> Vec<i32> {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    ENDING.into_iter().filter(|signal| mask >> (signal - 1) & 1 == 1).collect()
+}
+
+fn is_orderly(signal: i32) -> bool {
+    matches!(signal, SIGINT | SIGTERM)
+}
+
+/// SIGINT and SIGTERM for a service; from when they are caught on, none ends the process.
 pub struct Signals {
     interrupt: Signal,
     terminate: Signal,
@@ -18,6 +146,7 @@ impl Signals {
     pub fn catch() -> Result<Self> {
         let interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
         let terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+        ORDERLY.store(true, Ordering::SeqCst);
         Ok(Self { interrupt, terminate })
     }
 

@@ -15,7 +15,6 @@ use metadump::check::Code;
 use metadump::cluster::InitialCluster;
 use metadump::record::DataVersion;
 use metadump::stored::Losses;
-use tempfile::{NamedTempFile, TempDir};
 
 use super::admission::Admission;
 use super::plan::Reading;
@@ -28,6 +27,7 @@ use crate::input::Source;
 use crate::manifest::Requirement;
 use crate::progress::Progress;
 use crate::raft_dir::{DirReader, OlderDump};
+use crate::temporary::{TemporaryDir, TemporaryFile, parent_of};
 
 /// `rewrite --data-version`.
 pub fn dump(
@@ -99,8 +99,9 @@ pub fn to_v004(reading: &Reading, accepted: &[Code], progress: &Progress) -> Res
     let conversion =
         Conversion { source: reading.source(), to: DataVersion::V004, cluster: None, accepted };
     let converted = conversion.convert(place.path(), None, progress)?;
-    let dump = NamedTempFile::new().context("cannot create a temporary file")?;
-    let mut lines = BufWriter::new(&dump);
+    let mut dump = TemporaryFile::create("metactl-", ".ndjson", None)
+        .context("cannot create a temporary file")?;
+    let mut lines = BufWriter::new(&mut dump);
     converted.for_each_line(&mut |line| Ok(lines.write_all(line)?))?;
     lines.flush()?;
     drop(lines);
@@ -191,13 +192,8 @@ fn admission(accepted: &[Code]) -> Admission<'_> {
 }
 
 /// A directory that only the user can read, on the disk of the output.
-fn private_place(output: Option<&Path>) -> Result<TempDir> {
-    let beside = output.filter(|path| *path != Path::new("-")).and_then(Path::parent);
-    let place = tempfile::Builder::new().prefix(".metadump-rewrite-").to_owned();
-    match beside {
-        Some(parent) if parent != Path::new("") => place.tempdir_in(parent),
-        Some(_) => place.tempdir_in("."),
-        None => place.tempdir(),
-    }
-    .context("cannot create a directory for what is only needed meanwhile")
+fn private_place(output: Option<&Path>) -> Result<TemporaryDir> {
+    let beside = output.filter(|path| *path != Path::new("-")).map(parent_of);
+    TemporaryDir::create(".metadump-rewrite-", beside.as_deref())
+        .context("cannot create a directory for what is only needed meanwhile")
 }

@@ -7,7 +7,6 @@ use metadump::check::Code;
 use metadump::rewrite::{Disposition, Plan, Planner, Request, RewriteError, SpliceError};
 use metadump::scan::{LineError, envelope, scan_line};
 use metadump::{Checker, Line, Report};
-use tempfile::NamedTempFile;
 
 use crate::failure::{Help, WithHelp};
 use crate::input::Source;
@@ -15,6 +14,7 @@ use crate::manifest::{Expected, Requirement};
 use crate::progress::Progress;
 use crate::report::printable;
 use crate::scanning::{Threads, for_each_scanned};
+use crate::temporary::TemporaryFile;
 
 /// How many changed lines are shown.
 const MOST_SHOWN: u64 = 200;
@@ -30,7 +30,7 @@ pub struct Reading {
     source: Source,
     name: String,
     /// What came from stdin, until this is dropped.
-    _spool: Option<NamedTempFile>,
+    _spool: Option<TemporaryFile>,
 }
 
 impl Reading {
@@ -40,14 +40,15 @@ impl Reading {
         if *source != Source::Stdin {
             return Ok(Self { source: source.clone(), name, _spool: None });
         }
-        let mut spool = NamedTempFile::new().context("cannot create a temporary file")?;
+        let mut spool = TemporaryFile::create("metactl-", ".ndjson", None)
+            .context("cannot create a temporary file")?;
         io::copy(&mut source.open(progress)?, &mut spool).context("cannot copy stdin")?;
         let source = Source::File(spool.path().to_owned());
         Ok(Self { source, name, _spool: Some(spool) })
     }
 
     /// A dump that was made of this one.
-    pub fn made(&self, dump: NamedTempFile) -> Self {
+    pub fn made(&self, dump: TemporaryFile) -> Self {
         let source = Source::File(dump.path().to_owned());
         Self { source, name: self.name.clone(), _spool: Some(dump) }
     }

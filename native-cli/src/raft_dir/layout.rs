@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use metadump::record::{DataHeader, DataVersion};
 
 use crate::failure::WithHelp;
+use crate::files::read_small;
 
 /// The directory that holds everything but sled's files.
 pub const DF_META: &str = "df_meta";
@@ -70,7 +71,7 @@ impl RaftDir {
             return Ok(Content::BetweenRenames);
         }
         let version_file = self.df_meta().join(VERSION);
-        match fs::read(&version_file) {
+        match read_small(&version_file) {
             Ok(json) => {
                 let shown = version_file.display();
                 let header: DataHeader = serde_json::from_slice(&json)
@@ -163,12 +164,12 @@ pub fn foreign_files(df_meta: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// Whether the directory holds a sled database, told by the text of its `conf` file.
 pub fn is_sled(dir: &Path) -> bool {
-    fs::read(dir.join(CONF)).is_ok_and(|conf| conf.starts_with(b"segment_size: "))
+    read_small(&dir.join(CONF)).is_ok_and(|conf| conf.starts_with(b"segment_size: "))
 }
 
 /// Whether an import was interrupted while it exchanged the files of a database.
 pub fn is_guarded(dir: &Path) -> bool {
-    fs::read(dir.join(CONF)).is_ok_and(|conf| conf == GUARD)
+    read_small(&dir.join(CONF)).is_ok_and(|conf| conf == GUARD)
 }
 
 /// Whether the directory holds a sled database, perhaps without its `conf` file.

@@ -9,11 +9,11 @@ use std::panic::{self, AssertUnwindSafe};
 
 use anyhow::{Context, Result};
 use metadump::sled::Item;
-use tempfile::TempDir;
 
 use super::sled_files::SledFiles;
 use super::told::Told;
 use crate::failure::{Help, WithHelp};
+use crate::temporary::TemporaryDir;
 
 /// How much memory the crate may use for pages.
 const CACHE_BYTES: u64 = 64 << 20;
@@ -26,7 +26,7 @@ const HELP: &str = "the directory is damaged, or of another release of sled: use
 pub struct ReleasedSled {
     /// None while it is being dropped.
     database: Option<sled::Db>,
-    _copy: TempDir,
+    _copy: TemporaryDir,
 }
 
 impl fmt::Debug for ReleasedSled {
@@ -39,9 +39,7 @@ impl ReleasedSled {
     /// Copies the files of a database and opens the copy.
     pub fn open_copy(files: &SledFiles) -> Result<Self> {
         silence_sled();
-        let copy = tempfile::Builder::new()
-            .prefix("databend-metactl-")
-            .tempdir()
+        let copy = TemporaryDir::create("databend-metactl-", None)
             .context("cannot create a directory for a copy of the database")
             .help("the copy goes where TMPDIR says; it needs as much space as the database")?;
         for path in files.paths() {

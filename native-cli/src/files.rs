@@ -1,0 +1,88 @@
+//! Opening files that must be regular ones: what stands under the name is not trusted.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use rustix::fs::OFlags;
+
+/// The most that a small file such as a manifest or a version file may hold.
+const SMALL_BYTES: u64 = 1 << 20;
+
+/// Opens a regular file for reading. It never waits, as opening a FIFO would.
+///
+/// # Errors
+///
+/// As [`File::open`]; `InvalidInput` for everything that is no regular file.
+pub fn open_regular(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+    let kind = file.metadata()?.file_type();
+    if kind.is_file() {
+        return Ok(file);
+    }
+    let kind = kind_name(kind);
+    Err(io::Error::new(io::ErrorKind::InvalidInput, format!("it is {kind}, not a regular file")))
+}
+
+/// Reads a small regular file whole.
+///
+/// # Errors
+///
+/// As [`open_regular`]; `FileTooLarge` beyond a mebibyte.
+pub fn read_small(path: &Path) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    open_regular(path)?.take(SMALL_BYTES + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > SMALL_BYTES {
+        let reason = format!("it has more than {SMALL_BYTES} bytes");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
+    }
+    Ok(content)
+}
+
+/// What a file is, with its article, for messages.
+fn kind_name(kind: std::fs::FileType) -> &'static str {
+    use std::os::unix::fs::FileTypeExt;
+
+    if kind.is_dir() {
+        "a directory"
+    } else if kind.is_fifo() {
+        "a FIFO"
+    } else if kind.is_char_device() || kind.is_block_device() {
+        "a device"
+    } else if kind.is_socket() {
+        "a socket"
+    } else if kind.is_symlink() {
+        "a symbolic link"
+    } else {
+        "a regular file"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+    use super::*;
+
+    #[test]
+    fn only_regular_files_of_a_bounded_size_are_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let [plain, large, fifo] = ["plain", "large", "fifo"].map(|name| dir.path().join(name));
+        fs::write(&plain, "content").unwrap();
+        fs::write(&large, vec![b'x'; 1 + (1 << 20)]).unwrap();
+        mknodat(CWD, &fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        let read = |path: &Path| read_small(path).map_err(|error| error.to_string());
+        assert_eq!(read(&plain), Ok(b"content".to_vec()));
+        assert_eq!(read(&large), Err("it has more than 1048576 bytes".to_owned()));
+        assert_eq!(read(&fifo), Err("it is a FIFO, not a regular file".to_owned()));
+        assert_eq!(read(dir.path()), Err("it is a directory, not a regular file".to_owned()));
+        assert_eq!(
+            read_small(&dir.path().join("none")).unwrap_err().kind(),
+            io::ErrorKind::NotFound
+        );
+    }
+}
