@@ -2,7 +2,7 @@
 
 mod member;
 
-pub use member::{ClusterMember, MemberError, parse_member};
+pub use member::{ClusterMember, MemberError, parse_member, parse_members};
 
 use std::collections::BTreeMap;
 
