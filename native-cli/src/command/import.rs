@@ -78,7 +78,7 @@ fn into_directory(raft_dir: &Path, args: &Import, progress: &Progress) -> Result
         df_meta: &v004,
         scratch: staging.scratch(),
     };
-    let Restored { report, reader } = restoring.write(progress)?;
+    let Restored { report, reader, leftovers } = restoring.write(progress)?;
     if version != DataVersion::V004 {
         let from = report.summary.version.unwrap_or(DataVersion::V004);
         let older = Older { admission: &admission, from, version, v004: &v004, staging: &staging };
@@ -106,6 +106,7 @@ fn into_directory(raft_dir: &Path, args: &Import, progress: &Progress) -> Result
             plural(cluster.nodes().len() as u64, "node")
         ))
     ));
+    leftovers.describe().iter().for_each(|line| progress.say(line));
     Ok(Outcome::Done)
 }
 
