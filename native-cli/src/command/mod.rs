@@ -1,6 +1,7 @@
 //! One module a command: what it reads, does and prints.
 
 mod admission;
+mod ahead;
 mod convert;
 pub mod export;
 mod export_online;
