@@ -21,6 +21,7 @@ pub mod decode;
 pub mod dump_line;
 pub mod frame;
 pub mod gunzip;
+pub mod history;
 pub mod index;
 pub mod keys_layout;
 pub mod manifest;

@@ -326,7 +326,8 @@ pub struct Cluster {
     #[arg(long, value_name = "ID", value_parser = parse_node_id)]
     pub id: Option<NodeId>,
 
-    /// One node of the new cluster, `ID=HOST:PORT`; repeated for each node.
+    /// A node of the new cluster, `ID=HOST:PORT`, or several with commas between them; may be
+    /// repeated.
     #[arg(long, value_name = "ID=HOST:PORT")]
     pub initial_cluster: Vec<String>,
 }

@@ -136,7 +136,9 @@ pub fn print_summary(out: &mut impl Write, name: &str, summary: &Summary) -> io:
     row("membership", or_none(summary.last_membership.as_ref().map(membership)))?;
     for (id, node) in &summary.nodes {
         let grpc = node.grpc_api_advertise_address.as_deref().unwrap_or("none");
-        row("node", format!("{id} at {}, gRPC {grpc}", node.endpoint))?;
+        let tls = node.raft_tls_advertise_address.as_ref();
+        let tls = tls.map_or(String::new(), |tls| format!(", TLS {tls}"));
+        row("node", format!("{id} at {}, gRPC {grpc}{tls}", node.endpoint))?;
     }
     row("sequence", or_none(summary.sequence.map(grouped)))?;
     let expiring = grouped(summary.expiring_keys);

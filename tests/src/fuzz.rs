@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use metadump::check::Code;
-use metadump::cluster::{InitialCluster, parse_member};
+use metadump::cluster::{InitialCluster, parse_member, parse_members};
 use metadump::gunzip::{self, Gunzip};
 use metadump::manifest::Manifest;
 use metadump::record::{NodeId, Record, Text};
@@ -217,10 +217,11 @@ pub fn parse_arguments(data: &[u8]) {
         assert!(again.is_ok_and(|again| again == Ok(manifest)));
     }
     let Ok(text) = std::str::from_utf8(data) else { return };
-    match parse_member(text) {
-        Ok(member) => {
-            let again = format!("{}={}", member.id, member.endpoint);
-            assert_eq!(parse_member(&again), Ok(member));
+    match parse_members(text) {
+        Ok(members) => {
+            let each = members.iter().map(|member| format!("{}={}", member.id, member.endpoint));
+            let again = each.collect::<Vec<_>>().join(",");
+            assert_eq!(parse_members(&again), Ok(members));
         }
         Err(error) => assert!(text.is_char_boundary(error.column)),
     }

@@ -612,6 +612,7 @@ fn the_cluster_is_the_one_after_the_log() {
         &[
             "8 voter-without-node: voter 2 has no node record; there are 1",
             "8 learner-without-node: learner 3 has no node record; there are 1",
+            "8 membership-in-flight: the configs are [1] and [1, 2]",
         ],
     );
     check(

@@ -21,7 +21,7 @@ type Place = Option<(u64, u64)>;
 
 /// For each code what its example yields: line and byte, and the message. No example yields more
 /// than the one finding that it is for.
-const EXAMPLES: [(Code, Place, &str); 75] = [
+const EXAMPLES: [(Code, Place, &str); 78] = [
     (Code::EmptyDump, None, "the dump is empty"),
     (Code::ByteOrderMark, Some((1, 0)), "the file starts with EF BB BF"),
     (Code::NotUtf8, Some((16, 2197)), "byte 48 of the line is not UTF-8"),
@@ -64,6 +64,7 @@ const EXAMPLES: [(Code, Place, &str); 75] = [
     (Code::NodeIdNull, Some((2, 70)), "NodeId is null"),
     (Code::VoteMissing, Some((3, 96)), "the log ends at T1-N1.6, the vote is missing"),
     (Code::VoteBehindLog, Some((3, 96)), "the vote is T1-N1:Q, the log ends at T2-N1.6"),
+    (Code::LogIdsDisagree, Some((10, 1266)), "last applied is T2-N1.5, the log has T1-N1.5"),
     (
         Code::CommittedBeyondLog,
         Some((4, 172)),
@@ -143,6 +144,12 @@ const EXAMPLES: [(Code, Place, &str); 75] = [
     ),
     (Code::NoSnapshot, None, "no line is of a state machine"),
     (Code::KeysMissing, Some((9, 1201)), "generic-kv is 3, and there is no key"),
+    (
+        Code::MembershipBeyondApplied,
+        Some((11, 1394)),
+        "the membership is of T1-N1.6, last applied is T1-N1.5",
+    ),
+    (Code::MembershipInFlight, Some((11, 1394)), "the configs are [1] and [1, 2]"),
     (Code::MembershipEmpty, Some((11, 1394)), "the configs are [none]"),
     (Code::VoterWithoutNode, Some((11, 1394)), "voter 2 has no node record; there are 1"),
     (Code::LearnerWithoutNode, Some((11, 1394)), "learner 2 has no node record; there are 1"),

@@ -10,7 +10,7 @@ mod rewriting;
 mod searching;
 mod unpacking;
 
-use metadump::cluster::{InitialCluster, parse_member};
+use metadump::cluster::{InitialCluster, parse_members};
 use metadump::record::NodeId;
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
@@ -27,10 +27,10 @@ pub fn decode_heading(line: &[u8]) -> String {
     json(&metadump::decode::heading(line))
 }
 
-/// Says what is wrong with one member of a new cluster, as the command line does; none when right.
+/// Says what is wrong with members of a new cluster, as the command line does; none when right.
 #[wasm_bindgen(js_name = memberError)]
 pub fn member_error(text: &str) -> Option<String> {
-    parse_member(text).err().map(|error| error.to_string())
+    parse_members(text).err().map(|error| error.to_string())
 }
 
 /// Says what is wrong with a new cluster, as the command line does; none when right.
@@ -40,8 +40,8 @@ pub fn cluster_error(own_id: &str, members: Vec<String>) -> Option<String> {
 }
 
 fn cluster(own_id: &str, members: &[String]) -> Result<InitialCluster, String> {
-    let members: Result<Vec<_>, _> = members.iter().map(|text| parse_member(text)).collect();
-    let members = members.map_err(|error| error.to_string())?;
+    let members: Result<Vec<_>, _> = members.iter().map(|text| parse_members(text)).collect();
+    let members = members.map_err(|error| error.to_string())?.into_iter().flatten();
     let own_id = own_id.parse().map_err(|_| format!("{own_id:?} is not a node id"))?;
     InitialCluster::new(NodeId(own_id), members).map_err(|error| error.to_string())
 }

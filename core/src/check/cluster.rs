@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::history::MarkAt;
 use super::log::LogCheck;
 use super::{Code, Findings, Place, Summary};
+use crate::history::Mark;
 use crate::record::{
     DataVersion, Keyed, LogId, Membership, Node, NodeId, StateMachineKey, StateMachineValue,
     StoredMembership,
@@ -69,6 +71,14 @@ impl ClusterCheck {
         self.last_applied.map(|(id, _)| id)
     }
 
+    /// The ids of log entries.
+    pub(super) fn marks(&self) -> impl Iterator<Item = MarkAt> {
+        let membership = self.membership.as_ref();
+        let membership = membership.and_then(|(stored, place)| Some((stored.log_id?, *place)));
+        let marks = [(Mark::Membership, membership), (Mark::LastApplied, self.last_applied)];
+        marks.into_iter().filter_map(|(mark, at)| at.map(|(id, place)| (mark, id, place)))
+    }
+
     /// Checks what only the whole state machine tells; `summary` holds the log, the Raft state
     /// and the keys already.
     pub(super) fn finish(
@@ -102,6 +112,12 @@ impl ClusterCheck {
             } else if version >= DataVersion::V003 {
                 findings.add(Code::MembershipMissing, None, "no line is a LastMembership");
             }
+        }
+        if let (Some((applied, _)), Some((stored, place))) = (self.last_applied, &self.membership)
+            && let Some(id) = stored.log_id.filter(|id| id.index > applied.index)
+        {
+            let message = format_args!("the membership is of {id}, last applied is {applied}");
+            findings.add(Code::MembershipBeyondApplied, *place, message);
         }
         self.effective(log, summary, findings);
         summary.last_membership = self.membership.map(|(membership, _)| membership);
@@ -147,13 +163,13 @@ impl ClusterCheck {
             .membership
             .as_ref()
             .filter(|(stored, _)| stored.log_id.is_some_and(|id| beyond(id.index)));
-        let Some((stored, place)) = in_log.or(self.membership.as_ref()) else {
+        let Some((stored, at)) = in_log.or(self.membership.as_ref()) else {
             return;
         };
         if stored.log_id.is_none() && stored.membership.configs.is_empty() {
             return;
         }
-        let place = Some(*place);
+        let place = Some(*at);
         let membership = &stored.membership;
         if membership.configs.is_empty() || membership.configs.iter().any(BTreeSet::is_empty) {
             // Whoever is missing from it is no news then.
@@ -161,6 +177,7 @@ impl ClusterCheck {
             findings.add(Code::MembershipEmpty, place, message);
             return;
         }
+        self.in_flight(stored, *at, summary, findings);
         members(stored, &nodes, place, findings);
         if let Some(own) = summary.node_id
             && !membership.nodes.contains_key(&own)
@@ -169,6 +186,35 @@ impl ClusterCheck {
             let message =
                 format_args!("this node is {own}, the members are {}", ids(&membership.nodes));
             findings.add(Code::OwnIdNotMember, place, message);
+        }
+    }
+}
+
+impl ClusterCheck {
+    /// Notes a change of membership that was not complete. `stored` is the last one that the dump
+    /// knows of.
+    fn in_flight(
+        &self,
+        stored: &StoredMembership,
+        place: Place,
+        summary: &Summary,
+        findings: &mut Findings,
+    ) {
+        let membership = &stored.membership;
+        if membership.configs.len() > 1 {
+            let message = format_args!("the configs are {}", configs(membership));
+            findings.add(Code::MembershipInFlight, place, message);
+            return;
+        }
+        let Some((id, committed)) = stored.log_id.zip(summary.committed) else { return };
+        // An import as a new cluster puts its membership into the state as well.
+        let applied = self.membership.as_ref().map(|(applied, _)| &applied.membership);
+        if id.index > committed.index && applied != Some(membership) {
+            let message = format_args!(
+                "the configs of {id} are {}, committed is {committed}",
+                configs(membership)
+            );
+            findings.add(Code::MembershipInFlight, place, message);
         }
     }
 }

@@ -185,10 +185,14 @@ catalogue! {
     VoteMissing "vote-missing" Warning
         "A node with a log has voted; without its vote it could vote twice in one term."
         "Restore all nodes of the cluster from the same dump.";
-    /// The vote is behind the log.
+    /// The vote is behind the log or the state.
     VoteBehindLog "vote-behind-log" Error
-        "The log holds entries of a later leader than the one this node has voted for: such a node may lose what was committed."
-        "Take a dump from another node.";
+        "The dump holds entries, or their effect, of a later leader than the one this node has voted for: such a node may lose what was committed."
+        "Take a dump from another node, or restore with --id and --initial-cluster, which raise the vote.";
+    /// The log, the state and the Raft state are of different histories.
+    LogIdsDisagree "log-ids-disagree" Error
+        "An index of a log belongs to one leader, and later indexes to the same one or later ones. Here parts of different clusters, or of one cluster before and after it was restored, were put together: a server applies entries that do not follow its state, or skips new ones."
+        "Take a new dump from one node. Do not make the parts fit by removing lines: the log of the later term may hold the newest writes.";
     /// The committed position is beyond the last log entry.
     CommittedBeyondLog "committed-beyond-log" Error
         "Entries that were committed are not in the dump: it was cut, or lines were removed."
@@ -232,7 +236,7 @@ catalogue! {
     /// The state machine is ahead of the whole log.
     AppliedBeyondLog "applied-beyond-log" Warning
         "The entries between the log's end and the last applied one are missing. The state holds their effect, but an official import with --initial-cluster fails on the gap."
-        "Restore with this tool: with --initial-cluster it drops the old log and continues after the last applied entry.";
+        "Restore with --id and --initial-cluster: this tool leaves the log out, whose effect the state holds, and goes on after the last applied entry.";
     /// The dump has a state but neither a log nor a purged position that reaches it.
     AppliedWithoutLog "applied-without-log" Warning
         "A node restored from the dump as it stands looks for log entries that are not there and does not start."
@@ -329,6 +333,14 @@ catalogue! {
     KeysMissing "keys-missing" Warning
         "Either every key was deleted, or the dump was cut before the keys."
         "Compare with the manifest or the number of keys that `status` shows.";
+    /// The membership is of an entry beyond the last applied one.
+    MembershipBeyondApplied "membership-beyond-applied" Error
+        "The state machine keeps both in one step, so its lines are of two moments: the dump was joined or edited."
+        "Take a new dump from one node.";
+    /// A change of membership was not complete.
+    MembershipInFlight "membership-in-flight" Note
+        "The cluster was being changed when the dump was taken. Restored nodes of the same cluster go on with the change, and need a majority of the old and of the new voters for it."
+        "Restore the nodes of both sets, or restore with --id and --initial-cluster, which set the members.";
     /// The membership, or one of its configs, has no voter.
     MembershipEmpty "membership-empty" Error
         "Nobody can be elected: the restored cluster does not start."
@@ -343,8 +355,8 @@ catalogue! {
         "Add the node again after the restore.";
     /// A node record belongs to no member.
     NodeNotMember "node-not-member" Note
-        "The node left the cluster, or was about to join it."
-        "Nothing.";
+        "The node left the cluster, or was about to join it. Servers give its address to clients all the same."
+        "See that the address leads to no other cluster; a restore with --id and --initial-cluster leaves only the given nodes.";
     /// A node has no address.
     NodeWithoutEndpoint "node-without-endpoint" Error
         "The node cannot be reached by the others."
@@ -413,6 +425,7 @@ impl Code {
                 | Self::NodeWithoutEndpoint
                 | Self::NodeAddressShared
                 | Self::OwnIdNotMember
+                | Self::VoteBehindLog
         )
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::summary::LogSummary;
 use super::{Code, Findings, Place};
+use crate::history::{LogLeaders, are_of_one_history};
 use crate::record::{
     Cmd, DataVersion, LogEntry, LogId, Membership, Node, NodeId, Payload, Request, StoredMembership,
 };
@@ -46,6 +47,7 @@ pub(super) struct LogCheck {
     /// The entry with the highest index.
     last: Option<LogId>,
     entries: u64,
+    leaders: LogLeaders,
     runs: Vec<Run>,
     gaps: Vec<Gap>,
     /// Whether an entry was found at or below the purged position when its line came.
@@ -91,6 +93,7 @@ impl LogCheck {
             self.against_purged(log_id, purged, place, findings);
         }
         self.position(log_id, place, findings);
+        self.leaders.entry(log_id);
         if self.first.is_none_or(|(first, _)| log_id.index < first.index) {
             self.first = Some((log_id, place));
         }
@@ -219,6 +222,11 @@ impl LogCheck {
         }
     }
 
+    /// Who led where.
+    pub(super) const fn leaders(&self) -> &LogLeaders {
+        &self.leaders
+    }
+
     pub(super) fn summary(&self, last_applied: Option<LogId>) -> LogSummary {
         let mut summary = LogSummary {
             first: self.first.map(|(id, _)| id),
@@ -285,6 +293,8 @@ impl LogCheck {
         let reached = purged.map_or(last.index, |purged| purged.index.max(last.index));
         if let Some(applied) = last_applied
             && applied.index > reached
+            // A log of a later leader is not behind the state: it is of another history.
+            && are_of_one_history(applied, last)
         {
             let message = format_args!("the log ends at {last}, last applied is {applied}");
             findings.add(Code::AppliedBeyondLog, None, message);

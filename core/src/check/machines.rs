@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::cluster::ClusterCheck;
 use super::expire::ExpireCheck;
+use super::history::MarkAt;
 use super::keys::KeysCheck;
 use super::log::LogCheck;
 use super::{Code, Findings, Place, Summary};
@@ -137,6 +138,15 @@ impl Live {
             Self::Here(check) => check.cluster.last_applied(),
             Self::Dead | Self::Absent => None,
         }
+    }
+
+    /// The ids of log entries.
+    pub(super) fn marks(&self) -> impl Iterator<Item = MarkAt> {
+        let check = match self {
+            Self::Here(check) => Some(check),
+            Self::Dead | Self::Absent => None,
+        };
+        check.into_iter().flat_map(|check| check.cluster.marks())
     }
 
     /// Checks the state machine as a whole, and the cluster that it makes with the log.

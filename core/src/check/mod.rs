@@ -11,6 +11,7 @@ mod code;
 mod expire;
 mod finding;
 mod header;
+mod history;
 mod keys;
 mod log;
 mod machines;
@@ -242,6 +243,8 @@ impl Checker {
             let purged = self.raft_state.purged();
             let last_applied = live.last_applied();
             summary.last_applied = last_applied;
+            let marks: Vec<_> = self.raft_state.marks().chain(live.marks()).collect();
+            history::check(self.log.leaders(), &marks, findings);
             summary.log = self.log.summary(last_applied);
             self.log.finish(version, purged, last_applied, findings);
             self.raft_state.finish(version, &mut summary, findings);

@@ -1,6 +1,8 @@
 //! The header's neighbours: node id, vote, committed and purged, in the lines of every age.
 
+use super::history::MarkAt;
 use super::{Code, Findings, Place, Summary};
+use crate::history::Mark;
 use crate::record::{
     DataVersion, LogId, LogMetaValue, NodeId, RaftStateKey, RaftStateValue, Record, Vote,
 };
@@ -84,6 +86,12 @@ impl RaftStateCheck {
         self.live_machine.value.zip(self.live_machine.seen)
     }
 
+    /// The ids of log entries.
+    pub(super) fn marks(&self) -> impl Iterator<Item = MarkAt> {
+        let marks = [(Mark::Purged, self.purged), (Mark::Committed, self.committed)];
+        marks.into_iter().filter_map(|(mark, slot)| Some((mark, slot.value?, slot.seen?)))
+    }
+
     fn missing(&self, version: DataVersion) -> Vec<&'static str> {
         let mut missing = Vec::new();
         if version >= DataVersion::V004 {
@@ -136,11 +144,30 @@ impl RaftStateCheck {
                 let message = format_args!("the log ends at {last}, the vote is missing");
                 findings.add(Code::VoteMissing, self.vote.seen, message);
             }
-            (Some(vote), Some(last)) if vote.leader_id < last.leader_id => {
-                let message = format_args!("the vote is {vote}, the log ends at {last}");
-                findings.add(Code::VoteBehindLog, self.vote.seen, message);
-            }
+            (Some(vote), _) => self.vote_behind(vote, summary, findings),
             _ => {}
+        }
+    }
+
+    /// Everything that a node holds is of a leader that it has voted for, or of an earlier one.
+    fn vote_behind(&self, vote: Vote, summary: &Summary, findings: &mut Findings) {
+        let held = [
+            ("the log ends at", summary.log.last),
+            ("last applied is", summary.last_applied),
+            ("purged is", self.purged.value),
+            ("committed is", self.committed.value),
+        ];
+        let held = held.into_iter().filter_map(|(what, id)| Some((what, id?)));
+        let newer = held.filter(|(_, id)| vote.leader_id < id.leader_id);
+        // The first of the newest: the log before what is said of it.
+        let newest = newer.reduce(
+            |one, other| {
+                if one.1.leader_id < other.1.leader_id { other } else { one }
+            },
+        );
+        if let Some((what, id)) = newest {
+            let message = format_args!("the vote is {vote}, {what} {id}");
+            findings.add(Code::VoteBehindLog, self.vote.seen, message);
         }
     }
 

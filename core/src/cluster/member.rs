@@ -1,13 +1,13 @@
-//! The grammar of one member: `ID=HOST:PORT`.
+//! The grammar of members: `ID=HOST:PORT`, one or several with commas between them.
 
 use std::fmt;
 
 use nom::branch::alt;
-use nom::bytes::complete::{tag, take_while, take_while1};
+use nom::bytes::complete::take_while1;
 use nom::character::complete::{char, digit1};
-use nom::combinator::{opt, recognize, rest};
+use nom::combinator::recognize;
 use nom::error::{ErrorKind, ParseError};
-use nom::sequence::{delimited, preceded, separated_pair};
+use nom::sequence::{delimited, separated_pair};
 use nom::{IResult, Parser};
 
 use crate::record::{Endpoint, NodeId};
@@ -71,37 +71,67 @@ fn expect<'a, T>(
     }
 }
 
-/// Reads `ID=HOST:PORT`; an IPv6 address stands in brackets, which are kept.
+/// Reads the nodes of one `--initial-cluster`: `ID=HOST:PORT`, or several behind one another with
+/// commas. An IPv6 address stands in brackets, which are kept.
 ///
-/// A second part behind a comma, the gRPC address of releases before 0.9.23, is ignored.
+/// Behind the comma of a single node may stand its gRPC address, without `=`: releases before
+/// 0.9.23 wanted it there, later ones ignore it.
 ///
 /// # Errors
 ///
 /// When the text is something else: where, and what is expected there.
 ///
 /// ```
-/// use metadump::cluster::parse_member;
+/// use metadump::cluster::parse_members;
 ///
-/// let member = parse_member("2=[::1]:28203").unwrap();
-/// assert_eq!((member.id.0, member.endpoint.to_string().as_str()), (2, "[::1]:28203"));
+/// let members = parse_members("2=[::1]:28203,3=c:28303").unwrap();
+/// let shown = |at: usize| (members[at].id.0, members[at].endpoint.to_string());
+/// assert_eq!(shown(0), (2, "[::1]:28203".to_owned()));
+/// assert_eq!(shown(1), (3, "c:28303".to_owned()));
 ///
-/// let error = parse_member("2=localhost").unwrap_err();
+/// let error = parse_members("2=localhost").unwrap_err();
 /// assert_eq!(error.to_string(), "expected `:` and the port\n  2=localhost\n             ^");
 /// ```
+pub fn parse_members(text: &str) -> Result<Vec<ClusterMember>, MemberError> {
+    let second = text.split_once(',').map(|(_, second)| second);
+    let is_obsolete = second.is_some_and(|second| !second.contains(['=', ',']));
+    let parts = if is_obsolete { 1 } else { usize::MAX };
+    let (mut members, mut start) = (Vec::new(), 0);
+    for part in text.split(',').take(parts) {
+        members.push(member(text, start, part)?);
+        start += part.len() + 1;
+    }
+    Ok(members)
+}
+
+/// Reads `ID=HOST:PORT` as [`parse_members`] does, of one node only.
+///
+/// # Errors
+///
+/// When the text is something else, several nodes too.
 pub fn parse_member(text: &str) -> Result<ClusterMember, MemberError> {
+    let members = parse_members(text)?;
+    let [member] = <[ClusterMember; 1]>::try_from(members).map_err(|_| MemberError {
+        text: text.to_owned(),
+        column: text.find(',').unwrap_or_default(),
+        expected: "one node only".to_owned(),
+    })?;
+    Ok(member)
+}
+
+/// Reads the part of `text` that starts at byte `start`.
+fn member(text: &str, start: usize, part: &str) -> Result<ClusterMember, MemberError> {
     let fail = |at: &str, expected: &str| MemberError {
         text: text.to_owned(),
-        column: text.len() - at.len(),
+        column: start + part.len() - at.len(),
         expected: expected.to_owned(),
     };
-    let (left, ((id, host), port)) = member(text).map_err(|error| match error {
+    let (left, ((id, host), port)) = grammar(part).map_err(|error| match error {
         nom::Err::Error(found) | nom::Err::Failure(found) => fail(found.at, found.what),
         nom::Err::Incomplete(_) => fail("", "more"),
     })?;
-    let id_number = id.parse().map_err(|_| fail(text, "an id below 2^64"))?;
-    // The port stands right before what the grammar left over and the ignored second part.
-    let from_port = text.get(text.len() - left.len() - port.len()..).unwrap_or_default();
-    let from_port = port_onwards(text, id, host).unwrap_or(from_port);
+    let id_number = id.parse().map_err(|_| fail(part, "an id below 2^64"))?;
+    let from_port = part.get(id.len() + 1 + host.len() + 1..).unwrap_or_default();
     let port = match port.parse() {
         Ok(0) | Err(_) => return Err(fail(from_port, "a port from 1 to 65535")),
         Ok(port) => port,
@@ -113,19 +143,12 @@ pub fn parse_member(text: &str) -> Result<ClusterMember, MemberError> {
     Ok(ClusterMember { id: NodeId(id_number), endpoint })
 }
 
-fn port_onwards<'a>(text: &'a str, id: &str, host: &str) -> Option<&'a str> {
-    text.get(id.len() + 1 + host.len() + 1..)
-}
-
-fn member(input: &str) -> Parsed<'_, ((&str, &str), &str)> {
+fn grammar(input: &str) -> Parsed<'_, ((&str, &str), &str)> {
     let id = expect("the node's id, a number", digit1);
     let equals = expect("`=` and the node's address", char('='));
     let colon = expect("`:` and the port", char(':'));
     let port = expect("the port, a number from 1 to 65535", digit1);
-    let (left, parsed) =
-        separated_pair(separated_pair(id, equals, host), colon, port).parse(input)?;
-    let (left, _) = opt(preceded(tag(","), rest)).parse(left)?;
-    Ok((left, parsed))
+    separated_pair(separated_pair(id, equals, host), colon, port).parse(input)
 }
 
 fn host(input: &str) -> Parsed<'_, &str> {
@@ -138,8 +161,7 @@ fn host(input: &str) -> Parsed<'_, &str> {
         )),
     )(input)?;
     // `::1:28203` would else be read as the host up to some colon.
-    let (_, after) = take_while::<_, _, Expected<'_>>(|c| c != ',').parse(left)?;
-    if after.matches(':').count() > 1 {
+    if left.matches(':').count() > 1 {
         return Err(nom::Err::Error(Expected {
             at: input,
             what: "brackets around the IPv6 address",
@@ -207,10 +229,44 @@ mod tests {
         check_error("1=é:1", 2, host);
     }
 
+    #[test]
+    fn a_list_is_read_to_its_end_or_not_at_all() {
+        let node = |id, addr: &str, port| {
+            let endpoint = Endpoint { addr: addr.into(), port };
+            ClusterMember { id: NodeId(id), endpoint }
+        };
+        let check = |text: &str, expected: &[ClusterMember]| {
+            assert_eq!(parse_members(text).as_deref(), Ok(expected), "{text}");
+        };
+        check("1=a:1", &[node(1, "a", 1)]);
+        check("1=a:1,b:9191", &[node(1, "a", 1)]);
+        check("1=a:1,", &[node(1, "a", 1)]);
+        check("1=a:1,2=b:2", &[node(1, "a", 1), node(2, "b", 2)]);
+        check("1=a:1,2=[::1]:2,3=c:3", &[node(1, "a", 1), node(2, "[::1]", 2), node(3, "c", 3)]);
+        let check_error = |text: &str, column: usize, expected: &str| {
+            let error = MemberError { text: text.into(), column, expected: expected.into() };
+            assert_eq!(parse_members(text), Err(error), "{text}");
+        };
+        let id = "the node's id, a number";
+        check_error("1=a:1,b:9191,2=b:2", 6, id);
+        check_error("1=a:1,2=b:2,b:9191", 12, id);
+        check_error("1=a:1,b:9191,c:9191", 6, id);
+        check_error("1=a:1,2=b:2,", 12, id);
+        check_error("1=a:1,,2=b:2", 6, id);
+        check_error("1=a:1, 2=b:2", 6, id);
+        check_error("1=a:1,2=b", 9, "`:` and the port");
+        check_error("1=a:1,2=b:0", 10, "a port from 1 to 65535");
+        check_error("1=a:1,2=b:2x", 11, "nothing more");
+        check_error("1=a:0,2=b:2", 4, "a port from 1 to 65535");
+        check_error("1=a,2=b:2", 3, "`:` and the port");
+        let two = parse_member("1=a:1,2=b:2").unwrap_err();
+        assert_eq!(two.to_string(), "expected one node only\n  1=a:1,2=b:2\n       ^");
+    }
+
     proptest! {
         #[test]
-        fn any_text_is_a_member_or_an_error_at_a_column(text in "\\PC{0,40}") {
-            if let Err(error) = parse_member(&text) {
+        fn any_text_is_members_or_an_error_at_a_column(text in "\\PC{0,40}|[0-9a=:,\\[\\]]{0,12}") {
+            if let Err(error) = parse_members(&text) {
                 prop_assert!(error.column <= text.len());
                 prop_assert!(text.is_char_boundary(error.column));
                 prop_assert!(error.to_string().contains(&text));

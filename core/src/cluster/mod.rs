@@ -1,14 +1,16 @@
-//! The new cluster that a dump is restored as: `--initial-cluster ID=HOST:PORT`, one each node.
+//! The new cluster that a dump is restored as: `--initial-cluster ID=HOST:PORT`.
 
+mod former;
 mod member;
+mod takeover;
 
-pub use member::{ClusterMember, MemberError, parse_member};
+pub use former::FormerCluster;
+pub use member::{ClusterMember, MemberError, parse_member, parse_members};
+pub use takeover::{Leftovers, Takeover, TakeoverError};
 
 use std::collections::BTreeMap;
 
-use crate::record::{
-    AddNode, Cmd, Endpoint, LogEntry, LogEntryBody, LogId, Membership, Node, NodeId, Payload,
-};
+use crate::record::{Endpoint, Membership, Node, NodeId};
 
 /// Members that make no cluster.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -109,30 +111,6 @@ impl InitialCluster {
     pub fn membership(&self) -> Membership {
         Membership::uniform(self.members.keys().copied())
     }
-
-    /// The log entries that make a log that of the new cluster: the membership, then each node.
-    ///
-    /// They follow `last`, in its term; a log without any entry starts with them. Nothing is
-    /// returned when the index after `last` does not exist.
-    pub fn log_entries(&self, last: Option<LogId>) -> Vec<LogEntry<'static>> {
-        let add_node = |(node_id, node)| {
-            let cmd = Cmd::AddNode(AddNode { node_id, node, overriding: true });
-            Payload::Normal(LogEntryBody { txid: None, time_ms: None, cmd })
-        };
-        let membership = std::iter::once(Payload::Membership(self.membership()));
-        let payloads = membership.chain(self.nodes().into_iter().map(add_node));
-        let (leader_id, first) = match last {
-            Some(last) => (last.leader_id, last.index.checked_add(1)),
-            None => Default::default(),
-        };
-        let first = if last.is_none() { Some(0) } else { first };
-        // The last of the new entries must have an index too.
-        let count = self.members.len() as u64;
-        let first =
-            first.filter(|first| first.checked_add(count).is_some_and(|end| end < u64::MAX));
-        let entry = |(payload, index)| LogEntry { log_id: LogId { leader_id, index }, payload };
-        first.map_or_else(Vec::new, |first| payloads.zip(first..).map(entry).collect())
-    }
 }
 
 #[cfg(test)]
@@ -165,20 +143,5 @@ mod tests {
             Err(ClusterError::OwnIdMissing { own: NodeId(4), members: "1, 2".into() })
         );
         assert_eq!(cluster(1, &[]), Err(ClusterError::Empty));
-    }
-
-    #[test]
-    fn entries_follow_the_last_one_in_its_term() {
-        let cluster = cluster(2, &["2=b:2", "1=a:1"]).unwrap();
-        let ids = |last| -> Vec<LogId> {
-            cluster.log_entries(last).iter().map(|entry| entry.log_id).collect()
-        };
-        assert_eq!(ids(None), [LogId::new(0, 0, 0), LogId::new(0, 0, 1), LogId::new(0, 0, 2)]);
-        assert_eq!(
-            ids(Some(LogId::new(3, 1, 95))),
-            [LogId::new(3, 1, 96), LogId::new(3, 1, 97), LogId::new(3, 1, 98)]
-        );
-        assert_eq!(ids(Some(LogId::new(3, 1, u64::MAX))), []);
-        assert_eq!(ids(Some(LogId::new(3, 1, u64::MAX - 2))), []);
     }
 }

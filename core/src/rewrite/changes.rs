@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::cluster::Leftovers;
 use crate::record::{LogId, Membership, NodeId};
 
 /// What happens to the expiry index.
@@ -26,6 +27,8 @@ pub struct Changes {
     pub nodes_removed: Vec<(NodeId, String)>,
     /// The nodes that are written, with their addresses.
     pub nodes_added: Vec<(NodeId, String)>,
+    /// What else of the old cluster goes.
+    pub leftovers: Leftovers,
     /// The log entries that are appended, with what they do.
     pub entries_appended: Vec<(LogId, String)>,
     /// How many log entries are dropped, because the state machine is ahead of all of them.
@@ -62,6 +65,7 @@ impl Changes {
         for (id, address) in &self.nodes_added {
             lines.push(format!("node {id} at {address}: written"));
         }
+        lines.extend(self.leftovers.describe());
         if self.entries_dropped > 0 {
             lines.push(format!(
                 "log: {} entries dropped, the state machine is ahead of them",

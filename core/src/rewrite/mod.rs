@@ -17,7 +17,7 @@ pub use planner::{Plan, Planner};
 pub use rewriter::{Disposition, Rewriter};
 pub use splices::{Splice, SpliceError, Splicer};
 
-use crate::cluster::InitialCluster;
+use crate::cluster::{InitialCluster, TakeoverError};
 use crate::record::{DataVersion, ExpireKey, LogId};
 
 /// What is asked of a rewrite.
@@ -96,9 +96,9 @@ pub enum RewriteError {
     /// The header names a version that this release does not know.
     #[error("the dump is of version {0}, which is newer than this tool or none at all")]
     UnknownVersion(String),
-    /// The log ends at the largest index there is.
-    #[error("no log entry can follow the last one: its index is the largest there is")]
-    LogFull,
+    /// The log and the state cannot be those of a new cluster.
+    #[error(transparent)]
+    Takeover(#[from] TakeoverError),
     /// A record cannot be written.
     #[error("a record cannot be written: {0}")]
     Encode(String),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::changes::Changes;
 use super::expire::{ExpirePlan, ExpirePlanner};
 use super::{ExpireIndex, Request, RewriteError, Rewriter};
+use crate::cluster::{FormerCluster, Takeover};
 use crate::frame::Line;
 use crate::record::{
     Cmd, DataVersion, ExpireKey, LogEntry, LogId, LogMetaValue, Node, NodeId, Payload,
@@ -42,17 +43,13 @@ struct Seen {
     state_lines: bool,
     membership_line: bool,
     node_id: Option<NodeId>,
-    purged: Option<LogId>,
-    last_log: Option<LogId>,
+    former: FormerCluster,
     /// The first entry that does not follow the one before it, and that one.
     log_back: Option<(LogId, LogId)>,
-    committed: Option<LogId>,
     entries: u64,
     /// How many entries stood before the `LogMeta` line.
     entries_at_meta: Option<u64>,
-    last_applied: Option<LogId>,
     membership: Option<StoredMembership>,
-    nodes: BTreeMap<NodeId, Node>,
     expire_lines: bool,
 }
 
@@ -104,31 +101,34 @@ impl Planner {
                     seen.version_name = header.value.version.to_string();
                 }
             }
-            Record::Committed(id) => seen.committed = *id,
+            Record::Vote(vote) => seen.former.vote = *vote,
+            Record::Committed(id) => seen.former.committed = *id,
             Record::NodeId(id) => {
                 seen.node_id_line = true;
                 seen.node_id = *id;
             }
-            Record::RaftStateKV(state) => {
-                if let RaftStateValue::NodeId(id) = state.value {
+            Record::RaftStateKV(state) => match state.value {
+                RaftStateValue::NodeId(id) => {
                     seen.node_id_line = true;
                     seen.node_id = Some(id);
                 }
-            }
+                RaftStateValue::HardState(vote) => seen.former.vote = Some(vote),
+                RaftStateValue::Committed(_) | RaftStateValue::StateMachineId(..) => {}
+            },
             Record::Purged(id) => {
                 seen.purged_line = true;
-                seen.purged = *id;
+                seen.former.purged = *id;
             }
             Record::LogMeta(meta) => {
                 let LogMetaValue::LogId(id) = meta.value;
                 seen.entries_at_meta = Some(seen.entries);
                 seen.purged_line = true;
-                seen.purged = Some(id);
+                seen.former.purged = Some(id);
             }
             Record::LogEntry(entry) => seen.entry(entry),
             Record::Logs(log) => seen.entry(&log.value),
             Record::StateMachineMeta(meta) => match &meta.value {
-                StateMachineValue::LogId(id) => seen.last_applied = Some(*id),
+                StateMachineValue::LogId(id) => seen.former.last_applied = Some(*id),
                 StateMachineValue::Membership(membership) => {
                     seen.membership_line = true;
                     seen.membership = Some(membership.clone());
@@ -136,7 +136,7 @@ impl Planner {
                 StateMachineValue::Bool(_) => {}
             },
             Record::Nodes(node) => {
-                seen.nodes.insert(node.key, node.value.clone());
+                seen.former.nodes.insert(node.key, node.value.clone());
             }
             Record::Expire(entry) => {
                 seen.expire_lines = true;
@@ -189,35 +189,19 @@ impl Planner {
         if let Some(cluster) = self.request.cluster {
             let seen = &self.seen;
             seen.refuse_contradictions()?;
-            let last = seen.last_applied.max(seen.last_log).max(seen.purged);
-            let behind = seen.last_applied.filter(|applied| {
-                let log = seen.last_log.map(|last| last.index);
-                let purged = seen.purged.map(|purged| purged.index);
-                log.max(purged).is_none_or(|reached| reached < applied.index)
-            });
-            let entries = cluster.log_entries(last);
-            if entries.is_empty() {
-                return Err(RewriteError::LogFull);
-            }
-            let nodes = cluster.nodes();
-            let membership =
-                StoredMembership { log_id: seen.last_applied, membership: cluster.membership() };
-            plan.changes = seen.changes(cluster.own_id(), &nodes, &membership, &entries, behind);
+            let takeover = cluster.takeover(&seen.former)?;
+            plan.changes = seen.changes(cluster.own_id(), &takeover);
             plan.cluster = Some(ClusterPlan {
                 own_id: cluster.own_id(),
-                purged: behind,
-                drop_log: behind.is_some(),
+                takeover,
                 log_after_meta: seen.entries_at_meta.is_some_and(|before| before < seen.entries),
-                entries,
-                membership,
-                nodes,
                 missing: Missing {
                     node_id: !seen.node_id_line,
                     votes: !seen.raft_lines && version == DataVersion::V004,
                     purged: !seen.purged_line,
                     state: !seen.state_lines,
                     membership: !seen.membership_line,
-                    nodes: seen.nodes.is_empty(),
+                    nodes: seen.former.nodes.is_empty(),
                 },
             });
         }
@@ -232,15 +216,16 @@ impl Seen {
             return Err(RewriteError::LogOrder { last, found });
         }
         let index = |id: Option<LogId>| id.map(|id| id.index);
-        if let Some(purged) = self.purged
+        let FormerCluster { purged, committed, last_applied, .. } = self.former;
+        if let Some(purged) = purged
             && self.state_lines
-            && index(self.last_applied) < Some(purged.index)
+            && index(last_applied) < Some(purged.index)
         {
-            let applied = self.last_applied;
-            return Err(RewriteError::PurgedBeyondApplied { purged, applied });
+            return Err(RewriteError::PurgedBeyondApplied { purged, applied: last_applied });
         }
-        let last = index(self.last_log).max(index(self.purged)).max(index(self.last_applied));
-        match self.committed.filter(|committed| Some(committed.index) > last) {
+        let last_log = self.former.last_log();
+        let last = index(last_log).max(index(purged)).max(index(last_applied));
+        match committed.filter(|committed| Some(committed.index) > last) {
             Some(committed) => Err(RewriteError::CommittedBeyondLog { committed }),
             None => Ok(()),
         }
@@ -249,27 +234,22 @@ impl Seen {
     fn entry(&mut self, entry: &LogEntry<'_>) {
         self.entries += 1;
         let found = entry.log_id;
-        let back = self
-            .last_log
+        let last_log = self.former.last_log();
+        let back = last_log
             .filter(|last| found.index <= last.index || found.leader_id.term < last.leader_id.term);
         self.log_back = self.log_back.or(back.map(|last| (last, found)));
-        self.last_log = self.last_log.max(Some(entry.log_id));
+        self.former.entry(entry);
     }
 
-    fn changes(
-        &self,
-        own_id: NodeId,
-        nodes: &BTreeMap<NodeId, Node>,
-        membership: &StoredMembership,
-        entries: &[LogEntry<'_>],
-        purged: Option<LogId>,
-    ) -> Changes {
+    fn changes(&self, own_id: NodeId, takeover: &Takeover) -> Changes {
+        let Takeover { purged, membership, .. } = takeover;
         let addresses = |nodes: &BTreeMap<NodeId, Node>| -> Vec<(NodeId, String)> {
             nodes.iter().map(|(id, node)| (*id, node.endpoint.to_string())).collect()
         };
         let what = |entry: &LogEntry<'_>| match &entry.payload {
             Payload::Normal(body) => match &body.cmd {
                 Cmd::AddNode(add) => format!("node {} at {}", add.node_id, add.node.endpoint),
+                Cmd::RemoveNode { node_id } => format!("node {node_id} removed"),
                 cmd => cmd.name().to_owned(),
             },
             _ => "membership".to_owned(),
@@ -285,11 +265,16 @@ impl Seen {
                 self.membership.as_ref().map(|stored| stored.membership.clone()),
                 membership.membership.clone(),
             )),
-            nodes_removed: addresses(&self.nodes),
-            nodes_added: addresses(nodes),
-            entries_appended: entries.iter().map(|entry| (entry.log_id, what(entry))).collect(),
+            nodes_removed: addresses(&self.former.nodes),
+            nodes_added: addresses(&takeover.nodes),
+            leftovers: takeover.leftovers.clone(),
+            entries_appended: takeover
+                .entries
+                .iter()
+                .map(|entry| (entry.log_id, what(entry)))
+                .collect(),
             entries_dropped: if purged.is_some() { self.entries } else { 0 },
-            purged: purged.map(|purged| (self.purged, purged)),
+            purged: purged.map(|purged| (self.former.purged, purged)),
             lines_added: missing
                 .iter()
                 .filter(|(_, there)| !there)
@@ -315,15 +300,17 @@ pub(super) struct Missing {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ClusterPlan {
     pub(super) own_id: NodeId,
-    /// The purged position that is written, when the log does not reach the last applied entry.
-    pub(super) purged: Option<LogId>,
-    pub(super) drop_log: bool,
+    pub(super) takeover: Takeover,
     /// Whether entries follow the `LogMeta` line, as in some dumps of sled's order.
     pub(super) log_after_meta: bool,
-    pub(super) entries: Vec<LogEntry<'static>>,
-    pub(super) membership: StoredMembership,
-    pub(super) nodes: BTreeMap<NodeId, Node>,
     pub(super) missing: Missing,
+}
+
+impl ClusterPlan {
+    /// Whether the entries of the log are left out.
+    pub(super) const fn drops_log(&self) -> bool {
+        self.takeover.purged.is_some()
+    }
 }
 
 /// What a rewrite does.

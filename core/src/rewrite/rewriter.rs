@@ -53,7 +53,7 @@ impl<'p> Rewriter<'p> {
         }
         let Some(cluster) = &self.plan.cluster else { return true };
         match kind {
-            Kind::LogEntry | Kind::Logs => self.raft_state_written && !cluster.drop_log,
+            Kind::LogEntry | Kind::Logs => self.raft_state_written && !cluster.drops_log(),
             Kind::Expire | Kind::GenericKV => {
                 self.raft_state_written && self.log_ended && !cluster.missing.state
             }
@@ -102,8 +102,12 @@ impl<'p> Rewriter<'p> {
                 self.put_node_id(cluster, out)?;
                 true
             }
+            Record::Vote(_) => self.put_vote(cluster, out)?,
+            Record::RaftStateKV(state) if state.key == RaftStateKey::HardState => {
+                self.put_vote(cluster, out)?
+            }
             Record::Purged(_) | Record::LogMeta(_) => self.put_purged(cluster, out)?,
-            _ if is_log_entry => cluster.drop_log,
+            _ if is_log_entry => cluster.drops_log(),
             Record::StateMachineMeta(meta) if meta.key == StateMachineKey::LastMembership => {
                 self.put_membership(cluster, out)?;
                 if cluster.missing.nodes {
@@ -160,7 +164,7 @@ impl<'p> Rewriter<'p> {
             let raft_log = &self.plan.names.raft_log;
             put(out, raft_log, &Record::Vote(None))?;
             put(out, raft_log, &Record::Committed(None))?;
-            put(out, raft_log, &Record::Purged(cluster.purged))?;
+            put(out, raft_log, &Record::Purged(cluster.takeover.purged))?;
         }
         Ok(())
     }
@@ -175,9 +179,25 @@ impl<'p> Rewriter<'p> {
         put(out, &names.raft_state, &id)
     }
 
+    /// Writes the new vote, if there is one.
+    fn put_vote(&self, cluster: &ClusterPlan, out: &mut Vec<u8>) -> Result<bool, RewriteError> {
+        let Some(vote) = cluster.takeover.vote else {
+            return Ok(false);
+        };
+        let names = &self.plan.names;
+        if self.plan.version == DataVersion::V004 {
+            put(out, &names.raft_log, &Record::Vote(Some(vote)))?;
+        } else {
+            let value = RaftStateValue::HardState(vote);
+            let state = Record::RaftStateKV(Keyed { key: RaftStateKey::HardState, value });
+            put(out, &names.raft_state, &state)?;
+        }
+        Ok(true)
+    }
+
     /// Writes the new purged position, if there is one.
     fn put_purged(&self, cluster: &ClusterPlan, out: &mut Vec<u8>) -> Result<bool, RewriteError> {
-        let Some(purged) = cluster.purged else {
+        let Some(purged) = cluster.takeover.purged else {
             return Ok(false);
         };
         let record = if self.plan.version == DataVersion::V004 {
@@ -200,7 +220,7 @@ impl<'p> Rewriter<'p> {
         if v004 && purged_is_due {
             self.put_purged(cluster, out)?;
         }
-        for entry in &cluster.entries {
+        for entry in &cluster.takeover.entries {
             let record = if v004 {
                 Record::LogEntry(entry.clone())
             } else {
@@ -217,7 +237,7 @@ impl<'p> Rewriter<'p> {
     fn put_membership(&self, cluster: &ClusterPlan, out: &mut Vec<u8>) -> Result<(), RewriteError> {
         let record = Record::StateMachineMeta(Keyed {
             key: StateMachineKey::LastMembership,
-            value: StateMachineValue::Membership(cluster.membership.clone()),
+            value: StateMachineValue::Membership(cluster.takeover.membership.clone()),
         });
         put(out, &self.plan.names.state_machine, &record)
     }
@@ -230,7 +250,7 @@ impl<'p> Rewriter<'p> {
         if cluster.missing.membership {
             self.put_membership(cluster, out)?;
         }
-        for (id, node) in &cluster.nodes {
+        for (id, node) in &cluster.takeover.nodes {
             let record = Record::Nodes(Keyed { key: *id, value: node.clone() });
             put(out, &self.plan.names.state_machine, &record)?;
         }

@@ -15,6 +15,7 @@ use metadump::scan::scan_line;
 use metadump::stored::{Loss, Losses, Older as Conversion, TooNew};
 
 use super::admission::Admission;
+use super::ahead::OldLog;
 use super::plan::{Planned, Reading};
 use super::restoring::{Restored, Restoring};
 use super::{Outcome, convert, export, import_online, new_cluster};
@@ -47,6 +48,7 @@ fn into_directory(raft_dir: &Path, args: &Import, progress: &Progress) -> Result
     }
     // The dump is opened before anything is created: a wrong name costs nothing.
     source.probe()?;
+    let old_log = OldLog::of(&dir);
     let _servers_out = keep_servers_out(&dir)?;
     if !args.keep_old {
         spare_foreign_files(&dir)?;
@@ -78,7 +80,7 @@ fn into_directory(raft_dir: &Path, args: &Import, progress: &Progress) -> Result
         df_meta: &v004,
         scratch: staging.scratch(),
     };
-    let Restored { report, reader } = restoring.write(progress)?;
+    let Restored { report, reader, leftovers } = restoring.write(progress)?;
     if version != DataVersion::V004 {
         let from = report.summary.version.unwrap_or(DataVersion::V004);
         let older = Older { admission: &admission, from, version, v004: &v004, staging: &staging };
@@ -88,6 +90,9 @@ fn into_directory(raft_dir: &Path, args: &Import, progress: &Progress) -> Result
             "what was written cannot be read back; {} is unchanged",
             shown(&dir)
         );
+    }
+    if let Some(newer) = old_log.against(&report.summary) {
+        progress.say(&newer);
     }
     let old = if args.keep_old { OldData::KeptAs(dated_name()) } else { OldData::Removed };
     let had_old = dir.root().join("df_meta").exists();
@@ -106,6 +111,7 @@ fn into_directory(raft_dir: &Path, args: &Import, progress: &Progress) -> Result
             plural(cluster.nodes().len() as u64, "node")
         ))
     ));
+    leftovers.describe().iter().for_each(|line| progress.say(line));
     Ok(Outcome::Done)
 }
 
@@ -219,6 +225,9 @@ fn plan(
     if let Some(old) = dir.describe() {
         let fate = if args.keep_old { "kept in a dated directory beside it" } else { "removed" };
         writeln!(out, "what it holds now ({old}) would be {fate}")?;
+    }
+    if let Some(newer) = OldLog::of(dir).against(summary) {
+        writeln!(out, "{}", printable(&newer))?;
     }
     writeln!(out)?;
     planned.print_changes(&reading, &mut out, progress)?;

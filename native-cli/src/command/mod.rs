@@ -1,6 +1,7 @@
 //! One module a command: what it reads, does and prints.
 
 mod admission;
+mod ahead;
 mod convert;
 pub mod export;
 mod export_online;
@@ -22,7 +23,7 @@ pub mod watch;
 
 use anyhow::Result;
 use metadump::check::Severity;
-use metadump::cluster::{InitialCluster, parse_member};
+use metadump::cluster::{InitialCluster, parse_members};
 
 use crate::args::Cluster;
 use crate::failure::Usage;
@@ -70,13 +71,13 @@ pub fn new_cluster(args: &Cluster) -> Result<Option<InitialCluster>> {
     };
     let mut members = Vec::new();
     for text in &args.initial_cluster {
-        let member = parse_member(text).map_err(|error| {
+        members.extend(parse_members(text).map_err(|error| {
             Usage::error(
                 format!("--initial-cluster {text}: {error}"),
-                "write it as ID=HOST:PORT, for example 1=localhost:29103",
+                "write each node as ID=HOST:PORT, for example 1=localhost:29103, and several with \
+                 commas between them or with --initial-cluster for each",
             )
-        })?;
-        members.push(member);
+        })?);
     }
     let cluster = InitialCluster::new(own_id, members).map_err(|error| {
         Usage::error(

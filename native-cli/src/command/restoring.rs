@@ -5,14 +5,14 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow};
 use metadump::Report;
 use metadump::check::Code;
-use metadump::cluster::InitialCluster;
+use metadump::cluster::{InitialCluster, Leftovers};
 
 use super::admission::Admission;
 use crate::dump_writer::now_ms;
 use crate::failure::WithHelp;
 use crate::input::Source;
 use crate::progress::Progress;
-use crate::raft_dir::{DirWriter, V004Reader};
+use crate::raft_dir::{Complete, DirWriter, V004Reader};
 use crate::report::grouped;
 
 /// What is written, and where.
@@ -35,6 +35,8 @@ pub struct Restored {
     pub report: Report,
     /// The files, read back.
     pub reader: V004Reader,
+    /// What of the old cluster went, when there is a new one.
+    pub leftovers: Leftovers,
 }
 
 impl Restoring<'_> {
@@ -63,7 +65,7 @@ impl Restoring<'_> {
             return Err(anyhow!("the dump does not say which node it is from"))
                 .help("restore it as a new cluster, with --id and --initial-cluster");
         }
-        let written = writer.finish(cluster, now_ms())?;
+        let Complete { written, leftovers } = writer.finish(cluster, now_ms())?;
         progress.phase("verifying");
         let reader = V004Reader::of_df_meta(df_meta)?;
         anyhow::ensure!(
@@ -71,6 +73,6 @@ impl Restoring<'_> {
             "what was written cannot be read back; {}",
             admission.kept
         );
-        Ok(Restored { report, reader })
+        Ok(Restored { report, reader, leftovers })
     }
 }

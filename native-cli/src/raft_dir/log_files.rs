@@ -41,6 +41,11 @@ impl LogFiles {
         self.wal.state().last
     }
 
+    /// The vote.
+    pub const fn vote(&self) -> Option<Vote> {
+        self.wal.state().vote
+    }
+
     /// How far the log is purged.
     pub const fn purged(&self) -> Option<LogId> {
         self.wal.state().purged

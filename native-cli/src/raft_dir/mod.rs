@@ -32,4 +32,4 @@ pub use older_writer::{DirContent, OlderDir, OlderWriter};
 pub use reader::{Access, DirReader};
 pub use staging::{OldData, Recovered, Staging};
 pub use v004_reader::V004Reader;
-pub use writer::DirWriter;
+pub use writer::{Complete, DirWriter};

@@ -4,7 +4,7 @@
 //! longer than it takes to see whether a server holds it.
 
 use anyhow::Result;
-use metadump::record::{DataHeader, DataVersion};
+use metadump::record::{DataHeader, DataVersion, LogId};
 
 use super::layout::{Content, RaftDir, was_sled};
 use super::sled_reader::SledReader;
@@ -93,6 +93,18 @@ impl DirReader {
         match &self.files {
             Files::V004(_) => DataVersion::V004,
             Files::Sled(reader) => reader.version(),
+        }
+    }
+
+    /// The entry with the highest index that the directory holds, in its log or its state.
+    pub fn last_log_id(&self) -> Result<Option<LogId>> {
+        match &self.files {
+            Files::V004(reader) => {
+                let applied = reader.sys_data().and_then(|data| data.last_applied);
+                let ids = [reader.log_state().last, applied];
+                Ok(ids.into_iter().flatten().max_by_key(|id| (id.index, *id)))
+            }
+            Files::Sled(reader) => reader.last_log_id(),
         }
     }
 

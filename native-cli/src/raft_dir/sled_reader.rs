@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use metadump::dump_line;
-use metadump::record::{DataHeader, DataVersion, ExpireValue, Keyed, Kind, Record, Tree as Role};
+use metadump::record::{
+    DataHeader, DataVersion, ExpireValue, Keyed, Kind, LogId, Record, Tree as Role,
+};
 use metadump::rotbl::{RotblReader, SysData, TableEntry};
 use metadump::stored::{EntryFate, MachineState, RaftState, SpelledRecord, kind_of_key};
 
@@ -226,6 +228,21 @@ impl SledReader {
             )?;
         }
         Ok(state)
+    }
+
+    /// The entry with the highest index, in the log or the state.
+    pub fn last_log_id(&self) -> Result<Option<LogId>> {
+        let applied = self.sys_data().and_then(|data| data.last_applied);
+        let mut ids = Vec::from_iter([self.raft_state.purged, applied].into_iter().flatten());
+        self.for_each_record(Role::RaftLog, |record| {
+            if let Record::Logs(Keyed { value: entry, .. }) = record
+                && self.raft_state.fate_of(&entry) == EntryFate::Live
+            {
+                ids.push(entry.log_id);
+            }
+            Ok(())
+        })?;
+        Ok(ids.into_iter().max_by_key(|id| (id.index, *id)))
     }
 
     /// Calls `each` with every line of the dump, line end included, in the order of V004.

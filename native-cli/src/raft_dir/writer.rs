@@ -3,12 +3,11 @@
 //! The records go in as they stand in the dump, of any version from V002 on; the state of the
 //! directory is complete, and on disk, when [`DirWriter::finish`] returns.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use metadump::cluster::InitialCluster;
+use metadump::cluster::{FormerCluster, InitialCluster, Leftovers};
 use metadump::record::{
     Cmd, DataHeader, DataVersion, ExpireKey, ExpireValue, LogEntry, LogId, LogMetaValue, Node,
     NodeId, Payload, RaftStateValue, Record, SeqV, StateMachineValue, StoredMembership, Text, Tree,
@@ -19,6 +18,7 @@ use super::fingerprint::Fingerprint;
 use super::layout::VERSION;
 use super::log_files::LogFiles;
 use super::table_file::{Finished, KeyCounts, TableFile};
+use crate::failure::WithHelp;
 use crate::output::write_whole;
 
 /// What was written, to hold against what is read back.
@@ -30,6 +30,15 @@ pub struct Written {
     pub snapshot: Finished,
 }
 
+/// A directory that is complete.
+#[derive(Debug)]
+pub struct Complete {
+    /// What was written.
+    pub written: Written,
+    /// What of the old cluster went, when there is a new one.
+    pub leftovers: Leftovers,
+}
+
 /// Writes a data directory record by record.
 #[derive(Debug)]
 pub struct DirWriter {
@@ -37,10 +46,9 @@ pub struct DirWriter {
     log: LogFiles,
     table: TableFile,
     node_id: Option<NodeId>,
-    committed: Option<LogId>,
-    last_applied: Option<LogId>,
+    /// The cluster that the records are of.
+    former: FormerCluster,
     last_membership: StoredMembership,
-    nodes: BTreeMap<NodeId, Node>,
     sequence: u64,
     machine: LiveMachine,
     index: ExpiryIndex,
@@ -103,10 +111,8 @@ impl DirWriter {
             log: LogFiles::create(&log)?,
             table: TableFile::create(&snapshot, scratch)?,
             node_id: None,
-            committed: None,
-            last_applied: None,
+            former: FormerCluster::default(),
             last_membership: StoredMembership::default(),
-            nodes: BTreeMap::new(),
             sequence: 0,
             machine: LiveMachine::default(),
             index: ExpiryIndex::Unknown,
@@ -156,7 +162,7 @@ impl DirWriter {
             }
             Record::StateMachineMeta(meta) => {
                 match &meta.value {
-                    StateMachineValue::LogId(id) => self.last_applied = Some(*id),
+                    StateMachineValue::LogId(id) => self.former.last_applied = Some(*id),
                     StateMachineValue::Membership(stored) => {
                         self.last_membership = stored.clone();
                     }
@@ -168,7 +174,7 @@ impl DirWriter {
             Record::Nodes(node) => {
                 // Releases since 0.9.23 drop the gRPC address that V0 dumps can have.
                 let known = Node { grpc_api_addr: None, ..node.value.clone() };
-                self.nodes.insert(node.key, known);
+                self.former.nodes.insert(node.key, known);
                 Ok(())
             }
             Record::Expire(entry) => {
@@ -221,7 +227,7 @@ impl DirWriter {
 
     fn set_committed(&mut self, id: Option<LogId>) -> Result<()> {
         // The record comes last: raft-log 0.4.6 refuses a commit beyond the log, also on open.
-        self.committed = id;
+        self.former.committed = id;
         self.log.announce_committed(id);
         Ok(())
     }
@@ -231,6 +237,7 @@ impl DirWriter {
             // Servers up to V003 could keep such entries; the state holds their effect.
             return Ok(());
         }
+        self.former.entry(entry);
         match &entry.payload {
             Payload::Normal(body) if body.cmd.is_retired() => match &body.cmd {
                 // What these did is no part of a state since 2022-06; the entry keeps its place.
@@ -255,61 +262,68 @@ impl DirWriter {
     }
 
     /// Completes the files, as a node of a new cluster if one is given, and syncs each.
-    pub fn finish(mut self, cluster: Option<&InitialCluster>, now_ms: u64) -> Result<Written> {
-        self.reach_applied(cluster)?;
-        if let Some(cluster) = cluster {
-            self.join(cluster)?;
-        }
-        self.log.commit(self.committed)?;
+    pub fn finish(mut self, cluster: Option<&InitialCluster>, now_ms: u64) -> Result<Complete> {
+        let leftovers = match cluster {
+            Some(cluster) => self.join(cluster)?,
+            None => {
+                self.reach_applied()?;
+                Leftovers::default()
+            }
+        };
+        let FormerCluster { committed, last_applied, nodes, .. } = self.former;
+        self.log.commit(committed)?;
         let log = self.log.finish()?;
         let sys_data = SysData {
-            last_applied: self.last_applied,
+            last_applied,
             last_membership: self.last_membership,
-            nodes: self.nodes,
+            nodes,
             sequence: self.sequence,
             ..SysData::default()
         };
         // The official import writes the snapshot of a new cluster through the server's code,
         // which counts.
         let count = if cluster.is_some() { KeyCounts::Written } else { KeyCounts::Omitted };
-        let id = SnapshotId::new(self.last_applied, now_ms);
+        let id = SnapshotId::new(last_applied, now_ms);
         let snapshot = self.table.finish(sys_data, count, &id)?;
         let header = serde_json::to_vec(&DataHeader::new(DataVersion::V004))?;
         write_whole(&self.df_meta.join(VERSION), &header)?;
-        Ok(Written { log, snapshot })
+        Ok(Complete { written: Written { log, snapshot }, leftovers })
     }
 
-    /// Lets the log reach the last applied entry, where a server looks for it.
+    /// Lets a log without entries reach the last applied one, where a server looks for it.
     ///
-    /// A dump without log entries, or whose log ends before the last applied one, gives a node
-    /// that does not start; purging up to there says that the state holds it all. A log that
-    /// only ends too early is left as it is without a new cluster, as servers cope with it.
-    fn reach_applied(&mut self, cluster: Option<&InitialCluster>) -> Result<()> {
-        let Some(applied) = self.last_applied else {
+    /// Else the node does not start; purging up to there says that the state holds it all. A log
+    /// that only ends too early is left as it is, as servers cope with it.
+    fn reach_applied(&mut self) -> Result<()> {
+        let Some(applied) = self.former.last_applied.filter(|_| self.log.is_empty()) else {
             return Ok(());
         };
-        let behind = self.log.last().is_none_or(|last| last.index < applied.index);
-        if behind && (cluster.is_some() || self.log.is_empty()) {
+        if self.log.last().is_none_or(|last| last.index < applied.index) {
             self.log.purge(applied)?;
         }
         Ok(())
     }
 
-    /// Appends the entries that make the log that of a new cluster, and changes the state.
-    fn join(&mut self, cluster: &InitialCluster) -> Result<()> {
-        let entries = cluster.log_entries(self.log.last());
-        anyhow::ensure!(
-            !entries.is_empty(),
-            "no log entry can follow the last one: indexes end there"
-        );
-        for entry in entries {
-            self.log.append(&entry)?;
+    /// Makes log and state those of a new cluster; gives what of the old one went.
+    fn join(&mut self, cluster: &InitialCluster) -> Result<Leftovers> {
+        self.former.vote = self.log.vote();
+        self.former.purged = self.log.purged();
+        let takeover = cluster
+            .takeover(&self.former)
+            .help("no node of a new cluster can be made of this dump: take a new one")?;
+        if let Some(vote) = takeover.vote {
+            self.log.save_vote(vote)?;
+        }
+        if let Some(purged) = takeover.purged {
+            self.log.purge(purged)?;
+        }
+        for entry in &takeover.entries {
+            self.log.append(entry)?;
         }
         self.log.save_node_id(Some(cluster.own_id()))?;
         self.node_id = Some(cluster.own_id());
-        self.nodes = cluster.nodes();
-        self.last_membership =
-            StoredMembership { log_id: self.last_applied, membership: cluster.membership() };
-        Ok(())
+        self.former.nodes = takeover.nodes;
+        self.last_membership = takeover.membership;
+        Ok(takeover.leftovers)
     }
 }

@@ -1,0 +1,62 @@
+//! An import of an older dump over newer data says so.
+
+// A test stops at whatever it does not expect.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use std::fs;
+use std::path::Path;
+
+use metadump_tests::fixtures::fixture;
+use metadump_tests::metactl::{Ran, run};
+use tempfile::TempDir;
+
+/// Imports a dump into `dir`.
+fn import(dir: &Path, dump: &Path, more: &[&str]) -> Ran {
+    let (dir, dump) = (dir.to_str().unwrap(), dump.to_str().unwrap());
+    let mut args = vec!["import", "--raft-dir", dir, "--db", dump];
+    args.extend(more);
+    run(args)
+}
+
+#[test]
+fn a_directory_that_is_ahead_of_the_dump_is_told() {
+    let scratch = TempDir::new().unwrap();
+    let dir = scratch.path().join("raft");
+    let older = fixture("cluster/three-nodes.ndjson");
+    let warning = "warning: the directory holds log up to T9-N1.900, 891 entries newer than the \
+                   dump, which ends at T3-N1.9";
+    for version in ["V001", "V002", "V003", "V004"] {
+        let newer = fixture("cluster/newer.ndjson");
+        let ran = import(&dir, &newer, &["-q", "--data-version", version]);
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{version}");
+        let planned = import(&dir, &older, &["--dry-run"]);
+        let plan = String::from_utf8(planned.stdout).unwrap();
+        assert_eq!(plan.lines().nth(4), Some(warning), "{plan}");
+        // The directory itself is not ahead of what it was imported from.
+        let planned = import(&dir, &newer, &["--dry-run"]);
+        assert!(!String::from_utf8(planned.stdout).unwrap().contains("holds log"));
+        let ran = import(&dir, &older, &[]);
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        let said: Vec<&str> = ran.stderr.lines().collect();
+        assert_eq!((said.len(), said[0]), (2, warning));
+        fs::remove_dir_all(&dir).unwrap();
+    }
+}
+
+#[test]
+fn old_data_that_cannot_be_read_may_be_newer() {
+    let scratch = TempDir::new().unwrap();
+    let dir = scratch.path().join("raft");
+    let dump = fixture("cluster/three-nodes.ndjson");
+    assert_eq!(import(&dir, &dump, &[]).code, Some(0));
+    fs::remove_dir_all(dir.join("df_meta/V004/log")).unwrap();
+    let log = dir.join("df_meta/V004/log");
+    let note = format!(
+        "note: the old data cannot be read, so it may be newer than the dump: cannot read the \
+         log in {}",
+        log.display()
+    );
+    let ran = import(&dir, &dump, &[]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert_eq!(ran.stderr.lines().next(), Some(note.as_str()));
+}
