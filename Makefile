@@ -1,11 +1,13 @@
 # Every target sets up what it needs first; what takes more than two lines is in scripts/.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build web fmt lint docs fuzz generate bench
+.PHONY: help demo test build install web fmt lint docs fuzz generate bench
 
 BYTES ?= 1GiB
 FILE ?= target/generated-$(BYTES).ndjson
 FOR ?= 60
+PREFIX ?= /usr/local
+DESTDIR ?=
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +23,9 @@ test: ## Everything that CI checks: format, lints, documentation, licences, all 
 build: web ## The release binary with the viewer in it, target/release/databend-metactl
 	@scripts/setup.sh build
 	cargo build --locked --release --package databend-metactl
+
+install: build ## Binary, man pages, completions: make install PREFIX=/usr/local DESTDIR=
+	@scripts/install.sh "$(DESTDIR)$(PREFIX)"
 
 web: ## The viewer, one page that works offline: web/dist/metadump-viewer.html
 	@scripts/web-setup.sh

@@ -6,6 +6,8 @@ cd "$(dirname "$0")/.."
 
 cargo build --quiet --locked --release --package databend-metactl
 cargo build --quiet --locked --release --package metadump-tests --bin bench
+built=$(scripts/target.sh)/release
+mkdir -p target
 place=$(mktemp -d target/bench.XXXXXX)
 trap 'rm -rf "$place"' EXIT
 # What it measures writes its temporary files there too, and one that is killed leaves them.
@@ -17,7 +19,7 @@ kernels() {
         /^[a-z].*[^:]$/ && !/time:|change|Found|thrpt/ { name = $0 }
         /thrpt: .*iB\/s/ { gsub(/[][]/, ""); printf "%-50s %8s %s\n", name, $4, $5 }'
 }
-bench=(target/release/bench all --metactl "$PWD/target/release/databend-metactl" --place "$place" --kernels "$place/kernels")
+bench=("$built/bench" all --metactl "$built/databend-metactl" --place "$place" --kernels "$place/kernels")
 if [ "${BENCH:-}" = small ]; then
     kernels --warm-up-time 0.2 --measurement-time 0.5 >"$place/kernels"
     "${bench[@]}" --sizes 16 --growth 8,16 --runs 1

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 export LC_ALL=C
 
 cargo build --locked --quiet --package databend-metactl
-PATH=$PWD/target/debug:$PATH
+PATH=$(scripts/target.sh)/debug:$PATH
 fixture=$PWD/tests/fixtures/v004/v004-origin.export.ndjson
 
 place=$(mktemp -d)

@@ -13,4 +13,5 @@ if [ ! -e "$installed" ] || [ tests/grpc/package-lock.json -nt "$installed" ]; t
     said=$(npm --prefix tests/grpc ci --no-audit --no-fund 2>&1) || stop "npm ci failed"$'\n'"$said"
 fi
 cargo build --quiet --locked --package databend-metactl
-node --test --test-reporter=dot tests/grpc/interop.test.mjs
+METACTL=$(scripts/target.sh)/debug/databend-metactl \
+    node --test --test-reporter=dot tests/grpc/interop.test.mjs

@@ -61,6 +61,9 @@ test)
     crate cargo-deny "$CARGO_DENY" 130
     # Imports are killed at every system call by strace.
     debian strace strace
+    # Completions are tried in the shells that they are for.
+    debian zsh zsh
+    debian fish fish
     ;;
 fuzz)
     if ! rustup toolchain list | grep -q '^nightly'; then

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 scripts/web-setup.sh
 export RUSTFLAGS="-C target-feature=+simd128"
 cargo build --quiet --locked --package metadump-wasm --target wasm32-unknown-unknown --profile wasm
-built=target/wasm32-unknown-unknown/wasm/metadump_wasm.wasm
+built=$(scripts/target.sh)/wasm32-unknown-unknown/wasm/metadump_wasm.wasm
 for kind in nodejs:node web:page; do
     # Names of functions would be a tenth of the page.
     target/tools/bin/wasm-bindgen "$built" --remove-name-section --target "${kind%%:*}" --out-dir "target/web/${kind##*:}"

@@ -7,15 +7,16 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use metadump::check::Code;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum, ValueHint};
+use metadump::check::{Code, Severity};
 use metadump::record::{DataVersion, NodeId};
 
 use crate::grpc::{Address, NodeChoice};
 
 /// Back up, restore, check and transform the data of a Databend meta service.
 #[derive(Debug, Parser)]
-#[command(name = "databend-metactl", version, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(name = "databend-metactl", version = VERSION, max_term_width = 100, after_help = EXIT_CODES)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -24,10 +25,17 @@ pub struct Cli {
     /// Say nothing on stderr but errors.
     #[arg(long, short, global = true)]
     pub quiet: bool,
+
+    /// When to colour.
+    #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
+    pub color: ColorChoice,
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 the dump has errors, 2 wrong usage, \
     3 refused or input/output failed.";
+
+/// Which program this is: the official one has the same name.
+const VERSION: &str = concat!("(metadump) ", env!("CARGO_PKG_VERSION"), env!("METADUMP_COMMIT"));
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -61,8 +69,16 @@ pub enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
-    /// Print the man page.
-    Man,
+    /// Print the man page of the program, or of one command.
+    Man {
+        /// The command.
+        #[arg(value_name = "COMMAND")]
+        command: Option<String>,
+
+        /// Print the names of the commands, each of which has a page.
+        #[arg(long, conflicts_with = "command")]
+        list: bool,
+    },
 }
 
 /// `export`
@@ -70,7 +86,7 @@ pub enum Command {
 pub struct Export {
     /// The data directory of a stopped node, in place of a running service; nothing in it is
     /// changed.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["Service", "Online"])]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with_all = ["Service", "Online"])]
     pub raft_dir: Option<PathBuf>,
 
     /// The file to write; without it, or with `-`, the dump goes to stdout. `.gz` and `.zst`
@@ -99,7 +115,15 @@ pub struct Export {
 
     /// With --data-version, go on although there are error findings of this code, or although
     /// something is lost by it; may be repeated.
-    #[arg(long, value_name = "CODE", requires = "data_version")]
+    #[arg(
+        long,
+        value_name = "CODE",
+        requires = "data_version",
+        value_parser = code_parser(),
+        hide_possible_values = true,
+        long_help = accept_help("With --data-version, go on although there are error findings of \
+            this code, or although something is lost by it; may be repeated.")
+    )]
     pub accept: Vec<Code>,
 
     /// The running service.
@@ -229,7 +253,7 @@ pub struct Import {
     /// --grpc-api-address in place of it, the keys of a running cluster are restored.
     #[arg(
         long,
-        value_name = "DIR",
+        value_name = "DIR", value_hint = ValueHint::DirPath,
         required_unless_present = "grpc_api_address",
         conflicts_with_all = ["Service", "Reconcile"],
     )]
@@ -256,7 +280,14 @@ pub struct Import {
     pub keep_old: bool,
 
     /// Import although there are error findings of this code; may be repeated.
-    #[arg(long, value_name = "CODE")]
+    #[arg(
+        long,
+        value_name = "CODE",
+        value_parser = code_parser(),
+        hide_possible_values = true,
+        long_help = accept_help("Import although there are error findings of this code; may be \
+            repeated.")
+    )]
     pub accept: Vec<Code>,
 
     /// Refuse a dump without the manifest that proves it complete.
@@ -340,7 +371,7 @@ pub struct Validate {
     pub files: Vec<PathBuf>,
 
     /// The data directory of a stopped node, in place of dumps; nothing in it is changed.
-    #[arg(long, value_name = "DIR", conflicts_with = "files")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "files")]
     pub raft_dir: Option<PathBuf>,
 
     /// How to print the report.
@@ -364,7 +395,7 @@ pub struct Inspect {
     pub file: Option<PathBuf>,
 
     /// The data directory of a stopped node, in place of a dump; nothing in it is changed.
-    #[arg(long, value_name = "DIR", conflicts_with = "file")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "file")]
     pub raft_dir: Option<PathBuf>,
 
     /// How to print what is in it.
@@ -380,7 +411,7 @@ pub struct KeysLayout {
     pub db: Option<PathBuf>,
 
     /// The data directory of a stopped node, in place of a running service.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["db", "Service"])]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with_all = ["db", "Service"])]
     pub raft_dir: Option<PathBuf>,
 
     /// The running service, whose snapshot is counted.
@@ -421,7 +452,15 @@ pub struct Rewrite {
 
     /// With --data-version, go on although there are error findings of this code, or although
     /// something is lost by it; may be repeated.
-    #[arg(long, value_name = "CODE", requires = "data_version")]
+    #[arg(
+        long,
+        value_name = "CODE",
+        requires = "data_version",
+        value_parser = code_parser(),
+        hide_possible_values = true,
+        long_help = accept_help("With --data-version, go on although there are error findings of \
+            this code, or although something is lost by it; may be repeated.")
+    )]
     pub accept: Vec<Code>,
 
     /// Plan only; write nothing.
@@ -445,11 +484,11 @@ pub struct Serve {
     pub db: Option<PathBuf>,
 
     /// The data directory of a stopped node to serve; nothing in it is changed.
-    #[arg(long, value_name = "DIR", conflicts_with = "db")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "db")]
     pub raft_dir: Option<PathBuf>,
 
     /// Where the service keeps its data; without it the data is gone when the service ends.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub data_dir: Option<PathBuf>,
 
     /// Where clients connect; port 0 takes a free one, which is told.
@@ -510,6 +549,22 @@ pub enum Format {
     Text,
     /// JSON, an object a line, for programs.
     Json,
+}
+
+/// The codes that keep a dump out.
+fn acceptable() -> impl Iterator<Item = Code> {
+    Code::ALL.iter().copied().filter(|code| code.severity() == Severity::Error)
+}
+
+/// Reads a code; completions offer those that can be accepted.
+fn code_parser() -> impl TypedValueParser<Value = Code> {
+    let values = acceptable().map(|code| PossibleValue::new(code.name()).help(code.title()));
+    PossibleValuesParser::new(values).try_map(|name| name.parse::<Code>())
+}
+
+fn accept_help(what: &str) -> String {
+    let codes = Vec::from_iter(acceptable().map(Code::name));
+    format!("{what}\n\nCodes: {}. docs/findings.md says what each means.", codes.join(", "))
 }
 
 fn parse_node_id(text: &str) -> Result<NodeId, std::num::ParseIntError> {

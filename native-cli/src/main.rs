@@ -5,6 +5,7 @@
 
 mod args;
 mod command;
+mod completions;
 mod dump_writer;
 mod failure;
 mod files;
@@ -12,6 +13,7 @@ mod grpc;
 mod input;
 mod listen;
 mod manifest;
+mod manual;
 mod output;
 mod progress;
 mod raft_dir;
@@ -27,7 +29,7 @@ mod viewer;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::FromArgMatches;
 
 use crate::args::{Cli, Command};
 use crate::command::Outcome;
@@ -35,10 +37,14 @@ use crate::progress::{Progress, Quiet};
 
 fn main() -> ExitCode {
     signals::survive_file_size_limit();
-    let cli = match Cli::try_parse_from(args::with_subcommand(std::env::args_os())) {
+    let parsed = manual::command()
+        .try_get_matches_from(args::with_subcommand(std::env::args_os()))
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => error.exit(),
     };
+    style::choose(cli.color);
     let progress = Progress::new(if cli.quiet { Quiet::Yes } else { Quiet::No });
     let ended = run(&cli.command, &progress);
     progress.finish();
@@ -68,17 +74,15 @@ fn run(command: &Command, progress: &Progress) -> anyhow::Result<Outcome> {
         Command::Watch(args) => command::watch::run(args, progress),
         Command::Serve(args) => command::serve::run(args, progress),
         Command::View(args) => command::view::run(args, progress),
-        Command::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(*shell, &mut Cli::command(), "databend-metactl", &mut script);
-            io::stdout().write_all(&script)?;
-            Ok(Outcome::Done)
-        }
-        Command::Man => {
-            clap_mangen::Man::new(Cli::command()).render(&mut io::stdout())?;
-            Ok(Outcome::Done)
-        }
+        Command::Completions { shell } => print(&completions::script(*shell)),
+        Command::Man { list: true, .. } => print((manual::names().join("\n") + "\n").as_bytes()),
+        Command::Man { command, .. } => print(&manual::man_page(command.as_deref())?),
     }
+}
+
+fn print(text: &[u8]) -> anyhow::Result<Outcome> {
+    io::stdout().write_all(text)?;
+    Ok(Outcome::Done)
 }
 
 /// Whether the reader of our output has gone: `export | head` is no failure.

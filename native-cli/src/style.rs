@@ -1,7 +1,9 @@
 //! Colour on a terminal, plain text elsewhere; meaning is never in the colour alone.
 
-use std::io::{self, IsTerminal};
+use std::io;
 
+use anstream::stream::RawStream;
+use anstream::{AutoStream, ColorChoice};
 use metadump::check::Severity;
 
 /// Whether to colour.
@@ -13,11 +15,28 @@ pub enum Style {
     Ansi,
 }
 
+/// What `--color` says, for the rest of the process.
+pub fn choose(when: clap::ColorChoice) {
+    match when {
+        clap::ColorChoice::Auto => ColorChoice::Auto,
+        clap::ColorChoice::Always => ColorChoice::Always,
+        clap::ColorChoice::Never => ColorChoice::Never,
+    }
+    .write_global();
+}
+
 impl Style {
-    /// Colour when stdout is a terminal and `NO_COLOR` is not set.
+    /// That of stdout: by default colour on a terminal, unless `NO_COLOR` is set or `TERM` is
+    /// `dumb`.
     pub fn of_stdout() -> Self {
-        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        if wanted && io::stdout().is_terminal() { Self::Ansi } else { Self::Plain }
+        Self::of(&io::stdout())
+    }
+
+    fn of(stream: &impl RawStream) -> Self {
+        match AutoStream::choice(stream) {
+            ColorChoice::Never => Self::Plain,
+            _ => Self::Ansi,
+        }
     }
 
     /// A severity's name.

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Installs the release binary, its man pages and its completions below a prefix.
+# Usage: install.sh PREFIX [BINARY]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+prefix=${1:?the prefix, such as /usr/local}
+name=databend-metactl
+built=${2:-$(scripts/target.sh)/release/$name}
+
+# put FILE, from stdin: complete under its name, or not there
+put() {
+    install -D -m 644 /dev/stdin "$prefix/$1"
+}
+
+install -D -m 755 "$built" "$prefix/bin/$name"
+"$built" man | put "share/man/man1/$name.1"
+"$built" man --list | while read -r command; do
+    "$built" man "$command" | put "share/man/man1/$name-$command.1"
+done
+"$built" completions bash | put "share/bash-completion/completions/$name"
+"$built" completions zsh | put "share/zsh/site-functions/_$name"
+"$built" completions fish | put "share/fish/vendor_completions.d/$name.fish"
+printf 'installed %s, its man pages and its completions below %s\n' "$name" "$prefix"

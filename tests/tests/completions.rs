@@ -1,0 +1,125 @@
+//! Completions, in the shells that they are for, and where `make install` puts them.
+
+// A test stops at whatever it does not expect.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use metadump_tests::metactl::{binary, run};
+use rexpect::reader::Options;
+use rexpect::session::{PtySession, spawn_with_options};
+use tempfile::TempDir;
+
+/// How long a shell may take to answer, in milliseconds: longer than any does.
+const PATIENCE_MS: u64 = 60_000;
+
+/// What is typed before the tab, and the words that the shell then runs.
+const TYPED: &[(&str, &str)] = &[
+    ("exp", "export"),
+    ("export --fr", "export --from"),
+    ("export --from fr", "export --from freshest"),
+    ("import --accept log-g", "import --accept log-gap"),
+    ("import --raft-dir raft", "import --raft-dir raft-dir"),
+    ("keys-layout --dep", "keys-layout --depth"),
+];
+
+/// The script for a shell, and a folder with a file and a directory.
+fn place(shell: &str) -> TempDir {
+    let place = TempDir::new().unwrap();
+    let script = run(["completions", shell]);
+    assert_eq!((script.code, script.stderr.as_str()), (Some(0), ""));
+    fs::write(place.path().join("_databend-metactl"), script.stdout).unwrap();
+    fs::create_dir(place.path().join("raft-dir")).unwrap();
+    fs::write(place.path().join("raft-file"), "").unwrap();
+    place
+}
+
+/// A shell at a terminal, in the folder, in which the program only says what it is called with.
+fn shell(program: &str, args: &[&str], place: &Path, set_up: &str) -> PtySession {
+    let mut command = Command::new(program);
+    command.args(args).current_dir(place).env("TERM", "dumb").env("HOME", place);
+    let options = Options::new().timeout_ms(Some(PATIENCE_MS)).strip_ansi_escape_codes(true);
+    let mut session = spawn_with_options(command, options).unwrap();
+    session.send_line(set_up).unwrap();
+    session.send_line("databend-metactl() { echo \"RAN[$*]\"; }").unwrap();
+    // The echo of what is typed does not have it in one piece.
+    session.send_line("echo REA''DY").unwrap();
+    session.exp_string("READY").unwrap();
+    session
+}
+
+fn type_all(mut session: PtySession) {
+    for (typed, expected) in TYPED {
+        session.send(&format!("databend-metactl {typed}\t\n")).unwrap();
+        session.flush().unwrap();
+        session.exp_string("RAN[").unwrap();
+        let ran = session.exp_char(']').unwrap();
+        // Not every shell leaves the slash of a directory.
+        assert_eq!(ran.trim_end_matches([' ', '/']), *expected, "{typed}");
+    }
+    session.send_line("exit").unwrap();
+    session.exp_eof().unwrap();
+}
+
+#[test]
+fn they_are_installed_with_the_binary_and_its_man_pages() {
+    let prefix = TempDir::new().unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/install.sh");
+    let ran = Command::new(script).args([prefix.path(), &binary()]).output().unwrap();
+    assert_eq!(
+        (ran.status.code(), String::from_utf8(ran.stderr).unwrap()),
+        (Some(0), String::new())
+    );
+    let read = |path: &str| fs::read(prefix.path().join(path)).unwrap();
+    assert!(read("bin/databend-metactl") == fs::read(binary()).unwrap());
+    for (shell, path) in [
+        ("bash", "share/bash-completion/completions/databend-metactl"),
+        ("zsh", "share/zsh/site-functions/_databend-metactl"),
+        ("fish", "share/fish/vendor_completions.d/databend-metactl.fish"),
+    ] {
+        assert!(read(path) == run(["completions", shell]).stdout, "{shell}");
+    }
+    assert!(read("share/man/man1/databend-metactl.1") == run(["man"]).stdout);
+    let commands = String::from_utf8(run(["man", "--list"]).stdout).unwrap();
+    assert!(commands.lines().any(|command| command == "export"));
+    for command in commands.lines() {
+        let page = read(&format!("share/man/man1/databend-metactl-{command}.1"));
+        assert!(page == run(["man", command]).stdout, "{command}");
+    }
+}
+
+#[test]
+fn bash_completes() {
+    let place = place("bash");
+    let args = ["--norc", "--noprofile", "-i"];
+    type_all(shell("bash", &args, place.path(), "source ./_databend-metactl"));
+}
+
+#[test]
+fn zsh_completes() {
+    let place = place("zsh");
+    let set_up = "fpath=($PWD $fpath); autoload -Uz compinit; compinit -u -D";
+    type_all(shell("zsh", &["-f", "-i"], place.path(), set_up));
+}
+
+#[test]
+fn fish_completes() {
+    let place = place("fish");
+    for (typed, expected) in TYPED {
+        let line = format!("source _databend-metactl; complete -C 'databend-metactl {typed}'");
+        let ran = Command::new("fish")
+            .args(["--no-config", "-c", &line])
+            .current_dir(place.path())
+            .env("HOME", place.path())
+            .output()
+            .unwrap();
+        let offered = String::from_utf8(ran.stdout).unwrap();
+        // A line is a word, and what it means behind a tab.
+        let words: Vec<&str> =
+            offered.lines().filter_map(|line| line.split(['\t', '/']).next()).collect();
+        let last = expected.rsplit(' ').next().unwrap();
+        assert_eq!(words, [last], "{typed}");
+    }
+}
