@@ -6,11 +6,12 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use metadump_tests::fixtures::fixture;
 use metadump_tests::generate::{DumpSpec, DumpVersion, generate};
 use metadump_tests::meta_client::MetaClient;
-use metadump_tests::metactl::{Ran, run};
+use metadump_tests::metactl::{Ran, command, run};
 use metadump_tests::served::Served;
 use tempfile::TempDir;
 
@@ -208,6 +209,21 @@ sequence 0 -> 2,009, by 2,009 writes of the scratch key __metadump_sequence, whi
     let ran = import(&[service.address()], &dump, &["--yes", "--delete-extra"]);
     assert_eq!(ran.stderr, "nothing to do\n");
     assert_eq!(values(&service).len(), 3);
+}
+
+#[test]
+fn a_plan_that_nobody_reads_is_carried_out() {
+    let place = TempDir::new().unwrap();
+    let dump = dump_with(&place, 9);
+    let service = empty();
+    let mut import = command(["import", "--yes", "--raise-sequence", "--db"]);
+    import.arg(&dump).args(["--grpc-api-address", &service.address()]);
+    let mut import = import.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(import.stdout.take());
+    let ran = Ran::from(import.wait_with_output().unwrap());
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stderr.contains("wrote 2 keys\n"), "{}", ran.stderr);
+    assert_eq!(values(&service).len(), 2);
 }
 
 #[test]

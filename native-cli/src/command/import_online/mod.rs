@@ -77,16 +77,18 @@ async fn restore(
     let how = &args.reconcile;
     let mut target = Target { cluster, state, how, progress };
     let (planned, leader) = target.plan().await.map_err(Failure::explained)?;
-    let mut out = io::stdout().lock();
-    target.head(planned.sequence, &mut out)?;
-    planned.print(&mut out)?;
-    drop(out);
+    let writes = how.yes && !args.dry_run;
+    match target.show(&planned, &mut io::stdout().lock()) {
+        // That nobody reads the plan any more, as in `import --yes | head`, does not stop it.
+        Err(error) if writes && error.kind() == io::ErrorKind::BrokenPipe => {}
+        shown => shown?,
+    }
     planned.objections()?;
     if planned.is_done() {
         progress.say("nothing to do");
         return Ok(Outcome::Done);
     }
-    if args.dry_run || !how.yes {
+    if !writes {
         progress.say("nothing was written; --yes writes it");
         return Ok(Outcome::Done);
     }
@@ -153,12 +155,14 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// Says what is compared.
-    fn head(&self, sequence: u64, out: &mut impl io::Write) -> io::Result<()> {
+    /// Says what is compared, and what is to be done.
+    fn show(&self, planned: &Planned<'_>, out: &mut impl io::Write) -> io::Result<()> {
         let session = self.cluster.session();
         let (address, version) = (session.address(), session.version());
-        writeln!(out, "cluster at {address} ({version}), sequence {}", grouped(sequence))?;
-        writeln!(out, "{}, state at {}\n", self.state.name, self.state.describe())
+        let sequence = grouped(planned.sequence);
+        writeln!(out, "cluster at {address} ({version}), sequence {sequence}")?;
+        writeln!(out, "{}, state at {}\n", self.state.name, self.state.describe())?;
+        planned.print(out)
     }
 
     /// Carries out the plan.
