@@ -30,6 +30,7 @@ pub mod part;
 pub mod read_at;
 pub mod reconcile;
 pub mod record;
+pub mod registration;
 pub mod rewrite;
 pub mod rotbl;
 pub mod scan;

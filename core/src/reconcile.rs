@@ -17,6 +17,7 @@ use std::iter::Peekable;
 use crate::apply::{ExpiryRule, SharedRecord};
 use crate::object_id::ObjectId;
 use crate::record::SeqV;
+use crate::registration::is_registration;
 
 /// What it takes to give a service the keys of a dump.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub struct Plan {
     pub same: u64,
     /// How many keys of the dump have expired.
     pub expired: u64,
+    /// How many keys of the dump are registrations of query nodes that are left out.
+    pub registrations: u64,
     /// Ids that stand for one object in the dump and for another one in the service.
     pub conflicts: Vec<IdConflict>,
     /// The largest object id in the dump.
@@ -80,6 +83,16 @@ impl Plan {
     }
 }
 
+/// What becomes of the registrations of query nodes in a dump, see [`is_registration`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Registrations {
+    /// They are left out, and what the service has under their keys is left alone: the nodes of
+    /// then are gone, and those of now register themselves.
+    LeftOut,
+    /// They are keys like all others.
+    Wanted,
+}
+
 /// Why two sides cannot be compared.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CompareError<E> {
@@ -102,19 +115,32 @@ pub struct Comparison<W: Iterator> {
     wanted: Peekable<W>,
     expiry: ExpiryRule,
     clock_ms: u64,
+    registrations: Registrations,
     last_key: Option<String>,
     plan: Plan,
+}
+
+/// What a key of the dump asks for.
+enum Fate<'a> {
+    /// The record is to be there.
+    Wanted(Cow<'a, str>, SharedRecord),
+    /// It has expired: the dump does not have the key any more.
+    Expired,
+    /// It is a registration that is left out.
+    Registration,
 }
 
 impl<'a, E, W> Comparison<W>
 where
     W: Iterator<Item = Result<(Cow<'a, str>, SharedRecord), E>>,
 {
-    /// Compares the state of a dump, in key order, of which what has expired by `clock_ms`,
-    /// milliseconds since 1970, is left out, with a service that has this unit of expiry.
-    pub fn new(wanted: W, expiry: ExpiryRule, clock_ms: u64) -> Self {
+    /// Compares the state of a dump, in key order, of which what has expired by `clock_ms`, the
+    /// service's clock in milliseconds since 1970, is left out, with a service that has this unit
+    /// of expiry.
+    pub fn new(wanted: W, expiry: ExpiryRule, clock_ms: u64, registrations: Registrations) -> Self {
         let wanted = wanted.peekable();
-        Self { wanted, expiry, clock_ms, last_key: None, plan: Plan::default() }
+        let plan = Plan::default();
+        Self { wanted, expiry, clock_ms, registrations, last_key: None, plan }
     }
 
     /// The next key of the service.
@@ -133,11 +159,15 @@ where
 
         self.missing_before(Some(key))?;
         let is_same_key = matches!(self.wanted.peek(), Some(Ok((wanted, _))) if *wanted == key);
-        let wanted = if is_same_key { self.next_wanted()? } else { None };
-        match wanted {
-            Some((_, wanted)) => self.both(key, &wanted, record),
-            None if record.expire_ms().is_some() => self.plan.extra_expiring += 1,
-            None => self.plan.extra.push(Present { key: key.to_owned(), seq: record.seq }),
+        match if is_same_key { self.next_wanted()? } else { None } {
+            Some(Fate::Wanted(_, wanted)) => self.both(key, &wanted, record),
+            Some(Fate::Registration) => {}
+            Some(Fate::Expired) | None if record.expire_ms().is_some() => {
+                self.plan.extra_expiring += 1;
+            }
+            Some(Fate::Expired) | None => {
+                self.plan.extra.push(Present { key: key.to_owned(), seq: record.seq });
+            }
         }
         Ok(())
     }
@@ -160,14 +190,14 @@ where
                 Some(Ok((wanted, _))) if key.is_some_and(|key| &**wanted >= key) => return Ok(()),
                 Some(_) => {}
             }
-            if let Some((wanted, _)) = self.next_wanted()? {
+            if let Some(Fate::Wanted(wanted, _)) = self.next_wanted()? {
                 self.plan.missing.push(wanted.into_owned());
             }
         }
     }
 
-    /// The next key of the dump; none when it has expired or there is none.
-    fn next_wanted(&mut self) -> Result<Option<(Cow<'a, str>, SharedRecord)>, CompareError<E>> {
+    /// The next key of the dump, if there is one.
+    fn next_wanted(&mut self) -> Result<Option<Fate<'a>>, CompareError<E>> {
         let Some(next) = self.wanted.next() else { return Ok(None) };
         let (key, record) = next.map_err(CompareError::Store)?;
         if let Some(ObjectId { kind, id }) = ObjectId::held_by(&key)
@@ -177,9 +207,14 @@ where
         }
         if record.expire_ms().is_some_and(|expire_ms| expire_ms < self.clock_ms) {
             self.plan.expired += 1;
-            return Ok(None);
+            return Ok(Some(Fate::Expired));
         }
-        Ok(Some((key, record)))
+        let expire_at = record.meta.and_then(|meta| meta.expire_at);
+        if self.registrations == Registrations::LeftOut && is_registration(&key, expire_at) {
+            self.plan.registrations += 1;
+            return Ok(Some(Fate::Registration));
+        }
+        Ok(Some(Fate::Wanted(key, record)))
     }
 
     /// A key that both sides have.
@@ -239,7 +274,16 @@ mod tests {
         let wanted = wanted.iter().map(|(key, record)| {
             Ok::<_, Infallible>((Cow::Borrowed(*key), Arc::new(record.clone())))
         });
-        let mut comparison = Comparison::new(wanted, expiry, CLOCK_MS);
+        compare(wanted, present, expiry, Registrations::LeftOut)
+    }
+
+    fn compare<'a>(
+        wanted: impl Iterator<Item = Result<(Cow<'a, str>, SharedRecord), Infallible>>,
+        present: &Side<'_>,
+        expiry: ExpiryRule,
+        registrations: Registrations,
+    ) -> Plan {
+        let mut comparison = Comparison::new(wanted, expiry, CLOCK_MS, registrations);
         for (key, record) in present {
             comparison.present(key, record).unwrap();
         }
@@ -280,6 +324,7 @@ mod tests {
                 extra_expiring: 1,
                 same: 1,
                 expired: 2,
+                registrations: 0,
                 conflicts: vec![],
                 largest_id: None,
                 largest_seq: 24,
@@ -287,6 +332,49 @@ mod tests {
         );
         assert!(!plan.is_done());
         assert_eq!(plan.puts().collect::<Vec<_>>(), [("a", 0), ("z", 0), ("c", 22)]);
+    }
+
+    #[test]
+    fn registrations_are_left_out_and_left_alone() {
+        let (node, gone, taken) = (
+            "__fd_clusters_v6/t/online_nodes/a",
+            "__fd_clusters_v6/t/online_nodes/b",
+            "__fd_warehouses/v1/t/w",
+        );
+        let defined = "__fd_warehouses/v1/t/x";
+        let wanted = [
+            (node, record(1, "old", Some(LATER_MS))),
+            (gone, record(2, "old", Some(LATER_MS))),
+            ("__fd_clusters_v6/t/online_nodes/c", record(3, "old", Some(CLOCK_MS - 1))),
+            (taken, record(4, "self-managed", Some(LATER_MS))),
+            (defined, record(5, "system-managed", None)),
+        ];
+        let present = [
+            (node, record(20, "new", Some(LATER_MS))),
+            ("__fd_clusters_v6/t/online_nodes/d", record(21, "new", Some(LATER_MS))),
+            (taken, record(22, "system-managed", None)),
+        ];
+        let left_out = Plan {
+            missing: vec![defined.to_owned()],
+            extra_expiring: 1,
+            expired: 1,
+            registrations: 3,
+            largest_seq: 22,
+            ..Plan::default()
+        };
+        assert_eq!(plan(&wanted, &present, ExpiryRule::ByMagnitude), left_out);
+
+        let each =
+            wanted.iter().map(|(key, record)| Ok((Cow::Borrowed(*key), Arc::new(record.clone()))));
+        assert_eq!(
+            compare(each, &present, ExpiryRule::ByMagnitude, Registrations::Wanted),
+            Plan {
+                missing: vec![gone.to_owned(), defined.to_owned()],
+                different: vec![found(node, 20), found(taken, 22)],
+                registrations: 0,
+                ..left_out
+            }
+        );
     }
 
     #[test]
@@ -329,6 +417,7 @@ mod tests {
             std::iter::empty::<Result<_, Infallible>>(),
             ExpiryRule::ByMagnitude,
             CLOCK_MS,
+            Registrations::Wanted,
         );
         comparison.present("b", &record(1, "", None)).unwrap();
         for key in ["a", "b"] {

@@ -248,6 +248,7 @@ pub struct Watch {
 
 /// `import`
 #[derive(Debug, Args)]
+#[command(mut_arg("grpc_api_address", |arg| arg.help(RUNNING_CLUSTER)))]
 pub struct Import {
     /// The data directory to write; it is replaced only when its replacement is complete. With
     /// --grpc-api-address in place of it, the keys of a running cluster are restored.
@@ -303,6 +304,11 @@ pub struct Import {
     pub reconcile: Reconcile,
 }
 
+/// What `import` does with the addresses that other commands ask as well.
+const RUNNING_CLUSTER: &str = "The gRPC address of a server of the running cluster; repeated for \
+    several, of which the first that answers is taken, and another one when it fails. There is no \
+    default: METASRV_GRPC_API_ADDRESS is not looked at";
+
 /// The data versions that can be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum TargetVersion {
@@ -344,10 +350,15 @@ pub struct Reconcile {
     #[arg(long)]
     pub delete_extra: bool,
 
-    /// Raise the cluster's sequence first until the object ids that it gives out next are beyond
-    /// those of the dump.
+    /// Raise the cluster's sequence first, by up to 1,000,000, until the object ids that it gives
+    /// out next are beyond those of the dump.
     #[arg(long)]
     pub raise_sequence: bool,
+
+    /// Write the registrations of query nodes, too. They are left out otherwise: those of the dump
+    /// are of nodes of then, and running nodes register themselves.
+    #[arg(long)]
+    pub with_registrations: bool,
 }
 
 /// The new cluster that a dump is restored as.

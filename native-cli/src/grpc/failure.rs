@@ -245,6 +245,22 @@ impl Failure {
         }
     }
 
+    /// Whether a call that does no harm when it happens twice may work a bit later, over another
+    /// connection or with another server: leaders change, and a token ends with its server.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Call { code, .. } => !matches!(
+                code,
+                Code::InvalidArgument
+                    | Code::OutOfRange
+                    | Code::ResourceExhausted
+                    | Code::Unimplemented
+            ),
+            Self::NotLeader { .. } => true,
+            failure => failure.is_transient(),
+        }
+    }
+
     /// What the user can do.
     pub fn help(&self) -> String {
         match self {
@@ -281,6 +297,10 @@ impl Failure {
             Self::Call { code: Code::Unauthenticated, .. } => {
                 "the token of the handshake is only good for one server process: address a single \
                  server, not a load balancer"
+                    .to_owned()
+            }
+            Self::Call { code: Code::OutOfRange, .. } => {
+                "the message may be larger than what the server takes: see its log and its limit"
                     .to_owned()
             }
             Self::Call { .. } => "the log of the server says more".to_owned(),

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! ConnectOptions ─► connect ─► handshake ─► Session ─┬─► export ─► lines of a dump
-//!                                                    └─► status, get, watch, …
+//!                                                    ├─► status, get, watch, …
+//!                              Cluster: sessions in turn ─► write_all, take_numbers
 //! ```
 //!
 //! Everything here is async on one thread; a command, which is not, calls [`wait`]. A stream is
@@ -12,6 +13,8 @@
 mod address;
 mod causes;
 mod channel;
+mod clock;
+mod cluster;
 mod credentials;
 mod export;
 mod failure;
@@ -29,19 +32,23 @@ mod received;
 mod record;
 mod retry;
 mod runtime;
+mod sequence;
 mod session;
 mod snapshot_trigger;
 mod status;
 mod tls;
 mod transaction;
 mod watch;
+mod writing;
 
 #[cfg(test)]
-mod fake;
+pub mod fake;
 #[cfg(test)]
 mod tests;
 
 pub use address::Address;
+pub use clock::{ServerClock, server_clock};
+pub use cluster::Cluster;
 pub use credentials::Credentials;
 pub use export::{ExportOptions, Exported, export};
 pub use failure::Failure;
@@ -58,9 +65,11 @@ pub use received::Received;
 pub use record::seq_v;
 pub use retry::Retry;
 pub use runtime::wait;
+pub use sequence::{SCRATCH_KEY, take_numbers};
 pub use session::Session;
 pub use snapshot_trigger::trigger_snapshot;
 pub use status::{StatusText, status};
 pub use tls::{Tls, TlsFiles, TlsProblem};
-pub use transaction::{Change, Write, Written, take_numbers, write};
+pub use transaction::{Change, Write};
 pub use watch::{WatchText, watch};
+pub use writing::{Tally, write_all};

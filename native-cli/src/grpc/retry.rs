@@ -42,7 +42,7 @@ impl Retry {
     }
 
     /// The pauses between the tries.
-    fn pauses(&self) -> impl Iterator<Item = Duration> + use<> {
+    pub(super) fn pauses(&self) -> impl Iterator<Item = Duration> + use<> {
         successors(Some(self.first_pause), |pause| pause.checked_mul(2))
             .take(self.tries.saturating_sub(1) as usize)
     }

@@ -10,12 +10,6 @@ use super::{Failure, Session};
 
 const CALL: &str = "Transaction";
 
-/// A key that is written over for nothing but the numbers that its writes take, and deleted.
-const SCRATCH_KEY: &str = "__metadump_sequence";
-
-/// How many numbers are taken at a time.
-const NUMBERS_AT_A_TIME: u64 = 1000;
-
 /// A change of a key, if it is still as it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Write {
@@ -56,17 +50,12 @@ pub enum Written {
 ///
 /// A [`Failure`]; the keys are written or not then.
 pub async fn write(session: &Session, writes: &[Write]) -> Result<Written, Failure> {
-    let unchanged = |write: &Write| TxnCondition {
-        key: write.key.clone(),
-        target: Some(Target::Seq(write.found_seq)),
-        expected: ConditionResult::Eq.into(),
-    };
     let change = |write: &Write| match &write.change {
         Change::Put { value, expire_at } => put(&write.key, value.clone(), *expire_at),
         Change::Delete => delete(&write.key),
     };
     let request = TxnRequest {
-        condition: writes.iter().map(unchanged).collect(),
+        condition: writes.iter().map(|write| unchanged(&write.key, write.found_seq)).collect(),
         if_then: writes.iter().map(change).collect(),
         ..TxnRequest::default()
     };
@@ -74,28 +63,22 @@ pub async fn write(session: &Session, writes: &[Write]) -> Result<Written, Failu
     Ok(if reply.success { Written::All } else { Written::None })
 }
 
-/// Takes sequence numbers from the service, so that it does not give them out any more.
-///
-/// # Errors
-///
-/// A [`Failure`]; some of the numbers may have been taken then.
-pub async fn take_numbers(session: &Session, mut count: u64) -> Result<(), Failure> {
-    while count > 0 {
-        let taken = count.min(NUMBERS_AT_A_TIME);
-        let puts = (0..taken).map(|_| put(SCRATCH_KEY, Vec::new(), None));
-        let if_then = puts.chain([delete(SCRATCH_KEY)]).collect();
-        transact(session, TxnRequest { if_then, ..TxnRequest::default() }).await?;
-        count -= taken;
-    }
-    Ok(())
-}
-
-async fn transact(session: &Session, request: TxnRequest) -> Result<TxnReply, Failure> {
+/// A transaction as it stands; it happens or does not when it fails.
+pub(super) async fn transact(session: &Session, request: TxnRequest) -> Result<TxnReply, Failure> {
     let mut client = session.client();
     session.answer(CALL, client.transaction(request)).await
 }
 
-fn put(key: &str, value: Vec<u8>, expire_at: Option<u64>) -> TxnOp {
+/// That a key is as it was found; with 0, that it is not there.
+pub(super) fn unchanged(key: &str, found_seq: u64) -> TxnCondition {
+    TxnCondition {
+        key: key.to_owned(),
+        target: Some(Target::Seq(found_seq)),
+        expected: ConditionResult::Eq.into(),
+    }
+}
+
+pub(super) fn put(key: &str, value: Vec<u8>, expire_at: Option<u64>) -> TxnOp {
     let key = key.to_owned();
     TxnOp {
         request: Some(Request::Put(TxnPutRequest {
@@ -107,7 +90,7 @@ fn put(key: &str, value: Vec<u8>, expire_at: Option<u64>) -> TxnOp {
     }
 }
 
-fn delete(key: &str) -> TxnOp {
+pub(super) fn delete(key: &str) -> TxnOp {
     let key = key.to_owned();
     TxnOp {
         request: Some(Request::Delete(TxnDeleteRequest { key, ..TxnDeleteRequest::default() })),

@@ -1,5 +1,6 @@
 //! Meta services for tests, on 127.0.0.1: one that plays a script, and some that break off.
 
+mod keys;
 mod service;
 mod wire;
 
@@ -13,6 +14,7 @@ use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Server, ServerTlsConfig};
 
 use super::{Address, ConnectOptions, Credentials, Retry};
+pub use keys::{Answer, Keys};
 use service::Fake;
 pub use wire::{End, ending, shortened, talking};
 
@@ -41,6 +43,10 @@ pub struct Script {
     pub counts: Vec<KeysCount>,
     /// The leader that it names when it refuses a call to the member list.
     pub leader: Option<&'static str>,
+    /// What its clock shows, milliseconds since 1970; none when it does not tell.
+    pub server_time: Option<u64>,
+    /// The keys that can be written, and listed.
+    pub keys: Keys,
     /// TLS, if any.
     pub tls: Option<ServerTlsConfig>,
 }
@@ -63,6 +69,8 @@ impl Default for Script {
             changes: Vec::new(),
             counts: Vec::new(),
             leader: None,
+            server_time: None,
+            keys: Keys::default(),
             tls: None,
         }
     }

@@ -136,6 +136,9 @@ impl MetaService for Fake {
         let data = &request.get_ref().data;
         self.called(&format!("KvReadV1 {data}"), &request)?;
         let read: Value = serde_json::from_str(data).unwrap();
+        if read.get("ListKV").is_some() {
+            return answers(self.script.keys.list().into_iter().map(Ok).collect());
+        }
         let asked = match (&read["GetKV"]["key"], &read["MGetKV"]["keys"]) {
             (Value::String(key), _) => vec![key.clone()],
             (_, keys) => serde_json::from_value(keys.clone()).unwrap(),
@@ -144,7 +147,8 @@ impl MetaService for Fake {
         let answered: Vec<String> = self.script.read_keys.as_ref().map_or(asked, other);
         let value = |key: &str| {
             let mut records = self.script.records.iter();
-            records.find(|(known, _)| *known == key).map(|(_, value)| value.clone())
+            let scripted = records.find(|(known, _)| *known == key).map(|(_, value)| value.clone());
+            scripted.or_else(|| self.script.keys.get(key))
         };
         answers(
             answered.into_iter().map(|key| Ok(StreamItem { value: value(&key), key })).collect(),
@@ -178,8 +182,12 @@ impl MetaService for Fake {
         Err(Status::unimplemented("not in the script"))
     }
 
-    async fn transaction(&self, _: Request<TxnRequest>) -> Result<Response<TxnReply>, Status> {
-        Err(Status::unimplemented("not in the script"))
+    async fn transaction(
+        &self,
+        request: Request<TxnRequest>,
+    ) -> Result<Response<TxnReply>, Status> {
+        self.called("Transaction", &request)?;
+        self.script.keys.transaction(request.into_inner()).await.map(Response::new)
     }
 
     async fn kv_transaction(
@@ -189,7 +197,12 @@ impl MetaService for Fake {
         Err(Status::unimplemented("not in the script"))
     }
 
-    async fn get_client_info(&self, _: Request<Empty>) -> Result<Response<ClientInfo>, Status> {
-        Err(Status::unimplemented("not in the script"))
+    async fn get_client_info(
+        &self,
+        request: Request<Empty>,
+    ) -> Result<Response<ClientInfo>, Status> {
+        self.called("GetClientInfo", &request)?;
+        let server_time = self.script.server_time;
+        Ok(Response::new(ClientInfo { client_addr: String::new(), server_time }))
     }
 }

@@ -5,6 +5,7 @@ mod choice;
 mod cut_off;
 mod exports;
 mod queries;
+mod writes;
 
 use metadump::LineFramer;
 

@@ -1,0 +1,106 @@
+//! The state that a dump holds.
+
+use anyhow::{Result, anyhow};
+use metadump::apply::{ApplyRules, MemoryStore, SharedRecord, StateMachine, Store};
+use metadump::record::{DataVersion, Keyed, LogId, Record, Tree};
+use metadump::scan::scan_line;
+
+use super::super::import::admission;
+use super::super::plan::Reading;
+use crate::args::Import;
+use crate::input::Source;
+use crate::progress::Progress;
+use crate::report::grouped;
+
+/// The state that a dump holds: its snapshot, and what its log makes of it. All of it is in
+/// memory.
+pub struct DumpState {
+    /// The state.
+    pub machine: StateMachine<MemoryStore>,
+    /// The dump.
+    pub name: String,
+    snapshot_at: Option<LogId>,
+}
+
+impl DumpState {
+    /// Reads a dump, and refuses one with errors.
+    pub fn read(args: &Import, progress: &Progress) -> Result<Self> {
+        let reading = Reading::of(&Source::from_arg(args.db.as_deref()), progress)?;
+        progress.phase("reading");
+        let mut machine = StateMachine::new(MemoryStore::default(), ApplyRules::CURRENT);
+        let admission = admission(args, "the cluster keeps its data".to_owned());
+        let report = admission.check(reading.source(), progress, |_, tree, record| {
+            if matches!(tree, Tree::StateMachine(_)) {
+                let Ok(_) = machine.load(record);
+            }
+        })?;
+        admission.refuse(reading.name(), &report, true)?;
+        let version = report.summary.version.unwrap_or(DataVersion::V0);
+        let mut machine =
+            StateMachine::new(machine.into_store(), ApplyRules::of_data_version(version));
+        let snapshot_at = machine.system().last_applied;
+        // The log stands before the snapshot in a dump, so it is read a second time.
+        reading.source().for_each_line(progress, |line| {
+            let Ok(scanned) = scan_line(line.bytes) else { return Ok(()) };
+            let entry = match scanned.record {
+                Record::LogEntry(entry) => entry,
+                Record::Logs(Keyed { value, .. }) => value,
+                _ => return Ok(()),
+            };
+            if snapshot_at.is_none_or(|at| at.index < entry.log_id.index) {
+                machine.apply(&entry).map_err(|error| {
+                    anyhow!("{}, line {}: {error}", reading.name(), line.number)
+                })?;
+            }
+            Ok(())
+        })?;
+        progress.finish();
+        Ok(Self { machine, snapshot_at, name: reading.name().to_owned() })
+    }
+
+    /// A record of the state.
+    pub fn record(&self, key: &str) -> Option<SharedRecord> {
+        let Ok(record) = self.machine.store().record(key);
+        record
+    }
+
+    /// `T1-N1.95: the snapshot to T1-N1.80 and 15 log entries`
+    pub fn describe(&self) -> String {
+        let reached = self.machine.system().last_applied;
+        let at = |log_id: Option<LogId>| log_id.map_or("nothing".to_owned(), |id| id.to_string());
+        let entries = entries_between(self.snapshot_at, reached);
+        let noun = if entries == 1 { "entry" } else { "entries" };
+        let snapshot = at(self.snapshot_at);
+        format!("{}: the snapshot to {snapshot} and {} log {noun}", at(reached), grouped(entries))
+    }
+}
+
+/// How many log entries lead from one position to another. A dump may claim any index.
+fn entries_between(from: Option<LogId>, to: Option<LogId>) -> u64 {
+    match (from, to) {
+        (_, None) => 0,
+        (None, Some(to)) => to.index.saturating_add(1),
+        (Some(from), Some(to)) => to.index.saturating_sub(from.index),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(from: Option<u64>, to: Option<u64>, expected: u64) {
+        let at = |index| LogId::new(1, 1, index);
+        assert_eq!(entries_between(from.map(at), to.map(at)), expected);
+    }
+
+    #[test]
+    fn entries_up_to_the_largest_index() {
+        check(None, None, 0);
+        check(None, Some(0), 1);
+        check(Some(80), Some(95), 15);
+        check(Some(u64::MAX), Some(u64::MAX), 0);
+        check(Some(0), Some(u64::MAX), u64::MAX);
+        check(None, Some(u64::MAX), u64::MAX);
+    }
+}

@@ -1,0 +1,274 @@
+//! `import` into a running cluster: writes the keys of the dump that it lacks.
+//!
+//! ```text
+//! dump ─► state: snapshot, then its log ─┐
+//!                                        ├─► plan ─► (--yes) transactions ─► compare again
+//! keys that the cluster lists ───────────┘
+//! ```
+//!
+//! A transaction only takes place when its keys are as the plan found them, so that no write of
+//! somebody else is lost. What was written is equal the next time: after an interruption the same
+//! command goes on.
+
+mod dump_state;
+mod ended;
+mod planned;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+
+use anyhow::Result;
+use metadump::apply::{ApplyRules, ExpiryRule, KeyRange};
+use metadump::reconcile::{Comparison, Plan, Registrations, expire_at};
+use metadump_proto::meta::ClusterStatus;
+use tonic::Code;
+
+use super::Outcome;
+use super::service::{connect_options, tell};
+use crate::args::{Import, Reconcile};
+use crate::dump_writer::now_ms;
+use crate::failure::Usage;
+use crate::grpc::{
+    Change, Cluster, ConnectOptions, Failure, Note, ServerClock, Session, Write, list,
+    server_clock, status, take_numbers, wait, write_all,
+};
+use crate::input::Source;
+use crate::progress::Progress;
+use crate::report::{grouped, printable};
+use dump_state::DumpState;
+use planned::Planned;
+
+/// How many milliseconds clocks may be apart without a word.
+const CLOCKS_APART_MS: u64 = 5_000;
+
+/// How many numbers of the sequence are taken from one line about it to the next.
+const NUMBERS_A_LINE: u64 = 100_000;
+
+/// Runs the command.
+pub fn run(args: &Import, progress: &Progress) -> Result<Outcome> {
+    if args.cluster.id.is_some() || !args.cluster.initial_cluster.is_empty() {
+        return Err(Usage::error(
+            "--id and --initial-cluster are given for a running cluster",
+            "a running cluster keeps its nodes: leave both out",
+        ));
+    }
+    let connect = connect_options(&args.service)?;
+    // What costs nothing comes first: the dump may take minutes to read.
+    Source::from_arg(args.db.as_deref()).probe()?;
+    wait(Session::open(&connect, &mut |note| tell(note, progress)))?.map_err(Failure::explained)?;
+    let state = DumpState::read(args, progress)?;
+    wait(restore(args, &connect, &state, progress))?
+}
+
+/// Restores the state into the cluster, or says what that would do.
+async fn restore(
+    args: &Import,
+    connect: &ConnectOptions,
+    state: &DumpState,
+    progress: &Progress,
+) -> Result<Outcome> {
+    // The servers that do not answer were told when the address was tried.
+    let told_already = &mut |note: &Note| match note {
+        Note::NotAnswering { .. } => {}
+        note => tell(note, progress),
+    };
+    let cluster = Cluster::open(connect, told_already).await.map_err(Failure::explained)?;
+    let how = &args.reconcile;
+    let mut target = Target { cluster, state, how, progress };
+    let (planned, leader) = target.plan().await.map_err(Failure::explained)?;
+    let writes = how.yes && !args.dry_run;
+    match target.show(&planned, &mut io::stdout().lock()) {
+        // That nobody reads the plan any more, as in `import --yes | head`, does not stop it.
+        Err(error) if writes && error.kind() == io::ErrorKind::BrokenPipe => {}
+        shown => shown?,
+    }
+    planned.objections()?;
+    if planned.is_done() {
+        progress.say("nothing to do");
+        return Ok(Outcome::Done);
+    }
+    if !writes {
+        progress.say("nothing was written; --yes writes it");
+        return Ok(Outcome::Done);
+    }
+    target.carry_out(&planned, leader).await
+}
+
+/// The cluster, and the state that it is to have.
+struct Target<'a> {
+    cluster: Cluster,
+    state: &'a DumpState,
+    how: &'a Reconcile,
+    progress: &'a Progress,
+}
+
+impl<'a> Target<'a> {
+    /// What is to be done, and who leads the cluster.
+    async fn plan(&mut self) -> Result<(Planned<'a>, Option<String>), Failure> {
+        let (plan, clock) = self.compare().await?;
+        if let Some(note) = clock_note(self.cluster.session(), clock) {
+            tell(&note, self.progress);
+        }
+        let status = self.status().await?;
+        // A server that is too old to tell: its keys tell the least that the sequence can be. One
+        // that follows may be behind its leader, whose keys they are.
+        let known = status.as_ref().map_or(0, |status| status.last_seq);
+        let sequence = known.max(plan.largest_seq);
+        let leader = status.and_then(|status| status.leader);
+        Ok((Planned { plan, sequence, how: self.how }, leader))
+    }
+
+    /// Compares the keys of the cluster with those of the dump, by the clock of the cluster.
+    async fn compare(&mut self) -> Result<(Plan, Option<ServerClock>), Failure> {
+        let Self { cluster, state, how, progress } = self;
+        progress.phase("comparing");
+        let registrations =
+            if how.with_registrations { Registrations::Wanted } else { Registrations::LeftOut };
+        let note = &mut |note: &Note| tell(note, progress);
+        let compared = cluster.ask(note, async |session| {
+            let clock = server_clock(session).await?;
+            let clock_ms = clock.map_or_else(now_ms, |clock| clock.now_ms);
+            let wanted = state.machine.present(KeyRange::all());
+            let mut comparison = Comparison::new(wanted, expiry(session), clock_ms, registrations);
+            list(session, &mut |key, record| {
+                progress.advance(key.len() as u64 + record.data.len());
+                Ok(comparison.present(key, record)?)
+            })
+            .await?;
+            let plan = comparison.finish().map_err(|error| Failure::Consumer(error.into()))?;
+            Ok((plan, clock))
+        });
+        let compared = compared.await;
+        progress.finish();
+        compared
+    }
+
+    /// What the server says of itself; none when it is too old to say anything.
+    async fn status(&mut self) -> Result<Option<ClusterStatus>, Failure> {
+        let progress = self.progress;
+        let asked = self.cluster.ask(&mut |note| tell(note, progress), status).await;
+        match asked {
+            Ok(status) => Ok(Some(status)),
+            Err(Failure::Call { code: Code::Unimplemented, .. }) => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Says what is compared, and what is to be done.
+    fn show(&self, planned: &Planned<'_>, out: &mut impl io::Write) -> io::Result<()> {
+        let session = self.cluster.session();
+        let (address, version) = (session.address(), session.version());
+        let sequence = grouped(planned.sequence);
+        writeln!(out, "cluster at {address} ({version}), sequence {sequence}")?;
+        writeln!(out, "{}, state at {}\n", self.state.name, self.state.describe())?;
+        planned.print(out)
+    }
+
+    /// Carries out the plan.
+    async fn carry_out(
+        &mut self,
+        planned: &Planned<'_>,
+        leader: Option<String>,
+    ) -> Result<Outcome> {
+        let progress = self.progress;
+        if let Some(raise) = planned.raise() {
+            self.raise(planned.sequence, raise).await?;
+        }
+        progress.phase("writing");
+        let expiry = expiry(self.cluster.session());
+        let state = self.state;
+        let puts = planned.plan.puts().filter_map(|(key, seq)| put(state, key, seq, expiry));
+        let extra = planned.plan.extra.iter().filter(|_| self.how.delete_extra);
+        let deletions = extra.map(|extra| Write {
+            key: extra.key.clone(),
+            found_seq: extra.seq,
+            change: Change::Delete,
+        });
+        let (tally, ended) = write_all(
+            &mut self.cluster,
+            puts.chain(deletions),
+            &mut |note| tell(note, progress),
+            &mut |bytes| progress.advance(bytes),
+        )
+        .await;
+        progress.finish();
+        let (changes, change) = (planned.changes(), planned.change());
+        if let Err(failure) = ended {
+            return Err(ended::broke_off(&tally, changes, change, failure));
+        }
+        progress.say(&ended::done(&tally));
+        let (left, now_leads) = match self.look_again().await {
+            Ok(seen) => seen,
+            Err(failure) => return Err(ended::broke_off(&tally, changes, change, failure)),
+        };
+        if let (Some(before), Some(after)) = (leader, now_leads)
+            && before != after
+        {
+            let [before, after] = [before, after].map(|leader| printable(&leader));
+            progress.say(&format!("note: the leader has changed from {before} to {after}"));
+        }
+        progress.say(&ended::outcome(&tally, &left)?);
+        Ok(Outcome::Done)
+    }
+
+    /// What is left to do, and who leads the cluster now.
+    async fn look_again(&mut self) -> Result<(Plan, Option<String>), Failure> {
+        let (left, _) = self.compare().await?;
+        Ok((left, self.status().await?.and_then(|status| status.leader)))
+    }
+
+    /// Raises the sequence of the cluster by so many numbers.
+    async fn raise(&mut self, sequence: u64, by: u64) -> Result<()> {
+        let progress = self.progress;
+        progress.phase("raising the sequence");
+        let reached = |taken: u64| grouped(sequence.saturating_add(taken));
+        let goal = reached(by);
+        let (mut done, mut told) = (0, 0);
+        let ended =
+            take_numbers(&mut self.cluster, by, &mut |note| tell(note, progress), &mut |taken| {
+                done = taken;
+                if taken >= told + NUMBERS_A_LINE && taken < by {
+                    told = taken;
+                    progress.say(&format!("the sequence is at {} of {goal}", reached(taken)));
+                }
+            })
+            .await;
+        match ended {
+            Ok(()) => {
+                progress.say(&format!("raised the sequence from {} to {goal}", grouped(sequence)));
+                Ok(())
+            }
+            Err(failure) => {
+                let at = reached(done);
+                let how_far = format!("no key is written; the sequence is at {at} of {goal}");
+                Err(ended::stopped(how_far, failure))
+            }
+        }
+    }
+}
+
+/// The unit of expiry of the cluster.
+fn expiry(session: &Session) -> ExpiryRule {
+    ApplyRules::of_server(session.version().0).expiry
+}
+
+/// What there is to say about the clock of a server.
+fn clock_note(session: &Session, clock: Option<ServerClock>) -> Option<Note> {
+    let address = session.address().clone();
+    match clock {
+        None => Some(Note::ClockUnknown { address }),
+        Some(ServerClock { ahead_ms, .. }) if ahead_ms.unsigned_abs() > CLOCKS_APART_MS => {
+            Some(Note::ClocksApart { address, ahead_ms })
+        }
+        Some(_) => None,
+    }
+}
+
+/// The write that gives a key what the dump has.
+fn put(state: &DumpState, key: &str, found_seq: u64, expiry: ExpiryRule) -> Option<Write> {
+    let record = state.record(key)?;
+    let value = record.data.decode().into_owned();
+    let change = Change::Put { value, expire_at: expire_at(&record, expiry) };
+    Some(Write { key: key.to_owned(), found_seq, change })
+}
