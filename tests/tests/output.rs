@@ -255,3 +255,18 @@ fn help_completions_and_the_man_page_come_from_one_table() {
     let man = String::from_utf8(run(["man"]).stdout).unwrap();
     assert!(man.contains("Exit codes: 0 done"), "{man}");
 }
+
+#[test]
+fn without_threads_a_dump_is_written_all_the_same() {
+    let (_keep, dir, out) = places();
+    let db = out.path().join("meta.db.zst");
+    let status = std::process::Command::new("strace")
+        .args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=clone,clone3"])
+        .args(["-e", "inject=clone,clone3:error=EAGAIN"])
+        .arg(metactl::binary())
+        .args(["export", "-q", "--raft-dir", text(&dir), "--db", text(&db)])
+        .status()
+        .expect("strace is installed by make");
+    assert_eq!(status.code(), Some(0));
+    assert_eq!(run(["validate", "--require-manifest", text(&db)]).code, Some(0));
+}
