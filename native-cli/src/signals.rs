@@ -6,7 +6,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 
 use anyhow::{Context, Result};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
@@ -25,6 +25,9 @@ static DOOMED: Mutex<BTreeMap<u64, Leftover>> = Mutex::new(BTreeMap::new());
 
 /// The number of the next.
 static NEXT: AtomicU64 = AtomicU64::new(0);
+
+/// Held by what must not be interrupted half-way.
+static UNDISTURBED: Mutex<()> = Mutex::new(());
 
 /// Whether a service waits for SIGINT and SIGTERM itself.
 static ORDERLY: AtomicBool = AtomicBool::new(false);
@@ -79,6 +82,15 @@ impl Drop for Doomed {
     }
 }
 
+/// As long as this is held, a signal waits.
+#[derive(Debug)]
+pub struct Deferred(#[expect(dead_code, reason = "held")] MutexGuard<'static, ()>);
+
+/// Lets signals wait; only for what takes a moment.
+pub fn defer() -> Deferred {
+    Deferred(UNDISTURBED.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
 fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
@@ -111,6 +123,7 @@ fn catch_once() {
 
 /// Removes what is doomed and lets the signal do what it does.
 fn end(signal: i32) {
+    let _undisturbed = defer();
     // Held to the end: nothing gets a final name any more by what is dropped meanwhile.
     let doomed = DOOMED.lock().unwrap_or_else(PoisonError::into_inner);
     doomed.values().for_each(Leftover::remove);

@@ -31,6 +31,7 @@ use crate::grpc::{
 use crate::input::Source;
 use crate::progress::Progress;
 use crate::report::{grouped, plural, printable};
+use crate::stdout::stdout;
 
 /// How many keys are written together.
 const BATCH_KEYS: usize = 64;
@@ -192,7 +193,7 @@ impl Target<'_> {
     }
 
     fn print(&self, plan: &Plan, sequence: u64, how: &Reconcile) -> io::Result<()> {
-        let mut out = io::stdout().lock();
+        let mut out = stdout();
         let (address, version) = (self.session.address(), self.session.version());
         writeln!(out, "cluster at {address} ({version}), sequence {}", grouped(sequence))?;
         writeln!(out, "{}, state at {}", self.state.name, self.state.describe())?;

@@ -1,220 +1,133 @@
-//! Writing a dump: to stdout, or to a file that has its name only once it is complete and on disk.
+//! Writing a dump: to stdout, into a device or a FIFO, or as a file that has its name only once it
+//! is complete and on disk.
 
-use std::fs::{self, File, OpenOptions};
+mod destination;
+mod encoder;
+mod exchange;
+mod in_place;
+mod new_file;
+mod small_file;
+mod turn;
+
+use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::num::NonZeroU64;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
-use rustix::fs::{Advice, fadvise};
+use metadump::manifest::Manifest;
 
-/// How much is written at a time.
-const WRITE_BYTES: usize = 1 << 20;
+use self::destination::PART;
+pub use self::destination::{Destination, Names, is_same_file};
+use self::encoder::{Encoder, WRITE_BYTES};
+use self::exchange::unchanged;
+use self::new_file::NewFile;
+use crate::failure::Unwritten;
+use crate::progress::Progress;
+use crate::stdout::{self, Stdout, stdout};
+use crate::temporary::{NotPersisted, TemporaryFile};
 
-/// How much may be written before it is sent to disk.
-const EAGER_BYTES: u64 = 8 << 20;
-
-/// Dumps hold password hashes and storage credentials: only the owner may read them.
-const PRIVATE: u32 = 0o600;
-
-/// Where a dump goes.
+/// Where a dump is written.
 pub enum Output {
     /// Standard output.
-    Stdout(BufWriter<io::Stdout>),
+    Stdout(BufWriter<Stdout>),
+    /// What stands under the name as it is, such as a device.
+    Stream { name: String, encoder: Encoder<File> },
     /// A file under its final name only after [`Output::commit`].
-    File(PartFile),
+    File(Box<NewFile>),
 }
 
 impl Output {
-    /// A path from the command line; `-` and none are stdout.
-    pub fn from_arg(path: Option<&Path>) -> Result<Self> {
-        match path {
-            Some(path) if path != Path::new("-") => PartFile::create(path).map(Self::File),
-            _ => Ok(Self::Stdout(BufWriter::with_capacity(WRITE_BYTES, io::stdout()))),
-        }
-    }
-
-    /// The final name, none for stdout.
-    pub fn path(&self) -> Option<&Path> {
-        match self {
-            Self::Stdout(_) => None,
-            Self::File(file) => Some(&file.path),
-        }
-    }
-
-    /// Makes what was written permanent; without it a file never gets its name.
-    pub fn commit(self) -> Result<()> {
-        match self {
-            Self::Stdout(mut stdout) => stdout.flush().context("cannot write to stdout"),
-            Self::File(file) => file.commit(),
-        }
-    }
-}
-
-impl Write for Output {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Stdout(stdout) => stdout.write(bytes),
-            Self::File(file) => file.encoder.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::Stdout(stdout) => stdout.flush(),
-            Self::File(file) => file.encoder.flush(),
-        }
-    }
-}
-
-/// A file that is written as `<name>.part`, fsynced, and then renamed.
-pub struct PartFile {
-    path: PathBuf,
-    part: Part,
-    encoder: Encoder,
-}
-
-/// The `.part` file; removed when it is dropped before it got its final name.
-struct Part(Option<PathBuf>);
-
-impl Drop for Part {
-    fn drop(&mut self) {
-        if let Some(path) = self.0.take() {
-            // Nothing can be done about a failure here; the name says that it is incomplete.
-            let _ = fs::remove_file(path);
-        }
-    }
-}
-
-enum Encoder {
-    Plain(BufWriter<EagerFile>),
-    Gzip(flate2::write::GzEncoder<BufWriter<EagerFile>>),
-    Zstd(zstd::Encoder<'static, BufWriter<EagerFile>>),
-}
-
-impl Encoder {
-    fn finish(self) -> io::Result<File> {
-        let buffered = match self {
-            Self::Plain(file) => file,
-            Self::Gzip(encoder) => encoder.finish()?,
-            Self::Zstd(encoder) => encoder.finish()?,
-        };
-        Ok(buffered.into_inner().map_err(io::IntoInnerError::into_error)?.file)
-    }
-}
-
-impl Write for Encoder {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(file) => file.write(bytes),
-            Self::Gzip(encoder) => encoder.write(bytes),
-            Self::Zstd(encoder) => encoder.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::Plain(file) => file.flush(),
-            Self::Gzip(encoder) => encoder.flush(),
-            Self::Zstd(encoder) => encoder.flush(),
-        }
-    }
-}
-
-/// A file whose bytes go to disk while more are written, so that the fsync at the end does not
-/// find all of them still in memory.
-struct EagerFile {
-    file: File,
-    written_bytes: u64,
-    /// What the kernel was told to put on disk.
-    sent_bytes: u64,
-}
-
-impl From<File> for EagerFile {
-    fn from(file: File) -> Self {
-        Self { file, written_bytes: 0, sent_bytes: 0 }
-    }
-}
-
-impl Write for EagerFile {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.file.write(bytes)?;
-        self.written_bytes += count as u64;
-        if let Some(waiting) = NonZeroU64::new(self.written_bytes - self.sent_bytes)
-            && waiting.get() >= EAGER_BYTES
-        {
-            // To say that pages are not needed makes Linux write them, without waiting for it, and
-            // leaves them in memory until then. A file system that cannot take the advice is left
-            // with the fsync.
-            let _ = fadvise(&self.file, self.sent_bytes, Some(waiting), Advice::DontNeed);
-            self.sent_bytes = self.written_bytes;
-        }
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
-}
-
-impl PartFile {
-    /// Creates `<path>.part`; its name's ending chooses the compression.
-    pub fn create(path: &Path) -> Result<Self> {
-        let mut part = path.as_os_str().to_owned();
-        part.push(".part");
-        let part = PathBuf::from(part);
-        let context = || format!("cannot write {}", part.display());
-        if path.is_dir() {
-            anyhow::bail!("{} is a directory, not a file", path.display());
-        }
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(PRIVATE)
-            .open(&part)
-            .with_context(context)?;
-        // A .part left over from an older run keeps its mode otherwise.
-        rustix::fs::fchmod(&file, rustix::fs::Mode::from_raw_mode(PRIVATE))
-            .with_context(context)?;
-        let file = BufWriter::with_capacity(WRITE_BYTES, EagerFile::from(file));
-        let encoder = match path.extension().and_then(|ending| ending.to_str()) {
-            Some("gz") => {
-                Encoder::Gzip(flate2::write::GzEncoder::new(file, flate2::Compression::default()))
+    /// Opens or creates what a dump is written to.
+    ///
+    /// # Errors
+    ///
+    /// When that is not possible.
+    pub fn open(destination: Destination, progress: &Progress) -> Result<Self> {
+        Ok(match destination {
+            Destination::Stdout => {
+                stdout::assert_open()?;
+                Self::Stdout(BufWriter::with_capacity(WRITE_BYTES, stdout()))
             }
-            Some("zst") => Encoder::Zstd(zstd::Encoder::new(file, 0).with_context(context)?),
-            _ => Encoder::Plain(file),
-        };
-        Ok(Self { path: path.to_owned(), part: Part(Some(part)), encoder })
+            Destination::Stream(stream) => {
+                let name = stream.path.display().to_string();
+                progress.say(&format!(
+                    "note: {name} is {}: the dump is written into it, without a manifest",
+                    stream.kind
+                ));
+                let context = || format!("cannot write {name}");
+                let file = stream.open().with_context(context)?;
+                let encoder = Encoder::of_name(&stream.path, file).with_context(context)?;
+                Self::Stream { name, encoder }
+            }
+            Destination::File(names) => Self::File(Box::new(NewFile::create(names)?)),
+        })
     }
 
-    fn commit(self) -> Result<()> {
-        let Self { path, mut part, encoder } = self;
-        let context = || format!("cannot write {}", path.display());
-        let file = encoder.finish().with_context(context)?;
-        file.sync_all().with_context(context)?;
-        drop(file);
-        if let Some(from) = part.0.as_deref() {
-            fs::rename(from, &path).with_context(context)?;
+    /// The name that the file will have; none when it is none that could have a manifest.
+    pub fn file_name(&self) -> Option<&OsStr> {
+        match self {
+            Self::Stdout(_) | Self::Stream { .. } => None,
+            Self::File(file) => file.names().target.file_name(),
         }
-        part.0 = None;
-        sync_parent(&path).with_context(context)
+    }
+
+    /// Makes what was written permanent; without it a file never gets its name. The manifest goes
+    /// beside a file.
+    ///
+    /// # Errors
+    ///
+    /// When that fails; the help says what is in place then.
+    pub fn commit(self, manifest: Option<&Manifest>, progress: &Progress) -> Result<()> {
+        match self {
+            Self::Stdout(mut stdout) => {
+                stdout.flush().map_err(|error| cannot_write("stdout", error))
+            }
+            Self::Stream { name, encoder } => {
+                let written = encoder.finish().and_then(|file| match file.sync_all() {
+                    // Few things that are no files can be synced.
+                    Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+                    synced => synced,
+                });
+                written.map_err(|error| cannot_write(&name, error))
+            }
+            Self::File(file) => file.commit(manifest, progress),
+        }
+    }
+
+    /// Writes the next bytes.
+    ///
+    /// # Errors
+    ///
+    /// An [`Unwritten`], which says what is in place.
+    pub fn write_all(&mut self, bytes: &[u8]) -> Result<()> {
+        match self {
+            Self::Stdout(stdout) => {
+                stdout.write_all(bytes).map_err(|error| cannot_write("stdout", error))
+            }
+            Self::Stream { name, encoder } => {
+                encoder.write_all(bytes).map_err(|error| cannot_write(name, error))
+            }
+            Self::File(file) => {
+                file.write_all(bytes).map_err(|error| unchanged(file.names(), error))
+            }
+        }
     }
 }
 
-/// Makes a rename in the directory of `path` permanent.
-pub fn sync_parent(path: &Path) -> io::Result<()> {
-    let parent = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    File::open(parent)?.sync_all()
+fn cannot_write(name: &str, error: io::Error) -> anyhow::Error {
+    Unwritten::of(error, format!("cannot write to {name}"), None)
 }
 
 /// Writes a small file whole: under its name it is complete and on disk, or not there.
 pub fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
-    let mut file = PartFile::create(path)?;
-    file.encoder.write_all(content).with_context(|| format!("cannot write {}", path.display()))?;
-    file.commit()
+    let names = Names::of_file(path);
+    let write = || -> io::Result<()> {
+        let mut file = TemporaryFile::create(names.hidden(""), PART, Some(&names.parent()))?;
+        file.write_all(content)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|NotPersisted { error, .. }| error)?;
+        File::open(names.parent())?.sync_all()
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
 }
