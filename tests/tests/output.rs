@@ -326,17 +326,28 @@ fn what_cannot_be_said_on_stderr_changes_nothing() {
     }
 }
 
+/// Runs a command line as if no thread could be started.
+fn without_threads(args: &[&str]) -> metactl::Ran {
+    let mut strace = std::process::Command::new("strace");
+    strace.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=clone,clone3"]);
+    strace.args(["-e", "inject=clone,clone3:error=EAGAIN"]).arg(metactl::binary()).args(args);
+    metactl::Ran::from(strace.output().expect("strace is installed by make"))
+}
+
 #[test]
 fn without_threads_a_dump_is_written_all_the_same() {
     let (_keep, dir, out) = places();
     let db = out.path().join("meta.db.zst");
-    let status = std::process::Command::new("strace")
-        .args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=clone,clone3"])
-        .args(["-e", "inject=clone,clone3:error=EAGAIN"])
-        .arg(metactl::binary())
-        .args(["export", "-q", "--raft-dir", text(&dir), "--db", text(&db)])
-        .status()
-        .expect("strace is installed by make");
-    assert_eq!(status.code(), Some(0));
+    let ran = without_threads(&["export", "-q", "--raft-dir", text(&dir), "--db", text(&db)]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
     assert_eq!(run(["validate", "--require-manifest", text(&db)]).code, Some(0));
+}
+
+#[test]
+fn without_threads_no_name_is_looked_up() {
+    let ran = without_threads(&["export", "-q", "--grpc-api-address", "localhost:1"]);
+    let expected = "error: cannot connect to localhost:1: no thread can be started to look up its \
+                    name: Resource temporarily unavailable (os error 11)\n";
+    assert_eq!(ran.code, Some(3));
+    assert!(ran.stderr.starts_with(expected), "{}", ran.stderr);
 }
