@@ -44,6 +44,10 @@ pub struct Manifest {
     pub created_by: String,
     /// When it was written, milliseconds since 1970.
     pub created_at_ms: u64,
+    /// The manifest of the dump that this one takes the place of, while that happens: the file
+    /// under the name may be either.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<Box<Manifest>>,
 }
 
 /// A text that is no manifest.
@@ -101,8 +105,17 @@ impl Manifest {
         Ok(json)
     }
 
-    /// How a dump differs from what the manifest says, one sentence each; none when it is the one.
+    /// How a dump differs from what the manifest says, one sentence each; none when it is the one,
+    /// or the one that it takes the place of.
     pub fn differences(&self, found: &Measured) -> Vec<String> {
+        let manifests = std::iter::successors(Some(self), |next| next.replaces.as_deref());
+        if manifests.skip(1).any(|replaced| replaced.own_differences(found).is_empty()) {
+            return Vec::new();
+        }
+        self.own_differences(found)
+    }
+
+    fn own_differences(&self, found: &Measured) -> Vec<String> {
         let mut differences = Vec::new();
         let mut compare = |what: &str, expected: String, found: String| {
             if expected != found {
@@ -222,6 +235,39 @@ impl ManifestBuilder {
             last_log: summary.log.last,
             created_by,
             created_at_ms,
+            replaces: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measured(text: &[u8]) -> ManifestBuilder {
+        let mut measured = ManifestBuilder::default();
+        measured.bytes.add(text);
+        measured
+    }
+
+    fn manifest(text: &[u8], replaces: Option<Manifest>) -> Manifest {
+        let by = "a test".to_owned();
+        let manifest = measured(text).finish("meta.db", &Summary::default(), by, 0);
+        Manifest { replaces: replaces.map(Box::new), ..manifest }
+    }
+
+    #[test]
+    fn a_manifest_of_several_dumps_is_that_of_each() {
+        let of_two = manifest(b"second", Some(manifest(b"first", None)));
+        let of_three = manifest(b"third", Some(of_two.clone()));
+        let json = of_three.to_json().unwrap();
+        assert_eq!(Manifest::parse(json.as_bytes()), Ok(of_three.clone()));
+        let differ = |manifest: &Manifest, text| manifest.differences(&measured(text).measured());
+        let none = [] as [&str; 0];
+        for text in [&b"first"[..], b"second", b"third"] {
+            assert_eq!(differ(&of_three, text), none);
+        }
+        assert_eq!(differ(&of_two, b"third"), differ(&manifest(b"second", None), b"third"));
+        assert_eq!(differ(&of_two, b"third").len(), 2);
     }
 }

@@ -1,17 +1,16 @@
 //! Writes a dump that is checked and described while it is written.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use anyhow::{Context, Result, anyhow};
-use metadump::manifest::{ByteMeasure, LineCount, Manifest, ManifestBuilder};
+use anyhow::{Result, anyhow};
+use metadump::manifest::{ByteMeasure, LineCount, ManifestBuilder};
 use metadump::scan::scan_line;
 use metadump::{Checker, Line, LineFramer, Report};
 
 use crate::failure::WithHelp;
-use crate::output::{Output, write_whole};
+use crate::output::{Destination, Output};
+use crate::progress::Progress;
 use crate::report::grouped;
 use crate::stage::Stage;
 
@@ -22,8 +21,7 @@ const PIECE_BYTES: usize = 1 << 20;
 /// each, so that whoever makes them waits for none of it.
 pub struct DumpWriter {
     origin: Origin,
-    /// The final name, none for stdout.
-    path: Option<PathBuf>,
+    progress: Progress,
     /// What comes next.
     piece: Vec<u8>,
     checked: Stage<Checked>,
@@ -88,29 +86,29 @@ fn check(
 }
 
 impl DumpWriter {
-    /// Opens the output; `-` and none are stdout.
-    pub fn create(path: Option<&Path>, origin: Origin) -> Result<Self> {
+    /// Opens or creates the output.
+    ///
+    /// # Errors
+    ///
+    /// When that is not possible.
+    pub fn create(destination: Destination, origin: Origin, progress: &Progress) -> Result<Self> {
         let checked = Checked {
             origin,
             framer: LineFramer::default(),
             checker: Checker::default(),
             lines: LineCount::default(),
         };
-        let output = Output::from_arg(path)?;
-        let path = output.path().map(Path::to_owned);
-        let name = path.as_ref().map_or("stdout".to_owned(), |path| path.display().to_string());
+        let output = Output::open(destination, progress)?;
         Ok(Self {
             origin,
-            path,
+            progress: progress.clone(),
             piece: Vec::with_capacity(PIECE_BYTES),
             checked: Stage::start(checked, Checked::feed),
             hashed: Stage::start(ByteMeasure::default(), |measure, bytes| {
                 measure.add(bytes);
                 Ok(())
             }),
-            written: Stage::start(output, move |output, bytes| {
-                output.write_all(bytes).with_context(|| format!("cannot write {name}"))
-            }),
+            written: Stage::start(output, Output::write_all),
         })
     }
 
@@ -137,38 +135,24 @@ impl DumpWriter {
         self.write(b"\n")
     }
 
-    /// Gives the dump its name and writes the manifest beside it.
+    /// Gives the dump its name, and its manifest the one beside it.
     ///
-    /// An older manifest goes first, so that at no time a dump stands beside a manifest of
-    /// another one.
+    /// # Errors
+    ///
+    /// When the dump cannot be written, or a line is none.
     pub fn commit(mut self) -> Result<Report> {
         self.hand_on()?;
-        let Self { origin, path, checked, hashed, written, .. } = self;
+        let Self { origin, progress, checked, hashed, written, .. } = self;
         let (report, lines) = checked.finish()?.finish()?;
         let bytes = hashed.finish()?;
         let output = written.finish()?;
-        let Some(path) = path else {
-            output.commit()?;
-            return Ok(report);
-        };
-        let manifest_path = Manifest::path_of(&path);
-        match std::fs::remove_file(&manifest_path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                let shown = manifest_path.display();
-                return Err(error).with_context(|| format!("cannot replace {shown}"));
-            }
-            _ => {}
-        }
-        output.commit()?;
-        if origin == Origin::Remains {
-            return Ok(report);
-        }
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let by = format!("databend-metactl {}", env!("CARGO_PKG_VERSION"));
-        let manifest = ManifestBuilder { bytes, lines };
-        let manifest = manifest.finish(&name, &report.summary, by, now_ms());
-        write_whole(&manifest_path, manifest.to_json()?.as_bytes())
-            .help("the dump itself is complete; export again to get its manifest")?;
+        let is_whole = origin != Origin::Remains;
+        let manifest = output.file_name().filter(|_| is_whole).map(|name| {
+            let by = format!("databend-metactl {}", env!("CARGO_PKG_VERSION"));
+            let manifest = ManifestBuilder { bytes, lines };
+            manifest.finish(&name.to_string_lossy(), &report.summary, by, now_ms())
+        });
+        output.commit(manifest.as_ref(), &progress)?;
         Ok(report)
     }
 }

@@ -1,7 +1,7 @@
 //! How a failure is told: what failed, the cause, and what to do, a line each.
 
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
 
 use crate::report::printable;
 
@@ -34,6 +34,38 @@ impl fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
+/// Something cannot be written. Whoever has read it and handed it on is not to blame, whatever it
+/// adds to the error.
+#[derive(Debug)]
+pub struct Unwritten(anyhow::Error);
+
+impl Unwritten {
+    /// What cannot be written, why, and what to do.
+    pub fn of(
+        cause: impl Into<anyhow::Error>,
+        what: String,
+        help: Option<String>,
+    ) -> anyhow::Error {
+        let error = cause.into().context(what);
+        anyhow::Error::new(Self(match help {
+            Some(help) => error.context(Help(help)),
+            None => error,
+        }))
+    }
+}
+
+impl fmt::Display for Unwritten {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Unwritten {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
+    }
+}
+
 /// Adds what to do to an error.
 pub trait WithHelp<T> {
     /// `help` is printed in a line of its own.
@@ -46,8 +78,15 @@ impl<T, E: Into<anyhow::Error>> WithHelp<T> for Result<T, E> {
     }
 }
 
-/// Prints a failure on stderr.
+/// Prints a failure on stderr. What becomes of it there is no reason to fail once more.
 pub fn print(error: &anyhow::Error) {
+    let _ = io::stderr().write_all(told(error).as_bytes());
+}
+
+/// The lines that tell a failure.
+fn told(error: &anyhow::Error) -> String {
+    let unwritten = error.chain().find_map(|cause| cause.downcast_ref::<Unwritten>());
+    let error = unwritten.map_or(error, |unwritten| &unwritten.0);
     let help = error.downcast_ref::<Help>();
     let mut said = Vec::new();
     for cause in error.chain() {
@@ -60,28 +99,30 @@ pub fn print(error: &anyhow::Error) {
             said.push(text);
         }
     }
+    let mut lines = Vec::new();
     let mut said = said.into_iter();
-    if let Some(what) = said.next() {
-        eprintln!("error: {what}");
-    }
+    lines.extend(said.next().map(|what| format!("error: {what}\n")));
     let causes: Vec<String> = said.collect();
     if !causes.is_empty() {
-        eprintln!("cause: {}", causes.join(": "));
+        lines.push(format!("cause: {}\n", causes.join(": ")));
     }
     let help = help.map(|help| help.0.as_str()).or_else(|| usual_help(error));
-    if let Some(help) = help {
-        eprintln!("help:  {help}");
-    }
+    lines.extend(help.map(|help| format!("help:  {help}\n")));
+    lines.concat()
 }
 
 /// What to do about what the operating system says, when nobody knew better.
-fn usual_help(error: &anyhow::Error) -> Option<&'static str> {
+pub fn usual_help(error: &anyhow::Error) -> Option<&'static str> {
     let cause = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>())?;
+    let is_system = cause.raw_os_error().is_some();
     Some(match cause.kind() {
         io::ErrorKind::NotFound => "check the path: there is nothing under this name",
         io::ErrorKind::PermissionDenied => "run it as the user that owns the files, or as root",
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "free some space, or write to another disk; nothing was replaced"
+            "free some space or inodes, or write to another disk"
+        }
+        io::ErrorKind::FileTooLarge if is_system => {
+            "raise the limit of file sizes (ulimit -f), or write to another disk"
         }
         io::ErrorKind::ReadOnlyFilesystem => "the disk is mounted read-only: write elsewhere",
         io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => {
@@ -89,4 +130,35 @@ fn usual_help(error: &anyhow::Error) -> Option<&'static str> {
         }
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+
+    use super::*;
+
+    #[test]
+    fn who_reads_is_not_to_blame_for_what_cannot_be_written() {
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
+        let unwritten = |help: Option<&str>| {
+            let error = Unwritten::of(full(), "cannot write x.db".into(), help.map(str::to_owned));
+            let read: anyhow::Result<()> = Err(error).context("cannot read the snapshot");
+            told(&read.help("the file is damaged").unwrap_err())
+        };
+        assert_eq!(
+            unwritten(None),
+            "error: cannot write x.db\ncause: no storage space\n\
+             help:  free some space or inodes, or write to another disk\n"
+        );
+        assert_eq!(
+            unwritten(Some("do this")),
+            "error: cannot write x.db\ncause: no storage space\nhelp:  do this\n"
+        );
+        let read: anyhow::Result<()> = Err(full()).context("cannot read x.db");
+        assert_eq!(
+            told(&read.help("do that").unwrap_err()),
+            "error: cannot read x.db\ncause: no storage space\nhelp:  do that\n"
+        );
+    }
 }

@@ -42,7 +42,7 @@ pub fn read_small(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// What a file is, with its article, for messages.
-fn kind_name(kind: std::fs::FileType) -> &'static str {
+pub fn kind_name(kind: std::fs::FileType) -> &'static str {
     use std::os::unix::fs::FileTypeExt;
 
     if kind.is_dir() {

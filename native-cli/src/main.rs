@@ -22,6 +22,7 @@ mod scanning;
 mod serve;
 mod signals;
 mod stage;
+mod stdout;
 mod style;
 mod temporary;
 mod viewer;
@@ -29,11 +30,16 @@ mod viewer;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::FromArgMatches;
 
 use crate::args::{Cli, Command};
 use crate::command::Outcome;
 use crate::progress::{Progress, Quiet};
+use crate::stdout::{reader_has_gone, stdout};
+
+/// What fails when a text cannot be printed.
+const TO_STDOUT: &str = "cannot write to stdout";
 
 fn main() -> ExitCode {
     signals::survive_file_size_limit();
@@ -42,21 +48,38 @@ fn main() -> ExitCode {
         .and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match parsed {
         Ok(cli) => cli,
-        Err(error) => error.exit(),
+        Err(error) => return explain(&error),
     };
     style::choose(cli.color);
     let progress = Progress::new(if cli.quiet { Quiet::Yes } else { Quiet::No });
-    let ended = run(&cli.command, &progress);
+    let ended = run(&cli.command, &progress).and_then(|outcome| {
+        stdout().flush().context(TO_STDOUT)?;
+        Ok(outcome)
+    });
     progress.finish();
     match ended {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Findings) => ExitCode::from(1),
         Ok(Outcome::Unread) => ExitCode::from(3),
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) if reader_has_gone(&error) => ExitCode::SUCCESS,
         Err(error) => {
             failure::print(&error);
             ExitCode::from(if error.is::<failure::Usage>() { 2 } else { 3 })
         }
+    }
+}
+
+/// Prints the help, the version, or what is wrong with the command line.
+fn explain(error: &clap::Error) -> ExitCode {
+    let printed = error.print().and_then(|()| stdout().flush());
+    match printed {
+        // Nothing can be said about what cannot be said on stderr.
+        _ if error.use_stderr() => ExitCode::from(2),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            failure::print(&anyhow::Error::new(error).context(TO_STDOUT));
+            ExitCode::from(3)
+        }
+        _ => ExitCode::SUCCESS,
     }
 }
 
@@ -81,15 +104,6 @@ fn run(command: &Command, progress: &Progress) -> anyhow::Result<Outcome> {
 }
 
 fn print(text: &[u8]) -> anyhow::Result<Outcome> {
-    io::stdout().write_all(text)?;
+    stdout().write_all(text).context(TO_STDOUT)?;
     Ok(Outcome::Done)
-}
-
-/// Whether the reader of our output has gone: `export | head` is no failure.
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        cause
-            .downcast_ref::<io::Error>()
-            .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-    })
 }

@@ -1,6 +1,7 @@
 //! The manifest that is expected beside a dump, and whether the dump is the one it describes.
 
 use std::io;
+use std::path::{Path, PathBuf};
 
 use metadump::check::Code;
 use metadump::manifest::{Manifest, ManifestBuilder};
@@ -26,6 +27,20 @@ impl Requirement {
     }
 }
 
+/// Where the manifest of a dump is: beside the file that a link leads to, as there it is written;
+/// beside the link if there is none.
+pub fn path_of(dump: &Path) -> PathBuf {
+    if dump.is_symlink()
+        && let Ok(file) = dump.canonicalize()
+    {
+        let of_file = Manifest::path_of(&file);
+        if of_file.exists() {
+            return of_file;
+        }
+    }
+    Manifest::path_of(dump)
+}
+
 /// What stands beside a dump.
 enum Beside {
     Manifest(Box<Manifest>),
@@ -46,7 +61,7 @@ impl Expected {
         let beside = match source {
             Source::Stdin => Beside::Nothing,
             Source::File(path) => {
-                let path = Manifest::path_of(path);
+                let path = path_of(path);
                 match read_small(&path) {
                     Ok(json) => match Manifest::parse(&json) {
                         Ok(manifest) => Beside::Manifest(Box::new(manifest)),

@@ -1,9 +1,13 @@
 //! Progress on stderr when it is a terminal, one line at the end otherwise.
 
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, IsTerminal, Read, Write};
+use std::thread;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// How often the bar moves.
+const TICK: Duration = Duration::from_millis(200);
 
 /// What is told on stderr while and after a command works.
 #[derive(Debug, Clone)]
@@ -21,7 +25,7 @@ impl Progress {
         } else {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(8));
             bar.set_style(spinner());
-            bar.enable_steady_tick(Duration::from_millis(200));
+            tick(&bar);
             bar
         };
         Self { bar, quiet }
@@ -49,10 +53,12 @@ impl Progress {
         self.bar.inc(bytes);
     }
 
-    /// Prints a line that stays.
+    /// Prints a line that stays. When stderr cannot be written, the work goes on.
     pub fn say(&self, line: &str) {
         if !self.quiet {
-            self.bar.suspend(|| eprintln!("{line}"));
+            self.bar.suspend(|| {
+                let _ = writeln!(io::stderr(), "{line}");
+            });
         }
     }
 
@@ -69,6 +75,21 @@ pub enum Quiet {
     Yes,
     /// Progress and summaries too.
     No,
+}
+
+/// Moves the bar while nothing else does, until it is finished. The library does the same, but
+/// panics when there is no thread for it.
+fn tick(bar: &ProgressBar) {
+    let weak = bar.downgrade();
+    let ticking = move || {
+        while let Some(bar) = weak.upgrade().filter(|bar| !bar.is_finished()) {
+            bar.tick();
+            drop(bar);
+            thread::sleep(TICK);
+        }
+    };
+    // Without a thread it only moves when there is progress.
+    let _ = thread::Builder::new().name("progress".to_owned()).spawn(ticking);
 }
 
 fn spinner() -> ProgressStyle {

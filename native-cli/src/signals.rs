@@ -6,7 +6,8 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 
 use anyhow::{Context, Result};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
@@ -25,6 +26,9 @@ static DOOMED: Mutex<BTreeMap<u64, Leftover>> = Mutex::new(BTreeMap::new());
 
 /// The number of the next.
 static NEXT: AtomicU64 = AtomicU64::new(0);
+
+/// Held by what must not be interrupted half-way.
+static UNDISTURBED: Mutex<()> = Mutex::new(());
 
 /// Whether a service waits for SIGINT and SIGTERM itself.
 static ORDERLY: AtomicBool = AtomicBool::new(false);
@@ -79,6 +83,15 @@ impl Drop for Doomed {
     }
 }
 
+/// As long as this is held, a signal waits.
+#[derive(Debug)]
+pub struct Deferred(#[expect(dead_code, reason = "held")] MutexGuard<'static, ()>);
+
+/// Lets signals wait; only for what takes a moment.
+pub fn defer() -> Deferred {
+    Deferred(UNDISTURBED.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
 fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
@@ -94,23 +107,30 @@ pub fn survive_file_size_limit() {
 fn catch_once() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let ignored = ignored();
-        let Ok(mut caught) = Caught::new(ENDING.iter().filter(|signal| !ignored.contains(signal)))
-        else {
-            return;
-        };
-        let _ = std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
-            for signal in &mut caught {
+        // A caught signal that no thread waits for would end nothing: the thread comes first.
+        let (ready, caught) = sync_channel::<()>(0);
+        let thread = std::thread::Builder::new().name("signals".to_owned());
+        let started = thread.spawn(move || {
+            let ignored = ignored();
+            let wanted = ENDING.iter().filter(|signal| !ignored.contains(signal));
+            let Ok(mut signals) = Caught::new(wanted) else { return };
+            drop(ready);
+            for signal in &mut signals {
                 if !(ORDERLY.load(Ordering::SeqCst) && is_orderly(signal)) {
                     end(signal);
                 }
             }
         });
+        if started.is_ok() {
+            // It ends when the signals are caught.
+            let _ = caught.recv();
+        }
     });
 }
 
 /// Removes what is doomed and lets the signal do what it does.
 fn end(signal: i32) {
+    let _undisturbed = defer();
     // Held to the end: nothing gets a final name any more by what is dropped meanwhile.
     let doomed = DOOMED.lock().unwrap_or_else(PoisonError::into_inner);
     doomed.values().for_each(Leftover::remove);

@@ -1,7 +1,7 @@
 //! Work on a stream of bytes that goes on beside the one that makes them.
 
-use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use anyhow::{Result, anyhow};
@@ -9,29 +9,43 @@ use anyhow::{Result, anyhow};
 /// How many pieces may wait.
 const MOST_WAITING: usize = 4;
 
-/// A thread that takes pieces in their order.
-#[derive(Debug)]
-pub struct Stage<T> {
-    /// None once no more will come.
-    pieces: Option<SyncSender<Arc<Vec<u8>>>>,
-    /// None once its failure was told.
-    thread: Option<JoinHandle<Result<T>>>,
+/// Takes pieces in their order.
+pub struct Stage<T>(Work<T>);
+
+/// How a piece is worked into the state.
+type Step<T> = Box<dyn FnMut(&mut T, &[u8]) -> Result<()> + Send>;
+
+enum Work<T> {
+    /// A thread does it.
+    Beside { pieces: SyncSender<Arc<Vec<u8>>>, thread: JoinHandle<Result<T>> },
+    /// Whoever makes the pieces does it: there are no threads to be had.
+    Inline { state: T, step: Step<T> },
+    /// Its failure was told.
+    Failed,
 }
 
 impl<T: Send + 'static> Stage<T> {
     /// Starts with `state`, into which `step` works each piece.
-    pub fn start(
-        mut state: T,
-        mut step: impl FnMut(&mut T, &[u8]) -> Result<()> + Send + 'static,
-    ) -> Self {
+    pub fn start(state: T, step: impl FnMut(&mut T, &[u8]) -> Result<()> + Send + 'static) -> Self {
         let (pieces, waiting) = sync_channel::<Arc<Vec<u8>>>(MOST_WAITING);
-        let thread = thread::spawn(move || {
+        let step: Step<T> = Box::new(step);
+        // Whoever takes it out does the work: a thread that does not start gives nothing back.
+        let work = Arc::new(Mutex::new(Some((state, step))));
+        let of_thread = Arc::clone(&work);
+        let thread = thread::Builder::new().spawn(move || {
+            let (mut state, mut step) = take(&of_thread).map_or_else(ended, Ok)?;
             for piece in waiting {
                 step(&mut state, &piece)?;
             }
             Ok(state)
         });
-        Self { pieces: Some(pieces), thread: Some(thread) }
+        Self(match thread {
+            Ok(thread) => Work::Beside { pieces, thread },
+            Err(_) => match take(&work) {
+                Some((state, step)) => Work::Inline { state, step },
+                None => Work::Failed,
+            },
+        })
     }
 
     /// Hands on the next piece; waits while too many do.
@@ -40,11 +54,14 @@ impl<T: Send + 'static> Stage<T> {
     ///
     /// That of a step before.
     pub fn feed(&mut self, piece: &Arc<Vec<u8>>) -> Result<()> {
-        if self.pieces.as_ref().is_some_and(|pieces| pieces.send(Arc::clone(piece)).is_ok()) {
-            return Ok(());
+        match &mut self.0 {
+            Work::Beside { pieces, .. } if pieces.send(Arc::clone(piece)).is_ok() => Ok(()),
+            Work::Inline { state, step } => {
+                step(state, piece).inspect_err(|_| self.0 = Work::Failed)
+            }
+            // Nobody receives any more: the thread has ended.
+            Work::Beside { .. } | Work::Failed => self.end().and_then(|_| ended()),
         }
-        // Nobody receives any more: the thread has ended.
-        self.thread.take().map_or_else(ended, join).and_then(|_| ended())
     }
 
     /// Waits for the work on all pieces.
@@ -53,8 +70,20 @@ impl<T: Send + 'static> Stage<T> {
     ///
     /// The first of a step.
     pub fn finish(mut self) -> Result<T> {
-        self.pieces = None;
-        self.thread.take().map_or_else(ended, join)
+        self.end()
+    }
+}
+
+impl<T> Stage<T> {
+    fn end(&mut self) -> Result<T> {
+        match std::mem::replace(&mut self.0, Work::Failed) {
+            Work::Beside { pieces, thread } => {
+                drop(pieces);
+                thread.join().unwrap_or_else(|_| Err(anyhow!("a thread has panicked")))
+            }
+            Work::Inline { state, .. } => Ok(state),
+            Work::Failed => ended(),
+        }
     }
 }
 
@@ -62,15 +91,12 @@ impl<T> Drop for Stage<T> {
     /// Waits for the thread, so that nothing of it outlives the stage: a file that it writes is
     /// gone, or has its name, when this is over.
     fn drop(&mut self) {
-        self.pieces = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        let _ = self.end();
     }
 }
 
-fn join<T>(thread: JoinHandle<Result<T>>) -> Result<T> {
-    thread.join().unwrap_or_else(|_| Err(anyhow!("a thread has panicked")))
+fn take<W>(work: &Mutex<Option<W>>) -> Option<W> {
+    work.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
 fn ended<T>() -> Result<T> {

@@ -40,7 +40,6 @@ fn a_dump_gets_its_name_when_it_is_complete_and_a_manifest_beside_it() {
     let (_keep, dir, out) = places();
     let db = out.path().join("meta.db");
     fs::write(&db, "an older dump").unwrap();
-    fs::write(out.path().join("meta.db.part"), "left over").unwrap();
     let ran = run(["export", "--raft-dir", text(&dir), "--db", text(&db)]);
     assert_eq!(ran.code, Some(0));
     assert_eq!(
@@ -160,7 +159,7 @@ fn a_reader_that_goes_away_is_no_failure_and_a_full_disk_is_one() {
     assert_eq!(
         said,
         "error: cannot write to stdout\ncause: No space left on device (os error 28)\n\
-         help:  free some space, or write to another disk; nothing was replaced\n"
+         help:  free some space or inodes, or write to another disk\n"
     );
 }
 
@@ -254,4 +253,101 @@ fn help_completions_and_the_man_page_come_from_one_table() {
     }
     let man = String::from_utf8(run(["man"]).stdout).unwrap();
     assert!(man.contains("Exit codes: 0 done"), "{man}");
+}
+
+/// A device on which there is never space.
+fn full() -> File {
+    File::options().write(true).open("/dev/full").unwrap()
+}
+
+#[test]
+fn help_that_cannot_be_printed_is_a_failure() {
+    for args in [&["--help"][..], &["--version"], &["man"], &["completions", "bash"]] {
+        let ended = metactl::command(args).stdout(full()).stderr(Stdio::piped()).output().unwrap();
+        let said = String::from_utf8(ended.stderr).unwrap();
+        let expected = "error: cannot write to stdout\ncause: No space left on device (os error \
+                        28)\nhelp:  free some space or inodes, or write to another disk\n";
+        assert_eq!((ended.status.code(), said.as_str()), (Some(3), expected), "{args:?}");
+    }
+}
+
+#[test]
+fn a_dump_for_stdout_that_is_closed_is_refused() {
+    let (_keep, dir, _out) = places();
+    let origin = fixture("v004/v004-origin.export.ndjson");
+    let closed = |args: &[&str]| {
+        let mut sh = std::process::Command::new("sh");
+        sh.args(["-c", "exec \"$@\" >&-", "sh"]).arg(metactl::binary()).args(args);
+        metactl::Ran::from(sh.output().unwrap())
+    };
+    let expected = "error: stdout is closed, and the dump would be lost\n\
+                    help:  name a file to write; to write nowhere, name /dev/null\n";
+    for args in [
+        &["export", "--raft-dir", text(&dir)][..],
+        &["export", "--raft-dir", text(&dir), "--data-version", "V004", "--db", "-"],
+        &["rewrite", "--db", text(&origin)],
+        &["rewrite", "--db", text(&origin), "--data-version", "V004"],
+    ] {
+        let ran = closed(args);
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(3), expected), "{args:?}");
+    }
+    // Only what would lose a dump.
+    assert_eq!(closed(&["validate", text(&origin)]).code, Some(0));
+    let null = metactl::command(["export", "-q", "--raft-dir", text(&dir)])
+        .stdout(File::options().write(true).open("/dev/null").unwrap())
+        .output()
+        .unwrap();
+    assert_eq!((null.status.code(), null.stderr), (Some(0), Vec::new()));
+}
+
+#[test]
+fn what_cannot_be_said_on_stderr_changes_nothing() {
+    let (_keep, dir, out) = places();
+    let db = out.path().join("meta.db");
+    let origin = fixture("v004/v004-origin.export.ndjson");
+    let restored = out.path().join("restored");
+    let unread = || {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        Stdio::from(writer)
+    };
+    for (args, expected) in [
+        (&["export", "--raft-dir", text(&dir), "--db", text(&db)][..], 0),
+        (&["rewrite", "--db", text(&origin), "--output", text(&db)], 0),
+        (&["import", "--raft-dir", text(&restored), "--db", text(&origin)], 0),
+        (&["export", "--raft-dir", text(out.path())], 3),
+        (&["rewrite", "--id", "1"], 2),
+        (&["--no-such-flag"], 2),
+    ] {
+        for stderr in [unread(), Stdio::from(full())] {
+            let status = metactl::command(args).stderr(stderr).status().unwrap();
+            assert_eq!(status.code(), Some(expected), "{args:?}");
+        }
+    }
+}
+
+/// Runs a command line as if no thread could be started.
+fn without_threads(args: &[&str]) -> metactl::Ran {
+    let mut strace = std::process::Command::new("strace");
+    strace.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=clone,clone3"]);
+    strace.args(["-e", "inject=clone,clone3:error=EAGAIN"]).arg(metactl::binary()).args(args);
+    metactl::Ran::from(strace.output().expect("strace is installed by make"))
+}
+
+#[test]
+fn without_threads_a_dump_is_written_all_the_same() {
+    let (_keep, dir, out) = places();
+    let db = out.path().join("meta.db.zst");
+    let ran = without_threads(&["export", "-q", "--raft-dir", text(&dir), "--db", text(&db)]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+    assert_eq!(run(["validate", "--require-manifest", text(&db)]).code, Some(0));
+}
+
+#[test]
+fn without_threads_no_name_is_looked_up() {
+    let ran = without_threads(&["export", "-q", "--grpc-api-address", "localhost:1"]);
+    let expected = "error: cannot connect to localhost:1: no thread can be started to look up its \
+                    name: Resource temporarily unavailable (os error 11)\n";
+    assert_eq!(ran.code, Some(3));
+    assert!(ran.stderr.starts_with(expected), "{}", ran.stderr);
 }

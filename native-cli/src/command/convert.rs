@@ -6,7 +6,7 @@
 //! the form of the version.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -22,22 +22,24 @@ use super::restoring::{Restored, Restoring};
 use super::{Outcome, export, new_cluster};
 use crate::args::{Export, Rewrite};
 use crate::dump_writer::{DumpWriter, Origin};
-use crate::failure::WithHelp;
+use crate::failure::Unwritten;
 use crate::input::Source;
 use crate::manifest::Requirement;
+use crate::output::Destination;
 use crate::progress::Progress;
 use crate::raft_dir::{DirReader, OlderDump};
-use crate::temporary::{TemporaryDir, TemporaryFile, parent_of};
+use crate::temporary::{TemporaryDir, TemporaryFile, remove_leftovers};
 
 /// `rewrite --data-version`.
 pub fn dump(
     args: &Rewrite,
+    destination: Destination,
     reading: &Reading,
     version: DataVersion,
     progress: &Progress,
 ) -> Result<Outcome> {
     let cluster = new_cluster(&args.cluster)?;
-    let place = private_place(args.output.as_deref())?;
+    let place = private_place(&destination)?;
     let source = reading.source();
     let conversion =
         Conversion { source, to: version, cluster: cluster.as_ref(), accepted: &args.accept };
@@ -54,7 +56,7 @@ pub fn dump(
     }
     converted.refuse(&losses)?;
     tell(&losses, progress);
-    let mut dump = DumpWriter::create(args.output.as_deref(), Origin::Ours)?;
+    let mut dump = DumpWriter::create(destination, Origin::Ours, progress)?;
     if keeps_lines {
         source.for_each_line(progress, |line| {
             dump.write(line.bytes)?;
@@ -63,7 +65,7 @@ pub fn dump(
     } else {
         converted.for_each_line(&mut |line| dump.write(line))?;
     }
-    let report = dump.commit().help("the dump that was read is unchanged")?;
+    let report = dump.commit()?;
     progress.finish();
     progress.say(&format!("wrote {}, {from} to {version}", export::extent(&report.summary)));
     Ok(Outcome::Done)
@@ -72,15 +74,18 @@ pub fn dump(
 /// `export --raft-dir --data-version`: what a directory holds, which is read as V004.
 pub fn directory(
     args: &Export,
+    destination: Destination,
     reader: &DirReader,
     version: DataVersion,
     progress: &Progress,
 ) -> Result<Report> {
-    let place = private_place(args.db.as_deref())?;
+    let place = private_place(&destination)?;
     let read = place.path().join("read.ndjson");
-    let mut file = BufWriter::new(File::create_new(&read).context("cannot write what was read")?);
-    reader.for_each_line(|line| Ok(file.write_all(line)?))?;
-    file.flush()?;
+    let unwritten =
+        |error: io::Error| Unwritten::of(error, format!("cannot write {}", read.display()), None);
+    let mut file = BufWriter::new(File::create_new(&read).map_err(unwritten)?);
+    reader.for_each_line(|line| file.write_all(line).map_err(unwritten))?;
+    file.flush().map_err(unwritten)?;
     reader.assert_unchanged()?;
     let source = &Source::File(read);
     let conversion = Conversion { source, to: version, cluster: None, accepted: &args.accept };
@@ -88,22 +93,24 @@ pub fn directory(
     let losses = converted.losses(progress)?;
     converted.refuse(&losses)?;
     tell(&losses, progress);
-    let mut dump = DumpWriter::create(args.db.as_deref(), Origin::Ours)?;
+    let mut dump = DumpWriter::create(destination, Origin::Ours, progress)?;
     converted.for_each_line(&mut |line| dump.write(line))?;
     dump.commit()
 }
 
 /// A dump of any version as one of V004.
 pub fn to_v004(reading: &Reading, accepted: &[Code], progress: &Progress) -> Result<Reading> {
-    let place = private_place(None)?;
+    let place = private_place(&Destination::Stdout)?;
     let conversion =
         Conversion { source: reading.source(), to: DataVersion::V004, cluster: None, accepted };
     let converted = conversion.convert(place.path(), None, progress)?;
     let mut dump = TemporaryFile::create("metactl-", ".ndjson", None)
         .context("cannot create a temporary file")?;
+    let unwritten =
+        |error: io::Error| Unwritten::of(error, "cannot write a temporary file".to_owned(), None);
     let mut lines = BufWriter::new(&mut dump);
-    converted.for_each_line(&mut |line| Ok(lines.write_all(line)?))?;
-    lines.flush()?;
+    converted.for_each_line(&mut |line| lines.write_all(line).map_err(unwritten))?;
+    lines.flush().map_err(unwritten)?;
     drop(lines);
     Ok(reading.made(dump))
 }
@@ -191,9 +198,18 @@ fn admission(accepted: &[Code]) -> Admission<'_> {
     }
 }
 
-/// A directory that only the user can read, on the disk of the output.
-fn private_place(output: Option<&Path>) -> Result<TemporaryDir> {
-    let beside = output.filter(|path| *path != Path::new("-")).map(parent_of);
-    TemporaryDir::create(".metadump-rewrite-", beside.as_deref())
+/// A directory that only the user can read, on the disk of the output if that is a file, and if
+/// its directory takes one.
+fn private_place(output: &Destination) -> Result<TemporaryDir> {
+    let beside = match output {
+        Destination::File(names) => {
+            let (prefix, parent) = (names.hidden("rewrite-"), names.parent());
+            remove_leftovers(&prefix, "", &parent);
+            TemporaryDir::create(prefix, Some(&parent)).ok()
+        }
+        Destination::Stdout | Destination::Stream(_) => None,
+    };
+    beside
+        .map_or_else(|| TemporaryDir::create("metactl-", None), Ok)
         .context("cannot create a directory for what is only needed meanwhile")
 }

@@ -10,6 +10,7 @@ use metadump::record::DataVersion;
 use super::{Outcome, convert, export_online};
 use crate::args::Export;
 use crate::dump_writer::{DumpWriter, Origin};
+use crate::output::Destination;
 use crate::progress::Progress;
 use crate::raft_dir::{Access, DirReader, RaftDir};
 use crate::report::{entries_to, plural};
@@ -24,6 +25,7 @@ pub fn run(args: &Export, progress: &Progress) -> Result<Outcome> {
 }
 
 fn from_directory(raft_dir: &Path, args: &Export, progress: &Progress) -> Result<Outcome> {
+    let destination = Destination::from_arg(args.db.as_deref())?;
     let access = if args.live { Access::Live } else { Access::Stopped };
     let dir = RaftDir::new(raft_dir);
     let (reader, origin) = if args.salvage {
@@ -33,7 +35,7 @@ fn from_directory(raft_dir: &Path, args: &Export, progress: &Progress) -> Result
     };
     let version = args.data_version.data_version();
     let report = if version == DataVersion::V004 {
-        let mut dump = DumpWriter::create(args.db.as_deref(), origin)?;
+        let mut dump = DumpWriter::create(destination, origin, progress)?;
         reader.for_each_line(|line| {
             progress.advance(line.len() as u64);
             dump.write(line)
@@ -41,7 +43,7 @@ fn from_directory(raft_dir: &Path, args: &Export, progress: &Progress) -> Result
         reader.assert_unchanged()?;
         dump.commit()?
     } else {
-        convert::directory(args, &reader, version, progress)?
+        convert::directory(args, destination, &reader, version, progress)?
     };
     reader.remarks(version).iter().for_each(|remark| progress.say(remark));
     progress.finish();

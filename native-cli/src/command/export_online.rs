@@ -17,6 +17,7 @@ use crate::grpc::{
     Address, ConnectOptions, ExportOptions, Exported, Failure, Session, export, parse_log_id,
     status, trigger_snapshot, wait,
 };
+use crate::output::Destination;
 use crate::progress::Progress;
 use crate::report::plural;
 
@@ -25,6 +26,7 @@ const SNAPSHOT_POLL: Duration = Duration::from_millis(100);
 
 /// Runs the command.
 pub fn run(args: &Export, progress: &Progress) -> Result<Outcome> {
+    let destination = Destination::from_arg(args.db.as_deref())?;
     let connect = connect_options(&args.service)?;
     if let Some(admin) = snapshot_asked(&args.online, &connect)? {
         progress.phase("waiting for the snapshot");
@@ -32,7 +34,7 @@ pub fn run(args: &Export, progress: &Progress) -> Result<Outcome> {
         progress.phase("exporting");
     }
     let options = ExportOptions { from: args.online.from, chunk_lines: args.online.chunk_size };
-    let mut dump = DumpWriter::create(args.db.as_deref(), Origin::Server)?;
+    let mut dump = DumpWriter::create(destination, Origin::Server, progress)?;
     let exported =
         wait(export(&connect, &options, &mut |note| tell(note, progress), &mut |line| {
             progress.advance(line.len() as u64 + 1);

@@ -1,6 +1,6 @@
 //! `get`: the values of keys of a running service.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{BufWriter, Write};
 
 use anyhow::Result;
 use serde_json::json;
@@ -10,12 +10,13 @@ use super::service::with_session;
 use crate::args::{Format, Get};
 use crate::grpc::{ValueText, get, seq_v};
 use crate::progress::Progress;
+use crate::stdout::stdout;
 
 /// Runs the command.
 pub fn run(args: &Get, progress: &Progress) -> Result<Outcome> {
     let values =
         with_session(&args.service, progress, async |session| get(session, &args.key).await)?;
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = BufWriter::new(stdout());
     for (key, value) in args.key.iter().zip(&values) {
         match args.format {
             Format::Text => writeln!(out, "{}", ValueText(value.as_ref()))?,

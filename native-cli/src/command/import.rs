@@ -1,7 +1,7 @@
 //! `import`: restore a dump into a data directory, or into a running cluster.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -30,6 +30,7 @@ use crate::raft_dir::{
     V004Reader, foreign_files,
 };
 use crate::report::{plural, printable};
+use crate::stdout::stdout;
 
 /// Runs the command.
 pub fn run(args: &Import, progress: &Progress) -> Result<Outcome> {
@@ -215,7 +216,7 @@ fn plan(
         }
         planned => planned?,
     };
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     let shown = dir.root().display();
     let summary = &planned.report.summary;
     let version = args.data_version.data_version();

@@ -1,6 +1,6 @@
 //! `inspect`: show what a dump holds.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{BufWriter, Write};
 
 use anyhow::Result;
 
@@ -11,6 +11,7 @@ use crate::manifest::Requirement;
 use crate::progress::Progress;
 use crate::report::{NamedReport, print_summary, verdict};
 use crate::scanning::Threads;
+use crate::stdout::stdout;
 
 /// Runs the command.
 pub fn run(args: &Inspect, progress: &Progress) -> Result<Outcome> {
@@ -23,7 +24,7 @@ pub fn run(args: &Inspect, progress: &Progress) -> Result<Outcome> {
             validate::check(&source, Requirement::Optional, Threads::of_flag(None), progress)?,
         )
     };
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = BufWriter::new(stdout());
     match args.format {
         Format::Text => {
             print_summary(&mut out, &name, &report.summary)?;

@@ -19,10 +19,11 @@ use crate::input::Source;
 use crate::progress::Progress;
 use crate::raft_dir::{Access, DirReader, RaftDir};
 use crate::report::shown;
+use crate::stdout::stdout;
 
 /// Runs the command.
 pub fn run(args: &Args, progress: &Progress) -> Result<Outcome> {
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = BufWriter::new(stdout());
     if let Some(dir) = &args.raft_dir {
         count_here(args, &mut out, |each| {
             let reader = DirReader::open(&RaftDir::new(dir), Access::Stopped)?;

@@ -1,6 +1,6 @@
 //! `member-list`: the gRPC addresses of the members of a running cluster.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use anyhow::Result;
 
@@ -10,11 +10,12 @@ use crate::args::{Format, Query};
 use crate::grpc::member_list;
 use crate::progress::Progress;
 use crate::report::printable;
+use crate::stdout::stdout;
 
 /// Runs the command.
 pub fn run(args: &Query, progress: &Progress) -> Result<Outcome> {
     let members = with_session(&args.service, progress, member_list)?;
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     match args.format {
         Format::Text => {
             for member in members {

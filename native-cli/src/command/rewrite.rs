@@ -1,6 +1,6 @@
 //! `rewrite`: change a dump without a data directory.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use anyhow::Result;
 use metadump::rewrite::{Disposition, ExpireIndex, Request};
@@ -9,9 +9,11 @@ use super::plan::{Planned, Reading};
 use super::{Outcome, convert, export, new_cluster};
 use crate::args::{Repair, Rewrite};
 use crate::dump_writer::{DumpWriter, Origin};
-use crate::failure::{Usage, WithHelp};
+use crate::failure::Usage;
 use crate::input::Source;
+use crate::output::{Destination, is_same_file};
 use crate::progress::Progress;
+use crate::stdout::stdout;
 
 /// Runs the command.
 pub fn run(args: &Rewrite, progress: &Progress) -> Result<Outcome> {
@@ -19,26 +21,27 @@ pub fn run(args: &Rewrite, progress: &Progress) -> Result<Outcome> {
         if args.repair.contains(&Repair::Expire) { ExpireIndex::Repair } else { ExpireIndex::Keep };
     let request = Request { cluster: new_cluster(&args.cluster)?, expire };
     if let (Some(input), Some(output)) = (&args.db, &args.output)
-        && input.canonicalize().ok().is_some_and(|input| output.canonicalize().ok() == Some(input))
+        && is_same_file(input, output)
     {
         return Err(Usage::error(
             "the output is the input",
             "give --output another name; the dump stays as it is",
         ));
     }
+    let destination = Destination::from_arg(args.output.as_deref())?;
     let source = Source::from_arg(args.db.as_deref());
     let reading = Reading::of(&source, progress)?;
     if let Some(version) = args.data_version {
-        return convert::dump(args, &reading, version.data_version(), progress);
+        return convert::dump(args, destination, &reading, version.data_version(), progress);
     }
     let planned = Planned::new(&reading, request, progress)?;
     if args.dry_run {
-        let mut out = io::stdout().lock();
+        let mut out = stdout();
         planned.print_changes(&reading, &mut out, progress)?;
         out.flush()?;
         return Ok(Outcome::Done);
     }
-    let mut dump = DumpWriter::create(args.output.as_deref(), Origin::Ours)?;
+    let mut dump = DumpWriter::create(destination, Origin::Ours, progress)?;
     progress.phase("rewriting");
     let tail = planned.rewrite(&reading, progress, |line, before, disposition| {
         dump.write(before)?;
@@ -51,7 +54,7 @@ pub fn run(args: &Rewrite, progress: &Progress) -> Result<Outcome> {
         Ok(())
     })?;
     dump.write(&tail)?;
-    let report = dump.commit().help("the dump that was read is unchanged")?;
+    let report = dump.commit()?;
     progress.finish();
     for change in planned.plan.changes().describe() {
         progress.say(&change);

@@ -1,6 +1,6 @@
 //! `status`: the state of a running server, and of the cluster as it sees it.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use anyhow::Result;
 use metadump_proto::meta::ClusterStatus;
@@ -11,11 +11,12 @@ use super::service::with_session;
 use crate::args::{Format, Query};
 use crate::grpc::{StatusText, status};
 use crate::progress::Progress;
+use crate::stdout::stdout;
 
 /// Runs the command.
 pub fn run(args: &Query, progress: &Progress) -> Result<Outcome> {
     let found = with_session(&args.service, progress, status)?;
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     match args.format {
         Format::Text => write!(out, "{}", StatusText(&found))?,
         Format::Json => writeln!(out, "{}", status_json(&found))?,

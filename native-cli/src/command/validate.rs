@@ -1,6 +1,6 @@
 //! `validate`: check dumps and report everything that is wrong.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use anyhow::Result;
@@ -17,6 +17,7 @@ use crate::progress::Progress;
 use crate::raft_dir::{Access, DirReader, RaftDir};
 use crate::report::{NamedReport, print_findings};
 use crate::scanning::{Threads, for_each_scanned};
+use crate::stdout::stdout;
 use crate::style::Style;
 
 /// Runs the command.
@@ -53,7 +54,7 @@ pub fn run(args: &Validate, progress: &Progress) -> Result<Outcome> {
 }
 
 fn print(name: &str, report: &Report, format: Format) -> Result<()> {
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = BufWriter::new(stdout());
     match format {
         Format::Text => print_findings(&mut out, name, report, Style::of_stdout())?,
         Format::Json => {

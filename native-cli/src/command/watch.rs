@@ -1,6 +1,6 @@
 //! `watch`: the keys of a running service, and their changes as they happen.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use anyhow::Result;
 use serde_json::json;
@@ -11,13 +11,14 @@ use crate::args::{Format, Watch};
 use crate::grpc::{WatchText, seq_v, watch};
 use crate::progress::Progress;
 use crate::report::shown;
+use crate::stdout::stdout;
 
 /// Runs the command, until the server ends the stream.
 pub fn run(args: &Watch, progress: &Progress) -> Result<Outcome> {
     with_session(&args.service, progress, async |session| {
         watch(session, &args.prefix, &mut |change| {
             // Not kept open: whoever reads the other end of a pipe waits for each line.
-            let mut out = io::stdout().lock();
+            let mut out = stdout();
             match args.format {
                 Format::Text => writeln!(out, "{}", shown(&WatchText(change).to_string()))?,
                 Format::Json => {

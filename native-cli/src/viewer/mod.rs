@@ -19,7 +19,6 @@ use anyhow::{Context, Result};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use metadump::manifest::Manifest;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore};
@@ -27,6 +26,7 @@ use tokio::sync::{Notify, Semaphore};
 use self::answer::{DUMP, END, MANIFEST, Site};
 use self::served_file::ServedFile;
 use crate::listen::{Reach, accept, bind};
+use crate::manifest;
 use crate::progress::Progress;
 use crate::signals::Signals;
 
@@ -63,7 +63,7 @@ pub fn run(
     announce: impl FnOnce(&str) -> Result<()>,
 ) -> Result<()> {
     let dump = ServedFile::open(options.dump)?;
-    let manifest = Manifest::path_of(options.dump);
+    let manifest = manifest::path_of(options.dump);
     let manifest = if manifest.exists() { Some(ServedFile::open(&manifest)?) } else { None };
     let page = page::page(options.page)?;
     let mut random = [0; 16];

@@ -36,6 +36,7 @@ use crate::grpc::{
 use crate::input::Source;
 use crate::progress::Progress;
 use crate::report::{grouped, printable};
+use crate::stdout::stdout;
 use dump_state::DumpState;
 use planned::Planned;
 
@@ -78,7 +79,7 @@ async fn restore(
     let mut target = Target { cluster, state, how, progress };
     let (planned, leader) = target.plan().await.map_err(Failure::explained)?;
     let writes = how.yes && !args.dry_run;
-    match target.show(&planned, &mut io::stdout().lock()) {
+    match target.show(&planned, &mut stdout()) {
         // That nobody reads the plan any more, as in `import --yes | head`, does not stop it.
         Err(error) if writes && error.kind() == io::ErrorKind::BrokenPipe => {}
         shown => shown?,

@@ -1,0 +1,179 @@
+//! What stands under the name that is to be written: a file to replace, or something to write into.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use metadump::manifest::Manifest;
+use rustix::fs::OFlags;
+
+use crate::files::kind_name;
+use crate::temporary::{parent_of, remove_leftovers};
+
+/// The ending of a file that has not got its name yet.
+pub const PART: &str = ".part";
+
+/// How many links are followed; the kernel follows as many.
+const MOST_LINKS: usize = 40;
+
+/// Where a dump goes.
+#[derive(Debug)]
+pub enum Destination {
+    /// Standard output.
+    Stdout,
+    /// What is no regular file, and is written into.
+    Stream(Stream),
+    /// A regular file, which is replaced, or none yet.
+    File(Names),
+}
+
+/// A device, a FIFO, or a file that a process has open (`/dev/fd/3`).
+#[derive(Debug)]
+pub struct Stream {
+    /// The name.
+    pub path: PathBuf,
+    /// What it is, with its article.
+    pub kind: &'static str,
+    flags: OFlags,
+}
+
+/// A file, by all its names.
+#[derive(Debug, Clone)]
+pub struct Names {
+    /// As the user names it.
+    pub given: PathBuf,
+    /// The symbolic links on the way.
+    pub links: Vec<PathBuf>,
+    /// The file itself, which may not be there.
+    pub target: PathBuf,
+}
+
+impl Destination {
+    /// A path from the command line; `-` and none are stdout.
+    ///
+    /// # Errors
+    ///
+    /// When a dump cannot go there.
+    pub fn from_arg(path: Option<&Path>) -> Result<Self> {
+        match path {
+            Some(path) if path != Path::new("-") => Self::of(path),
+            _ => Ok(Self::Stdout),
+        }
+    }
+
+    fn of(path: &Path) -> Result<Self> {
+        let shown = path.display();
+        let there = match fs::metadata(path) {
+            Ok(meta) => Some(meta.file_type()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error).with_context(|| format!("cannot write {shown}")),
+        };
+        let is_dir_name =
+            path.file_name().is_none() || path.as_os_str().as_encoded_bytes().ends_with(b"/");
+        if there.is_some_and(|kind| kind.is_dir()) || is_dir_name {
+            bail!("{shown} is a directory, not a file");
+        }
+        if there.is_some_and(|kind| kind.is_socket()) {
+            bail!("{shown} is a socket, not a file");
+        }
+        let stream = |kind, flags| Self::Stream(Stream { path: path.to_owned(), kind, flags });
+        let names = match follow(path)? {
+            Followed::Stdout => return Ok(Self::Stdout),
+            Followed::OpenFile => {
+                let is_file = there.is_some_and(|kind| kind.is_file());
+                let flags = if is_file { OFlags::TRUNC } else { OFlags::empty() };
+                return Ok(stream("open in a process", flags));
+            }
+            Followed::Names(names) => names,
+        };
+        Ok(match there {
+            // A disk that is in use, by a file system or for swapping, is refused.
+            Some(kind) if kind.is_block_device() => stream(kind_name(kind), OFlags::EXCL),
+            Some(kind) if !kind.is_file() => stream(kind_name(kind), OFlags::empty()),
+            _ => Self::File(names),
+        })
+    }
+}
+
+impl Stream {
+    /// Opens it; a FIFO waits for its reader.
+    pub fn open(&self) -> io::Result<File> {
+        let flags = (self.flags | OFlags::NOCTTY).bits().cast_signed();
+        OpenOptions::new().write(true).custom_flags(flags).open(&self.path)
+    }
+}
+
+impl Names {
+    /// A file that is no link.
+    pub fn of_file(path: &Path) -> Self {
+        Self { given: path.to_owned(), links: Vec::new(), target: path.to_owned() }
+    }
+
+    /// The directory of the file.
+    pub fn parent(&self) -> PathBuf {
+        parent_of(&self.target)
+    }
+
+    /// `.NAME.` and more: what is only needed meanwhile, beside the file.
+    pub fn hidden(&self, more: &str) -> OsString {
+        let mut hidden = OsString::from(".");
+        hidden.push(self.target.file_name().unwrap_or(OsStr::new("")));
+        hidden.push(".");
+        hidden.push(more);
+        hidden
+    }
+
+    /// Removes what earlier runs of the same name have left when they were killed.
+    pub fn remove_leftovers(&self) {
+        remove_leftovers(&self.hidden(""), PART, &self.parent());
+    }
+
+    /// Removes the manifests that stand beside links to the file: they are of another dump now.
+    pub fn remove_manifests_of_links(&self) {
+        for link in &self.links {
+            // That of the file comes before it, whether it can be removed or not.
+            let _ = fs::remove_file(Manifest::path_of(link));
+        }
+    }
+}
+
+enum Followed {
+    /// The standard output of this process.
+    Stdout,
+    /// Another open file of this process, or of another one.
+    OpenFile,
+    Names(Names),
+}
+
+/// Follows symbolic links, also one that leads to nothing yet.
+fn follow(given: &Path) -> Result<Followed> {
+    let mut links = Vec::new();
+    let mut target = given.to_owned();
+    while let Ok(to) = fs::read_link(&target) {
+        // Links of this kind do not name what they lead to, but are the open file itself.
+        let dir = fs::canonicalize(parent_of(&target)).unwrap_or_default();
+        if dir.starts_with("/proc") {
+            let is_ours = fs::canonicalize("/proc/self/fd").is_ok_and(|ours| ours == dir);
+            let is_stdout = is_ours && target.file_name() == Some(OsStr::new("1"));
+            return Ok(if is_stdout { Followed::Stdout } else { Followed::OpenFile });
+        }
+        if links.len() == MOST_LINKS {
+            bail!("{} is a link to a link, more than {MOST_LINKS} times", given.display());
+        }
+        let next = parent_of(&target).join(to);
+        links.push(std::mem::replace(&mut target, next));
+    }
+    Ok(Followed::Names(Names { given: given.to_owned(), links, target }))
+}
+
+/// Whether two paths lead to one regular file.
+pub fn is_same_file(one: &Path, other: &Path) -> bool {
+    let file = |path| fs::metadata(path).ok().filter(fs::Metadata::is_file);
+    match (file(one), file(other)) {
+        (Some(one), Some(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
+        _ => false,
+    }
+}

@@ -1,0 +1,176 @@
+//! How a complete dump and its manifest take the place of older ones.
+//!
+//! ```text
+//! dump      old ─────────── new ──────────────────
+//! manifest  old ─ of both ───────── new ──────────
+//! ```
+//!
+//! Two names cannot change in one step. In between, the manifest is one of both dumps, so that the
+//! dump under the name is proven complete at every moment, whichever of them it is.
+
+use std::fs::File;
+use std::io;
+
+use anyhow::{Context, Result};
+use metadump::manifest::Manifest;
+
+use super::destination::Names;
+use super::in_place::{NotOverwritten, overwrite};
+use super::small_file::SmallFile;
+use super::turn::Turn;
+use crate::failure::{Unwritten, usual_help};
+use crate::files::read_small;
+use crate::progress::Progress;
+use crate::signals;
+use crate::temporary::{NotPersisted, TemporaryFile};
+
+/// Where the complete dump waits for its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// In the directory of the name, which it gets by being renamed.
+    Beside,
+    /// In another one, since that directory takes no new file.
+    Elsewhere,
+}
+
+/// Puts a complete dump that is on disk in place of an older one, and its manifest beside it; none
+/// when nothing proves it complete.
+///
+/// A signal waits until it is done, and so does another run of the same name: the last one wins,
+/// with its own manifest.
+///
+/// # Errors
+///
+/// When something of that fails; the help says what is in place then.
+pub fn exchange(
+    names: &Names,
+    dump: TemporaryFile,
+    place: Place,
+    manifest: Option<&Manifest>,
+    progress: &Progress,
+) -> Result<()> {
+    let manifest_path = Manifest::path_of(&names.target);
+    let prepare = |content: Vec<u8>| {
+        // With the prefix of the dump: the next run of its name looks for that.
+        SmallFile::prepare(&names.hidden(""), &manifest_path, content)
+            .map_err(|error| unchanged(names, error))
+    };
+    let new = manifest.map(|manifest| prepare(json(manifest)?)).transpose()?.flatten();
+    let _undisturbed = signals::defer();
+    let _turn = (place == Place::Beside).then(|| Turn::take(names));
+    let old = old_manifest(names)?;
+    let of_old = old.as_deref().and_then(|old| Manifest::parse(old).ok());
+    // Prepared before it is needed: that a disk is full must not keep it from coming back.
+    let undo = old.map(prepare).transpose()?.flatten();
+    let superseded = match (&undo, of_old, manifest) {
+        (None, ..) => Ok(()),
+        (Some(_), Some(of_old), Some(manifest)) => {
+            let both = Manifest { replaces: Some(Box::new(of_old)), ..manifest.clone() };
+            prepare(json(&both)?)?.map_or(Ok(()), SmallFile::publish)
+        }
+        (Some(_), ..) => SmallFile::remove(&manifest_path),
+    };
+    superseded.map_err(|error| unchanged(names, error))?;
+    // Held to the end, as the turn is.
+    let _locked = match put(names, dump, place, progress) {
+        Ok(locked) => locked,
+        Err(NotOverwritten::Untouched(error)) => {
+            // When that fails, too, the manifest of both is left, which is as good.
+            let _ = undo.map(SmallFile::publish);
+            return Err(unchanged(names, error));
+        }
+        Err(NotOverwritten::Damaged { error, whole }) => {
+            let shown = names.given.display();
+            let whole = whole.display();
+            let help = format!("{shown} is incomplete now; the whole dump is {whole}: copy it");
+            return Err(Unwritten::of(error, format!("cannot overwrite {shown}"), Some(help)));
+        }
+    };
+    let shown = names.given.display();
+    match new {
+        Some(new) => new.publish().map_err(|error| {
+            let what = format!("cannot write {}", manifest_path.display());
+            let help =
+                format!("{shown} is the new dump, complete; write it again for its manifest");
+            Unwritten::of(error, what, Some(help))
+        })?,
+        None if manifest.is_some() => {
+            progress.say(&format!(
+                "note: no manifest is written: the directory of {shown} takes no new file"
+            ));
+        }
+        None => {}
+    }
+    names.remove_manifests_of_links();
+    if place == Place::Beside {
+        File::open(names.parent()).and_then(|dir| dir.sync_all()).map_err(|error| {
+            let what = format!("cannot put the name of {shown} on disk");
+            let help =
+                format!("{shown} is the new dump; run `sync` so that it outlasts a power cut");
+            Unwritten::of(error, what, Some(help))
+        })?;
+    }
+    Ok(())
+}
+
+/// Gives the dump its name; what is returned keeps others from writing the same file.
+fn put(
+    names: &Names,
+    dump: TemporaryFile,
+    place: Place,
+    progress: &Progress,
+) -> Result<File, NotOverwritten> {
+    let (dump, why, refused) = match place {
+        Place::Beside => match dump.persist(&names.target) {
+            Ok(file) => return Ok(file),
+            Err(NotPersisted { file, error }) => match error.kind() {
+                io::ErrorKind::ResourceBusy => (file, "is a mount point", Some(error)),
+                // In a directory such as /tmp, where only the owner of a file replaces it.
+                io::ErrorKind::PermissionDenied => (file, "cannot be replaced", Some(error)),
+                _ => return Err(NotOverwritten::Untouched(error)),
+            },
+        },
+        Place::Elsewhere => (dump, "is in a directory that takes no new file", None),
+    };
+    let shown = names.given.display();
+    overwrite(dump, &names.target, refused, || {
+        progress.say(&format!(
+            "warning: {shown} {why}: its content is overwritten, which takes more than one step; \
+             an interruption would leave neither the old nor the new dump"
+        ));
+    })
+}
+
+/// The manifest that stands beside the file.
+///
+/// # Errors
+///
+/// When something stands there that cannot be read, or is no file: it could not be had back.
+pub fn old_manifest(names: &Names) -> Result<Option<Vec<u8>>> {
+    let path = Manifest::path_of(&names.target);
+    match read_small(&path) {
+        Ok(content) => Ok(Some(content)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => {
+            let what = format!("cannot replace {}", path.display());
+            let help = "remove it: a manifest of the new dump has to stand there".to_owned();
+            Err(Unwritten::of(error, what, Some(help)))
+        }
+    }
+}
+
+/// The error of a dump that has not got its name.
+pub fn unchanged(names: &Names, error: impl Into<anyhow::Error>) -> anyhow::Error {
+    let error = error.into();
+    let shown = names.given.display();
+    let state = if names.target.exists() { "is as it was" } else { "was not written" };
+    let help = match usual_help(&error) {
+        Some(help) => format!("{help}; {shown} {state}"),
+        None => format!("{shown} {state}"),
+    };
+    Unwritten::of(error, format!("cannot write {shown}"), Some(help))
+}
+
+fn json(manifest: &Manifest) -> Result<Vec<u8>> {
+    Ok(manifest.to_json().context("cannot write the manifest")?.into_bytes())
+}

@@ -1,0 +1,133 @@
+//! Writing a dump: to stdout, into a device or a FIFO, or as a file that has its name only once it
+//! is complete and on disk.
+
+mod destination;
+mod encoder;
+mod exchange;
+mod in_place;
+mod new_file;
+mod small_file;
+mod turn;
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use metadump::manifest::Manifest;
+
+use self::destination::PART;
+pub use self::destination::{Destination, Names, is_same_file};
+use self::encoder::{Encoder, WRITE_BYTES};
+use self::exchange::unchanged;
+use self::new_file::NewFile;
+use crate::failure::Unwritten;
+use crate::progress::Progress;
+use crate::stdout::{self, Stdout, stdout};
+use crate::temporary::{NotPersisted, TemporaryFile};
+
+/// Where a dump is written.
+pub enum Output {
+    /// Standard output.
+    Stdout(BufWriter<Stdout>),
+    /// What stands under the name as it is, such as a device.
+    Stream { name: String, encoder: Encoder<File> },
+    /// A file under its final name only after [`Output::commit`].
+    File(Box<NewFile>),
+}
+
+impl Output {
+    /// Opens or creates what a dump is written to.
+    ///
+    /// # Errors
+    ///
+    /// When that is not possible.
+    pub fn open(destination: Destination, progress: &Progress) -> Result<Self> {
+        Ok(match destination {
+            Destination::Stdout => {
+                stdout::assert_open()?;
+                Self::Stdout(BufWriter::with_capacity(WRITE_BYTES, stdout()))
+            }
+            Destination::Stream(stream) => {
+                let name = stream.path.display().to_string();
+                progress.say(&format!(
+                    "note: {name} is {}: the dump is written into it, without a manifest",
+                    stream.kind
+                ));
+                let context = || format!("cannot write {name}");
+                let file = stream.open().with_context(context)?;
+                let encoder = Encoder::of_name(&stream.path, file).with_context(context)?;
+                Self::Stream { name, encoder }
+            }
+            Destination::File(names) => Self::File(Box::new(NewFile::create(names)?)),
+        })
+    }
+
+    /// The name that the file will have; none when it is none that could have a manifest.
+    pub fn file_name(&self) -> Option<&OsStr> {
+        match self {
+            Self::Stdout(_) | Self::Stream { .. } => None,
+            Self::File(file) => file.names().target.file_name(),
+        }
+    }
+
+    /// Makes what was written permanent; without it a file never gets its name. The manifest goes
+    /// beside a file.
+    ///
+    /// # Errors
+    ///
+    /// When that fails; the help says what is in place then.
+    pub fn commit(self, manifest: Option<&Manifest>, progress: &Progress) -> Result<()> {
+        match self {
+            Self::Stdout(mut stdout) => {
+                stdout.flush().map_err(|error| cannot_write("stdout", error))
+            }
+            Self::Stream { name, encoder } => {
+                let written = encoder.finish().and_then(|file| match file.sync_all() {
+                    // Few things that are no files can be synced.
+                    Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+                    synced => synced,
+                });
+                written.map_err(|error| cannot_write(&name, error))
+            }
+            Self::File(file) => file.commit(manifest, progress),
+        }
+    }
+
+    /// Writes the next bytes.
+    ///
+    /// # Errors
+    ///
+    /// An [`Unwritten`], which says what is in place.
+    pub fn write_all(&mut self, bytes: &[u8]) -> Result<()> {
+        match self {
+            Self::Stdout(stdout) => {
+                stdout.write_all(bytes).map_err(|error| cannot_write("stdout", error))
+            }
+            Self::Stream { name, encoder } => {
+                encoder.write_all(bytes).map_err(|error| cannot_write(name, error))
+            }
+            Self::File(file) => {
+                file.write_all(bytes).map_err(|error| unchanged(file.names(), error))
+            }
+        }
+    }
+}
+
+fn cannot_write(name: &str, error: io::Error) -> anyhow::Error {
+    Unwritten::of(error, format!("cannot write to {name}"), None)
+}
+
+/// Writes a small file whole: under its name it is complete and on disk, or not there.
+pub fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
+    let names = Names::of_file(path);
+    let write = || -> io::Result<()> {
+        let mut file = TemporaryFile::create(names.hidden(""), PART, Some(&names.parent()))?;
+        file.write_all(content)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|NotPersisted { error, .. }| error)?;
+        File::open(names.parent())?.sync_all()
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
+}

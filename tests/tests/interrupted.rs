@@ -1,0 +1,242 @@
+//! Runs that are interrupted while they write, and runs that write to one name at the same time.
+
+// A test stops at whatever it does not expect.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use std::fs;
+use std::io;
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use metadump_tests::fixtures::{fixture, unpack};
+use metadump_tests::metactl::{self, Ran, run};
+use metadump_tests::served::Served;
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+fn names(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+/// An export of a service that does not answer until it is released: it has created its file, has
+/// connected, and waits.
+struct Held {
+    child: Child,
+    client: TcpStream,
+    part: String,
+}
+
+impl Held {
+    fn start(db: &Path) -> Self {
+        Self::with(db, Command::new(metactl::binary()))
+    }
+
+    /// Started by another program.
+    fn with(db: &Path, mut program: Command) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let dir = db.parent().unwrap();
+        let known = names(dir);
+        let address = listener.local_addr().unwrap().to_string();
+        program.args(["export", "--connect-timeout", "1000", "--grpc-api-address", &address]);
+        program.arg("--db").arg(db).stdin(Stdio::null()).stderr(Stdio::piped());
+        let child = program.spawn().unwrap();
+        let (client, _) = listener.accept().unwrap();
+        let mut there = names(dir);
+        there.retain(|name| !known.contains(name));
+        let [part] = there.try_into().unwrap();
+        Self { child, client, part }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Lets it have the answers of a service.
+    fn release(self, service: SocketAddr) -> Ran {
+        let server = TcpStream::connect(service).unwrap();
+        let pass = |mut from: TcpStream, mut to: TcpStream| {
+            std::thread::spawn(move || {
+                let _ = io::copy(&mut from, &mut to);
+                let _ = to.shutdown(Shutdown::Write);
+            })
+        };
+        let there = pass(self.client.try_clone().unwrap(), server.try_clone().unwrap());
+        let back = pass(server, self.client);
+        let ran = self.child.wait_with_output().unwrap().into();
+        there.join().unwrap();
+        back.join().unwrap();
+        ran
+    }
+}
+
+fn origin() -> PathBuf {
+    fixture("v004/v004-origin.export.ndjson")
+}
+
+#[test]
+fn a_signal_leaves_nothing_behind() {
+    let out = TempDir::new().unwrap();
+    for (signal, name) in [
+        (Signal::INT, "SIGINT"),
+        (Signal::TERM, "SIGTERM"),
+        (Signal::HUP, "SIGHUP"),
+        (Signal::QUIT, "SIGQUIT"),
+    ] {
+        let db = out.path().join("meta.db");
+        fs::write(&db, "an older dump").unwrap();
+        let held = Held::start(&db);
+        assert!(
+            held.part.starts_with(".meta.db.") && held.part.ends_with(".part"),
+            "{}",
+            held.part
+        );
+        held.signal(signal);
+        let ended = held.child.wait_with_output().unwrap();
+        assert_eq!(ended.status.signal(), Some(signal.as_raw()), "{ended:?}");
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(said, format!("error: interrupted by {name}; partial files are removed\n"));
+        assert_eq!(names(out.path()), ["meta.db"]);
+        assert_eq!(fs::read(&db).unwrap(), b"an older dump");
+    }
+}
+
+#[test]
+fn nohup_is_respected() {
+    let out = TempDir::new().unwrap();
+    let mut nohup = Command::new("nohup");
+    nohup.arg(metactl::binary()).stdout(Stdio::null());
+    let held = Held::with(&out.path().join("meta.db"), nohup);
+    held.signal(Signal::HUP);
+    // The first of two that are pending would be the one that ends it.
+    held.signal(Signal::TERM);
+    let ended = held.child.wait_with_output().unwrap();
+    assert_eq!(ended.status.signal(), Some(Signal::TERM.as_raw()), "{ended:?}");
+    assert_eq!(names(out.path()), [] as [&str; 0]);
+}
+
+#[test]
+fn a_rewrite_that_waits_for_its_input_leaves_nothing_behind() {
+    let spool = TempDir::new().unwrap();
+    let mut rewrite = metactl::command(["rewrite", "--output"]);
+    rewrite.arg(spool.path().join("meta.db")).env("TMPDIR", spool.path());
+    rewrite.stdin(Stdio::piped()).stderr(Stdio::piped());
+    let child = rewrite.spawn().unwrap();
+    let pid = Pid::from_child(&child);
+    wait_until_it_reads(pid);
+    assert_eq!(names(spool.path()).len(), 1);
+    kill_process(pid, Signal::TERM).unwrap();
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!(ended.status.signal(), Some(Signal::TERM.as_raw()), "{ended:?}");
+    assert_eq!(names(spool.path()), [] as [&str; 0]);
+}
+
+/// Waits until a process waits for its stdin, which it does when all else is prepared.
+fn wait_until_it_reads(pid: Pid) {
+    let call = format!("/proc/{}/syscall", pid.as_raw_nonzero());
+    while !fs::read_to_string(&call).is_ok_and(|call| call.starts_with("0 0x0 ")) {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_killed_run_is_cleaned_up_after_by_the_next_and_a_live_one_is_not() {
+    let (_scratch, raft_dir) = unpack("v004/v004-origin.tar.gz");
+    let out = TempDir::new().unwrap();
+    let db = out.path().join("meta.db");
+    let [killed, live] = [Held::start(&db), Held::start(&db)];
+    killed.signal(Signal::KILL);
+    let ended = killed.child.wait_with_output().unwrap();
+    assert_eq!(ended.status.signal(), Some(Signal::KILL.as_raw()));
+    assert!(out.path().join(&killed.part).exists());
+    let other = ".other.db.AbC123.part";
+    fs::write(out.path().join(other), "of another name").unwrap();
+    let export = ["export", "--raft-dir", raft_dir.to_str().unwrap(), "--db", db.to_str().unwrap()];
+    assert_eq!(run(export).code, Some(0));
+    let mut expected = [&live.part, "meta.db", "meta.db.manifest.json", other];
+    expected.sort_unstable();
+    assert_eq!(names(out.path()), expected);
+    let service = Served::start(["--db".as_ref(), origin().as_os_str()]);
+    let ran = live.release(service.grpc);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert_eq!(names(out.path()), [other, "meta.db", "meta.db.manifest.json"]);
+}
+
+#[test]
+fn of_two_runs_with_one_name_the_last_wins_with_its_manifest() {
+    let (_scratch, raft_dir) = unpack("v004/v004-imported-n2.tar.gz");
+    let out = TempDir::new().unwrap();
+    let db = out.path().join("meta.db");
+    let validate = ["validate", "--require-manifest", db.to_str().unwrap()];
+    let held = Held::start(&db);
+    let export = ["export", "--raft-dir", raft_dir.to_str().unwrap(), "--db", db.to_str().unwrap()];
+    let ran = run(export);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let of_dir = fs::read(fixture("v004/v004-imported-n2.export.ndjson")).unwrap();
+    assert!(fs::read(&db).unwrap() == of_dir);
+    assert_eq!(run(validate).code, Some(0));
+
+    let service = Served::start(["--db".as_ref(), origin().as_os_str()]);
+    let ran = held.release(service.grpc);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(fs::read(&db).unwrap() == fs::read(origin()).unwrap());
+    assert_eq!(run(validate).code, Some(0));
+    assert_eq!(names(out.path()), ["meta.db", "meta.db.manifest.json"]);
+}
+
+/// Many runs at once, in each of which the moment between dump and manifest is drawn out: whatever
+/// order they come in, dump and manifest are of one run.
+#[test]
+fn dump_and_manifest_are_of_one_run() {
+    let dirs = ["v004/v004-origin.tar.gz", "v004/v004-imported-n2.tar.gz"].map(unpack);
+    let out = TempDir::new().unwrap();
+    let db = out.path().join("meta.db");
+    for _ in 0..3 {
+        let runs: Vec<Child> = (0..6)
+            .map(|number| {
+                let mut strace = Command::new("strace");
+                strace.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=rename,renameat"]);
+                strace.args(["-e", "inject=rename,renameat:delay_exit=20000"]);
+                strace.arg(metactl::binary()).args(["export", "-q", "--raft-dir"]);
+                strace.arg(&dirs[number % 2].1).arg("--db").arg(&db);
+                strace.spawn().expect("strace is installed by make")
+            })
+            .collect();
+        for mut run in runs {
+            assert_eq!(run.wait().unwrap().code(), Some(0));
+        }
+        let ran = run(["validate", "--require-manifest", db.to_str().unwrap()]);
+        assert_eq!(ran.code, Some(0), "{}", String::from_utf8_lossy(&ran.stdout));
+        assert_eq!(names(out.path()), ["meta.db", "meta.db.manifest.json"]);
+    }
+}
+
+#[test]
+fn a_limit_of_file_sizes_is_told() {
+    let (_scratch, raft_dir) = unpack("v004/v004-origin.tar.gz");
+    let out = TempDir::new().unwrap();
+    let db = out.path().join("meta.db");
+    let output = Command::new("prlimit")
+        .args(["--fsize=65536", "--"])
+        .arg(metactl::binary())
+        .args(["export", "--raft-dir"])
+        .arg(&raft_dir)
+        .arg("--db")
+        .arg(&db)
+        .output()
+        .expect("prlimit is part of util-linux");
+    let ran = Ran::from(output);
+    let expected = format!(
+        "error: cannot write {0}\ncause: File too large (os error 27)\n\
+         help:  raise the limit of file sizes (ulimit -f), or write to another disk; {0} was not \
+         written\n",
+        db.display()
+    );
+    assert_eq!((ran.code, ran.stderr), (Some(3), expected));
+    assert_eq!(names(out.path()), [] as [&str; 0]);
+}
