@@ -22,6 +22,7 @@ mod signals;
 mod stage;
 mod style;
 mod temporary;
+mod unpacking;
 mod viewer;
 
 use std::io::{self, Write};

@@ -69,7 +69,7 @@ struct DumpState {
 
 impl DumpState {
     fn read(args: &Import, progress: &Progress) -> Result<Self> {
-        let reading = Reading::of(&Source::from_arg(args.db.as_deref()), progress)?;
+        let reading = Reading::of(&Source::open(args.db.as_deref())?, progress)?;
         progress.phase("reading");
         let mut machine = StateMachine::new(MemoryStore::default(), ApplyRules::CURRENT);
         let admission = admission(args, "the cluster keeps its data".to_owned());

@@ -26,7 +26,7 @@ pub fn run(args: &Rewrite, progress: &Progress) -> Result<Outcome> {
             "give --output another name; the dump stays as it is",
         ));
     }
-    let source = Source::from_arg(args.db.as_deref());
+    let source = Source::open(args.db.as_deref())?;
     let reading = Reading::of(&source, progress)?;
     if let Some(version) = args.data_version {
         return convert::dump(args, &reading, version.data_version(), progress);
