@@ -44,7 +44,7 @@ impl Abridger {
         }
         self.packed.extend_from_slice(line.bytes.get(copied..).unwrap_or_default());
         let kept_bytes = (self.packed.len() - body) as u64;
-        let elided_bytes = line.bytes.len() as u64 - kept_bytes;
+        let elided_bytes = line.bytes.len() as u64 - kept_bytes + line.elided_bytes;
         let head_bytes = Head { kept_bytes, elided_bytes, terminated: line.terminated }.to_bytes();
         if let Some(head) = self.packed.get_mut(head..body) {
             head.copy_from_slice(&head_bytes);
@@ -76,12 +76,16 @@ impl Abridger {
 pub struct Abridged {
     lines: u64,
     offset_bytes: u64,
+    ended: bool,
 }
 
 impl Abridged {
-    /// Calls `each` for every line of `packed`, which continues what was fed before.
+    /// Calls `each` for every line of `packed`, which continues what was fed before. A line that is
+    /// too long is the last one, as for [`LineFramer`](crate::LineFramer).
     pub fn feed(&mut self, mut packed: &[u8], mut each: impl FnMut(&Line<'_>)) {
-        while let Some((head, rest)) = packed.split_first_chunk() {
+        while !self.ended
+            && let Some((head, rest)) = packed.split_first_chunk()
+        {
             let Head { kept_bytes, elided_bytes, terminated } = Head::from_bytes(head);
             let kept = usize::try_from(kept_bytes).ok();
             let Some((bytes, rest)) = kept.and_then(|kept| rest.split_at_checked(kept)) else {
@@ -92,6 +96,7 @@ impl Abridged {
             let (number, offset_bytes) = (self.lines, self.offset_bytes);
             let line = Line { number, offset_bytes, bytes, terminated, elided_bytes };
             self.offset_bytes += line.len_bytes();
+            self.ended = line.is_too_long();
             each(&line);
         }
     }

@@ -1,5 +1,7 @@
 //! How many keys there are below each directory of the key space.
 
+use memchr::memchr_iter;
+
 /// How many keys a directory has, those of its subdirectories included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeysCount<'a> {
@@ -8,6 +10,11 @@ pub struct KeysCount<'a> {
     /// How many keys are below it.
     pub count: u64,
 }
+
+/// The deepest level whose directories are told; keys below count in it. A key of 100,000 slashes
+/// would have as many directories, whose paths together are gigabytes; servers write keys of less
+/// than ten levels.
+pub const MOST_LEVELS: usize = 100;
 
 /// Counts sorted keys per directory, as the server's `SnapshotKeysLayout` does: a key is split at
 /// each `/` and its last segment left out, and a directory is told when the keys leave it, so
@@ -27,45 +34,49 @@ pub struct KeysCount<'a> {
 #[derive(Debug, Clone, Default)]
 pub struct KeysLayout {
     depth: Option<u32>,
-    /// The directory of the last key.
+    /// The directory of the last key, up to the deepest level.
     current: String,
     /// For each directory above the last key: the length of its path, and the keys so far.
     open: Vec<(usize, u64)>,
     total: u64,
+    deeper: u64,
 }
 
 impl KeysLayout {
-    /// Counts directories of up to `depth` segments; none counts all.
+    /// Counts directories of up to `depth` segments; none counts all up to [`MOST_LEVELS`].
     pub fn new(depth: Option<u32>) -> Self {
         Self { depth, ..Self::default() }
     }
 
     /// Counts a key; `each` gets the directories that it leaves. Keys come in byte order.
     pub fn key(&mut self, key: &str, each: impl FnMut(KeysCount<'_>)) {
-        let directory = key.rsplit_once('/').map(|(directory, _)| directory);
-        let stays = |path: &str| {
-            directory.is_some_and(|directory| {
-                directory
-                    .strip_prefix(path)
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-            })
-        };
-        let kept =
-            self.open.iter().take_while(|(len, _)| self.current.get(..*len).is_some_and(stays));
-        let kept = kept.count();
-        self.close(kept, each);
         self.total += 1;
-        let Some(directory) = directory else { return };
-        let known = self.open.last().map(|(len, _)| *len);
-        let deeper = directory.match_indices('/').map(|(at, _)| at).chain([directory.len()]);
-        for len in deeper.filter(|len| known.is_none_or(|known| *len > known)) {
-            self.open.push((len, 0));
-        }
+        let slashes = memchr_iter(b'/', key.as_bytes());
+        let lens: Vec<usize> = slashes.take(MOST_LEVELS + 1).collect();
+        // The key's last segment is no directory.
+        let lens = match lens.get(..MOST_LEVELS) {
+            Some(told) if lens.len() > MOST_LEVELS => {
+                self.deeper += 1;
+                told
+            }
+            _ => &lens,
+        };
+        let directory = lens.last().and_then(|len| key.get(..*len)).unwrap_or_default();
+        let shared = common_len(directory, &self.current);
+        let open = self.open.iter().map(|(len, _)| len);
+        let kept = open.zip(lens).take_while(|(open, len)| open == len && **len <= shared).count();
+        self.close(kept, each);
+        self.open.extend(lens.iter().skip(kept).map(|len| (*len, 0)));
         directory.clone_into(&mut self.current);
         // A directory's own count goes up its parents when it is left.
         if let Some((_, count)) = self.open.last_mut() {
             *count += 1;
         }
+    }
+
+    /// How many keys so far are below the deepest level whose directories are told.
+    pub const fn deeper_keys(&self) -> u64 {
+        self.deeper
     }
 
     /// Tells the directories that are left, and the total.
@@ -90,8 +101,15 @@ impl KeysLayout {
     }
 }
 
+/// How many bytes two texts have in common at their start.
+fn common_len(one: &str, other: &str) -> usize {
+    one.bytes().zip(other.bytes()).take_while(|(one, other)| one == other).count()
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn lines(keys: &[&str], depth: Option<u32>) -> Vec<String> {
@@ -115,5 +133,50 @@ mod tests {
         );
         assert_eq!(lines(&keys, Some(1)), ["a 4", "ab 1", "b 1", "é 1", " 8"]);
         assert_eq!(lines(&keys, Some(0)), [" 8"]);
+    }
+    #[test]
+    fn deep_levels_are_counted_and_not_told() {
+        let told = "d/".repeat(MOST_LEVELS);
+        let deep = [format!("{told}a/1"), format!("{told}b/c/1"), "z/1".to_owned()];
+        let mut layout = KeysLayout::new(None);
+        let mut lines = Vec::new();
+        for key in &deep {
+            layout.key(key, |found| lines.push((found.prefix.to_owned(), found.count)));
+        }
+        assert_eq!(layout.deeper_keys(), 2);
+        layout.finish(|found| lines.push((found.prefix.to_owned(), found.count)));
+        let mut expected: Vec<(String, u64)> =
+            (1..=MOST_LEVELS).rev().map(|levels| (told[..2 * levels - 1].to_owned(), 2)).collect();
+        expected.extend([("z".to_owned(), 1), (String::new(), 3)]);
+        assert_eq!(lines, expected);
+    }
+
+    proptest! {
+        #[test]
+        fn every_directory_is_told_once_with_the_keys_below_it(
+            mut keys in prop::collection::vec("[ab/é]{0,8}", 0..20),
+            depth in prop::option::of(0_u32..4),
+        ) {
+            keys.sort_unstable();
+            keys.dedup();
+            let mut expected = std::collections::BTreeMap::new();
+            for key in &keys {
+                let segments: Vec<&str> = key.split('/').collect();
+                let most = depth.map_or(usize::MAX, |depth| depth as usize);
+                for levels in 1..segments.len() {
+                    if levels <= most {
+                        *expected.entry(segments[..levels].join("/")).or_insert(0) += 1;
+                    }
+                }
+            }
+            let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+            let mut found = lines(&keys, depth);
+            prop_assert_eq!(found.pop(), Some(format!(" {}", keys.len())));
+            found.sort_unstable();
+            let mut expected: Vec<String> =
+                expected.iter().map(|(prefix, count)| format!("{prefix} {count}")).collect();
+            expected.sort_unstable();
+            prop_assert_eq!(found, expected);
+        }
     }
 }

@@ -26,6 +26,7 @@ pub mod index;
 pub mod keys_layout;
 pub mod manifest;
 pub mod object_id;
+pub mod packing;
 pub mod part;
 pub mod read_at;
 pub mod reconcile;

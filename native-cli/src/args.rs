@@ -393,7 +393,8 @@ pub struct Validate {
     #[arg(long, conflicts_with = "raft_dir")]
     pub require_manifest: bool,
 
-    /// On how many threads the lines are scanned; all cores by default.
+    /// On how many threads the lines are scanned, at most four a core; by default one a core, up to
+    /// eight.
     #[arg(long, value_name = "N")]
     pub threads: Option<NonZeroUsize>,
 }

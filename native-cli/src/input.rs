@@ -1,69 +1,198 @@
-//! Reading a dump: from a file or stdin, compressed or not, line by line.
+//! Reading a dump: from a file or a stream, compressed or not, line by line.
 
-use std::fs::File;
-use std::io::{self, BufReader, Cursor, Read};
+use std::fs::{File, Metadata};
+use std::io::{self, Read, Seek, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow, bail};
 use metadump::{Line, LineFramer};
 
+use crate::failure::WithHelp;
 use crate::progress::Progress;
+use crate::temporary::TemporaryFile;
+use crate::unpacking::{self, read_some, unpacked};
 
 /// How much is read at a time.
 const READ_BYTES: usize = 1 << 20;
 
-/// Where a dump comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
-    /// Standard input.
-    Stdin,
-    /// A file.
-    File(PathBuf),
+/// A dump that is open: what is read is what was opened, whatever becomes of its name.
+#[derive(Debug, Clone)]
+pub struct Source(Arc<Opened>);
+
+impl PartialEq for Source {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Source {}
+
+#[derive(Debug)]
+struct Opened {
+    /// The name for messages.
+    name: String,
+    /// Where the dump lies; none when it has no place in which something could lie beside it.
+    path: Option<PathBuf>,
+    data: Data,
+    /// What `data` is a copy in.
+    _spool: Option<TemporaryFile>,
+}
+
+#[derive(Debug)]
+enum Data {
+    /// A regular file: it can be read as often as is wanted.
+    File(Regular),
+    /// A pipe, a device, a socket: it can be read once.
+    Stream(Mutex<Option<File>>),
+}
+
+#[derive(Debug)]
+struct Regular {
+    file: File,
+    /// Where the dump starts.
+    from_bytes: u64,
+    opened: Stamp,
+    was_read: AtomicBool,
+}
+
+/// What changes when a file is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    len_bytes: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Self {
+        Self { len_bytes: metadata.len(), modified: metadata.modified().ok() }
+    }
 }
 
 impl Source {
-    /// A path from the command line; `-` and none are stdin.
-    pub fn from_arg(path: Option<&Path>) -> Self {
-        match path {
-            Some(path) if path != Path::new("-") => Self::File(path.to_owned()),
-            _ => Self::Stdin,
+    /// Opens a dump of the command line; `-` and none are stdin.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be opened, or cannot be a dump: a directory, or a device without an end.
+    pub fn open(path: Option<&Path>) -> Result<Self> {
+        match path.filter(|path| *path != Path::new("-")) {
+            None => {
+                let stdin =
+                    io::stdin().as_fd().try_clone_to_owned().context("cannot read stdin")?;
+                Self::of_file("stdin".to_owned(), stdin.into(), None, None)
+            }
+            Some(path) => {
+                let name = path.display().to_string();
+                let file = File::open(path).map_err(|error| unopened(path, error))?;
+                Self::of_file(name, file, Some(path), None)
+            }
         }
+    }
+
+    /// A dump in a file that is removed when nobody reads it any more.
+    pub fn of_temporary(name: String, file: TemporaryFile) -> Result<Self> {
+        let opened = File::open(file.path()).context("cannot read a temporary file")?;
+        Self::of_file(name, opened, None, Some(file))
+    }
+
+    fn of_file(
+        name: String,
+        mut file: File,
+        path: Option<&Path>,
+        spool: Option<TemporaryFile>,
+    ) -> Result<Self> {
+        let metadata = file.metadata().with_context(|| format!("cannot read {name}"))?;
+        let kind = metadata.file_type();
+        anyhow::ensure!(!kind.is_dir(), "{name} is a directory, not a dump");
+        if is_endless(&metadata) {
+            bail!("{name} is a device without an end, not a dump");
+        }
+        let data = if kind.is_file() {
+            // Stdin may have been read from before.
+            let from_bytes =
+                file.stream_position().with_context(|| format!("cannot read {name}"))?;
+            let opened = Stamp::of(&metadata);
+            Data::File(Regular { file, from_bytes, opened, was_read: AtomicBool::new(false) })
+        } else {
+            Data::Stream(Mutex::new(Some(file)))
+        };
+        let path = path.filter(|_| kind.is_file()).map(Path::to_owned);
+        Ok(Self(Arc::new(Opened { name, path, data, _spool: spool })))
+    }
+
+    /// The same dump, to be read several times: what comes as a stream is copied into a private
+    /// temporary file, packed as it is.
+    ///
+    /// # Errors
+    ///
+    /// When the stream cannot be read, or there is no room for it.
+    pub fn repeatable(&self, progress: &Progress) -> Result<Self> {
+        let Data::Stream(stream) = &self.0.data else { return Ok(self.clone()) };
+        let mut stream = progress.watch(self.take(stream)?);
+        let no_room =
+            || format!("cannot copy {} to {}", self.name(), std::env::temp_dir().display());
+        let help = "it is read more than once, so it is copied first: have TMPDIR name a directory \
+                    with room for it, or write it into a file yourself";
+        let mut spool =
+            TemporaryFile::create("metactl-", ".dump", None).with_context(no_room).help(help)?;
+        let mut piece = vec![0; READ_BYTES];
+        loop {
+            let read = match read_some(&mut stream, &mut piece) {
+                Ok(0) => break,
+                Ok(read) => read,
+                Err(error) => return Err(self.unread(error)),
+            };
+            let piece = piece.get(..read).unwrap_or_default();
+            spool.write_all(piece).with_context(no_room).help(help)?;
+        }
+        Self::of_temporary(self.name(), spool)
     }
 
     /// The name for messages.
     pub fn name(&self) -> String {
-        match self {
-            Self::Stdin => "stdin".to_owned(),
-            Self::File(path) => path.display().to_string(),
-        }
+        self.0.name.clone()
     }
 
-    /// Fails when the source cannot be opened, before anything else is done.
-    pub fn probe(&self) -> Result<()> {
-        match self {
-            Self::Stdin => Ok(()),
-            Self::File(path) => self.open_file(path).map(drop),
-        }
+    /// Where it lies; none for what has no place of its own, such as a pipe.
+    pub fn path(&self) -> Option<&Path> {
+        self.0.path.as_deref()
     }
 
-    fn open_file(&self, path: &Path) -> Result<File> {
-        let file = File::open(path).with_context(|| format!("cannot open {}", self.name()))?;
-        let meta = file.metadata().with_context(|| format!("cannot read {}", self.name()))?;
-        anyhow::ensure!(!meta.is_dir(), "{} is a directory, not a dump", self.name());
-        Ok(file)
-    }
-
-    /// Opens the source; compressed content is recognised by its first bytes.
-    pub fn open(&self, progress: &Progress) -> Result<Box<dyn Read + Send>> {
-        let raw: Box<dyn Read + Send> = match self {
-            Self::Stdin => Box::new(io::stdin()),
-            Self::File(path) => {
-                let file = self.open_file(path)?;
-                progress.expect_bytes(file.metadata().map_or(0, |meta| meta.len()));
-                Box::new(file)
+    /// The dump from its start, unpacked: compressed content is recognised by its first bytes.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read, has changed since it was read before, or is a stream that was read.
+    pub fn read(&self, progress: &Progress) -> Result<Box<dyn Read + Send>> {
+        let (raw, is_first): (Box<dyn Read + Send>, bool) = match &self.0.data {
+            Data::Stream(stream) => (Box::new(self.take(stream)?), true),
+            Data::File(regular) => {
+                let metadata = regular.file.metadata().map_err(|error| self.unread(error))?;
+                let is_first = !regular.was_read.swap(true, Ordering::Relaxed);
+                anyhow::ensure!(
+                    is_first || Stamp::of(&metadata) == regular.opened,
+                    "{} has changed while it was read",
+                    self.name()
+                );
+                let at_bytes = regular.from_bytes;
+                progress.expect_bytes(metadata.len().saturating_sub(at_bytes));
+                (Box::new(FromStart { source: self.clone(), at_bytes }), is_first)
             }
         };
-        decompressed(progress.watch(raw)).with_context(|| format!("cannot read {}", self.name()))
+        let (name, said) = (self.name(), progress.clone());
+        let padded = move |zeros| {
+            if is_first {
+                said.say(&format!(
+                    "note: {zeros} zeros follow the gzip stream of {name}; it is whole"
+                ));
+            }
+        };
+        unpacked(progress.watch(raw), padded).map_err(|error| self.unread(error))
     }
 
     /// Reads all lines, calling `each` for every one in order.
@@ -72,41 +201,68 @@ impl Source {
         progress: &Progress,
         mut each: impl FnMut(Line<'_>) -> Result<()>,
     ) -> Result<()> {
-        let mut input = self.open(progress)?;
+        let mut input = self.read(progress)?;
         let mut framer = LineFramer::default();
         let mut piece = vec![0; READ_BYTES];
-        loop {
-            let read = match input.read(&mut piece) {
-                Ok(0) => break,
-                Ok(read) => read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => {
-                    return Err(error).with_context(|| format!("cannot read {}", self.name()));
-                }
-            };
+        while !framer.has_ended() {
+            let read = read_some(&mut input, &mut piece).map_err(|error| self.unread(error))?;
+            if read == 0 {
+                break;
+            }
             framer.feed(piece.get(..read).unwrap_or_default(), &mut each)?;
         }
         framer.finish(each)
     }
+
+    /// That the dump cannot be read on.
+    pub fn unread(&self, error: io::Error) -> anyhow::Error {
+        let help = unpacking::help(&error);
+        let unread = anyhow::Error::new(error).context(format!("cannot read {}", self.name()));
+        match help {
+            Some(help) => unread.context(crate::failure::Help(help.to_owned())),
+            None => unread,
+        }
+    }
+
+    fn take(&self, stream: &Mutex<Option<File>>) -> Result<File> {
+        let stream = stream.lock().unwrap_or_else(PoisonError::into_inner).take();
+        stream.ok_or_else(|| anyhow!("{} can be read only once", self.name()))
+    }
 }
 
-/// The longest of the magic numbers.
-const MAGIC_BYTES: u64 = 4;
+/// Why a dump cannot be opened.
+fn unopened(path: &Path, error: io::Error) -> anyhow::Error {
+    let name = path.display();
+    if path.metadata().is_ok_and(|metadata| metadata.file_type().is_socket()) {
+        return anyhow!("{name} is a socket, not a dump");
+    }
+    anyhow::Error::new(error).context(format!("cannot open {name}"))
+}
 
-/// Undoes gzip and zstd, told by the magic numbers; everything else passes, straight into the
-/// memory of whoever reads.
-fn decompressed(mut raw: impl Read + Send + 'static) -> Result<Box<dyn Read + Send>> {
-    let mut magic = Vec::new();
-    raw.by_ref().take(MAGIC_BYTES).read_to_end(&mut magic)?;
-    let is_gzip = magic.starts_with(&[0x1f, 0x8b]);
-    let is_zstd = magic.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]);
-    let whole = Cursor::new(magic).chain(raw);
-    Ok(if is_gzip {
-        let buffered = BufReader::with_capacity(READ_BYTES, whole);
-        Box::new(flate2::bufread::MultiGzDecoder::new(buffered))
-    } else if is_zstd {
-        Box::new(zstd::Decoder::with_buffer(BufReader::with_capacity(READ_BYTES, whole))?)
-    } else {
-        Box::new(whole)
-    })
+/// Linux's devices of the memory: `/dev/zero`, `/dev/full`, `/dev/random`, `/dev/urandom` …
+const MEMORY_DEVICES: u32 = 1;
+
+/// `/dev/null`, the only one of them that has an end.
+const NULL_DEVICE: u32 = 3;
+
+fn is_endless(metadata: &Metadata) -> bool {
+    let device = metadata.rdev();
+    metadata.file_type().is_char_device()
+        && rustix::fs::major(device) == MEMORY_DEVICES
+        && rustix::fs::minor(device) != NULL_DEVICE
+}
+
+/// One of several readings of a regular file, which share its descriptor but not their places.
+struct FromStart {
+    source: Source,
+    at_bytes: u64,
+}
+
+impl Read for FromStart {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Data::File(Regular { file, .. }) = &self.source.0.data else { return Ok(0) };
+        let read = file.read_at(buffer, self.at_bytes)?;
+        self.at_bytes += read as u64;
+        Ok(read)
+    }
 }

@@ -25,6 +25,7 @@ mod stage;
 mod stdout;
 mod style;
 mod temporary;
+mod unpacking;
 mod viewer;
 
 use std::io::{self, Write};

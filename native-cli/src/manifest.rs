@@ -56,21 +56,18 @@ pub struct Expected {
 }
 
 impl Expected {
-    /// Reads the manifest beside a dump; stdin has none.
+    /// Reads the manifest beside a dump; a stream has none.
     pub fn beside(source: &Source, requirement: Requirement) -> Self {
-        let beside = match source {
-            Source::Stdin => Beside::Nothing,
-            Source::File(path) => {
-                let path = path_of(path);
-                match read_small(&path) {
-                    Ok(json) => match Manifest::parse(&json) {
-                        Ok(manifest) => Beside::Manifest(Box::new(manifest)),
-                        Err(error) => Beside::Unreadable(format!("{}: {error}", path.display())),
-                    },
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => Beside::Nothing,
+        let beside = match source.path().map(path_of) {
+            None => Beside::Nothing,
+            Some(path) => match read_small(&path) {
+                Ok(json) => match Manifest::parse(&json) {
+                    Ok(manifest) => Beside::Manifest(Box::new(manifest)),
                     Err(error) => Beside::Unreadable(format!("{}: {error}", path.display())),
-                }
-            }
+                },
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Beside::Nothing,
+                Err(error) => Beside::Unreadable(format!("{}: {error}", path.display())),
+            },
         };
         Self { beside, requirement, measured: ManifestBuilder::default() }
     }

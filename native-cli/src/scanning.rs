@@ -13,30 +13,49 @@ use std::io::{self, Read};
 use std::num::NonZeroUsize;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use anyhow::{Context, Result};
-use memchr::{memchr_iter, memrchr};
-use metadump::Line;
+use anyhow::Result;
+use memchr::{memchr, memchr_iter, memrchr};
 use metadump::scan::{LineError, ScannedLine, scan_line};
+use metadump::{Line, LineFramer};
 
 use crate::input::Source;
 use crate::progress::Progress;
+use crate::unpacking::read_some;
 
-/// How much is scanned at a time; a piece with a longer line is larger.
-const PIECE_BYTES: u64 = 1 << 20;
+/// How much is scanned at a time.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// A line of more pieces than this is read and scanned while nobody else reads.
+const LONG_PIECES: usize = 4;
+
+/// How many lines are scanned before they are handed on: what is known of a line takes more memory
+/// than a short line.
+const BATCH_LINES: usize = 8192;
 
 /// More threads would wait for the one that hands on.
 const MOST_THREADS: usize = 8;
+
+/// More threads a core are not started, whoever asks for them.
+const MOST_THREADS_A_CORE: usize = 4;
 
 /// On how many threads a dump is scanned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Threads(NonZeroUsize);
 
 impl Threads {
-    /// As many as are asked for, or as there are cores.
+    /// As many as are asked for, but no more than a few a core; or as there are cores.
     pub fn of_flag(asked: Option<NonZeroUsize>) -> Self {
-        let cores = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        let most = NonZeroUsize::new(MOST_THREADS).unwrap_or(NonZeroUsize::MIN);
-        Self(asked.unwrap_or_else(|| cores().min(most)))
+        let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        let times = |many| NonZeroUsize::new(many).unwrap_or(NonZeroUsize::MIN);
+        Self(match asked {
+            Some(asked) => asked.min(cores.saturating_mul(times(MOST_THREADS_A_CORE))),
+            None => cores.min(times(MOST_THREADS)),
+        })
+    }
+
+    /// How much of `most` each thread gets, so that many take no more memory than a few.
+    const fn share(self, most: usize) -> usize {
+        if self.0.get() <= MOST_THREADS { most } else { most * MOST_THREADS / self.0.get() }
     }
 }
 
@@ -51,23 +70,32 @@ pub fn for_each_scanned(
     progress: &Progress,
     each: impl FnMut(&Line<'_>, Result<ScannedLine<'_>, LineError>) -> Result<()> + Send,
 ) -> Result<()> {
-    let Threads(threads) = threads;
-    let input = Mutex::new(Pieces { input: source.open(progress)?, tail: Vec::new(), taken: 0 });
+    let piece_bytes = threads.share(PIECE_BYTES);
+    let input = Mutex::new(Pieces {
+        input: source.read(progress)?,
+        piece_bytes,
+        tail: Vec::new(),
+        taken: 0,
+        ended: false,
+    });
     let turns = Turns {
         state: Mutex::new(Handing { each, next: 0, lines: 0, offset_bytes: 0, ended: None }),
         changed: Condvar::new(),
+        batch_lines: threads.share(BATCH_LINES).max(1),
     };
     std::thread::scope(|scope| {
-        for _ in 1..threads.get() {
-            scope.spawn(|| turns.work(&input));
+        for _ in 1..threads.0.get() {
+            let spawned = std::thread::Builder::new().spawn_scoped(scope, || turns.work(&input));
+            if spawned.is_err() {
+                // The system has no more threads; those that there are do it.
+                break;
+            }
         }
         turns.work(&input);
     });
     let handing = turns.state.into_inner().unwrap_or_else(PoisonError::into_inner);
     match handing.ended {
-        Some(Ended::Unread(error)) => {
-            Err(error).with_context(|| format!("cannot read {}", source.name()))
-        }
+        Some(Ended::Unread(error)) => Err(source.unread(error)),
         Some(Ended::Refused(error)) => Err(error),
         Some(Ended::Panicked) | None => Ok(()),
     }
@@ -76,33 +104,78 @@ pub fn for_each_scanned(
 /// The input in pieces of whole lines.
 struct Pieces {
     input: Box<dyn Read + Send>,
+    piece_bytes: usize,
     /// The beginning of a line whose end has not been read yet.
     tail: Vec<u8>,
     taken: u64,
+    /// Whether a line was too long to be read on.
+    ended: bool,
+}
+
+/// What is next in the input.
+enum Next {
+    /// Whole lines.
+    Lines,
+    /// The beginning of a line of many pieces.
+    LongLine,
+    /// Nothing.
+    End,
 }
 
 impl Pieces {
-    /// Puts the next piece into `piece` and tells its number; none at the end.
-    fn next(&mut self, piece: &mut Vec<u8>) -> io::Result<Option<u64>> {
+    /// Puts the next piece into `piece`.
+    fn next(&mut self, piece: &mut Vec<u8>) -> io::Result<Next> {
+        // What a long line took is given back.
         piece.clear();
+        piece.shrink_to(2 * LONG_PIECES * self.piece_bytes);
         piece.append(&mut self.tail);
+        if self.ended {
+            return Ok(Next::End);
+        }
         loop {
             let before = piece.len();
-            if self.input.by_ref().take(PIECE_BYTES).read_to_end(piece)? == 0 {
-                break;
+            let most = self.piece_bytes as u64;
+            if self.input.by_ref().take(most).read_to_end(piece)? == 0 {
+                return Ok(if piece.is_empty() { Next::End } else { Next::Lines });
             }
             // What came before has no line end.
             let end = piece.get(before..).and_then(|read| memrchr(b'\n', read));
             if let Some(end) = end {
                 self.tail = piece.split_off(before + end + 1);
-                break;
+                return Ok(Next::Lines);
+            }
+            if piece.len() > LONG_PIECES * self.piece_bytes {
+                return Ok(Next::LongLine);
             }
         }
-        if piece.is_empty() {
-            return Ok(None);
+    }
+
+    /// Reads a long line to its end. It is the same `LineFramer` that says of how long a line how
+    /// much is held.
+    fn long_line(&mut self, piece: &mut Vec<u8>, mut each: impl FnMut(Line<'_>)) -> io::Result<()> {
+        let mut each = |line: Line<'_>| -> Result<(), std::convert::Infallible> {
+            each(line);
+            Ok(())
+        };
+        let mut framer = LineFramer::default();
+        let Ok(()) = framer.feed(piece, &mut each);
+        piece.resize(self.piece_bytes, 0);
+        loop {
+            let read = read_some(&mut self.input, piece)?;
+            let read = piece.get(..read).unwrap_or_default();
+            let end = memchr(b'\n', read).map(|end| end + 1);
+            let (line, rest) = read.split_at_checked(end.unwrap_or(read.len())).unwrap_or_default();
+            let Ok(()) = framer.feed(line, &mut each);
+            self.ended = framer.has_ended();
+            if read.is_empty() || self.ended {
+                let Ok(()) = framer.finish(each);
+                return Ok(());
+            }
+            if end.is_some() {
+                self.tail.extend_from_slice(rest);
+                return Ok(());
+            }
         }
-        self.taken += 1;
-        Ok(Some(self.taken - 1))
     }
 }
 
@@ -110,6 +183,7 @@ impl Pieces {
 struct Turns<F> {
     state: Mutex<Handing<F>>,
     changed: Condvar,
+    batch_lines: usize,
 }
 
 /// What has been handed on.
@@ -140,31 +214,77 @@ where
         let _release = ReleaseOnPanic(self);
         let mut piece = Vec::new();
         loop {
-            let next = input.lock().unwrap_or_else(PoisonError::into_inner).next(&mut piece);
-            let number = match next {
-                Ok(Some(number)) => number,
-                Ok(None) => return,
+            let mut pieces = input.lock().unwrap_or_else(PoisonError::into_inner);
+            let next = pieces.next(&mut piece);
+            let number = pieces.taken;
+            pieces.taken += 1;
+            let handed_on = match next {
+                Ok(Next::Lines) => {
+                    drop(pieces);
+                    self.hand_on(number, &piece)
+                }
+                // Nobody else reads meanwhile: one such line is in memory at a time.
+                Ok(Next::LongLine) => self.hand_on_long(number, &mut pieces, &mut piece),
+                Ok(Next::End) => return,
                 Err(error) => return self.end(Ended::Unread(error)),
             };
-            let scanned: Vec<_> = lines(&piece).map(|line| (line, scan_line(line.bytes))).collect();
-            let mut handing = self.wait_for(number);
-            if handing.ended.is_some() {
+            if handed_on.is_none() {
                 return;
             }
-            if let Err(error) = handing.hand_on(scanned) {
-                handing.ended = Some(Ended::Refused(error));
-            }
-            handing.next += 1;
-            drop(handing);
-            self.changed.notify_all();
         }
     }
 
-    /// Waits until a piece is the next, or nothing more is handed on.
-    fn wait_for(&self, number: u64) -> MutexGuard<'_, Handing<F>> {
+    /// Scans and hands on the lines of a piece, a batch at a time; none when all has ended.
+    fn hand_on(&self, number: u64, piece: &[u8]) -> Option<()> {
+        let mut lines = lines(piece);
+        loop {
+            let batch = lines.by_ref().take(self.batch_lines);
+            let scanned: Vec<_> = batch.map(|line| (line, scan_line(line.bytes))).collect();
+            let is_last = scanned.len() < self.batch_lines;
+            let mut handing = self.wait_for(number)?;
+            handing.hand_on(scanned);
+            if is_last || handing.ended.is_some() {
+                return self.next(handing);
+            }
+        }
+    }
+
+    /// Reads, scans and hands on a long line.
+    fn hand_on_long(&self, number: u64, pieces: &mut Pieces, piece: &mut Vec<u8>) -> Option<()> {
+        let read = pieces.long_line(piece, |line| {
+            let scanned = scan_line(line.bytes);
+            if let Some(mut handing) = self.wait_for(number) {
+                handing.hand_on(vec![(line, scanned)]);
+            }
+        });
+        if let Err(error) = read {
+            self.end(Ended::Unread(error));
+        }
+        match self.wait_for(number) {
+            Some(handing) => self.next(handing),
+            None => {
+                self.changed.notify_all();
+                None
+            }
+        }
+    }
+
+    /// It is the turn of the next piece.
+    fn next(&self, mut handing: MutexGuard<'_, Handing<F>>) -> Option<()> {
+        handing.next += 1;
+        let goes_on = handing.ended.is_none();
+        drop(handing);
+        self.changed.notify_all();
+        goes_on.then_some(())
+    }
+
+    /// Waits until a piece is the next; none when nothing more is handed on.
+    fn wait_for(&self, number: u64) -> Option<MutexGuard<'_, Handing<F>>> {
         let handing = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let is_early = |handing: &mut Handing<F>| handing.next != number && handing.ended.is_none();
-        self.changed.wait_while(handing, is_early).unwrap_or_else(PoisonError::into_inner)
+        let handing =
+            self.changed.wait_while(handing, is_early).unwrap_or_else(PoisonError::into_inner);
+        handing.ended.is_none().then_some(handing)
     }
 }
 
@@ -181,18 +301,17 @@ impl<F> Handing<F>
 where
     F: FnMut(&Line<'_>, Result<ScannedLine<'_>, LineError>) -> Result<()>,
 {
-    /// Hands on the lines of the next piece, with their places in the whole.
-    fn hand_on(
-        &mut self,
-        scanned: Vec<(Line<'_>, Result<ScannedLine<'_>, LineError>)>,
-    ) -> Result<()> {
+    /// Hands on lines of the next piece, with their places in the whole, up to the first error.
+    fn hand_on(&mut self, scanned: Vec<(Line<'_>, Result<ScannedLine<'_>, LineError>)>) {
         for (line, scanned) in scanned {
             self.lines += 1;
             let line = Line { number: self.lines, offset_bytes: self.offset_bytes, ..line };
             self.offset_bytes += line.len_bytes();
-            (self.each)(&line, scanned)?;
+            if let Err(error) = (self.each)(&line, scanned) {
+                self.ended = Some(Ended::Refused(error));
+                return;
+            }
         }
-        Ok(())
     }
 }
 
@@ -225,6 +344,7 @@ fn lines(piece: &[u8]) -> impl Iterator<Item = Line<'_>> {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
+    use std::os::unix::fs::FileExt;
 
     use proptest::prelude::*;
     use tempfile::NamedTempFile;
@@ -237,7 +357,7 @@ mod tests {
     fn file(content: &[u8]) -> (NamedTempFile, Source) {
         let mut file = NamedTempFile::new().unwrap();
         file.write_all(content).unwrap();
-        let source = Source::File(file.path().to_owned());
+        let source = Source::open(Some(file.path())).unwrap();
         (file, source)
     }
 
@@ -290,20 +410,61 @@ mod tests {
     }
 
     #[test]
-    fn the_first_error_ends_it() {
-        let content = b"a line\n".repeat(1 << 20);
+    fn long_lines_are_framed_as_by_one_thread() {
+        let value = [&br#"["raft_log",["#[..], &b"1,".repeat(9 << 20), b"1]]"].concat();
+        let garbage = vec![b'x'; 20 << 20];
+        let content =
+            [RECORD, &value, b"", &garbage, RECORD, &value[..6 << 20], &garbage].join(&b'\n');
         let (_file, source) = file(&content);
-        for threads in [1, 2, 8] {
+        let expected = framed(&source);
+        // Of the garbage only the beginning is handed on.
+        let lens: Vec<usize> = expected.iter().map(|(_, _, bytes, ..)| bytes.len()).collect();
+        let held = 16 << 20;
+        assert_eq!(lens, [25, value.len(), 0, held, 25, 6 << 20, held]);
+        for threads in [1, 2, 8, 64] {
+            assert!(scan(&source, threads) == expected, "{threads} threads");
+        }
+    }
+
+    #[test]
+    fn nothing_follows_a_line_that_is_too_long() {
+        let (file, _) = file(b"one\ntwo\n");
+        // The rest is a hole.
+        file.as_file().set_len(8 + (513 << 20)).unwrap();
+        file.as_file().write_all_at(b"\nmore\n", 7 + (513 << 20)).unwrap();
+        let source = Source::open(Some(file.path())).unwrap();
+        let expected = [(1, 0, 3, 0, true), (2, 4, 3, 0, true), (3, 8, 16 << 20, 496 << 20, false)];
+        for threads in [1, 4] {
+            let mut seen = Vec::new();
+            let threads = Threads(NonZeroUsize::new(threads).unwrap());
+            for_each_scanned(&source, threads, &Progress::new(Quiet::Yes), |line, _| {
+                let Line { number, offset_bytes, bytes, terminated, elided_bytes } = *line;
+                seen.push((number, offset_bytes, bytes.len(), elided_bytes & !1, terminated));
+                Ok(())
+            })
+            .unwrap();
+            assert_eq!(seen, expected);
+        }
+    }
+
+    #[test]
+    fn the_first_error_ends_it() {
+        let mut content = b"a line\n".repeat(1 << 20);
+        content.extend(vec![b'x'; 18 << 20]);
+        content.push(b'\n');
+        content.extend(b"a line\n".repeat(1 << 20));
+        let (_file, source) = file(&content);
+        for (threads, end) in [(1, 300_000), (2, 300_000), (8, 300_000), (4, (1 << 20) + 1)] {
             let mut taken = 0;
             let threads = Threads(NonZeroUsize::new(threads).unwrap());
             let progress = Progress::new(Quiet::Yes);
             let ended = for_each_scanned(&source, threads, &progress, |line, _| {
                 taken += 1;
-                anyhow::ensure!(line.number < 300_000, "line {}", line.number);
+                anyhow::ensure!(line.number < end, "line {}", line.number);
                 Ok(())
             });
-            assert_eq!(ended.unwrap_err().to_string(), "line 300000");
-            assert_eq!(taken, 300_000);
+            assert_eq!(ended.unwrap_err().to_string(), format!("line {end}"));
+            assert_eq!(taken, end);
         }
     }
 

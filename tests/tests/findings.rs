@@ -179,6 +179,9 @@ const BY_THE_CLI: [Code; 8] = [
     Code::LostLogEntry,
 ];
 
+/// The code whose example would be too large for a file.
+const TOO_LARGE: Code = Code::LineTooLong;
+
 fn example(code: Code) -> Vec<u8> {
     let path = fixtures::folder().join(format!("findings/{code}.ndjson"));
     fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -195,6 +198,8 @@ fn the_finding(report: &Report) -> &Finding {
 fn every_code_has_an_example() {
     let mut codes: Vec<Code> = EXAMPLES.map(|(code, ..)| code).to_vec();
     codes.extend(BY_THE_CLI);
+    codes.push(TOO_LARGE);
+    codes.sort_unstable();
     assert_eq!(codes, Code::ALL);
     let mut names = EXAMPLES.map(|(code, ..)| format!("{code}.ndjson"));
     names.sort_unstable();
@@ -213,6 +218,20 @@ fn every_example_yields_its_finding_and_no_other() {
         assert_eq!(report.findings.counts().len(), 1);
         assert_eq!(report.findings.counts()[&code], 1);
     }
+}
+
+#[test]
+fn a_line_that_is_too_long_is_its_own_finding() {
+    let dump = fs::read(fixtures::fixture("valid/v004.ndjson")).unwrap();
+    let lines = check(&dump).summary.lines;
+    let mebibyte = vec![b' '; 1 << 20];
+    let blanks = std::iter::repeat_n(mebibyte.as_slice(), 512);
+    let pieces = [dump.as_slice(), b"["].into_iter().chain(blanks).chain([&b"\nnot read\n"[..]]);
+    let report = check_pieces(pieces);
+    let place = format!("{}@{}", lines + 1, dump.len());
+    let expected = [format!("{place} line-too-long: the line has more than 512 MiB")];
+    assert_eq!(findings(&report), expected);
+    assert_eq!(report.summary.lines, lines + 1);
 }
 
 #[test]
@@ -309,6 +328,8 @@ fn page() -> String {
         if code.name().starts_with("lost-") {
             let text = "Reported by commands with `--data-version`, not by a check of the dump.";
             writeln!(page, "{text}").unwrap();
+        } else if *code == TOO_LARGE {
+            writeln!(page, "No example: it would be too large.").unwrap();
         } else if BY_THE_CLI.contains(code) {
             let text = "Reported by commands that look for the manifest beside the dump.";
             writeln!(page, "{text}").unwrap();

@@ -11,6 +11,7 @@ mod searching;
 mod unpacking;
 
 use metadump::cluster::{InitialCluster, parse_members};
+use metadump::packing::Packing;
 use metadump::record::NodeId;
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
@@ -25,6 +26,12 @@ pub fn decode_line(line: &[u8]) -> String {
 #[wasm_bindgen(js_name = decodeHeading)]
 pub fn decode_heading(line: &[u8]) -> String {
     json(&metadump::decode::heading(line))
+}
+
+/// Whether a file that starts with these bytes, four or more, has to be unpacked.
+#[wasm_bindgen(js_name = isPacked)]
+pub fn is_packed(first_bytes: &[u8]) -> bool {
+    Packing::of(first_bytes) != Packing::Plain
 }
 
 /// Says what is wrong with members of a new cluster, as the command line does; none when right.

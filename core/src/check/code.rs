@@ -97,6 +97,10 @@ catalogue! {
     NoFinalNewline "no-final-newline" Warning
         "An export ends every line; the line is complete, but the file may have been cut right after it."
         "Compare the size with the original or its manifest.";
+    /// A line is longer than any that is read.
+    LineTooLong "line-too-long" Error
+        "No server writes lines of more than 512 MiB; the dump is read up to there, and nothing behind it."
+        "Look at how the line starts: the file may be something else, or its line ends are lost. Fetch the dump again.";
     /// A line is not JSON.
     NotJson "not-json" Error
         "The line was damaged, or the file is not a dump."

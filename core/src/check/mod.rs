@@ -25,7 +25,7 @@ pub use summary::{LogSummary, OTHER_PREFIXES, Summary, Tally};
 
 use serde::Serialize;
 
-use crate::frame::Line;
+use crate::frame::{LONGEST_LINE_BYTES, Line};
 use crate::record::{DataVersion, Keyed, Kind, Record, Text, Tree};
 use crate::scan::{LineError, ScannedLine, scan_line};
 
@@ -133,7 +133,14 @@ impl Checker {
         if line.number == 1 {
             self.header.first_line_broken();
         }
-        if !line.terminated && is_cut(line.bytes, error) {
+        let is_cut = !line.terminated && is_cut(line.bytes, error);
+        if line.is_too_long() {
+            let message = format_args!("the line has more than {} MiB", LONGEST_LINE_BYTES >> 20);
+            self.findings.add(Code::LineTooLong, Place::of(line), message);
+            if is_cut {
+                return;
+            }
+        } else if is_cut {
             let len = line.bytes.len() as u64;
             let message = format_args!("the file ends after {len} bytes of the line: {error}");
             self.findings.add(Code::LastLineCut, place_in(line, len), message);

@@ -20,6 +20,7 @@ pub use envelope::{Envelope, envelope};
 use std::cell::RefCell;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::record::{Record, Text, Tree};
 
@@ -152,6 +153,22 @@ pub fn scan_line(line: &[u8]) -> Result<ScannedLine<'_>, LineError> {
         return Ok(scanned);
     }
     scan_any(text)
+}
+
+/// Whether a record may start like this: with a list, and JSON as far as it goes.
+pub(crate) fn may_go_on(beginning: &[u8]) -> bool {
+    let text = match simdutf8::compat::from_utf8(beginning) {
+        Ok(text) => text,
+        // A character may be cut.
+        Err(error) if error.error_len().is_none() => {
+            let whole = beginning.get(..error.valid_up_to()).unwrap_or_default();
+            std::str::from_utf8(whole).unwrap_or_default()
+        }
+        Err(_) => return false,
+    };
+    let may_end = |error: serde_json::Error| error.classify() == serde_json::error::Category::Eof;
+    text.trim_ascii_start().starts_with('[')
+        && serde_json::from_str::<IgnoredAny>(text).err().is_none_or(may_end)
 }
 
 /// The definition of a well-formed line: serde's derives on the record types.

@@ -59,6 +59,7 @@ pub fn dump(
     let mut dump = DumpWriter::create(destination, Origin::Ours, progress)?;
     if keeps_lines {
         source.for_each_line(progress, |line| {
+            anyhow::ensure!(line.elided_bytes == 0, "line {} is too long to be kept", line.number);
             dump.write(line.bytes)?;
             if line.terminated { dump.write(b"\n") } else { Ok(()) }
         })?;
@@ -87,7 +88,7 @@ pub fn directory(
     reader.for_each_line(|line| file.write_all(line).map_err(unwritten))?;
     file.flush().map_err(unwritten)?;
     reader.assert_unchanged()?;
-    let source = &Source::File(read);
+    let source = &Source::open(Some(&read))?;
     let conversion = Conversion { source, to: version, cluster: None, accepted: &args.accept };
     let converted = conversion.convert(place.path(), Some(reader.version()), progress)?;
     let losses = converted.losses(progress)?;
@@ -112,7 +113,7 @@ pub fn to_v004(reading: &Reading, accepted: &[Code], progress: &Progress) -> Res
     converted.for_each_line(&mut |line| lines.write_all(line).map_err(unwritten))?;
     lines.flush().map_err(unwritten)?;
     drop(lines);
-    Ok(reading.made(dump))
+    reading.made(dump)
 }
 
 /// What is converted, and to what.

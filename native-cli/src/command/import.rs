@@ -43,12 +43,11 @@ pub fn run(args: &Import, progress: &Progress) -> Result<Outcome> {
 fn into_directory(raft_dir: &Path, args: &Import, progress: &Progress) -> Result<Outcome> {
     let cluster = new_cluster(&args.cluster)?;
     let dir = RaftDir::new(raft_dir);
-    let source = Source::from_arg(args.db.as_deref());
+    // The dump is opened before anything is created: a wrong name costs nothing.
+    let source = Source::open(args.db.as_deref())?;
     if args.dry_run {
         return plan(args, &source, cluster, &dir, progress);
     }
-    // The dump is opened before anything is created: a wrong name costs nothing.
-    source.probe()?;
     let old_log = OldLog::of(&dir);
     let _servers_out = keep_servers_out(&dir)?;
     if !args.keep_old {

@@ -5,9 +5,10 @@
 use std::io::{self, BufWriter, Write};
 
 use anyhow::Result;
-use metadump::keys_layout::{KeysCount, KeysLayout};
+use metadump::keys_layout::{KeysCount, KeysLayout, MOST_LEVELS};
 use metadump::record::Record;
-use metadump::scan::{ScannedLine, scan_line};
+use metadump::scan::scan_line;
+use metadump::{Line, LineFramer};
 use serde_json::json;
 
 use super::Outcome;
@@ -18,33 +19,33 @@ use crate::grpc::keys_layout;
 use crate::input::Source;
 use crate::progress::Progress;
 use crate::raft_dir::{Access, DirReader, RaftDir};
-use crate::report::shown;
+use crate::report::{plural, shown};
 use crate::stdout::stdout;
 
 /// Runs the command.
 pub fn run(args: &Args, progress: &Progress) -> Result<Outcome> {
     let mut out = BufWriter::new(stdout());
     if let Some(dir) = &args.raft_dir {
-        count_here(args, &mut out, |each| {
+        progress.phase("counting");
+        let name = dir.display().to_string();
+        let deeper = count_here(args, &name, &mut out, |each| {
             let reader = DirReader::open(&RaftDir::new(dir), Access::Stopped)?;
-            reader.for_each_line(|line| {
-                each(&scan_line(line)?);
-                Ok(())
+            let mut framer = LineFramer::default();
+            reader.for_each_line(|piece| {
+                progress.advance(piece.len() as u64);
+                framer.feed(piece, &mut *each)
             })?;
+            framer.finish(each)?;
             reader.assert_unchanged()
         })?;
+        tell_end(deeper, progress);
     } else if let Some(db) = &args.db {
         progress.phase("counting");
-        let source = Source::from_arg(Some(db));
-        count_here(args, &mut out, |each| {
-            source.for_each_line(progress, |line| {
-                let scanned = scan_line(line.bytes)
-                    .map_err(|error| not_a_record(&source.name(), &line, error))?;
-                each(&scanned);
-                Ok(())
-            })
-        })?;
-        progress.finish();
+        let source = Source::open(Some(db))?;
+        let read =
+            |each: &mut dyn FnMut(Line<'_>) -> Result<()>| source.for_each_line(progress, each);
+        let deeper = count_here(args, &source.name(), &mut out, read)?;
+        tell_end(deeper, progress);
     } else {
         with_session(&args.service, progress, async |session| {
             keys_layout(session, args.depth, &mut |found| Ok(print(&mut out, args.format, &found)?))
@@ -55,12 +56,14 @@ pub fn run(args: &Args, progress: &Progress) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// Counts the keys among the lines that `read` hands on.
+/// Counts the keys among the lines that `read` hands on; gives how many are below the deepest level
+/// whose directories are printed.
 fn count_here(
     args: &Args,
+    name: &str,
     out: &mut impl Write,
-    read: impl FnOnce(&mut dyn FnMut(&ScannedLine<'_>)) -> Result<()>,
-) -> Result<()> {
+    read: impl FnOnce(&mut dyn FnMut(Line<'_>) -> Result<()>) -> Result<()>,
+) -> Result<u64> {
     let mut failed = Ok(());
     let mut keep = |found: KeysCount<'_>| {
         if failed.is_ok() {
@@ -68,13 +71,27 @@ fn count_here(
         }
     };
     let mut layout = KeysLayout::new(args.depth);
-    read(&mut |scanned| {
+    read(&mut |line| {
+        let scanned = scan_line(line.bytes).map_err(|error| not_a_record(name, &line, error))?;
         if let Record::GenericKV(kv) = &scanned.record {
             layout.key(&kv.key, &mut keep);
         }
+        Ok(())
     })?;
+    let deeper = layout.deeper_keys();
     layout.finish(&mut keep);
-    Ok(failed?)
+    failed?;
+    Ok(if args.depth.is_none_or(|depth| depth as usize > MOST_LEVELS) { deeper } else { 0 })
+}
+
+fn tell_end(deeper: u64, progress: &Progress) {
+    progress.finish();
+    if deeper > 0 {
+        progress.say(&format!(
+            "note: deeper levels than {MOST_LEVELS} are counted, not listed: {} there",
+            plural(deeper, "key")
+        ));
+    }
 }
 
 fn print(out: &mut impl Write, format: Format, found: &KeysCount<'_>) -> io::Result<()> {

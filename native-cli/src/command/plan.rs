@@ -1,8 +1,8 @@
 //! Planning a rewrite: reading a dump twice, and showing exactly which lines change.
 
-use std::io::{self, Write};
+use std::io::Write;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use metadump::check::Code;
 use metadump::rewrite::{Disposition, Plan, Planner, Request, RewriteError, SpliceError};
 use metadump::scan::{LineError, envelope, scan_line};
@@ -29,28 +29,18 @@ const SHOWN_CHARS: usize = 240;
 pub struct Reading {
     source: Source,
     name: String,
-    /// What came from stdin, until this is dropped.
-    _spool: Option<TemporaryFile>,
 }
 
 impl Reading {
-    /// The source itself, or a copy of what comes from stdin in a private temporary file.
+    /// The source itself, or a copy of what comes as a stream in a private temporary file.
     pub fn of(source: &Source, progress: &Progress) -> Result<Self> {
-        let name = source.name();
-        if *source != Source::Stdin {
-            return Ok(Self { source: source.clone(), name, _spool: None });
-        }
-        let mut spool = TemporaryFile::create("metactl-", ".ndjson", None)
-            .context("cannot create a temporary file")?;
-        io::copy(&mut source.open(progress)?, &mut spool).context("cannot copy stdin")?;
-        let source = Source::File(spool.path().to_owned());
-        Ok(Self { source, name, _spool: Some(spool) })
+        Ok(Self { source: source.repeatable(progress)?, name: source.name() })
     }
 
     /// A dump that was made of this one.
-    pub fn made(&self, dump: TemporaryFile) -> Self {
-        let source = Source::File(dump.path().to_owned());
-        Self { source, name: self.name.clone(), _spool: Some(dump) }
+    pub fn made(&self, dump: TemporaryFile) -> Result<Self> {
+        let name = self.name.clone();
+        Ok(Self { source: Source::of_temporary(name.clone(), dump)?, name })
     }
 
     /// What can be read several times.

@@ -29,7 +29,7 @@ pub fn run(args: &Rewrite, progress: &Progress) -> Result<Outcome> {
         ));
     }
     let destination = Destination::from_arg(args.output.as_deref())?;
-    let source = Source::from_arg(args.db.as_deref());
+    let source = Source::open(args.db.as_deref())?;
     let reading = Reading::of(&source, progress)?;
     if let Some(version) = args.data_version {
         return convert::dump(args, destination, &reading, version.data_version(), progress);

@@ -19,10 +19,8 @@ use crate::serve::{Options, Origin, run as serve};
 pub fn run(args: &Serve, progress: &Progress) -> Result<Outcome> {
     let origin = match (&args.db, &args.raft_dir) {
         (Some(db), _) => {
-            let source = Source::from_arg(Some(db));
             // A wrong name is told before anything is created.
-            source.probe()?;
-            Some(Origin::Dump(source))
+            Some(Origin::Dump(Source::open(Some(db))?))
         }
         (None, Some(dir)) => Some(Origin::RaftDir(dir.clone())),
         (None, None) => None,

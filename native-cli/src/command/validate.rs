@@ -27,17 +27,21 @@ pub fn run(args: &Validate, progress: &Progress) -> Result<Outcome> {
         print(&raft_dir.display().to_string(), &report, args.format)?;
         return Ok(Outcome::of(&report));
     }
-    let sources = match args.files.as_slice() {
-        [] => vec![Source::Stdin],
-        files => files.iter().map(|file| Source::from_arg(Some(file))).collect(),
+    let files: Vec<Option<&Path>> = match args.files.as_slice() {
+        [] => vec![None],
+        files => files.iter().map(|file| Some(file.as_path())).collect(),
     };
-    let several = sources.len() > 1;
+    let several = files.len() > 1;
+    let requirement = Requirement::of_flag(args.require_manifest);
     let threads = Threads::of_flag(args.threads);
     let mut outcome = Outcome::Done;
-    for source in sources {
-        let requirement = Requirement::of_flag(args.require_manifest);
-        let report = match check(&source, requirement, threads, progress) {
-            Ok(report) => report,
+    for file in files {
+        // One is open at a time.
+        let checked = Source::open(file).and_then(|source| {
+            Ok((source.name(), check(&source, requirement, threads, progress)?))
+        });
+        let (name, report) = match checked {
+            Ok(checked) => checked,
             Err(error) if several => {
                 // The other dumps are still worth checking.
                 progress.finish();
@@ -48,7 +52,7 @@ pub fn run(args: &Validate, progress: &Progress) -> Result<Outcome> {
             Err(error) => return Err(error),
         };
         outcome = outcome.max(Outcome::of(&report));
-        print(&source.name(), &report, args.format)?;
+        print(&name, &report, args.format)?;
     }
     Ok(outcome)
 }

@@ -7,6 +7,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use metadump::read_at::{ReadAt, ReadError};
 
+use crate::files::open_regular;
+
 /// An open file and its length when it was opened.
 #[derive(Debug)]
 pub struct FileBytes {
@@ -18,7 +20,7 @@ impl FileBytes {
     /// Opens a file for reading.
     pub fn open(path: &Path) -> Result<Self> {
         let context = || format!("cannot open {}", path.display());
-        let file = File::open(path).with_context(context)?;
+        let file = open_regular(path).with_context(context)?;
         let size_bytes = file.metadata().with_context(context)?.len();
         Ok(Self { file, size_bytes })
     }

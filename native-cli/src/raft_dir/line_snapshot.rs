@@ -1,6 +1,5 @@
 //! The snapshot of V002: a file of lines.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
@@ -12,6 +11,7 @@ use metadump::stored::{MachineState, SpelledRecord, decode_line, is_line_of};
 
 use super::snapshot_files::{FROM_ANOTHER_NODE, assert_named, newest};
 use crate::failure::WithHelp;
+use crate::files::open_regular;
 
 /// How much of a file is read at a time.
 const READ_BYTES: usize = 1 << 20;
@@ -83,7 +83,7 @@ fn miscounted(path: &Path, id: &SnapshotId, lines: u64) -> Option<String> {
 
 fn for_each_line(path: &Path, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
     let shown = path.display();
-    let file = File::open(path).with_context(|| format!("cannot open {shown}"))?;
+    let file = open_regular(path).with_context(|| format!("cannot open {shown}"))?;
     let mut input = BufReader::with_capacity(READ_BYTES, file);
     let mut framer = LineFramer::default();
     let mut each = |line: metadump::Line<'_>| {

@@ -4,7 +4,8 @@
 //! is private to this user and goes when the reading ends.
 
 use std::fmt;
-use std::fs;
+use std::fs::{self, File};
+use std::io;
 use std::panic::{self, AssertUnwindSafe};
 
 use anyhow::{Context, Result};
@@ -13,6 +14,7 @@ use metadump::sled::Item;
 use super::sled_files::SledFiles;
 use super::told::Told;
 use crate::failure::{Help, WithHelp};
+use crate::files::open_regular;
 use crate::temporary::TemporaryDir;
 
 /// How much memory the crate may use for pages.
@@ -47,7 +49,8 @@ impl ReleasedSled {
             if let Some(folder) = to.parent() {
                 fs::create_dir_all(folder).context("cannot create a folder for the copy")?;
             }
-            fs::copy(&from, &to)
+            open_regular(&from)
+                .and_then(|mut file| io::copy(&mut file, &mut File::create_new(&to)?))
                 .with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))
                 .help("the copy goes where TMPDIR says; it needs as much space as the database")?;
         }

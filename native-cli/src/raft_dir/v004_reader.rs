@@ -26,6 +26,7 @@ use super::state_lines::StateLines;
 use super::table_file::Finished;
 use super::writer::Written;
 use crate::failure::WithHelp;
+use crate::files::open_regular;
 
 /// How much of a file is read at a time.
 const READ_BYTES: usize = 1 << 20;
@@ -257,7 +258,7 @@ fn chunks(dir: &Path) -> Result<Vec<Chunk>> {
             continue;
         };
         let path = entry.path();
-        let file = match File::open(&path) {
+        let file = match open_regular(&path) {
             Ok(file) => file,
             Err(error) => {
                 return Err(error).with_context(|| format!("cannot open {}", path.display()));

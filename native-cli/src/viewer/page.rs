@@ -1,7 +1,6 @@
 //! The viewer's page, as it is served.
 
-use std::fs;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
@@ -9,6 +8,7 @@ use flate2::read::GzDecoder;
 use hyper::body::Bytes;
 
 use crate::failure::WithHelp;
+use crate::files::open_regular;
 
 /// The page that was there when this program was built, packed; empty when there was none.
 const BUILT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/viewer.html.gz"));
@@ -24,9 +24,9 @@ const SERVED_POLICY: &str = "connect-src 'self'";
 /// When there is no page, or the file is none.
 pub fn page(path: Option<&Path>) -> Result<Bytes> {
     let html = match path {
-        Some(path) => {
-            fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?
-        }
+        Some(path) => open_regular(path)
+            .and_then(io::read_to_string)
+            .with_context(|| format!("cannot read {}", path.display()))?,
         None => built()?,
     };
     ensure!(

@@ -1,6 +1,6 @@
 // An opened dump: its report and index as they become known, and the jobs that read it again.
 
-import { decodeHeading, decodeLine } from "metadump-wasm";
+import { decodeHeading, decodeLine, isPacked } from "metadump-wasm";
 
 import { size } from "./format";
 import { Lines, MOST_LINE_BYTES } from "./lines";
@@ -105,10 +105,7 @@ export class Dump {
   }
 
   async #plain(): Promise<Source> {
-    const magic = await read(this.packed, 0, 4);
-    const gzip = magic[0] === 0x1f && magic[1] === 0x8b;
-    const zstd = magic[0] === 0x28 && magic[1] === 0xb5 && magic[2] === 0x2f && magic[3] === 0xfd;
-    if (!gzip && !zstd) return this.packed;
+    if (!isPacked(await read(this.packed, 0, 4))) return this.packed;
     this.phase = "unpacking";
     this.bytesTotal = this.packed.size;
     const parts: Blob[] = [];

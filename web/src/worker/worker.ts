@@ -144,7 +144,7 @@ async function unpack(job: Extract<Job, { type: "unpack" }>): Promise<string[]> 
         add(out as Uint8Array<ArrayBuffer>);
       }
     }
-    add(unpacking.finish() as Uint8Array<ArrayBuffer>);
+    for (let out = unpacking.finish(); out.length > 0; out = unpacking.finish()) add(out as Uint8Array<ArrayBuffer>);
   } finally {
     // What came before a fault can be looked at.
     flush();

@@ -24,8 +24,8 @@ pub struct DumpState {
 
 impl DumpState {
     /// Reads a dump, and refuses one with errors.
-    pub fn read(args: &Import, progress: &Progress) -> Result<Self> {
-        let reading = Reading::of(&Source::from_arg(args.db.as_deref()), progress)?;
+    pub fn read(args: &Import, source: &Source, progress: &Progress) -> Result<Self> {
+        let reading = Reading::of(source, progress)?;
         progress.phase("reading");
         let mut machine = StateMachine::new(MemoryStore::default(), ApplyRules::CURRENT);
         let admission = admission(args, "the cluster keeps its data".to_owned());

@@ -32,7 +32,7 @@ fn options() -> Options {
 }
 
 fn dump(path: &Path) -> Option<Origin> {
-    Some(Origin::Dump(Source::File(path.to_owned())))
+    Some(Origin::Dump(Source::open(Some(path)).unwrap()))
 }
 
 async fn start(options: Options) -> Running {
