@@ -4,10 +4,8 @@
 //! directory is complete, and on disk, when [`DirWriter::finish`] returns.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use metadump::cluster::InitialCluster;
 use metadump::record::{
     Cmd, DataHeader, DataVersion, ExpireKey, ExpireValue, LogEntry, LogId, LogMetaValue, Node,
@@ -18,8 +16,8 @@ use metadump::rotbl::{SnapshotId, SysData, TableEntry};
 use super::fingerprint::Fingerprint;
 use super::layout::VERSION;
 use super::log_files::LogFiles;
+use super::open_dir::OpenDir;
 use super::table_file::{Finished, KeyCounts, TableFile};
-use crate::output::write_whole;
 
 /// What was written, to hold against what is read back.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,7 +31,7 @@ pub struct Written {
 /// Writes a data directory record by record.
 #[derive(Debug)]
 pub struct DirWriter {
-    df_meta: PathBuf,
+    df_meta: OpenDir,
     log: LogFiles,
     table: TableFile,
     node_id: Option<NodeId>,
@@ -92,16 +90,13 @@ enum ExpiryIndex {
 
 impl DirWriter {
     /// Creates the files in an empty `df_meta`; `scratch` is for what is only needed meanwhile.
-    pub fn create(df_meta: &Path, scratch: &Path) -> Result<Self> {
-        let v004 = df_meta.join("V004");
-        let (log, snapshot) = (v004.join("log"), v004.join("snapshot"));
-        for dir in [&v004, &log, &snapshot] {
-            fs::create_dir(dir).with_context(|| format!("cannot create {}", dir.display()))?;
-        }
+    pub fn create(df_meta: &OpenDir, scratch: &OpenDir) -> Result<Self> {
+        let v004 = df_meta.create_dir("V004")?;
+        let (log, snapshot) = (v004.create_dir("log")?, v004.create_dir("snapshot")?);
         Ok(Self {
-            df_meta: df_meta.to_owned(),
-            log: LogFiles::create(&log)?,
-            table: TableFile::create(&snapshot, scratch)?,
+            df_meta: df_meta.again()?,
+            log: LogFiles::create(log)?,
+            table: TableFile::create(snapshot, scratch.again()?)?,
             node_id: None,
             committed: None,
             last_applied: None,
@@ -189,7 +184,6 @@ impl DirWriter {
             | Record::Tables(_)
             | Record::DatabaseLookup(_)
             | Record::TableLookup(_) => {
-                let _ = tree;
                 anyhow::bail!(
                     "a {} record holds schema objects of before 2022-05-07, which no later \
                      release can read",
@@ -275,7 +269,7 @@ impl DirWriter {
         let id = SnapshotId::new(self.last_applied, now_ms);
         let snapshot = self.table.finish(sys_data, count, &id)?;
         let header = serde_json::to_vec(&DataHeader::new(DataVersion::V004))?;
-        write_whole(&self.df_meta.join(VERSION), &header)?;
+        self.df_meta.write(VERSION, &header)?;
         Ok(Written { log, snapshot })
     }
 
