@@ -163,3 +163,22 @@ fn new_clusters_are_made_as_foretold() {
         }
     }
 }
+
+#[test]
+fn a_dry_run_without_room_says_where_it_needs_some() {
+    let (_keep, dir) = unpack("v004/v004-imported-plain.tar.gz");
+    let script = "mkdir \"$2/../tmp\"; mount -t tmpfs -o size=40k none \"$2/../tmp\"
+                  TMPDIR=\"$2/../tmp\" \"$1\" import --dry-run --raft-dir \"$2\" --db \"$3\"";
+    let mut unshare = Command::new("unshare");
+    unshare.args(["--user", "--map-root-user", "--mount", "bash", "-euc", script, "bash"]);
+    unshare.arg(binary()).arg(&dir).arg(fixture("v004/v004-origin.export.ndjson"));
+    let ran: Ran = unshare.output().expect("unshare is of util-linux").into();
+    let said = format!(
+        "error: cannot write the log\n\
+         cause: No space left on device (os error 28)\n\
+         help:  a dry run writes the data into {}/../tmp: have TMPDIR name a directory with room \
+         for it\n",
+        dir.display()
+    );
+    assert_eq!((ran.code, ran.stderr), (Some(3), said));
+}

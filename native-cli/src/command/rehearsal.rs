@@ -10,10 +10,11 @@ use super::import_files::{ImportFiles, Imported};
 use super::plan::{Planned, Reading};
 use super::{Outcome, convert, export};
 use crate::args::Import;
+use crate::failure::Help;
 use crate::progress::Progress;
 use crate::raft_dir::{OpenDir, RaftDir};
 use crate::report::{grouped, printable};
-use crate::temporary::TemporaryDir;
+use crate::temporary::{TemporaryDir, parent_of};
 
 /// Goes through the import of a dump and prints what it would do.
 ///
@@ -29,7 +30,9 @@ pub fn run(
 ) -> Result<Outcome> {
     let place = TemporaryDir::create("metactl-import-", None)
         .context("cannot create a temporary directory")?;
-    let Imported { report, remarks } = files.write(&OpenDir::open(place.path())?, progress)?;
+    let written = files.write(&OpenDir::open(place.path())?, progress);
+    let Imported { report, remarks } = written
+        .map_err(|error| if is_full(&error) { error.context(more_room(&place)) } else { error })?;
     drop(place);
     progress.finish();
     let mut out = io::stdout().lock();
@@ -47,6 +50,22 @@ pub fn run(
     }
     out.flush()?;
     Ok(Outcome::Done)
+}
+
+/// Whether there was no space: not where the import writes, but here.
+fn is_full(error: &anyhow::Error) -> bool {
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    causes.any(|cause| {
+        matches!(cause.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    })
+}
+
+fn more_room(place: &TemporaryDir) -> Help {
+    let place = parent_of(place.path());
+    Help(format!(
+        "a dry run writes the data into {}: have TMPDIR name a directory with room for it",
+        place.display()
+    ))
 }
 
 /// Prints which lines change.
