@@ -38,6 +38,7 @@ static ORDERLY: AtomicBool = AtomicBool::new(false);
 enum Leftover {
     File(PathBuf),
     Dir(PathBuf),
+    EmptyDir(PathBuf),
 }
 
 impl Leftover {
@@ -46,6 +47,9 @@ impl Leftover {
         match self {
             Self::File(path) => {
                 let _ = fs::remove_file(path);
+            }
+            Self::EmptyDir(path) => {
+                let _ = fs::remove_dir(path);
             }
             Self::Dir(path) => {
                 let _ = (0..REMOVALS).any(|_| fs::remove_dir_all(path).is_ok());
@@ -67,6 +71,11 @@ impl Doomed {
     /// A directory with all that is in it.
     pub fn dir(path: &Path) -> Self {
         Self::add(Leftover::Dir(absolute(path)))
+    }
+
+    /// A directory, if nothing is in it once what was doomed before is gone.
+    pub fn empty_dir(path: &Path) -> Self {
+        Self::add(Leftover::EmptyDir(absolute(path)))
     }
 
     fn add(leftover: Leftover) -> Self {

@@ -40,7 +40,9 @@ pub fn tree(root: &Path) -> BTreeMap<PathBuf, Entry> {
             }
             None
         } else {
-            fs::read(&path).ok()
+            // Reading a FIFO would wait for somebody who writes.
+            let is_file = fs::metadata(&path).is_ok_and(|meta| meta.is_file());
+            is_file.then(|| fs::read(&path).ok()).flatten()
         };
         let entry = Entry {
             content,

@@ -1,10 +1,13 @@
-//! An import that is killed at any write, sync, rename or removal leaves the old data or the new.
+//! An import that is killed at any write, sync, rename or removal leaves the old data or the new,
+//! and so does one in which any of them fails.
 //!
-//! `strace` kills the process as it enters the n-th call of each kind, for every n there is.
+//! `strace` kills the process as it enters the n-th call of each kind, or has that call fail, for
+//! every n there is.
 
 // A test stops at whatever it does not expect.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -12,8 +15,13 @@ use metadump_tests::fixtures::{content, fixture, unpack};
 use metadump_tests::metactl::{self, Ran};
 
 /// The system calls that change something on disk.
-const CALLS: [&str; 9] =
-    ["write", "fsync", "fdatasync", "rename", "renameat2", "mkdir", "unlink", "unlinkat", "rmdir"];
+const CALLS: [&str; 7] =
+    ["write", "fsync", "fchmod", "renameat", "renameat2", "mkdirat", "unlinkat"];
+
+/// All calls by which a program can change something on disk, but for the opening of files.
+const CHANGING: &str = "/^(p?writev?(64|2)?|sendfile|copy_file_range|f(data)?sync|sync(fs)?|rename.*|\
+                        mkdir.*|mknod.*|unlink.*|rmdir|link.*|symlink.*|f?truncate.*|fallocate|\
+                        f?chmod.*|[fl]?chown.*|utime.*|f?(set|remove)xattr)$";
 
 /// How an import under the knife ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -134,6 +142,76 @@ fn import_args(dir: &Path, db: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
+fn every_call_that_changes_something_is_tried() {
+    let (keep, dir) = unpack("v004/v004-imported-plain.tar.gz");
+    let trace = keep.path().join("trace");
+    let db = fixture("v004/v004-imported-n2.export.ndjson");
+    for extra in [&["--keep-old"], [].as_slice()] {
+        let mut strace = Command::new("strace");
+        strace.args(["-f", "-qq", "-A", "-e", &format!("trace={CHANGING}"), "-o"]).arg(&trace);
+        strace.arg(metactl::binary()).arg("-q").args(import_args(&dir, &db)).args(extra);
+        assert!(strace.status().expect("strace is installed by make").success());
+    }
+    let trace = std::fs::read_to_string(trace).unwrap();
+    // `1234 fsync(5) = 0`
+    let called = trace.lines().filter_map(|line| line.split_once(' ')?.1.trim().split_once('('));
+    let called: BTreeSet<&str> = called.map(|(call, _)| call).collect();
+    assert_eq!(called, CALLS.into_iter().collect());
+}
+
+/// Has every call of a kind fail in turn; each time the directory is the old or the new, what is
+/// said fits, and the next import works.
+fn check_every_failure(calls: &[&str], error: &str, extra: &[&str]) {
+    let db = fixture("v004/v004-imported-n2.export.ndjson");
+    let new = std::fs::read(&db).unwrap();
+    let mut failures = 0;
+    for call in calls {
+        for nth in 1.. {
+            let (keep, dir) = unpack("v004/v004-origin.tar.gz");
+            let old = std::fs::read(fixture("v004/v004-origin.export.ndjson")).unwrap();
+            let trace = keep.path().join("trace");
+            let mut strace = Command::new("strace");
+            strace.args(["-f", "-qq", "-e", &format!("trace={call}"), "-o"]).arg(&trace);
+            strace.args(["-e", &format!("inject={call}:error={error}:when={nth}")]);
+            strace.arg(metactl::binary()).arg("-q").args(import_args(&dir, &db)).args(extra);
+            let ran: Ran = strace.stdin(Stdio::null()).output().unwrap().into();
+            let found = export(&dir);
+            let at = format!("{error} at {call} {nth}");
+            assert_eq!(found.code, Some(0), "{at}: {}", found.stderr);
+            let is_new = found.stdout == new;
+            assert!(is_new || found.stdout == old, "{at}: neither old nor new");
+            if !std::fs::read_to_string(trace).unwrap().contains("(INJECTED)") {
+                assert!(ran.code == Some(0) && is_new, "{at}: {}", ran.stderr);
+                break;
+            }
+            failures += 1;
+            assert!(matches!(ran.code, Some(0 | 3)), "{at}: {:?} {}", ran.code, ran.stderr);
+            if ran.code == Some(3) {
+                assert_eq!(is_new, ran.stderr.contains("has its new data"), "{at}: {}", ran.stderr);
+                let again = ran.stderr.contains("run the same command again");
+                assert!(again || !is_new, "{at}: {}", ran.stderr);
+                assert!(!is_new || !ran.stderr.contains("replaced"), "{at}: {}", ran.stderr);
+            }
+            let again = metactl::run(import_args(&dir, &db));
+            assert_eq!(again.code, Some(0), "{at}: {}", again.stderr);
+            assert!(export(&dir).stdout == new, "{at}");
+            assert!(!dir.join(".metadump-import").exists(), "{at}");
+        }
+    }
+    assert!(failures > 10, "only {failures} calls have failed: is strace injecting?");
+}
+
+#[test]
+fn a_call_that_fails_loses_nothing() {
+    check_every_failure(&CALLS, "EIO", &[]);
+}
+
+#[test]
+fn a_full_disk_loses_nothing() {
+    check_every_failure(&["write", "mkdirat", "renameat", "renameat2"], "ENOSPC", &["--keep-old"]);
+}
+
+#[test]
 fn old_data_is_replaced_in_one_step() {
     check_every_kill("v004/v004-origin.tar.gz", FileSystem::Exchanges, &[]);
 }
@@ -150,7 +228,7 @@ fn old_data_that_is_to_be_kept_is_never_lost() {
 }
 
 /// What the files of a database are exchanged by.
-const EXCHANGING_CALLS: [&str; 3] = ["rename", "renameat2", "unlinkat"];
+const EXCHANGING_CALLS: [&str; 3] = ["renameat", "renameat2", "unlinkat"];
 
 /// The files of a database have to be moved one by one. Whenever that is interrupted, the next
 /// import says so and goes on; before and after it all is the old or the new.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::{Result, anyhow};
 use metadump::check::{Code, Finding, Severity};
 use metadump::record::{DataVersion, Record, Tree};
+use metadump::scan::{LineError, ScannedLine};
 use metadump::stored::Losses;
 use metadump::{Checker, Line, Report};
 
@@ -37,14 +38,26 @@ impl Admission<'_> {
         progress: &Progress,
         mut each: impl FnMut(&Line<'_>, Tree, Record<'_>) + Send,
     ) -> Result<Report> {
+        self.check_lines(source, progress, |line, scanned| {
+            if let Ok(scanned) = scanned {
+                each(line, scanned.tree(), scanned.record);
+            }
+        })
+    }
+
+    /// The same with every line, and what it is.
+    pub fn check_lines(
+        &self,
+        source: &Source,
+        progress: &Progress,
+        mut each: impl FnMut(&Line<'_>, Result<ScannedLine<'_>, LineError>) + Send,
+    ) -> Result<Report> {
         let mut checker = Checker::default();
         let mut expected = Expected::beside(source, self.manifest);
         for_each_scanned(source, Threads::of_flag(None), progress, |line, scanned| {
             checker.scanned(line, &scanned);
             expected.line(line, scanned.as_ref().ok());
-            if let Ok(scanned) = scanned {
-                each(line, scanned.tree(), scanned.record);
-            }
+            each(line, scanned);
             Ok(())
         })?;
         Ok(expected.finish(checker))

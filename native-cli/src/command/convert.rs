@@ -27,7 +27,7 @@ use crate::input::Source;
 use crate::manifest::Requirement;
 use crate::output::Destination;
 use crate::progress::Progress;
-use crate::raft_dir::{DirReader, OlderDump};
+use crate::raft_dir::{DirReader, OlderDump, OpenDir};
 use crate::temporary::{TemporaryDir, TemporaryFile, remove_leftovers};
 
 /// `rewrite --data-version`.
@@ -142,16 +142,15 @@ impl<'a> Conversion<'a> {
         origin: Option<DataVersion>,
         progress: &Progress,
     ) -> Result<Converted<'a>> {
-        let [df_meta, scratch] = ["df_meta", "scratch"].map(|name| place.join(name));
-        for dir in [&df_meta, &scratch] {
-            std::fs::create_dir(dir).with_context(|| format!("cannot create {}", dir.display()))?;
-        }
+        let place = OpenDir::open(place)?;
+        let (df_meta, scratch) = (place.create_dir("df_meta")?, place.create_dir("scratch")?);
         progress.phase("reading");
         // A dump may leave open which node it is from; only a directory may not.
         let accepted: Vec<Code> = self.accepted.iter().copied().chain([Code::NodeIdNull]).collect();
         let restoring = Restoring {
             admission: &admission(&accepted),
             source: self.source,
+            name: &self.source.name(),
             cluster: self.cluster,
             df_meta: &df_meta,
             scratch: &scratch,

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use anyhow::Result;
 use metadump::check::Code;
-use metadump::rewrite::{Disposition, Plan, Planner, Request, RewriteError, SpliceError};
+use metadump::rewrite::{Changes, Disposition, Plan, Planner, Request, RewriteError, SpliceError};
 use metadump::scan::{LineError, envelope, scan_line};
 use metadump::{Checker, Line, Report};
 
@@ -12,7 +12,7 @@ use crate::failure::{Help, WithHelp};
 use crate::input::Source;
 use crate::manifest::{Expected, Requirement};
 use crate::progress::Progress;
-use crate::report::printable;
+use crate::report::{plural, printable};
 use crate::scanning::{Threads, for_each_scanned};
 use crate::temporary::TemporaryFile;
 
@@ -61,6 +61,18 @@ pub struct Planned {
     /// What was found in the dump.
     pub report: Report,
     checksum: u32,
+    strays: Strays,
+    /// How many lines are dropped.
+    dropped: u64,
+}
+
+/// What becomes of lines that are no records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Strays {
+    /// Nothing is planned: what they hold would be lost or misplaced.
+    Refused,
+    /// They are dropped, as by an import that accepts them.
+    Dropped,
 }
 
 impl Planned {
@@ -70,21 +82,41 @@ impl Planned {
     ///
     /// When a line is no record: what it holds would be lost or misplaced.
     pub fn new(reading: &Reading, request: Request, progress: &Progress) -> Result<Self> {
+        Self::with(reading, request, Strays::Refused, progress)
+    }
+
+    /// The same for a dump that an import lets in, whatever is wrong with it.
+    pub fn of_admitted(reading: &Reading, request: Request, progress: &Progress) -> Result<Self> {
+        Self::with(reading, request, Strays::Dropped, progress)
+    }
+
+    fn with(
+        reading: &Reading,
+        request: Request,
+        strays: Strays,
+        progress: &Progress,
+    ) -> Result<Self> {
         progress.phase("planning");
         let mut checker = Checker::default();
         let mut expected = Expected::beside(&reading.source, Requirement::Optional);
         let mut planner = Planner::new(request);
+        let mut dropped = 0;
         let mut hasher = crc32fast::Hasher::new();
         for_each_scanned(&reading.source, Threads::of_flag(None), progress, |line, scanned| {
             hash_line(&mut hasher, line);
             checker.scanned(line, &scanned);
             expected.line(line, scanned.as_ref().ok());
-            let scanned = scanned.map_err(|error| not_a_record(&reading.name, line, error))?;
-            planner.line(line, &scanned);
+            match scanned {
+                Ok(scanned) => planner.line(line, &scanned),
+                Err(_) if strays == Strays::Dropped => dropped += 1,
+                Err(error) => return Err(not_a_record(&reading.name, line, error)),
+            }
             Ok(())
         })?;
         let report = expected.finish(checker);
-        if let Some(count) = report.findings.counts().get(&Code::ManifestMismatch) {
+        if strays == Strays::Refused
+            && let Some(count) = report.findings.counts().get(&Code::ManifestMismatch)
+        {
             return Err(anyhow::anyhow!(
                 "{} is not the dump that its manifest describes ({count} differences)",
                 reading.name
@@ -105,7 +137,7 @@ impl Planned {
                 Ok(())
             })?;
         }
-        Ok(Self { plan, report, checksum })
+        Ok(Self { plan, report, checksum, strays, dropped })
     }
 
     /// Reads the dump once more and rewrites it: `each` gets a line, what is written in front of
@@ -125,13 +157,24 @@ impl Planned {
         let mut hasher = crc32fast::Hasher::new();
         reading.source.for_each_line(progress, |line| {
             hash_line(&mut hasher, &line);
-            // Most lines stay: their kind tells, and they need not be read.
-            if envelope(line.bytes).is_some_and(|seen| rewriter.passes(seen.kind)) {
+            // Most lines stay: their kind tells, and they need not be read unless some are dropped.
+            let kind = envelope(line.bytes).map(|seen| seen.kind);
+            let passes = kind.is_some_and(|kind| rewriter.passes(kind));
+            if passes && self.strays == Strays::Refused {
                 rewriter.pass(&line);
                 return each(&line, &[], Disposition::Keep);
             }
-            let scanned =
-                scan_line(line.bytes).map_err(|error| not_a_record(&reading.name, &line, error))?;
+            let scanned = match scan_line(line.bytes) {
+                Ok(scanned) => scanned,
+                Err(_) if self.strays == Strays::Dropped => {
+                    return each(&line, &[], Disposition::Drop);
+                }
+                Err(error) => return Err(not_a_record(&reading.name, &line, error)),
+            };
+            if passes {
+                rewriter.pass(&line);
+                return each(&line, &[], Disposition::Keep);
+            }
             before.clear();
             let disposition = rewriter.line(&line, &scanned, &mut before)?;
             each(&line, &before, disposition)
@@ -154,8 +197,14 @@ impl Planned {
         progress: &Progress,
     ) -> Result<()> {
         progress.phase("comparing");
-        for change in self.plan.changes().describe() {
-            writeln!(out, "{}", printable(&change))?;
+        if self.dropped > 0 {
+            let lines = plural(self.dropped, "line");
+            writeln!(out, "{lines} dropped, which no record can be read from")?;
+        }
+        if self.dropped == 0 || self.plan.changes() != Changes::default() {
+            for change in self.plan.changes().describe() {
+                writeln!(out, "{}", printable(&change))?;
+            }
         }
         writeln!(out)?;
         let mut shown = Shown { out, count: 0 };
@@ -206,9 +255,8 @@ impl<W: Write> Shown<'_, W> {
 /// A line that is no record, told with its place, as the page does.
 pub(super) fn not_a_record(name: &str, line: &Line<'_>, error: LineError) -> anyhow::Error {
     let error = SpliceError::not_a_record(line, error);
-    let failure: Result<()> = Err(anyhow::anyhow!("{name}, {error}"))
-        .help("`databend-metactl validate` lists everything that is wrong with the dump");
-    failure.err().unwrap_or_else(|| anyhow::anyhow!("{error}"))
+    let help = "`databend-metactl validate` lists everything that is wrong with the dump";
+    anyhow::anyhow!("{name}, {error}").context(Help(help.to_owned()))
 }
 
 fn hash_line(hasher: &mut crc32fast::Hasher, line: &Line<'_>) {

@@ -1,19 +1,18 @@
 //! A dump of any version, written as the V004 files of a node and read back.
 
-use std::path::Path;
-
 use anyhow::{Context, Result, anyhow};
 use metadump::Report;
 use metadump::check::Code;
 use metadump::cluster::{InitialCluster, Leftovers};
+use metadump::scan::LineError;
 
 use super::admission::Admission;
 use crate::dump_writer::now_ms;
 use crate::failure::WithHelp;
 use crate::input::Source;
 use crate::progress::Progress;
-use crate::raft_dir::{Complete, DirWriter, V004Reader};
-use crate::report::grouped;
+use crate::raft_dir::{Complete, DirWriter, OpenDir, V004Reader};
+use crate::report::{grouped, plural};
 
 /// What is written, and where.
 pub struct Restoring<'a> {
@@ -21,22 +20,52 @@ pub struct Restoring<'a> {
     pub admission: &'a Admission<'a>,
     /// The dump.
     pub source: &'a Source,
+    /// The dump's name for messages.
+    pub name: &'a str,
     /// The new cluster, if any.
     pub cluster: Option<&'a InitialCluster>,
     /// An empty directory for the files.
-    pub df_meta: &'a Path,
+    pub df_meta: &'a OpenDir,
     /// A directory for what is only needed meanwhile.
-    pub scratch: &'a Path,
+    pub scratch: &'a OpenDir,
 }
 
 /// Files that hold what the dump does.
 pub struct Restored {
     /// What was found in the dump.
     pub report: Report,
+    /// The lines that are no records, and are not in the files.
+    pub dropped: Dropped,
     /// The files, read back.
     pub reader: V004Reader,
     /// What of the old cluster went, when there is a new one.
     pub leftovers: Leftovers,
+}
+
+/// How many dropped lines are named.
+const MOST_NAMED: u64 = 20;
+
+/// Lines that are no records.
+#[derive(Debug, Default)]
+pub struct Dropped {
+    count: u64,
+    named: Vec<String>,
+}
+
+impl Dropped {
+    fn add(&mut self, line: u64, error: &LineError) {
+        self.count += 1;
+        if self.count <= MOST_NAMED {
+            self.named.push(format!("dropped: line {}: {error}", grouped(line)));
+        }
+    }
+
+    /// What is lost with them, a line each.
+    pub fn told(&self) -> impl Iterator<Item = String> {
+        let more = self.count.saturating_sub(MOST_NAMED);
+        let more = (more > 0).then(|| format!("dropped: {} more", plural(more, "line")));
+        self.named.iter().cloned().chain(more)
+    }
 }
 
 impl Restoring<'_> {
@@ -46,19 +75,22 @@ impl Restoring<'_> {
     ///
     /// When the dump is not let in, cannot be read, or the files cannot be written.
     pub fn write(&self, progress: &Progress) -> Result<Restored> {
-        let Self { admission, source, cluster, df_meta, scratch } = *self;
+        let Self { admission, source, name, cluster, df_meta, scratch } = *self;
         let mut writer = DirWriter::create(df_meta, scratch)?;
         let mut failed = None;
-        let report = admission.check(source, progress, |line, tree, record| {
+        let mut dropped = Dropped::default();
+        let report = admission.check_lines(source, progress, |line, scanned| match scanned {
+            Err(error) => dropped.add(line.number, &error),
             // The first record that cannot be written ends the writing; the check goes on.
-            if failed.is_none() {
-                let written = writer.record(tree, &record);
+            Ok(scanned) if failed.is_none() => {
+                let written = writer.record(scanned.tree(), &scanned.record);
                 failed = written.err().map(|error| (line.number, error));
             }
+            Ok(_) => {}
         })?;
-        admission.refuse(&source.name(), &report, cluster.is_some())?;
+        admission.refuse(name, &report, cluster.is_some())?;
         if let Some((line, error)) = failed {
-            let place = format!("{}, line {}", source.name(), grouped(line));
+            let place = format!("{name}, line {}", grouped(line));
             return Err(error).context(place).help(admission.kept.clone());
         }
         if cluster.is_none() && writer.node_id().is_none() && !admission.accepts(Code::NodeIdNull) {
@@ -67,12 +99,12 @@ impl Restoring<'_> {
         }
         let Complete { written, leftovers } = writer.finish(cluster, now_ms())?;
         progress.phase("verifying");
-        let reader = V004Reader::of_df_meta(df_meta)?;
+        let reader = V004Reader::of_df_meta(df_meta.path())?;
         anyhow::ensure!(
             reader.fingerprint()? == written,
             "what was written cannot be read back; {}",
             admission.kept
         );
-        Ok(Restored { report, reader, leftovers })
+        Ok(Restored { report, dropped, reader, leftovers })
     }
 }

@@ -107,11 +107,6 @@ impl Stream {
 }
 
 impl Names {
-    /// A file that is no link.
-    pub fn of_file(path: &Path) -> Self {
-        Self { given: path.to_owned(), links: Vec::new(), target: path.to_owned() }
-    }
-
     /// The directory of the file.
     pub fn parent(&self) -> PathBuf {
         parent_of(&self.target)

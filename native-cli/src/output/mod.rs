@@ -12,20 +12,17 @@ mod turn;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
 
 use anyhow::{Context, Result};
 use metadump::manifest::Manifest;
 
-use self::destination::PART;
-pub use self::destination::{Destination, Names, is_same_file};
+pub use self::destination::{Destination, is_same_file};
 use self::encoder::{Encoder, WRITE_BYTES};
 use self::exchange::unchanged;
 use self::new_file::NewFile;
 use crate::failure::Unwritten;
 use crate::progress::Progress;
 use crate::stdout::{self, Stdout, stdout};
-use crate::temporary::{NotPersisted, TemporaryFile};
 
 /// Where a dump is written.
 pub enum Output {
@@ -117,17 +114,4 @@ impl Output {
 
 fn cannot_write(name: &str, error: io::Error) -> anyhow::Error {
     Unwritten::of(error, format!("cannot write to {name}"), None)
-}
-
-/// Writes a small file whole: under its name it is complete and on disk, or not there.
-pub fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
-    let names = Names::of_file(path);
-    let write = || -> io::Result<()> {
-        let mut file = TemporaryFile::create(names.hidden(""), PART, Some(&names.parent()))?;
-        file.write_all(content)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|NotPersisted { error, .. }| error)?;
-        File::open(names.parent())?.sync_all()
-    };
-    write().with_context(|| format!("cannot write {}", path.display()))
 }

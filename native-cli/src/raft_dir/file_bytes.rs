@@ -1,6 +1,7 @@
 //! A file that is read at any place.
 
 use std::fs::File;
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -19,9 +20,14 @@ pub struct FileBytes {
 impl FileBytes {
     /// Opens a file for reading.
     pub fn open(path: &Path) -> Result<Self> {
-        let context = || format!("cannot open {}", path.display());
-        let file = open_regular(path).with_context(context)?;
-        let size_bytes = file.metadata().with_context(context)?.len();
+        open_regular(path)
+            .and_then(Self::of)
+            .with_context(|| format!("cannot open {}", path.display()))
+    }
+
+    /// A file that is open already.
+    pub fn of(file: File) -> io::Result<Self> {
+        let size_bytes = file.metadata()?.len();
         Ok(Self { file, size_bytes })
     }
 }

@@ -1,5 +1,6 @@
 //! Names and places in a data directory, and what is in one.
 
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use metadump::record::{DataHeader, DataVersion};
 
+use super::open_dir::OpenDir;
 use crate::failure::WithHelp;
 use crate::files::read_small;
 
@@ -178,33 +180,26 @@ pub fn was_sled(dir: &Path) -> bool {
     is_sled(dir) || (there("db") && ["heap", "blobs", MARKER].into_iter().any(there))
 }
 
-/// The files and directories of a sled database in `dir`, none when there is no such database.
-pub fn sled_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
-    if !is_sled(dir) {
-        return Ok(Vec::new());
-    }
-    let mut found = sled_files_but_conf(dir)?;
-    // `conf` goes last: while it is there the rest is recognised, also by an interrupted removal.
-    found.push(dir.join(CONF));
-    Ok(found)
+/// Whether a name is that of a file or directory of a sled database.
+pub fn is_sled_name(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    let is_snapshot = name.strip_prefix("snap.").is_some_and(|lsn| {
+        let lsn = lsn.strip_suffix(".generating").unwrap_or(lsn);
+        lsn.len() == 16 && lsn.bytes().all(|byte| byte.is_ascii_hexdigit())
+    });
+    is_snapshot || [CONF, "db", "heap", "blobs", MARKER].contains(&name.as_ref())
 }
 
-/// What has the name of a file or directory of a sled database in `dir`, `conf` left out.
-pub fn sled_files_but_conf(dir: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(dir)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        let is_snapshot = name.strip_prefix("snap.").is_some_and(|lsn| {
-            let lsn = lsn.strip_suffix(".generating").unwrap_or(lsn);
-            lsn.len() == 16 && lsn.bytes().all(|byte| byte.is_ascii_hexdigit())
-        });
-        let known = ["db", "heap", "blobs", MARKER];
-        if is_snapshot || known.contains(&name.as_ref()) {
-            found.push(entry.path());
-        }
-    }
-    found.sort();
-    Ok(found)
+/// What has the name of a file or directory of a sled database in `dir`. `conf` comes last: while
+/// it is there the rest is recognised, also by an interrupted removal.
+pub fn sled_names(dir: &OpenDir) -> Result<Vec<OsString>> {
+    let mut names = dir.names()?;
+    names.retain(|name| is_sled_name(name));
+    names.sort_by_key(|name| name == CONF);
+    Ok(names)
+}
+
+/// The files and directories of a sled database in `dir`, none when there is no such database.
+pub fn sled_database(dir: &OpenDir) -> Result<Vec<OsString>> {
+    if is_sled(dir.path()) { sled_names(dir) } else { Ok(Vec::new()) }
 }

@@ -1,14 +1,14 @@
 //! The chunk files of a log that is being written.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Write;
-use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use metadump::record::{LogEntry, LogId, NodeId, Vote};
 use metadump::wal::{ChunkId, ChunkLimits, WalWriteError, WalWriter};
 
 use super::fingerprint::Fingerprint;
+use super::open_dir::OpenDir;
 
 /// How many bytes wait before they are written.
 const WRITE_BYTES: u64 = 1 << 20;
@@ -16,7 +16,7 @@ const WRITE_BYTES: u64 = 1 << 20;
 /// Writes the log chunk by chunk.
 #[derive(Debug)]
 pub struct LogFiles {
-    dir: PathBuf,
+    dir: OpenDir,
     wal: WalWriter,
     entries: u64,
     open: Option<(ChunkId, File)>,
@@ -25,10 +25,10 @@ pub struct LogFiles {
 
 impl LogFiles {
     /// Creates the lock file in `dir` and starts the first chunk.
-    pub fn create(dir: &Path) -> Result<Self> {
-        create(&dir.join("LOCK"))?;
+    pub fn create(dir: OpenDir) -> Result<Self> {
+        dir.create_file("LOCK")?;
         Ok(Self {
-            dir: dir.to_owned(),
+            dir,
             wal: WalWriter::new(ChunkLimits::default())?,
             entries: 0,
             open: None,
@@ -108,7 +108,7 @@ impl LogFiles {
                     if let Some((_, file)) = full {
                         sync(&file)?;
                     }
-                    create(&dir.join(chunk.file_name()))?
+                    dir.create_file(chunk.file_name())?
                 }
             };
             file.write_all(bytes).context("cannot write the log")?;
@@ -129,9 +129,4 @@ impl LogFiles {
 
 fn sync(file: &File) -> Result<()> {
     file.sync_all().context("cannot sync the log")
-}
-
-fn create(path: &Path) -> Result<File> {
-    let file = OpenOptions::new().write(true).create_new(true).open(path);
-    file.with_context(|| format!("cannot create {}", path.display()))
 }

@@ -8,9 +8,8 @@
 //!
 //! What has no place in the older version is counted, and told by who asked for it.
 
-use std::fs::{self, OpenOptions};
 use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use metadump::dump_line;
@@ -26,12 +25,16 @@ use metadump::wal::WalState;
 use super::file_bytes::FileBytes;
 use super::fingerprint::Fingerprint;
 use super::layout::{DF_META, RaftDir};
+use super::open_dir::OpenDir;
 use super::reader::{Access, DirReader};
 use super::sled_output::SledOutput;
 use super::state_lines::StateLines;
 use super::table_file::{Finished, KeyCounts, TableFile};
 use super::v004_reader::V004Reader;
 use crate::failure::WithHelp;
+
+/// The snapshot of V002 until it is complete.
+const UNFINISHED: &str = "unfinished";
 
 /// What a directory holds, told by the lines that it is exported as.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -90,9 +93,9 @@ pub struct OlderWriter<'a> {
     /// The version to write.
     pub to: DataVersion,
     /// The directory, which has an empty `df_meta` and no database.
-    pub root: &'a Path,
+    pub root: &'a OpenDir,
     /// A directory for what is only needed meanwhile.
-    pub scratch: &'a Path,
+    pub scratch: &'a OpenDir,
     /// The time that the snapshot's name tells, milliseconds since 1970.
     pub now_ms: u64,
 }
@@ -191,7 +194,7 @@ impl OlderWriter<'_> {
         let snapshots = self.snapshots()?;
         let is_table = self.to == DataVersion::V003;
         let table_dir = if is_table { &snapshots } else { self.scratch };
-        let mut table = TableFile::create(table_dir, self.scratch)?;
+        let mut table = TableFile::create(table_dir.again()?, self.scratch.again()?)?;
         self.v004.for_each_table_entry(|entry| {
             let record = match entry {
                 TableEntry::Expire(key, value) => Record::Expire(Keyed { key, value }),
@@ -210,26 +213,28 @@ impl OlderWriter<'_> {
         let Finished { fingerprint, .. } =
             table.finish(sys_data.clone(), KeyCounts::Omitted, &id)?;
         content.entries = fingerprint;
-        let table = table_dir.join(id.file_name());
+        let table = || -> Result<FileBytes> {
+            let file = table_dir.open_file(id.file_name())?.context("the table is gone")?;
+            Ok(FileBytes::of(file)?)
+        };
         match self.to {
             DataVersion::V0 | DataVersion::V001 => {
                 let tree = sled.tree("state_machine/0");
-                TreeMachine { sled, tree }.write(&sys_data, &table)
+                TreeMachine { sled, tree }.write(&sys_data, table()?)
             }
-            DataVersion::V002 => write_lines(&snapshots, &id, &sys_data, &table),
+            DataVersion::V002 => write_lines(&snapshots, &id, &sys_data, table()?),
             DataVersion::V003 | DataVersion::V004 => Ok(()),
         }
     }
 
-    /// Where the snapshots of the version are; V001 has none.
-    fn snapshots(&self) -> Result<PathBuf> {
-        let of_version = self.root.join(DF_META).join(self.to.to_string());
-        let snapshots = of_version.join("snapshot");
-        if self.to >= DataVersion::V002 {
-            fs::create_dir_all(&snapshots)
-                .with_context(|| format!("cannot create {}", snapshots.display()))?;
+    /// Where the snapshots of the version are. V001 has none: what is written instead is only
+    /// needed meanwhile.
+    fn snapshots(&self) -> Result<OpenDir> {
+        if self.to < DataVersion::V002 {
+            return self.scratch.again();
         }
-        Ok(snapshots)
+        let df_meta = self.root.subdir(DF_META)?.context("df_meta is gone")?;
+        df_meta.create_dir(self.to.to_string())?.create_dir("snapshot")
     }
 }
 
@@ -277,7 +282,7 @@ struct TreeMachine<'a> {
 impl TreeMachine<'_> {
     /// Writes everything in the order of the keys: nodes, what was applied, expiry, keys, and the
     /// sequence.
-    fn write(mut self, sys_data: &SysData, table: &Path) -> Result<()> {
+    fn write(mut self, sys_data: &SysData, table: FileBytes) -> Result<()> {
         for (id, node) in &sys_data.nodes {
             self.put(&Record::Nodes(Keyed { key: *id, value: node.clone() }))?;
         }
@@ -295,11 +300,8 @@ impl TreeMachine<'_> {
 
 /// Writes the snapshot of V002 in the order of a server's, but the expiry before the keys, as
 /// later importers need it.
-fn write_lines(dir: &Path, id: &SnapshotId, sys_data: &SysData, table: &Path) -> Result<()> {
-    let unfinished = dir.join("unfinished");
-    let file = OpenOptions::new().write(true).create_new(true).open(&unfinished);
-    let file = file.with_context(|| format!("cannot create {}", unfinished.display()))?;
-    let mut file = BufWriter::with_capacity(1 << 20, file);
+fn write_lines(dir: &OpenDir, id: &SnapshotId, sys_data: &SysData, table: FileBytes) -> Result<()> {
+    let mut file = BufWriter::with_capacity(1 << 20, dir.create_file(UNFINISHED)?);
     let mut line = Vec::new();
     let mut put = |record: &Record<'_>| -> Result<()> {
         line.clear();
@@ -318,9 +320,7 @@ fn write_lines(dir: &Path, id: &SnapshotId, sys_data: &SysData, table: &Path) ->
     for_each_of(table, &mut put)?;
     let file = file.into_inner().context("cannot write the snapshot")?;
     file.sync_all().context("cannot sync the snapshot")?;
-    let path = dir.join(id.file_name());
-    fs::rename(&unfinished, &path)
-        .with_context(|| format!("cannot name the snapshot {}", path.display()))
+    dir.rename(UNFINISHED, dir, id.file_name())
 }
 
 pub(super) fn machine_meta(sys_data: &SysData) -> impl Iterator<Item = Record<'static>> {
@@ -339,8 +339,8 @@ pub(super) fn sequence(sys_data: &SysData) -> Record<'static> {
 }
 
 /// Calls `each` with every key and expiry of a table, the expiry first.
-fn for_each_of(table: &Path, mut each: impl FnMut(&Record<'_>) -> Result<()>) -> Result<()> {
-    let table = RotblReader::open(FileBytes::open(table)?)?;
+fn for_each_of(table: FileBytes, mut each: impl FnMut(&Record<'_>) -> Result<()>) -> Result<()> {
+    let table = RotblReader::open(table)?;
     table.for_each(|entry| -> Result<()> {
         each(&match entry {
             TableEntry::Expire(key, value) => Record::Expire(Keyed { key, value }),

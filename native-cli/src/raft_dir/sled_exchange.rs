@@ -5,107 +5,103 @@
 //! with from the start.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::ffi::OsStr;
 
 use anyhow::{Context, Result};
 
-use super::layout::{CONF, GUARD, is_guarded, sled_files, sled_files_but_conf};
-use super::staging::{inode, sync_dir};
+use super::layout::{CONF, GUARD, is_sled_name, sled_database, sled_names};
+use super::open_dir::OpenDir;
 
 /// Where the old database stands once it has made room.
 pub const OLD_SLED: &str = "old-sled";
+
+/// The guard until it has its place.
+const NEW_GUARD: &str = "guard";
+
+/// More than any `conf` has.
+const MOST_CONF_BYTES: u64 = 1 << 16;
 
 /// The inodes of a database's files and directories by their names; none without a database.
 pub type SledInodes = BTreeMap<String, u64>;
 
 /// The inodes of the database in a directory.
-pub fn sled_inodes(dir: &Path) -> Result<SledInodes> {
-    sled_files(dir)?.iter().map(|path| Ok((name_of(path), inode(path)?))).collect()
+pub fn sled_inodes(dir: &OpenDir) -> Result<SledInodes> {
+    let mut inodes = SledInodes::new();
+    for name in sled_database(dir)? {
+        if let (Some(inode), Ok(name)) = (dir.inode_of(&name)?, name.into_string()) {
+            inodes.insert(name, inode);
+        }
+    }
+    Ok(inodes)
+}
+
+/// Whether all names are those of a database: what else is written in `READY` is not ours.
+pub fn are_of_sled(inodes: &SledInodes) -> bool {
+    inodes.keys().all(|name| is_sled_name(OsStr::new(name)))
 }
 
 /// An exchange that may have begun.
 #[derive(Debug, Clone, Copy)]
 pub struct SledExchange<'a> {
     /// The data directory.
-    pub root: &'a Path,
+    pub root: &'a OpenDir,
     /// Where the new database is until it has its place, and the old one afterwards.
-    pub place: &'a Path,
+    pub place: &'a OpenDir,
     /// What the new database consists of.
     pub new: &'a SledInodes,
 }
 
 impl SledExchange<'_> {
     /// Whether the new database has its place.
-    pub fn is_complete(&self) -> bool {
-        self.is_new(&self.conf())
+    pub fn is_complete(&self) -> Result<bool> {
+        self.is_new(OsStr::new(CONF))
+    }
+
+    /// Whether the guard stands in the place of `conf`.
+    pub fn is_guarded(&self) -> Result<bool> {
+        let conf = self.root.read(CONF, MOST_CONF_BYTES)?;
+        Ok(conf.is_some_and(|conf| conf == GUARD))
     }
 
     /// Keeps sled from opening the directory.
     pub fn guard(&self) -> Result<()> {
-        if is_guarded(self.root) {
+        if self.is_guarded()? {
             return Ok(());
         }
-        let (conf, old) = (self.conf(), self.old());
-        self.told(fs::create_dir_all(&old))?;
-        if conf.exists() {
-            let kept = self.told(fs::read(&conf))?;
-            self.told(write_synced(&old.join(CONF), &kept))?;
+        let old = self.place.subdir_or_new(OLD_SLED)?.context("the old database is gone")?;
+        if let Some(kept) = self.root.read(CONF, MOST_CONF_BYTES)? {
+            old.remove(CONF)?;
+            old.write(CONF, &kept)?;
         }
-        let guard = self.place.join("guard");
-        self.told(write_synced(&guard, GUARD))?;
-        self.told(sync_dir(&old))?;
-        self.told(fs::rename(&guard, &conf))?;
-        self.told(sync_dir(self.root))
+        self.place.remove(NEW_GUARD)?;
+        self.place.write(NEW_GUARD, GUARD)?;
+        old.sync()?;
+        self.place.rename(NEW_GUARD, self.root, CONF)?;
+        self.root.sync()
     }
 
     /// Moves the files, and ends the guard.
     pub fn complete(&self) -> Result<()> {
-        let old = self.old();
-        for path in self.told(sled_files_but_conf(self.root))? {
-            if !self.is_new(&path) {
-                self.told(fs::rename(&path, old.join(name_of(&path))))?;
+        let old = self.place.subdir(OLD_SLED)?.context("the old database is gone")?;
+        for name in sled_names(self.root)? {
+            if name != CONF && !self.is_new(&name)? {
+                self.root.rename(&name, &old, &name)?;
             }
         }
         for name in self.new.keys().filter(|name| *name != CONF) {
-            let target = self.root.join(name);
-            if !self.is_new(&target) {
-                self.told(fs::rename(self.place.join(name), target))?;
+            if !self.is_new(OsStr::new(name))? {
+                self.place.rename(name, self.root, name)?;
             }
         }
         for dir in [&old, self.place, self.root] {
-            self.told(sync_dir(dir))?;
+            dir.sync()?;
         }
-        self.told(fs::rename(self.place.join(CONF), self.conf()))?;
-        self.told(sync_dir(self.root))
+        self.place.rename(CONF, self.root, CONF)?;
+        self.root.sync()
     }
 
-    fn is_new(&self, path: &Path) -> bool {
-        let known = self.new.get(&name_of(path));
-        known.is_some_and(|known| inode(path).is_ok_and(|found| found == *known))
+    fn is_new(&self, name: &OsStr) -> Result<bool> {
+        let known = name.to_str().and_then(|name| self.new.get(name));
+        Ok(known.is_some() && self.root.inode_of(name)?.as_ref() == known)
     }
-
-    fn conf(&self) -> PathBuf {
-        self.root.join(CONF)
-    }
-
-    fn old(&self) -> PathBuf {
-        self.place.join(OLD_SLED)
-    }
-
-    fn told<T>(&self, done: io::Result<T>) -> Result<T> {
-        let root = self.root.display();
-        done.with_context(|| format!("cannot put the new database in place in {root}"))
-    }
-}
-
-fn name_of(path: &Path) -> String {
-    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
-}
-
-fn write_synced(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(content)?;
-    file.sync_all()
 }

@@ -1,9 +1,8 @@
 //! The files of a sled database that is being written.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::Write;
-use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use metadump::record::Record;
@@ -11,26 +10,34 @@ use metadump::sled::{SegmentSize, SledFile};
 use metadump::sled_writer::{DatabaseWriter, Pieces, TreeNumber};
 use metadump::stored::encode_item;
 
+use super::open_dir::OpenDir;
+
 /// How many bytes wait before they are written.
 const WRITE_BYTES: u64 = 1 << 20;
 
 /// Writes a database into an empty directory.
 #[derive(Debug)]
 pub struct SledOutput {
-    root: PathBuf,
     database: DatabaseWriter,
     pieces: Pieces,
-    files: BTreeMap<SledFile, File>,
+    files: Files,
+}
+
+/// The files that have been begun.
+#[derive(Debug)]
+struct Files {
+    root: OpenDir,
+    heap: OpenDir,
+    open: BTreeMap<SledFile, File>,
 }
 
 impl SledOutput {
     /// Begins a database in `root`.
-    pub fn create(root: &Path) -> Result<Self> {
-        let heap = root.join("heap");
-        fs::create_dir(&heap).with_context(|| format!("cannot create {}", heap.display()))?;
+    pub fn create(root: &OpenDir) -> Result<Self> {
+        let (root, heap) = (root.again()?, root.create_dir("heap")?);
         let mut pieces = Pieces::default();
         let database = DatabaseWriter::new(SegmentSize::DATABEND, &mut pieces);
-        Ok(Self { root: root.to_owned(), database, pieces, files: BTreeMap::new() })
+        Ok(Self { database, pieces, files: Files { root, heap, open: BTreeMap::new() } })
     }
 
     /// The tree of this name.
@@ -45,30 +52,35 @@ impl SledOutput {
         if self.pieces.buffered_bytes() < WRITE_BYTES {
             return Ok(());
         }
-        write_out(&self.root, &mut self.pieces, &mut self.files)
+        self.files.write(&mut self.pieces)
     }
 
     /// Writes the rest, and syncs every file.
     pub fn finish(self) -> Result<()> {
-        let Self { root, database, mut pieces, mut files } = self;
+        let Self { database, mut pieces, mut files } = self;
         database.finish(&mut pieces)?;
-        write_out(&root, &mut pieces, &mut files)?;
-        for (name, file) in &files {
+        files.write(&mut pieces)?;
+        for (name, file) in &files.open {
             file.sync_all().with_context(|| format!("cannot sync {name}"))?;
         }
         Ok(())
     }
 }
 
-fn write_out(root: &Path, pieces: &mut Pieces, files: &mut BTreeMap<SledFile, File>) -> Result<()> {
-    pieces.drain(|name, bytes| {
-        if !files.contains_key(name) {
-            let path = root.join(name.to_string());
-            let file = OpenOptions::new().write(true).create_new(true).open(&path);
-            let file = file.with_context(|| format!("cannot create {}", path.display()))?;
-            files.insert(name.clone(), file);
-        }
-        let Some(mut file) = files.get(name) else { return Ok(()) };
-        file.write_all(bytes).with_context(|| format!("cannot write {name}"))
-    })
+impl Files {
+    fn write(&mut self, pieces: &mut Pieces) -> Result<()> {
+        let Self { root, heap, open } = self;
+        pieces.drain(|name, bytes| {
+            if !open.contains_key(name) {
+                let path = name.to_string();
+                let file = match path.split_once('/') {
+                    Some((_, in_heap)) => heap.create_file(in_heap)?,
+                    None => root.create_file(&path)?,
+                };
+                open.insert(name.clone(), file);
+            }
+            let Some(mut file) = open.get(name) else { return Ok(()) };
+            file.write_all(bytes).with_context(|| format!("cannot write {name}"))
+        })
+    }
 }

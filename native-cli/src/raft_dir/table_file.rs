@@ -6,10 +6,9 @@
 //! their places are in memory.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use metadump::dump_line;
@@ -19,15 +18,25 @@ use metadump::scan::scan_line;
 
 use super::file_bytes::FileBytes;
 use super::fingerprint::Fingerprint;
+use super::open_dir::OpenDir;
 
 /// How many bytes wait before they are written.
 const WRITE_BYTES: usize = 1 << 20;
 
+/// The table until it is complete.
+const UNFINISHED: &str = "unfinished";
+
+/// The part of it that came in order.
+const SORTED: &str = "sorted";
+
+/// What came too late.
+const UNSORTED: &str = "unsorted";
+
 /// Writes the table.
 #[derive(Debug)]
 pub struct TableFile {
-    dir: PathBuf,
-    scratch: PathBuf,
+    dir: OpenDir,
+    scratch: OpenDir,
     table: Table,
     last_key: String,
     spill: Option<Spill>,
@@ -35,14 +44,8 @@ pub struct TableFile {
 
 impl TableFile {
     /// Creates the file in `dir`; `scratch` is for what has to be sorted.
-    pub fn create(dir: &Path, scratch: &Path) -> Result<Self> {
-        Ok(Self {
-            dir: dir.to_owned(),
-            scratch: scratch.to_owned(),
-            table: Table::create(dir.join("unfinished"))?,
-            last_key: String::new(),
-            spill: None,
-        })
+    pub fn create(dir: OpenDir, scratch: OpenDir) -> Result<Self> {
+        Ok(Self { table: Table::create(&dir)?, dir, scratch, last_key: String::new(), spill: None })
     }
 
     /// Adds an entry.
@@ -54,22 +57,24 @@ impl TableFile {
         }
         let spill = match &mut self.spill {
             Some(spill) => spill,
-            empty => empty.insert(Spill::create(self.scratch.join("unsorted"))?),
+            empty => empty.insert(Spill::create(&self.scratch)?),
         };
         spill.add(key, entry)
     }
 
     /// Completes the file under its name and syncs it; gives the fingerprint of the entries.
     pub fn finish(self, sys_data: SysData, count: KeyCounts, id: &SnapshotId) -> Result<Finished> {
-        let path = self.dir.join(id.file_name());
-        let Some(spill) = self.spill else {
-            return self.table.finish(sys_data, count, &path);
+        let Self { dir, scratch, table, spill, .. } = self;
+        let name = id.file_name();
+        let Some(spill) = spill else {
+            return table.finish(sys_data, count, &dir, &name);
         };
-        let sorted = self.dir.join("sorted");
-        self.table.finish(SysData::default(), KeyCounts::Omitted, &sorted)?;
-        let merged = merge(&sorted, spill, Table::create(self.dir.join("unfinished"))?)?;
-        fs::remove_file(&sorted).context("cannot remove what was merged")?;
-        merged.finish(sys_data, count, &path)
+        table.finish(SysData::default(), KeyCounts::Omitted, &dir, SORTED)?;
+        let sorted = dir.open_file(SORTED)?.context("what was sorted is gone")?;
+        let spilled = spill.into_sorted(&scratch)?;
+        let merged = merge(FileBytes::of(sorted)?, spilled, Table::create(&dir)?)?;
+        dir.remove(SORTED)?;
+        merged.finish(sys_data, count, &dir, &name)
     }
 }
 
@@ -92,9 +97,13 @@ pub struct Finished {
 }
 
 /// Merges a sorted table and what was spilled into `merged`.
-fn merge(sorted: &Path, spill: Spill, mut merged: Table) -> Result<Table> {
-    let sorted = RotblReader::open(FileBytes::open(sorted)?)?;
-    let mut spilled = spill.into_sorted()?.peekable();
+fn merge(
+    sorted: FileBytes,
+    spilled: impl Iterator<Item = Result<(Box<str>, Vec<u8>)>>,
+    mut merged: Table,
+) -> Result<Table> {
+    let sorted = RotblReader::open(sorted)?;
+    let mut spilled = spilled.peekable();
     sorted.for_each(|entry| -> Result<()> {
         let key = entry.row_key();
         while let Some(item) = spilled.next_if(|item| item.as_ref().is_ok_and(|(k, _)| **k <= *key))
@@ -121,7 +130,6 @@ fn push_line(table: &mut Table, line: &[u8]) -> Result<()> {
 /// A snapshot file in the making.
 #[derive(Debug)]
 struct Table {
-    path: PathBuf,
     file: File,
     writer: RotblWriter,
     bytes: Vec<u8>,
@@ -129,12 +137,11 @@ struct Table {
 }
 
 impl Table {
-    fn create(path: PathBuf) -> Result<Self> {
-        let file = OpenOptions::new().write(true).create_new(true).open(&path);
-        let file = file.with_context(|| format!("cannot create {}", path.display()))?;
+    fn create(dir: &OpenDir) -> Result<Self> {
+        let file = dir.create_file(UNFINISHED)?;
         let mut bytes = Vec::new();
         let writer = RotblWriter::new(BLOCK_KEYS, &mut bytes);
-        Ok(Self { path, file, writer, bytes, fingerprint: Fingerprint::default() })
+        Ok(Self { file, writer, bytes, fingerprint: Fingerprint::default() })
     }
 
     fn push(&mut self, entry: &TableEntry<'_>) -> Result<()> {
@@ -149,7 +156,13 @@ impl Table {
         Ok(())
     }
 
-    fn finish(mut self, mut sys_data: SysData, count: KeyCounts, path: &Path) -> Result<Finished> {
+    fn finish(
+        mut self,
+        mut sys_data: SysData,
+        count: KeyCounts,
+        dir: &OpenDir,
+        name: &str,
+    ) -> Result<Finished> {
         if count == KeyCounts::Written {
             sys_data.key_counts = self.writer.key_counts().clone();
         } else {
@@ -158,8 +171,7 @@ impl Table {
         self.writer.finish(&sys_data, &mut self.bytes)?;
         self.file.write_all(&self.bytes).context("cannot write the snapshot")?;
         self.file.sync_all().context("cannot sync the snapshot")?;
-        fs::rename(&self.path, path)
-            .with_context(|| format!("cannot name the snapshot {}", path.display()))?;
+        dir.rename(UNFINISHED, dir, name)?;
         Ok(Finished { fingerprint: self.fingerprint, sys_data })
     }
 }
@@ -167,7 +179,6 @@ impl Table {
 /// Entries that came too late, as lines in a file; their keys and places in memory.
 #[derive(Debug)]
 struct Spill {
-    path: PathBuf,
     file: BufWriter<File>,
     end_bytes: u64,
     places: Vec<Spilled>,
@@ -182,11 +193,9 @@ struct Spilled {
 }
 
 impl Spill {
-    fn create(path: PathBuf) -> Result<Self> {
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
-        let file = file.with_context(|| format!("cannot create {}", path.display()))?;
-        let file = BufWriter::new(file);
-        Ok(Self { path, file, end_bytes: 0, places: Vec::new(), line: Vec::new() })
+    fn create(scratch: &OpenDir) -> Result<Self> {
+        let file = BufWriter::new(scratch.create_file(UNSORTED)?);
+        Ok(Self { file, end_bytes: 0, places: Vec::new(), line: Vec::new() })
     }
 
     fn add(&mut self, key: String, entry: &TableEntry<'_>) -> Result<()> {
@@ -203,9 +212,12 @@ impl Spill {
         Ok(())
     }
 
-    fn into_sorted(mut self) -> Result<impl Iterator<Item = Result<(Box<str>, Vec<u8>)>>> {
+    fn into_sorted(
+        mut self,
+        scratch: &OpenDir,
+    ) -> Result<impl Iterator<Item = Result<(Box<str>, Vec<u8>)>> + use<>> {
         let file = self.file.into_inner().context("cannot write what has to be sorted")?;
-        fs::remove_file(&self.path).context("cannot remove what has been sorted")?;
+        scratch.remove(UNSORTED)?;
         self.places.sort_by(|one, other| one.key.cmp(&other.key));
         Ok(self.places.into_iter().map(move |place| {
             let mut line = vec![0; place.len_bytes];

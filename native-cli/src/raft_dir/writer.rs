@@ -3,10 +3,7 @@
 //! The records go in as they stand in the dump, of any version from V002 on; the state of the
 //! directory is complete, and on disk, when [`DirWriter::finish`] returns.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-
-use anyhow::{Context, Result};
+use anyhow::Result;
 use metadump::cluster::{FormerCluster, InitialCluster, Leftovers};
 use metadump::record::{
     Cmd, DataHeader, DataVersion, ExpireKey, ExpireValue, LogEntry, LogId, LogMetaValue, Node,
@@ -17,9 +14,9 @@ use metadump::rotbl::{SnapshotId, SysData, TableEntry};
 use super::fingerprint::Fingerprint;
 use super::layout::VERSION;
 use super::log_files::LogFiles;
+use super::open_dir::OpenDir;
 use super::table_file::{Finished, KeyCounts, TableFile};
 use crate::failure::WithHelp;
-use crate::output::write_whole;
 
 /// What was written, to hold against what is read back.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,7 +39,7 @@ pub struct Complete {
 /// Writes a data directory record by record.
 #[derive(Debug)]
 pub struct DirWriter {
-    df_meta: PathBuf,
+    df_meta: OpenDir,
     log: LogFiles,
     table: TableFile,
     node_id: Option<NodeId>,
@@ -100,16 +97,13 @@ enum ExpiryIndex {
 
 impl DirWriter {
     /// Creates the files in an empty `df_meta`; `scratch` is for what is only needed meanwhile.
-    pub fn create(df_meta: &Path, scratch: &Path) -> Result<Self> {
-        let v004 = df_meta.join("V004");
-        let (log, snapshot) = (v004.join("log"), v004.join("snapshot"));
-        for dir in [&v004, &log, &snapshot] {
-            fs::create_dir(dir).with_context(|| format!("cannot create {}", dir.display()))?;
-        }
+    pub fn create(df_meta: &OpenDir, scratch: &OpenDir) -> Result<Self> {
+        let v004 = df_meta.create_dir("V004")?;
+        let (log, snapshot) = (v004.create_dir("log")?, v004.create_dir("snapshot")?);
         Ok(Self {
-            df_meta: df_meta.to_owned(),
-            log: LogFiles::create(&log)?,
-            table: TableFile::create(&snapshot, scratch)?,
+            df_meta: df_meta.again()?,
+            log: LogFiles::create(log)?,
+            table: TableFile::create(snapshot, scratch.again()?)?,
             node_id: None,
             former: FormerCluster::default(),
             last_membership: StoredMembership::default(),
@@ -195,7 +189,6 @@ impl DirWriter {
             | Record::Tables(_)
             | Record::DatabaseLookup(_)
             | Record::TableLookup(_) => {
-                let _ = tree;
                 anyhow::bail!(
                     "a {} record holds schema objects of before 2022-05-07, which no later \
                      release can read",
@@ -286,7 +279,7 @@ impl DirWriter {
         let id = SnapshotId::new(last_applied, now_ms);
         let snapshot = self.table.finish(sys_data, count, &id)?;
         let header = serde_json::to_vec(&DataHeader::new(DataVersion::V004))?;
-        write_whole(&self.df_meta.join(VERSION), &header)?;
+        self.df_meta.write(VERSION, &header)?;
         Ok(Complete { written: Written { log, snapshot }, leftovers })
     }
 

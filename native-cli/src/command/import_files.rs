@@ -1,0 +1,142 @@
+//! The files that an import puts in place: a dump as a directory of the version that is asked for,
+//! complete, read back, and with what should be known of it.
+
+use anyhow::Result;
+use metadump::Report;
+use metadump::check::{Code, Finding, Severity};
+use metadump::cluster::{InitialCluster, Leftovers};
+use metadump::record::DataVersion;
+
+use super::admission::Admission;
+use super::restoring::{Restored, Restoring};
+use crate::dump_writer::now_ms;
+use crate::input::Source;
+use crate::progress::Progress;
+use crate::raft_dir::{DirContent, OlderDir, OlderWriter, OpenDir, V004Reader};
+use crate::report::{grouped, plural, printable};
+
+/// What an import writes, wherever it writes it.
+pub struct ImportFiles<'a> {
+    /// Which dumps are let in.
+    pub admission: &'a Admission<'a>,
+    /// The dump.
+    pub source: &'a Source,
+    /// The dump's name for messages.
+    pub name: &'a str,
+    /// The new cluster, if any.
+    pub cluster: Option<&'a InitialCluster>,
+    /// The version of the directory.
+    pub version: DataVersion,
+}
+
+/// What was written.
+pub struct Imported {
+    /// What was found in the dump.
+    pub report: Report,
+    /// What should be known of the import, a line each.
+    pub remarks: Vec<String>,
+    /// What of the old cluster went, when there is a new one.
+    pub leftovers: Leftovers,
+}
+
+impl ImportFiles<'_> {
+    /// Writes the files into an empty directory, syncs each, and reads them back.
+    ///
+    /// # Errors
+    ///
+    /// When the dump is not let in, cannot be read, or the files cannot be written.
+    pub fn write(&self, place: &OpenDir, progress: &Progress) -> Result<Imported> {
+        let Self { admission, source, name, cluster, version } = *self;
+        progress.phase("importing");
+        let df_meta = place.create_dir("df_meta")?;
+        // The dump is written as V004 first: that sorts it, fills its gaps and makes it a new
+        // cluster.
+        let is_v004 = version == DataVersion::V004;
+        let v004 = if is_v004 { df_meta } else { place.create_dir(V004)? };
+        let restoring =
+            Restoring { admission, source, name, cluster, df_meta: &v004, scratch: place };
+        let Restored { report, dropped, reader, leftovers } = restoring.write(progress)?;
+        let mut remarks: Vec<String> = dropped.told().map(|line| printable(&line)).collect();
+        remarks.extend(report.findings.kept().iter().filter(|finding| is_lost(finding)).map(lost));
+        if !is_v004 {
+            let from = report.summary.version.unwrap_or(DataVersion::V004);
+            let older = Older { admission, from, version, v004: &v004, place };
+            remarks.extend(older.write(&reader, progress)?);
+        }
+        remarks.extend(findings(&report));
+        Ok(Imported { report, remarks, leftovers })
+    }
+}
+
+/// Where the V004 form of an older version is, for as long as it is needed.
+const V004: &str = "v004";
+
+/// Writing a data version before V004.
+struct Older<'a> {
+    admission: &'a Admission<'a>,
+    from: DataVersion,
+    version: DataVersion,
+    v004: &'a OpenDir,
+    place: &'a OpenDir,
+}
+
+impl Older<'_> {
+    /// Writes the older version beside its `df_meta`, and removes the V004 one. Gives what is lost.
+    fn write(&self, reader: &V004Reader, progress: &Progress) -> Result<Vec<String>> {
+        let Self { admission, from, version, v004, place } = *self;
+        progress.phase("converting");
+        let OlderDir { content, losses } = OlderWriter {
+            v004: reader,
+            from,
+            to: version,
+            root: place,
+            scratch: v004,
+            now_ms: now_ms(),
+        }
+        .write()?;
+        admission.refuse_losses(&losses, version)?;
+        place.remove(V004)?;
+        progress.phase("verifying");
+        anyhow::ensure!(
+            DirContent::of(place.path())? == content,
+            "what was written cannot be read back; {}",
+            admission.kept
+        );
+        Ok(losses.iter().map(|(loss, count)| format!("lost: {loss} ({count} times)")).collect())
+    }
+}
+
+/// Whether a finding is about something that does not come through an import.
+fn is_lost(finding: &Finding) -> bool {
+    matches!(finding.code, Code::UnknownMember | Code::LogBelowPurgedSkipped)
+}
+
+fn lost(finding: &Finding) -> String {
+    let line = finding.place.map_or(0, |place| place.line);
+    format!("lost: line {}: {}", grouped(line), printable(&finding.message))
+}
+
+/// What the dump was let in with: `note: 2 warnings, 1 note (…); … lists them`.
+fn findings(report: &Report) -> Option<String> {
+    let counts = report.findings.counts();
+    let by_severity: Vec<String> = [Severity::Error, Severity::Warning, Severity::Note]
+        .into_iter()
+        .map(|severity| (report.findings.count_of(severity), severity))
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, severity)| plural(count, &severity.to_string()))
+        .collect();
+    let by_code: Vec<String> = counts
+        .iter()
+        .map(|(code, count)| match count {
+            1 => code.to_string(),
+            _ => format!("{} {code}", grouped(*count)),
+        })
+        .collect();
+    (!counts.is_empty()).then(|| {
+        format!(
+            "note: the dump has {} ({}); `databend-metactl validate` shows them",
+            by_severity.join(", "),
+            by_code.join(", ")
+        )
+    })
+}
