@@ -6,7 +6,7 @@ use std::io::{self, BufWriter, Write};
 
 use anyhow::Result;
 use metadump::keys_layout::{KeysCount, KeysLayout};
-use metadump::record::Record;
+use metadump::record::{DataVersion, Record};
 use metadump::scan::{ScannedLine, scan_line};
 use serde_json::json;
 
@@ -30,7 +30,9 @@ pub fn run(args: &Args, progress: &Progress) -> Result<Outcome> {
                 each(&scan_line(line)?);
                 Ok(())
             })?;
-            reader.assert_unchanged()
+            reader.assert_unchanged()?;
+            reader.remarks(DataVersion::V004).iter().for_each(|remark| progress.say(remark));
+            Ok(())
         })?;
     } else if let Some(db) = &args.db {
         progress.phase("counting");

@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use metadump::dump_line;
 use metadump::record::{DataHeader, DataVersion, ExpireValue, Keyed, Kind, Record, Tree as Role};
-use metadump::rotbl::{RotblReader, SysData, TableEntry};
+use metadump::rotbl::{SysData, TableEntry};
 use metadump::stored::{EntryFate, MachineState, RaftState, SpelledRecord, kind_of_key};
 
-use super::file_bytes::FileBytes;
 use super::layout::RaftDir;
 use super::line_snapshot::LineSnapshot;
 use super::lock::assert_stopped;
@@ -16,12 +15,14 @@ use super::reader::Access;
 use super::sled_database::SledDatabase;
 use super::sled_files::SledFiles;
 use super::sled_trees::{RoleTree, SledTrees};
-use super::snapshot_files::{FROM_ANOTHER_NODE, newest, newest_table};
+use super::snapshot_files::{
+    FROM_ANOTHER_NODE, NOT_WHOLE, Table, for_each_entry, newest, newest_table,
+};
 use super::state_lines::StateLines;
 use super::told::{AtDamage, Told};
 use super::upgrade::Complete;
 use crate::failure::{Help, WithHelp};
-use crate::report::plural;
+use crate::report::entries;
 
 /// What to do about what no later server knows.
 const OF_ITS_TIME: &str = "no later release can read it either: only the one that wrote it can";
@@ -49,7 +50,18 @@ enum Machine {
     /// V002: a file of lines.
     Lines(Box<LineSnapshot>),
     /// V003: the table that V004 has, too.
-    Table(PathBuf, Box<RotblReader<FileBytes>>),
+    Table(Box<Table>),
+}
+
+impl Machine {
+    fn sys_data(&self) -> Option<&SysData> {
+        match self {
+            Self::Nothing => None,
+            Self::Tree(_, state) => Some(state.sys_data()),
+            Self::Lines(lines) => Some(lines.sys_data()),
+            Self::Table(table) => Some(table.1.sys_data()),
+        }
+    }
 }
 
 impl SledReader {
@@ -139,8 +151,9 @@ impl SledReader {
         }
         let snapshots = self.snapshots_of(version);
         let machine = self.open_snapshot(version, &snapshots)?;
-        if let Machine::Nothing = machine {
-            self.assert_young(&snapshots)?;
+        match machine.sys_data() {
+            None => self.assert_young(&snapshots)?,
+            Some(data) => self.assert_joins(data, &snapshots)?,
         }
         Ok(machine)
     }
@@ -168,6 +181,24 @@ impl SledReader {
         self.told.lose(helped(error, help))
     }
 
+    /// Fails when entries are missing between the snapshot and the log.
+    fn assert_joins(&self, data: &SysData, snapshots: &Path) -> Result<()> {
+        let applied = data.last_applied;
+        let Some(purged) = self
+            .raft_state
+            .purged
+            .filter(|purged| applied.is_none_or(|applied| applied.index < purged.index))
+        else {
+            return Ok(());
+        };
+        let error = anyhow::anyhow!(
+            "the log is purged up to {purged}, but the snapshot in {} holds {}",
+            snapshots.display(),
+            applied.map_or("nothing".to_owned(), |id| format!("entries up to {id}"))
+        );
+        self.told.lose(helped(error, NOT_WHOLE))
+    }
+
     fn open_snapshot(&self, version: DataVersion, snapshots: &Path) -> Result<Machine> {
         match version {
             DataVersion::V0 | DataVersion::V001 => Ok(Machine::Nothing),
@@ -179,9 +210,8 @@ impl SledReader {
                 Ok(snapshot.map_or(Machine::Nothing, |read| Machine::Lines(Box::new(read))))
             }
             DataVersion::V003 | DataVersion::V004 => {
-                let table = newest_table(snapshots)?;
-                let machine = table.map(|(path, table)| Machine::Table(path, Box::new(table)));
-                Ok(machine.unwrap_or(Machine::Nothing))
+                let table = newest_table(snapshots, &self.told)?;
+                Ok(table.map_or(Machine::Nothing, |table| Machine::Table(Box::new(table))))
             }
         }
     }
@@ -273,22 +303,18 @@ impl SledReader {
         if beyond_vote > 0 {
             self.told.warn(format!(
                 "left out of the log: {} of a leader that is later than the server's vote",
-                plural(beyond_vote, "entry").replace("entrys", "entries"),
+                entries(beyond_vote),
             ));
         }
         self.for_each_state_line(&mut each)
     }
 
     fn for_each_state_line(&self, each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        let Some(sys_data) = self.sys_data() else { return Ok(()) };
+        let Some(sys_data) = self.machine.sys_data() else { return Ok(()) };
         let mut lines = StateLines::new(each);
         lines.put_sys_data(sys_data)?;
-        if let Machine::Table(path, table) = &self.machine {
-            return table
-                .for_each(|entry| lines.put_entry(entry))
-                .with_context(|| format!("cannot read the snapshot {}", path.display()))
-                .help(FROM_ANOTHER_NODE)
-                .map(drop);
+        if let Machine::Table(table) = &self.machine {
+            return for_each_entry(table, |entry| lines.put_entry(entry));
         }
         // The expiry goes first, in V004.
         for kind in [Kind::Expire, Kind::GenericKV] {
@@ -305,15 +331,6 @@ impl SledReader {
             })?;
         }
         Ok(())
-    }
-
-    fn sys_data(&self) -> Option<&SysData> {
-        match &self.machine {
-            Machine::Nothing => None,
-            Machine::Tree(_, state) => Some(state.sys_data()),
-            Machine::Lines(lines) => Some(lines.sys_data()),
-            Machine::Table(_, table) => Some(table.sys_data()),
-        }
     }
 
     fn for_each_state_record(
