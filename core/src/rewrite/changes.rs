@@ -32,6 +32,8 @@ pub struct Changes {
     pub entries_dropped: u64,
     /// The purged position before and after.
     pub purged: Option<(Option<LogId>, LogId)>,
+    /// The last applied entry before and after.
+    pub last_applied: Option<(Option<LogId>, LogId)>,
     /// Lines that every dump has and this one lacks.
     pub lines_added: Vec<&'static str>,
     /// What happens to the expiry index.
@@ -70,6 +72,9 @@ impl Changes {
         }
         if let Some((from, to)) = &self.purged {
             lines.push(format!("purged: {} -> {to}", or_none(from.map(|id| id.to_string()))));
+        }
+        if let Some((from, to)) = &self.last_applied {
+            lines.push(format!("last applied: {} -> {to}", or_none(from.map(|id| id.to_string()))));
         }
         for (log_id, what) in &self.entries_appended {
             lines.push(format!("log: {log_id} appended, {what}"));

@@ -20,6 +20,11 @@ pub use splices::{Splice, SpliceError, Splicer};
 use crate::cluster::InitialCluster;
 use crate::record::{DataVersion, ExpireKey, LogId};
 
+/// The entry that a state without a log counts as when it gets a new cluster: the store inside an
+/// engine has writes, but no log that they came from. Without it the next dump could not be told
+/// from one that has lost its `LastApplied` line.
+pub const UNLOGGED_STATE: LogId = LogId::new(0, 0, 0);
+
 /// What is asked of a rewrite.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Request {

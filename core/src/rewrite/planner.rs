@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::changes::Changes;
 use super::expire::{ExpirePlan, ExpirePlanner};
-use super::{ExpireIndex, Request, RewriteError, Rewriter};
+use super::{ExpireIndex, Request, RewriteError, Rewriter, UNLOGGED_STATE};
 use crate::frame::Line;
 use crate::record::{
     Cmd, DataVersion, ExpireKey, LogEntry, LogId, LogMetaValue, Node, NodeId, Payload,
@@ -51,6 +51,7 @@ struct Seen {
     /// How many entries stood before the `LogMeta` line.
     entries_at_meta: Option<u64>,
     last_applied: Option<LogId>,
+    sequence: u64,
     membership: Option<StoredMembership>,
     nodes: BTreeMap<NodeId, Node>,
     expire_lines: bool,
@@ -135,6 +136,7 @@ impl Planner {
                 }
                 StateMachineValue::Bool(_) => {}
             },
+            Record::Sequences(sequence) => seen.sequence = sequence.value,
             Record::Nodes(node) => {
                 seen.nodes.insert(node.key, node.value.clone());
             }
@@ -189,8 +191,10 @@ impl Planner {
         if let Some(cluster) = self.request.cluster {
             let seen = &self.seen;
             seen.refuse_contradictions()?;
-            let last = seen.last_applied.max(seen.last_log).max(seen.purged);
-            let behind = seen.last_applied.filter(|applied| {
+            let unlogged = seen.has_unlogged_state().then_some(UNLOGGED_STATE);
+            let last_applied = seen.last_applied.or(unlogged);
+            let last = last_applied.max(seen.last_log).max(seen.purged);
+            let behind = last_applied.filter(|applied| {
                 let log = seen.last_log.map(|last| last.index);
                 let purged = seen.purged.map(|purged| purged.index);
                 log.max(purged).is_none_or(|reached| reached < applied.index)
@@ -201,10 +205,12 @@ impl Planner {
             }
             let nodes = cluster.nodes();
             let membership =
-                StoredMembership { log_id: seen.last_applied, membership: cluster.membership() };
+                StoredMembership { log_id: last_applied, membership: cluster.membership() };
             plan.changes = seen.changes(cluster.own_id(), &nodes, &membership, &entries, behind);
+            plan.changes.last_applied = unlogged.map(|unlogged| (None, unlogged));
             plan.cluster = Some(ClusterPlan {
                 own_id: cluster.own_id(),
+                unlogged,
                 purged: behind,
                 drop_log: behind.is_some(),
                 log_after_meta: seen.entries_at_meta.is_some_and(|before| before < seen.entries),
@@ -244,6 +250,14 @@ impl Seen {
             Some(committed) => Err(RewriteError::CommittedBeyondLog { committed }),
             None => Ok(()),
         }
+    }
+
+    /// Whether there are writes that no log ever held.
+    const fn has_unlogged_state(&self) -> bool {
+        self.sequence > 0
+            && self.last_applied.is_none()
+            && self.entries == 0
+            && self.purged.is_none()
     }
 
     fn entry(&mut self, entry: &LogEntry<'_>) {
@@ -295,7 +309,7 @@ impl Seen {
                 .filter(|(_, there)| !there)
                 .map(|(name, _)| *name)
                 .collect(),
-            expire: None,
+            ..Changes::default()
         }
     }
 }
@@ -315,6 +329,8 @@ pub(super) struct Missing {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ClusterPlan {
     pub(super) own_id: NodeId,
+    /// The last applied entry that the dump lacks and gets.
+    pub(super) unlogged: Option<LogId>,
     /// The purged position that is written, when the log does not reach the last applied entry.
     pub(super) purged: Option<LogId>,
     pub(super) drop_log: bool,

@@ -215,6 +215,11 @@ impl<'p> Rewriter<'p> {
     }
 
     fn put_membership(&self, cluster: &ClusterPlan, out: &mut Vec<u8>) -> Result<(), RewriteError> {
+        if let Some(applied) = cluster.unlogged {
+            let (key, value) = (StateMachineKey::LastApplied, StateMachineValue::LogId(applied));
+            let record = Record::StateMachineMeta(Keyed { key, value });
+            put(out, &self.plan.names.state_machine, &record)?;
+        }
         let record = Record::StateMachineMeta(Keyed {
             key: StateMachineKey::LastMembership,
             value: StateMachineValue::Membership(cluster.membership.clone()),

@@ -78,7 +78,8 @@ impl DirReader {
             other => return Err(unreadable(dir, &other)),
         };
         let reader = SledReader::open(dir, access, header, at_damage)?;
-        Ok(Self { files: Files::Sled(Box::new(reader)), of_version: Vec::new() })
+        let of_version = reader.note().map(|text| format!("note: {text}")).into_iter().collect();
+        Ok(Self { files: Files::Sled(Box::new(reader)), of_version })
     }
 
     fn v004(

@@ -22,10 +22,17 @@ use super::state_lines::StateLines;
 use super::told::{AtDamage, Told};
 use super::upgrade::Complete;
 use crate::failure::{Help, WithHelp};
-use crate::report::entries;
+use crate::report::{entries, printable};
 
 /// What to do about what no later server knows.
 const OF_ITS_TIME: &str = "no later release can read it either: only the one that wrote it can";
+
+/// What should be known of the store inside an engine.
+const OF_ENGINE: &str = "this is the store inside an engine: a state without a log and without a \
+                         node; restore it with --id and --initial-cluster";
+
+/// How many trees of a database that is none of a meta service are named.
+const MOST_NAMED: usize = 8;
 
 /// An open directory.
 #[derive(Debug)]
@@ -85,7 +92,14 @@ impl SledReader {
         let database = SledDatabase::open(&files, &told)?;
         let trees = SledTrees::find(&database)?;
         if trees.is_foreign() {
-            let error = anyhow::anyhow!("the sled database in {shown} is not of a meta service");
+            let names = trees.names();
+            let named = names.iter().map(|name| printable(name)).take(MOST_NAMED);
+            let more = (names.len() > MOST_NAMED).then(|| "…".to_owned());
+            let named: Vec<String> = named.chain(more).collect();
+            let names = if named.is_empty() { "none".to_owned() } else { named.join(", ") };
+            let error = anyhow::anyhow!(
+                "the sled database in {shown} is not of a meta service; its trees are: {names}"
+            );
             let help = "give --raft-dir the directory that the server has as raft_dir";
             told.lose(helped(error, help))?;
         }
@@ -122,6 +136,10 @@ impl SledReader {
             })?;
         }
         let df_meta = self.dir.df_meta();
+        if header.is_none() && self.trees.are_of_engine() {
+            // It has the records of V001, and never had a header.
+            return Ok(Complete::all_of(DataVersion::V001));
+        }
         let Some(header) = header else {
             // Before 1.1.13 there was no header; a header can also be lost.
             let files = [DataVersion::V003, DataVersion::V002].into_iter();
@@ -374,6 +392,11 @@ impl SledReader {
                 Err(error) => self.told.lose(error),
             }
         })
+    }
+
+    /// What the directory is, when it is not that of a service.
+    pub const fn note(&self) -> Option<&'static str> {
+        if self.trees.are_of_engine() { Some(OF_ENGINE) } else { None }
     }
 
     /// What should be known of the directory.

@@ -13,6 +13,7 @@ use metadump::record::{
     Cmd, DataHeader, DataVersion, ExpireKey, ExpireValue, LogEntry, LogId, LogMetaValue, Node,
     NodeId, Payload, RaftStateValue, Record, SeqV, StateMachineValue, StoredMembership, Text, Tree,
 };
+use metadump::rewrite::UNLOGGED_STATE;
 use metadump::rotbl::{SnapshotId, SysData, TableEntry};
 
 use super::fingerprint::Fingerprint;
@@ -285,6 +286,10 @@ impl DirWriter {
     /// that does not start; purging up to there says that the state holds it all. A log that
     /// only ends too early is left as it is without a new cluster, as servers cope with it.
     fn reach_applied(&mut self, cluster: Option<&InitialCluster>) -> Result<()> {
+        if cluster.is_some() && self.log.is_empty() && self.log.purged().is_none() {
+            let unlogged = (self.sequence > 0).then_some(UNLOGGED_STATE);
+            self.last_applied = self.last_applied.or(unlogged);
+        }
         let Some(applied) = self.last_applied else {
             return Ok(());
         };
