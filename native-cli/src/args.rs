@@ -434,6 +434,9 @@ pub struct Rewrite {
 pub enum Repair {
     /// The expiry index, recomputed from the keys.
     Expire,
+    /// A snapshot that lacks entries that it claims (servers 1.2.801 to 1.2.812): it claims what it
+    /// holds, so that the restored node applies the rest from the log.
+    Snapshot,
 }
 
 /// `serve`

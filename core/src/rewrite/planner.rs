@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::changes::Changes;
 use super::expire::{ExpirePlan, ExpirePlanner};
-use super::{ExpireIndex, Request, RewriteError, Rewriter, UNLOGGED_STATE};
+use super::snapshot::{SnapshotPlan, SnapshotPlanner};
+use super::{ExpireIndex, Request, RewriteError, Rewriter, Snapshot, UNLOGGED_STATE};
 use crate::frame::Line;
 use crate::record::{
     Cmd, DataVersion, ExpireKey, LogEntry, LogId, LogMetaValue, Node, NodeId, Payload,
@@ -64,13 +65,16 @@ pub struct Planner {
     seen: Seen,
     names: TreeNames,
     expire: ExpirePlanner,
+    snapshot: Option<SnapshotPlanner>,
 }
 
 impl Planner {
     /// Starts planning what is asked.
     pub fn new(request: Request) -> Self {
+        let snapshot = (request.snapshot == Snapshot::Repair).then(SnapshotPlanner::default);
         Self {
             request,
+            snapshot,
             seen: Seen::default(),
             names: TreeNames::default(),
             expire: ExpirePlanner::default(),
@@ -90,6 +94,9 @@ impl Planner {
             && *name != *scanned.tree_name
         {
             scanned.tree_name.as_str().clone_into(name);
+        }
+        if let Some(snapshot) = &mut self.snapshot {
+            snapshot.line(line, scanned);
         }
         let seen = &mut self.seen;
         match tree {
@@ -174,9 +181,16 @@ impl Planner {
     ///
     /// # Errors
     ///
-    /// When the dump is of a version that cannot be rewritten.
-    pub fn finish(self) -> Result<Plan, RewriteError> {
+    /// When the dump is of a version that cannot be rewritten, or its parts contradict each other.
+    pub fn finish(mut self) -> Result<Plan, RewriteError> {
         let version = self.version()?;
+        let snapshot = match &self.snapshot {
+            Some(snapshot) => snapshot.finish(version)?,
+            None => None,
+        };
+        if let Some(snapshot) = &snapshot {
+            self.seen.last_applied = Some(snapshot.last_applied);
+        }
         let mut plan = Plan {
             version,
             cluster: None,
@@ -186,6 +200,7 @@ impl Planner {
                 ExpireIndex::Keep => None,
             },
             expire_lines: self.seen.expire_lines,
+            snapshot,
             changes: Changes::default(),
         };
         if let Some(cluster) = self.request.cluster {
@@ -350,6 +365,7 @@ pub struct Plan {
     pub(super) names: TreeNames,
     pub(super) expire: Option<ExpirePlan>,
     pub(super) expire_lines: bool,
+    pub(super) snapshot: Option<SnapshotPlan>,
     changes: Changes,
 }
 
@@ -370,7 +386,11 @@ impl Plan {
 
     /// What changes.
     pub fn changes(&self) -> Changes {
-        Changes { expire: self.expire.as_ref().map(ExpirePlan::changes), ..self.changes.clone() }
+        Changes {
+            expire: self.expire.as_ref().map(ExpirePlan::changes),
+            snapshot: self.snapshot.as_ref().map(SnapshotPlan::changes),
+            ..self.changes.clone()
+        }
     }
 
     /// Starts the second reading.
