@@ -14,6 +14,7 @@
 pub mod abridge;
 pub mod apply;
 pub mod check;
+pub mod claim;
 pub mod cluster;
 pub mod compare;
 mod decimal;

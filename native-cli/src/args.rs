@@ -98,8 +98,9 @@ pub struct Export {
     #[arg(long, requires = "raft_dir")]
     pub live: bool,
 
-    /// With --raft-dir, export what is left of a damaged sled database (V0 to V003), and list what
-    /// is lost. Such a dump gets no manifest.
+    /// With --raft-dir, export what is left of a damaged directory, and list what is lost: the
+    /// newest snapshot that can be read, and the log up to the first damage. Such a dump gets no
+    /// manifest.
     #[arg(long, requires = "raft_dir", conflicts_with = "live")]
     pub salvage: bool,
 
@@ -485,6 +486,9 @@ pub struct Rewrite {
 pub enum Repair {
     /// The expiry index, recomputed from the keys.
     Expire,
+    /// A snapshot that lacks entries that it claims (servers 1.2.801 to 1.2.812): it claims what it
+    /// holds, so that the restored node applies the rest from the log.
+    Snapshot,
 }
 
 /// `serve`

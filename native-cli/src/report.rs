@@ -159,7 +159,8 @@ pub fn print_summary(out: &mut impl Write, name: &str, summary: &Summary) -> io:
     Ok(())
 }
 
-fn entries(count: u64) -> String {
+/// `1 entry`, `2 entries`
+pub fn entries(count: u64) -> String {
     if count == 1 { "1 entry".to_owned() } else { format!("{} entries", grouped(count)) }
 }
 

@@ -11,7 +11,7 @@ use metadump::cluster::{InitialCluster, parse_member, parse_members};
 use metadump::gunzip::{self, Gunzip};
 use metadump::manifest::Manifest;
 use metadump::record::{NodeId, Record, Text};
-use metadump::rewrite::{ExpireIndex, Request};
+use metadump::rewrite::{ExpireIndex, Request, Snapshot};
 use metadump::rotbl::{BLOCK_KEYS, RotblError, RotblReader, RotblWriter};
 use metadump::unzstd::Unzstd;
 use metadump::wal::{
@@ -95,7 +95,7 @@ pub fn scan_line(data: &[u8]) {
     }
 }
 
-/// Rewriting any dump: as it is, as another cluster, with a repaired expiry index.
+/// Rewriting any dump: as it is, as another cluster, with a repaired expiry index or snapshot.
 ///
 /// # Panics
 ///
@@ -109,6 +109,13 @@ pub fn rewrite_dump(data: &[u8]) {
     if let Ok((repaired, _)) = rewrite(data, repair()) {
         let again = rewrite(&repaired, repair());
         assert!(again.is_ok_and(|(again, changes)| again == repaired && changes.is_empty()));
+    }
+
+    let mend = || Request { snapshot: Snapshot::Repair, ..Request::default() };
+    if let Ok((mended, _)) = rewrite(data, mend()) {
+        let again = rewrite(&mended, mend());
+        assert!(again.is_ok_and(|(again, changes)| again == mended && changes.is_empty()));
+        assert!(!check(&mended).findings.counts().contains_key(&Code::SnapshotLacksEntries));
     }
 
     let member = |text| parse_member(text).ok();

@@ -10,4 +10,5 @@ pub mod meta_client;
 pub mod metactl;
 pub mod served;
 pub mod sled;
+pub mod small;
 pub mod tree;

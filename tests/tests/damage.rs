@@ -4,20 +4,18 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use metadump::wal::ChunkId;
 use metadump_tests::fixtures::{fixture, unpack};
 use metadump_tests::metactl::{Ran, run};
+use metadump_tests::small::{add_earlier_snapshot, small_dir, snapshot_of};
+use metadump_tests::tree::tree;
 
 const LOG: &str = "df_meta/V004/log/r-00_000_000_000_000_000_000.wal";
 
 fn export(dir: &Path) -> Ran {
     run([Path::new("export"), Path::new("--raft-dir"), dir])
-}
-
-fn snapshot_of(dir: &Path) -> PathBuf {
-    let entries = fs::read_dir(dir.join("df_meta/V004/snapshot")).unwrap();
-    entries.map(|entry| entry.unwrap().path()).max().unwrap()
 }
 
 #[test]
@@ -101,4 +99,80 @@ fn missing_and_exchanged_files_are_reported() {
     let ran = export(&dir);
     assert_eq!(ran.code, Some(3));
     assert!(ran.stderr.contains("there is no log"), "{}", ran.stderr);
+}
+
+/// Runs each command that reads a directory, quietly and not: all say the same and write nothing.
+#[track_caller]
+fn refused_by_all(dir: &Path, said: &str) {
+    let dumps = tempfile::TempDir::new().unwrap();
+    let db = dumps.path().join("out.db");
+    let commands: [&[&str]; 7] = [
+        &["export", "--db", db.to_str().unwrap()],
+        &["export", "-q", "--db", db.to_str().unwrap()],
+        &["export", "--live"],
+        &["validate"],
+        &["inspect"],
+        &["keys-layout"],
+        &["serve", "--grpc-api-address", "127.0.0.1:0"],
+    ];
+    let before = tree(dir);
+    for command in commands {
+        let dir = ["--raft-dir", dir.to_str().unwrap()];
+        let ran = run(command.iter().copied().chain(dir));
+        assert_eq!((ran.code, ran.stdout.as_slice()), (Some(3), b"".as_slice()), "{command:?}");
+        assert_eq!(ran.stderr.replace(dir[1], "DIR"), said, "{command:?}");
+    }
+    assert_eq!(fs::read_dir(dumps.path()).unwrap().count(), 0);
+    assert!(tree(dir) == before);
+}
+
+const NOT_WHOLE: &str = "help:  the directory is not whole: give --raft-dir all of it, or take a \
+                         dump from another node of the cluster; where there is none, `export \
+                         --salvage` gives what is left\n";
+
+#[test]
+fn an_empty_log_is_no_log() {
+    let (_keep, dir) = unpack("v004/v004-imported-plain.tar.gz");
+    let log = fs::read(dir.join(LOG)).unwrap();
+    for left in [0, 10] {
+        fs::write(dir.join(LOG), &log[..left]).unwrap();
+        refused_by_all(
+            &dir,
+            &format!(
+                "error: the log in DIR/df_meta/V004/log is empty: \
+                 r-00_000_000_000_000_000_000.wal has {left} bytes and no whole record\n{NOT_WHOLE}"
+            ),
+        );
+    }
+    fs::remove_file(dir.join(LOG)).unwrap();
+    let said = format!("error: there is no log in DIR/df_meta/V004/log\n{NOT_WHOLE}");
+    refused_by_all(&dir, &said);
+    // A file that a server had only just begun is nothing, when the log stands in others.
+    fs::write(dir.join(LOG), &log).unwrap();
+    let name = format!("df_meta/V004/log/{}", ChunkId(log.len() as u64).file_name());
+    fs::write(dir.join(name), "").unwrap();
+    let whole = fs::read(fixture("v004/v004-origin.export.ndjson")).unwrap();
+    let ran = export(&dir);
+    assert!(ran.code == Some(0) && ran.stdout == whole, "{}", ran.stderr);
+}
+
+#[test]
+fn a_lost_snapshot_is_missed() {
+    let (scratch, dir) = small_dir();
+    let snapshot = snapshot_of(&dir);
+    let kept = scratch.path().join("kept");
+    fs::rename(&snapshot, &kept).unwrap();
+    let said = "error: the log is purged up to T1-N1.3, but there is no snapshot in \
+                DIR/df_meta/V004/snapshot\n";
+    refused_by_all(&dir, &format!("{said}{NOT_WHOLE}"));
+    fs::rename(&kept, &snapshot).unwrap();
+    add_earlier_snapshot(scratch.path(), &dir, 2);
+    fs::remove_file(&snapshot).unwrap();
+    let older = snapshot_of(&dir);
+    let older = older.strip_prefix(&dir).unwrap().display();
+    let said = format!(
+        "error: the log is purged up to T1-N1.3, but the newest snapshot, DIR/{older}, holds \
+         entries up to T1-N1.2\n"
+    );
+    refused_by_all(&dir, &format!("{said}{NOT_WHOLE}"));
 }

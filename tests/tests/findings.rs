@@ -21,7 +21,7 @@ type Place = Option<(u64, u64)>;
 
 /// For each code what its example yields: line and byte, and the message. No example yields more
 /// than the one finding that it is for.
-const EXAMPLES: [(Code, Place, &str); 78] = [
+const EXAMPLES: [(Code, Place, &str); 79] = [
     (Code::EmptyDump, None, "the dump is empty"),
     (Code::ByteOrderMark, Some((1, 0)), "the file starts with EF BB BF"),
     (Code::NotUtf8, Some((16, 2197)), "byte 48 of the line is not UTF-8"),
@@ -74,6 +74,11 @@ const EXAMPLES: [(Code, Place, &str); 78] = [
         Code::PurgedBeyondApplied,
         Some((5, 246)),
         "purged is T1-N1.3, the state machine holds up to T1-N1.2",
+    ),
+    (
+        Code::SnapshotLacksEntries,
+        Some((8, 810)),
+        "the state claims the entries up to T1-N1.6, but lacks what T1-N1.6 wrote: 1 key",
     ),
     (Code::LogGap, Some((7, 419)), "1 entry is missing between T1-N1.4 and T1-N1.6"),
     (Code::LogOrder, Some((7, 708)), "entry T1-N1.4 after T1-N1.5"),

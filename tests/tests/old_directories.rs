@@ -317,7 +317,8 @@ fn a_database_of_something_else_is_refused() {
     let (_keep, dir) = unpack("sled/07-trees.tar.gz");
     check_refused(
         &dir,
-        "error: the sled database in DIR is not of a meta service\n\
+        "error: the sled database in DIR is not of a meta service; its trees are: \
+         \\x00\\xff\\n\\r, tree-0, tree-10, tree-100, tree-102, tree-103, tree-104, tree-106, …\n\
          help:  give --raft-dir the directory that the server has as raft_dir\n",
     );
 }
@@ -380,8 +381,8 @@ warning: the data has 1 error; `databend-metactl validate` on the dump lists the
 exported 142 lines, 107,380 bytes, last applied T1-N1.80, log to T1-N1.49
 lost: cannot read DIR: db, byte 191577: the message of LSN 191577 is damaged, the log goes on \
     right behind it
-warning: 1 place of damage: what was there is not in the dump, or not as new as it was; compare it \
-    with a dump of another node
+warning: what is lost is not in the dump, or not as new as it was; compare it with a dump of \
+    another node
 ";
 
 #[test]
@@ -582,7 +583,8 @@ fn a_purged_log_without_its_snapshot_is_refused() {
 
 #[test]
 fn records_that_are_none_are_refused() {
-    let damaged = "help:  the file is damaged; take a dump from another node of the cluster\n";
+    let damaged = "help:  the file is damaged; take a dump from another node of the cluster; where \
+                   there is none, `export --salvage` gives what is left\n";
     check_written(
         &[("raft_log", b"\x01\0", "{}")],
         &format!(

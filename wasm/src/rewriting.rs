@@ -1,6 +1,6 @@
 //! Plans and applies a rewrite.
 
-use metadump::rewrite::{ExpireIndex, Plan, Planner, Request, SpliceError, Splicer};
+use metadump::rewrite::{ExpireIndex, Plan, Planner, Request, Snapshot, SpliceError, Splicer};
 use metadump::scan::scan_line;
 use metadump::{Line, LineFramer};
 use wasm_bindgen::prelude::*;
@@ -25,16 +25,23 @@ pub struct Rewriting {
 
 #[wasm_bindgen]
 impl Rewriting {
-    /// Starts; no members keep the cluster. `repair_expire` recomputes the expiry index.
+    /// Starts; no members keep the cluster. `repair_expire` recomputes the expiry index,
+    /// `repair_snapshot` makes a state that lacks entries claim no more than it holds.
     #[wasm_bindgen(constructor)]
-    pub fn new(own_id: &str, members: Vec<String>, repair_expire: bool) -> Result<Self, JsError> {
+    pub fn new(
+        own_id: &str,
+        members: Vec<String>,
+        repair_expire: bool,
+        repair_snapshot: bool,
+    ) -> Result<Self, JsError> {
         let cluster = if members.is_empty() {
             None
         } else {
             Some(cluster(own_id, &members).map_err(thrown)?)
         };
         let expire = if repair_expire { ExpireIndex::Repair } else { ExpireIndex::Keep };
-        let planner = Planner::new(Request { cluster, expire });
+        let snapshot = if repair_snapshot { Snapshot::Repair } else { Snapshot::Keep };
+        let planner = Planner::new(Request { cluster, expire, snapshot });
         Ok(Self {
             framer: LineFramer::default(),
             step: Step::Plan(Box::new(planner)),

@@ -96,8 +96,11 @@ impl ClusterCheck {
                 .map(|id| format!("the membership is of {id}"))
                 .or_else(|| summary.purged.map(|id| format!("the log is purged up to {id}")))
                 .or_else(|| {
+                    // Without a log nothing is applied again: the store inside an engine has none.
                     let sequence = summary.sequence.filter(|sequence| *sequence > 0);
-                    sequence.map(|sequence| format!("generic-kv is {sequence}"))
+                    sequence
+                        .filter(|_| summary.log.entries > 0)
+                        .map(|sequence| format!("generic-kv is {sequence}"))
                 });
             if let Some(evidence) = evidence {
                 let message = format_args!("no line LastApplied, but {evidence}");

@@ -205,6 +205,10 @@ catalogue! {
     PurgedBeyondApplied "purged-beyond-applied" Error
         "The entries in between are neither in the log nor in the state: their writes are lost."
         "Take a new dump; export the log and the snapshot in one go.";
+    /// The state machine lacks writes of entries that it claims.
+    SnapshotLacksEntries "snapshot-lacks-entries" Error
+        "Servers 1.2.801 to 1.2.812 wrote such snapshots (fixed in 1.2.813); a dump that lost lines looks the same. A node that starts with one never applies these entries, and what depends on them fails: everything written since can be lost."
+        "Fetch the dump again if it may have been cut. Otherwise rewrite it with --repair snapshot: the restored node then applies the entries from the log.";
     /// Log entries are missing between two lines.
     LogGap "log-gap" Error
         "The writes in the gap are lost, and servers refuse a log with a gap."

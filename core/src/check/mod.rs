@@ -4,7 +4,8 @@
 //! tells what the dump holds and what was found.
 //!
 //! **Invariant:** memory grows by 32 bytes for a key that expires and by a few bits for any other
-//! (its sequence number, in a compressed set), never by the size of a key or a value.
+//! (its sequence number, in a compressed set), never by the size of a key or a value. The end of
+//! the log takes up to [`MOST_BYTES`](crate::claim::MOST_BYTES) beside.
 
 mod cluster;
 mod code;
@@ -25,6 +26,7 @@ pub use summary::{LogSummary, OTHER_PREFIXES, Summary, Tally};
 
 use serde::Serialize;
 
+use crate::claim::{ClaimCheck, Verdict};
 use crate::frame::{LONGEST_LINE_BYTES, Line};
 use crate::record::{DataVersion, Keyed, Kind, Record, Text, Tree};
 use crate::scan::{LineError, ScannedLine, scan_line};
@@ -61,6 +63,7 @@ pub struct Checker {
     raft_state: raft_state::RaftStateCheck,
     log: log::LogCheck,
     machines: machines::Machines,
+    claim: ClaimCheck,
 }
 
 /// The bytes that some editors put in front of UTF-8.
@@ -185,6 +188,7 @@ impl Checker {
                 self.log.entry(value, version, purged, place, findings);
             }
             Record::LogEntry(entry) => {
+                self.claim.entry(entry, place);
                 let purged = self.raft_state.purged();
                 self.log.entry(entry, version, purged, place, findings);
             }
@@ -195,6 +199,7 @@ impl Checker {
             | Record::Committed(_)
             | Record::Purged(_) => self.raft_state.line(record, place, findings),
             _ => {
+                self.claim.record(record);
                 if let Some(machine) = self.machines.of_tree(tree, version, place, findings) {
                     machine.record(record, place, findings);
                 }
@@ -256,6 +261,11 @@ impl Checker {
             self.log.finish(version, purged, last_applied, findings);
             self.raft_state.finish(version, &mut summary, findings);
             live.finish(version, &self.log, &mut summary, findings);
+            if let (DataVersion::V004, Verdict::Lacking(lacking)) = (version, self.claim.verdict())
+            {
+                let place = lacking.gap.as_ref().map(|gap| gap.place);
+                findings.add(Code::SnapshotLacksEntries, place, lacking.describe());
+            }
         }
         findings.sort();
         Report { summary, findings: self.findings }

@@ -16,6 +16,19 @@ pub struct ExpireChanges {
     pub examples: Vec<String>,
 }
 
+/// What happens to a state that lacks entries that it claims.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SnapshotChanges {
+    /// The last applied entry before and after.
+    pub last_applied: (LogId, LogId),
+    /// The last sequence number before and after.
+    pub sequence: (u64, u64),
+    /// The entry of the membership that takes the place of a later one.
+    pub membership: Option<LogId>,
+    /// How many keys the log writes again.
+    pub keys: u64,
+}
+
 /// What a rewrite changes. Everything else stays byte for byte.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Changes {
@@ -35,10 +48,14 @@ pub struct Changes {
     pub entries_dropped: u64,
     /// The purged position before and after.
     pub purged: Option<(Option<LogId>, LogId)>,
+    /// The last applied entry before and after.
+    pub last_applied: Option<(Option<LogId>, LogId)>,
     /// Lines that every dump has and this one lacks.
     pub lines_added: Vec<&'static str>,
     /// What happens to the expiry index.
     pub expire: Option<ExpireChanges>,
+    /// What happens to a state that lacks entries that it claims.
+    pub snapshot: Option<SnapshotChanges>,
 }
 
 impl Changes {
@@ -75,11 +92,26 @@ impl Changes {
         if let Some((from, to)) = &self.purged {
             lines.push(format!("purged: {} -> {to}", or_none(from.map(|id| id.to_string()))));
         }
+        if let Some((from, to)) = &self.last_applied {
+            lines.push(format!("last applied: {} -> {to}", or_none(from.map(|id| id.to_string()))));
+        }
         for (log_id, what) in &self.entries_appended {
             lines.push(format!("log: {log_id} appended, {what}"));
         }
         for name in &self.lines_added {
             lines.push(format!("{name}: line added"));
+        }
+        if let Some(snapshot) = &self.snapshot {
+            let SnapshotChanges { last_applied, sequence, membership, keys } = snapshot;
+            lines.push(format!("last applied: {} -> {}", last_applied.0, last_applied.1));
+            lines.push(format!("sequence: {} -> {}", sequence.0, sequence.1));
+            if let Some(membership) = membership {
+                lines.push(format!("membership: that of {membership}"));
+            }
+            let keys = if *keys == 1 { "1 key".to_owned() } else { format!("{keys} keys") };
+            lines.push(format!(
+                "the log is applied from there on: what it writes to {keys} was missing"
+            ));
         }
         if let Some(expire) = &self.expire {
             lines.push(format!(

@@ -1,4 +1,4 @@
-//! Rewrites a dump: another cluster, a repaired expiry index. Plan first, then apply.
+//! Rewrites a dump: another cluster, a repaired expiry index or snapshot. Plan first, then apply.
 //!
 //! The dump is read twice. A [`Planner`] sees every line and finds out what has to change, as
 //! the new log entries in the middle depend on what stands at the end. The [`Rewriter`] then
@@ -10,15 +10,21 @@ mod changes;
 mod expire;
 mod planner;
 mod rewriter;
+mod snapshot;
 mod splices;
 
-pub use changes::{Changes, ExpireChanges};
+pub use changes::{Changes, ExpireChanges, SnapshotChanges};
 pub use planner::{Plan, Planner};
 pub use rewriter::{Disposition, Rewriter};
 pub use splices::{Splice, SpliceError, Splicer};
 
 use crate::cluster::{InitialCluster, TakeoverError};
 use crate::record::{DataVersion, ExpireKey, LogId};
+
+/// The entry that a state without a log counts as when it gets a new cluster: the store inside an
+/// engine has writes, but no log that they came from. Without it the next dump could not be told
+/// from one that has lost its `LastApplied` line.
+pub const UNLOGGED_STATE: LogId = LogId::new(0, 0, 0);
 
 /// What is asked of a rewrite.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,6 +33,8 @@ pub struct Request {
     pub cluster: Option<InitialCluster>,
     /// Whether the expiry index is recomputed from the keys.
     pub expire: ExpireIndex,
+    /// Whether a state that lacks entries that it claims no longer claims them.
+    pub snapshot: Snapshot,
 }
 
 /// What becomes of the expiry index.
@@ -36,6 +44,16 @@ pub enum ExpireIndex {
     #[default]
     Keep,
     /// It is recomputed from the keys.
+    Repair,
+}
+
+/// What becomes of a state that lacks entries that it claims: see [`crate::claim`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Snapshot {
+    /// It stays as it is.
+    #[default]
+    Keep,
+    /// It claims what it holds, so that the log is applied from there on.
     Repair,
 }
 
@@ -99,6 +117,39 @@ pub enum RewriteError {
     /// The log and the state cannot be those of a new cluster.
     #[error(transparent)]
     Takeover(#[from] TakeoverError),
+    /// It is not known whether the state holds what it claims.
+    #[error(
+        "whether the state holds the entries up to {}, as it says, cannot be told: {}",
+        claimed.map_or("none".to_owned(), |id| id.to_string()),
+        if *in_log {
+            "the log does not go back far enough, or has entries whose effect is not certain"
+        } else {
+            "the log no longer has them"
+        }
+    )]
+    ClaimUnknown {
+        /// The last entry that it claims.
+        claimed: Option<LogId>,
+        /// Whether that entry is in the log.
+        in_log: bool,
+    },
+    /// The state lacks writes, and it is not known which.
+    #[error("{0}; from which entry on cannot be told from the log")]
+    GapUnknown(String),
+    /// What the state lacks may have been cut off the dump, with more.
+    #[error("{0}, which no repair brings back")]
+    MaybeCut(String),
+    /// The membership before the entries that the state lacks is not known.
+    #[error(
+        "the membership of the state is of {membership}, later than {holds}, the last entry that \
+         it holds all of, and the log has none before it"
+    )]
+    MembershipUnknown {
+        /// The entry of the membership.
+        membership: LogId,
+        /// The last entry that the state holds all of.
+        holds: LogId,
+    },
     /// A record cannot be written.
     #[error("a record cannot be written: {0}")]
     Encode(String),

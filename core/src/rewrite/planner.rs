@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::changes::Changes;
 use super::expire::{ExpirePlan, ExpirePlanner};
-use super::{ExpireIndex, Request, RewriteError, Rewriter};
+use super::snapshot::{SnapshotPlan, SnapshotPlanner};
+use super::{ExpireIndex, Request, RewriteError, Rewriter, Snapshot, UNLOGGED_STATE};
 use crate::cluster::{FormerCluster, Takeover};
 use crate::frame::Line;
 use crate::record::{
@@ -49,6 +50,7 @@ struct Seen {
     entries: u64,
     /// How many entries stood before the `LogMeta` line.
     entries_at_meta: Option<u64>,
+    sequence: u64,
     membership: Option<StoredMembership>,
     expire_lines: bool,
 }
@@ -60,13 +62,16 @@ pub struct Planner {
     seen: Seen,
     names: TreeNames,
     expire: ExpirePlanner,
+    snapshot: Option<SnapshotPlanner>,
 }
 
 impl Planner {
     /// Starts planning what is asked.
     pub fn new(request: Request) -> Self {
+        let snapshot = (request.snapshot == Snapshot::Repair).then(SnapshotPlanner::default);
         Self {
             request,
+            snapshot,
             seen: Seen::default(),
             names: TreeNames::default(),
             expire: ExpirePlanner::default(),
@@ -86,6 +91,9 @@ impl Planner {
             && *name != *scanned.tree_name
         {
             scanned.tree_name.as_str().clone_into(name);
+        }
+        if let Some(snapshot) = &mut self.snapshot {
+            snapshot.line(line, scanned);
         }
         let seen = &mut self.seen;
         match tree {
@@ -135,6 +143,7 @@ impl Planner {
                 }
                 StateMachineValue::Bool(_) => {}
             },
+            Record::Sequences(sequence) => seen.sequence = sequence.value,
             Record::Nodes(node) => {
                 seen.former.nodes.insert(node.key, node.value.clone());
             }
@@ -172,9 +181,16 @@ impl Planner {
     ///
     /// # Errors
     ///
-    /// When the dump is of a version that cannot be rewritten.
-    pub fn finish(self) -> Result<Plan, RewriteError> {
+    /// When the dump is of a version that cannot be rewritten, or its parts contradict each other.
+    pub fn finish(mut self) -> Result<Plan, RewriteError> {
         let version = self.version()?;
+        let snapshot = match &self.snapshot {
+            Some(snapshot) => snapshot.finish(version)?,
+            None => None,
+        };
+        if let Some(snapshot) = &snapshot {
+            self.seen.former.last_applied = Some(snapshot.last_applied);
+        }
         let mut plan = Plan {
             version,
             cluster: None,
@@ -184,15 +200,21 @@ impl Planner {
                 ExpireIndex::Keep => None,
             },
             expire_lines: self.seen.expire_lines,
+            snapshot,
             changes: Changes::default(),
         };
         if let Some(cluster) = self.request.cluster {
             let seen = &self.seen;
             seen.refuse_contradictions()?;
-            let takeover = cluster.takeover(&seen.former)?;
+            let unlogged = seen.has_unlogged_state().then_some(UNLOGGED_STATE);
+            let mut former = seen.former.clone();
+            former.last_applied = former.last_applied.or(unlogged);
+            let takeover = cluster.takeover(&former)?;
             plan.changes = seen.changes(cluster.own_id(), &takeover);
+            plan.changes.last_applied = unlogged.map(|unlogged| (None, unlogged));
             plan.cluster = Some(ClusterPlan {
                 own_id: cluster.own_id(),
+                unlogged,
                 takeover,
                 log_after_meta: seen.entries_at_meta.is_some_and(|before| before < seen.entries),
                 missing: Missing {
@@ -229,6 +251,14 @@ impl Seen {
             Some(committed) => Err(RewriteError::CommittedBeyondLog { committed }),
             None => Ok(()),
         }
+    }
+
+    /// Whether there are writes that no log ever held.
+    const fn has_unlogged_state(&self) -> bool {
+        self.sequence > 0
+            && self.former.last_applied.is_none()
+            && self.entries == 0
+            && self.former.purged.is_none()
     }
 
     fn entry(&mut self, entry: &LogEntry<'_>) {
@@ -280,7 +310,7 @@ impl Seen {
                 .filter(|(_, there)| !there)
                 .map(|(name, _)| *name)
                 .collect(),
-            expire: None,
+            ..Changes::default()
         }
     }
 }
@@ -300,6 +330,8 @@ pub(super) struct Missing {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ClusterPlan {
     pub(super) own_id: NodeId,
+    /// The last applied entry that the dump lacks and gets.
+    pub(super) unlogged: Option<LogId>,
     pub(super) takeover: Takeover,
     /// Whether entries follow the `LogMeta` line, as in some dumps of sled's order.
     pub(super) log_after_meta: bool,
@@ -321,6 +353,7 @@ pub struct Plan {
     pub(super) names: TreeNames,
     pub(super) expire: Option<ExpirePlan>,
     pub(super) expire_lines: bool,
+    pub(super) snapshot: Option<SnapshotPlan>,
     changes: Changes,
 }
 
@@ -341,7 +374,11 @@ impl Plan {
 
     /// What changes.
     pub fn changes(&self) -> Changes {
-        Changes { expire: self.expire.as_ref().map(ExpirePlan::changes), ..self.changes.clone() }
+        Changes {
+            expire: self.expire.as_ref().map(ExpirePlan::changes),
+            snapshot: self.snapshot.as_ref().map(SnapshotPlan::changes),
+            ..self.changes.clone()
+        }
     }
 
     /// Starts the second reading.

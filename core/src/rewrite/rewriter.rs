@@ -2,6 +2,7 @@
 
 use super::RewriteError;
 use super::planner::{ClusterPlan, Plan};
+use super::snapshot::SnapshotPlan;
 use crate::dump_line;
 use crate::frame::Line;
 use crate::record::{
@@ -51,6 +52,10 @@ impl<'p> Rewriter<'p> {
         if self.plan.expire.is_some() {
             return false;
         }
+        let is_small = matches!(kind, Kind::Sequences | Kind::StateMachineMeta);
+        if self.plan.snapshot.is_some() && is_small {
+            return false;
+        }
         let Some(cluster) = &self.plan.cluster else { return true };
         match kind {
             Kind::LogEntry | Kind::Logs => self.raft_state_written && !cluster.drops_log(),
@@ -81,7 +86,11 @@ impl<'p> Rewriter<'p> {
         let tree = scanned.tree();
         let expire = self.expire(line.number, &scanned.record, out)?;
         let Some(cluster) = &self.plan.cluster else {
-            return Ok(expire);
+            return Ok(if self.put_claim(&scanned.record, out)? {
+                Disposition::Drop
+            } else {
+                expire
+            });
         };
         if tree != Tree::Header {
             self.start_raft_state(cluster, out)?;
@@ -119,7 +128,7 @@ impl<'p> Rewriter<'p> {
                 self.put_nodes(cluster, out)?;
                 true
             }
-            _ => return Ok(expire),
+            record => self.put_claim(record, out)?,
         };
         Ok(if replaced { Disposition::Drop } else { expire })
     }
@@ -235,11 +244,42 @@ impl<'p> Rewriter<'p> {
     }
 
     fn put_membership(&self, cluster: &ClusterPlan, out: &mut Vec<u8>) -> Result<(), RewriteError> {
+        if let Some(applied) = cluster.unlogged {
+            let (key, value) = (StateMachineKey::LastApplied, StateMachineValue::LogId(applied));
+            let record = Record::StateMachineMeta(Keyed { key, value });
+            put(out, &self.plan.names.state_machine, &record)?;
+        }
         let record = Record::StateMachineMeta(Keyed {
             key: StateMachineKey::LastMembership,
             value: StateMachineValue::Membership(cluster.takeover.membership.clone()),
         });
         put(out, &self.plan.names.state_machine, &record)
+    }
+
+    /// Writes what the state claims in place of a line that claims more.
+    fn put_claim(&self, record: &Record<'_>, out: &mut Vec<u8>) -> Result<bool, RewriteError> {
+        let Some(SnapshotPlan { last_applied, sequence, membership, .. }) = &self.plan.snapshot
+        else {
+            return Ok(false);
+        };
+        let meta = |key, value| Record::StateMachineMeta(Keyed { key, value });
+        let record = match record {
+            Record::Sequences(Keyed { key, .. }) if key.as_str() == "generic-kv" => {
+                Record::Sequences(Keyed { key: key.clone(), value: *sequence })
+            }
+            Record::StateMachineMeta(Keyed { key, .. }) => match (key, membership) {
+                (StateMachineKey::LastApplied, _) => {
+                    meta(*key, StateMachineValue::LogId(*last_applied))
+                }
+                (StateMachineKey::LastMembership, Some(membership)) => {
+                    meta(*key, StateMachineValue::Membership(membership.clone()))
+                }
+                _ => return Ok(false),
+            },
+            _ => return Ok(false),
+        };
+        put(out, &self.plan.names.state_machine, &record)?;
+        Ok(true)
     }
 
     /// All node records, once, behind the membership that the dump lacks.

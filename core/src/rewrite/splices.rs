@@ -208,7 +208,7 @@ mod tests {
         let cluster = InitialCluster::new(NodeId(4), members).unwrap();
         for expire in [ExpireIndex::Keep, ExpireIndex::Repair] {
             for cluster in [None, Some(cluster.clone())] {
-                let plan = plan(Request { cluster, expire });
+                let plan = plan(Request { cluster, expire, ..Request::default() });
                 let (bytes, _) = spliced(&plan);
                 assert_eq!(String::from_utf8(bytes), String::from_utf8(rewritten(&plan)));
             }
@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn a_line_that_is_no_record_stops_the_rewrite() {
-        let plan = plan(Request { cluster: None, expire: ExpireIndex::Repair });
+        let plan = plan(Request { expire: ExpireIndex::Repair, ..Request::default() });
         let mut splicer = Splicer::new(&plan);
         let line =
             Line { number: 7, offset_bytes: 70, bytes: b"[1", terminated: true, elided_bytes: 0 };

@@ -35,7 +35,7 @@ pub use encode::{EncodeError, encode_append, encode_record};
 pub use entry_line::{LineForm, log_entry_line};
 pub use error::{WalError, WalFault};
 pub use live::LiveEntries;
-pub use reader::{ChunkEnd, ChunkReader, RecordAt};
+pub use reader::{ChunkEnd, ChunkReader, RecordAt, whole_record_behind_damage};
 pub use record::{UserData, WalRecord, WalState};
 pub use replay::{Replayed, TornTail, WalReplay};
 pub use writer::{ChunkLimits, WalWriteError, WalWriter};

@@ -237,6 +237,14 @@ const MOST_TRIES: usize = 1024;
 /// How far a try looks for the end of a record.
 const TRY_BYTES: usize = 256 * 1024;
 
+/// Where the first whole record stands behind bytes that are none; the first byte counts as one of
+/// them. None when there is none within reach, see below.
+///
+/// It tells what a damaged log held. It is not to be taken for the log's next record.
+pub fn whole_record_behind_damage(bytes: &[u8]) -> Option<u64> {
+    whole_record_in(bytes)
+}
+
 /// Where a whole record stands in an incomplete one.
 ///
 /// The number and the reach of the tries are bounded, because the bytes may be made to look like

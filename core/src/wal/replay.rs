@@ -104,23 +104,30 @@ impl WalReplay {
     ///
     /// When entries stand in no file although no record purged them.
     pub fn finish(self) -> Result<Replayed, WalError> {
-        let purged_index = self.state.purged.map(|id| id.index);
-        if let Some(last_missing) = self.before_first
-            && purged_index < Some(last_missing.index)
-        {
-            return Err(WalError {
-                chunk: self.first_chunk,
+        let chunk = self.first_chunk;
+        match self.remains() {
+            (replayed, None) => Ok(replayed),
+            (_, Some(last_missing)) => Err(WalError {
+                chunk,
                 offset_bytes: 0,
                 fault: WalFault::MissingEntries { last_missing },
-            });
+            }),
         }
-        Ok(Replayed {
+    }
+
+    /// What the records so far amount to, also when they are all that is left of a damaged log;
+    /// and the last of the entries that stand in no file although no record purged them.
+    pub fn remains(self) -> (Replayed, Option<LogId>) {
+        let purged_index = self.state.purged.map(|id| id.index);
+        let missing = self.before_first.filter(|missing| purged_index < Some(missing.index));
+        let replayed = Replayed {
             state: self.state,
             live: self.live,
             torn: self.torn,
             records: self.records,
             end_bytes: self.end_bytes,
-        })
+        };
+        (replayed, missing)
     }
 
     fn begin_chunk(&mut self, at: &RecordAt<'_>) -> Result<(), WalFault> {

@@ -59,11 +59,10 @@ fn tell_losses(losses: &[String], progress: &Progress) -> Outcome {
     for loss in losses {
         progress.say(&format!("lost: {loss}"));
     }
-    progress.say(&format!(
-        "warning: {} of damage: what was there is not in the dump, or not as new as it was; \
-         compare it with a dump of another node",
-        plural(losses.len() as u64, "place")
-    ));
+    progress.say(
+        "warning: what is lost is not in the dump, or not as new as it was; compare it with a dump \
+         of another node",
+    );
     Outcome::Findings
 }
 

@@ -6,7 +6,7 @@ use std::io::{self, BufWriter, Write};
 
 use anyhow::Result;
 use metadump::keys_layout::{KeysCount, KeysLayout, MOST_LEVELS};
-use metadump::record::Record;
+use metadump::record::{DataVersion, Record};
 use metadump::scan::scan_line;
 use metadump::{Line, LineFramer};
 use serde_json::json;
@@ -36,7 +36,9 @@ pub fn run(args: &Args, progress: &Progress) -> Result<Outcome> {
                 framer.feed(piece, &mut *each)
             })?;
             framer.finish(each)?;
-            reader.assert_unchanged()
+            reader.assert_unchanged()?;
+            reader.remarks(DataVersion::V004).iter().for_each(|remark| progress.say(remark));
+            Ok(())
         })?;
         tell_end(deeper, progress);
     } else if let Some(db) = &args.db {

@@ -124,9 +124,12 @@ impl Planned {
             .help("`databend-metactl validate` tells the differences; fetch the dump again");
         }
         let mut plan = planner.finish().map_err(|error| {
-            let other_version = matches!(error, RewriteError::Version(_) | RewriteError::NoVersion);
+            let help = help_for(&error);
             let error = anyhow::Error::new(error);
-            if other_version { error.context(Help(OTHER_VERSION.to_owned())) } else { error }
+            match help {
+                Some(help) => error.context(Help(help.to_owned())),
+                None => error,
+            }
         })?;
         let checksum = hasher.finalize();
         if plan.needs_keys() {
@@ -249,6 +252,22 @@ impl<W: Write> Shown<'_, W> {
         let more = if cut.len() < text.len() { "…" } else { "" };
         writeln!(self.out, "{sign} {number}: {}{more}", printable(&cut))?;
         Ok(())
+    }
+}
+
+/// What to do about a dump that cannot be rewritten, where the error does not say it.
+const fn help_for(error: &RewriteError) -> Option<&'static str> {
+    match error {
+        RewriteError::Version(_) | RewriteError::NoVersion => Some(OTHER_VERSION),
+        RewriteError::ClaimUnknown { .. }
+        | RewriteError::GapUnknown(_)
+        | RewriteError::MembershipUnknown { .. } => {
+            Some("the snapshot cannot be repaired: take a dump from another node")
+        }
+        RewriteError::MaybeCut(_) => {
+            Some("fetch the dump again, or take one from another node; a manifest shows a cut")
+        }
+        _ => None,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use anyhow::Result;
-use metadump::rewrite::{Disposition, ExpireIndex, Request};
+use metadump::rewrite::{Disposition, ExpireIndex, Request, Snapshot};
 
 use super::plan::{Planned, Reading};
 use super::{Outcome, convert, export, new_cluster};
@@ -19,7 +19,9 @@ use crate::stdout::stdout;
 pub fn run(args: &Rewrite, progress: &Progress) -> Result<Outcome> {
     let expire =
         if args.repair.contains(&Repair::Expire) { ExpireIndex::Repair } else { ExpireIndex::Keep };
-    let request = Request { cluster: new_cluster(&args.cluster)?, expire };
+    let snapshot =
+        if args.repair.contains(&Repair::Snapshot) { Snapshot::Repair } else { Snapshot::Keep };
+    let request = Request { cluster: new_cluster(&args.cluster)?, expire, snapshot };
     if let (Some(input), Some(output)) = (&args.db, &args.output)
         && is_same_file(input, output)
     {

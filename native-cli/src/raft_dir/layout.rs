@@ -127,7 +127,8 @@ pub enum Content {
     Other(DataHeader),
     /// A sled database without a version file: V0 to V003.
     Sled,
-    /// A `df_meta` without its version file: an import by the official tool failed there.
+    /// A `df_meta` without its version file: a service inside an engine never writes one, and an
+    /// import by the official tool that failed has not come to it.
     WithoutVersion,
     /// An import by this tool was interrupted on a file system that cannot exchange directories.
     BetweenRenames,

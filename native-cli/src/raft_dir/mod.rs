@@ -1,11 +1,13 @@
 //! A node's data directory: reading it without a trace, replacing it without a risk.
 
+mod chunk_files;
 mod file_bytes;
 mod fingerprint;
 mod layout;
 mod line_snapshot;
 mod lock;
 mod log_files;
+mod log_remains;
 mod obstacles;
 mod older_dump;
 mod older_writer;

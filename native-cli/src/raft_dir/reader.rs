@@ -5,6 +5,7 @@
 
 use anyhow::Result;
 use metadump::record::{DataHeader, DataVersion, LogId};
+use metadump::wal::ChunkId;
 
 use super::layout::{Content, RaftDir, was_sled};
 use super::sled_reader::SledReader;
@@ -25,7 +26,8 @@ pub enum Access {
 #[derive(Debug)]
 pub struct DirReader {
     files: Files,
-    warnings: Vec<String>,
+    /// What should be known of the directory's version: a note or a warning each.
+    of_version: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -45,24 +47,28 @@ impl DirReader {
         Self::read(dir, access, AtDamage::Refuse)
     }
 
-    /// Opens what is left of a damaged directory of a stopped server; damage to a sled database
-    /// is told by [`DirReader::losses`].
+    /// Opens what is left of a damaged directory of a stopped server; what is lost is told by
+    /// [`DirReader::losses`].
     ///
     /// # Errors
     ///
-    /// As [`DirReader::open`], for damage to other files.
+    /// As [`DirReader::open`], and for damage that leaves nothing to go on from.
     pub fn salvage(dir: &RaftDir) -> Result<Self> {
         Self::read(dir, Access::Stopped, AtDamage::GoOn)
     }
 
     fn read(dir: &RaftDir, access: Access, at_damage: AtDamage) -> Result<Self> {
         let header = match dir.content()? {
-            Content::V004 => return Self::v004(dir, access, None),
+            Content::V004 => return Self::v004(dir, access, at_damage, None),
+            Content::WithoutVersion if has_log(dir) => {
+                return Self::v004(dir, access, at_damage, Some(WITHOUT_VERSION.to_owned()));
+            }
             Content::Sled => None,
             Content::Other(header) => {
                 let complete = Complete::of(&header)?;
                 if complete.version == DataVersion::V004 {
-                    return Self::v004(dir, access, complete.warning());
+                    let warning = complete.warning().map(|text| format!("warning: {text}"));
+                    return Self::v004(dir, access, at_damage, warning);
                 }
                 if !was_sled(dir.root()) {
                     return Err(unreadable(dir, &Content::Other(header)));
@@ -72,12 +78,22 @@ impl DirReader {
             other => return Err(unreadable(dir, &other)),
         };
         let reader = SledReader::open(dir, access, header, at_damage)?;
-        Ok(Self { files: Files::Sled(Box::new(reader)), warnings: Vec::new() })
+        let of_version = reader.note().map(|text| format!("note: {text}")).into_iter().collect();
+        Ok(Self { files: Files::Sled(Box::new(reader)), of_version })
     }
 
-    fn v004(dir: &RaftDir, access: Access, warning: Option<String>) -> Result<Self> {
-        let reader = V004Reader::open(dir, access)?;
-        Ok(Self { files: Files::V004(Box::new(reader)), warnings: Vec::from_iter(warning) })
+    fn v004(
+        dir: &RaftDir,
+        access: Access,
+        at_damage: AtDamage,
+        of_version: Option<String>,
+    ) -> Result<Self> {
+        let reader = match at_damage {
+            AtDamage::Refuse => V004Reader::open(dir, access)?,
+            AtDamage::GoOn => V004Reader::salvage(dir)?,
+        };
+        let files = Files::V004(Box::new(reader));
+        Ok(Self { files, of_version: Vec::from_iter(of_version) })
     }
 
     /// Calls `each` with every line of the dump, line end included, in the exporter's order.
@@ -113,7 +129,7 @@ impl DirReader {
     pub fn remarks(&self, told: DataVersion) -> Vec<String> {
         let version = self.version();
         let of_files = match &self.files {
-            Files::V004(reader) => reader.warnings().to_vec(),
+            Files::V004(reader) => reader.warnings(),
             Files::Sled(reader) => reader.warnings(),
         };
         let converted = (version != told).then(|| {
@@ -121,14 +137,14 @@ impl DirReader {
                 "note: the directory holds {version}; this is its content in the form of {told}"
             )
         });
-        let warnings = self.warnings.iter().chain(&of_files);
-        converted.into_iter().chain(warnings.map(|text| format!("warning: {text}"))).collect()
+        let of_files = of_files.iter().map(|text| format!("warning: {text}"));
+        converted.into_iter().chain(self.of_version.iter().cloned()).chain(of_files).collect()
     }
 
     /// What a salvage could not read, once the rest was.
     pub fn losses(&self) -> Vec<String> {
         match &self.files {
-            Files::V004(_) => Vec::new(),
+            Files::V004(reader) => reader.losses(),
             Files::Sled(reader) => reader.losses(),
         }
     }
@@ -142,6 +158,22 @@ impl DirReader {
     }
 }
 
+/// What should be known of a directory without its version file.
+const WITHOUT_VERSION: &str = "note: there is no df_meta/VERSION, which the service inside an engine \
+                               never writes; the files are read as V004. If an official import \
+                               into the directory has failed, they are what it had written so far";
+
+/// Whether there is a log of V004, which a server wrote, or an import.
+fn has_log(dir: &RaftDir) -> bool {
+    std::fs::read_dir(dir.df_meta().join("V004/log")).is_ok_and(|mut entries| {
+        entries.any(|entry| {
+            entry.is_ok_and(|entry| {
+                ChunkId::from_file_name(&entry.file_name().to_string_lossy()).is_some()
+            })
+        })
+    })
+}
+
 fn unreadable(dir: &RaftDir, content: &Content) -> anyhow::Error {
     let shown = dir.root().display();
     let (what, help) = match content {
@@ -151,8 +183,8 @@ fn unreadable(dir: &RaftDir, content: &Content) -> anyhow::Error {
             "give --raft-dir the whole directory, with `conf`, `db` and `heap`",
         ),
         Content::WithoutVersion => (
-            format!("{shown} has df_meta, but no df_meta/VERSION: an import has failed there"),
-            "import a dump again",
+            format!("{shown} has df_meta, but no df_meta/VERSION and no log in df_meta/V004/log"),
+            "give --raft-dir the whole directory, or take a dump from another node",
         ),
         Content::BetweenRenames => (
             format!("an import into {shown} was interrupted while it put the new data in place"),

@@ -7,10 +7,9 @@ use metadump::dump_line;
 use metadump::record::{
     DataHeader, DataVersion, ExpireValue, Keyed, Kind, LogId, Record, Tree as Role,
 };
-use metadump::rotbl::{RotblReader, SysData, TableEntry};
+use metadump::rotbl::{SysData, TableEntry};
 use metadump::stored::{EntryFate, MachineState, RaftState, SpelledRecord, kind_of_key};
 
-use super::file_bytes::FileBytes;
 use super::layout::RaftDir;
 use super::line_snapshot::LineSnapshot;
 use super::lock::assert_stopped;
@@ -18,15 +17,24 @@ use super::reader::Access;
 use super::sled_database::SledDatabase;
 use super::sled_files::SledFiles;
 use super::sled_trees::{RoleTree, SledTrees};
-use super::snapshot_files::{FROM_ANOTHER_NODE, newest, newest_table};
+use super::snapshot_files::{
+    FROM_ANOTHER_NODE, NOT_WHOLE, Table, for_each_entry, newest, newest_table,
+};
 use super::state_lines::StateLines;
 use super::told::{AtDamage, Told};
 use super::upgrade::Complete;
 use crate::failure::{Help, WithHelp};
-use crate::report::plural;
+use crate::report::{entries, printable};
 
 /// What to do about what no later server knows.
 const OF_ITS_TIME: &str = "no later release can read it either: only the one that wrote it can";
+
+/// What should be known of the store inside an engine.
+const OF_ENGINE: &str = "this is the store inside an engine: a state without a log and without a \
+                         node; restore it with --id and --initial-cluster";
+
+/// How many trees of a database that is none of a meta service are named.
+const MOST_NAMED: usize = 8;
 
 /// An open directory.
 #[derive(Debug)]
@@ -51,7 +59,18 @@ enum Machine {
     /// V002: a file of lines.
     Lines(Box<LineSnapshot>),
     /// V003: the table that V004 has, too.
-    Table(PathBuf, Box<RotblReader<FileBytes>>),
+    Table(Box<Table>),
+}
+
+impl Machine {
+    fn sys_data(&self) -> Option<&SysData> {
+        match self {
+            Self::Nothing => None,
+            Self::Tree(_, state) => Some(state.sys_data()),
+            Self::Lines(lines) => Some(lines.sys_data()),
+            Self::Table(table) => Some(table.1.sys_data()),
+        }
+    }
 }
 
 impl SledReader {
@@ -75,7 +94,14 @@ impl SledReader {
         let database = SledDatabase::open(&files, &told)?;
         let trees = SledTrees::find(&database)?;
         if trees.is_foreign() {
-            let error = anyhow::anyhow!("the sled database in {shown} is not of a meta service");
+            let names = trees.names();
+            let named = names.iter().map(|name| printable(name)).take(MOST_NAMED);
+            let more = (names.len() > MOST_NAMED).then(|| "…".to_owned());
+            let named: Vec<String> = named.chain(more).collect();
+            let names = if named.is_empty() { "none".to_owned() } else { named.join(", ") };
+            let error = anyhow::anyhow!(
+                "the sled database in {shown} is not of a meta service; its trees are: {names}"
+            );
             let help = "give --raft-dir the directory that the server has as raft_dir";
             told.lose(helped(error, help))?;
         }
@@ -112,6 +138,10 @@ impl SledReader {
             })?;
         }
         let df_meta = self.dir.df_meta();
+        if header.is_none() && self.trees.are_of_engine() {
+            // It has the records of V001, and never had a header.
+            return Ok(Complete::all_of(DataVersion::V001));
+        }
         let Some(header) = header else {
             // Before 1.1.13 there was no header; a header can also be lost.
             let files = [DataVersion::V003, DataVersion::V002].into_iter();
@@ -141,8 +171,9 @@ impl SledReader {
         }
         let snapshots = self.snapshots_of(version);
         let machine = self.open_snapshot(version, &snapshots)?;
-        if let Machine::Nothing = machine {
-            self.assert_young(&snapshots)?;
+        match machine.sys_data() {
+            None => self.assert_young(&snapshots)?,
+            Some(data) => self.assert_joins(data, &snapshots)?,
         }
         Ok(machine)
     }
@@ -170,6 +201,24 @@ impl SledReader {
         self.told.lose(helped(error, help))
     }
 
+    /// Fails when entries are missing between the snapshot and the log.
+    fn assert_joins(&self, data: &SysData, snapshots: &Path) -> Result<()> {
+        let applied = data.last_applied;
+        let Some(purged) = self
+            .raft_state
+            .purged
+            .filter(|purged| applied.is_none_or(|applied| applied.index < purged.index))
+        else {
+            return Ok(());
+        };
+        let error = anyhow::anyhow!(
+            "the log is purged up to {purged}, but the snapshot in {} holds {}",
+            snapshots.display(),
+            applied.map_or("nothing".to_owned(), |id| format!("entries up to {id}"))
+        );
+        self.told.lose(helped(error, NOT_WHOLE))
+    }
+
     fn open_snapshot(&self, version: DataVersion, snapshots: &Path) -> Result<Machine> {
         match version {
             DataVersion::V0 | DataVersion::V001 => Ok(Machine::Nothing),
@@ -181,9 +230,8 @@ impl SledReader {
                 Ok(snapshot.map_or(Machine::Nothing, |read| Machine::Lines(Box::new(read))))
             }
             DataVersion::V003 | DataVersion::V004 => {
-                let table = newest_table(snapshots)?;
-                let machine = table.map(|(path, table)| Machine::Table(path, Box::new(table)));
-                Ok(machine.unwrap_or(Machine::Nothing))
+                let table = newest_table(snapshots, &self.told)?;
+                Ok(table.map_or(Machine::Nothing, |table| Machine::Table(Box::new(table))))
             }
         }
     }
@@ -232,7 +280,7 @@ impl SledReader {
 
     /// The entry with the highest index, in the log or the state.
     pub fn last_log_id(&self) -> Result<Option<LogId>> {
-        let applied = self.sys_data().and_then(|data| data.last_applied);
+        let applied = self.machine.sys_data().and_then(|data| data.last_applied);
         let mut ids = Vec::from_iter([self.raft_state.purged, applied].into_iter().flatten());
         self.for_each_record(Role::RaftLog, |record| {
             if let Record::Logs(Keyed { value: entry, .. }) = record
@@ -290,22 +338,18 @@ impl SledReader {
         if beyond_vote > 0 {
             self.told.warn(format!(
                 "left out of the log: {} of a leader that is later than the server's vote",
-                plural(beyond_vote, "entry").replace("entrys", "entries"),
+                entries(beyond_vote),
             ));
         }
         self.for_each_state_line(&mut each)
     }
 
     fn for_each_state_line(&self, each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        let Some(sys_data) = self.sys_data() else { return Ok(()) };
+        let Some(sys_data) = self.machine.sys_data() else { return Ok(()) };
         let mut lines = StateLines::new(each);
         lines.put_sys_data(sys_data)?;
-        if let Machine::Table(path, table) = &self.machine {
-            return table
-                .for_each(|entry| lines.put_entry(entry))
-                .with_context(|| format!("cannot read the snapshot {}", path.display()))
-                .help(FROM_ANOTHER_NODE)
-                .map(drop);
+        if let Machine::Table(table) = &self.machine {
+            return for_each_entry(table, |entry| lines.put_entry(entry));
         }
         // The expiry goes first, in V004.
         for kind in [Kind::Expire, Kind::GenericKV] {
@@ -322,15 +366,6 @@ impl SledReader {
             })?;
         }
         Ok(())
-    }
-
-    fn sys_data(&self) -> Option<&SysData> {
-        match &self.machine {
-            Machine::Nothing => None,
-            Machine::Tree(_, state) => Some(state.sys_data()),
-            Machine::Lines(lines) => Some(lines.sys_data()),
-            Machine::Table(_, table) => Some(table.sys_data()),
-        }
     }
 
     fn for_each_state_record(
@@ -374,6 +409,11 @@ impl SledReader {
                 Err(error) => self.told.lose(error),
             }
         })
+    }
+
+    /// What the directory is, when it is not that of a service.
+    pub const fn note(&self) -> Option<&'static str> {
+        if self.trees.are_of_engine() { Some(OF_ENGINE) } else { None }
     }
 
     /// What should be known of the directory.

@@ -17,9 +17,17 @@ pub struct RoleTree {
     pub name: String,
 }
 
+/// The end of the prefix that a store inside an engine (up to 1.2.6xx) puts before the name of its
+/// only tree, without anything between: `global-local-kvstate_machine/0`.
+const OF_ENGINE: &str = "-local-kv";
+
 /// The trees by what they are for. Test set-ups put a prefix before the names.
 #[derive(Debug, Default)]
-pub struct SledTrees(BTreeMap<Role, RoleTree>);
+pub struct SledTrees {
+    by_role: BTreeMap<Role, RoleTree>,
+    others: Vec<String>,
+    of_engine: bool,
+}
 
 impl SledTrees {
     /// Finds the trees.
@@ -28,15 +36,24 @@ impl SledTrees {
     ///
     /// When there are none, or two for the same.
     pub fn find(database: &SledDatabase) -> Result<Self> {
-        let mut found = BTreeMap::new();
+        let mut found = Self::default();
         for name in database.tree_names() {
-            let Ok(name) = String::from_utf8(name) else { continue };
-            let role = Role::from_name(&name);
+            let name = match String::from_utf8(name) {
+                Ok(name) => name,
+                Err(error) => {
+                    found.others.push(error.as_bytes().escape_ascii().to_string());
+                    continue;
+                }
+            };
+            let of_engine = role_in_engine(&name);
+            let role = of_engine.unwrap_or_else(|| Role::from_name(&name));
             if role == Role::Other {
+                found.others.push(name);
                 continue;
             }
+            found.of_engine |= of_engine.is_some();
             let tree = RoleTree { role, name: name.clone() };
-            if let Some(other) = found.insert(role, tree) {
+            if let Some(other) = found.by_role.insert(role, tree) {
                 let other = other.name;
                 return Err(anyhow::anyhow!(
                     "the database has a tree {other} and a tree {name}: it is of two servers"
@@ -44,22 +61,44 @@ impl SledTrees {
                 .help("only servers in tests share a directory; this one cannot be exported");
             }
         }
-        Ok(Self(found))
+        Ok(found)
     }
 
     /// The tree for this.
     pub fn of(&self, role: Role) -> Option<&RoleTree> {
-        self.0.get(&role)
+        self.by_role.get(&role)
+    }
+
+    /// Whether the database is the store inside an engine, which is a state machine without a log.
+    pub const fn are_of_engine(&self) -> bool {
+        self.of_engine
     }
 
     /// Whether there is neither a log nor what belongs to it.
     pub fn is_foreign(&self) -> bool {
-        self.of(Role::RaftLog).or(self.of(Role::RaftState)).is_none()
+        !self.of_engine && self.of(Role::RaftLog).or(self.of(Role::RaftState)).is_none()
+    }
+
+    /// The names of all trees but sled's own.
+    pub fn names(&self) -> Vec<&str> {
+        let known = self.by_role.values().map(|tree| tree.name.as_str());
+        let others = self.others.iter().map(String::as_str);
+        known.chain(others.filter(|name| *name != DEFAULT_TREE)).collect()
     }
 
     /// The names of the trees of state machines.
     pub fn state_machines(&self) -> Vec<&str> {
-        let trees = self.0.values().filter(|tree| matches!(tree.role, Role::StateMachine(_)));
+        let trees = self.by_role.values().filter(|tree| matches!(tree.role, Role::StateMachine(_)));
         trees.map(|tree| tree.name.as_str()).collect()
     }
+}
+
+/// The tree that every database has.
+const DEFAULT_TREE: &str = "__sled__default";
+
+/// What a tree of the store inside an engine is for.
+fn role_in_engine(name: &str) -> Option<Role> {
+    let (prefix, own_name) = name.split_at(name.find("state_machine/")?);
+    let role = Role::from_name(own_name);
+    (prefix.ends_with(OF_ENGINE) && role != Role::Other).then_some(role)
 }

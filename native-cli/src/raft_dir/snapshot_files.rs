@@ -4,45 +4,86 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use metadump::rotbl::{RotblReader, SnapshotId, SysData};
+use metadump::rotbl::{RotblError, RotblReader, SnapshotId, SysData, TableEntry};
 
 use super::file_bytes::FileBytes;
+use super::told::{AtDamage, Told};
 use crate::failure::WithHelp;
 
-/// What to do about a damaged snapshot.
-pub const FROM_ANOTHER_NODE: &str =
-    "the file is damaged; take a dump from another node of the cluster";
+/// What to do about a damaged file.
+pub const FROM_ANOTHER_NODE: &str = "the file is damaged; take a dump from another node of the \
+                                     cluster; where there is none, `export --salvage` gives what \
+                                     is left";
 
-/// The newest complete snapshot of V003 and V004, none in a young directory.
-pub fn newest_table(dir: &Path) -> Result<Option<(PathBuf, RotblReader<FileBytes>)>> {
-    let Some((id, path)) = newest(dir)? else {
-        return Ok(None);
-    };
+/// What to do when a file is missing or empty.
+pub const NOT_WHOLE: &str = "the directory is not whole: give --raft-dir all of it, or take a dump \
+                             from another node of the cluster; where there is none, `export \
+                             --salvage` gives what is left";
+
+/// An open snapshot of V003 or V004, and its file.
+pub type Table = (PathBuf, RotblReader<FileBytes>);
+
+/// The newest complete snapshot of V003 and V004, none in a young directory. When the reading goes
+/// on at damage, it is the newest one that can be read to its end.
+pub fn newest_table(dir: &Path, told: &Told) -> Result<Option<Table>> {
+    if told.at_damage() == AtDamage::Refuse {
+        return newest(dir)?.map(|(id, path)| open(&id, path)).transpose();
+    }
+    for (id, path) in all(dir)? {
+        let read =
+            open(&id, path).and_then(|table| for_each_entry(&table, |_| Ok(())).map(|()| table));
+        match read {
+            Ok(table) => return Ok(Some(table)),
+            Err(error) => told.lose(error)?,
+        }
+    }
+    Ok(None)
+}
+
+fn open(id: &SnapshotId, path: PathBuf) -> Result<Table> {
     let snapshot = RotblReader::open(FileBytes::open(&path)?)
         .with_context(|| format!("cannot read the snapshot {}", path.display()))
         .help(FROM_ANOTHER_NODE)?;
-    assert_named(&path, &id, snapshot.sys_data())?;
-    Ok(Some((path, snapshot)))
+    assert_named(&path, id, snapshot.sys_data())?;
+    Ok((path, snapshot))
+}
+
+/// Calls `each` with every key and expiry of a snapshot, the expiry first.
+pub fn for_each_entry(
+    (path, snapshot): &Table,
+    each: impl FnMut(TableEntry<'_>) -> Result<()>,
+) -> Result<()> {
+    match snapshot.for_each(each) {
+        Ok(_) => Ok(()),
+        // Only what is wrong with the snapshot is told as that.
+        Err(error) if error.is::<RotblError>() => Err(error)
+            .with_context(|| format!("cannot read the snapshot {}", path.display()))
+            .help(FROM_ANOTHER_NODE),
+        Err(error) => Err(error),
+    }
 }
 
 /// The newest complete snapshot by its name, of any version.
 pub fn newest(dir: &Path) -> Result<Option<(SnapshotId, PathBuf)>> {
+    Ok(all(dir)?.into_iter().next())
+}
+
+/// The complete snapshots by their names, of any version, the newest first.
+fn all(dir: &Path) -> Result<Vec<(SnapshotId, PathBuf)>> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", dir.display())),
     };
-    let mut newest: Option<(SnapshotId, PathBuf)> = None;
+    let mut found = Vec::new();
     for entry in entries {
         let entry = entry?;
-        let Some(id) = SnapshotId::from_file_name(&entry.file_name().to_string_lossy()) else {
-            continue;
-        };
-        if newest.as_ref().is_none_or(|(known, _)| *known < id) {
-            newest = Some((id, entry.path()));
+        if let Some(id) = SnapshotId::from_file_name(&entry.file_name().to_string_lossy()) {
+            found.push((id, entry.path()));
         }
     }
-    Ok(newest)
+    found.sort_by(|one, other| other.cmp(one));
+    Ok(found)
 }
 
 /// Fails when a snapshot holds something else than its name says.

@@ -3,57 +3,40 @@
 //! **Invariant:** files are opened for reading only, nothing is created, and no lock is held
 //! longer than it takes to see whether a server holds it.
 
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use metadump::dump_line;
-use metadump::record::Record;
-use metadump::rotbl::{RotblReader, SysData, TableEntry};
-use metadump::wal::{
-    ChunkEnd, ChunkId, ChunkReader, LineForm, RecordAt, Replayed, TornTail, WalReplay, WalState,
-    log_entry_line,
-};
+use metadump::record::{LogId, Record};
+use metadump::rotbl::{SysData, TableEntry};
+use metadump::wal::{LineForm, LiveEntries, Replayed, TornTail, WalState, log_entry_line};
 
-use super::file_bytes::FileBytes;
+use super::chunk_files::ChunkFiles;
 use super::fingerprint::Fingerprint;
 use super::layout::RaftDir;
 use super::lock::{assert_stopped, held_by_server};
+use super::log_remains::LogRemains;
 use super::reader::Access;
-use super::snapshot_files::{FROM_ANOTHER_NODE, newest_table};
+use super::snapshot_files::{NOT_WHOLE, Table, for_each_entry, newest_table};
 use super::state_lines::StateLines;
 use super::table_file::Finished;
+use super::told::{AtDamage, Told};
 use super::writer::Written;
 use crate::failure::WithHelp;
-use crate::files::open_regular;
-
-/// How much of a file is read at a time.
-const READ_BYTES: usize = 1 << 20;
+use crate::report::{entries, plural};
 
 /// How often a live directory is read again when its files do not fit together.
 const LIVE_TRIES: usize = 5;
-
-/// One chunk of the log.
-#[derive(Debug)]
-struct Chunk {
-    path: PathBuf,
-    id: ChunkId,
-    /// What is read of it: a live server may append more.
-    len_bytes: u64,
-    file: File,
-    modified: Option<SystemTime>,
-}
 
 /// An open data directory.
 #[derive(Debug)]
 pub struct V004Reader {
     access: Access,
     lock: Option<RaftDir>,
-    chunks: Vec<Chunk>,
+    chunks: ChunkFiles,
     log: Replayed,
-    snapshot: Option<(PathBuf, RotblReader<FileBytes>)>,
-    warnings: Vec<String>,
+    snapshot: Option<Table>,
+    told: Told,
 }
 
 impl V004Reader {
@@ -62,56 +45,94 @@ impl V004Reader {
     /// # Errors
     ///
     /// When its server runs (and `access` does not allow that), or
-    /// its files are damaged.
+    /// its files are damaged or not all there.
     pub fn open(dir: &RaftDir, access: Access) -> Result<Self> {
         if access == Access::Stopped {
             assert_stopped(dir, "stop it, or export its state as of one moment with --live")?;
             let mut reader = Self::of_df_meta(&dir.df_meta())?;
+            reader.assert_whole(&dir.df_meta())?;
             reader.lock = Some(dir.clone());
             return Ok(reader);
         }
         let mut tries = LIVE_TRIES;
+        let mut failed_before = None;
         loop {
             tries -= 1;
             let read = Self::of_df_meta(&dir.df_meta()).and_then(|mut reader| {
                 reader.access = Access::Live;
+                reader.assert_whole(&dir.df_meta())?;
                 reader.one_moment().map(|()| reader)
             });
-            match read {
-                Err(error) if tries == 0 => {
-                    let shown = dir.root().display();
-                    return Err(error)
-                        .with_context(|| format!("{shown} changes faster than it can be read"))
-                        .help("export over gRPC, or stop the server");
-                }
-                Err(_) => {}
+            let error = match read {
                 Ok(reader) => return Ok(reader),
+                Err(error) => error,
+            };
+            let failed = format!("{error:#}");
+            if tries == 0 {
+                // What stays the same does not come from a change.
+                if failed_before == Some(failed) {
+                    return Err(error);
+                }
+                let shown = dir.root().display();
+                return Err(error)
+                    .with_context(|| format!("{shown} changes faster than it can be read"))
+                    .help("export over gRPC, or stop the server");
             }
+            failed_before = Some(failed);
         }
+    }
+
+    /// Opens what is left of the files of a stopped server: the newest snapshot that can be read,
+    /// and the log up to its first damage, if it goes on from there.
+    ///
+    /// # Errors
+    ///
+    /// When the server runs, or the directory cannot be read at all.
+    pub fn salvage(dir: &RaftDir) -> Result<Self> {
+        assert_stopped(dir, "stop it")?;
+        let told = Told::new(AtDamage::GoOn);
+        let v004 = dir.df_meta().join("V004");
+        let snapshot = newest_table(&v004.join("snapshot"), &told)?;
+        let LogRemains { chunks, log, missing } = LogRemains::of(&v004.join("log"), &told)?;
+        let lock = Some(dir.clone());
+        let mut reader = Self { access: Access::Stopped, lock, chunks, log, snapshot, told };
+        reader.warn_of_torn_end();
+        reader.join(missing)?;
+        Ok(reader)
     }
 
     /// Opens the files below a `df_meta`.
     pub fn of_df_meta(df_meta: &Path) -> Result<Self> {
         let v004 = df_meta.join("V004");
+        let told = Told::new(AtDamage::Refuse);
         // The snapshot goes first: what the log has lost meanwhile is then in no older snapshot,
         // and the gap is seen.
-        let snapshot = newest_table(&v004.join("snapshot"))?;
-        let chunks = chunks(&v004.join("log"))?;
-        let log = replay(&chunks)?;
-        let mut warnings = Vec::new();
-        if let Some(TornTail { chunk, offset_bytes, len_bytes }) = log.torn {
-            warnings.push(format!(
+        let snapshot = newest_table(&v004.join("snapshot"), &told)?;
+        let chunks = ChunkFiles::open(&v004.join("log"))?;
+        let log = chunks.replay()?;
+        let reader = Self { access: Access::Stopped, lock: None, chunks, log, snapshot, told };
+        reader.warn_of_torn_end();
+        Ok(reader)
+    }
+
+    fn warn_of_torn_end(&self) {
+        if let Some(TornTail { chunk, offset_bytes, len_bytes }) = self.log.torn {
+            self.told.warn(format!(
                 "the last record of the log is torn: {len_bytes} bytes from byte {offset_bytes} of \
                  {} on are left out, as the server would",
                 chunk.file_name()
             ));
         }
-        Ok(Self { access: Access::Stopped, lock: None, chunks, log, snapshot, warnings })
     }
 
     /// What should be known of the directory.
-    pub fn warnings(&self) -> &[String] {
-        &self.warnings
+    pub fn warnings(&self) -> Vec<String> {
+        self.told.warnings()
+    }
+
+    /// What a salvage could not read, or had to leave out.
+    pub fn losses(&self) -> Vec<String> {
+        self.told.losses()
     }
 
     /// What the snapshot holds beside keys and expiry; none without a snapshot.
@@ -119,18 +140,84 @@ impl V004Reader {
         self.snapshot.as_ref().map(|(_, snapshot)| snapshot.sys_data())
     }
 
+    fn last_applied(&self) -> Option<LogId> {
+        self.sys_data().and_then(|data| data.last_applied)
+    }
+
+    /// Fails when a file is missing or empty that a server wrote.
+    fn assert_whole(&self, df_meta: &Path) -> Result<()> {
+        let v004 = df_meta.join("V004");
+        if self.log.records == 0 {
+            // The first file begins with a record from the moment on that a server started.
+            let (shown, torn) = (v004.join("log"), self.log.torn);
+            return Err(anyhow::anyhow!(
+                "the log in {} is empty: {} has {} and no whole record",
+                shown.display(),
+                torn.map_or_else(String::new, |torn| torn.chunk.file_name()),
+                plural(torn.map_or(0, |torn| torn.len_bytes), "byte"),
+            ))
+            .help(NOT_WHOLE);
+        }
+        // Entries are only purged once a snapshot holds what they did.
+        let applied = self.last_applied();
+        match self.log.state.purged {
+            Some(purged) if applied.is_none_or(|applied| applied.index < purged.index) => {
+                let shown = v004.join("snapshot");
+                let held = match &self.snapshot {
+                    None => format!("there is no snapshot in {}", shown.display()),
+                    Some((path, _)) => format!(
+                        "the newest snapshot, {}, holds {}",
+                        path.display(),
+                        applied.map_or("nothing".to_owned(), |id| format!("entries up to {id}"))
+                    ),
+                };
+                Err(anyhow::anyhow!("the log is purged up to {purged}, but {held}")).help(NOT_WHOLE)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Checks that log and snapshot are of one moment: together they have every entry.
     fn one_moment(&self) -> Result<()> {
-        let applied = self.sys_data().and_then(|data| data.last_applied).map(|id| id.index);
-        let state = &self.log.state;
-        let purged = state.purged.map(|id| id.index);
-        if purged > applied {
-            anyhow::bail!(
-                "the log is purged up to {purged:?}, the snapshot holds up to {applied:?}"
-            );
-        }
-        if applied > state.last.map(|id| id.index) {
+        if self.last_applied().map(|id| id.index) > self.log.state.last.map(|id| id.index) {
             anyhow::bail!("the snapshot is newer than the log");
+        }
+        Ok(())
+    }
+
+    /// Makes the log go on from the snapshot, or leaves it out: entries whose predecessors are
+    /// lost cannot be applied. `missing` is the last entry that no file before the log holds.
+    fn join(&mut self, missing: Option<LogId>) -> Result<()> {
+        let Replayed { state, live, .. } = &mut self.log;
+        let snapshot = self.snapshot.as_ref().map(|(_, snapshot)| snapshot.sys_data());
+        let applied = snapshot.and_then(|data| data.last_applied);
+        let index = |id: Option<LogId>| id.map(|id| id.index);
+        let begins_after = state.purged.max(missing);
+        if index(begins_after) <= index(applied) || snapshot.is_none() {
+            state.purged = begins_after;
+            if let (Some(upto), None) = (begins_after, snapshot) {
+                self.told.lose(anyhow::anyhow!(
+                    "no snapshot can be read: what the entries up to {upto} made of the state is \
+                     gone, and those of the log cannot be applied without it"
+                ))?;
+            }
+        } else if let Some(upto) = begins_after {
+            let held = applied.map_or("nothing".to_owned(), |id| format!("entries up to {id}"));
+            let left_out = entries(live.len());
+            self.told.lose(anyhow::anyhow!(
+                "the snapshot that can be read holds {held}, and the log only begins after {upto}: \
+                 the entries between are gone, and the {left_out} of the log cannot be applied \
+                 without them"
+            ))?;
+            (state.purged, state.last, *live) = (applied, applied, LiveEntries::default());
+        }
+        let reached = state.last.max(state.purged).max(applied);
+        if let Some(committed) = state.committed.filter(|id| Some(id.index) > index(reached)) {
+            self.told.lose(anyhow::anyhow!(
+                "the log was committed up to {committed}; the dump ends at {}",
+                reached.map_or("nothing".to_owned(), |id| id.to_string())
+            ))?;
+            state.committed = reached;
         }
         Ok(())
     }
@@ -163,8 +250,8 @@ impl V004Reader {
     pub fn for_each_entry(&self, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
         let mut line = Vec::new();
         let mut found = 0_u64;
-        for chunk in &self.chunks {
-            read_chunk(chunk, |at| {
+        for chunk in &self.chunks.0 {
+            chunk.for_each_record(|at| {
                 let Some((log_id, payload)) = self.log.live.entry(&at) else {
                     return Ok(());
                 };
@@ -191,15 +278,7 @@ impl V004Reader {
         &self,
         each: impl FnMut(TableEntry<'_>) -> Result<()>,
     ) -> Result<()> {
-        let Some((path, snapshot)) = &self.snapshot else {
-            return Ok(());
-        };
-        let shown = path.display();
-        snapshot
-            .for_each(each)
-            .with_context(|| format!("cannot read the snapshot {shown}"))
-            .help(FROM_ANOTHER_NODE)?;
-        Ok(())
+        self.snapshot.as_ref().map_or(Ok(()), |table| for_each_entry(table, each))
     }
 
     fn for_each_state_line(&self, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
@@ -212,8 +291,8 @@ impl V004Reader {
     /// What the directory holds, to compare with what was written.
     pub fn fingerprint(&self) -> Result<Written> {
         let mut log = Fingerprint::default();
-        for chunk in &self.chunks {
-            for_each_piece(chunk, |piece| {
+        for chunk in &self.chunks.0 {
+            chunk.for_each_piece(0, |piece| {
                 log.add_bytes(piece);
                 Ok(())
             })?;
@@ -233,83 +312,11 @@ impl V004Reader {
     /// Fails when a server has started on the directory while it was read.
     pub fn assert_unchanged(&self) -> Result<()> {
         let Some(dir) = &self.lock else { return Ok(()) };
-        let changed = self.chunks.iter().any(|chunk| {
-            fs::metadata(&chunk.path).map_or(true, |meta| {
-                meta.len() != chunk.len_bytes || meta.modified().ok() != chunk.modified
-            })
-        });
-        if changed || held_by_server(dir)?.is_some() {
+        if self.chunks.have_changed() || held_by_server(dir)?.is_some() {
             let shown = dir.root().display();
             return Err(anyhow::anyhow!("a server has started on {shown} during the export"))
                 .help("export again with --live, or stop the server");
         }
         Ok(())
     }
-}
-
-/// The chunks of a log in the order of their offsets.
-fn chunks(dir: &Path) -> Result<Vec<Chunk>> {
-    let mut chunks = Vec::new();
-    let entries =
-        fs::read_dir(dir).with_context(|| format!("cannot read the log in {}", dir.display()))?;
-    for entry in entries {
-        let entry = entry?;
-        let Some(id) = ChunkId::from_file_name(&entry.file_name().to_string_lossy()) else {
-            continue;
-        };
-        let path = entry.path();
-        let file = match open_regular(&path) {
-            Ok(file) => file,
-            Err(error) => {
-                return Err(error).with_context(|| format!("cannot open {}", path.display()));
-            }
-        };
-        let meta = file.metadata()?;
-        let (len_bytes, modified) = (meta.len(), meta.modified().ok());
-        chunks.push(Chunk { path, id, len_bytes, file, modified });
-    }
-    if chunks.is_empty() {
-        return Err(anyhow::anyhow!("there is no log in {}", dir.display()))
-            .help("the directory is damaged; take a dump from another node of the cluster");
-    }
-    chunks.sort_by_key(|chunk| chunk.id);
-    Ok(chunks)
-}
-
-/// Replays all chunks to the state of the log.
-fn replay(chunks: &[Chunk]) -> Result<Replayed> {
-    let damaged = "a file of the log is damaged or missing; take a dump from another node of the \
-                   cluster";
-    let mut replay = WalReplay::default();
-    for chunk in chunks {
-        let end = read_chunk(chunk, |at| Ok(replay.apply(&at)?)).help(damaged)?;
-        replay.end_chunk(&end);
-    }
-    replay.finish().context("cannot read the log").help(damaged)
-}
-
-/// Reads the records of a chunk, as far as it went when it was opened.
-fn read_chunk(chunk: &Chunk, mut each: impl FnMut(RecordAt<'_>) -> Result<()>) -> Result<ChunkEnd> {
-    let context = || format!("cannot read the log in {}", chunk.path.display());
-    let mut reader = ChunkReader::new(chunk.id);
-    for_each_piece(chunk, |piece| reader.feed(piece, &mut each)).with_context(context)?;
-    reader.finish(&mut each).with_context(context)
-}
-
-fn for_each_piece(chunk: &Chunk, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-    use std::os::unix::fs::FileExt;
-
-    let mut piece = vec![0; READ_BYTES];
-    let mut at = 0;
-    while at < chunk.len_bytes {
-        let wanted = usize::try_from(chunk.len_bytes - at).unwrap_or(READ_BYTES).min(READ_BYTES);
-        let into = piece.get_mut(..wanted).unwrap_or_default();
-        chunk
-            .file
-            .read_exact_at(into, at)
-            .with_context(|| format!("cannot read {}", chunk.path.display()))?;
-        each(into)?;
-        at += wanted as u64;
-    }
-    Ok(())
 }

@@ -9,6 +9,7 @@ use metadump::record::{
     Cmd, DataHeader, DataVersion, ExpireKey, ExpireValue, LogEntry, LogId, LogMetaValue, Node,
     NodeId, Payload, RaftStateValue, Record, SeqV, StateMachineValue, StoredMembership, Text, Tree,
 };
+use metadump::rewrite::UNLOGGED_STATE;
 use metadump::rotbl::{SnapshotId, SysData, TableEntry};
 
 use super::fingerprint::Fingerprint;
@@ -301,6 +302,9 @@ impl DirWriter {
     fn join(&mut self, cluster: &InitialCluster) -> Result<Leftovers> {
         self.former.vote = self.log.vote();
         self.former.purged = self.log.purged();
+        if self.log.is_empty() && self.log.purged().is_none() && self.sequence > 0 {
+            self.former.last_applied = self.former.last_applied.or(Some(UNLOGGED_STATE));
+        }
         let takeover = cluster
             .takeover(&self.former)
             .help("no node of a new cluster can be made of this dump: take a new one")?;

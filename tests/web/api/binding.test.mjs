@@ -38,7 +38,7 @@ function same(actual, expected) {
 }
 
 function rewrite(bytes, ownId, members, repair) {
-  const rewriting = new binding.Rewriting(ownId, members, repair);
+  const rewriting = new binding.Rewriting(ownId, members, repair, false);
   do rewriting.feed(bytes);
   while (rewriting.endReading());
   const parts = [];

@@ -14,7 +14,8 @@ export interface ChangedLine {
 
 export class Change {
   members = $state([""]);
-  repair = $state(false);
+  repairExpire = $state(false);
+  repairSnapshot = $state(false);
   plan = $state.raw<{ changes: string[]; splices: Splice[] } | null>(null);
   working = $state(false);
   readBytes = $state(0);
@@ -41,7 +42,7 @@ export class Change {
   }
 
   get ready(): boolean {
-    return this.dump.phase === "ready" && this.sound && !this.error && (this.given.length > 0 || this.repair);
+    return this.dump.phase === "ready" && this.sound && !this.error && (this.given.length > 0 || this.repairExpire || this.repairSnapshot);
   }
 
   /** The form says something else than what the plan is for. */
@@ -56,7 +57,8 @@ export class Change {
     this.working = true;
     this.readBytes = 0;
     const members = $state.snapshot(this.given);
-    const job = { type: "rewrite", dump: this.dump.source, ownId: this.ownId, members, repairExpire: this.repair } as const;
+    const { ownId, repairExpire, repairSnapshot } = this;
+    const job = { type: "rewrite", dump: this.dump.source, ownId, members, repairExpire, repairSnapshot } as const;
     this.#running = this.dump.run(job, (report) => (this.readBytes = report.bytes));
     try {
       const [changes = "[]", splices = "[]"] = await this.#running.results;

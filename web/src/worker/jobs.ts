@@ -20,7 +20,7 @@ export type Job =
   | { type: "scan"; dump: Source; part: Bytes }
   | { type: "search"; dump: Source; part: Part; query: string }
   | { type: "compare"; left: Source; right: Source }
-  | { type: "rewrite"; dump: Source; ownId: string; members: string[]; repairExpire: boolean }
+  | { type: "rewrite"; dump: Source; ownId: string; members: string[]; repairExpire: boolean; repairSnapshot: boolean }
   | { type: "unpack"; packed: Source };
 
 export interface Start {

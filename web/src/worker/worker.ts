@@ -106,7 +106,7 @@ async function compare(job: Extract<Job, { type: "compare" }>): Promise<string[]
 }
 
 async function rewrite(job: Extract<Job, { type: "rewrite" }>): Promise<string[]> {
-  const rewriting = new Rewriting(job.ownId, job.members, job.repairExpire);
+  const rewriting = new Rewriting(job.ownId, job.members, job.repairExpire, job.repairSnapshot);
   let bytes = 0;
   do {
     for await (const piece of pieces(job.dump)) {

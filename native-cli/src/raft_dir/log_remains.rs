@@ -1,0 +1,177 @@
+//! What is left of a damaged V004 log: the records up to the damage, and what can be told of those
+//! behind it.
+//!
+//! A record behind the damage is never taken into the log: what stood between is not known.
+
+use std::path::Path;
+
+use anyhow::Result;
+use metadump::record::{LogId, Vote};
+use metadump::wal::{
+    ChunkReader, RecordAt, Replayed, WalRecord, WalReplay, whole_record_behind_damage,
+};
+
+use super::chunk_files::{Chunk, ChunkFiles};
+use super::told::Told;
+use crate::report::entries;
+
+/// How often the records behind a damage are looked for anew: damage can be everywhere.
+const MOST_LOOKS: usize = 256;
+
+/// A log up to its damage.
+#[derive(Debug)]
+pub struct LogRemains {
+    /// The files, cut where the damage begins.
+    pub chunks: ChunkFiles,
+    /// What they amount to.
+    pub log: Replayed,
+    /// The last of the entries that stood in a file before the first one, which is missing.
+    pub missing: Option<LogId>,
+}
+
+impl LogRemains {
+    /// Reads the log in a directory as far as it can be read; what is lost goes to `told`.
+    pub fn of(dir: &Path, told: &Told) -> Result<Self> {
+        let mut chunks = match ChunkFiles::open(dir) {
+            Ok(chunks) => chunks,
+            Err(error) => {
+                told.lose(error)?;
+                ChunkFiles::default()
+            }
+        };
+        let mut replay = WalReplay::default();
+        let mut damaged = None;
+        for (number, chunk) in chunks.0.iter_mut().enumerate() {
+            let mut sound_bytes = 0;
+            let read = chunk.for_each_record(|at| {
+                replay.apply(&at)?;
+                sound_bytes = at.offset_bytes + at.bytes.len() as u64;
+                Ok(())
+            });
+            match read {
+                Ok(end) => replay.end_chunk(&end),
+                Err(error) => {
+                    told.lose(error)?;
+                    damaged = Some((number, sound_bytes));
+                    break;
+                }
+            }
+        }
+        if let Some((number, sound_bytes)) = damaged {
+            let seen = Seen::behind(chunks.0.get(number..).unwrap_or_default(), sound_bytes);
+            told.lose(anyhow::anyhow!("{seen}"))?;
+            chunks.0.truncate(number + 1);
+            if let Some(last) = chunks.0.last_mut() {
+                last.read_bytes = sound_bytes;
+            }
+        }
+        let (log, missing) = replay.remains();
+        if let Some(last) = missing {
+            let first = chunks.0.first().map_or_else(String::new, |chunk| chunk.id.file_name());
+            told.lose(anyhow::anyhow!(
+                "a file of the log before {first} is missing: the entries up to {last} are in none"
+            ))?;
+        }
+        if log.records == 0 && !chunks.0.is_empty() {
+            told.lose(anyhow::anyhow!(
+                "no record of the log is left: neither the node's id, nor its vote, nor an entry"
+            ))?;
+        }
+        Ok(Self { chunks, log, missing })
+    }
+}
+
+/// What the records behind a damage tell.
+#[derive(Debug, Default)]
+struct Seen {
+    entries: u64,
+    first: Option<LogId>,
+    last: Option<LogId>,
+    committed: Option<LogId>,
+    vote: Option<Vote>,
+}
+
+impl Seen {
+    /// Looks for whole records behind a byte of the first chunk.
+    fn behind(chunks: &[Chunk], sound_bytes: u64) -> Self {
+        let mut seen = Self::default();
+        let mut looks = 0;
+        for (number, chunk) in chunks.iter().enumerate() {
+            let mut from = if number == 0 { sound_bytes } else { 0 };
+            // A later file may be sound from its beginning.
+            let mut skip_first = number == 0;
+            while from < chunk.read_bytes && looks < MOST_LOOKS {
+                looks += 1;
+                // What cannot be read from the disk tells nothing.
+                let Ok(piece) = chunk.piece(from) else { break };
+                let found = if skip_first { whole_record_behind_damage(&piece) } else { Some(0) };
+                skip_first = true;
+                from = match found {
+                    Some(at) => seen.records_of(chunk, from + at),
+                    // A record that starts near the end of the piece is whole in the next one.
+                    None => from + (piece.len() as u64).div_ceil(2),
+                };
+            }
+        }
+        seen
+    }
+
+    /// Takes the records from a place on; says where they end.
+    fn records_of(&mut self, chunk: &Chunk, from_bytes: u64) -> u64 {
+        let mut reader = ChunkReader::new(chunk.id);
+        let mut upto_bytes = from_bytes;
+        let mut each = |at: RecordAt<'_>| -> Result<()> {
+            self.record(&at.record);
+            upto_bytes = from_bytes + at.offset_bytes + at.bytes.len() as u64;
+            Ok(())
+        };
+        let read = chunk.for_each_piece(from_bytes, |piece| reader.feed(piece, &mut each));
+        match read.and_then(|()| reader.finish(&mut each)) {
+            Ok(_) => chunk.read_bytes,
+            Err(_) => upto_bytes,
+        }
+    }
+
+    fn record(&mut self, record: &WalRecord<'_>) {
+        match record {
+            WalRecord::Append { log_id, .. } => {
+                self.entries += 1;
+                self.first.get_or_insert(*log_id);
+                self.last = self.last.max(Some(*log_id));
+            }
+            WalRecord::Commit(log_id) => self.committed = self.committed.max(Some(*log_id)),
+            WalRecord::SaveVote(vote) => self.vote = self.vote.max(Some(*vote)),
+            WalRecord::State(state) => {
+                self.last = self.last.max(state.last);
+                self.committed = self.committed.max(state.committed);
+                self.vote = self.vote.max(state.vote);
+            }
+            WalRecord::TruncateAfter(_) | WalRecord::PurgeUpto(_) => {}
+        }
+    }
+}
+
+impl std::fmt::Display for Seen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let entries = entries(self.entries);
+        match (self.first, self.last) {
+            (Some(first), Some(last)) => write!(
+                f,
+                "left out of the log, because what stood before them is not known: {entries} that \
+                 can still be read, from {first} to {last}"
+            )?,
+            (None, Some(last)) => write!(
+                f,
+                "left out of the log: what followed the damage, which went to entry {last} at least"
+            )?,
+            _ => f.write_str("of what followed the damage no entry can be read")?,
+        }
+        if let Some(committed) = self.committed {
+            write!(f, "; the log was committed up to {committed}")?;
+        }
+        if let Some(vote) = self.vote {
+            write!(f, "; the vote was {vote}")?;
+        }
+        Ok(())
+    }
+}
