@@ -1,45 +1,49 @@
-//! The database: one sled tree in which keys have versions, so that readers see one moment while
-//! writes go on.
+//! The database: a redb file. Readers see one moment while writes go on.
 //!
-//! **Invariant:** a version becomes visible when all of it is on disk, never before. A crash
-//! leaves whole versions only, since each is one atomic batch.
+//! **Invariant:** what was written together becomes visible when all of it is on disk, never
+//! before, and a crash leaves all of it or nothing.
 //!
-//! **Invariant:** what a pinned version shows is not removed. A value that another one replaced
-//! is noted as garbage, and removed by a later write when no reader can see it any more.
+//! **Invariant:** a moment stays as it is as long as somebody holds it.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, PoisonError, RwLock};
 
-use sled::{Batch, IVec};
+use metadump::apply::{KeyRange, SharedRecord};
+use metadump::record::{ExpireKey, ExpireValue};
+use redb::backends::FileBackend;
+use redb::{
+    Builder, ReadOnlyTable, ReadableDatabase, ReadableTable, StorageBackend, Table,
+    TableDefinition, WriteTransaction,
+};
 
-use super::key::{self, Stem};
+use super::data_dir::PRIVATE_FILE;
+use super::stored;
 
-/// How long to wait for the lock of a database that this process has just closed: the library
-/// closes it in the background.
-const CLOSING: Duration = Duration::from_secs(10);
-
-/// How long to wait between two tries.
-const CLOSING_PAUSE: Duration = Duration::from_millis(10);
+/// Key and record.
+const RECORDS: TableDefinition<&str, &[u8]> = TableDefinition::new("records");
+/// Time and sequence number, and the entry of the expiry index.
+const EXPIRIES: TableDefinition<(u64, u64), &[u8]> = TableDefinition::new("expiries");
+/// Index, and the entry of the log as a line of a dump.
+const LOG: TableDefinition<u64, &[u8]> = TableDefinition::new("log");
+/// Name and text: the small part of the state, what is known of the loaded dump, …
+const NOTES: TableDefinition<&str, &[u8]> = TableDefinition::new("notes");
 
 /// Memory for pages of the database, in bytes.
-const CACHE_BYTES: u64 = 64 << 20;
-
-/// How much garbage a write removes at most.
-const SWEPT_KEYS: usize = 2_000;
+const CACHE_BYTES: usize = 64 << 20;
 
 /// Why the database failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
-    /// The library or the disk below it.
-    #[error("the database failed: {0}")]
-    Sled(#[from] sled::Error),
     /// The disk.
-    #[error("the database file cannot be synced: {0}")]
-    Sync(std::io::Error),
+    #[error("the database cannot be read or written")]
+    Io(#[source] io::Error),
+    /// The library.
+    #[error("the database failed: {0}")]
+    Database(Box<redb::Error>),
     /// A record that this program did not write.
     #[error("the database holds a {0} that cannot be read")]
     Corrupt(&'static str),
@@ -48,93 +52,46 @@ pub enum StorageError {
     ReadOnly,
 }
 
-/// What was written together; versions follow each other.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Version(pub u64);
+impl<E: Into<redb::Error>> From<E> for StorageError {
+    fn from(error: E) -> Self {
+        match error.into() {
+            redb::Error::Io(error) => Self::Io(error),
+            error => Self::Database(Box::new(error)),
+        }
+    }
+}
 
-/// What is to be written as one version: each key with its new value, none to remove it.
-pub type Changes = BTreeMap<Stem, Option<IVec>>;
+/// What is to be written together.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// What becomes of the state.
+    pub changes: Changes,
+    /// Entries of the log by their index, as lines of a dump.
+    pub log: Vec<(u64, Vec<u8>)>,
+    /// Notes by their name.
+    pub notes: Vec<(&'static str, Vec<u8>)>,
+}
+
+/// What becomes of records and of the expiry index: each key with its new value, none to remove it.
+#[derive(Debug, Default)]
+pub struct Changes {
+    /// Records by their key.
+    pub records: BTreeMap<String, Option<SharedRecord>>,
+    /// Entries of the expiry index.
+    pub expiries: BTreeMap<ExpireKey, Option<ExpireValue<'static>>>,
+}
+
+impl Changes {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.records.len() + self.expiries.len()
+    }
+}
 
 /// The database.
-#[derive(Debug)]
 pub struct Database {
-    tree: sled::Db,
-    /// The file of the database once more: the library leaves the last sync to the system.
-    file: File,
-    pins: Mutex<Pins>,
-}
-
-#[derive(Debug, Default)]
-struct Pins {
-    visible: Version,
-    readers: BTreeMap<Version, u64>,
-}
-
-impl Pins {
-    /// The oldest version that somebody may read.
-    fn oldest(&self) -> Version {
-        self.readers.keys().next().copied().unwrap_or(self.visible).min(self.visible)
-    }
-}
-
-/// A version that stays readable as long as this lives.
-#[derive(Debug)]
-pub struct Pin {
-    database: Arc<Database>,
-    version: Version,
-}
-
-impl Drop for Pin {
-    fn drop(&mut self) {
-        let mut pins = self.database.pins();
-        if let Some(count) = pins.readers.get_mut(&self.version) {
-            *count -= 1;
-            if *count == 0 {
-                pins.readers.remove(&self.version);
-            }
-        }
-    }
-}
-
-impl Pin {
-    /// The value of a key.
-    pub fn value(&self, stem: &Stem) -> Result<Option<IVec>, StorageError> {
-        self.database.value(stem, self.version)
-    }
-
-    /// The keys from one, inclusive, to another, exclusive, with their values.
-    pub fn range(
-        &self,
-        from: &Stem,
-        before: &Stem,
-    ) -> impl Iterator<Item = Result<(Stem, IVec), StorageError>> + use<> {
-        self.database.range(from, before, self.version)
-    }
-}
-
-fn open_tree(path: &Path) -> Result<sled::Db, StorageError> {
-    let began = Instant::now();
-    loop {
-        let opened = sled::Config::new()
-            .path(path)
-            .cache_capacity(CACHE_BYTES)
-            // Every write that is acknowledged is flushed by its writer.
-            .flush_every_ms(None)
-            .open();
-        match opened {
-            // That no other process has it open is what the lock of the directory is for.
-            Err(sled::Error::Io(error))
-                if error.kind() == io::ErrorKind::WouldBlock
-                    || error.kind() == io::ErrorKind::Other =>
-            {
-                if began.elapsed() >= CLOSING {
-                    return Err(sled::Error::Io(error).into());
-                }
-                std::thread::sleep(CLOSING_PAUSE);
-            }
-            opened => return Ok(opened?),
-        }
-    }
+    file: redb::Database,
+    newest: RwLock<Arc<Moment>>,
 }
 
 impl Database {
@@ -142,78 +99,150 @@ impl Database {
     ///
     /// # Errors
     ///
-    /// When another process has it open, or its files cannot be read.
+    /// When another process has it open, or its file cannot be read.
     pub fn open(path: &Path) -> Result<Self, StorageError> {
-        let tree = open_tree(path)?;
-        let file = File::open(path.join("db")).map_err(StorageError::Sync)?;
-        let database = Self { tree, file, pins: Mutex::default() };
-        if let Some(bytes) = database.note("version")? {
-            database.pins().visible = Version(key::number(&bytes)?);
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(PRIVATE_FILE);
+        Self::on(FileBackend::new(options.open(path).map_err(StorageError::Io)?)?)
+    }
+
+    /// Opens or creates one on something else than a file.
+    pub fn on(disk: impl StorageBackend) -> Result<Self, StorageError> {
+        let file = Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(disk)?;
+        if let Some(moment) = Moment::open(&file)? {
+            return Ok(Self { file, newest: RwLock::new(Arc::new(moment)) });
         }
-        Ok(database)
+        let transaction = file.begin_write()?;
+        write(&transaction, &Batch::default())?;
+        transaction.commit()?;
+        let moment = Moment::open(&file)?.ok_or(StorageError::Corrupt("table"))?;
+        Ok(Self { file, newest: RwLock::new(Arc::new(moment)) })
     }
 
-    fn pins(&self) -> MutexGuard<'_, Pins> {
-        // Nothing panics while it holds the lock.
-        self.pins.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What was written last.
+    pub fn newest(&self) -> Arc<Moment> {
+        Arc::clone(&self.newest.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The last complete version.
-    pub fn visible(&self) -> Version {
-        self.pins().visible
+    /// Writes what belongs together; it is on disk when this returns.
+    ///
+    /// # Errors
+    ///
+    /// After one, nobody knows what is on disk: no more may be written.
+    pub fn commit(&self, batch: &Batch) -> Result<(), StorageError> {
+        let transaction = self.file.begin_write()?;
+        write(&transaction, batch)?;
+        transaction.commit()?;
+        let moment = Moment::open(&self.file)?.ok_or(StorageError::Corrupt("table"))?;
+        *self.newest.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(moment);
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Database").finish_non_exhaustive()
+    }
+}
+
+fn write(transaction: &WriteTransaction, batch: &Batch) -> Result<(), StorageError> {
+    let mut records = transaction.open_table(RECORDS)?;
+    for (key, record) in &batch.changes.records {
+        let bytes = record.as_ref().map(|record| stored::put_record(record));
+        put(&mut records, key.as_str(), bytes.as_deref())?;
+    }
+    let mut expiries = transaction.open_table(EXPIRIES)?;
+    for (at, value) in &batch.changes.expiries {
+        let bytes = value.as_ref().map(stored::put_expiry);
+        put(&mut expiries, (at.time_ms, at.seq), bytes.as_deref())?;
+    }
+    let mut log = transaction.open_table(LOG)?;
+    for (index, line) in &batch.log {
+        log.insert(index, line.as_slice())?;
+    }
+    let mut notes = transaction.open_table(NOTES)?;
+    for (name, text) in &batch.notes {
+        notes.insert(name, text.as_slice())?;
+    }
+    Ok(())
+}
+
+fn put<'k, K: redb::Key>(
+    table: &mut Table<'_, K, &[u8]>,
+    key: K::SelfType<'k>,
+    value: Option<&[u8]>,
+) -> Result<(), StorageError> {
+    match value {
+        Some(value) => drop(table.insert(&key, value)?),
+        None => drop(table.remove(&key)?),
+    }
+    Ok(())
+}
+
+/// The data at one moment.
+pub struct Moment {
+    records: ReadOnlyTable<&'static str, &'static [u8]>,
+    expiries: ReadOnlyTable<(u64, u64), &'static [u8]>,
+    log: ReadOnlyTable<u64, &'static [u8]>,
+    notes: ReadOnlyTable<&'static str, &'static [u8]>,
+}
+
+impl Moment {
+    /// None in a database without tables.
+    fn open(file: &redb::Database) -> Result<Option<Self>, StorageError> {
+        let transaction = file.begin_read()?;
+        let records = match transaction.open_table(RECORDS) {
+            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(None),
+            records => records?,
+        };
+        Ok(Some(Self {
+            records,
+            expiries: transaction.open_table(EXPIRIES)?,
+            log: transaction.open_table(LOG)?,
+            notes: transaction.open_table(NOTES)?,
+        }))
     }
 
-    /// Keeps the last complete version readable.
-    pub fn pin(self: &Arc<Self>) -> Pin {
-        let mut pins = self.pins();
-        let version = pins.visible;
-        *pins.readers.entry(version).or_default() += 1;
-        Pin { database: Arc::clone(self), version }
+    /// The record of a key.
+    pub fn record(&self, key: &str) -> Result<Option<SharedRecord>, StorageError> {
+        let found = ReadableTable::get(&self.records, key)?;
+        found.map(|bytes| stored::record(bytes.value())).transpose()
     }
 
-    /// The value of a key as of a version.
-    pub fn value(&self, stem: &Stem, version: Version) -> Result<Option<IVec>, StorageError> {
-        let from = stem.at(version);
-        match self.tree.range(from..=stem.at(Version(0))).next() {
-            Some(found) => Ok(key::present(found?.1)),
-            None => Ok(None),
-        }
-    }
-
-    /// The keys of a range as of a version, with their values.
-    pub fn range(
+    /// The records of a range in byte order of their keys.
+    pub fn records(
         &self,
-        from: &Stem,
-        before: &Stem,
-        version: Version,
-    ) -> impl Iterator<Item = Result<(Stem, IVec), StorageError>> + use<> {
-        // An end before the start is an empty range.
-        let before = before.max(from);
-        let mut rows = self.tree.range(from.bytes()..before.bytes());
-        let mut settled: Option<Stem> = None;
-        std::iter::from_fn(move || {
-            loop {
-                let (row, value) = match rows.next()? {
-                    Ok(found) => found,
-                    Err(error) => return Some(Err(error.into())),
-                };
-                let Some((stem, written)) = Stem::split(&row) else {
-                    return Some(Err(StorageError::Corrupt("key")));
-                };
-                if written > version || settled.as_ref() == Some(&stem) {
-                    continue;
-                }
-                settled = Some(stem.clone());
-                if let Some(value) = key::present(value) {
-                    return Some(Ok((stem, value)));
-                }
-            }
+        range: &KeyRange,
+    ) -> impl Iterator<Item = Result<(String, SharedRecord), StorageError>> + use<> {
+        let from = range.from.as_str();
+        let rows = match range.before.as_deref() {
+            // An end before the start is an empty range.
+            Some(before) => self.records.range_owned::<&str>(from..before.max(from)),
+            None => self.records.range_owned::<&str>(from..),
+        };
+        all(rows).map(|row| {
+            let (key, bytes) = row?;
+            Ok((key.value().to_owned(), stored::record(bytes.value())?))
         })
     }
 
-    /// A value that has no versions.
-    pub fn note(&self, name: &str) -> Result<Option<IVec>, StorageError> {
-        Ok(self.tree.get(key::note(name))?)
+    /// The entries of the expiry index from one time, inclusive, up to another, exclusive, or to
+    /// the end.
+    pub fn expiries(
+        &self,
+        from_ms: u64,
+        before_ms: Option<u64>,
+    ) -> impl Iterator<Item = Result<(ExpireKey, ExpireValue<'static>), StorageError>> + use<> {
+        let from = (from_ms, 0);
+        let rows = match before_ms {
+            Some(before_ms) => self.expiries.range_owned(from..(before_ms.max(from_ms), 0)),
+            None => self.expiries.range_owned(from..),
+        };
+        all(rows).map(|row| {
+            let (at, bytes) = row?;
+            let (time_ms, seq) = at.value();
+            Ok((ExpireKey { time_ms, seq }, stored::expiry(bytes.value())?))
+        })
     }
 
     /// The lines of the log from an index on, up to another, both inclusive.
@@ -221,92 +250,31 @@ impl Database {
         &self,
         from: u64,
         to: u64,
-    ) -> impl Iterator<Item = Result<IVec, StorageError>> + use<> {
-        let rows = self.tree.range(key::log(from)..=key::log(to));
-        rows.map(|row| Ok(row?.1))
+    ) -> impl Iterator<Item = Result<Vec<u8>, StorageError>> + use<> {
+        all(self.log.range_owned(from..=to.max(from))).map(|row| Ok(row?.1.value().to_vec()))
     }
 
-    /// Writes a version and makes it visible when it is on disk.
-    ///
-    /// # Errors
-    ///
-    /// After one, nobody knows what is on disk: no more may be written.
-    pub fn commit(
-        &self,
-        version: Version,
-        changes: &Changes,
-        mut batch: Batch,
-    ) -> Result<(), StorageError> {
-        self.sweep(&mut batch)?;
-        self.put_changes(version, changes, &mut batch)?;
-        batch.insert(key::note("version"), &version.0.to_be_bytes());
-        self.tree.apply_batch(batch)?;
-        self.sync()?;
-        self.pins().visible = version;
-        Ok(())
+    /// A note.
+    pub fn note(&self, name: &str) -> Result<Option<Vec<u8>>, StorageError> {
+        let found = ReadableTable::get(&self.notes, name)?;
+        Ok(found.map(|text| text.value().to_vec()))
     }
+}
 
-    /// Writes a part of the first version, before anybody reads.
-    pub fn load(&self, changes: &Changes) -> Result<(), StorageError> {
-        let mut batch = Batch::default();
-        self.put_changes(Version(1), changes, &mut batch)?;
-        Ok(self.tree.apply_batch(batch)?)
+impl std::fmt::Debug for Moment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Moment").finish_non_exhaustive()
     }
+}
 
-    /// Writes values that have no versions.
-    pub fn put_notes(&self, notes: &[(&str, &[u8])]) -> Result<(), StorageError> {
-        let mut batch = Batch::default();
-        for (name, value) in notes {
-            batch.insert(key::note(name), *value);
-        }
-        self.tree.apply_batch(batch)?;
-        self.sync()
-    }
-
-    /// How many rows there are.
-    #[cfg(test)]
-    pub fn rows(&self) -> usize {
-        self.tree.len()
-    }
-
-    fn sync(&self) -> Result<(), StorageError> {
-        self.tree.flush()?;
-        self.file.sync_data().map_err(StorageError::Sync)
-    }
-
-    fn put_changes(
-        &self,
-        version: Version,
-        changes: &Changes,
-        batch: &mut Batch,
-    ) -> Result<(), StorageError> {
-        for (stem, value) in changes {
-            let row = stem.at(version);
-            let last = self.tree.range(stem.bytes()..=stem.at(Version(0))).next().transpose()?;
-            let replaced = last.as_ref().filter(|(replaced, _)| *replaced != row);
-            if let Some((replaced, _)) = replaced {
-                batch.insert(key::garbage(version, key::Garbage::Replaced, replaced), &[]);
-            }
-            match (value, replaced) {
-                (Some(value), _) => batch.insert(row, key::mark_present(value)),
-                (None, Some(_)) => {
-                    batch.insert(key::garbage(version, key::Garbage::Removal, &row), &[]);
-                    batch.insert(row, key::REMOVED);
-                }
-                (None, None) => batch.remove(row),
-            }
-        }
-        Ok(())
-    }
-
-    /// Removes what no reader can see any more.
-    fn sweep(&self, batch: &mut Batch) -> Result<(), StorageError> {
-        let oldest = self.pins().oldest();
-        for row in self.tree.range(key::garbage_up_to(oldest)).take(SWEPT_KEYS) {
-            let (row, _) = row?;
-            batch.remove(key::garbage_row(&row).ok_or(StorageError::Corrupt("key"))?);
-            batch.remove(row);
-        }
-        Ok(())
-    }
+/// The rows of a range, or why there are none.
+fn all<R, T>(rows: Result<R, redb::StorageError>) -> impl Iterator<Item = Result<T, StorageError>>
+where
+    R: Iterator<Item = Result<T, redb::StorageError>>,
+{
+    let (rows, error) = match rows {
+        Ok(rows) => (Some(rows), None),
+        Err(error) => (None, Some(Err(error))),
+    };
+    error.into_iter().chain(rows.into_iter().flatten()).map(|row| Ok(row?))
 }

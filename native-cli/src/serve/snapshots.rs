@@ -1,6 +1,5 @@
 //! Taking snapshots: the state at one moment becomes the state machine of later exports.
 
-use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +11,7 @@ use metadump::record::Record;
 use tokio::sync::Mutex;
 use tonic::Status;
 
-use super::data_dir::{Layout, sync_dir};
+use super::data_dir::{Layout, create_file, sync_dir};
 use super::database::StorageError;
 use super::dump_file::DumpFile;
 use super::notes::Snapshot;
@@ -80,8 +79,7 @@ pub fn write_state<S: Store<Error = StorageError>>(
     path: &Path,
 ) -> Result<u64> {
     let shown = path.display();
-    let created = File::create(path).with_context(|| format!("cannot create {shown}"))?;
-    let mut out = BufWriter::new(created);
+    let mut out = BufWriter::new(create_file(path)?);
     let (mut line, mut keys) = (Vec::new(), 0);
     for record in machine.snapshot() {
         let record = record?;

@@ -74,7 +74,7 @@ impl State {
     /// The records as of now. Only the writer, who changes it, can rely on the small part being of
     /// the same moment.
     pub fn view(&self) -> View {
-        View::new(self.database.pin(), self.published().system.clone())
+        View::new(self.database.newest(), self.published().system.clone())
     }
 
     /// Who leads: before the first write, whom the loaded dump's node voted for.

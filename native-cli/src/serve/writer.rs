@@ -12,13 +12,11 @@ use anyhow::{Context, Result};
 use metadump::apply::{ApplyError, ApplyRules, ChangeEvent, Reply, StateMachine};
 use metadump::dump_line;
 use metadump::record::{Cmd, LeaderId, LogEntry, LogEntryBody, LogId, Payload, Record};
-use sled::Batch;
 use tokio::sync::{mpsc, oneshot};
 
-use super::database::{StorageError, Version};
+use super::database::Batch;
 use super::draft::{Draft, Pending};
 use super::dump_file::DumpFile;
-use super::key;
 use super::notes::{self, Leadership, Snapshot};
 use super::state::{Published, State};
 use super::view::View;
@@ -70,9 +68,8 @@ impl Writer {
         let draft = Draft::new(Arc::clone(&state.database), state.published().system.clone());
         let pending = draft.pending();
         let machine = StateMachine::new(draft, ApplyRules::CURRENT);
-        let version = state.database.visible();
         let watchers = Watchers::default();
-        let work = Work { state, pending, machine, version, watchers };
+        let work = Work { state, pending, machine, watchers };
         let thread = std::thread::Builder::new()
             .name("writer".to_owned())
             .spawn(move || work.run(requests))
@@ -117,11 +114,10 @@ struct Work {
     state: Arc<State>,
     pending: Pending,
     machine: StateMachine<Draft>,
-    version: Version,
     watchers: Watchers,
 }
 
-/// What becomes one version.
+/// What is written together.
 #[derive(Default)]
 struct Group {
     batch: Batch,
@@ -209,7 +205,7 @@ impl Work {
         let first_index = self.next_index();
         let leadership = Leadership { leader_id, first_index };
         group.leadership = Some(leadership);
-        group.batch.insert(key::note(notes::LEADER), notes::put(&leadership)?);
+        group.batch.notes.push((notes::LEADER, notes::put(&leadership)?));
         self.append(group, leader_id, Payload::Blank)?;
         Ok(leader_id)
     }
@@ -233,7 +229,7 @@ impl Work {
         let mut line = Vec::new();
         dump_line::put(&mut line, "raft_log", &Record::LogEntry(entry))?;
         group.bytes += line.len();
-        group.batch.insert(key::log(index), line);
+        group.batch.log.push((index, line));
         Ok((applied.reply, applied.events))
     }
 
@@ -241,15 +237,12 @@ impl Work {
         if group.answers.is_empty() {
             return Ok(());
         }
-        let changes = std::mem::take(&mut *self.pending.changes());
-        let version = Version(self.version.0 + 1);
         let system = self.machine.system().clone();
-        let batch = std::mem::take(&mut group.batch);
-        let written = self.put(version, &system, &changes, batch);
-        if let Err(error) = written {
+        group.batch.notes.push((notes::SYSTEM, notes::put(&system)?));
+        std::mem::swap(&mut group.batch.changes, &mut *self.pending.changes());
+        if let Err(error) = self.state.database.commit(&group.batch) {
             return Err(fail(group, error.into()));
         }
-        self.version = version;
         let last = self.state.published();
         self.state.publish(Published {
             system,
@@ -266,21 +259,10 @@ impl Work {
         Ok(())
     }
 
-    fn put(
-        &self,
-        version: Version,
-        system: &metadump::apply::SystemState,
-        changes: &super::database::Changes,
-        mut batch: Batch,
-    ) -> Result<(), StorageError> {
-        let system = notes::put(system).map_err(|_| StorageError::Corrupt("state"))?;
-        batch.insert(key::note(notes::SYSTEM), system);
-        self.state.database.commit(version, changes, batch)
-    }
-
     fn adopt(&mut self, snapshot: (Snapshot, DumpFile)) -> Result<()> {
         let note = notes::put(&snapshot.0)?;
-        self.state.database.put_notes(&[(notes::SNAPSHOT, &note)])?;
+        let notes = vec![(notes::SNAPSHOT, note)];
+        self.state.database.commit(&Batch { notes, ..Batch::default() })?;
         let last = self.state.published();
         self.state.publish(Published { snapshot: Some(snapshot), ..Published::clone(&last) });
         Ok(())
