@@ -166,7 +166,7 @@ fn send(served: &Served, signal: Signal) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn signals_end_it_in_order() {
-    for signal in [Signal::INT, Signal::TERM] {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         let scratch = tempfile::tempdir().unwrap();
         let data_dir = scratch.path().join("data");
         let dump = fixture("valid/v004.ndjson");
