@@ -18,6 +18,9 @@ use crate::temporary::{TemporaryDir, parent_of};
 const STORE: &str = "store";
 /// Data that is being loaded.
 const LOADING: &str = "loading";
+/// How the names of snapshots begin and end; a number is between.
+const SNAPSHOT: &str = "snapshot-";
+const LINES: &str = ".ndjson";
 /// Held while a service uses the directory.
 const LOCK: &str = "serve.lock";
 
@@ -61,6 +64,30 @@ impl Layout {
     /// A snapshot.
     pub fn snapshot(&self, file: &str) -> PathBuf {
         self.store.join(file)
+    }
+
+    /// The name of the snapshot after another one: it has never been that of a file.
+    pub fn next_snapshot(&self, last: Option<&str>) -> String {
+        let number = last.and_then(|name| name.strip_prefix(SNAPSHOT)?.strip_suffix(LINES));
+        let number: u64 = number.and_then(|number| number.parse().ok()).unwrap_or(0);
+        let names = (number.saturating_add(1)..).map(|number| format!("{SNAPSHOT}{number}{LINES}"));
+        let mut free = names.filter(|name| fs::symlink_metadata(self.snapshot(name)).is_err());
+        free.next().unwrap_or_default()
+    }
+
+    /// Removes the snapshots that were begun and never became the last one.
+    pub fn remove_partial_snapshots(&self, last: Option<&str>) -> Result<()> {
+        let shown = self.store.display();
+        for entry in fs::read_dir(&self.store).with_context(|| format!("cannot read {shown}"))? {
+            let entry = entry.with_context(|| format!("cannot read {shown}"))?;
+            let name = entry.file_name();
+            let is_snapshot = name.to_str().is_some_and(|name| name.starts_with(SNAPSHOT));
+            if is_snapshot && name.to_str() != last {
+                // One that stays is only a waste of space.
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+        Ok(())
     }
 }
 

@@ -53,6 +53,9 @@ impl State {
                 Ok((snapshot, file))
             })
             .transpose()?;
+        layout.remove_partial_snapshots(
+            snapshot.as_ref().map(|(snapshot, _)| snapshot.file.as_str()),
+        )?;
         let loaded_file = DumpFile::open(&layout.loaded())?;
         let loaded_state = layout.loaded_state();
         let loaded_state =

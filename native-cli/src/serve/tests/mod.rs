@@ -6,6 +6,7 @@ mod power_cut;
 mod restart;
 mod round_trip;
 mod secure;
+mod snapshots;
 mod watching;
 mod writes;
 
