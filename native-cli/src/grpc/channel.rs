@@ -4,6 +4,7 @@ use tonic::transport::{Channel, Endpoint};
 
 use super::address::Scheme;
 use super::causes::root_cause;
+use super::runtime::can_look_up;
 use super::{Address, ConnectOptions, Failure, Tls, TlsProblem};
 
 /// Connects, within the time that the options give.
@@ -12,6 +13,8 @@ use super::{Address, ConnectOptions, Failure, Tls, TlsProblem};
 /// hold anything about TLS.
 pub async fn connect(address: &Address, options: &ConnectOptions) -> Result<Channel, Failure> {
     let endpoint = endpoint(address, options)?;
+    can_look_up(address)
+        .map_err(|cause| Failure::Unreachable { address: address.clone(), cause })?;
     match tokio::time::timeout(options.connect_timeout, endpoint.connect()).await {
         Ok(Ok(channel)) => Ok(channel),
         Ok(Err(error)) => Err(failure(address, &error)),

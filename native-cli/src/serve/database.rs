@@ -209,6 +209,12 @@ impl Moment {
         found.map(|bytes| stored::record(bytes.value())).transpose()
     }
 
+    /// How many bytes the record of a key takes; 0 when there is none.
+    pub fn record_bytes(&self, key: &str) -> Result<u64, StorageError> {
+        let found = ReadableTable::get(&self.records, key)?;
+        Ok(found.map_or(0, |bytes| bytes.value().len() as u64))
+    }
+
     /// The records of a range in byte order of their keys.
     pub fn records(
         &self,

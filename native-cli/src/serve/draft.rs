@@ -39,6 +39,18 @@ impl Draft {
     }
 }
 
+/// How many bytes the value of a key has; 0 when there is none.
+pub fn stored_bytes(
+    pending: &Pending,
+    database: &Database,
+    key: &str,
+) -> Result<u64, StorageError> {
+    match pending.changes().records.get(key) {
+        Some(changed) => Ok(changed.as_ref().map_or(0, |record| record.data.len())),
+        None => database.newest().record_bytes(key),
+    }
+}
+
 /// What is on disk, with what is to be written in its place. Both are sorted.
 fn merged<K: Ord, V>(
     changed: Vec<(K, Option<V>)>,

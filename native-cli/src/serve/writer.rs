@@ -5,23 +5,26 @@
 //!
 //! **Invariant:** entries are numbered, applied and told to watchers in one order.
 
+use std::io;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use metadump::apply::{ApplyError, ApplyRules, ChangeEvent, Reply, StateMachine};
 use metadump::dump_line;
 use metadump::record::{Cmd, LeaderId, LogEntry, LogEntryBody, LogId, Payload, Record};
 use tokio::sync::{mpsc, oneshot};
 
 use super::database::Batch;
-use super::draft::{Draft, Pending};
+use super::draft::{Draft, Pending, stored_bytes};
 use super::dump_file::DumpFile;
 use super::notes::{self, Leadership, Snapshot};
+use super::reply_size::{LARGEST_REPLY_BYTES, largest_reply};
 use super::state::{Published, State};
 use super::view::View;
 use super::watch::{Events, Interest, Watchers};
 use crate::dump_writer::now_ms;
+use crate::failure::Help;
+use crate::runtime::start_thread;
 
 /// How many commands may wait.
 const WAITING_COMMANDS: usize = 1024;
@@ -44,6 +47,12 @@ pub enum WriteError {
     /// No sequence number is left to give to a record.
     #[error("the sequence numbers are used up")]
     SequencesUsedUp,
+    /// The answer could hold more than is kept in memory for one.
+    #[error(
+        "the answer could hold more than {LARGEST_REPLY_BYTES} bytes of values; nothing was done: \
+         read or write fewer keys in a transaction"
+    )]
+    ReplyTooLarge,
     /// The disk or the database failed; nobody knows whether the command will be there.
     #[error("{0}")]
     Failed(String),
@@ -61,20 +70,19 @@ enum Request {
 pub struct Writer(mpsc::Sender<Request>);
 
 impl Writer {
-    /// Starts the thread. It ends when all handles are gone, or with the error that makes it
-    /// impossible to go on.
-    pub fn start(state: Arc<State>) -> Result<(Self, JoinHandle<Result<()>>)> {
+    /// Starts the thread, and tells how it ends: when all handles are gone, or with the error
+    /// that makes it impossible to go on.
+    pub fn start(state: Arc<State>) -> Result<(Self, oneshot::Receiver<Result<()>>)> {
         let (sender, requests) = mpsc::channel(WAITING_COMMANDS);
         let draft = Draft::new(Arc::clone(&state.database), state.published().system.clone());
         let pending = draft.pending();
         let machine = StateMachine::new(draft, ApplyRules::CURRENT);
         let watchers = Watchers::default();
         let work = Work { state, pending, machine, watchers };
-        let thread = std::thread::Builder::new()
-            .name("writer".to_owned())
-            .spawn(move || work.run(requests))
-            .context("cannot start the thread that writes")?;
-        Ok((Self(sender), thread))
+        let (end, ended) = oneshot::channel();
+        // Nobody waits for the end of a service that is stopping.
+        start_thread("writer", move || drop(end.send(work.run(requests))))?;
+        Ok((Self(sender), ended))
     }
 
     async fn ask<T>(
@@ -187,6 +195,11 @@ impl Work {
             let _ = answer.send(Err(WriteError::SequencesUsedUp));
             return Ok(());
         }
+        let stored = |key: &str| stored_bytes(&self.pending, &self.state.database, key);
+        if largest_reply(&cmd, stored)? > LARGEST_REPLY_BYTES {
+            let _ = answer.send(Err(WriteError::ReplyTooLarge));
+            return Ok(());
+        }
         let leader_id = self.lead(group)?;
         let body = LogEntryBody { txid: None, time_ms: Some(now_ms()), cmd };
         let (reply, events) = self.append(group, leader_id, Payload::Normal(body))?;
@@ -262,7 +275,8 @@ impl Work {
     fn adopt(&mut self, snapshot: (Snapshot, DumpFile)) -> Result<()> {
         let note = notes::put(&snapshot.0)?;
         let notes = vec![(notes::SNAPSHOT, note)];
-        self.state.database.commit(&Batch { notes, ..Batch::default() })?;
+        let batch = Batch { notes, ..Batch::default() };
+        self.state.database.commit(&batch).map_err(|error| broken(error.into()))?;
         let last = self.state.published();
         self.state.publish(Published { snapshot: Some(snapshot), ..Published::clone(&last) });
         Ok(())
@@ -274,5 +288,22 @@ fn fail(group: Group, error: anyhow::Error) -> anyhow::Error {
     for (answer, _) in group.answers {
         let _ = answer.send(Err(WriteError::Failed(format!("{error:#}"))));
     }
-    error.context("a write failed; what is on disk is complete up to the last acknowledged write")
+    broken(error)
+}
+
+/// Why nothing more can be written, and what to do.
+fn broken(error: anyhow::Error) -> anyhow::Error {
+    let help = if is_disk_full(&error) {
+        "free some space, then start it again on its --data-dir: every acknowledged write is there"
+    } else {
+        "start it again on its --data-dir: every acknowledged write is there"
+    };
+    error.context("a write failed, and the service has ended").context(Help(help.to_owned()))
+}
+
+fn is_disk_full(error: &anyhow::Error) -> bool {
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    causes.any(|cause| {
+        matches!(cause.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    })
 }

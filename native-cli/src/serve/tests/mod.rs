@@ -2,6 +2,7 @@
 
 mod calls;
 mod client;
+mod door;
 mod power_cut;
 mod restart;
 mod round_trip;
