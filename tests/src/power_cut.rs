@@ -3,8 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -18,8 +19,8 @@ const CALLS: &str = "trace=openat,creat,write,writev,pwrite64,pwritev,pwritev2,f
 pub struct PowerCut {
     root: PathBuf,
     trace: PathBuf,
-    /// What had a name before.
-    before: BTreeSet<PathBuf>,
+    /// What had a name before, and how many bytes.
+    before: BTreeMap<PathBuf, u64>,
 }
 
 impl PowerCut {
@@ -35,27 +36,30 @@ impl PowerCut {
         for (name, value) in command.get_envs() {
             strace.env(name, value.unwrap_or(OsStr::new("")));
         }
-        let mut before = BTreeSet::new();
+        let mut before = BTreeMap::new();
         list(root, &mut before)?;
         Ok((Self { root: root.to_owned(), trace: trace.to_owned(), before }, strace))
     }
 
     /// Takes away what was written and not synced by a process that has ended.
     ///
-    /// A file with unsynced bytes loses all its bytes: a disk may have written none of them, or
-    /// any. A file whose directory was not synced since it got its name is removed.
+    /// Unsynced bytes are overwritten: a disk may have written any of them. A file whose size was
+    /// not synced gets back the one before, a file that was appended to loses all its bytes, and a
+    /// file whose directory was not synced since it got its name is removed.
     ///
     /// # Errors
     ///
     /// When the trace or the files cannot be read.
     pub fn strike(self) -> io::Result<()> {
-        let mut disk = Disk { named: self.before, ..Disk::default() };
+        let named = self.before.keys().cloned().collect();
+        let mut disk = Disk { named, lengths: self.before, ..Disk::default() };
         for line in fs::read_to_string(&self.trace)?.lines() {
             disk.call(line);
         }
-        let lost = disk.unsynced.keys().filter(|path| path.starts_with(&self.root));
-        for path in lost.filter(|path| path.is_file()) {
-            fs::File::create(path)?;
+        for (path, unsynced) in &disk.unsynced {
+            if path.starts_with(&self.root) && path.is_file() {
+                unsynced.lose(path)?;
+            }
         }
         for path in disk.unsynced_names.iter().filter(|path| path.starts_with(&self.root)) {
             match fs::symlink_metadata(path) {
@@ -68,21 +72,52 @@ impl PowerCut {
     }
 }
 
-fn list(folder: &Path, paths: &mut BTreeSet<PathBuf>) -> io::Result<()> {
+fn list(folder: &Path, paths: &mut BTreeMap<PathBuf, u64>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            list(&path, paths)?;
+        let entry = entry?;
+        if entry.path().is_dir() {
+            list(&entry.path(), paths)?;
         }
-        paths.insert(path);
+        paths.insert(entry.path(), entry.metadata()?.len());
     }
     Ok(())
 }
 
+/// What of a file is not synced.
+#[derive(Debug, Clone, Default)]
+struct Unsynced {
+    /// When it was last written.
+    at: usize,
+    /// Offsets and lengths of what was written.
+    ranges: Vec<(u64, u64)>,
+    /// The length before it was changed.
+    length: Option<u64>,
+    /// Whether something was written at a place that is not known.
+    is_all: bool,
+}
+
+impl Unsynced {
+    fn lose(&self, path: &Path) -> io::Result<()> {
+        let file = OpenOptions::new().write(true).open(path)?;
+        if self.is_all {
+            return file.set_len(0);
+        }
+        let end = file.metadata()?.len();
+        for (offset, length) in &self.ranges {
+            let lost = end.saturating_sub(*offset).min(*length);
+            let lost = vec![0xff; usize::try_from(lost).unwrap_or(0)];
+            file.write_all_at(&lost, *offset)?;
+        }
+        self.length.map_or(Ok(()), |length| file.set_len(length))
+    }
+}
+
 #[derive(Default)]
 struct Disk {
-    /// Files with unsynced bytes, and when they were last written.
-    unsynced: BTreeMap<PathBuf, usize>,
+    /// Files with unsynced bytes.
+    unsynced: BTreeMap<PathBuf, Unsynced>,
+    /// The lengths of files, as far as they are known.
+    lengths: BTreeMap<PathBuf, u64>,
     /// Names that were given.
     named: BTreeSet<PathBuf>,
     /// Those of them whose directory was not synced since.
@@ -122,9 +157,24 @@ impl Disk {
                 }
             }
             _ => {
-                let written = descriptor(arguments);
-                self.unsynced.extend(written.map(|path| (path, self.now)));
+                if let Some(path) = descriptor(arguments) {
+                    self.written(name, path, &numbers(arguments));
+                }
             }
+        }
+    }
+
+    /// A call that writes, by its numbers behind the descriptor.
+    fn written(&mut self, call: &str, path: PathBuf, numbers: &[u64]) {
+        let unsynced = self.unsynced.entry(path.clone()).or_default();
+        unsynced.at = self.now;
+        match (call, numbers) {
+            ("pwrite64", [length, offset]) => unsynced.ranges.push((*offset, *length)),
+            ("ftruncate", [length]) => {
+                let before = self.lengths.insert(path, *length).unwrap_or(0);
+                unsynced.length.get_or_insert(before);
+            }
+            _ => unsynced.is_all = true,
         }
     }
 
@@ -139,6 +189,9 @@ impl Disk {
         let renamed = |path: &Path| path.strip_prefix(from).ok().map(|rest| join(to, rest));
         let unsynced = std::mem::take(&mut self.unsynced).into_iter();
         self.unsynced = unsynced.map(|(path, at)| (renamed(&path).unwrap_or(path), at)).collect();
+        let lengths = std::mem::take(&mut self.lengths).into_iter();
+        self.lengths =
+            lengths.map(|(path, length)| (renamed(&path).unwrap_or(path), length)).collect();
         for names in [&mut self.named, &mut self.unsynced_names] {
             let old = std::mem::take(names).into_iter();
             *names = old.map(|path| renamed(&path).unwrap_or(path)).collect();
@@ -152,7 +205,7 @@ impl Disk {
         }
         let Some((path, begun)) = self.syncing.remove(process) else { return };
         self.unsynced_names.retain(|name| name.parent() != Some(&path));
-        if self.unsynced.get(&path).is_some_and(|written| *written < begun) {
+        if self.unsynced.get(&path).is_some_and(|unsynced| unsynced.at < begun) {
             self.unsynced.remove(&path);
         }
     }
@@ -169,6 +222,13 @@ fn descriptor(arguments: &str) -> Option<PathBuf> {
     let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
     let path = rest.split_once('>')?.0;
     (is_number && path.starts_with('/')).then(|| PathBuf::from(path))
+}
+
+/// The numbers among arguments, the result not included.
+fn numbers(arguments: &str) -> Vec<u64> {
+    let arguments = arguments.rsplit_once(')').map_or(arguments, |(arguments, _)| arguments);
+    let arguments = arguments.split_once(" <unfinished").map_or(arguments, |(begun, _)| begun);
+    arguments.split(',').filter_map(|argument| argument.trim().parse().ok()).collect()
 }
 
 /// The absolute paths in quotes.

@@ -58,7 +58,10 @@ async fn a_database_of_sled_is_taken_over() {
     let mut names: Vec<_> = fs::read_dir(data_dir.join("store")).unwrap().collect();
     let mut names: Vec<_> = names.drain(..).map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
-    assert_eq!(names, ["database.redb", "loaded.ndjson", "snapshot-a.ndjson"]);
+    assert_eq!(
+        names,
+        ["database.redb", "database.redb.journal", "loaded.ndjson", "snapshot-a.ndjson"]
+    );
 }
 
 /// The paths below a directory, itself included, with their modes.
@@ -84,7 +87,7 @@ async fn nobody_else_can_look_into_it() {
         "HTTP/1.1 200 OK"
     );
     let found = modes(&scratch.path().join("new"));
-    assert_eq!(found.len(), 8, "{found:?}");
+    assert_eq!(found.len(), 9, "{found:?}");
     for (path, mode) in found {
         let expected = if path.is_dir() { 0o700 } else { 0o600 };
         assert_eq!(mode, expected, "{}", path.display());

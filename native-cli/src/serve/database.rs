@@ -1,36 +1,46 @@
-//! The database: a redb file. Readers see one moment while writes go on.
+//! The database: rows in a redb file, and a journal of what was written last. Readers see one moment
+//! while writes go on.
 //!
-//! **Invariant:** what was written together becomes visible when all of it is on disk, never
-//! before, and a crash leaves all of it or nothing.
+//! | row | value |
+//! |---|---|
+//! | `r` key | a record |
+//! | `e` time, sequence number | an entry of the expiry index |
+//! | `l` index | an entry of the log, as a line of a dump |
+//! | `n` name | a note: the small part of the state, what is known of the loaded dump, … |
+//! | `j` | the epoch of the journal |
+//!
+//! Numbers are big-endian, so that rows sort as numbers do.
+//!
+//! **Invariant:** what was written together becomes visible when all of it is on disk, in the
+//! journal or in the file, never before; a crash leaves all of it or nothing.
 //!
 //! **Invariant:** a moment stays as it is as long as somebody holds it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use metadump::apply::{KeyRange, SharedRecord};
 use metadump::record::{ExpireKey, ExpireValue};
 use redb::backends::FileBackend;
 use redb::{
-    Builder, ReadOnlyTable, ReadableDatabase, ReadableTable, StorageBackend, Table,
-    TableDefinition, WriteTransaction,
+    Builder, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable, StorageBackend,
+    TableDefinition,
 };
 
 use super::data_dir::PRIVATE_FILE;
-use super::stored;
+use super::journal::{Appended, Journal, Row};
+use super::stored::{self, number};
 
-/// Key and record.
-const RECORDS: TableDefinition<&str, &[u8]> = TableDefinition::new("records");
-/// Time and sequence number, and the entry of the expiry index.
-const EXPIRIES: TableDefinition<(u64, u64), &[u8]> = TableDefinition::new("expiries");
-/// Index, and the entry of the log as a line of a dump.
-const LOG: TableDefinition<u64, &[u8]> = TableDefinition::new("log");
-/// Name and text: the small part of the state, what is known of the loaded dump, …
-const NOTES: TableDefinition<&str, &[u8]> = TableDefinition::new("notes");
+const ROWS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("rows");
+
+/// The row of the epoch.
+const EPOCH: &[u8] = b"j";
 
 /// Memory for pages of the database, in bytes.
 const CACHE_BYTES: usize = 64 << 20;
@@ -88,9 +98,48 @@ impl Changes {
     }
 }
 
+fn record_row(key: &str) -> Vec<u8> {
+    [b"r", key.as_bytes()].concat()
+}
+
+fn expiry_row(time_ms: u64, seq: u64) -> Vec<u8> {
+    [&b"e"[..], &time_ms.to_be_bytes(), &seq.to_be_bytes()].concat()
+}
+
+fn log_row(index: u64) -> Vec<u8> {
+    [&b"l"[..], &index.to_be_bytes()].concat()
+}
+
+fn note_row(name: &str) -> Vec<u8> {
+    [b"n", name.as_bytes()].concat()
+}
+
+type OwnRow<'b> = (Vec<u8>, Option<Cow<'b, [u8]>>);
+
+impl Batch {
+    fn rows(&self) -> Vec<OwnRow<'_>> {
+        let records = self.changes.records.iter().map(|(key, record)| {
+            let bytes = record.as_ref().map(|record| stored::put_record(record).into());
+            (record_row(key), bytes)
+        });
+        let expiries = self.changes.expiries.iter().map(|(at, value)| {
+            let bytes = value.as_ref().map(|value| stored::put_expiry(value).into());
+            (expiry_row(at.time_ms, at.seq), bytes)
+        });
+        let log = self.log.iter().map(|(index, line)| (log_row(*index), Some(line.into())));
+        let notes = self.notes.iter().map(|(name, text)| (note_row(name), Some(text.into())));
+        records.chain(expiries).chain(log).chain(notes).collect()
+    }
+}
+
+fn shared<'r>(rows: &'r [OwnRow<'_>]) -> impl Iterator<Item = Row<'r>> {
+    rows.iter().map(|(key, value)| (key.as_slice(), value.as_deref()))
+}
+
 /// The database.
 pub struct Database {
     file: redb::Database,
+    journal: Mutex<Journal>,
     newest: RwLock<Arc<Moment>>,
 }
 
@@ -99,24 +148,41 @@ impl Database {
     ///
     /// # Errors
     ///
-    /// When another process has it open, or its file cannot be read.
+    /// When another process has it open, or its files cannot be read.
     pub fn open(path: &Path) -> Result<Self, StorageError> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(PRIVATE_FILE);
-        Self::on(FileBackend::new(options.open(path).map_err(StorageError::Io)?)?)
+        let open = |path: &Path| -> Result<File, StorageError> {
+            let mut options = OpenOptions::new();
+            options.read(true).write(true).create(true).truncate(false).mode(PRIVATE_FILE);
+            options.open(path).map_err(StorageError::Io)
+        };
+        let journal = FileBackend::new(open(&journal_path(path))?)?;
+        Self::on(FileBackend::new(open(path)?)?, journal)
     }
 
-    /// Opens or creates one on something else than a file.
-    pub fn on(disk: impl StorageBackend) -> Result<Self, StorageError> {
-        let file = Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(disk)?;
-        if let Some(moment) = Moment::open(&file)? {
-            return Ok(Self { file, newest: RwLock::new(Arc::new(moment)) });
+    /// Opens or creates one on something else than files.
+    pub fn on(
+        file: impl StorageBackend,
+        journal: impl StorageBackend,
+    ) -> Result<Self, StorageError> {
+        let file = Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(file)?;
+        let epoch = match Moment::open(&file)? {
+            Some(moment) => moment.epoch()?,
+            None => {
+                write(&file, [], Durable::InEpoch(0))?;
+                0
+            }
+        };
+        let mut rows = Vec::new();
+        let mut journal = Journal::open(Box::new(journal), epoch, |(key, value)| {
+            rows.push((key.to_owned(), value.map(|value| value.to_owned().into())));
+            Ok(())
+        })?;
+        if !rows.is_empty() {
+            make_durable(&file, &mut journal, shared(&rows))?;
         }
-        let transaction = file.begin_write()?;
-        write(&transaction, &Batch::default())?;
-        transaction.commit()?;
-        let moment = Moment::open(&file)?.ok_or(StorageError::Corrupt("table"))?;
-        Ok(Self { file, newest: RwLock::new(Arc::new(moment)) })
+        let newest = Moment::open(&file)?.ok_or(StorageError::Corrupt("table"))?;
+        let newest = RwLock::new(Arc::new(newest));
+        Ok(Self { file, journal: Mutex::new(journal), newest })
     }
 
     /// What was written last.
@@ -130,12 +196,25 @@ impl Database {
     ///
     /// After one, nobody knows what is on disk: no more may be written.
     pub fn commit(&self, batch: &Batch) -> Result<(), StorageError> {
-        let transaction = self.file.begin_write()?;
-        write(&transaction, batch)?;
-        transaction.commit()?;
+        let rows = batch.rows();
+        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        match journal.append(shared(&rows))? {
+            Appended::Done => write(&self.file, shared(&rows), Durable::InJournal)?,
+            Appended::Full => make_durable(&self.file, &mut journal, shared(&rows))?,
+        }
         let moment = Moment::open(&self.file)?.ok_or(StorageError::Corrupt("table"))?;
         *self.newest.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(moment);
         Ok(())
+    }
+
+    /// Makes all that was written durable without the journal, and closes the database.
+    ///
+    /// # Errors
+    ///
+    /// When the disk fails.
+    pub fn close(self) -> Result<(), StorageError> {
+        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        make_durable(&self.file, &mut journal, [])
     }
 }
 
@@ -145,74 +224,110 @@ impl std::fmt::Debug for Database {
     }
 }
 
-fn write(transaction: &WriteTransaction, batch: &Batch) -> Result<(), StorageError> {
-    let mut records = transaction.open_table(RECORDS)?;
-    for (key, record) in &batch.changes.records {
-        let bytes = record.as_ref().map(|record| stored::put_record(record));
-        put(&mut records, key.as_str(), bytes.as_deref())?;
-    }
-    let mut expiries = transaction.open_table(EXPIRIES)?;
-    for (at, value) in &batch.changes.expiries {
-        let bytes = value.as_ref().map(stored::put_expiry);
-        put(&mut expiries, (at.time_ms, at.seq), bytes.as_deref())?;
-    }
-    let mut log = transaction.open_table(LOG)?;
-    for (index, line) in &batch.log {
-        log.insert(index, line.as_slice())?;
-    }
-    let mut notes = transaction.open_table(NOTES)?;
-    for (name, text) in &batch.notes {
-        notes.insert(name, text.as_slice())?;
-    }
+/// Where the journal of a database is.
+pub fn journal_path(database: &Path) -> PathBuf {
+    let mut path = OsString::from(database);
+    path.push(".journal");
+    path.into()
+}
+
+/// Writes rows, and begins an epoch: nothing in the journal is needed any more.
+fn make_durable<'r>(
+    file: &redb::Database,
+    journal: &mut Journal,
+    rows: impl IntoIterator<Item = Row<'r>>,
+) -> Result<(), StorageError> {
+    let epoch = journal.epoch() + 1;
+    write(file, rows, Durable::InEpoch(epoch))?;
+    journal.begin(epoch);
     Ok(())
 }
 
-fn put<'k, K: redb::Key>(
-    table: &mut Table<'_, K, &[u8]>,
-    key: K::SelfType<'k>,
-    value: Option<&[u8]>,
+/// Where rows are on disk when they have been written.
+#[derive(Debug, Clone, Copy)]
+enum Durable {
+    /// In the journal, where they are already.
+    InJournal,
+    /// In the file, as all before them; the journal begins an epoch.
+    InEpoch(u64),
+}
+
+fn write<'r>(
+    file: &redb::Database,
+    rows: impl IntoIterator<Item = Row<'r>>,
+    durable: Durable,
 ) -> Result<(), StorageError> {
-    match value {
-        Some(value) => drop(table.insert(&key, value)?),
-        None => drop(table.remove(&key)?),
+    let mut transaction = file.begin_write()?;
+    let mut table = transaction.open_table(ROWS)?;
+    if let Durable::InEpoch(epoch) = durable {
+        table.insert(EPOCH, epoch.to_be_bytes().as_slice())?;
     }
-    Ok(())
+    for (key, value) in rows {
+        match value {
+            Some(value) => drop(table.insert(key, value)?),
+            None => drop(table.remove(key)?),
+        }
+    }
+    drop(table);
+    transaction.set_durability(match durable {
+        Durable::InJournal => Durability::None,
+        Durable::InEpoch(_) => Durability::Immediate,
+    })?;
+    Ok(transaction.commit()?)
 }
 
 /// The data at one moment.
-pub struct Moment {
-    records: ReadOnlyTable<&'static str, &'static [u8]>,
-    expiries: ReadOnlyTable<(u64, u64), &'static [u8]>,
-    log: ReadOnlyTable<u64, &'static [u8]>,
-    notes: ReadOnlyTable<&'static str, &'static [u8]>,
-}
+pub struct Moment(ReadOnlyTable<&'static [u8], &'static [u8]>);
 
 impl Moment {
     /// None in a database without tables.
     fn open(file: &redb::Database) -> Result<Option<Self>, StorageError> {
-        let transaction = file.begin_read()?;
-        let records = match transaction.open_table(RECORDS) {
-            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(None),
-            records => records?,
+        match file.begin_read()?.open_table(ROWS) {
+            Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
+            table => Ok(Some(Self(table?))),
+        }
+    }
+
+    fn row<T>(
+        &self,
+        row: &[u8],
+        read: impl FnOnce(&[u8]) -> Result<T, StorageError>,
+    ) -> Result<Option<T>, StorageError> {
+        let found = ReadableTable::get(&self.0, row)?;
+        found.map(|value| read(value.value())).transpose()
+    }
+
+    /// The rows from one, inclusive, to another, exclusive, without the first byte of their keys.
+    fn rows<T, R: Fn(&[u8], &[u8]) -> Result<T, StorageError>>(
+        &self,
+        from: &[u8],
+        before: &[u8],
+        read: R,
+    ) -> impl Iterator<Item = Result<T, StorageError>> + use<T, R> {
+        // An end before the start is an empty range.
+        let (rows, error) = match self.0.range_owned::<&[u8]>(from..before.max(from)) {
+            Ok(rows) => (Some(rows), None),
+            Err(error) => (None, Some(Err(error))),
         };
-        Ok(Some(Self {
-            records,
-            expiries: transaction.open_table(EXPIRIES)?,
-            log: transaction.open_table(LOG)?,
-            notes: transaction.open_table(NOTES)?,
-        }))
+        error.into_iter().chain(rows.into_iter().flatten()).map(move |row| {
+            let (key, value) = row?;
+            read(key.value().get(1..).unwrap_or_default(), value.value())
+        })
+    }
+
+    fn epoch(&self) -> Result<u64, StorageError> {
+        self.row(EPOCH, number)?.ok_or(StorageError::Corrupt("table"))
     }
 
     /// The record of a key.
     pub fn record(&self, key: &str) -> Result<Option<SharedRecord>, StorageError> {
-        let found = ReadableTable::get(&self.records, key)?;
-        found.map(|bytes| stored::record(bytes.value())).transpose()
+        self.row(&record_row(key), stored::record)
     }
 
     /// How many bytes the record of a key takes; 0 when there is none.
     pub fn record_bytes(&self, key: &str) -> Result<u64, StorageError> {
-        let found = ReadableTable::get(&self.records, key)?;
-        Ok(found.map_or(0, |bytes| bytes.value().len() as u64))
+        let bytes = self.row(&record_row(key), |record| Ok(record.len() as u64))?;
+        Ok(bytes.unwrap_or(0))
     }
 
     /// The records of a range in byte order of their keys.
@@ -220,15 +335,10 @@ impl Moment {
         &self,
         range: &KeyRange,
     ) -> impl Iterator<Item = Result<(String, SharedRecord), StorageError>> + use<> {
-        let from = range.from.as_str();
-        let rows = match range.before.as_deref() {
-            // An end before the start is an empty range.
-            Some(before) => self.records.range_owned::<&str>(from..before.max(from)),
-            None => self.records.range_owned::<&str>(from..),
-        };
-        all(rows).map(|row| {
-            let (key, bytes) = row?;
-            Ok((key.value().to_owned(), stored::record(bytes.value())?))
+        let before = range.before.as_deref().map_or_else(|| b"s".to_vec(), record_row);
+        self.rows(&record_row(&range.from), &before, |key, record| {
+            let key = std::str::from_utf8(key).map_err(|_| StorageError::Corrupt("key"))?;
+            Ok((key.to_owned(), stored::record(record)?))
         })
     }
 
@@ -239,15 +349,11 @@ impl Moment {
         from_ms: u64,
         before_ms: Option<u64>,
     ) -> impl Iterator<Item = Result<(ExpireKey, ExpireValue<'static>), StorageError>> + use<> {
-        let from = (from_ms, 0);
-        let rows = match before_ms {
-            Some(before_ms) => self.expiries.range_owned(from..(before_ms.max(from_ms), 0)),
-            None => self.expiries.range_owned(from..),
-        };
-        all(rows).map(|row| {
-            let (at, bytes) = row?;
-            let (time_ms, seq) = at.value();
-            Ok((ExpireKey { time_ms, seq }, stored::expiry(bytes.value())?))
+        let before = before_ms.map_or_else(|| b"f".to_vec(), |before_ms| expiry_row(before_ms, 0));
+        self.rows(&expiry_row(from_ms, 0), &before, |at, value| {
+            let (time_ms, seq) = at.split_at_checked(8).ok_or(StorageError::Corrupt("key"))?;
+            let at = ExpireKey { time_ms: number(time_ms)?, seq: number(seq)? };
+            Ok((at, stored::expiry(value)?))
         })
     }
 
@@ -257,13 +363,13 @@ impl Moment {
         from: u64,
         to: u64,
     ) -> impl Iterator<Item = Result<Vec<u8>, StorageError>> + use<> {
-        all(self.log.range_owned(from..=to.max(from))).map(|row| Ok(row?.1.value().to_vec()))
+        let before = [log_row(to), vec![0]].concat();
+        self.rows(&log_row(from), &before, |_, line| Ok(line.to_vec()))
     }
 
     /// A note.
     pub fn note(&self, name: &str) -> Result<Option<Vec<u8>>, StorageError> {
-        let found = ReadableTable::get(&self.notes, name)?;
-        Ok(found.map(|text| text.value().to_vec()))
+        self.row(&note_row(name), |text| Ok(text.to_vec()))
     }
 }
 
@@ -271,16 +377,4 @@ impl std::fmt::Debug for Moment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Moment").finish_non_exhaustive()
     }
-}
-
-/// The rows of a range, or why there are none.
-fn all<R, T>(rows: Result<R, redb::StorageError>) -> impl Iterator<Item = Result<T, StorageError>>
-where
-    R: Iterator<Item = Result<T, redb::StorageError>>,
-{
-    let (rows, error) = match rows {
-        Ok(rows) => (Some(rows), None),
-        Err(error) => (None, Some(Err(error))),
-    };
-    error.into_iter().chain(rows.into_iter().flatten()).map(|row| Ok(row?))
 }

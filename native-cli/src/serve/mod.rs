@@ -22,6 +22,7 @@ mod door;
 mod draft;
 mod dump_file;
 mod export;
+mod journal;
 mod load;
 mod loaded;
 mod messages;

@@ -13,6 +13,7 @@
 //! key, `00` is spelled `00 FF`. A value begins with 1, or is 0 when the key was removed.
 
 use std::fs;
+use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 
@@ -20,9 +21,9 @@ use anyhow::{Context, Result};
 use metadump::record::ExpireKey;
 
 use super::data_dir::{Layout, sync_dir};
-use super::database::{Batch, Database, StorageError};
+use super::database::{Batch, Database, StorageError, journal_path};
 use super::notes;
-use super::stored;
+use super::stored::{self, number};
 use crate::failure::WithHelp;
 use crate::progress::Progress;
 
@@ -43,9 +44,8 @@ pub fn take_over(layout: &Layout, progress: &Progress) -> Result<()> {
     }
     if !newer.exists() {
         progress.say("note: the database is of an earlier release and is rewritten");
-        if part.exists() {
-            fs::remove_file(&part).with_context(|| format!("cannot remove {}", part.display()))?;
-        }
+        remove_if_there(&part)?;
+        remove_if_there(&journal_path(&part))?;
         let copied = panic::catch_unwind(AssertUnwindSafe(|| copy(&older, &part)));
         copied
             .unwrap_or_else(|_| Err(StorageError::Corrupt("page").into()))
@@ -54,7 +54,18 @@ pub fn take_over(layout: &Layout, progress: &Progress) -> Result<()> {
         fs::rename(&part, &newer).with_context(|| format!("cannot rename {}", part.display()))?;
         sync_parent(&newer)?;
     }
+    // It has nothing that the database needs.
+    remove_if_there(&journal_path(&part))?;
     fs::remove_dir_all(&older).with_context(|| format!("cannot remove {}", older.display()))
+}
+
+fn remove_if_there(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", path.display()))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn sync_parent(path: &Path) -> Result<()> {
@@ -91,7 +102,8 @@ fn copy(older: &Path, part: &Path) -> Result<()> {
         }
         writing.took(value.len())?;
     }
-    Ok(newer.commit(&writing.batch)?)
+    newer.commit(&writing.batch)?;
+    Ok(newer.close()?)
 }
 
 struct Writing<'d> {
@@ -138,9 +150,4 @@ fn key_of(spelled: &[u8]) -> Result<String, StorageError> {
         }
     }
     String::from_utf8(key).map_err(|_| corrupt())
-}
-
-fn number(bytes: &[u8]) -> Result<u64, StorageError> {
-    let bytes = bytes.try_into().map_err(|_| StorageError::Corrupt("number"))?;
-    Ok(u64::from_be_bytes(bytes))
 }

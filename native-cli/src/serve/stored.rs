@@ -62,7 +62,8 @@ pub fn expiry(bytes: &[u8]) -> Result<ExpireValue<'static>, StorageError> {
     Ok(ExpireValue { seq: number(seq)?, key: Text::from(key) })
 }
 
-fn number(bytes: &[u8]) -> Result<u64, StorageError> {
+/// A stored number.
+pub fn number(bytes: &[u8]) -> Result<u64, StorageError> {
     let bytes = bytes.try_into().map_err(|_| StorageError::Corrupt("number"))?;
     Ok(u64::from_be_bytes(bytes))
 }
