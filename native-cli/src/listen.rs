@@ -1,11 +1,9 @@
 //! Listening: where, and taking connections whatever happens to one of them.
 
-use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use futures_util::stream::{self, Stream};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -55,14 +53,6 @@ pub async fn accept(listener: &TcpListener) -> TcpStream {
             Err(_) => tokio::time::sleep(FULL_PAUSE).await,
         }
     }
-}
-
-/// All connections, one after the other.
-pub fn connections(listener: TcpListener) -> impl Stream<Item = io::Result<TcpStream>> {
-    stream::unfold(listener, |listener| async {
-        let stream = accept(&listener).await;
-        Some((Ok(stream), listener))
-    })
 }
 
 /// Lets the process have as many files, and so connections, as the system allows it.

@@ -18,6 +18,7 @@ mod output;
 mod progress;
 mod raft_dir;
 mod report;
+mod runtime;
 mod scanning;
 mod serve;
 mod signals;

@@ -10,6 +10,7 @@ use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 
 use anyhow::{Context, Result};
+use futures_util::future::OptionFuture;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals as Caught;
 use signal_hook::low_level::{emulate_default_handler, signal_name};
@@ -30,7 +31,7 @@ static NEXT: AtomicU64 = AtomicU64::new(0);
 /// Held by what must not be interrupted half-way.
 static UNDISTURBED: Mutex<()> = Mutex::new(());
 
-/// Whether a service waits for SIGINT and SIGTERM itself.
+/// Whether a service waits for SIGINT, SIGTERM and SIGHUP itself.
 static ORDERLY: AtomicBool = AtomicBool::new(false);
 
 /// What a killed process would leave.
@@ -157,13 +158,15 @@ fn ignored() -> Vec<i32> {
 }
 
 fn is_orderly(signal: i32) -> bool {
-    matches!(signal, SIGINT | SIGTERM)
+    matches!(signal, SIGINT | SIGTERM | SIGHUP)
 }
 
-/// SIGINT and SIGTERM for a service; from when they are caught on, none ends the process.
+/// SIGINT, SIGTERM and SIGHUP for a service; from when they are caught on, none ends the process.
 pub struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    /// None when whoever started the process wants it ignored.
+    hang_up: Option<Signal>,
 }
 
 impl Signals {
@@ -175,15 +178,20 @@ impl Signals {
     pub fn catch() -> Result<Self> {
         let interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
         let terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+        let wants_hang_up = !ignored().contains(&SIGHUP);
+        let hang_up = wants_hang_up.then(|| signal(SignalKind::hangup())).transpose();
+        let hang_up = hang_up.context("cannot wait for SIGHUP")?;
         ORDERLY.store(true, Ordering::SeqCst);
-        Ok(Self { interrupt, terminate })
+        Ok(Self { interrupt, terminate, hang_up })
     }
 
     /// Waits for one of them.
     pub async fn next(&mut self) {
+        let hang_up = self.hang_up.as_mut().map(Signal::recv);
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+            Some(_) = OptionFuture::from(hang_up) => {}
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod fuzz;
 pub mod generate;
 pub mod meta_client;
 pub mod metactl;
+pub mod power_cut;
 pub mod served;
 pub mod sled;
 pub mod small;

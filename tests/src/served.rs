@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::metactl;
@@ -86,8 +87,22 @@ impl Served {
 
     /// Kills it, so that it gets to do nothing more.
     pub fn kill(mut self) {
-        let killed = self.child.kill().and_then(|()| self.child.wait());
+        let killed = self.kill_all();
         assert!(killed.is_ok(), "{killed:?}");
+    }
+
+    /// Kills it, or the service that it runs, as `strace` does, which ends with it.
+    fn kill_all(&mut self) -> std::io::Result<ExitStatus> {
+        let pid = self.child.id();
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+        let children = children.unwrap_or_default();
+        let children = children.split_whitespace().filter_map(|child| child.parse().ok());
+        let mut service = children.filter_map(Pid::from_raw).peekable();
+        if service.peek().is_none() {
+            self.child.kill()?;
+        }
+        service.try_for_each(|service| kill_process(service, Signal::KILL))?;
+        self.child.wait()
     }
 
     /// Waits until it has ended, on a signal that it was sent.
@@ -106,7 +121,6 @@ impl Served {
 impl Drop for Served {
     fn drop(&mut self) {
         // It has ended already when a test waited for it.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = self.kill_all();
     }
 }

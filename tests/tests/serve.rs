@@ -166,7 +166,7 @@ fn send(served: &Served, signal: Signal) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn signals_end_it_in_order() {
-    for signal in [Signal::INT, Signal::TERM] {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         let scratch = tempfile::tempdir().unwrap();
         let data_dir = scratch.path().join("data");
         let dump = fixture("valid/v004.ndjson");
@@ -257,6 +257,14 @@ async fn refusals() {
         "--admin-api-address 0.0.0.0:0 can be reached from other machines",
     );
     check_refused(["--password-file", "x"], 2, "--password-file is given without --username");
+    check_refused(["--username", "drill"], 2, "--username drill is given without a password");
+    let empty = scratch.path().join("empty");
+    fs::write(&empty, "\n").unwrap();
+    check_refused(
+        ["--username", "drill", "--password-file", text(&empty)],
+        2,
+        &format!("the password file {} is empty", empty.display()),
+    );
     check_refused(["--grpc-tls-server-key", "x"], 2, "a certificate and its key only go together");
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();

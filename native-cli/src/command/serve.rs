@@ -51,7 +51,14 @@ fn credentials(args: &Serve) -> Result<Option<Credentials>> {
         }
         return Ok(None);
     }
-    Credentials::load(username, file).map(Some)
+    let credentials = Credentials::load(username, file)?;
+    if credentials.password.is_empty() {
+        return Err(Usage::error(
+            format!("--username {} is given without a password", credentials.username),
+            "put it into a file and name that with --password-file, or into METACTL_PASSWORD",
+        ));
+    }
+    Ok(Some(credentials))
 }
 
 fn tls(args: &Serve) -> Result<Option<(Vec<u8>, Vec<u8>)>> {

@@ -1,12 +1,10 @@
 //! A connection to one server, before the handshake.
 
-use std::net::IpAddr;
-use std::thread::{self, JoinHandle};
-
 use tonic::transport::{Channel, Endpoint};
 
 use super::address::Scheme;
 use super::causes::root_cause;
+use super::runtime::can_look_up;
 use super::{Address, ConnectOptions, Failure, Tls, TlsProblem};
 
 /// Connects, within the time that the options give.
@@ -15,7 +13,7 @@ use super::{Address, ConnectOptions, Failure, Tls, TlsProblem};
 /// hold anything about TLS.
 pub async fn connect(address: &Address, options: &ConnectOptions) -> Result<Channel, Failure> {
     let endpoint = endpoint(address, options)?;
-    assert_look_up(address)
+    can_look_up(address)
         .map_err(|cause| Failure::Unreachable { address: address.clone(), cause })?;
     match tokio::time::timeout(options.connect_timeout, endpoint.connect()).await {
         Ok(Ok(channel)) => Ok(channel),
@@ -24,18 +22,6 @@ pub async fn connect(address: &Address, options: &ConnectOptions) -> Result<Chan
             address: address.clone(),
             waited: options.connect_timeout,
         }),
-    }
-}
-
-/// Fails when the name of a server cannot be looked up for want of a thread: the libraries look it
-/// up on one, and panic without.
-pub(super) fn assert_look_up(address: &Address) -> Result<(), String> {
-    if address.host().parse::<IpAddr>().is_ok() {
-        return Ok(());
-    }
-    match thread::Builder::new().spawn(|| {}).map(JoinHandle::join) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(format!("no thread can be started to look up its name: {error}")),
     }
 }
 

@@ -50,7 +50,7 @@ impl Credentials {
     ///
     /// # Errors
     ///
-    /// When the file cannot be read, or one of the two is no text.
+    /// When the file cannot be read or is empty, or one of the two is no text.
     pub fn load(username: Option<&str>, password_file: Option<&Path>) -> Result<Self> {
         let variable = std::env::var_os(PASSWORD_VARIABLE);
         Self::from_sources(username, password_file, variable)
@@ -87,7 +87,14 @@ fn read_password(path: &Path) -> Result<String> {
         .with_context(|| format!("{shown} is no password file"))
         .help("the file holds the password in UTF-8, and nothing else")?;
     let line = text.strip_suffix('\n').unwrap_or(&text);
-    Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
+    let password = line.strip_suffix('\r').unwrap_or(line);
+    if password.is_empty() {
+        return Err(Usage::error(
+            format!("the password file {shown} is empty"),
+            "write the password into it, or leave out --password-file",
+        ));
+    }
+    Ok(password.to_owned())
 }
 
 #[cfg(test)]
@@ -122,7 +129,6 @@ mod tests {
         check(Some(b"secret\r\n"), None, "secret");
         check(Some(b" two\nlines \n\n"), None, " two\nlines \n");
         check(Some(b"of the file"), Some("of the environment"), "of the file");
-        check(Some(b""), Some("of the environment"), "");
     }
 
     #[test]
@@ -159,6 +165,27 @@ mod tests {
         assert_eq!(told(), no_password);
         fs::write(&path, vec![b'a'; 65_537]).unwrap();
         assert_eq!(told(), no_password);
+    }
+
+    #[test]
+    fn an_empty_password_file_is_a_wrong_usage() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f");
+        for empty in ["", "\n", "\r\n"] {
+            fs::write(&path, empty).unwrap();
+            let variable = Some(OsString::from("of the environment"));
+            let error =
+                Credentials::from_sources(Some("backup"), Some(&path), variable).unwrap_err();
+            assert!(error.is::<Usage>());
+            assert_eq!(
+                format!("{error:#}"),
+                format!(
+                    "write the password into it, or leave out --password-file: the password file \
+                     {} is empty",
+                    path.display()
+                )
+            );
+        }
     }
 
     #[test]

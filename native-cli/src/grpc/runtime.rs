@@ -1,8 +1,12 @@
 //! The bridge from commands, which are synchronous, to the client, which is not.
 
 use std::future::Future;
+use std::net::IpAddr;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
+
+use super::Address;
+use crate::runtime::{keep_a_thread, on_this_thread};
 
 /// Runs `future` to its end on this thread.
 ///
@@ -13,12 +17,21 @@ use anyhow::{Context, Result};
 ///
 /// When the operating system refuses what a runtime needs.
 pub fn wait<F: Future>(future: F) -> Result<F::Output> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the network client")?;
+    let runtime = on_this_thread()?;
     let output = runtime.block_on(future);
     // Not waiting for threads: a name look-up cannot be cancelled, and may outlive its time limit.
     runtime.shutdown_background();
     Ok(output)
+}
+
+/// Makes sure that the host of an address, when it is a name, can be looked up.
+///
+/// # Errors
+///
+/// What the operating system says when there is no thread for it.
+pub(super) fn can_look_up(address: &Address) -> Result<(), String> {
+    if address.host().parse::<IpAddr>().is_ok() {
+        return Ok(());
+    }
+    keep_a_thread().map_err(|error| format!("no thread can be had to look up the name: {error}"))
 }

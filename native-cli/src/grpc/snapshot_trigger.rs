@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 
 use super::address::Scheme;
 use super::causes::root_cause;
-use super::channel::assert_look_up;
+use super::runtime::can_look_up;
 use super::{Address, Failure};
 
 /// Where the admin API takes the request.
@@ -31,7 +31,7 @@ pub async fn trigger_snapshot(address: &Address, timeout: Duration) -> Result<()
     if address.scheme() == Some(Scheme::Https) {
         return Err(unreachable("only plain HTTP is spoken to the admin API".to_owned()));
     }
-    assert_look_up(address).map_err(unreachable)?;
+    can_look_up(address).map_err(unreachable)?;
     let answer = tokio::time::timeout(timeout, ask(address)).await;
     let (status, message) = answer
         .map_err(|_| unreachable(format!("no answer within {} s", timeout.as_secs_f32())))?

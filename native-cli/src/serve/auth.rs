@@ -9,8 +9,9 @@ use anyhow::{Context, Result};
 use hmac::{Hmac, Mac};
 use metadump_proto::AUTH_TOKEN;
 use sha2::Sha256;
+use tonic::Status;
+use tonic::codegen::http::HeaderMap;
 use tonic::metadata::MetadataMap;
-use tonic::{Request, Status};
 
 use crate::dump_writer::now_ms;
 use crate::grpc::Credentials;
@@ -20,6 +21,9 @@ const ROOT: &str = "root";
 
 /// As long as a block of the code's hash, so that the key is used as it is.
 const KEY_BYTES: usize = 64;
+
+/// How many characters of a name that is refused are told.
+const SHOWN_NAME: usize = 64;
 
 type Code = Hmac<Sha256>;
 
@@ -50,8 +54,10 @@ impl Gate {
             }
         };
         if !is_known {
+            // A name of any length would not fit into the headers of the answer.
+            let shown: String = username.chars().take(SHOWN_NAME).collect();
             return Err(Status::unauthenticated(format!(
-                "unknown user or wrong password: {username:?}"
+                "unknown user or wrong password: {shown:?}"
             )));
         }
         let lifetime_ms = u64::try_from(self.lifetime.as_millis()).unwrap_or(u64::MAX);
@@ -59,12 +65,9 @@ impl Gate {
         Ok([&expires_ms[..], &self.code(&expires_ms).finalize().into_bytes()].concat())
     }
 
-    /// Lets a call with a valid token pass.
-    pub fn check<T>(&self, request: &Request<T>) -> Result<(), Status> {
-        self.check_metadata(request.metadata())
-    }
-
-    fn check_metadata(&self, metadata: &MetadataMap) -> Result<(), Status> {
+    /// Lets a call with a valid token in its headers pass.
+    pub fn check_headers(&self, headers: &HeaderMap) -> Result<(), Status> {
+        let metadata = MetadataMap::from_headers(headers.clone());
         let token = metadata.get_bin(AUTH_TOKEN);
         let token =
             token.ok_or_else(|| Status::unauthenticated("the call has no auth-token-bin"))?;
@@ -107,7 +110,7 @@ mod tests {
         if let Some(token) = token {
             metadata.insert_bin(AUTH_TOKEN, BinaryMetadataValue::from_bytes(token));
         }
-        let checked = gate.check_metadata(&metadata);
+        let checked = gate.check_headers(&metadata.into_headers());
         let told = checked.as_ref().map_err(|status| status.message());
         assert_eq!(told.copied(), expected);
         if let Err(status) = checked {

@@ -1,23 +1,33 @@
 //! The directory of a service: where its files are, and that nobody else uses it.
 
-use std::fs::{self, DirBuilder, File};
-use std::os::unix::fs::DirBuilderExt;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use rustix::fs::{FlockOperation, flock};
-use tempfile::TempDir;
+use rustix::fs::{FlockOperation, OFlags, flock};
 
 use super::load::{Origin, fill};
+use super::older_database;
 use crate::failure::WithHelp;
 use crate::progress::Progress;
+use crate::signals::Doomed;
+use crate::temporary::{TemporaryDir, parent_of};
 
 /// The data of a service, complete.
 const STORE: &str = "store";
 /// Data that is being loaded.
 const LOADING: &str = "loading";
+/// How the names of snapshots begin and end; a number is between.
+const SNAPSHOT: &str = "snapshot-";
+const LINES: &str = ".ndjson";
 /// Held while a service uses the directory.
 const LOCK: &str = "serve.lock";
+
+/// Only the owner may look in: a dump holds password hashes and credentials.
+const PRIVATE_DIR: u32 = 0o700;
+/// Only the owner may read.
+pub const PRIVATE_FILE: u32 = 0o600;
 
 /// Where the files of a service are.
 #[derive(Debug, Clone)]
@@ -38,12 +48,46 @@ impl Layout {
 
     /// The database.
     pub fn database(&self) -> PathBuf {
+        self.store.join("database.redb")
+    }
+
+    /// The database, not yet complete.
+    pub fn database_part(&self) -> PathBuf {
+        self.store.join("database.redb.part")
+    }
+
+    /// The database of earlier releases.
+    pub fn older_database(&self) -> PathBuf {
         self.store.join("database")
     }
 
     /// A snapshot.
     pub fn snapshot(&self, file: &str) -> PathBuf {
         self.store.join(file)
+    }
+
+    /// The name of the snapshot after another one: it has never been that of a file.
+    pub fn next_snapshot(&self, last: Option<&str>) -> String {
+        let number = last.and_then(|name| name.strip_prefix(SNAPSHOT)?.strip_suffix(LINES));
+        let number: u64 = number.and_then(|number| number.parse().ok()).unwrap_or(0);
+        let names = (number.saturating_add(1)..).map(|number| format!("{SNAPSHOT}{number}{LINES}"));
+        let mut free = names.filter(|name| fs::symlink_metadata(self.snapshot(name)).is_err());
+        free.next().unwrap_or_default()
+    }
+
+    /// Removes the snapshots that were begun and never became the last one.
+    pub fn remove_partial_snapshots(&self, last: Option<&str>) -> Result<()> {
+        let shown = self.store.display();
+        for entry in fs::read_dir(&self.store).with_context(|| format!("cannot read {shown}"))? {
+            let entry = entry.with_context(|| format!("cannot read {shown}"))?;
+            let name = entry.file_name();
+            let is_snapshot = name.to_str().is_some_and(|name| name.starts_with(SNAPSHOT));
+            if is_snapshot && name.to_str() != last {
+                // One that stays is only a waste of space.
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+        Ok(())
     }
 }
 
@@ -53,16 +97,15 @@ pub struct DataDir {
     layout: Layout,
     _lock: Option<File>,
     /// Removed at the end.
-    _private: Option<TempDir>,
+    _private: Option<TemporaryDir>,
 }
 
 impl DataDir {
     /// A private directory, removed when this is dropped.
     pub fn temporary(origin: &Origin, progress: &Progress) -> Result<Self> {
-        let private = tempfile::Builder::new()
-            .prefix("metactl-serve-")
-            .tempdir()
-            .context("cannot create a temporary directory")?;
+        let private = TemporaryDir::create("metactl-serve-", None)
+            .context("cannot create a temporary directory")
+            .help("the data goes where TMPDIR says")?;
         let layout = Layout { store: private.path().join(STORE) };
         fs::create_dir(&layout.store).context("cannot create a temporary directory")?;
         fill(&layout, origin, progress)?;
@@ -78,10 +121,9 @@ impl DataDir {
     /// empty and not of this command.
     pub fn kept(root: &Path, origin: Option<&Origin>, progress: &Progress) -> Result<Self> {
         let shown = root.display();
-        fs::create_dir_all(root).with_context(|| format!("cannot create {shown}"))?;
+        create_dirs(root)?;
         spare_foreign(root)?;
-        let lock = File::create(root.join(LOCK))
-            .with_context(|| format!("cannot create {LOCK} in {shown}"))?;
+        let lock = open_lock(&root.join(LOCK))?;
         if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
             return Err(anyhow::anyhow!("another process serves {shown}"))
                 .help("stop it, or name another directory with --data-dir");
@@ -100,12 +142,11 @@ impl DataDir {
             fs::remove_dir_all(&loading.store)
                 .with_context(|| format!("cannot remove {}", loading.store.display()))?;
         }
-        if !has_data {
-            // A dump holds password hashes and credentials.
-            DirBuilder::new()
-                .mode(0o700)
-                .create(&loading.store)
-                .with_context(|| format!("cannot create {}", loading.store.display()))?;
+        if has_data {
+            older_database::take_over(&layout, progress)?;
+        } else {
+            let doomed = Doomed::dir(&loading.store);
+            create_dir(&loading.store)?;
             let filled = fill(&loading, origin.unwrap_or(&Origin::NewCluster), progress);
             if filled.is_err() {
                 // The error tells what is wrong; what is left of the files does not matter.
@@ -115,6 +156,7 @@ impl DataDir {
             sync_dir(&loading.store)?;
             fs::rename(&loading.store, &layout.store)
                 .with_context(|| format!("cannot rename {}", loading.store.display()))?;
+            drop(doomed);
             sync_dir(root)?;
         }
         Ok(Self { layout, _lock: Some(lock), _private: None })
@@ -143,6 +185,48 @@ fn spare_foreign(root: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Opens the lock of a directory, or creates it.
+fn open_lock(path: &Path) -> Result<File> {
+    let shown = path.display();
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(PRIVATE_FILE);
+    // What others put there is neither followed nor waited for.
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let opened = options.custom_flags(flags.bits().cast_signed()).open(path);
+    let is_other = fs::symlink_metadata(path).is_ok_and(|there| !there.is_file());
+    if is_other {
+        return Err(anyhow::anyhow!("{shown} is not a regular file"))
+            .help("nothing was touched; remove it, or name another directory with --data-dir");
+    }
+    opened.with_context(|| format!("cannot open {shown}"))
+}
+
+/// Creates a directory that is not there yet, with those that it is in, and makes their names
+/// durable.
+fn create_dirs(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let parent = parent_of(path);
+    create_dirs(&parent)?;
+    create_dir(path)?;
+    sync_dir(&parent)
+}
+
+fn create_dir(path: &Path) -> Result<()> {
+    DirBuilder::new()
+        .mode(PRIVATE_DIR)
+        .create(path)
+        .with_context(|| format!("cannot create {}", path.display()))
+}
+
+/// Creates a file that is not there yet.
+pub fn create_file(path: &Path) -> Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(PRIVATE_FILE);
+    options.open(path).with_context(|| format!("cannot create {}", path.display()))
 }
 
 /// Makes the names in a directory durable.

@@ -1,45 +1,59 @@
-//! The database: one sled tree in which keys have versions, so that readers see one moment while
-//! writes go on.
+//! The database: rows in a redb file, and a journal of what was written last. Readers see one moment
+//! while writes go on.
 //!
-//! **Invariant:** a version becomes visible when all of it is on disk, never before. A crash
-//! leaves whole versions only, since each is one atomic batch.
+//! | row | value |
+//! |---|---|
+//! | `r` key | a record |
+//! | `e` time, sequence number | an entry of the expiry index |
+//! | `l` index | an entry of the log, as a line of a dump |
+//! | `n` name | a note: the small part of the state, what is known of the loaded dump, … |
+//! | `j` | the epoch of the journal |
 //!
-//! **Invariant:** what a pinned version shows is not removed. A value that another one replaced
-//! is noted as garbage, and removed by a later write when no reader can see it any more.
+//! Numbers are big-endian, so that rows sort as numbers do.
+//!
+//! **Invariant:** what was written together becomes visible when all of it is on disk, in the
+//! journal or in the file, never before; a crash leaves all of it or nothing.
+//!
+//! **Invariant:** a moment stays as it is as long as somebody holds it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions};
 use std::io;
-use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use sled::{Batch, IVec};
+use metadump::apply::{KeyRange, SharedRecord};
+use metadump::record::{ExpireKey, ExpireValue};
+use redb::backends::FileBackend;
+use redb::{
+    Builder, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable, StorageBackend,
+    TableDefinition,
+};
 
-use super::key::{self, Stem};
+use super::data_dir::PRIVATE_FILE;
+use super::journal::{Appended, Journal, Row};
+use super::stored::{self, number};
 
-/// How long to wait for the lock of a database that this process has just closed: the library
-/// closes it in the background.
-const CLOSING: Duration = Duration::from_secs(10);
+const ROWS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("rows");
 
-/// How long to wait between two tries.
-const CLOSING_PAUSE: Duration = Duration::from_millis(10);
+/// The row of the epoch.
+const EPOCH: &[u8] = b"j";
 
 /// Memory for pages of the database, in bytes.
-const CACHE_BYTES: u64 = 64 << 20;
-
-/// How much garbage a write removes at most.
-const SWEPT_KEYS: usize = 2_000;
+const CACHE_BYTES: usize = 64 << 20;
 
 /// Why the database failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
-    /// The library or the disk below it.
-    #[error("the database failed: {0}")]
-    Sled(#[from] sled::Error),
     /// The disk.
-    #[error("the database file cannot be synced: {0}")]
-    Sync(std::io::Error),
+    #[error("the database cannot be read or written")]
+    Io(#[source] io::Error),
+    /// The library.
+    #[error("the database failed: {0}")]
+    Database(Box<redb::Error>),
     /// A record that this program did not write.
     #[error("the database holds a {0} that cannot be read")]
     Corrupt(&'static str),
@@ -48,93 +62,85 @@ pub enum StorageError {
     ReadOnly,
 }
 
-/// What was written together; versions follow each other.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Version(pub u64);
+impl<E: Into<redb::Error>> From<E> for StorageError {
+    fn from(error: E) -> Self {
+        match error.into() {
+            redb::Error::Io(error) => Self::Io(error),
+            error => Self::Database(Box::new(error)),
+        }
+    }
+}
 
-/// What is to be written as one version: each key with its new value, none to remove it.
-pub type Changes = BTreeMap<Stem, Option<IVec>>;
+/// What is to be written together.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// What becomes of the state.
+    pub changes: Changes,
+    /// Entries of the log by their index, as lines of a dump.
+    pub log: Vec<(u64, Vec<u8>)>,
+    /// Notes by their name.
+    pub notes: Vec<(&'static str, Vec<u8>)>,
+}
+
+/// What becomes of records and of the expiry index: each key with its new value, none to remove it.
+#[derive(Debug, Default)]
+pub struct Changes {
+    /// Records by their key.
+    pub records: BTreeMap<String, Option<SharedRecord>>,
+    /// Entries of the expiry index.
+    pub expiries: BTreeMap<ExpireKey, Option<ExpireValue<'static>>>,
+}
+
+impl Changes {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.records.len() + self.expiries.len()
+    }
+}
+
+fn record_row(key: &str) -> Vec<u8> {
+    [b"r", key.as_bytes()].concat()
+}
+
+fn expiry_row(time_ms: u64, seq: u64) -> Vec<u8> {
+    [&b"e"[..], &time_ms.to_be_bytes(), &seq.to_be_bytes()].concat()
+}
+
+fn log_row(index: u64) -> Vec<u8> {
+    [&b"l"[..], &index.to_be_bytes()].concat()
+}
+
+fn note_row(name: &str) -> Vec<u8> {
+    [b"n", name.as_bytes()].concat()
+}
+
+type OwnRow<'b> = (Vec<u8>, Option<Cow<'b, [u8]>>);
+
+impl Batch {
+    fn rows(&self) -> Vec<OwnRow<'_>> {
+        let records = self.changes.records.iter().map(|(key, record)| {
+            let bytes = record.as_ref().map(|record| stored::put_record(record).into());
+            (record_row(key), bytes)
+        });
+        let expiries = self.changes.expiries.iter().map(|(at, value)| {
+            let bytes = value.as_ref().map(|value| stored::put_expiry(value).into());
+            (expiry_row(at.time_ms, at.seq), bytes)
+        });
+        let log = self.log.iter().map(|(index, line)| (log_row(*index), Some(line.into())));
+        let notes = self.notes.iter().map(|(name, text)| (note_row(name), Some(text.into())));
+        records.chain(expiries).chain(log).chain(notes).collect()
+    }
+}
+
+fn shared<'r>(rows: &'r [OwnRow<'_>]) -> impl Iterator<Item = Row<'r>> {
+    rows.iter().map(|(key, value)| (key.as_slice(), value.as_deref()))
+}
 
 /// The database.
-#[derive(Debug)]
 pub struct Database {
-    tree: sled::Db,
-    /// The file of the database once more: the library leaves the last sync to the system.
-    file: File,
-    pins: Mutex<Pins>,
-}
-
-#[derive(Debug, Default)]
-struct Pins {
-    visible: Version,
-    readers: BTreeMap<Version, u64>,
-}
-
-impl Pins {
-    /// The oldest version that somebody may read.
-    fn oldest(&self) -> Version {
-        self.readers.keys().next().copied().unwrap_or(self.visible).min(self.visible)
-    }
-}
-
-/// A version that stays readable as long as this lives.
-#[derive(Debug)]
-pub struct Pin {
-    database: Arc<Database>,
-    version: Version,
-}
-
-impl Drop for Pin {
-    fn drop(&mut self) {
-        let mut pins = self.database.pins();
-        if let Some(count) = pins.readers.get_mut(&self.version) {
-            *count -= 1;
-            if *count == 0 {
-                pins.readers.remove(&self.version);
-            }
-        }
-    }
-}
-
-impl Pin {
-    /// The value of a key.
-    pub fn value(&self, stem: &Stem) -> Result<Option<IVec>, StorageError> {
-        self.database.value(stem, self.version)
-    }
-
-    /// The keys from one, inclusive, to another, exclusive, with their values.
-    pub fn range(
-        &self,
-        from: &Stem,
-        before: &Stem,
-    ) -> impl Iterator<Item = Result<(Stem, IVec), StorageError>> + use<> {
-        self.database.range(from, before, self.version)
-    }
-}
-
-fn open_tree(path: &Path) -> Result<sled::Db, StorageError> {
-    let began = Instant::now();
-    loop {
-        let opened = sled::Config::new()
-            .path(path)
-            .cache_capacity(CACHE_BYTES)
-            // Every write that is acknowledged is flushed by its writer.
-            .flush_every_ms(None)
-            .open();
-        match opened {
-            // That no other process has it open is what the lock of the directory is for.
-            Err(sled::Error::Io(error))
-                if error.kind() == io::ErrorKind::WouldBlock
-                    || error.kind() == io::ErrorKind::Other =>
-            {
-                if began.elapsed() >= CLOSING {
-                    return Err(sled::Error::Io(error).into());
-                }
-                std::thread::sleep(CLOSING_PAUSE);
-            }
-            opened => return Ok(opened?),
-        }
-    }
+    file: redb::Database,
+    journal: Mutex<Journal>,
+    newest: RwLock<Arc<Moment>>,
 }
 
 impl Database {
@@ -144,76 +150,211 @@ impl Database {
     ///
     /// When another process has it open, or its files cannot be read.
     pub fn open(path: &Path) -> Result<Self, StorageError> {
-        let tree = open_tree(path)?;
-        let file = File::open(path.join("db")).map_err(StorageError::Sync)?;
-        let database = Self { tree, file, pins: Mutex::default() };
-        if let Some(bytes) = database.note("version")? {
-            database.pins().visible = Version(key::number(&bytes)?);
-        }
-        Ok(database)
+        let open = |path: &Path| -> Result<File, StorageError> {
+            let mut options = OpenOptions::new();
+            options.read(true).write(true).create(true).truncate(false).mode(PRIVATE_FILE);
+            options.open(path).map_err(StorageError::Io)
+        };
+        let journal = FileBackend::new(open(&journal_path(path))?)?;
+        Self::on(FileBackend::new(open(path)?)?, journal)
     }
 
-    fn pins(&self) -> MutexGuard<'_, Pins> {
-        // Nothing panics while it holds the lock.
-        self.pins.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The last complete version.
-    pub fn visible(&self) -> Version {
-        self.pins().visible
-    }
-
-    /// Keeps the last complete version readable.
-    pub fn pin(self: &Arc<Self>) -> Pin {
-        let mut pins = self.pins();
-        let version = pins.visible;
-        *pins.readers.entry(version).or_default() += 1;
-        Pin { database: Arc::clone(self), version }
-    }
-
-    /// The value of a key as of a version.
-    pub fn value(&self, stem: &Stem, version: Version) -> Result<Option<IVec>, StorageError> {
-        let from = stem.at(version);
-        match self.tree.range(from..=stem.at(Version(0))).next() {
-            Some(found) => Ok(key::present(found?.1)),
-            None => Ok(None),
-        }
-    }
-
-    /// The keys of a range as of a version, with their values.
-    pub fn range(
-        &self,
-        from: &Stem,
-        before: &Stem,
-        version: Version,
-    ) -> impl Iterator<Item = Result<(Stem, IVec), StorageError>> + use<> {
-        // An end before the start is an empty range.
-        let before = before.max(from);
-        let mut rows = self.tree.range(from.bytes()..before.bytes());
-        let mut settled: Option<Stem> = None;
-        std::iter::from_fn(move || {
-            loop {
-                let (row, value) = match rows.next()? {
-                    Ok(found) => found,
-                    Err(error) => return Some(Err(error.into())),
-                };
-                let Some((stem, written)) = Stem::split(&row) else {
-                    return Some(Err(StorageError::Corrupt("key")));
-                };
-                if written > version || settled.as_ref() == Some(&stem) {
-                    continue;
-                }
-                settled = Some(stem.clone());
-                if let Some(value) = key::present(value) {
-                    return Some(Ok((stem, value)));
-                }
+    /// Opens or creates one on something else than files.
+    pub fn on(
+        file: impl StorageBackend,
+        journal: impl StorageBackend,
+    ) -> Result<Self, StorageError> {
+        let file = Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(file)?;
+        let epoch = match Moment::open(&file)? {
+            Some(moment) => moment.epoch()?,
+            None => {
+                write(&file, [], Durable::InEpoch(0))?;
+                0
             }
+        };
+        let mut rows = Vec::new();
+        let mut journal = Journal::open(Box::new(journal), epoch, |(key, value)| {
+            rows.push((key.to_owned(), value.map(|value| value.to_owned().into())));
+            Ok(())
+        })?;
+        if !rows.is_empty() {
+            make_durable(&file, &mut journal, shared(&rows))?;
+        }
+        let newest = Moment::open(&file)?.ok_or(StorageError::Corrupt("table"))?;
+        let newest = RwLock::new(Arc::new(newest));
+        Ok(Self { file, journal: Mutex::new(journal), newest })
+    }
+
+    /// What was written last.
+    pub fn newest(&self) -> Arc<Moment> {
+        Arc::clone(&self.newest.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Writes what belongs together; it is on disk when this returns.
+    ///
+    /// # Errors
+    ///
+    /// After one, nobody knows what is on disk: no more may be written.
+    pub fn commit(&self, batch: &Batch) -> Result<(), StorageError> {
+        let rows = batch.rows();
+        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        match journal.append(shared(&rows))? {
+            Appended::Done => write(&self.file, shared(&rows), Durable::InJournal)?,
+            Appended::Full => make_durable(&self.file, &mut journal, shared(&rows))?,
+        }
+        let moment = Moment::open(&self.file)?.ok_or(StorageError::Corrupt("table"))?;
+        *self.newest.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(moment);
+        Ok(())
+    }
+
+    /// Makes all that was written durable without the journal, and closes the database.
+    ///
+    /// # Errors
+    ///
+    /// When the disk fails.
+    pub fn close(self) -> Result<(), StorageError> {
+        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        make_durable(&self.file, &mut journal, [])
+    }
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Database").finish_non_exhaustive()
+    }
+}
+
+/// Where the journal of a database is.
+pub fn journal_path(database: &Path) -> PathBuf {
+    let mut path = OsString::from(database);
+    path.push(".journal");
+    path.into()
+}
+
+/// Writes rows, and begins an epoch: nothing in the journal is needed any more.
+fn make_durable<'r>(
+    file: &redb::Database,
+    journal: &mut Journal,
+    rows: impl IntoIterator<Item = Row<'r>>,
+) -> Result<(), StorageError> {
+    let epoch = journal.epoch() + 1;
+    write(file, rows, Durable::InEpoch(epoch))?;
+    journal.begin(epoch);
+    Ok(())
+}
+
+/// Where rows are on disk when they have been written.
+#[derive(Debug, Clone, Copy)]
+enum Durable {
+    /// In the journal, where they are already.
+    InJournal,
+    /// In the file, as all before them; the journal begins an epoch.
+    InEpoch(u64),
+}
+
+fn write<'r>(
+    file: &redb::Database,
+    rows: impl IntoIterator<Item = Row<'r>>,
+    durable: Durable,
+) -> Result<(), StorageError> {
+    let mut transaction = file.begin_write()?;
+    let mut table = transaction.open_table(ROWS)?;
+    if let Durable::InEpoch(epoch) = durable {
+        table.insert(EPOCH, epoch.to_be_bytes().as_slice())?;
+    }
+    for (key, value) in rows {
+        match value {
+            Some(value) => drop(table.insert(key, value)?),
+            None => drop(table.remove(key)?),
+        }
+    }
+    drop(table);
+    transaction.set_durability(match durable {
+        Durable::InJournal => Durability::None,
+        Durable::InEpoch(_) => Durability::Immediate,
+    })?;
+    Ok(transaction.commit()?)
+}
+
+/// The data at one moment.
+pub struct Moment(ReadOnlyTable<&'static [u8], &'static [u8]>);
+
+impl Moment {
+    /// None in a database without tables.
+    fn open(file: &redb::Database) -> Result<Option<Self>, StorageError> {
+        match file.begin_read()?.open_table(ROWS) {
+            Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
+            table => Ok(Some(Self(table?))),
+        }
+    }
+
+    fn row<T>(
+        &self,
+        row: &[u8],
+        read: impl FnOnce(&[u8]) -> Result<T, StorageError>,
+    ) -> Result<Option<T>, StorageError> {
+        let found = ReadableTable::get(&self.0, row)?;
+        found.map(|value| read(value.value())).transpose()
+    }
+
+    /// The rows from one, inclusive, to another, exclusive, without the first byte of their keys.
+    fn rows<T, R: Fn(&[u8], &[u8]) -> Result<T, StorageError>>(
+        &self,
+        from: &[u8],
+        before: &[u8],
+        read: R,
+    ) -> impl Iterator<Item = Result<T, StorageError>> + use<T, R> {
+        // An end before the start is an empty range.
+        let (rows, error) = match self.0.range_owned::<&[u8]>(from..before.max(from)) {
+            Ok(rows) => (Some(rows), None),
+            Err(error) => (None, Some(Err(error))),
+        };
+        error.into_iter().chain(rows.into_iter().flatten()).map(move |row| {
+            let (key, value) = row?;
+            read(key.value().get(1..).unwrap_or_default(), value.value())
         })
     }
 
-    /// A value that has no versions.
-    pub fn note(&self, name: &str) -> Result<Option<IVec>, StorageError> {
-        Ok(self.tree.get(key::note(name))?)
+    fn epoch(&self) -> Result<u64, StorageError> {
+        self.row(EPOCH, number)?.ok_or(StorageError::Corrupt("table"))
+    }
+
+    /// The record of a key.
+    pub fn record(&self, key: &str) -> Result<Option<SharedRecord>, StorageError> {
+        self.row(&record_row(key), stored::record)
+    }
+
+    /// How many bytes the record of a key takes; 0 when there is none.
+    pub fn record_bytes(&self, key: &str) -> Result<u64, StorageError> {
+        let bytes = self.row(&record_row(key), |record| Ok(record.len() as u64))?;
+        Ok(bytes.unwrap_or(0))
+    }
+
+    /// The records of a range in byte order of their keys.
+    pub fn records(
+        &self,
+        range: &KeyRange,
+    ) -> impl Iterator<Item = Result<(String, SharedRecord), StorageError>> + use<> {
+        let before = range.before.as_deref().map_or_else(|| b"s".to_vec(), record_row);
+        self.rows(&record_row(&range.from), &before, |key, record| {
+            let key = std::str::from_utf8(key).map_err(|_| StorageError::Corrupt("key"))?;
+            Ok((key.to_owned(), stored::record(record)?))
+        })
+    }
+
+    /// The entries of the expiry index from one time, inclusive, up to another, exclusive, or to
+    /// the end.
+    pub fn expiries(
+        &self,
+        from_ms: u64,
+        before_ms: Option<u64>,
+    ) -> impl Iterator<Item = Result<(ExpireKey, ExpireValue<'static>), StorageError>> + use<> {
+        let before = before_ms.map_or_else(|| b"f".to_vec(), |before_ms| expiry_row(before_ms, 0));
+        self.rows(&expiry_row(from_ms, 0), &before, |at, value| {
+            let (time_ms, seq) = at.split_at_checked(8).ok_or(StorageError::Corrupt("key"))?;
+            let at = ExpireKey { time_ms: number(time_ms)?, seq: number(seq)? };
+            Ok((at, stored::expiry(value)?))
+        })
     }
 
     /// The lines of the log from an index on, up to another, both inclusive.
@@ -221,92 +362,19 @@ impl Database {
         &self,
         from: u64,
         to: u64,
-    ) -> impl Iterator<Item = Result<IVec, StorageError>> + use<> {
-        let rows = self.tree.range(key::log(from)..=key::log(to));
-        rows.map(|row| Ok(row?.1))
+    ) -> impl Iterator<Item = Result<Vec<u8>, StorageError>> + use<> {
+        let before = [log_row(to), vec![0]].concat();
+        self.rows(&log_row(from), &before, |_, line| Ok(line.to_vec()))
     }
 
-    /// Writes a version and makes it visible when it is on disk.
-    ///
-    /// # Errors
-    ///
-    /// After one, nobody knows what is on disk: no more may be written.
-    pub fn commit(
-        &self,
-        version: Version,
-        changes: &Changes,
-        mut batch: Batch,
-    ) -> Result<(), StorageError> {
-        self.sweep(&mut batch)?;
-        self.put_changes(version, changes, &mut batch)?;
-        batch.insert(key::note("version"), &version.0.to_be_bytes());
-        self.tree.apply_batch(batch)?;
-        self.sync()?;
-        self.pins().visible = version;
-        Ok(())
+    /// A note.
+    pub fn note(&self, name: &str) -> Result<Option<Vec<u8>>, StorageError> {
+        self.row(&note_row(name), |text| Ok(text.to_vec()))
     }
+}
 
-    /// Writes a part of the first version, before anybody reads.
-    pub fn load(&self, changes: &Changes) -> Result<(), StorageError> {
-        let mut batch = Batch::default();
-        self.put_changes(Version(1), changes, &mut batch)?;
-        Ok(self.tree.apply_batch(batch)?)
-    }
-
-    /// Writes values that have no versions.
-    pub fn put_notes(&self, notes: &[(&str, &[u8])]) -> Result<(), StorageError> {
-        let mut batch = Batch::default();
-        for (name, value) in notes {
-            batch.insert(key::note(name), *value);
-        }
-        self.tree.apply_batch(batch)?;
-        self.sync()
-    }
-
-    /// How many rows there are.
-    #[cfg(test)]
-    pub fn rows(&self) -> usize {
-        self.tree.len()
-    }
-
-    fn sync(&self) -> Result<(), StorageError> {
-        self.tree.flush()?;
-        self.file.sync_data().map_err(StorageError::Sync)
-    }
-
-    fn put_changes(
-        &self,
-        version: Version,
-        changes: &Changes,
-        batch: &mut Batch,
-    ) -> Result<(), StorageError> {
-        for (stem, value) in changes {
-            let row = stem.at(version);
-            let last = self.tree.range(stem.bytes()..=stem.at(Version(0))).next().transpose()?;
-            let replaced = last.as_ref().filter(|(replaced, _)| *replaced != row);
-            if let Some((replaced, _)) = replaced {
-                batch.insert(key::garbage(version, key::Garbage::Replaced, replaced), &[]);
-            }
-            match (value, replaced) {
-                (Some(value), _) => batch.insert(row, key::mark_present(value)),
-                (None, Some(_)) => {
-                    batch.insert(key::garbage(version, key::Garbage::Removal, &row), &[]);
-                    batch.insert(row, key::REMOVED);
-                }
-                (None, None) => batch.remove(row),
-            }
-        }
-        Ok(())
-    }
-
-    /// Removes what no reader can see any more.
-    fn sweep(&self, batch: &mut Batch) -> Result<(), StorageError> {
-        let oldest = self.pins().oldest();
-        for row in self.tree.range(key::garbage_up_to(oldest)).take(SWEPT_KEYS) {
-            let (row, _) = row?;
-            batch.remove(key::garbage_row(&row).ok_or(StorageError::Corrupt("key"))?);
-            batch.remove(row);
-        }
-        Ok(())
+impl std::fmt::Debug for Moment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Moment").finish_non_exhaustive()
     }
 }

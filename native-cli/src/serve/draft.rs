@@ -4,13 +4,9 @@ use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use metadump::apply::{KeyRange, SharedRecord, Store, SystemState};
-use metadump::record::{ExpireKey, ExpireValue};
-use sled::IVec;
+use metadump::record::{ExpireKey, ExpireValue, Text};
 
-use super::database::{Changes, Database, StorageError, Version};
-use super::key::Stem;
-use super::stored;
-use super::view::{expiry_stems, record_stems};
+use super::database::{Changes, Database, StorageError};
 
 /// The changes that are to be written next; a clone is the same changes.
 #[derive(Debug, Clone, Default)]
@@ -41,52 +37,46 @@ impl Draft {
     pub fn pending(&self) -> Pending {
         self.pending.clone()
     }
+}
 
-    fn change(&self, stem: Stem, value: Option<IVec>) {
-        self.pending.changes().insert(stem, value);
+/// How many bytes the value of a key has; 0 when there is none.
+pub fn stored_bytes(
+    pending: &Pending,
+    database: &Database,
+    key: &str,
+) -> Result<u64, StorageError> {
+    match pending.changes().records.get(key) {
+        Some(changed) => Ok(changed.as_ref().map_or(0, |record| record.data.len())),
+        None => database.newest().record_bytes(key),
     }
+}
 
-    fn value(&self, stem: &Stem) -> Result<Option<IVec>, StorageError> {
-        if let Some(changed) = self.pending.changes().get(stem) {
-            return Ok(changed.clone());
-        }
-        self.database.value(stem, Version(u64::MAX))
-    }
-
-    fn range(
-        &self,
-        from: &Stem,
-        before: &Stem,
-    ) -> impl Iterator<Item = Result<(Stem, IVec), StorageError>> + use<> {
-        let before = before.max(from);
-        let changed: Vec<(Stem, Option<IVec>)> = self
-            .pending
-            .changes()
-            .range(from..before)
-            .map(|(stem, value)| (stem.clone(), value.clone()))
-            .collect();
-        let mut changed = changed.into_iter().peekable();
-        let mut written = self.database.range(from, before, Version(u64::MAX)).peekable();
-        std::iter::from_fn(move || {
-            loop {
-                let is_changed = match (changed.peek(), written.peek()) {
-                    (Some((stem, _)), Some(Ok((row, _)))) => stem <= row,
-                    (Some(_), None) => true,
-                    (_, Some(_)) => false,
-                    (None, None) => return None,
-                };
-                if !is_changed {
-                    return written.next();
-                }
-                let (stem, value) = changed.next()?;
-                // What is on disk under the same key is out of date.
-                written.next_if(|row| matches!(row, Ok((row, _)) if *row == stem));
-                if let Some(value) = value {
-                    return Some(Ok((stem, value)));
-                }
+/// What is on disk, with what is to be written in its place. Both are sorted.
+fn merged<K: Ord, V>(
+    changed: Vec<(K, Option<V>)>,
+    written: impl Iterator<Item = Result<(K, V), StorageError>>,
+) -> impl Iterator<Item = Result<(K, V), StorageError>> {
+    let mut changed = changed.into_iter().peekable();
+    let mut written = written.peekable();
+    std::iter::from_fn(move || {
+        loop {
+            let is_changed = match (changed.peek(), written.peek()) {
+                (Some((key, _)), Some(Ok((row, _)))) => key <= row,
+                (Some(_), None) => true,
+                (_, Some(_)) => false,
+                (None, None) => return None,
+            };
+            if !is_changed {
+                return written.next();
             }
-        })
-    }
+            let (key, value) = changed.next()?;
+            // What is on disk under the same key is out of date.
+            written.next_if(|row| matches!(row, Ok((row, _)) if *row == key));
+            if let Some(value) = value {
+                return Some(Ok((key, value)));
+            }
+        }
+    })
 }
 
 impl Store for Draft {
@@ -101,16 +91,19 @@ impl Store for Draft {
     }
 
     fn record(&self, key: &str) -> Result<Option<SharedRecord>, StorageError> {
-        self.value(&Stem::record(key))?.map(|bytes| stored::record(&bytes)).transpose()
+        if let Some(changed) = self.pending.changes().records.get(key) {
+            return Ok(changed.clone());
+        }
+        self.database.newest().record(key)
     }
 
     fn put_record(&mut self, key: &str, record: SharedRecord) -> Result<(), StorageError> {
-        self.change(Stem::record(key), Some(stored::put_record(&record)));
+        self.pending.changes().records.insert(key.to_owned(), Some(record));
         Ok(())
     }
 
     fn remove_record(&mut self, key: &str) -> Result<(), StorageError> {
-        self.change(Stem::record(key), None);
+        self.pending.changes().records.insert(key.to_owned(), None);
         Ok(())
     }
 
@@ -118,10 +111,13 @@ impl Store for Draft {
         &self,
         range: KeyRange,
     ) -> impl Iterator<Item = Result<(Cow<'_, str>, SharedRecord), StorageError>> {
-        let (from, before) = record_stems(&range);
-        self.range(&from, &before).map(|found| {
-            let (stem, bytes) = found?;
-            Ok((Cow::Owned(stem.record_key()?), stored::record(&bytes)?))
+        let pending = self.pending.changes();
+        let changed = pending.records.range(range.from.clone()..);
+        let changed = changed.take_while(|(key, _)| range.contains(key));
+        let changed = changed.map(|(key, value)| (key.clone(), value.clone())).collect();
+        merged(changed, self.database.newest().records(&range)).map(|found| {
+            let (key, record) = found?;
+            Ok((Cow::Owned(key), record))
         })
     }
 
@@ -130,20 +126,25 @@ impl Store for Draft {
         from_ms: u64,
         before_ms: Option<u64>,
     ) -> impl Iterator<Item = Result<(ExpireKey, ExpireValue<'_>), StorageError>> {
-        let (from, before) = expiry_stems(from_ms, before_ms);
-        self.range(&from, &before).map(|found| {
-            let (stem, bytes) = found?;
-            Ok((stem.expire_key()?, stored::expiry(&bytes)?))
+        let pending = self.pending.changes();
+        let changed = pending.expiries.range(ExpireKey { time_ms: from_ms, seq: 0 }..);
+        let is_before = |at: &ExpireKey| before_ms.is_none_or(|before_ms| at.time_ms < before_ms);
+        let changed = changed.take_while(|(at, _)| is_before(at));
+        let changed = changed.map(|(at, value)| (*at, value.clone())).collect();
+        merged(changed, self.database.newest().expiries(from_ms, before_ms)).map(|found| {
+            let (at, value) = found?;
+            Ok((at, value))
         })
     }
 
     fn put_expiry(&mut self, at: ExpireKey, value: ExpireValue<'_>) -> Result<(), StorageError> {
-        self.change(Stem::expiry(at), Some(stored::put_expiry(&value)));
+        let value = ExpireValue { seq: value.seq, key: Text::from(value.key.to_string()) };
+        self.pending.changes().expiries.insert(at, Some(value));
         Ok(())
     }
 
     fn remove_expiry(&mut self, at: ExpireKey) -> Result<(), StorageError> {
-        self.change(Stem::expiry(at), None);
+        self.pending.changes().expiries.insert(at, None);
         Ok(())
     }
 }

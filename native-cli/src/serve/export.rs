@@ -31,7 +31,7 @@ enum Part {
     /// The state machine in a dump.
     Machine(Lines),
     /// The entries that were written here.
-    Written(Box<dyn Iterator<Item = Result<sled::IVec, StorageError>> + Send>),
+    Written(Box<dyn Iterator<Item = Result<Vec<u8>, StorageError>> + Send>),
 }
 
 impl ExportLines {
@@ -56,7 +56,7 @@ impl ExportLines {
         };
         let last_applied = published.system.last_applied;
         if let (Some(leadership), Some(last)) = (published.leadership, last_applied) {
-            let rows = state.database.log(leadership.first_index, last.index);
+            let rows = state.database.newest().log(leadership.first_index, last.index);
             parts.push_back(Part::Written(Box::new(rows)));
         }
         let head = [

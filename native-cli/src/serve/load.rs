@@ -13,8 +13,8 @@ use metadump::record::{DataVersion, Keyed, Record};
 use metadump::scan::scan_line;
 use metadump::{Checker, Line, LineFramer, Report};
 
-use super::data_dir::Layout;
-use super::database::Database;
+use super::data_dir::{Layout, create_file};
+use super::database::{Batch, Database};
 use super::draft::{Draft, Pending};
 use super::dump_file::DumpFile;
 use super::loaded::Loaded;
@@ -29,7 +29,7 @@ use crate::report::print_findings;
 use crate::style::Style;
 
 /// How many changes are written at a time.
-const LOADED_CHANGES: usize = 1_000;
+const LOADED_CHANGES: usize = 10_000;
 
 /// How many bytes of a dump are taken before their changes are written.
 const LOADED_BYTES: usize = 4 << 20;
@@ -62,13 +62,8 @@ pub fn fill(layout: &Layout, origin: &Origin, progress: &Progress) -> Result<()>
     let file = DumpFile::open(&layout.loaded())?;
     let database = Arc::new(Database::open(&layout.database())?);
     let system = build(layout, &database, &file, &loaded)?;
-    let notes = [(notes::LOADED, notes::put(&loaded)?), (notes::SYSTEM, notes::put(&system)?)];
-    let mut all: Vec<(&str, &[u8])> =
-        notes.iter().map(|(name, value)| (*name, value.as_slice())).collect();
-    let first_version = 1_u64.to_be_bytes();
-    all.push(("version", &first_version));
-    database.put_notes(&all)?;
-    Ok(())
+    let notes = vec![(notes::LOADED, notes::put(&loaded)?), (notes::SYSTEM, notes::put(&system)?)];
+    Ok(database.commit(&Batch { notes, ..Batch::default() })?)
 }
 
 /// The copy of what is loaded, line by line.
@@ -80,9 +75,7 @@ struct Copy {
 
 impl Copy {
     fn create(path: &Path) -> Result<Self> {
-        let file =
-            File::create_new(path).with_context(|| format!("cannot create {}", path.display()))?;
-        Ok(Self { file: BufWriter::new(file), loaded: Loaded::default(), at: 0 })
+        Ok(Self { file: BufWriter::new(create_file(path)?), loaded: Loaded::default(), at: 0 })
     }
 
     fn line(
@@ -230,7 +223,7 @@ impl Writing<'_> {
 
     fn flush(&mut self) -> Result<()> {
         let changes = std::mem::take(&mut *self.pending.changes());
-        self.database.load(&changes)?;
+        self.database.commit(&Batch { changes, ..Batch::default() })?;
         self.bytes = 0;
         Ok(())
     }

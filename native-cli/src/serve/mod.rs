@@ -15,17 +15,22 @@
 
 mod admin;
 mod auth;
+mod connection;
 mod data_dir;
 mod database;
+mod door;
 mod draft;
 mod dump_file;
 mod export;
-mod key;
+mod journal;
 mod load;
 mod loaded;
 mod messages;
 mod notes;
+mod older_database;
 mod read;
+mod reply_size;
+mod request_body;
 mod service;
 mod snapshots;
 mod state;
@@ -48,22 +53,25 @@ use anyhow::{Context, Result};
 use metadump_proto::FILE_DESCRIPTOR_SET;
 use metadump_proto::meta::meta_service_server::MetaServiceServer;
 use tokio::net::TcpListener;
-use tokio::sync::watch as latest;
+use tokio::sync::{oneshot, watch as latest};
 use tokio::task::JoinHandle;
 use tonic::transport::{Identity, Server, ServerTlsConfig};
 
 use self::admin::Admin;
 use self::auth::Gate;
+use self::connection::connections;
 use self::data_dir::DataDir;
+use self::door::{Doorkeeper, LARGEST_STRANGE_REQUEST};
 use self::service::Service;
 use self::snapshots::Snapshots;
 use self::state::State;
 use self::workers::Workers;
 use self::writer::Writer;
 use crate::grpc::Credentials;
-use crate::listen::{Reach, bind, connections, raise_file_limit};
+use crate::listen::{Reach, bind, raise_file_limit};
 use crate::progress::Progress;
 use crate::report::plural;
+use crate::runtime::{keep_a_thread, no_thread, on_this_thread};
 use crate::signals::Signals;
 
 pub use self::load::Origin;
@@ -73,6 +81,10 @@ const LARGEST_REQUEST_BYTES: usize = 32 << 20;
 
 /// How many calls a connection may have under way.
 const CALLS_PER_CONNECTION: u32 = 256;
+
+/// How much a client may send of a call, and of all its calls, before it is read.
+const CALL_WINDOW_BYTES: u32 = 256 << 10;
+const CONNECTION_WINDOW_BYTES: u32 = 512 << 10;
 
 /// How long clients get to finish their calls when the service stops.
 const STOPPING: Duration = Duration::from_secs(5);
@@ -104,10 +116,7 @@ pub struct Options {
 /// Loads, serves until a signal comes, and stops.
 pub fn run(options: Options, progress: &Progress) -> Result<()> {
     raise_file_limit();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the network service")?;
+    let runtime = on_this_thread()?;
     let served = runtime.block_on(serve(options, progress));
     // Reads that are under way are for nobody any more.
     runtime.shutdown_timeout(Duration::from_secs(1));
@@ -136,7 +145,8 @@ struct Running {
     stop: latest::Sender<bool>,
     clients: JoinHandle<Result<()>>,
     admin: Option<JoinHandle<()>>,
-    writer: JoinHandle<Result<()>>,
+    /// How the writer ends.
+    written: oneshot::Receiver<Result<()>>,
     /// Removed at the end, when it is a private one.
     _data_dir: DataDir,
 }
@@ -154,19 +164,15 @@ impl Running {
         let grpc_address = grpc.local_addr().context("cannot tell the gRPC address")?;
         let admin_address = admin.as_ref().map(TcpListener::local_addr).transpose();
         let admin_address = admin_address.context("cannot tell the admin address")?;
-        let gate = Gate::new(options.credentials, options.token_lifetime)?;
-        let (data_dir, state) = tokio::task::block_in_place(|| -> Result<_> {
-            let data_dir = match data_dir {
-                Some(path) => DataDir::kept(&path, origin.as_ref(), progress)?,
-                None => {
-                    DataDir::temporary(origin.as_ref().unwrap_or(&Origin::NewCluster), progress)?
-                }
-            };
-            progress.finish();
-            let state = Arc::new(State::open(data_dir.layout())?);
-            Ok((data_dir, state))
-        })?;
-        let (writer, thread) = Writer::start(Arc::clone(&state))?;
+        let gate = Arc::new(Gate::new(options.credentials, options.token_lifetime)?);
+        no_thread(keep_a_thread())?;
+        let data_dir = match data_dir {
+            Some(path) => DataDir::kept(&path, origin.as_ref(), progress)?,
+            None => DataDir::temporary(origin.as_ref().unwrap_or(&Origin::NewCluster), progress)?,
+        };
+        progress.finish();
+        let state = Arc::new(State::open(data_dir.layout())?);
+        let (writer, written) = Writer::start(Arc::clone(&state))?;
         let workers = Workers::default();
         let (stop, stopping) = latest::channel(false);
         let endpoint = grpc_address.to_string();
@@ -189,9 +195,6 @@ impl Running {
             stopping: stopping.clone(),
         };
         let clients = tokio::spawn(grpc_server(service, options.tls, grpc, stopping)?);
-        let writer = tokio::task::spawn_blocking(move || {
-            thread.join().unwrap_or_else(|_| Err(anyhow::anyhow!("the writer has crashed")))
-        });
         Ok(Self {
             state,
             grpc_address,
@@ -199,7 +202,7 @@ impl Running {
             stop,
             clients,
             admin,
-            writer,
+            written,
             _data_dir: data_dir,
         })
     }
@@ -226,7 +229,7 @@ impl Running {
     async fn failed(&mut self) -> Result<()> {
         tokio::select! {
             served = &mut self.clients => served.context("the gRPC server has crashed")?,
-            written = &mut self.writer => written.context("the writer has crashed")?,
+            written = &mut self.written => written.context("the writer has crashed")?,
         }
     }
 
@@ -242,9 +245,9 @@ impl Running {
         }
         // It ends with the last call that could write, and is to have ended before its files are
         // removed.
-        if !self.writer.is_finished() {
+        if !self.written.is_terminated() {
             // What it says is told by `failed`, or does not matter any more.
-            let _ = tokio::time::timeout(STOPPING, &mut self.writer).await;
+            let _ = tokio::time::timeout(STOPPING, &mut self.written).await;
         }
     }
 }
@@ -258,6 +261,8 @@ fn grpc_server(
 ) -> Result<impl Future<Output = Result<()>> + Send> {
     let mut server = Server::builder()
         .max_concurrent_streams(CALLS_PER_CONNECTION)
+        .initial_stream_window_size(CALL_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .http2_keepalive_interval(Some(KEEPALIVE))
         .http2_keepalive_timeout(Some(KEEPALIVE));
     if let Some((certificate, key)) = tls {
@@ -268,12 +273,21 @@ fn grpc_server(
         .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
     let reflection = reflection.build_v1().context("the reflection service cannot be made")?;
-    let meta = MetaServiceServer::new(service)
-        .max_decoding_message_size(LARGEST_REQUEST_BYTES)
-        .max_encoding_message_size(usize::MAX);
+    let reflection = reflection.max_decoding_message_size(LARGEST_STRANGE_REQUEST);
+    let door = Doorkeeper::new(Arc::clone(&service.gate));
+    let service = Arc::new(service);
+    let meta = |largest_request| {
+        MetaServiceServer::from_arc(Arc::clone(&service))
+            .max_decoding_message_size(largest_request)
+            .max_encoding_message_size(usize::MAX)
+    };
+    let meta = door.guard(meta(LARGEST_REQUEST_BYTES), meta(LARGEST_STRANGE_REQUEST));
+    let reflection = door.limit(reflection);
     Ok(async move {
         let (health, health_service) = tonic_health::server::health_reporter();
         health.set_serving::<MetaServiceServer<Service>>().await;
+        let health_service = health_service.max_decoding_message_size(LARGEST_STRANGE_REQUEST);
+        let health_service = door.limit(health_service);
         let router = server.add_service(meta).add_service(reflection).add_service(health_service);
         let stopped = async move {
             // The sender only goes when the service does.

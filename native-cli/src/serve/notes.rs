@@ -17,6 +17,9 @@ pub const LEADER: &str = "leader";
 /// The last snapshot.
 pub const SNAPSHOT: &str = "snapshot";
 
+/// All of them.
+pub const NAMES: [&str; 4] = [LOADED, SYSTEM, LEADER, SNAPSHOT];
+
 /// A snapshot that was taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
@@ -105,7 +108,7 @@ pub fn put<N: Note>(note: &N) -> Result<Vec<u8>> {
 
 /// Reads a note.
 pub fn read<N: Note>(database: &Database, name: &str) -> Result<Option<N>> {
-    let bytes = database.note(name)?;
+    let bytes = database.newest().note(name)?;
     bytes
         .map(|bytes| N::from_note(&bytes))
         .transpose()

@@ -1,4 +1,4 @@
-//! The methods of the meta service.
+//! The methods of the meta service. Who calls them has passed the door.
 
 use std::sync::Arc;
 
@@ -21,6 +21,7 @@ use serde::Deserialize;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::auth::Gate;
+use super::connection::Client;
 use super::export::ExportLines;
 use super::messages;
 use super::read::{Expired, Listing, Lookups, lookup};
@@ -54,8 +55,8 @@ pub struct Service {
     pub writer: Writer,
     /// Read for everybody.
     pub workers: Workers,
-    /// Checks users and tokens.
-    pub gate: Gate,
+    /// Gives tokens.
+    pub gate: Arc<Gate>,
     /// The gRPC address that clients are told.
     pub endpoint: String,
     /// Whether the service stops; it ends the calls that would go on.
@@ -82,7 +83,9 @@ impl From<WriteError> for Status {
         let message = error.to_string();
         match error {
             WriteError::Stopping => Self::unavailable(message),
-            WriteError::SequencesUsedUp => Self::resource_exhausted(message),
+            WriteError::SequencesUsedUp | WriteError::ReplyTooLarge => {
+                Self::resource_exhausted(message)
+            }
             WriteError::Failed(_) => Self::internal(message),
         }
     }
@@ -217,6 +220,7 @@ impl MetaService for Service {
         &self,
         request: Request<Streaming<HandshakeRequest>>,
     ) -> Result<Response<Self::HandshakeStream>, Status> {
+        let client = Client::of(request.extensions()).cloned();
         let first = request.into_inner().message().await?;
         let first = first.ok_or_else(|| Status::internal("a handshake without a request"))?;
         let version = first.protocol_version;
@@ -228,12 +232,14 @@ impl MetaService for Service {
         let who = BasicAuth::decode(first.payload.as_slice())
             .map_err(|error| Status::internal(format!("the user cannot be read: {error}")))?;
         let payload = self.gate.token(&who.username, &who.password)?;
+        if let Some(client) = client {
+            client.is_known();
+        }
         let answer = HandshakeResponse { protocol_version: PROTOCOL_VERSION, payload };
         Ok(Response::new(Box::pin(stream::iter([Ok(answer)]))))
     }
 
     async fn kv_api(&self, request: Request<RaftRequest>) -> Result<Response<RaftReply>, Status> {
-        self.gate.check(&request)?;
         let Write::UpsertKV(upsert) = serde_json::from_str(&request.get_ref().data)
             .map_err(|error| Status::internal(error.to_string()))?;
         let cmd = Cmd::UpsertKV(UpsertKV {
@@ -256,7 +262,6 @@ impl MetaService for Service {
         &self,
         request: Request<RaftRequest>,
     ) -> Result<Response<Self::KvReadV1Stream>, Status> {
-        self.gate.check(&request)?;
         let read = serde_json::from_str(&request.get_ref().data)
             .map_err(|error| Status::internal(error.to_string()))?;
         Ok(Response::new(match read {
@@ -270,7 +275,6 @@ impl MetaService for Service {
         &self,
         request: Request<KvListRequest>,
     ) -> Result<Response<Self::KvListStream>, Status> {
-        self.gate.check(&request)?;
         let KvListRequest { prefix, limit } = request.into_inner();
         Ok(Response::new(self.listing(KeyRange::with_prefix(&prefix), limit)))
     }
@@ -279,7 +283,6 @@ impl MetaService for Service {
         &self,
         request: Request<Streaming<KvGetManyRequest>>,
     ) -> Result<Response<Self::KvGetManyStream>, Status> {
-        self.gate.check(&request)?;
         let (view, clock_ms, workers) = (self.state.view(), now_ms(), self.workers.clone());
         let items = request.into_inner().then(move |asked| {
             let (view, workers) = (view.clone(), workers.clone());
@@ -293,9 +296,8 @@ impl MetaService for Service {
 
     async fn export(
         &self,
-        request: Request<Empty>,
+        _request: Request<Empty>,
     ) -> Result<Response<Self::ExportStream>, Status> {
-        self.gate.check(&request)?;
         self.exported(CHUNK_LINES).await
     }
 
@@ -303,7 +305,6 @@ impl MetaService for Service {
         &self,
         request: Request<ExportRequest>,
     ) -> Result<Response<Self::ExportV1Stream>, Status> {
-        self.gate.check(&request)?;
         self.exported(request.get_ref().chunk_size.unwrap_or(CHUNK_LINES)).await
     }
 
@@ -311,7 +312,6 @@ impl MetaService for Service {
         &self,
         request: Request<KeysLayoutRequest>,
     ) -> Result<Response<Self::SnapshotKeysLayoutStream>, Status> {
-        self.gate.check(&request)?;
         let layout = Some(KeysLayout::new(request.get_ref().depth));
         let counting = Counting { lines: ExportLines::snapshot(&self.state), layout };
         Ok(Response::new(self.workers.pieces(counting, Counting::next_counts)))
@@ -321,7 +321,6 @@ impl MetaService for Service {
         &self,
         request: Request<WatchRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        self.gate.check(&request)?;
         let WatchRequest { key, key_end, filter_type, initial_flush } = request.into_inner();
         let filter = FilterType::try_from(filter_type)
             .map_err(|_| Status::invalid_argument(format!("unknown filter {filter_type}")))?;
@@ -336,7 +335,6 @@ impl MetaService for Service {
         &self,
         request: Request<TxnRequest>,
     ) -> Result<Response<TxnReply>, Status> {
-        self.gate.check(&request)?;
         let cmd = messages::transaction(request.into_inner())?;
         match self.writer.write(cmd).await? {
             Reply::Transaction(reply) => Ok(Response::new(messages::txn_reply(reply))),
@@ -348,7 +346,6 @@ impl MetaService for Service {
         &self,
         request: Request<KvTransactionRequest>,
     ) -> Result<Response<KvTransactionReply>, Status> {
-        self.gate.check(&request)?;
         let cmd = messages::kv_transaction(request.into_inner())?;
         match self.writer.write(cmd).await? {
             Reply::KvTransaction(reply) => Ok(Response::new(messages::kv_transaction_reply(reply))),
@@ -360,17 +357,15 @@ impl MetaService for Service {
     /// drill to.
     async fn member_list(
         &self,
-        request: Request<MemberListRequest>,
+        _request: Request<MemberListRequest>,
     ) -> Result<Response<MemberListReply>, Status> {
-        self.gate.check(&request)?;
         Ok(Response::new(MemberListReply { data: vec![self.endpoint.clone()] }))
     }
 
     async fn get_cluster_status(
         &self,
-        request: Request<Empty>,
+        _request: Request<Empty>,
     ) -> Result<Response<ClusterStatus>, Status> {
-        self.gate.check(&request)?;
         Ok(Response::new(cluster_status(&self.state, &self.endpoint)))
     }
 
@@ -378,8 +373,8 @@ impl MetaService for Service {
         &self,
         request: Request<Empty>,
     ) -> Result<Response<ClientInfo>, Status> {
-        self.gate.check(&request)?;
-        let client_addr = request.remote_addr().map_or(String::new(), |addr| addr.to_string());
+        let address = Client::of(request.extensions()).and_then(|client| client.address);
+        let client_addr = address.map_or(String::new(), |address| address.to_string());
         Ok(Response::new(ClientInfo { client_addr, server_time: Some(now_ms()) }))
     }
 }

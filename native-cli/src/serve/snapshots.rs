@@ -1,6 +1,5 @@
 //! Taking snapshots: the state at one moment becomes the state machine of later exports.
 
-use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +11,7 @@ use metadump::record::Record;
 use tokio::sync::Mutex;
 use tonic::Status;
 
-use super::data_dir::{Layout, sync_dir};
+use super::data_dir::{Layout, create_file, sync_dir};
 use super::database::StorageError;
 use super::dump_file::DumpFile;
 use super::notes::Snapshot;
@@ -32,25 +31,59 @@ pub struct Snapshots {
     workers: Workers,
     layout: Layout,
     turn: Arc<Mutex<()>>,
+    write: Arc<WriteState>,
 }
+
+/// Writes the state of a view into a file that is not there yet; tells how many keys there are.
+type WriteState = dyn Fn(View, &Path) -> Result<u64> + Send + Sync;
 
 impl Snapshots {
     /// Snapshots of a state, in files of a directory.
     pub fn new(state: Arc<State>, writer: Writer, workers: Workers, layout: Layout) -> Self {
-        Self { state, writer, workers, layout, turn: Arc::default() }
+        let write: Arc<WriteState> =
+            Arc::new(|view, path| write_state(&StateMachine::new(view, ApplyRules::CURRENT), path));
+        Self { state, writer, workers, layout, turn: Arc::default(), write }
+    }
+
+    /// The same, with something else that writes the files.
+    #[cfg(test)]
+    pub fn written_by(self, write: Arc<WriteState>) -> Self {
+        Self { write, ..self }
     }
 
     /// Takes a snapshot; it is the last one, and on disk, when this returns. Writes go on
     /// meanwhile.
     pub async fn take(&self) -> Result<(), Status> {
-        let _turn = self.turn.lock().await;
+        let turn = Arc::clone(&self.turn).lock_owned().await;
+        let snapshots = self.clone();
+        // Whoever asked may give up; the work that has begun goes on, and has its turn to its end.
+        let work = tokio::spawn(async move {
+            let taken = snapshots.take_in_turn().await;
+            drop(turn);
+            taken
+        });
+        work.await.unwrap_or_else(|_| Err(Status::internal("the snapshot was not finished")))
+    }
+
+    async fn take_in_turn(&self) -> Result<(), Status> {
         let refused = |error: super::writer::WriteError| Status::unavailable(error.to_string());
         let view = self.writer.freeze().await.map_err(refused)?;
         let last = self.state.published().snapshot.clone().map(|(snapshot, _)| snapshot);
-        let file = next_name(last.as_ref());
+        let file = self.layout.next_snapshot(last.as_ref().map(|last| last.file.as_str()));
         let path = self.layout.snapshot(&file);
-        let written = self.workers.run(move || write(view, file, &path)).await?;
-        self.writer.adopt(written.0, written.1).await.map_err(refused)?;
+        let last_applied = view.system().last_applied;
+        let write = Arc::clone(&self.write);
+        let written = self.workers.run(move || {
+            let written = write(view, &path).and_then(|keys| Ok((keys, DumpFile::open(&path)?)));
+            if written.is_err() {
+                // What is left of it does not matter; the next start removes it.
+                let _ = std::fs::remove_file(&path);
+            }
+            written
+        });
+        let (keys, lines) = written.await?;
+        let snapshot = Snapshot { file, last_applied, keys };
+        self.writer.adopt(snapshot, lines).await.map_err(refused)?;
         if let Some(old) = last {
             let path = self.layout.snapshot(&old.file);
             // Exports that read it have it open; a file that stays is only a waste of space.
@@ -60,28 +93,14 @@ impl Snapshots {
     }
 }
 
-/// Two names in turn are enough, since there is one snapshot and at most one in the making.
-fn next_name(last: Option<&Snapshot>) -> String {
-    const FIRST: &str = "snapshot-a.ndjson";
-    let is_second = last.is_some_and(|last| last.file == FIRST);
-    if is_second { "snapshot-b.ndjson" } else { FIRST }.to_owned()
-}
-
-fn write(view: View, file: String, path: &Path) -> Result<(Snapshot, DumpFile)> {
-    let last_applied = view.system().last_applied;
-    let keys = write_state(&StateMachine::new(view, ApplyRules::CURRENT), path)?;
-    Ok((Snapshot { file, last_applied, keys }, DumpFile::open(path)?))
-}
-
-/// Writes the lines of a state into a file, which is on disk when this returns; tells how many
+/// Writes the lines of a state into a file that is not there yet, which is on disk when this returns; tells how many
 /// keys there are.
 pub fn write_state<S: Store<Error = StorageError>>(
     machine: &StateMachine<S>,
     path: &Path,
 ) -> Result<u64> {
     let shown = path.display();
-    let created = File::create(path).with_context(|| format!("cannot create {shown}"))?;
-    let mut out = BufWriter::new(created);
+    let mut out = BufWriter::new(create_file(path)?);
     let (mut line, mut keys) = (Vec::new(), 0);
     for record in machine.snapshot() {
         let record = record?;

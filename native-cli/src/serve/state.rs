@@ -53,6 +53,9 @@ impl State {
                 Ok((snapshot, file))
             })
             .transpose()?;
+        layout.remove_partial_snapshots(
+            snapshot.as_ref().map(|(snapshot, _)| snapshot.file.as_str()),
+        )?;
         let loaded_file = DumpFile::open(&layout.loaded())?;
         let loaded_state = layout.loaded_state();
         let loaded_state =
@@ -74,7 +77,7 @@ impl State {
     /// The records as of now. Only the writer, who changes it, can rely on the small part being of
     /// the same moment.
     pub fn view(&self) -> View {
-        View::new(self.database.pin(), self.published().system.clone())
+        View::new(self.database.newest(), self.published().system.clone())
     }
 
     /// Who leads: before the first write, whom the loaded dump's node voted for.

@@ -1,18 +1,15 @@
 //! Records and entries of the expiry index as values of the database.
 
+use super::database::StorageError;
 use metadump::apply::SharedRecord;
 use metadump::record::{Bytes, ExpireValue, KVMeta, SeqV, Text};
-use sled::IVec;
-
-use super::database::StorageError;
-use super::key::number;
 
 const HAS_META: u8 = 1;
 const HAS_EXPIRE_AT: u8 = 2;
 const HAS_PROPOSED_AT: u8 = 4;
 
 /// A record: sequence number, which members its meta has, these, and the value.
-pub fn put_record(record: &SeqV<'_>) -> IVec {
+pub fn put_record(record: &SeqV<'_>) -> Vec<u8> {
     let mut bytes = record.seq.to_be_bytes().to_vec();
     let (mut has, mut numbers) = (0, Vec::new());
     if let Some(KVMeta { expire_at, proposed_at_ms }) = record.meta {
@@ -27,7 +24,7 @@ pub fn put_record(record: &SeqV<'_>) -> IVec {
     bytes.push(has);
     bytes.extend(numbers);
     record.data.decode_into(&mut bytes);
-    bytes.into()
+    bytes
 }
 
 /// Reads a record.
@@ -51,10 +48,10 @@ pub fn record(bytes: &[u8]) -> Result<SharedRecord, StorageError> {
 }
 
 /// An entry of the expiry index: its own sequence number and the key.
-pub fn put_expiry(value: &ExpireValue<'_>) -> IVec {
+pub fn put_expiry(value: &ExpireValue<'_>) -> Vec<u8> {
     let mut bytes = value.seq.to_be_bytes().to_vec();
     bytes.extend(value.key.bytes());
-    bytes.into()
+    bytes
 }
 
 /// Reads an entry of the expiry index.
@@ -63,6 +60,12 @@ pub fn expiry(bytes: &[u8]) -> Result<ExpireValue<'static>, StorageError> {
     let (seq, key) = bytes.split_at_checked(8).ok_or_else(corrupt)?;
     let key = String::from_utf8(key.to_vec()).map_err(|_| corrupt())?;
     Ok(ExpireValue { seq: number(seq)?, key: Text::from(key) })
+}
+
+/// A stored number.
+pub fn number(bytes: &[u8]) -> Result<u64, StorageError> {
+    let bytes = bytes.try_into().map_err(|_| StorageError::Corrupt("number"))?;
+    Ok(u64::from_be_bytes(bytes))
 }
 
 #[cfg(test)]

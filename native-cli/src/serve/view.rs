@@ -6,34 +6,20 @@ use std::sync::Arc;
 use metadump::apply::{KeyRange, SharedRecord, Store, SystemState};
 use metadump::record::{ExpireKey, ExpireValue};
 
-use super::database::{Pin, StorageError};
-use super::key::Stem;
-use super::stored;
+use super::database::{Moment, StorageError};
 
 /// The state at one moment. It can only be read: what writes, fails.
 #[derive(Debug, Clone)]
 pub struct View {
-    pin: Arc<Pin>,
+    moment: Arc<Moment>,
     system: SystemState,
 }
 
 impl View {
-    /// The state as of a pinned version, whose small part is given.
-    pub fn new(pin: Pin, system: SystemState) -> Self {
-        Self { pin: Arc::new(pin), system }
+    /// The state as of a moment, whose small part is given.
+    pub fn new(moment: Arc<Moment>, system: SystemState) -> Self {
+        Self { moment, system }
     }
-}
-
-/// The stems of a range of keys.
-pub fn record_stems(range: &KeyRange) -> (Stem, Stem) {
-    let end = range.before.as_deref().map_or_else(Stem::records_end, Stem::record);
-    (Stem::record(&range.from), end)
-}
-
-/// The stems of a range of the expiry index.
-pub fn expiry_stems(from_ms: u64, before_ms: Option<u64>) -> (Stem, Stem) {
-    let at = |time_ms| Stem::expiry(ExpireKey { time_ms, seq: 0 });
-    (at(from_ms), before_ms.map_or_else(Stem::expiries_end, at))
 }
 
 impl Store for View {
@@ -48,7 +34,7 @@ impl Store for View {
     }
 
     fn record(&self, key: &str) -> Result<Option<SharedRecord>, StorageError> {
-        self.pin.value(&Stem::record(key))?.map(|bytes| stored::record(&bytes)).transpose()
+        self.moment.record(key)
     }
 
     fn put_record(&mut self, _: &str, _: SharedRecord) -> Result<(), StorageError> {
@@ -63,10 +49,9 @@ impl Store for View {
         &self,
         range: KeyRange,
     ) -> impl Iterator<Item = Result<(Cow<'_, str>, SharedRecord), StorageError>> {
-        let (from, before) = record_stems(&range);
-        self.pin.range(&from, &before).map(|found| {
-            let (stem, bytes) = found?;
-            Ok((Cow::Owned(stem.record_key()?), stored::record(&bytes)?))
+        self.moment.records(&range).map(|found| {
+            let (key, record) = found?;
+            Ok((Cow::Owned(key), record))
         })
     }
 
@@ -75,10 +60,9 @@ impl Store for View {
         from_ms: u64,
         before_ms: Option<u64>,
     ) -> impl Iterator<Item = Result<(ExpireKey, ExpireValue<'_>), StorageError>> {
-        let (from, before) = expiry_stems(from_ms, before_ms);
-        self.pin.range(&from, &before).map(|found| {
-            let (stem, bytes) = found?;
-            Ok((stem.expire_key()?, stored::expiry(&bytes)?))
+        self.moment.expiries(from_ms, before_ms).map(|found| {
+            let (at, value) = found?;
+            Ok((at, value))
         })
     }
 

@@ -5,25 +5,26 @@
 //!
 //! **Invariant:** entries are numbered, applied and told to watchers in one order.
 
+use std::io;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use metadump::apply::{ApplyError, ApplyRules, ChangeEvent, Reply, StateMachine};
 use metadump::dump_line;
 use metadump::record::{Cmd, LeaderId, LogEntry, LogEntryBody, LogId, Payload, Record};
-use sled::Batch;
 use tokio::sync::{mpsc, oneshot};
 
-use super::database::{StorageError, Version};
-use super::draft::{Draft, Pending};
+use super::database::Batch;
+use super::draft::{Draft, Pending, stored_bytes};
 use super::dump_file::DumpFile;
-use super::key;
 use super::notes::{self, Leadership, Snapshot};
+use super::reply_size::{LARGEST_REPLY_BYTES, largest_reply};
 use super::state::{Published, State};
 use super::view::View;
 use super::watch::{Events, Interest, Watchers};
 use crate::dump_writer::now_ms;
+use crate::failure::Help;
+use crate::runtime::start_thread;
 
 /// How many commands may wait.
 const WAITING_COMMANDS: usize = 1024;
@@ -46,6 +47,12 @@ pub enum WriteError {
     /// No sequence number is left to give to a record.
     #[error("the sequence numbers are used up")]
     SequencesUsedUp,
+    /// The answer could hold more than is kept in memory for one.
+    #[error(
+        "the answer could hold more than {LARGEST_REPLY_BYTES} bytes of values; nothing was done: \
+         read or write fewer keys in a transaction"
+    )]
+    ReplyTooLarge,
     /// The disk or the database failed; nobody knows whether the command will be there.
     #[error("{0}")]
     Failed(String),
@@ -63,21 +70,19 @@ enum Request {
 pub struct Writer(mpsc::Sender<Request>);
 
 impl Writer {
-    /// Starts the thread. It ends when all handles are gone, or with the error that makes it
-    /// impossible to go on.
-    pub fn start(state: Arc<State>) -> Result<(Self, JoinHandle<Result<()>>)> {
+    /// Starts the thread, and tells how it ends: when all handles are gone, or with the error
+    /// that makes it impossible to go on.
+    pub fn start(state: Arc<State>) -> Result<(Self, oneshot::Receiver<Result<()>>)> {
         let (sender, requests) = mpsc::channel(WAITING_COMMANDS);
         let draft = Draft::new(Arc::clone(&state.database), state.published().system.clone());
         let pending = draft.pending();
         let machine = StateMachine::new(draft, ApplyRules::CURRENT);
-        let version = state.database.visible();
         let watchers = Watchers::default();
-        let work = Work { state, pending, machine, version, watchers };
-        let thread = std::thread::Builder::new()
-            .name("writer".to_owned())
-            .spawn(move || work.run(requests))
-            .context("cannot start the thread that writes")?;
-        Ok((Self(sender), thread))
+        let work = Work { state, pending, machine, watchers };
+        let (end, ended) = oneshot::channel();
+        // Nobody waits for the end of a service that is stopping.
+        start_thread("writer", move || drop(end.send(work.run(requests))))?;
+        Ok((Self(sender), ended))
     }
 
     async fn ask<T>(
@@ -117,11 +122,10 @@ struct Work {
     state: Arc<State>,
     pending: Pending,
     machine: StateMachine<Draft>,
-    version: Version,
     watchers: Watchers,
 }
 
-/// What becomes one version.
+/// What is written together.
 #[derive(Default)]
 struct Group {
     batch: Batch,
@@ -191,6 +195,11 @@ impl Work {
             let _ = answer.send(Err(WriteError::SequencesUsedUp));
             return Ok(());
         }
+        let stored = |key: &str| stored_bytes(&self.pending, &self.state.database, key);
+        if largest_reply(&cmd, stored)? > LARGEST_REPLY_BYTES {
+            let _ = answer.send(Err(WriteError::ReplyTooLarge));
+            return Ok(());
+        }
         let leader_id = self.lead(group)?;
         let body = LogEntryBody { txid: None, time_ms: Some(now_ms()), cmd };
         let (reply, events) = self.append(group, leader_id, Payload::Normal(body))?;
@@ -209,7 +218,7 @@ impl Work {
         let first_index = self.next_index();
         let leadership = Leadership { leader_id, first_index };
         group.leadership = Some(leadership);
-        group.batch.insert(key::note(notes::LEADER), notes::put(&leadership)?);
+        group.batch.notes.push((notes::LEADER, notes::put(&leadership)?));
         self.append(group, leader_id, Payload::Blank)?;
         Ok(leader_id)
     }
@@ -233,7 +242,7 @@ impl Work {
         let mut line = Vec::new();
         dump_line::put(&mut line, "raft_log", &Record::LogEntry(entry))?;
         group.bytes += line.len();
-        group.batch.insert(key::log(index), line);
+        group.batch.log.push((index, line));
         Ok((applied.reply, applied.events))
     }
 
@@ -241,15 +250,12 @@ impl Work {
         if group.answers.is_empty() {
             return Ok(());
         }
-        let changes = std::mem::take(&mut *self.pending.changes());
-        let version = Version(self.version.0 + 1);
         let system = self.machine.system().clone();
-        let batch = std::mem::take(&mut group.batch);
-        let written = self.put(version, &system, &changes, batch);
-        if let Err(error) = written {
+        group.batch.notes.push((notes::SYSTEM, notes::put(&system)?));
+        std::mem::swap(&mut group.batch.changes, &mut *self.pending.changes());
+        if let Err(error) = self.state.database.commit(&group.batch) {
             return Err(fail(group, error.into()));
         }
-        self.version = version;
         let last = self.state.published();
         self.state.publish(Published {
             system,
@@ -266,21 +272,11 @@ impl Work {
         Ok(())
     }
 
-    fn put(
-        &self,
-        version: Version,
-        system: &metadump::apply::SystemState,
-        changes: &super::database::Changes,
-        mut batch: Batch,
-    ) -> Result<(), StorageError> {
-        let system = notes::put(system).map_err(|_| StorageError::Corrupt("state"))?;
-        batch.insert(key::note(notes::SYSTEM), system);
-        self.state.database.commit(version, changes, batch)
-    }
-
     fn adopt(&mut self, snapshot: (Snapshot, DumpFile)) -> Result<()> {
         let note = notes::put(&snapshot.0)?;
-        self.state.database.put_notes(&[(notes::SNAPSHOT, &note)])?;
+        let notes = vec![(notes::SNAPSHOT, note)];
+        let batch = Batch { notes, ..Batch::default() };
+        self.state.database.commit(&batch).map_err(|error| broken(error.into()))?;
         let last = self.state.published();
         self.state.publish(Published { snapshot: Some(snapshot), ..Published::clone(&last) });
         Ok(())
@@ -292,5 +288,22 @@ fn fail(group: Group, error: anyhow::Error) -> anyhow::Error {
     for (answer, _) in group.answers {
         let _ = answer.send(Err(WriteError::Failed(format!("{error:#}"))));
     }
-    error.context("a write failed; what is on disk is complete up to the last acknowledged write")
+    broken(error)
+}
+
+/// Why nothing more can be written, and what to do.
+fn broken(error: anyhow::Error) -> anyhow::Error {
+    let help = if is_disk_full(&error) {
+        "free some space, then start it again on its --data-dir: every acknowledged write is there"
+    } else {
+        "start it again on its --data-dir: every acknowledged write is there"
+    };
+    error.context("a write failed, and the service has ended").context(Help(help.to_owned()))
+}
+
+fn is_disk_full(error: &anyhow::Error) -> bool {
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    causes.any(|cause| {
+        matches!(cause.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    })
 }

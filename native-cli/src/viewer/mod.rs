@@ -28,6 +28,7 @@ use self::served_file::ServedFile;
 use crate::listen::{Reach, accept, bind};
 use crate::manifest;
 use crate::progress::Progress;
+use crate::runtime::{keep_a_thread, no_thread, on_this_thread};
 use crate::signals::Signals;
 
 /// How long a client may take to send the head of its request.
@@ -69,12 +70,8 @@ pub fn run(
     let mut random = [0; 16];
     getrandom::fill(&mut random).context("the system has no random numbers")?;
     let token = format!("{:032x}", u128::from_ne_bytes(random));
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .context("cannot start the network service")?;
-    runtime.block_on(async {
+    on_this_thread()?.block_on(async {
+        no_thread(keep_a_thread())?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
         let listener = bind("the viewer's address", address, Reach::ThisMachine).await?;
         let port = listener.local_addr().context("cannot tell the port")?.port();

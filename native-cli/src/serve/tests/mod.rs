@@ -2,9 +2,12 @@
 
 mod calls;
 mod client;
+mod door;
+mod power_cut;
 mod restart;
 mod round_trip;
 mod secure;
+mod snapshots;
 mod watching;
 mod writes;
 

@@ -7,6 +7,7 @@ use metadump::record::{Record, Tree};
 use metadump::scan::scan_line;
 use metadump::{Checker, LineFramer};
 use metadump_proto::meta::txn_op::Request as Op;
+use metadump_proto::meta::txn_op_response::Response;
 use metadump_proto::meta::{
     ConditionalOperation, KvListRequest, KvTransactionRequest, TxnDeleteByPrefixRequest,
     TxnGetRequest, TxnOp, TxnPutRequest, TxnRequest,
@@ -74,6 +75,35 @@ async fn a_new_cluster_takes_writes() {
     assert_eq!(deleted["prev"], second["result"]);
     assert_eq!(deleted["result"], json!(null));
     assert_eq!(keys(&mut client, "").await, all_keys[1..]);
+    running.stop().await;
+}
+
+fn get(key: &str) -> TxnOp {
+    TxnOp { request: Some(Op::Get(TxnGetRequest { key: key.to_owned() })) }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_of_too_many_bytes_is_refused_before_anything_is_done() {
+    let running = start(options()).await;
+    let mut client = client(&running).await;
+    let request = |if_then| TxnRequest { if_then, ..TxnRequest::default() };
+    let large = request(vec![put_op("large", &vec![7; 22 << 20], None)]);
+    client.transaction(large).await.unwrap();
+    let three = vec![put_op("small", b"1", None), get("large"), get("large"), get("large")];
+    let refused = client.transaction(request(three)).await.unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    assert_eq!(
+        refused.message(),
+        "the answer could hold more than 67108864 bytes of values; nothing was done: read or \
+         write fewer keys in a transaction"
+    );
+    let two = vec![get("small"), get("large"), get("large")];
+    let answer = client.transaction(request(two)).await.unwrap().into_inner();
+    let sizes = answer.responses.into_iter().map(|response| match response.response {
+        Some(Response::Get(got)) => got.value.map(|value| value.data.len()),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(sizes.collect::<Vec<_>>(), [None, Some(22 << 20), Some(22 << 20)]);
     running.stop().await;
 }
 

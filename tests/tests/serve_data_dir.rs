@@ -1,0 +1,159 @@
+//! The data directory of a service: what it takes over, whom it lets look in, what it leaves.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use metadump_tests::fixtures::{content, fixture, unpack};
+use metadump_tests::meta_client::{MetaClient, admin};
+use metadump_tests::metactl::{command, run};
+use metadump_tests::served::Served;
+use rustix::process::{Pid, Signal, kill_process};
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// The keys with their values.
+async fn state(client: &mut MetaClient) -> Vec<(String, Vec<u8>)> {
+    let items = client.list("").await.unwrap().into_iter();
+    items.map(|item| (item.key, item.value.unwrap().data)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_of_sled_is_taken_over() {
+    let (_scratch, data_dir) = unpack("serve/sled.tar.gz");
+    let exported = content(&fixture("serve/sled.export.ndjson.gz")).unwrap();
+    let exported = String::from_utf8(exported).unwrap();
+    let mut first = None;
+    for round in 0..2 {
+        let served = Served::start(["--data-dir", text(&data_dir)]);
+        let rewritten = "note: the database is of an earlier release and is rewritten".to_owned();
+        assert_eq!(served.said.contains(&rewritten), round == 0);
+        let mut client = MetaClient::connect(served.grpc).await.unwrap();
+        assert!(client.export().await.unwrap() == exported);
+        let state = state(&mut client).await;
+        assert_eq!(first.get_or_insert_with(|| state.clone()), &state);
+        served.kill();
+    }
+    // The dump that it began with, and what was written: each key with its last value.
+    let loaded = Served::start(["--db", text(&fixture("valid/v004.ndjson"))]);
+    let mut client = MetaClient::connect(loaded.grpc).await.unwrap();
+    let mut expected = state(&mut client).await;
+    let numbered = [14, 99, 16, 17, 18, 19, 13].iter().enumerate();
+    expected.extend(
+        numbered.map(|(at, value)| {
+            (format!("k/{at}"), vec![*value; if *value == 99 { 1 } else { 10 }])
+        }),
+    );
+    expected.push(("large".to_owned(), vec![8; 300_000]));
+    expected.push(("later".to_owned(), vec![9]));
+    expected.push(("with\0nul".to_owned(), vec![1]));
+    expected.sort();
+    assert!(first.unwrap() == expected);
+    let mut names: Vec<_> = fs::read_dir(data_dir.join("store")).unwrap().collect();
+    let mut names: Vec<_> = names.drain(..).map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(
+        names,
+        ["database.redb", "database.redb.journal", "loaded.ndjson", "snapshot-a.ndjson"]
+    );
+}
+
+/// The paths below a directory, itself included, with their modes.
+fn modes(root: &Path) -> Vec<(PathBuf, u32)> {
+    let mut found = vec![(root.to_owned(), fs::symlink_metadata(root).unwrap().mode() & 0o7777)];
+    if root.is_dir() {
+        for entry in fs::read_dir(root).unwrap() {
+            found.extend(modes(&entry.unwrap().path()));
+        }
+    }
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_else_can_look_into_it() {
+    let scratch = tempfile::tempdir().unwrap();
+    let data_dir = scratch.path().join("new/data");
+    let dump = fixture("valid/v002.ndjson");
+    let served = Served::start(["--data-dir", text(&data_dir), "--db", text(&dump)]);
+    MetaClient::connect(served.grpc).await.unwrap().put("k", b"v").await.unwrap();
+    assert_eq!(
+        admin(served.admin, "/v1/ctrl/trigger_snapshot").await.unwrap().0,
+        "HTTP/1.1 200 OK"
+    );
+    let found = modes(&scratch.path().join("new"));
+    assert_eq!(found.len(), 9, "{found:?}");
+    for (path, mode) in found {
+        let expected = if path.is_dir() { 0o700 } else { 0o600 };
+        assert_eq!(mode, expected, "{}", path.display());
+    }
+}
+
+#[test]
+fn a_lock_that_is_no_file_is_not_followed() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (data_dir, target) = (scratch.path().join("data"), scratch.path().join("target"));
+    fs::create_dir(&data_dir).unwrap();
+    fs::write(&target, "content").unwrap();
+    let lock = data_dir.join("serve.lock");
+    for target in [target.clone(), scratch.path().join("nothing")] {
+        symlink(&target, &lock).unwrap();
+        let ran =
+            run(["serve", "--grpc-api-address", "127.0.0.1:0", "--data-dir", text(&data_dir)]);
+        let expected = format!(
+            "error: {} is not a regular file\nhelp:  nothing was touched; remove it, or name another \
+             directory with --data-dir\n",
+            lock.display()
+        );
+        assert_eq!((ran.code, ran.stderr), (Some(3), expected));
+        fs::remove_file(&lock).unwrap();
+    }
+    assert_eq!(fs::read_to_string(&target).unwrap(), "content");
+    assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 2);
+}
+
+/// Ends a service while it loads a dump from a pipe that does not end.
+fn check_end_while_loading(signal: Signal, has_data_dir: bool) {
+    let scratch = tempfile::tempdir().unwrap();
+    let temporary = scratch.path().join("tmp");
+    fs::create_dir(&temporary).unwrap();
+    let mut serve = command(["serve", "--grpc-api-address", "127.0.0.1:0", "--db", "-"]);
+    let data_dir = scratch.path().join("data");
+    if has_data_dir {
+        serve.arg("--data-dir").arg(&data_dir);
+    }
+    serve.env("TMPDIR", &temporary).stdin(Stdio::piped()).stderr(Stdio::null());
+    let mut child = serve.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(&fs::read(fixture("valid/v004.ndjson")).unwrap()).unwrap();
+    let mut is_loading = false;
+    while !is_loading {
+        let mut found = modes(scratch.path()).into_iter();
+        is_loading = found.any(|(path, _)| path.ends_with("loaded.ndjson"));
+        assert!(child.try_wait().unwrap().is_none());
+    }
+    kill_process(Pid::from_child(&child), signal).unwrap();
+    let status = child.wait().unwrap();
+    drop(stdin);
+    let ended_by = std::os::unix::process::ExitStatusExt::signal(&status);
+    assert_eq!(ended_by, Some(signal.as_raw()));
+    assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0, "{signal:?}");
+    if has_data_dir {
+        let left: Vec<_> = fs::read_dir(&data_dir).unwrap().collect();
+        let left: Vec<_> = left.into_iter().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["serve.lock"], "{signal:?}");
+    }
+}
+
+#[test]
+fn a_signal_while_it_loads_leaves_nothing() {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT] {
+        check_end_while_loading(signal, false);
+        check_end_while_loading(signal, true);
+    }
+}
