@@ -572,9 +572,12 @@ fn acceptable() -> impl Iterator<Item = Code> {
     Code::ALL.iter().copied().filter(|code| code.severity() == Severity::Error)
 }
 
-/// Reads a code; completions offer those that can be accepted.
+/// Reads a code; completions offer those that keep a dump out.
 fn code_parser() -> impl TypedValueParser<Value = Code> {
-    let values = acceptable().map(|code| PossibleValue::new(code.name()).help(code.title()));
+    let values = Code::ALL.iter().map(|code| {
+        let value = PossibleValue::new(code.name()).help(code.title());
+        value.hide(code.severity() != Severity::Error)
+    });
     PossibleValuesParser::new(values).try_map(|name| name.parse::<Code>())
 }
 

@@ -78,6 +78,14 @@ impl<T, E: Into<anyhow::Error>> WithHelp<T> for Result<T, E> {
     }
 }
 
+/// What failed, in a line, without its causes and what to do.
+pub fn what(error: &anyhow::Error) -> String {
+    let help = error.downcast_ref::<Help>().map(ToString::to_string);
+    let mut said = error.chain().map(ToString::to_string);
+    let what = said.find(|text| Some(text) != help.as_ref());
+    printable(&what.unwrap_or_default())
+}
+
 /// Prints a failure on stderr. What becomes of it there is no reason to fail once more.
 pub fn print(error: &anyhow::Error) {
     let _ = io::stderr().write_all(told(error).as_bytes());

@@ -55,8 +55,10 @@ fn main() -> ExitCode {
     style::choose(cli.color);
     let progress = Progress::new(if cli.quiet { Quiet::Yes } else { Quiet::No });
     let ended = run(&cli.command, &progress).and_then(|outcome| {
-        stdout().flush().context(TO_STDOUT)?;
-        Ok(outcome)
+        match stdout().flush().context(TO_STDOUT) {
+            Err(error) if !reader_has_gone(&error) => Err(error),
+            _ => Ok(outcome),
+        }
     });
     progress.finish();
     match ended {

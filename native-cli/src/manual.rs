@@ -68,7 +68,8 @@ fn long_help(name: &str) -> String {
 ///
 /// `NotFound` when there is no such command.
 pub fn man_page(name: Option<&str>) -> io::Result<Vec<u8>> {
-    let mut all = command();
+    // The command `help` has no page.
+    let mut all = command().disable_help_subcommand(true);
     all.build();
     let Some(name) = name else {
         return Page { command: all.clone(), name: None, all: &all }.render();
@@ -160,9 +161,7 @@ impl Page<'_> {
             pages.push(PROGRAM.to_owned());
         } else {
             let names = self.all.get_subcommands().map(Command::get_name);
-            pages.extend(
-                names.filter(|name| *name != "help").map(|name| format!("{PROGRAM}-{name}")),
-            );
+            pages.extend(names.map(|name| format!("{PROGRAM}-{name}")));
         }
         let mut inlines: Vec<Inline> = Vec::new();
         for page in pages {

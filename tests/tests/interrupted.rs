@@ -138,8 +138,17 @@ fn a_rewrite_that_waits_for_its_input_leaves_nothing_behind() {
 
 /// Waits until a process waits for its stdin, which it does when all else is prepared.
 fn wait_until_it_reads(pid: Pid) {
-    let call = format!("/proc/{}/syscall", pid.as_raw_nonzero());
-    while !fs::read_to_string(&call).is_ok_and(|call| call.starts_with("0 0x0 ")) {
+    let process = PathBuf::from(format!("/proc/{}", pid.as_raw_nonzero()));
+    let file = |number: &str| fs::read_link(process.join("fd").join(number)).ok();
+    let reads_stdin = || {
+        let call = fs::read_to_string(process.join("syscall")).ok()?;
+        // The number of the call, which is 0, and that of the file in hexadecimal.
+        let number = call.strip_prefix("0 0x")?.split(' ').next()?;
+        let number = u32::from_str_radix(number, 16).ok()?;
+        Some(file(&number.to_string())? == file("0")?)
+    };
+    while reads_stdin() != Some(true) {
+        assert!(file("0").is_some(), "it has ended");
         std::thread::yield_now();
     }
 }

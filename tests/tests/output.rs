@@ -164,6 +164,26 @@ fn a_reader_that_goes_away_is_no_failure_and_a_full_disk_is_one() {
 }
 
 #[test]
+fn a_verdict_does_not_depend_on_its_reader() {
+    let (_keep, dir, _out) = places();
+    let good = fixture("v004/v004-origin.export.ndjson");
+    let bad = fixture("findings/log-gap.ndjson");
+    for (args, expected) in [
+        (&["validate", text(&good)][..], 0),
+        (&["validate", text(&bad)], 1),
+        (&["validate", text(&good), text(&bad), text(&good)], 1),
+        (&["validate", "--format", "json", text(&bad)], 1),
+        (&["validate", text(&good), "no such file"], 3),
+        (&["validate", "--raft-dir", text(&dir)], 0),
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let status = metactl::command(args).stdout(writer).stderr(Stdio::null()).status().unwrap();
+        assert_eq!(status.code(), Some(expected), "{args:?}");
+    }
+}
+
+#[test]
 fn old_data_is_kept_when_asked_for() {
     let (_keep, dir) = unpack("v004/v004-imported-n1.tar.gz");
     let old = fs::read(fixture("v004/v004-imported-n1.export.ndjson")).unwrap();
@@ -252,7 +272,9 @@ fn help_completions_and_the_man_page_come_from_one_table() {
         assert!(said.contains("import"), "{args:?}");
     }
     let man = String::from_utf8(run(["man"]).stdout).unwrap();
-    assert!(man.contains("Exit codes: 0 done"), "{man}");
+    let exits =
+        "\n.SH \"EXIT STATUS\"\n.TP\n\\fB0\\fR\ndone; also when the reader of a pipe has gone\n";
+    assert!(man.contains(exits), "{man}");
 }
 
 /// A device on which there is never space.

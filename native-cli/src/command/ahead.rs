@@ -5,6 +5,7 @@ use metadump::check::Summary;
 use metadump::history::lead;
 use metadump::record::LogId;
 
+use crate::failure;
 use crate::raft_dir::{Access, DirReader, RaftDir};
 
 /// How far the log of a directory goes.
@@ -28,7 +29,8 @@ impl OldLog {
                 Some(format!("warning: the directory holds log up to {lead}"))
             }
             Err(error) => Some(format!(
-                "note: the old data cannot be read, so it may be newer than the dump: {error}"
+                "note: the old data cannot be read, so it may be newer than the dump: {}",
+                failure::what(error)
             )),
         }
     }

@@ -52,11 +52,12 @@ fn into_directory(raft_dir: &Path, args: &Import, progress: &Progress) -> Result
         tell_recovered(&recovered, progress);
     }
     let imported = files.write(staging.place(), progress)?;
+    let kept = staging.exchange()?;
+    progress.finish();
     if let Some(newer) = old_log.against(&imported.report.summary) {
         progress.say(&newer);
     }
-    let kept = staging.exchange()?;
-    progress.finish();
+    imported.leftovers.describe().iter().for_each(|line| progress.say(line));
     imported.remarks.iter().for_each(|remark| progress.say(remark));
     if let Some(kept) = kept {
         progress.say(&format!("the old data is kept in {}", kept.display()));
@@ -71,7 +72,6 @@ fn into_directory(raft_dir: &Path, args: &Import, progress: &Progress) -> Result
             plural(cluster.nodes().len() as u64, "node")
         ))
     ));
-    imported.leftovers.describe().iter().for_each(|line| progress.say(line));
     Ok(Outcome::Done)
 }
 

@@ -46,11 +46,11 @@ pub fn run(
         let fate = if args.keep_old { "kept in it under a dated name" } else { "removed" };
         writeln!(out, "what it holds now ({old}) would be {fate}")?;
     }
-    if let Some(newer) = old_log.against(&report.summary) {
-        writeln!(out, "{}", printable(&newer))?;
-    }
     writeln!(out)?;
     print_changes(args, files.cluster, reading, &mut out, progress)?;
+    if let Some(newer) = old_log.against(&report.summary) {
+        writeln!(out, "{newer}")?;
+    }
     for remark in remarks {
         writeln!(out, "{remark}")?;
     }

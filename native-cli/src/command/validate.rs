@@ -17,15 +17,15 @@ use crate::progress::Progress;
 use crate::raft_dir::{Access, DirReader, RaftDir};
 use crate::report::{NamedReport, print_findings};
 use crate::scanning::{Threads, for_each_scanned};
-use crate::stdout::stdout;
+use crate::stdout::{reader_has_gone, stdout};
 use crate::style::Style;
 
 /// Runs the command.
 pub fn run(args: &Validate, progress: &Progress) -> Result<Outcome> {
     if let Some(raft_dir) = &args.raft_dir {
         let report = check_directory(raft_dir, progress)?;
-        print(&raft_dir.display().to_string(), &report, args.format)?;
-        return Ok(Outcome::of(&report));
+        let printed = print(&raft_dir.display().to_string(), &report, args.format);
+        return verdict(Outcome::of(&report), printed);
     }
     let files: Vec<Option<&Path>> = match args.files.as_slice() {
         [] => vec![None],
@@ -35,6 +35,7 @@ pub fn run(args: &Validate, progress: &Progress) -> Result<Outcome> {
     let requirement = Requirement::of_flag(args.require_manifest);
     let threads = Threads::of_flag(args.threads);
     let mut outcome = Outcome::Done;
+    let mut printed = Ok(());
     for file in files {
         // One is open at a time.
         let checked = Source::open(file).and_then(|source| {
@@ -52,9 +53,17 @@ pub fn run(args: &Validate, progress: &Progress) -> Result<Outcome> {
             Err(error) => return Err(error),
         };
         outcome = outcome.max(Outcome::of(&report));
-        print(&name, &report, args.format)?;
+        printed = printed.and_then(|()| print(&name, &report, args.format));
     }
-    Ok(outcome)
+    verdict(outcome, printed)
+}
+
+/// The outcome, which does not depend on whether somebody reads to the end.
+fn verdict(outcome: Outcome, printed: Result<()>) -> Result<Outcome> {
+    match printed {
+        Err(error) if !reader_has_gone(&error) => Err(error),
+        _ => Ok(outcome),
+    }
 }
 
 fn print(name: &str, report: &Report, format: Format) -> Result<()> {

@@ -33,5 +33,6 @@ pub(super) fn can_look_up(address: &Address) -> Result<(), String> {
     if address.host().parse::<IpAddr>().is_ok() {
         return Ok(());
     }
-    keep_a_thread().map_err(|error| format!("no thread can be had to look up the name: {error}"))
+    keep_a_thread()
+        .map_err(|error| format!("no thread can be started to look up its name: {error}"))
 }
