@@ -134,7 +134,7 @@ function unpack(packed) {
   const parts = [];
   try {
     for (let out = unpacking.feed(packed); out.length > 0; out = unpacking.feed(new Uint8Array())) parts.push(out);
-    parts.push(unpacking.finish());
+    for (let out = unpacking.finish(); out.length > 0; out = unpacking.finish()) parts.push(out);
   } catch (error) {
     return { plain: Buffer.concat(parts).toString(), error: error.message };
   }

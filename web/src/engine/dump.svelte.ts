@@ -7,7 +7,7 @@ import { Lines, MOST_LINE_BYTES } from "./lines";
 import type { Finding, Hits, Index, LineView, Report, Splice } from "./report";
 import { blob, read, type Source } from "./source";
 import type { Job, Progress } from "../worker/jobs";
-import { Cancelled, run, type Running } from "./workers";
+import { Cancelled, engine, run, type Running } from "./workers";
 
 const decoder = new TextDecoder();
 const ranks = { error: 0, warning: 1, note: 2 } as const;
@@ -105,6 +105,7 @@ export class Dump {
   }
 
   async #plain(): Promise<Source> {
+    await engine;
     if (!isPacked(await read(this.packed, 0, 4))) return this.packed;
     this.phase = "unpacking";
     this.bytesTotal = this.packed.size;
