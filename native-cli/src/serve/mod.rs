@@ -31,6 +31,7 @@ mod older_database;
 mod read;
 mod reply_size;
 mod request_body;
+mod rows;
 mod service;
 mod snapshots;
 mod state;
