@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::JoinHandle;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -20,6 +21,8 @@ pub struct Served {
     pub admin: SocketAddr,
     /// What it said until it took calls.
     pub said: Vec<String>,
+    /// What it says from then on.
+    said_later: Option<JoinHandle<Vec<String>>>,
     /// Its temporary files, which one that is killed leaves.
     _temporary: TempDir,
 }
@@ -70,9 +73,9 @@ impl Served {
             }
         };
         // What it says later must not fill the pipe.
-        std::thread::spawn(move || lines.for_each(drop));
+        let said_later = std::thread::spawn(move || lines.map_while(Result::ok).collect());
         let (Some(grpc), Some(admin)) = (grpc, admin) else { panic!("no addresses: {said:?}") };
-        Self { child, grpc, admin, said, _temporary: temporary }
+        Self { child, grpc, admin, said, said_later: Some(said_later), _temporary: temporary }
     }
 
     /// Where clients connect, for a command line.
@@ -103,6 +106,16 @@ impl Served {
         }
         service.try_for_each(|service| kill_process(service, Signal::KILL))?;
         self.child.wait()
+    }
+
+    /// Waits until it has ended by itself: how, and what it said after it took calls.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be waited for.
+    pub fn ended_saying(mut self) -> (ExitStatus, Vec<String>) {
+        let said = self.said_later.take().and_then(|said| said.join().ok());
+        (self.ended(), said.unwrap_or_default())
     }
 
     /// Waits until it has ended, on a signal that it was sent.

@@ -6,11 +6,11 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use metadump_tests::fixtures::{content, fixture, unpack};
 use metadump_tests::meta_client::{MetaClient, admin};
-use metadump_tests::metactl::{command, run};
+use metadump_tests::metactl::{binary, command, run};
 use metadump_tests::served::Served;
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -156,4 +156,40 @@ fn a_signal_while_it_loads_leaves_nothing() {
         check_end_while_loading(signal, false);
         check_end_while_loading(signal, true);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_ends_it_and_loses_nothing() {
+    let scratch = tempfile::tempdir().unwrap();
+    let data_dir = scratch.path().join("data");
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync"]);
+    // Each write is one sync; the first ones are those of the start.
+    strace.args(["-e", "inject=fdatasync:error=ENOSPC:when=60+"]).arg(binary());
+    strace.args(["serve", "--grpc-api-address", "127.0.0.1:0", "--data-dir", text(&data_dir)]);
+    let served = Served::run(strace);
+    let mut client = MetaClient::connect(served.grpc).await.unwrap();
+    let mut acknowledged = Vec::new();
+    let refused = loop {
+        let key = format!("full/{:03}", acknowledged.len());
+        match client.put(&key, key.as_bytes()).await {
+            Ok(()) => acknowledged.push((key.clone(), key.into_bytes())),
+            Err(refused) => break refused,
+        }
+    };
+    assert!(!acknowledged.is_empty());
+    let cause = "the database cannot be read or written: No space left on device (os error 28)";
+    assert_eq!((refused.code(), refused.message()), (tonic::Code::Internal, cause));
+    let (status, said) = served.ended_saying();
+    assert_eq!(status.code(), Some(3));
+    let help = "help:  free some space, then start it again on its --data-dir: every acknowledged \
+                write is there";
+    let error = "error: a write failed, and the service has ended";
+    assert_eq!(said, ["stopping", error, &format!("cause: {cause}"), help]);
+    let served = Served::start(["--data-dir", text(&data_dir)]);
+    let mut client = MetaClient::connect(served.grpc).await.unwrap();
+    let mut found = state(&mut client).await;
+    // The one that was refused was written, and may be there.
+    found.truncate(acknowledged.len());
+    assert_eq!(found, acknowledged);
 }

@@ -7,7 +7,7 @@
 //! | `e` time, sequence number | an entry of the expiry index |
 //! | `l` index | an entry of the log, as a line of a dump |
 //! | `n` name | a note: the small part of the state, what is known of the loaded dump, … |
-//! | `j` | the epoch of the journal |
+//! | `j` | the epoch of the journal (`rows`) |
 //!
 //! Numbers are big-endian, so that rows sort as numbers do.
 //!
@@ -28,19 +28,12 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use metadump::apply::{KeyRange, SharedRecord};
 use metadump::record::{ExpireKey, ExpireValue};
 use redb::backends::FileBackend;
-use redb::{
-    Builder, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable, StorageBackend,
-    TableDefinition,
-};
+use redb::{Builder, StorageBackend};
 
 use super::data_dir::PRIVATE_FILE;
 use super::journal::{Appended, Journal, Row};
+use super::rows::{Durable, Rows, write};
 use super::stored::{self, number};
-
-const ROWS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("rows");
-
-/// The row of the epoch.
-const EPOCH: &[u8] = b"j";
 
 /// Memory for pages of the database, in bytes.
 const CACHE_BYTES: usize = 64 << 20;
@@ -69,6 +62,14 @@ impl<E: Into<redb::Error>> From<E> for StorageError {
             error => Self::Database(Box::new(error)),
         }
     }
+}
+
+/// Whether an error is one of a disk, or a quota, that is full.
+pub fn is_disk_full(error: &anyhow::Error) -> bool {
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    causes.any(|cause| {
+        matches!(cause.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    })
 }
 
 /// What is to be written together.
@@ -165,8 +166,8 @@ impl Database {
         journal: impl StorageBackend,
     ) -> Result<Self, StorageError> {
         let file = Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(file)?;
-        let epoch = match Moment::open(&file)? {
-            Some(moment) => moment.epoch()?,
+        let epoch = match Rows::newest(&file)? {
+            Some(rows) => rows.epoch()?,
             None => {
                 write(&file, [], Durable::InEpoch(0))?;
                 0
@@ -180,8 +181,7 @@ impl Database {
         if !rows.is_empty() {
             make_durable(&file, &mut journal, shared(&rows))?;
         }
-        let newest = Moment::open(&file)?.ok_or(StorageError::Corrupt("table"))?;
-        let newest = RwLock::new(Arc::new(newest));
+        let newest = RwLock::new(Arc::new(Moment::newest(&file)?));
         Ok(Self { file, journal: Mutex::new(journal), newest })
     }
 
@@ -202,7 +202,7 @@ impl Database {
             Appended::Done => write(&self.file, shared(&rows), Durable::InJournal)?,
             Appended::Full => make_durable(&self.file, &mut journal, shared(&rows))?,
         }
-        let moment = Moment::open(&self.file)?.ok_or(StorageError::Corrupt("table"))?;
+        let moment = Moment::newest(&self.file)?;
         *self.newest.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(moment);
         Ok(())
     }
@@ -243,91 +243,22 @@ fn make_durable<'r>(
     Ok(())
 }
 
-/// Where rows are on disk when they have been written.
-#[derive(Debug, Clone, Copy)]
-enum Durable {
-    /// In the journal, where they are already.
-    InJournal,
-    /// In the file, as all before them; the journal begins an epoch.
-    InEpoch(u64),
-}
-
-fn write<'r>(
-    file: &redb::Database,
-    rows: impl IntoIterator<Item = Row<'r>>,
-    durable: Durable,
-) -> Result<(), StorageError> {
-    let mut transaction = file.begin_write()?;
-    let mut table = transaction.open_table(ROWS)?;
-    if let Durable::InEpoch(epoch) = durable {
-        table.insert(EPOCH, epoch.to_be_bytes().as_slice())?;
-    }
-    for (key, value) in rows {
-        match value {
-            Some(value) => drop(table.insert(key, value)?),
-            None => drop(table.remove(key)?),
-        }
-    }
-    drop(table);
-    transaction.set_durability(match durable {
-        Durable::InJournal => Durability::None,
-        Durable::InEpoch(_) => Durability::Immediate,
-    })?;
-    Ok(transaction.commit()?)
-}
-
 /// The data at one moment.
-pub struct Moment(ReadOnlyTable<&'static [u8], &'static [u8]>);
+pub struct Moment(Rows);
 
 impl Moment {
-    /// None in a database without tables.
-    fn open(file: &redb::Database) -> Result<Option<Self>, StorageError> {
-        match file.begin_read()?.open_table(ROWS) {
-            Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
-            table => Ok(Some(Self(table?))),
-        }
-    }
-
-    fn row<T>(
-        &self,
-        row: &[u8],
-        read: impl FnOnce(&[u8]) -> Result<T, StorageError>,
-    ) -> Result<Option<T>, StorageError> {
-        let found = ReadableTable::get(&self.0, row)?;
-        found.map(|value| read(value.value())).transpose()
-    }
-
-    /// The rows from one, inclusive, to another, exclusive, without the first byte of their keys.
-    fn rows<T, R: Fn(&[u8], &[u8]) -> Result<T, StorageError>>(
-        &self,
-        from: &[u8],
-        before: &[u8],
-        read: R,
-    ) -> impl Iterator<Item = Result<T, StorageError>> + use<T, R> {
-        // An end before the start is an empty range.
-        let (rows, error) = match self.0.range_owned::<&[u8]>(from..before.max(from)) {
-            Ok(rows) => (Some(rows), None),
-            Err(error) => (None, Some(Err(error))),
-        };
-        error.into_iter().chain(rows.into_iter().flatten()).map(move |row| {
-            let (key, value) = row?;
-            read(key.value().get(1..).unwrap_or_default(), value.value())
-        })
-    }
-
-    fn epoch(&self) -> Result<u64, StorageError> {
-        self.row(EPOCH, number)?.ok_or(StorageError::Corrupt("table"))
+    fn newest(file: &redb::Database) -> Result<Self, StorageError> {
+        Rows::newest(file)?.map(Self).ok_or(StorageError::Corrupt("table"))
     }
 
     /// The record of a key.
     pub fn record(&self, key: &str) -> Result<Option<SharedRecord>, StorageError> {
-        self.row(&record_row(key), stored::record)
+        self.0.value(&record_row(key), stored::record)
     }
 
     /// How many bytes the record of a key takes; 0 when there is none.
     pub fn record_bytes(&self, key: &str) -> Result<u64, StorageError> {
-        let bytes = self.row(&record_row(key), |record| Ok(record.len() as u64))?;
-        Ok(bytes.unwrap_or(0))
+        Ok(self.0.length(&record_row(key))?.unwrap_or(0))
     }
 
     /// The records of a range in byte order of their keys.
@@ -336,7 +267,8 @@ impl Moment {
         range: &KeyRange,
     ) -> impl Iterator<Item = Result<(String, SharedRecord), StorageError>> + use<> {
         let before = range.before.as_deref().map_or_else(|| b"s".to_vec(), record_row);
-        self.rows(&record_row(&range.from), &before, |key, record| {
+        self.0.range(&record_row(&range.from), &before, |row, record| {
+            let key = row.get(1..).unwrap_or_default();
             let key = std::str::from_utf8(key).map_err(|_| StorageError::Corrupt("key"))?;
             Ok((key.to_owned(), stored::record(record)?))
         })
@@ -350,7 +282,8 @@ impl Moment {
         before_ms: Option<u64>,
     ) -> impl Iterator<Item = Result<(ExpireKey, ExpireValue<'static>), StorageError>> + use<> {
         let before = before_ms.map_or_else(|| b"f".to_vec(), |before_ms| expiry_row(before_ms, 0));
-        self.rows(&expiry_row(from_ms, 0), &before, |at, value| {
+        self.0.range(&expiry_row(from_ms, 0), &before, |row, value| {
+            let at = row.get(1..).unwrap_or_default();
             let (time_ms, seq) = at.split_at_checked(8).ok_or(StorageError::Corrupt("key"))?;
             let at = ExpireKey { time_ms: number(time_ms)?, seq: number(seq)? };
             Ok((at, stored::expiry(value)?))
@@ -364,12 +297,12 @@ impl Moment {
         to: u64,
     ) -> impl Iterator<Item = Result<Vec<u8>, StorageError>> + use<> {
         let before = [log_row(to), vec![0]].concat();
-        self.rows(&log_row(from), &before, |_, line| Ok(line.to_vec()))
+        self.0.range(&log_row(from), &before, |_, line| Ok(line.to_vec()))
     }
 
     /// A note.
     pub fn note(&self, name: &str) -> Result<Option<Vec<u8>>, StorageError> {
-        self.row(&note_row(name), |text| Ok(text.to_vec()))
+        self.0.value(&note_row(name), |text| Ok(text.to_vec()))
     }
 }
 

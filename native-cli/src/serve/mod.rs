@@ -10,8 +10,8 @@
 //! **Invariant:** what was loaded is exported again byte for byte.
 //!
 //! **Invariant:** memory does not grow with how slow a client is: what is read for a client is
-//! read a piece at a time, when it asks for more. With the data grows only what the database knows
-//! of its pages.
+//! read a piece at a time, when it asks for more. Nor does it grow with the data, but for the cache
+//! of the database.
 
 mod admin;
 mod auth;
@@ -31,6 +31,7 @@ mod older_database;
 mod read;
 mod reply_size;
 mod request_body;
+mod rows;
 mod service;
 mod snapshots;
 mod state;

@@ -7,11 +7,16 @@ use metadump::apply::SystemState;
 use metadump::record::LeaderId;
 
 use super::data_dir::Layout;
-use super::database::Database;
+use super::database::{Database, is_disk_full};
 use super::dump_file::DumpFile;
 use super::loaded::Loaded;
 use super::notes::{self, Leadership, Snapshot};
 use super::view::View;
+use crate::failure::Help;
+
+/// What to do when the disk is full before anything is written.
+const FULL: &str = "free some space: what was written last is still to be put in its place, which \
+                    can take some 16 MiB; nothing is lost";
 
 /// The last complete state but the records.
 #[derive(Debug, Clone)]
@@ -41,7 +46,13 @@ pub struct State {
 impl State {
     /// Opens the data of a directory.
     pub fn open(layout: &Layout) -> Result<Self> {
-        let database = Arc::new(Database::open(&layout.database())?);
+        let path = layout.database();
+        let opened = Database::open(&path).map_err(|error| {
+            let error =
+                anyhow::Error::new(error).context(format!("cannot open {}", path.display()));
+            if is_disk_full(&error) { error.context(Help(FULL.to_owned())) } else { error }
+        });
+        let database = Arc::new(opened?);
         let missing = "the data directory is not complete";
         let loaded = notes::read(&database, notes::LOADED)?.context(missing)?;
         let system = notes::read(&database, notes::SYSTEM)?.context(missing)?;

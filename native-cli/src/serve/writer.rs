@@ -5,7 +5,6 @@
 //!
 //! **Invariant:** entries are numbered, applied and told to watchers in one order.
 
-use std::io;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -14,7 +13,7 @@ use metadump::dump_line;
 use metadump::record::{Cmd, LeaderId, LogEntry, LogEntryBody, LogId, Payload, Record};
 use tokio::sync::{mpsc, oneshot};
 
-use super::database::Batch;
+use super::database::{Batch, is_disk_full};
 use super::draft::{Draft, Pending, stored_bytes};
 use super::dump_file::DumpFile;
 use super::notes::{self, Leadership, Snapshot};
@@ -299,11 +298,4 @@ fn broken(error: anyhow::Error) -> anyhow::Error {
         "start it again on its --data-dir: every acknowledged write is there"
     };
     error.context("a write failed, and the service has ended").context(Help(help.to_owned()))
-}
-
-fn is_disk_full(error: &anyhow::Error) -> bool {
-    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
-    causes.any(|cause| {
-        matches!(cause.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-    })
 }
