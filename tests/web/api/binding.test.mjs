@@ -156,7 +156,7 @@ test("gzip of several members is unpacked; what comes before a fault is kept", (
   assert.equal(plain, "one\n");
   const junk = unpack(Buffer.concat([whole, Buffer.from("what is behind it")]));
   assert.equal(junk.plain, "one\ntwo\n");
-  assert.match(junk.error, /gzip stream is broken near byte/);
+  assert.equal(junk.error, `the gzip stream is complete and ends at byte ${whole.length}; what follows is not gzip`);
 });
 
 test("a row is decoded without its value", () => {
