@@ -14,6 +14,7 @@ mod input;
 mod listen;
 mod manifest;
 mod manual;
+mod open_dir;
 mod output;
 mod progress;
 mod raft_dir;

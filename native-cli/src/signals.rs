@@ -16,6 +16,8 @@ use signal_hook::iterator::Signals as Caught;
 use signal_hook::low_level::{emulate_default_handler, signal_name};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::open_dir::remove_all;
+
 /// What ends a process that does not catch it.
 const ENDING: [i32; 4] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM];
 
@@ -53,7 +55,7 @@ impl Leftover {
                 let _ = fs::remove_dir(path);
             }
             Self::Dir(path) => {
-                let _ = (0..REMOVALS).any(|_| fs::remove_dir_all(path).is_ok());
+                let _ = (0..REMOVALS).any(|_| remove_all(path).is_ok());
             }
         }
     }

@@ -7,10 +7,12 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use anyhow::Result;
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::process::geteuid;
-use tempfile::{Builder, NamedTempFile, PersistError, TempDir};
+use tempfile::{Builder, NamedTempFile, PersistError};
 
+use crate::open_dir::{names, remove_all};
 use crate::signals::Doomed;
 
 /// Only the owner may look in.
@@ -28,7 +30,7 @@ const TRIES: usize = 16;
 /// A directory that is removed with all that is in it.
 #[derive(Debug)]
 pub struct TemporaryDir {
-    dir: TempDir,
+    path: PathBuf,
     /// Says that whoever has made it lives.
     _locked: Option<File>,
     _doomed: Doomed,
@@ -49,7 +51,7 @@ impl TemporaryDir {
             let doomed = Doomed::dir(dir.path());
             let locked = File::open(dir.path()).ok();
             if locked.as_ref().is_none_or(claim) {
-                return Ok(Self { dir, _locked: locked, _doomed: doomed });
+                return Ok(Self { path: dir.keep(), _locked: locked, _doomed: doomed });
             }
         }
         Err(removed_again())
@@ -57,7 +59,14 @@ impl TemporaryDir {
 
     /// Where it is.
     pub fn path(&self) -> &Path {
-        self.dir.path()
+        &self.path
+    }
+}
+
+impl Drop for TemporaryDir {
+    fn drop(&mut self) {
+        // The next run finds what stays.
+        let _ = remove_all(&self.path);
     }
 }
 
@@ -165,20 +174,19 @@ fn removed_again() -> io::Error {
 /// were killed: whatever is not locked. What cannot be removed stays.
 pub fn remove_leftovers(prefix: &OsStr, suffix: &str, parent: &Path) {
     let [prefix, suffix] = [prefix.as_encoded_bytes(), suffix.as_bytes()];
-    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
-        let name = entry.file_name();
+    for name in names(parent).unwrap_or_default() {
         let random = name.as_encoded_bytes().strip_prefix(prefix);
         let random = random.and_then(|rest| rest.strip_suffix(suffix));
         let is_ours = random.is_some_and(|random| {
             random.len() == RANDOM_CHARS && random.iter().all(u8::is_ascii_alphanumeric)
         });
         if is_ours {
-            let _ = remove_leftover(&entry.path());
+            let _ = remove_leftover(&parent.join(&name));
         }
     }
 }
 
-fn remove_leftover(path: &Path) -> io::Result<()> {
+fn remove_leftover(path: &Path) -> Result<()> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     let meta = file.metadata()?;
@@ -186,21 +194,7 @@ fn remove_leftover(path: &Path) -> io::Result<()> {
         return Ok(());
     }
     flock(&file, FlockOperation::NonBlockingLockExclusive)?;
-    if meta.is_dir() {
-        fs::remove_dir_all(path)
-    } else if meta.is_file() {
-        fs::remove_file(path)
-    } else {
-        Ok(())
-    }
-}
-
-/// The directory in which something beside `path` is created.
-pub fn parent_of(path: &Path) -> PathBuf {
-    match path.parent() {
-        Some(parent) if parent != Path::new("") => parent.to_owned(),
-        _ => PathBuf::from("."),
-    }
+    if meta.is_dir() || meta.is_file() { remove_all(path) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -218,7 +212,7 @@ mod tests {
         let file = TemporaryFile::create("some-", ".part", Some(home.path())).unwrap();
         assert_eq!(mode(file.path()), 0o600);
         drop(file);
-        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
+        assert!(names(home.path()).unwrap().is_empty());
     }
 
     #[test]
@@ -237,15 +231,12 @@ mod tests {
         fs::create_dir_all(at(".a.AbC123").join("below")).unwrap();
         remove_leftovers(OsStr::new(".a."), ".part", home.path());
         remove_leftovers(OsStr::new(".a."), "", home.path());
-        let names = |path: &Path| path.file_name().unwrap().to_owned();
+        let name = |path: &Path| path.file_name().unwrap().to_owned();
         let mut expected: Vec<_> = others.iter().map(|name| (*name).into()).collect();
         expected.extend(["victim".into(), ".a.LinkTo.part".into()]);
-        expected.extend([names(alive.path()), names(alive_dir.path())]);
+        expected.extend([name(alive.path()), name(alive_dir.path())]);
         expected.sort();
-        let there = fs::read_dir(home.path()).unwrap();
-        let mut there: Vec<_> = there.map(|entry| entry.unwrap().file_name()).collect();
-        there.sort();
-        assert_eq!(there, expected);
+        assert_eq!(names(home.path()).unwrap(), expected);
         assert_eq!(fs::read(at("victim")).unwrap(), b"victim");
     }
 

@@ -61,3 +61,19 @@ pub fn contents(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let files = tree(root).into_iter();
     files.filter_map(|(path, entry)| entry.content.map(|content| (path, content))).collect()
 }
+
+/// The names in a directory, sorted.
+///
+/// # Panics
+///
+/// When it cannot be read.
+pub fn names(dir: &Path) -> Vec<String> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries.flatten(),
+        Err(error) => panic!("{}: {error}", dir.display()),
+    };
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let mut names: Vec<_> = names.collect();
+    names.sort();
+    names
+}

@@ -12,6 +12,7 @@ use std::process::Command;
 
 use metadump_tests::fixtures::{fixture, unpack};
 use metadump_tests::metactl::{self, Ran, run};
+use metadump_tests::tree::names;
 use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
 use tempfile::TempDir;
 
@@ -24,14 +25,6 @@ fn good() -> Vec<u8> {
 
 fn origin() -> PathBuf {
     fixture("v004/v004-origin.export.ndjson")
-}
-
-fn names(dir: &Path) -> Vec<String> {
-    let entries = fs::read_dir(dir).unwrap();
-    let mut names: Vec<String> =
-        entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
-    names.sort();
-    names
 }
 
 /// A good data directory, and an empty directory for what is written.

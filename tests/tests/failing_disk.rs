@@ -16,12 +16,23 @@ use metadump::manifest::{Manifest, ManifestBuilder};
 use metadump::scan::scan_line;
 use metadump_tests::fixtures::{fixture, unpack};
 use metadump_tests::metactl;
+use metadump_tests::tree::names;
 use tempfile::TempDir;
 
 /// What the disk may refuse.
-const CALLS: [&str; 10] = [
-    "write", "fsync", "rename", "renameat", "unlink", "unlinkat", "flock", "openat", "fcntl",
+const CALLS: [&str; 12] = [
+    "write",
+    "fsync",
+    "rename",
+    "renameat",
+    "unlink",
+    "unlinkat",
+    "flock",
+    "openat",
+    "fcntl",
     "fstat",
+    "getdents64",
+    "close",
 ];
 
 /// Where it matters whether a killed process got on.
@@ -154,14 +165,6 @@ fn measured(dump: &[u8]) -> ManifestBuilder {
     let Ok(()) = framer.feed(dump, &mut add);
     let Ok(()) = framer.finish(&mut add);
     measured
-}
-
-fn names(dir: &Path) -> Vec<String> {
-    let entries = fs::read_dir(dir).unwrap();
-    let mut names: Vec<String> =
-        entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
-    names.sort();
-    names
 }
 
 const OLD: &str = "v004/v004-imported-n2.export.ndjson";

@@ -13,7 +13,7 @@ use std::process::{Child, Command, Stdio};
 
 use metadump_tests::fixtures::{fixture, unpack};
 use metadump_tests::metactl::{Ran, binary, command, run};
-use metadump_tests::tree::{contents, tree};
+use metadump_tests::tree::{contents, names, tree};
 use rustix::fs::{CWD, FileType, FlockOperation, Mode, flock, mknodat};
 use tempfile::TempDir;
 
@@ -428,10 +428,8 @@ fn a_signal_leaves_nothing_behind() {
 fn old_data_is_kept_under_a_name_that_is_free() {
     let (_keep, dir) = unpack("v004/v004-imported-plain.tar.gz");
     let kept = |dir: &Path| -> Vec<String> {
-        let names = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name());
-        let mut names: Vec<_> = names.filter_map(|name| name.into_string().ok()).collect();
+        let mut names = names(dir);
         names.retain(|name| name.starts_with("metadump-old-"));
-        names.sort();
         names
     };
     // A clock that stands, at a time in which names are taken.

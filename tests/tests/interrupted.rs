@@ -13,16 +13,9 @@ use std::process::{Child, Command, Stdio};
 use metadump_tests::fixtures::{fixture, unpack};
 use metadump_tests::metactl::{self, Ran, run};
 use metadump_tests::served::Served;
+use metadump_tests::tree::names;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
-
-fn names(dir: &Path) -> Vec<String> {
-    let entries = fs::read_dir(dir).unwrap();
-    let mut names: Vec<String> =
-        entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
-    names.sort();
-    names
-}
 
 /// An export of a service that does not answer until it is released: it has created its file, has
 /// connected, and waits.

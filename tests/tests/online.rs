@@ -13,6 +13,7 @@ use metadump_tests::fixtures::{fixture, unpack};
 use metadump_tests::generate::{DumpSpec, DumpVersion, generate};
 use metadump_tests::metactl::{Ran, command, run};
 use metadump_tests::served::Served;
+use metadump_tests::tree::names;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -36,13 +37,6 @@ fn ask(service: &Served, args: &[&str]) -> Ran {
 fn well(ran: &Ran) -> String {
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     String::from_utf8(ran.stdout.clone()).unwrap()
-}
-
-fn names_in(dir: &Path) -> Vec<String> {
-    let names = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name());
-    let mut names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
-    names.sort();
-    names
 }
 
 /// A dump of some megabytes.
@@ -241,7 +235,7 @@ fn a_server_that_dies_leaves_no_file() {
         assert_eq!(ran.code, Some(3), "{}", ran.stderr);
         let told = ["cut off after", "the connection to", "cannot connect to"];
         assert!(told.iter().any(|told| ran.stderr.contains(told)), "{}", ran.stderr);
-        assert_eq!(names_in(&out), Vec::<String>::new());
+        assert_eq!(names(&out), Vec::<String>::new());
     }
 }
 
@@ -256,7 +250,7 @@ fn a_server_that_stops_answering_is_not_waited_for() {
     rustix::process::kill_process(pid, rustix::process::Signal::CONT).unwrap();
     assert_eq!(ran.code, Some(3), "{}", ran.stderr);
     assert!(ran.stderr.contains("no answer from"), "{}", ran.stderr);
-    assert_eq!(names_in(place.path()), Vec::<String>::new());
+    assert_eq!(names(place.path()), Vec::<String>::new());
 }
 
 #[test]
@@ -276,7 +270,7 @@ fn garbage_is_no_server() {
     let ran = run(["export", "--grpc-api-address", &address, "--db", db.to_str().unwrap()]);
     assert_eq!(ran.code, Some(3), "{}", ran.stderr);
     assert!(ran.stderr.contains("help:"), "{}", ran.stderr);
-    assert_eq!(names_in(place.path()), Vec::<String>::new());
+    assert_eq!(names(place.path()), Vec::<String>::new());
 }
 
 #[test]
@@ -290,7 +284,7 @@ fn a_message_that_is_too_large_is_told_with_its_flag() {
     assert_eq!(ran.code, Some(3), "{}", ran.stderr);
     assert!(ran.stderr.contains("take larger messages with --max-message-bytes"), "{}", ran.stderr);
     assert!(ran.stderr.contains("the last one line"), "{}", ran.stderr);
-    assert_eq!(names_in(place.path()), Vec::<String>::new());
+    assert_eq!(names(place.path()), Vec::<String>::new());
 }
 
 #[test]

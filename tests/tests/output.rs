@@ -11,18 +11,11 @@ use std::process::Stdio;
 use metadump::manifest::Manifest;
 use metadump_tests::fixtures::{fixture, unpack};
 use metadump_tests::metactl::{self, run, run_with_stdin};
+use metadump_tests::tree::names;
 use tempfile::TempDir;
 
 fn good() -> Vec<u8> {
     fs::read(fixture("v004/v004-origin.export.ndjson")).unwrap()
-}
-
-fn names(dir: &Path) -> Vec<String> {
-    let entries = fs::read_dir(dir).unwrap();
-    let mut names: Vec<String> =
-        entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
-    names.sort();
-    names
 }
 
 /// A good directory and an empty one for outputs.

@@ -25,9 +25,10 @@ use crate::dump_writer::{DumpWriter, Origin};
 use crate::failure::Unwritten;
 use crate::input::Source;
 use crate::manifest::Requirement;
+use crate::open_dir::OpenDir;
 use crate::output::Destination;
 use crate::progress::Progress;
-use crate::raft_dir::{DirReader, OlderDump, OpenDir};
+use crate::raft_dir::{DirReader, OlderDump};
 use crate::temporary::{TemporaryDir, TemporaryFile, remove_leftovers};
 
 /// `rewrite --data-version`.

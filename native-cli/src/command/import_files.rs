@@ -11,8 +11,9 @@ use super::admission::Admission;
 use super::restoring::{Restored, Restoring};
 use crate::dump_writer::now_ms;
 use crate::input::Source;
+use crate::open_dir::OpenDir;
 use crate::progress::Progress;
-use crate::raft_dir::{DirContent, OlderDir, OlderWriter, OpenDir, V004Reader};
+use crate::raft_dir::{DirContent, OlderDir, OlderWriter, V004Reader};
 use crate::report::{grouped, plural, printable};
 
 /// What an import writes, wherever it writes it.

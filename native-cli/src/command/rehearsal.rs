@@ -12,11 +12,12 @@ use super::plan::{Planned, Reading};
 use super::{Outcome, convert, export};
 use crate::args::Import;
 use crate::failure::Help;
+use crate::open_dir::{OpenDir, parent_of};
 use crate::progress::Progress;
-use crate::raft_dir::{OpenDir, RaftDir};
+use crate::raft_dir::RaftDir;
 use crate::report::{grouped, printable};
 use crate::stdout::stdout;
-use crate::temporary::{TemporaryDir, parent_of};
+use crate::temporary::TemporaryDir;
 
 /// Goes through the import of a dump and prints what it would do.
 ///

@@ -10,8 +10,9 @@ use super::admission::Admission;
 use crate::dump_writer::now_ms;
 use crate::failure::WithHelp;
 use crate::input::Source;
+use crate::open_dir::OpenDir;
 use crate::progress::Progress;
-use crate::raft_dir::{Complete, DirWriter, OpenDir, V004Reader};
+use crate::raft_dir::{Complete, DirWriter, V004Reader};
 use crate::report::{grouped, plural};
 
 /// What is written, and where.

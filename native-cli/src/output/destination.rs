@@ -11,7 +11,8 @@ use metadump::manifest::Manifest;
 use rustix::fs::OFlags;
 
 use crate::files::kind_name;
-use crate::temporary::{parent_of, remove_leftovers};
+use crate::open_dir::parent_of;
+use crate::temporary::remove_leftovers;
 
 /// The ending of a file that has not got its name yet.
 pub const PART: &str = ".part";

@@ -10,7 +10,8 @@ use rustix::fs::OFlags;
 
 use super::destination::PART;
 use super::new_file::is_refused;
-use crate::temporary::{NotPersisted, TemporaryFile, parent_of};
+use crate::open_dir::parent_of;
+use crate::temporary::{NotPersisted, TemporaryFile};
 
 /// A file whose content is ready, and which waits for its name.
 #[derive(Debug)]

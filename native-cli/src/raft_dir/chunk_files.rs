@@ -11,6 +11,7 @@ use metadump::wal::{ChunkEnd, ChunkId, ChunkReader, RecordAt, Replayed, WalError
 use super::snapshot_files::NOT_WHOLE;
 use crate::failure::WithHelp;
 use crate::files::open_regular;
+use crate::open_dir::names;
 
 /// How much of a file is read at a time.
 const READ_BYTES: usize = 1 << 20;
@@ -100,15 +101,12 @@ impl ChunkFiles {
     /// When there is none.
     pub fn open(dir: &Path) -> Result<Self> {
         let shown = dir.display();
-        let entries =
-            fs::read_dir(dir).with_context(|| format!("cannot read the log in {shown}"))?;
+        let names = names(dir).with_context(|| format!("cannot read the log in {shown}"))?;
         let mut chunks = Vec::new();
-        for entry in entries {
-            let entry = entry?;
-            let Some(id) = ChunkId::from_file_name(&entry.file_name().to_string_lossy()) else {
-                continue;
-            };
-            chunks.push(Chunk::open(entry.path(), id)?);
+        for name in names {
+            if let Some(id) = ChunkId::from_file_name(&name.to_string_lossy()) {
+                chunks.push(Chunk::open(dir.join(name), id)?);
+            }
         }
         if chunks.is_empty() {
             return Err(anyhow::anyhow!("there is no log in {shown}")).help(NOT_WHOLE);

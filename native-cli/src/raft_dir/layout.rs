@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use metadump::record::{DataHeader, DataVersion};
 
-use super::open_dir::OpenDir;
 use crate::failure::WithHelp;
 use crate::files::read_small;
+use crate::open_dir::{OpenDir, names};
 
 /// The directory that holds everything but sled's files.
 pub const DF_META: &str = "df_meta";
@@ -141,12 +141,12 @@ pub fn foreign_files(df_meta: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut pending = vec![df_meta.to_owned()];
     while let Some(dir) = pending.pop() {
-        let entries = match fs::read_dir(&dir) {
+        let names = match names(&dir) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            entries => entries?,
+            names => names?,
         };
-        for entry in entries {
-            let path = entry?.path();
+        for name in names {
+            let path = dir.join(name);
             let inner = path.strip_prefix(df_meta).unwrap_or(&path);
             let names: Vec<_> = inner.iter().map(|name| name.to_string_lossy()).collect();
             match names.iter().map(AsRef::as_ref).collect::<Vec<&str>>().as_slice() {

@@ -11,9 +11,9 @@ use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
 use super::layout::{DF_META, RaftDir, STAGING};
-use super::open_dir::OpenDir;
 use crate::failure::WithHelp;
 use crate::files::open_regular;
+use crate::open_dir::OpenDir;
 
 /// Held while an import works, in its own directory.
 pub const IMPORT_LOCK: &str = "LOCK";

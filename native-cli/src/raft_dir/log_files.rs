@@ -8,7 +8,7 @@ use metadump::record::{LogEntry, LogId, NodeId, Vote};
 use metadump::wal::{ChunkId, ChunkLimits, WalWriteError, WalWriter};
 
 use super::fingerprint::Fingerprint;
-use super::open_dir::OpenDir;
+use crate::open_dir::OpenDir;
 
 /// How many bytes wait before they are written.
 const WRITE_BYTES: u64 = 1 << 20;

@@ -11,11 +11,10 @@ use rustix::io::Errno;
 
 use super::layout::{DF_META, RaftDir, STAGING, foreign_files, is_sled_name};
 use super::lock::assert_stopped;
-use super::open_dir::OpenDir;
 use super::place::assert_own;
 use super::staging::{OldFate, STOP};
 use crate::failure::WithHelp;
-use crate::temporary::parent_of;
+use crate::open_dir::{OpenDir, parent_of};
 
 /// What a directory has that `serve --data-dir` fills.
 const SERVED: [&str; 2] = ["serve.lock", "store/database"];

@@ -25,13 +25,13 @@ use metadump::wal::WalState;
 use super::file_bytes::FileBytes;
 use super::fingerprint::Fingerprint;
 use super::layout::{DF_META, RaftDir};
-use super::open_dir::OpenDir;
 use super::reader::{Access, DirReader};
 use super::sled_output::SledOutput;
 use super::state_lines::StateLines;
 use super::table_file::{Finished, KeyCounts, TableFile};
 use super::v004_reader::V004Reader;
 use crate::failure::WithHelp;
+use crate::open_dir::OpenDir;
 
 /// The snapshot of V002 until it is complete.
 const UNFINISHED: &str = "unfinished";

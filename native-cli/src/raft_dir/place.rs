@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use super::layout::{DF_META, OLD, RaftDir, STAGING, sled_database};
 use super::lock::{IMPORT_LOCK, Locks, ServersOut, another_import, lock_of_df_meta};
-use super::open_dir::{OpenDir, Owner, Sharing};
 use super::sled_exchange::{OLD_SLED, SledExchange, SledInodes, are_of_sled};
 use crate::failure::WithHelp;
+use crate::open_dir::{OpenDir, Owner, Sharing};
 
 /// Says that the new data is complete, verified and on disk.
 const READY: &str = "READY";

@@ -12,6 +12,7 @@ use super::sled_reader::SledReader;
 use super::told::AtDamage;
 use super::upgrade::Complete;
 use super::v004_reader::V004Reader;
+use crate::open_dir::names;
 
 /// Whether the directory's server may be running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,12 +166,8 @@ const WITHOUT_VERSION: &str = "note: there is no df_meta/VERSION, which the serv
 
 /// Whether there is a log of V004, which a server wrote, or an import.
 fn has_log(dir: &RaftDir) -> bool {
-    std::fs::read_dir(dir.df_meta().join("V004/log")).is_ok_and(|mut entries| {
-        entries.any(|entry| {
-            entry.is_ok_and(|entry| {
-                ChunkId::from_file_name(&entry.file_name().to_string_lossy()).is_some()
-            })
-        })
+    names(&dir.df_meta().join("V004/log")).is_ok_and(|names| {
+        names.iter().any(|name| ChunkId::from_file_name(&name.to_string_lossy()).is_some())
     })
 }
 

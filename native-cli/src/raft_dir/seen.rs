@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::layout::{DF_META, sled_database};
-use super::open_dir::OpenDir;
+use crate::open_dir::OpenDir;
 
 /// The old data of a directory.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use std::ffi::OsStr;
 use anyhow::{Context, Result};
 
 use super::layout::{CONF, GUARD, is_sled_name, sled_database, sled_names};
-use super::open_dir::OpenDir;
+use crate::open_dir::OpenDir;
 
 /// Where the old database stands once it has made room.
 pub const OLD_SLED: &str = "old-sled";

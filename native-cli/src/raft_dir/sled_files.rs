@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use metadump::sled::{DatabaseFiles, SledFile};
 
 use super::file_bytes::FileBytes;
+use crate::open_dir::names;
 
 /// Where the released crate keeps big values; the fork has no such folder.
 const BLOBS: &str = "blobs";
@@ -65,20 +66,18 @@ impl SledFiles {
     fn see(&self) -> Result<Vec<(PathBuf, u64, Option<SystemTime>)>> {
         let mut seen = Vec::new();
         for folder in ["", if self.of_released_sled { BLOBS } else { HEAP }] {
-            let entries = match fs::read_dir(self.root.join(folder)) {
+            let names = match names(&self.root.join(folder)) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                entries => {
-                    entries.with_context(|| format!("cannot read {}", self.root.display()))?
-                }
+                names => names.with_context(|| format!("cannot read {}", self.root.display()))?,
             };
-            for entry in entries {
-                let entry = entry?;
-                let path = Path::new(folder).join(entry.file_name());
+            for name in names {
+                let path = Path::new(folder).join(name);
                 if folder != BLOBS && SledFile::from_path(&path.to_string_lossy()).is_none() {
                     continue;
                 }
-                let meta = fs::metadata(entry.path())
-                    .with_context(|| format!("cannot read {}", entry.path().display()))?;
+                let there = self.root.join(&path);
+                let meta = fs::metadata(&there)
+                    .with_context(|| format!("cannot read {}", there.display()))?;
                 seen.push((path, meta.len(), meta.modified().ok()));
             }
         }

@@ -10,7 +10,7 @@ use metadump::sled::{SegmentSize, SledFile};
 use metadump::sled_writer::{DatabaseWriter, Pieces, TreeNumber};
 use metadump::stored::encode_item;
 
-use super::open_dir::OpenDir;
+use crate::open_dir::OpenDir;
 
 /// How many bytes wait before they are written.
 const WRITE_BYTES: u64 = 1 << 20;

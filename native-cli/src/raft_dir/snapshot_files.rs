@@ -1,6 +1,5 @@
 //! The snapshot files of a data directory.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -9,6 +8,7 @@ use metadump::rotbl::{RotblError, RotblReader, SnapshotId, SysData, TableEntry};
 use super::file_bytes::FileBytes;
 use super::told::{AtDamage, Told};
 use crate::failure::WithHelp;
+use crate::open_dir::names;
 
 /// What to do about a damaged file.
 pub const FROM_ANOTHER_NODE: &str = "the file is damaged; take a dump from another node of the \
@@ -70,16 +70,15 @@ pub fn newest(dir: &Path) -> Result<Option<(SnapshotId, PathBuf)>> {
 
 /// The complete snapshots by their names, of any version, the newest first.
 fn all(dir: &Path) -> Result<Vec<(SnapshotId, PathBuf)>> {
-    let entries = match fs::read_dir(dir) {
-        Ok(entries) => entries,
+    let names = match names(dir) {
+        Ok(names) => names,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", dir.display())),
     };
     let mut found = Vec::new();
-    for entry in entries {
-        let entry = entry?;
-        if let Some(id) = SnapshotId::from_file_name(&entry.file_name().to_string_lossy()) {
-            found.push((id, entry.path()));
+    for name in names {
+        if let Some(id) = SnapshotId::from_file_name(&name.to_string_lossy()) {
+            found.push((id, dir.join(name)));
         }
     }
     found.sort_by(|one, other| other.cmp(one));

@@ -35,13 +35,12 @@ use anyhow::{Context, Result, anyhow};
 use super::layout::{DF_META, RaftDir, sled_database};
 use super::lock::{Locks, ServersOut, lock_of_df_meta, server_runs};
 use super::obstacles::spare_foreign_files;
-use super::open_dir::OpenDir;
 use super::place::{OldData, Place, Ready, Recovered};
 use super::seen::{Seen, Tree};
 use super::sled_exchange::sled_inodes;
 use crate::failure::WithHelp;
+use crate::open_dir::{OpenDir, parent_of};
 use crate::signals::Doomed;
-use crate::temporary::parent_of;
 
 /// What becomes of the old data once it is replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

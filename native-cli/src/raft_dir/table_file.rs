@@ -18,7 +18,7 @@ use metadump::scan::scan_line;
 
 use super::file_bytes::FileBytes;
 use super::fingerprint::Fingerprint;
-use super::open_dir::OpenDir;
+use crate::open_dir::OpenDir;
 
 /// How many bytes wait before they are written.
 const WRITE_BYTES: usize = 1 << 20;

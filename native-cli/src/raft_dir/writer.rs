@@ -15,9 +15,9 @@ use metadump::rotbl::{SnapshotId, SysData, TableEntry};
 use super::fingerprint::Fingerprint;
 use super::layout::VERSION;
 use super::log_files::LogFiles;
-use super::open_dir::OpenDir;
 use super::table_file::{Finished, KeyCounts, TableFile};
 use crate::failure::WithHelp;
+use crate::open_dir::OpenDir;
 
 /// What was written, to hold against what is read back.
 #[derive(Debug, Clone, PartialEq)]

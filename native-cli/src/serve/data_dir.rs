@@ -10,9 +10,10 @@ use rustix::fs::{FlockOperation, OFlags, flock};
 use super::load::{Origin, fill};
 use super::older_database;
 use crate::failure::WithHelp;
+use crate::open_dir::{names, parent_of, remove_all};
 use crate::progress::Progress;
 use crate::signals::Doomed;
-use crate::temporary::{TemporaryDir, parent_of};
+use crate::temporary::TemporaryDir;
 
 /// The data of a service, complete.
 const STORE: &str = "store";
@@ -78,13 +79,11 @@ impl Layout {
     /// Removes the snapshots that were begun and never became the last one.
     pub fn remove_partial_snapshots(&self, last: Option<&str>) -> Result<()> {
         let shown = self.store.display();
-        for entry in fs::read_dir(&self.store).with_context(|| format!("cannot read {shown}"))? {
-            let entry = entry.with_context(|| format!("cannot read {shown}"))?;
-            let name = entry.file_name();
+        for name in names(&self.store).with_context(|| format!("cannot read {shown}"))? {
             let is_snapshot = name.to_str().is_some_and(|name| name.starts_with(SNAPSHOT));
             if is_snapshot && name.to_str() != last {
                 // One that stays is only a waste of space.
-                let _ = fs::remove_file(entry.path());
+                let _ = fs::remove_file(self.store.join(&name));
             }
         }
         Ok(())
@@ -139,8 +138,7 @@ impl DataDir {
         }
         if loading.store.exists() {
             progress.say("note: an earlier load was interrupted; its partial files are removed");
-            fs::remove_dir_all(&loading.store)
-                .with_context(|| format!("cannot remove {}", loading.store.display()))?;
+            remove_all(&loading.store)?;
         }
         if has_data {
             older_database::take_over(&layout, progress)?;
@@ -150,7 +148,7 @@ impl DataDir {
             let filled = fill(&loading, origin.unwrap_or(&Origin::NewCluster), progress);
             if filled.is_err() {
                 // The error tells what is wrong; what is left of the files does not matter.
-                let _ = fs::remove_dir_all(&loading.store);
+                let _ = remove_all(&loading.store);
             }
             filled?;
             sync_dir(&loading.store)?;
@@ -171,13 +169,11 @@ impl DataDir {
 /// Refuses a directory with files that this command did not write.
 fn spare_foreign(root: &Path) -> Result<()> {
     let shown = root.display();
-    for entry in fs::read_dir(root).with_context(|| format!("cannot read {shown}"))? {
-        let entry = entry.with_context(|| format!("cannot read {shown}"))?;
-        let name = entry.file_name();
+    for name in names(root).with_context(|| format!("cannot read {shown}"))? {
         if ![STORE, LOADING, LOCK].iter().any(|known| name == *known) {
             return Err(anyhow::anyhow!(
                 "{shown} holds {}, which is not of a service",
-                entry.path().display()
+                root.join(&name).display()
             ))
             .help(
                 "name an empty directory with --data-dir; `serve` shares its directory with nobody",

@@ -25,6 +25,7 @@ use super::database::{Batch, Database, StorageError, journal_path};
 use super::notes;
 use super::stored::{self, number};
 use crate::failure::WithHelp;
+use crate::open_dir::remove_all;
 use crate::progress::Progress;
 
 /// How many rows, and how many bytes of them, are written at a time.
@@ -56,7 +57,7 @@ pub fn take_over(layout: &Layout, progress: &Progress) -> Result<()> {
     }
     // It has nothing that the database needs.
     remove_if_there(&journal_path(&part))?;
-    fs::remove_dir_all(&older).with_context(|| format!("cannot remove {}", older.display()))
+    remove_all(&older)
 }
 
 fn remove_if_there(path: &Path) -> Result<()> {

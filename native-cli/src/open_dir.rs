@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
@@ -116,18 +116,7 @@ impl OpenDir {
 
     /// The names in it, sorted.
     pub fn names(&self) -> Result<Vec<OsString>> {
-        let read = || -> io::Result<Vec<OsString>> {
-            let mut names = Vec::new();
-            for entry in Dir::read_from(&self.fd)? {
-                let name = entry?.file_name().to_bytes().to_vec();
-                if name != b"." && name != b".." {
-                    names.push(OsString::from_vec(name));
-                }
-            }
-            names.sort();
-            Ok(names)
-        };
-        read().with_context(|| format!("cannot read {}", self.path.display()))
+        names_in(&self.fd).with_context(|| format!("cannot read {}", self.path.display()))
     }
 
     /// Opens a directory in it; none when there is nothing under the name.
@@ -395,6 +384,38 @@ impl OpenDir {
         done: Result<T, impl Into<io::Error>>,
     ) -> Result<T> {
         done.map_err(Into::into).with_context(|| format!("cannot {doing} {}", path.display()))
+    }
+}
+
+/// The names in a directory, sorted. `fs::read_dir` panics when a directory cannot be closed.
+pub fn names(dir: &Path) -> io::Result<Vec<OsString>> {
+    names_in(open(dir, DIR, Mode::empty())?)
+}
+
+fn names_in(dir: impl AsFd) -> io::Result<Vec<OsString>> {
+    let mut names = Vec::new();
+    for entry in Dir::read_from(dir)? {
+        let name = entry?.file_name().to_bytes().to_vec();
+        if name != b"." && name != b".." {
+            names.push(OsString::from_vec(name));
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Removes a file, or a directory with all that is in it, that may already be gone. No link is
+/// followed below its parent.
+pub fn remove_all(path: &Path) -> Result<()> {
+    let name = path.file_name().with_context(|| format!("{} has no name", path.display()))?;
+    OpenDir::open(&parent_of(path))?.remove(name)
+}
+
+/// The directory that something is in.
+pub fn parent_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent.to_owned(),
+        _ => PathBuf::from("."),
     }
 }
 
