@@ -217,10 +217,13 @@ mod tests {
 
     use super::*;
 
-    fn lines_of(pieces: &[&[u8]]) -> Vec<(u64, u64, Vec<u8>, bool)> {
+    fn frame<'a, T>(
+        pieces: impl IntoIterator<Item = &'a [u8]>,
+        seen: impl Fn(Line<'_>) -> T,
+    ) -> Vec<T> {
         let mut lines = Vec::new();
         let mut keep = |line: Line<'_>| -> Result<(), ()> {
-            lines.push((line.number, line.offset_bytes, line.bytes.to_vec(), line.terminated));
+            lines.push(seen(line));
             Ok(())
         };
         let mut framer = LineFramer::default();
@@ -229,6 +232,12 @@ mod tests {
         }
         framer.finish(&mut keep).unwrap();
         lines
+    }
+
+    fn lines_of(pieces: &[&[u8]]) -> Vec<(u64, u64, Vec<u8>, bool)> {
+        frame(pieces.iter().copied(), |line| {
+            (line.number, line.offset_bytes, line.bytes.to_vec(), line.terminated)
+        })
     }
 
     #[test]
@@ -242,20 +251,12 @@ mod tests {
     fn lengths<'a>(
         pieces: impl IntoIterator<Item = &'a [u8]>,
     ) -> Vec<(u64, u64, usize, u64, bool)> {
-        let mut lines = Vec::new();
-        let mut keep = |line: Line<'_>| -> Result<(), ()> {
+        frame(pieces, |line| {
             let len = line.bytes.len() as u64 + line.elided_bytes;
             // What is elided is no record, nor is what is left of it.
             assert!(line.elided_bytes == 0 || crate::scan::scan_line(line.bytes).is_err());
-            lines.push((line.number, line.offset_bytes, line.bytes.len(), len, line.terminated));
-            Ok(())
-        };
-        let mut framer = LineFramer::default();
-        for piece in pieces {
-            framer.feed(piece, &mut keep).unwrap();
-        }
-        framer.finish(&mut keep).unwrap();
-        lines
+            (line.number, line.offset_bytes, line.bytes.len(), len, line.terminated)
+        })
     }
 
     #[test]

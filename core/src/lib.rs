@@ -4,12 +4,12 @@
 //!
 //! ```text
 //! bytes ─► LineFramer ─► scan_line ─► Record ─┬─► Checker  ─► (Summary, findings)
-//!                                             ├─► Rewrite  ─► lines
+//!                                             ├─► Rewriter ─► lines
 //!                                             └─► wal, rotbl ─► the files of a raft dir
 //! ```
 //!
 //! **Invariant:** this crate does no I/O. No file system, network, clock, environment or thread
-//! is used; whoever calls it brings the bytes and the time.
+//! is used; the caller supplies the bytes and the time.
 
 pub mod abridge;
 pub mod apply;

@@ -32,14 +32,17 @@ pub fn in_folder(name: &str) -> io::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// The folder of real data beside the repository; without it a line says what is skipped.
-pub fn corpus() -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus");
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    println!("skipped: corpus not found");
-    None
+/// The folder of real data: `METADUMP_CORPUS`, or the one beside the repository. Only tests that are
+/// ignored without it ask for it.
+///
+/// # Panics
+///
+/// When it is not there.
+pub fn corpus() -> PathBuf {
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus");
+    let folder = std::env::var_os("METADUMP_CORPUS").map_or_else(beside, PathBuf::from);
+    assert!(folder.is_dir(), "METADUMP_CORPUS: {} is not a directory", folder.display());
+    folder
 }
 
 /// The paths below the corpus that could be dumps, sorted.

@@ -20,7 +20,7 @@ use metadump::wal::{
     ChunkEnd, ChunkId, ChunkLimits, ChunkReader, LineForm, RecordAt, Replayed, WalError, WalRecord,
     WalReplay, WalState, WalWriter, decode_payload, encode_append, encode_record, log_entry_line,
 };
-use metadump_tests::fixtures::{corpus, unpack_archive};
+use metadump_tests::fixtures::{corpus, fixture, unpack_archive};
 use metadump_tests::tree::contents;
 use proptest::prelude::*;
 
@@ -111,8 +111,9 @@ fn replay(file: &[u8]) -> Result<Replayed, WalError> {
 const WITHOUT_MATCH_SEQ: &str = "upstream/dumps/v004_2026-02-12_r-00_000_000_000_000_000_000.wal";
 
 #[test]
+#[ignore = "needs METADUMP_CORPUS"]
 fn every_log_reads_and_encodes_to_the_same_bytes() {
-    let Some(corpus) = corpus() else { return };
+    let corpus = corpus();
     for (name, file) in logs(&corpus) {
         let mut copy = Vec::new();
         let end = for_each_record(&file, file.len(), |at| {
@@ -159,8 +160,9 @@ fn without_match_seq(record: &[u8]) -> [serde_json::Value; 2] {
 }
 
 #[test]
+#[ignore = "needs METADUMP_CORPUS"]
 fn pieces_of_any_size_give_the_same_records() {
-    let Some(corpus) = corpus() else { return };
+    let corpus = corpus();
     for (name, file) in logs(&corpus) {
         let whole = records(&file);
         for piece_bytes in [1, 7, 4096, 65_536] {
@@ -296,8 +298,9 @@ fn export(dir: &Dir) -> Vec<u8> {
 }
 
 #[test]
+#[ignore = "needs METADUMP_CORPUS"]
 fn every_directory_gives_the_lines_of_its_official_export() {
-    let Some(corpus) = corpus() else { return };
+    let corpus = corpus();
     for (name, dir, official) in exported_dirs(&corpus) {
         let ours = export(&dir);
         let differs = ours.split(|b| *b == b'\n').zip(official.split(|b| *b == b'\n'));
@@ -316,8 +319,9 @@ fn every_directory_gives_the_lines_of_its_official_export() {
 
 /// An entry that a newer server could write: a command with one more member.
 #[test]
+#[ignore = "needs METADUMP_CORPUS"]
 fn a_line_that_is_made_value_by_value_is_the_typed_one_and_more() {
-    let Some(corpus) = corpus() else { return };
+    let corpus = corpus();
     let mut commands = 0;
     for (name, file) in logs(&corpus) {
         for_each_record(&file, file.len(), |at| {
@@ -366,8 +370,9 @@ const WITH_NULL_METAS: [&str; 5] = [
 const COMPRESSED: &str = "upstream/dumps/v004_2026-07-14_want_snapshot_v004_compressed.bin";
 
 #[test]
+#[ignore = "needs METADUMP_CORPUS"]
 fn every_table_reads_and_encodes_to_the_same_bytes() {
-    let Some(corpus) = corpus() else { return };
+    let corpus = corpus();
     for (name, file) in tables(&corpus) {
         let reader = RotblReader::open(file.as_slice()).unwrap();
         assert_eq!((reader.unknown_member(), &reader.sys_data().others), (None, &vec![]), "{name}");
@@ -403,8 +408,9 @@ fn every_table_reads_and_encodes_to_the_same_bytes() {
 }
 
 #[test]
+#[ignore = "needs METADUMP_CORPUS"]
 fn a_compressed_table_holds_what_the_plain_one_does() {
-    let Some(corpus) = corpus() else { return };
+    let corpus = corpus();
     let dumps = corpus.join("upstream/dumps");
     let plain = fs::read(dumps.join("v004_2026-07-16_want_snapshot_v004.bin")).unwrap();
     let reader = RotblReader::open(fs::read(corpus.join(COMPRESSED)).unwrap()).unwrap();
@@ -502,8 +508,9 @@ fn commit_last(file: &[u8]) -> Vec<Vec<u8>> {
 }
 
 #[test]
+#[ignore = "needs METADUMP_CORPUS"]
 fn an_import_writes_the_bytes_of_the_official_one() {
-    let Some(corpus) = corpus() else { return };
+    let corpus = corpus();
     let small = corpus.join("made/small");
     let dump = fs::read(small.join("v004-origin.export.ndjson")).unwrap();
     let official = dir(&small.join("v004-imported-plain.tar.gz"), "plain");
@@ -556,8 +563,9 @@ fn an_import_writes_the_bytes_of_the_official_one() {
 /// The tool that made this directory drops `prev_value` from the log, as no other release does,
 /// so only the table is compared.
 #[test]
+#[ignore = "needs METADUMP_CORPUS"]
 fn an_import_of_an_older_dump_writes_the_table_of_the_official_one() {
-    let Some(corpus) = corpus() else { return };
+    let corpus = corpus();
     let archive = corpus.join("upstream/raft-dirs/v004-from-meta_v004.tar.gz");
     let official = dir(&archive, "td4");
     let dump = corpus.join("upstream/dumps/v004_2024-11-10_meta_v004.txt");
@@ -580,14 +588,9 @@ fn node(id: u16) -> Node {
 }
 
 /// A small real log and a small real table, read once.
-fn small_files() -> Option<&'static (Vec<u8>, Vec<u8>)> {
-    static FILES: std::sync::OnceLock<Option<(Vec<u8>, Vec<u8>)>> = std::sync::OnceLock::new();
-    let files = FILES.get_or_init(|| {
-        let archive = corpus()?.join("upstream/raft-dirs/v004-from-meta_v004.tar.gz");
-        let dir = dir(&archive, "td4");
-        Some((dir.log, dir.table))
-    });
-    files.as_ref()
+fn small_files() -> &'static Dir {
+    static FILES: std::sync::OnceLock<Dir> = std::sync::OnceLock::new();
+    FILES.get_or_init(|| dir(&fixture("v004/v004-origin.tar.gz"), "origin"))
 }
 
 fn read_table(file: &[u8]) -> Result<u64, RotblError> {
@@ -598,7 +601,7 @@ fn read_table(file: &[u8]) -> Result<u64, RotblError> {
 proptest! {
     #[test]
     fn a_flipped_bit_in_a_real_log_is_reported(at in any::<prop::sample::Index>(), bit in 0..8_u32) {
-        let Some((log, _)) = small_files() else { return Ok(()) };
+        let Dir { log, .. } = small_files();
         let mut damaged = log.clone();
         let at = at.index(log.len());
         damaged[at] ^= 1 << bit;
@@ -614,7 +617,7 @@ proptest! {
 
     #[test]
     fn a_flipped_bit_in_a_real_table_is_reported(at in any::<prop::sample::Index>(), bit in 0..8_u32) {
-        let Some((_, table)) = small_files() else { return Ok(()) };
+        let Dir { table, .. } = small_files();
         let mut damaged = table.clone();
         damaged[at.index(table.len())] ^= 1 << bit;
         prop_assert!(read_table(&damaged).is_err());
@@ -622,7 +625,7 @@ proptest! {
 
     #[test]
     fn a_real_log_that_is_cut_ends_in_a_torn_tail(at in any::<prop::sample::Index>()) {
-        let Some((log, _)) = small_files() else { return Ok(()) };
+        let Dir { log, .. } = small_files();
         let len = at.index(log.len());
         let whole = replay(&log[..len]).unwrap();
         let torn_bytes = whole.torn.map_or(0, |torn| torn.len_bytes);
@@ -631,8 +634,9 @@ proptest! {
 }
 
 #[test]
+#[ignore = "needs METADUMP_CORPUS"]
 fn a_log_that_was_never_purged_is_live_from_its_first_entry() {
-    let Some(corpus) = corpus() else { return };
+    let corpus = corpus();
     let file = fs::read(corpus.join(WITHOUT_MATCH_SEQ)).unwrap();
     let replayed = replay(&file).unwrap();
     assert_eq!(replayed.records, 705);
@@ -644,8 +648,9 @@ fn a_log_that_was_never_purged_is_live_from_its_first_entry() {
 
 /// Where each record starts and ends and what it is, in the words of `dump-raft-log-wal`.
 #[test]
+#[ignore = "needs METADUMP_CORPUS"]
 fn records_stand_where_the_official_tool_sees_them() {
-    let Some(corpus) = corpus() else { return };
+    let corpus = corpus();
     let small = dir(&corpus.join("made/small/v004-origin.tar.gz"), "origin");
     let large = dir(&corpus.join("made/large/v004-origin.tar.gz"), "origin");
     let server = fs::read(corpus.join(WITHOUT_MATCH_SEQ)).unwrap();

@@ -6,12 +6,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
-use metadump_tests::fixtures::unpack;
 use metadump_tests::metactl;
-use metadump_tests::served::Served;
+use tempfile::TempDir;
 
 /// What a reader of the README would type, and what is said to come of it.
 #[derive(Debug, Default)]
@@ -67,30 +67,30 @@ fn matches(promised: &[String], printed: &[&str]) -> bool {
 
 #[test]
 fn every_command_does_what_the_readme_says() {
-    let (place, origin) = unpack("v004/v004-origin.tar.gz");
-    let nodes = place.path().join(".databend");
-    fs::create_dir(&nodes).unwrap();
-    fs::rename(origin, nodes.join("meta1")).unwrap();
     let binaries = metactl::binary().parent().unwrap().to_owned();
     let path = format!("{}:{}", binaries.display(), std::env::var("PATH").unwrap());
 
-    // The running node that the reader backs up.
-    let node = nodes.join("meta1");
-    let _node = Served::start_at("127.0.0.1:9191", ["--raft-dir".as_ref(), node.as_os_str()]);
+    // The reader begins in the repository, and goes on where an example has led.
+    let place = TempDir::new().unwrap();
+    let repo = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    symlink(repo.join("tests"), place.path().join("tests")).unwrap();
+    let (led_to, mut current) = (place.path().join("led-to"), place.path().to_owned());
 
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let page = repo.join("README.md");
     let examples = examples(&fs::read_to_string(page).unwrap());
     assert!(examples.len() >= 8, "{examples:?}");
     for Example { script, printed } in examples {
         let stop_at_failure = if printed.is_none() { "set -e" } else { "" };
         let ran = Command::new("sh")
-            .args(["-c", &format!("exec 2>&1\n{stop_at_failure}\n{script}")])
-            .current_dir(place.path())
+            .args(["-c", &format!("exec 2>&1\n{stop_at_failure}\n{script}\npwd >\"$LED_TO\"")])
+            .current_dir(&current)
+            .env("LED_TO", &led_to)
             .env("PATH", &path)
             .env("NO_COLOR", "1")
             .output()
             .unwrap();
         let said = String::from_utf8(ran.stdout).unwrap();
+        current = fs::read_to_string(&led_to).unwrap().trim_end().into();
         let Some(promised) = printed else {
             assert!(ran.status.success(), "{script}\nfailed:\n{said}");
             continue;
@@ -99,6 +99,6 @@ fn every_command_does_what_the_readme_says() {
         assert!(matches(&promised, &lines), "{script}\nprinted:\n{said}");
     }
     for node in ["restored", "new_meta1", "new_meta2", "new_meta3"] {
-        assert!(nodes.join(node).join("df_meta/VERSION").is_file(), "{node}");
+        assert!(current.join(node).join("df_meta/VERSION").is_file(), "{node}");
     }
 }

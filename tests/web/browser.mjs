@@ -1,5 +1,5 @@
 // Starts Chromium with the built page from its file, and watches what it asks of the network.
-import { existsSync, mkdirSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
@@ -9,7 +9,6 @@ const { chromium } = require("playwright-core");
 export const repo = fileURLToPath(new URL("../..", import.meta.url));
 export const page = pathToFileURL(`${repo}/web/dist/metadump-viewer.html`).href;
 export const shots = `${repo}/tests/build/screenshots`;
-export const corpus = existsSync(`${repo}/../shared/corpus`) ? `${repo}/../shared/corpus` : null;
 export const axeSource = require.resolve("axe-core/axe.min.js");
 
 mkdirSync(shots, { recursive: true });

@@ -1,7 +1,7 @@
 //! The binding of [`metadump`] for the browser: bytes in, JSON out, nothing of its own.
 //!
-//! Offsets and counts cross the border as doubles, which hold every number up to 2^53; numbers
-//! that can be larger are text in the JSON.
+//! Offsets and counts cross the border as doubles, which hold every number up to 2^53. In JSON
+//! every number is exact, but `JSON.parse` rounds those beyond: sequences, terms and node ids.
 
 mod abridging;
 mod comparing;

@@ -73,16 +73,6 @@ async fn snapshot(running: &Running) {
     trigger_snapshot(&admin, Duration::from_secs(60)).await.unwrap();
 }
 
-/// A file of the corpus of real dumps, if that is there.
-fn corpus(name: &str) -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus").join(name);
-    if !path.exists() {
-        println!("skipped: corpus not found");
-        return None;
-    }
-    Some(path)
-}
-
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures").join(name)
 }
