@@ -33,6 +33,9 @@ static NEXT: AtomicU64 = AtomicU64::new(0);
 /// Held by what must not be interrupted half-way.
 static UNDISTURBED: Mutex<()> = Mutex::new(());
 
+/// Whether what the process is for is done.
+static COMPLETE: AtomicBool = AtomicBool::new(false);
+
 /// Whether a service waits for SIGINT, SIGTERM and SIGHUP itself.
 static ORDERLY: AtomicBool = AtomicBool::new(false);
 
@@ -99,6 +102,14 @@ impl Drop for Doomed {
 #[derive(Debug)]
 pub struct Deferred(#[expect(dead_code, reason = "held")] MutexGuard<'static, ()>);
 
+impl Deferred {
+    /// What the process is for is done: from now on no signal ends it, and it says itself what it
+    /// has done.
+    pub fn complete(self) {
+        COMPLETE.store(true, Ordering::SeqCst);
+    }
+}
+
 /// Lets signals wait; only for what takes a moment.
 pub fn defer() -> Deferred {
     Deferred(UNDISTURBED.lock().unwrap_or_else(PoisonError::into_inner))
@@ -143,6 +154,9 @@ fn catch_once() {
 /// Removes what is doomed and lets the signal do what it does.
 fn end(signal: i32) {
     let _undisturbed = defer();
+    if COMPLETE.load(Ordering::SeqCst) {
+        return;
+    }
     // Held to the end: nothing gets a final name any more by what is dropped meanwhile.
     let doomed = DOOMED.lock().unwrap_or_else(PoisonError::into_inner);
     doomed.values().for_each(Leftover::remove);

@@ -242,3 +242,38 @@ fn a_limit_of_file_sizes_is_told() {
     assert_eq!((ran.code, ran.stderr), (Some(3), expected));
     assert_eq!(names(out.path()), [] as [&str; 0]);
 }
+
+/// Runs a command line that gets SIGTERM in its n-th call of a kind.
+fn run_with_signal<'a>(
+    call: &str,
+    nth: usize,
+    args: impl IntoIterator<Item = &'a std::ffi::OsStr>,
+) -> Ran {
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}"), "-e"]);
+    strace.arg(format!("inject={call}:signal=SIGTERM:delay_exit=100000:when={nth}"));
+    strace.arg(metactl::binary()).args(args).env("NO_COLOR", "1").stdin(Stdio::null());
+    strace.output().unwrap().into()
+}
+
+#[test]
+fn a_signal_ends_nothing_once_the_new_data_is_in_place() {
+    let (_keep, dir) = unpack("v004/v004-origin.tar.gz");
+    let db = fixture("v004/v004-imported-n2.export.ndjson");
+    let args = ["import".as_ref(), "--raft-dir".as_ref(), dir.as_os_str(), "--db".as_ref()];
+    let ran = run_with_signal("renameat2", 1, args.into_iter().chain([db.as_os_str()]));
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stderr.contains("\nimported 194 lines, "), "{}", ran.stderr);
+    assert_eq!(names(&dir), ["df_meta"]);
+
+    let out = TempDir::new().unwrap();
+    let name = out.path().join("meta.db");
+    for nth in 1..4 {
+        let args = ["export".as_ref(), "--raft-dir".as_ref(), dir.as_os_str(), "--db".as_ref()];
+        let ran = run_with_signal("renameat", nth, args.into_iter().chain([name.as_os_str()]));
+        assert_eq!(ran.code, Some(0), "{nth}: {}", ran.stderr);
+        assert!(ran.stderr.starts_with("exported 194 lines, "), "{nth}: {}", ran.stderr);
+        assert!(fs::read(&name).unwrap() == fs::read(&db).unwrap(), "{nth}");
+        assert_eq!(names(out.path()), ["meta.db", "meta.db.manifest.json"]);
+    }
+}

@@ -244,7 +244,7 @@ catalogue! {
     /// The state machine is ahead of the whole log.
     AppliedBeyondLog "applied-beyond-log" Warning
         "The entries between the log's end and the last applied one are missing. The state holds their effect, but an official import with --initial-cluster fails on the gap."
-        "Restore with --id and --initial-cluster: this tool leaves the log out, whose effect the state holds, and goes on after the last applied entry.";
+        "Compare it with a dump of another node: what stood behind the last applied entry may be missing, too. An import with this tool leaves the log out, whose effect the state holds.";
     /// The dump has a state but neither a log nor a purged position that reaches it.
     AppliedWithoutLog "applied-without-log" Warning
         "A node restored from the dump as it stands looks for log entries that are not there and does not start."

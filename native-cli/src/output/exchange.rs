@@ -56,7 +56,7 @@ pub fn exchange(
             .map_err(|error| unchanged(names, error))
     };
     let new = manifest.map(|manifest| prepare(json(manifest)?)).transpose()?.flatten();
-    let _undisturbed = signals::defer();
+    let undisturbed = signals::defer();
     let _turn = (place == Place::Beside).then(|| Turn::take(names));
     let old = old_manifest(names)?;
     let of_old = old.as_deref().and_then(|old| Manifest::parse(old).ok());
@@ -110,6 +110,7 @@ pub fn exchange(
             Unwritten::of(error, what, Some(help))
         })?;
     }
+    undisturbed.complete();
     Ok(())
 }
 

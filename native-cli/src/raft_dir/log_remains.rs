@@ -31,7 +31,8 @@ pub struct LogRemains {
 
 impl LogRemains {
     /// Reads the log in a directory as far as it can be read; what is lost goes to `told`.
-    pub fn of(dir: &Path, told: &Told) -> Result<Self> {
+    /// `applied` is the last entry that a snapshot holds.
+    pub fn of(dir: &Path, told: &Told, applied: Option<LogId>) -> Result<Self> {
         let mut chunks = match ChunkFiles::open(dir) {
             Ok(chunks) => chunks,
             Err(error) => {
@@ -59,7 +60,7 @@ impl LogRemains {
         }
         if let Some((number, sound_bytes)) = damaged {
             let seen = Seen::behind(chunks.0.get(number..).unwrap_or_default(), sound_bytes);
-            told.lose(anyhow::anyhow!("{seen}"))?;
+            told.lose(anyhow::anyhow!("{seen}{}", seen.held_by_snapshot(applied)))?;
             chunks.0.truncate(number + 1);
             if let Some(last) = chunks.0.last_mut() {
                 last.read_bytes = sound_bytes;
@@ -129,6 +130,20 @@ impl Seen {
         match read.and_then(|()| reader.finish(&mut each)) {
             Ok(_) => chunk.read_bytes,
             Err(_) => upto_bytes,
+        }
+    }
+
+    /// Which of the entries are not lost to the state.
+    fn held_by_snapshot(&self, applied: Option<LogId>) -> String {
+        let index = |id: Option<LogId>| id.map(|id| id.index);
+        match applied {
+            Some(_) if index(self.last) <= index(applied) => {
+                "; the snapshot holds what they did".to_owned()
+            }
+            Some(applied) if index(self.first) <= Some(applied.index) => {
+                format!("; the snapshot holds what those up to {applied} did")
+            }
+            _ => String::new(),
         }
     }
 

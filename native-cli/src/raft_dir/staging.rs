@@ -40,7 +40,7 @@ use super::seen::{Seen, Tree};
 use super::sled_exchange::sled_inodes;
 use crate::failure::WithHelp;
 use crate::open_dir::{OpenDir, parent_of};
-use crate::signals::Doomed;
+use crate::signals::{self, Doomed};
 
 /// What becomes of the old data once it is replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,9 +139,10 @@ impl Staging {
     /// is kept.
     ///
     /// The caller has verified the new data and synced every file of it; directories are synced
-    /// here.
+    /// here. A signal waits, and ends nothing once the new data is in place.
     pub fn exchange(mut self) -> Result<Option<PathBuf>> {
         let ready = self.complete()?;
+        let undisturbed = signals::defer();
         // From here on what is in the place may be the old data.
         self.doomed.clear();
         self.place.write_ready(&ready)?;
@@ -168,6 +169,7 @@ impl Staging {
                     ),
             };
         }
+        undisturbed.complete();
         let finished = self.place.finish(&ready, &mut self.servers);
         finished
             .with_context(|| {

@@ -28,6 +28,12 @@ use crate::report::{entries, plural};
 /// How often a live directory is read again when its files do not fit together.
 const LIVE_TRIES: usize = 5;
 
+/// What to do about a log that ends before the snapshot.
+const ENDS_EARLY: &str = "take a dump from another node of the cluster; where there is none, `export \
+                          --salvage` gives what is left. If the server was stopped while it took \
+                          over the snapshot of another, nothing is lost: start it once, stop it, \
+                          and export again";
+
 /// An open data directory.
 #[derive(Debug)]
 pub struct V004Reader {
@@ -60,8 +66,7 @@ impl V004Reader {
             tries -= 1;
             let read = Self::of_df_meta(&dir.df_meta()).and_then(|mut reader| {
                 reader.access = Access::Live;
-                reader.assert_whole(&dir.df_meta())?;
-                reader.one_moment().map(|()| reader)
+                reader.assert_whole(&dir.df_meta()).map(|()| reader)
             });
             let error = match read {
                 Ok(reader) => return Ok(reader),
@@ -93,10 +98,17 @@ impl V004Reader {
         let told = Told::new(AtDamage::GoOn);
         let v004 = dir.df_meta().join("V004");
         let snapshot = newest_table(&v004.join("snapshot"), &told)?;
-        let LogRemains { chunks, log, missing } = LogRemains::of(&v004.join("log"), &told)?;
+        let applied = snapshot.as_ref().and_then(|(_, table)| table.sys_data().last_applied);
+        let known = told.losses().len();
+        let LogRemains { chunks, log, missing } =
+            LogRemains::of(&v004.join("log"), &told, applied)?;
+        let is_undamaged = told.losses().len() == known;
         let lock = Some(dir.clone());
         let mut reader = Self { access: Access::Stopped, lock, chunks, log, snapshot, told };
         reader.warn_of_torn_end();
+        if let Some(ends_early) = reader.ends_early(&v004).filter(|_| is_undamaged) {
+            reader.told.lose(ends_early)?;
+        }
         reader.join(missing)?;
         Ok(reader)
     }
@@ -171,18 +183,28 @@ impl V004Reader {
                         applied.map_or("nothing".to_owned(), |id| format!("entries up to {id}"))
                     ),
                 };
-                Err(anyhow::anyhow!("the log is purged up to {purged}, but {held}")).help(NOT_WHOLE)
+                return Err(anyhow::anyhow!("the log is purged up to {purged}, but {held}"))
+                    .help(NOT_WHOLE);
             }
-            _ => Ok(()),
+            _ => {}
         }
+        self.ends_early(&v004).map_or(Ok(()), Err).help(ENDS_EARLY)
     }
 
-    /// Checks that log and snapshot are of one moment: together they have every entry.
-    fn one_moment(&self) -> Result<()> {
-        if self.last_applied().map(|id| id.index) > self.log.state.last.map(|id| id.index) {
-            anyhow::bail!("the snapshot is newer than the log");
-        }
-        Ok(())
+    /// Says that the log ends before the snapshot. A server purges its log up to a snapshot that it
+    /// takes over from another, and applies no entry that is not in its log.
+    fn ends_early(&self, v004: &Path) -> Option<anyhow::Error> {
+        let (applied, last) = (self.last_applied()?, self.log.state.last);
+        let ends = match last {
+            Some(last) if last.index >= applied.index => return None,
+            Some(last) => format!("ends at {last}"),
+            None => "has no entry".to_owned(),
+        };
+        Some(anyhow::anyhow!(
+            "the log in {} {ends}, before the snapshot, which holds entries up to {applied}: its end \
+             is missing, and with it what stood behind the snapshot",
+            v004.join("log").display()
+        ))
     }
 
     /// Makes the log go on from the snapshot, or leaves it out: entries whose predecessors are

@@ -284,14 +284,11 @@ impl DirWriter {
         Ok(Complete { written: Written { log, snapshot }, leftovers })
     }
 
-    /// Lets a log without entries reach the last applied one, where a server looks for it.
-    ///
-    /// Else the node does not start; purging up to there says that the state holds it all. A log
-    /// that only ends too early is left as it is, as servers cope with it.
+    /// Lets the log reach the last applied entry, where a server looks for it: purging up to there
+    /// says that the state holds it all. Without it a node whose log is empty does not start, and
+    /// one whose log only ends too early looks like one that has lost entries.
     fn reach_applied(&mut self) -> Result<()> {
-        let Some(applied) = self.former.last_applied.filter(|_| self.log.is_empty()) else {
-            return Ok(());
-        };
+        let Some(applied) = self.former.last_applied else { return Ok(()) };
         if self.log.last().is_none_or(|last| last.index < applied.index) {
             self.log.purge(applied)?;
         }
