@@ -94,6 +94,10 @@ fn nothing_in_the_place_of_an_import_is_followed() {
     symlink("../../victim", place.join("df_meta")).unwrap();
     fs::create_dir(place.join("v004")).unwrap();
     symlink("../../../victim", place.join("v004/log")).unwrap();
+    // Without the lock it is somebody else's: data that was moved there, perhaps the only copy.
+    let said = format!("error: DIR/.metadump-import has files, but no LOCK\n{LOOK}");
+    check_refused(home.path(), &dir, &said);
+    fs::write(place.join("LOCK"), "").unwrap();
     let ran = import(&dir, &[]);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert_eq!(contents(&victim).len(), 1);

@@ -365,6 +365,12 @@ pub fn assert_own(root: &OpenDir) -> Result<()> {
             .help(LOOK_INTO_IT);
     }
     let Some(place) = root.subdir(STAGING)? else { return Ok(()) };
+    let names = place.names()?;
     place.open_file(IMPORT_LOCK).help(LOOK_INTO_IT)?;
-    Ready::read(&place).map(drop)
+    Ready::read(&place)?;
+    // An import creates the lock first, and removes it last.
+    if !names.is_empty() && !names.iter().any(|name| name == IMPORT_LOCK) {
+        return Err(anyhow!("{shown} has files, but no {IMPORT_LOCK}")).help(LOOK_INTO_IT);
+    }
+    Ok(())
 }
