@@ -1,0 +1,60 @@
+//! `rewrite`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use metadump::check::Code;
+
+use super::accept::{accept_help, code_parser};
+use super::{Cluster, TargetVersion};
+
+/// `rewrite`
+#[derive(Debug, Args)]
+pub struct Rewrite {
+    /// The dump to read; without it, or with `-`, it is read from stdin.
+    #[arg(long, value_name = "IN")]
+    pub db: Option<PathBuf>,
+
+    /// The dump to write; without it, or with `-`, it goes to stdout.
+    #[arg(long, value_name = "OUT")]
+    pub output: Option<PathBuf>,
+
+    /// The new cluster, if any.
+    #[command(flatten)]
+    pub cluster: Cluster,
+
+    /// What to repair.
+    #[arg(long, value_enum)]
+    pub repair: Vec<Repair>,
+
+    /// The data version to write, up or down; without it the dump keeps its own.
+    #[arg(long, value_name = "VERSION", conflicts_with = "repair")]
+    pub data_version: Option<TargetVersion>,
+
+    /// With --data-version, go on although there are error findings of this code, or although
+    /// something is lost by it; may be repeated.
+    #[arg(
+        long,
+        value_name = "CODE",
+        requires = "data_version",
+        value_parser = code_parser(),
+        hide_possible_values = true,
+        long_help = accept_help("With --data-version, go on although there are error findings of \
+            this code, or although something is lost by it; may be repeated.")
+    )]
+    pub accept: Vec<Code>,
+
+    /// Plan only; write nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// What `rewrite` can repair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Repair {
+    /// The expiry index, recomputed from the keys.
+    Expire,
+    /// A snapshot that lacks entries that it claims (servers 1.2.801 to 1.2.812): it claims what it
+    /// holds, so that the restored node applies the rest from the log.
+    Snapshot,
+}
