@@ -38,6 +38,11 @@ impl Progress {
         self.bar.set_style(bytes_bar());
     }
 
+    /// Draws no bar any more: the terminal is somebody else's.
+    pub fn hide(&self) {
+        self.bar.set_draw_target(ProgressDrawTarget::hidden());
+    }
+
     /// Says what is being done.
     pub fn phase(&self, what: &'static str) {
         self.bar.set_message(what);

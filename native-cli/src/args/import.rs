@@ -6,7 +6,7 @@ use clap::{Args, ValueHint};
 use metadump::check::Code;
 
 use super::accept::{accept_help, code_parser};
-use super::{Cluster, Service, TargetVersion};
+use super::{Cluster, Dump, Service, TargetVersion};
 
 /// `import`
 #[derive(Debug, Args)]
@@ -22,9 +22,13 @@ pub struct Import {
     )]
     pub raft_dir: Option<PathBuf>,
 
-    /// The dump; without it, or with `-`, it is read from stdin. `.gz` and `.zst` are recognised.
-    #[arg(long, value_name = "FILE")]
-    pub db: Option<PathBuf>,
+    /// The dump.
+    #[command(flatten)]
+    pub dump: Dump,
+
+    /// The manifest of the dump, in place of the one beside it: for a dump that comes from a pipe.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub manifest: Option<PathBuf>,
 
     /// The new cluster, if any.
     #[command(flatten)]

@@ -3,6 +3,7 @@
 
 mod accept;
 mod cluster;
+mod dump;
 mod export;
 mod import;
 mod reading;
@@ -15,6 +16,7 @@ use std::ffi::OsString;
 use clap::{ColorChoice, Parser, Subcommand, ValueEnum};
 
 pub use cluster::{Cluster, TargetVersion};
+pub use dump::{Dump, Dumps};
 pub use export::{Export, Online};
 pub use import::{Import, Reconcile};
 pub use reading::{Inspect, KeysLayout, Validate};

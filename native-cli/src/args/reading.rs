@@ -5,17 +5,21 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use super::{Format, Service};
+use super::{Dump, Dumps, Format, Service};
 
 /// `validate`
 #[derive(Debug, Args)]
 pub struct Validate {
-    /// The dumps; `-`, or none, is stdin.
-    #[arg(value_name = "FILE")]
-    pub files: Vec<PathBuf>,
+    /// The dumps.
+    #[command(flatten)]
+    pub dumps: Dumps,
+
+    /// The manifest of the dump, in place of the one beside it: for a dump that comes from a pipe.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "raft_dir")]
+    pub manifest: Option<PathBuf>,
 
     /// The data directory of a stopped node, in place of dumps; nothing in it is changed.
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "files")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "Dumps")]
     pub raft_dir: Option<PathBuf>,
 
     /// How to print the report.
@@ -35,12 +39,16 @@ pub struct Validate {
 /// `inspect`
 #[derive(Debug, Args)]
 pub struct Inspect {
-    /// The dump; `-`, or none, is stdin.
-    #[arg(value_name = "FILE")]
-    pub file: Option<PathBuf>,
+    /// The dump.
+    #[command(flatten)]
+    pub dump: Dump,
+
+    /// The manifest of the dump, in place of the one beside it: for a dump that comes from a pipe.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "raft_dir")]
+    pub manifest: Option<PathBuf>,
 
     /// The data directory of a stopped node, in place of a dump; nothing in it is changed.
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "file")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "Dump")]
     pub raft_dir: Option<PathBuf>,
 
     /// How to print what is in it.
@@ -50,13 +58,17 @@ pub struct Inspect {
 
 /// `keys-layout`
 #[derive(Debug, Args)]
+#[command(
+    mut_arg("file", |arg| arg.help(IN_PLACE_OF_SERVICE).conflicts_with("Service")),
+    mut_arg("db", |arg| arg.conflicts_with("Service")),
+)]
 pub struct KeysLayout {
-    /// A dump, in place of a running service; `-` is stdin.
-    #[arg(long, value_name = "FILE", conflicts_with = "Service")]
-    pub db: Option<PathBuf>,
+    /// The dump.
+    #[command(flatten)]
+    pub dump: Dump,
 
     /// The data directory of a stopped node, in place of a running service.
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with_all = ["db", "Service"])]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with_all = ["Dump", "Service"])]
     pub raft_dir: Option<PathBuf>,
 
     /// The running service, whose snapshot is counted.
@@ -71,3 +83,7 @@ pub struct KeysLayout {
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
 }
+
+/// What a dump is to `keys-layout`.
+const IN_PLACE_OF_SERVICE: &str =
+    "A dump, in place of a running service; `-` is stdin. `.gz` and `.zst` are recognised";

@@ -2,18 +2,26 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
 use metadump::check::Code;
 
 use super::accept::{accept_help, code_parser};
-use super::{Cluster, TargetVersion};
+use super::{Cluster, Dump, TargetVersion};
 
 /// `rewrite`
 #[derive(Debug, Args)]
+#[command(
+    mut_arg("file", |arg| arg.value_name("IN")),
+    mut_arg("db", |arg| arg.value_name("IN")),
+)]
 pub struct Rewrite {
-    /// The dump to read; without it, or with `-`, it is read from stdin.
-    #[arg(long, value_name = "IN")]
-    pub db: Option<PathBuf>,
+    /// The dump.
+    #[command(flatten)]
+    pub dump: Dump,
+
+    /// The manifest of the dump, in place of the one beside it: for a dump that comes from a pipe.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub manifest: Option<PathBuf>,
 
     /// The dump to write; without it, or with `-`, it goes to stdout.
     #[arg(long, value_name = "OUT")]

@@ -5,16 +5,22 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
+use super::Dump;
+
 /// `serve`
 #[derive(Debug, Args)]
+#[command(mut_arg("file", |arg| arg.help(TO_SERVE)))]
 pub struct Serve {
-    /// The dump to serve; `-` is stdin. `.gz` and `.zst` are recognised. Without it, and without
-    /// `--raft-dir`, the service goes on with its data directory, or begins without keys.
-    #[arg(long, value_name = "FILE")]
-    pub db: Option<PathBuf>,
+    /// The dump.
+    #[command(flatten)]
+    pub dump: Dump,
+
+    /// The manifest of the dump, in place of the one beside it: for a dump that comes from a pipe.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "Dump")]
+    pub manifest: Option<PathBuf>,
 
     /// The data directory of a stopped node to serve; nothing in it is changed.
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "db")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "Dump")]
     pub raft_dir: Option<PathBuf>,
 
     /// Where the service keeps its data; without it the data is gone when the service ends.
@@ -57,10 +63,15 @@ pub struct Serve {
 
 /// The arguments of `view`.
 #[derive(Debug, Args)]
+#[command(mut_arg("file", |arg| arg.help(TO_VIEW).required_unless_present("db")))]
 pub struct View {
-    /// The dump, compressed or not; nothing in it is changed.
-    #[arg(value_name = "FILE")]
-    pub dump: PathBuf,
+    /// The dump.
+    #[command(flatten)]
+    pub dump: Dump,
+
+    /// The manifest of the dump, in place of the one beside it.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub manifest: Option<PathBuf>,
 
     /// Where the browser connects on 127.0.0.1; 0 takes a free port, which is told.
     #[arg(long, value_name = "PORT", default_value_t = 0)]
@@ -70,3 +81,11 @@ pub struct View {
     #[arg(long, value_name = "HTML")]
     pub page: Option<PathBuf>,
 }
+
+/// What a dump is to `serve`.
+const TO_SERVE: &str = "The dump to serve; `-` is stdin. `.gz` and `.zst` are recognised. Without \
+    it, and without `--raft-dir`, the service goes on with its data directory, or begins without \
+    keys";
+
+/// What a dump is to `view`.
+const TO_VIEW: &str = "The dump, compressed or not; nothing in it is changed";

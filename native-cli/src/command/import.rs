@@ -28,7 +28,7 @@ fn into_directory(raft_dir: &Path, args: &Import, progress: &Progress) -> Result
     let cluster = new_cluster(&args.cluster)?;
     let dir = RaftDir::new(raft_dir);
     // The dump is opened before anything is created: a wrong name costs nothing.
-    let source = Source::open(args.db.as_deref())?;
+    let source = Source::open(args.dump.path()?)?.with_manifest(args.manifest.as_deref())?;
     let old = if args.keep_old { OldFate::Kept } else { OldFate::Removed };
     assert_importable(&dir, old)?;
     let old_log = OldLog::of(&dir);
@@ -47,6 +47,8 @@ fn into_directory(raft_dir: &Path, args: &Import, progress: &Progress) -> Result
         let files = ImportFiles { source: reading.source(), ..files };
         return rehearsal::run(args, &files, &reading, &dir, &old_log, progress);
     }
+    // Who waits for a dump that does not come has nothing to clean up.
+    source.wait(progress)?;
     let (staging, recovered) = Staging::create(&dir, old)?;
     if let Some(recovered) = recovered {
         tell_recovered(&recovered, progress);

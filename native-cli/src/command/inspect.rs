@@ -18,7 +18,7 @@ pub fn run(args: &Inspect, progress: &Progress) -> Result<Outcome> {
     let (name, report) = if let Some(raft_dir) = &args.raft_dir {
         (raft_dir.display().to_string(), validate::check_directory(raft_dir, progress)?)
     } else {
-        let source = Source::open(args.file.as_deref())?;
+        let source = Source::open(args.dump.path()?)?.with_manifest(args.manifest.as_deref())?;
         (
             source.name(),
             validate::check(&source, Requirement::Optional, Threads::of_flag(None), progress)?,

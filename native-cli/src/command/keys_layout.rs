@@ -41,7 +41,7 @@ pub fn run(args: &Args, progress: &Progress) -> Result<Outcome> {
             Ok(())
         })?;
         tell_end(deeper, progress);
-    } else if let Some(db) = &args.db {
+    } else if let Some(db) = args.dump.path()? {
         progress.phase("counting");
         let source = Source::open(Some(db))?;
         let read =

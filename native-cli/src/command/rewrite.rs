@@ -22,7 +22,8 @@ pub fn run(args: &Rewrite, progress: &Progress) -> Result<Outcome> {
     let snapshot =
         if args.repair.contains(&Repair::Snapshot) { Snapshot::Repair } else { Snapshot::Keep };
     let request = Request { cluster: new_cluster(&args.cluster)?, expire, snapshot };
-    if let (Some(input), Some(output)) = (&args.db, &args.output)
+    let input = args.dump.path()?;
+    if let (Some(input), Some(output)) = (input, &args.output)
         && is_same_file(input, output)
     {
         return Err(Usage::error(
@@ -31,7 +32,7 @@ pub fn run(args: &Rewrite, progress: &Progress) -> Result<Outcome> {
         ));
     }
     let destination = Destination::from_arg(args.output.as_deref())?;
-    let source = Source::open(args.db.as_deref())?;
+    let source = Source::open(input)?.with_manifest(args.manifest.as_deref())?;
     let reading = Reading::of(&source, progress)?;
     if let Some(version) = args.data_version {
         return convert::dump(args, destination, &reading, version.data_version(), progress);

@@ -17,10 +17,12 @@ use crate::serve::{Options, Origin, run as serve};
 
 /// Runs the command.
 pub fn run(args: &Serve, progress: &Progress) -> Result<Outcome> {
-    let origin = match (&args.db, &args.raft_dir) {
+    let origin = match (args.dump.path()?, &args.raft_dir) {
         (Some(db), _) => {
             // A wrong name is told before anything is created.
-            Some(Origin::Dump(Source::open(Some(db))?))
+            let source = Source::open(Some(db))?.with_manifest(args.manifest.as_deref())?;
+            source.wait(progress)?;
+            Some(Origin::Dump(source))
         }
         (None, Some(dir)) => Some(Origin::RaftDir(dir.clone())),
         (None, None) => None,

@@ -10,7 +10,7 @@ use metadump::{Checker, Line, LineFramer, Report};
 
 use super::Outcome;
 use crate::args::{Format, Validate};
-use crate::failure;
+use crate::failure::{self, Usage};
 use crate::input::Source;
 use crate::manifest::{Expected, Requirement};
 use crate::progress::Progress;
@@ -27,11 +27,18 @@ pub fn run(args: &Validate, progress: &Progress) -> Result<Outcome> {
         let printed = print(&raft_dir.display().to_string(), &report, args.format);
         return verdict(Outcome::of(&report), printed);
     }
-    let files: Vec<Option<&Path>> = match args.files.as_slice() {
+    let files: Vec<Option<&Path>> = match args.dumps.paths()? {
         [] => vec![None],
         files => files.iter().map(|file| Some(file.as_path())).collect(),
     };
     let several = files.len() > 1;
+    if several && args.manifest.is_some() {
+        return Err(Usage::error(
+            "--manifest is given for several dumps",
+            "each dump has a manifest of its own: check them one by one, or with the manifests \
+             beside them",
+        ));
+    }
     let requirement = Requirement::of_flag(args.require_manifest);
     let threads = Threads::of_flag(args.threads);
     let mut outcome = Outcome::Done;
@@ -39,6 +46,7 @@ pub fn run(args: &Validate, progress: &Progress) -> Result<Outcome> {
     for file in files {
         // One is open at a time.
         let checked = Source::open(file).and_then(|source| {
+            let source = source.with_manifest(args.manifest.as_deref())?;
             Ok((source.name(), check(&source, requirement, threads, progress)?))
         });
         let (name, report) = match checked {

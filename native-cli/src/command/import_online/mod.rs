@@ -56,7 +56,7 @@ pub fn run(args: &Import, progress: &Progress) -> Result<Outcome> {
     }
     let connect = connect_options(&args.service)?;
     // What costs nothing comes first: the dump may take minutes to read.
-    let source = Source::open(args.db.as_deref())?;
+    let source = Source::open(args.dump.path()?)?.with_manifest(args.manifest.as_deref())?;
     wait(Session::open(&connect, &mut |note| tell(note, progress)))?.map_err(Failure::explained)?;
     let state = DumpState::read(args, &source, progress)?;
     wait(restore(args, &connect, &state, progress))?

@@ -1,0 +1,128 @@
+//! How a command line names what it is about: the dump, its manifest, the service.
+
+// A test stops at whatever it does not expect.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::fs;
+use std::path::Path;
+
+use metadump_tests::fixtures::fixture;
+use metadump_tests::metactl::{Ran, command, run, run_with_stdin};
+use tempfile::TempDir;
+
+/// A directory with a dump and its manifest, `meta.db`, and the same dump alone, `copy.db`.
+fn place() -> TempDir {
+    let place = TempDir::new().unwrap();
+    let origin = fixture("v004/v004-origin.export.ndjson");
+    let meta = place.path().join("meta.db");
+    let ran = run([
+        "rewrite".as_ref(),
+        "--db".as_ref(),
+        origin.as_os_str(),
+        "--output".as_ref(),
+        meta.as_os_str(),
+    ]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    fs::copy(meta, place.path().join("copy.db")).unwrap();
+    place
+}
+
+/// Runs a command line in the directory.
+fn run_in(place: &Path, line: &str) -> Ran {
+    command(line.split_whitespace()).current_dir(place).output().unwrap().into()
+}
+
+#[test]
+fn a_dump_is_named_with_and_without_a_flag() {
+    let place = place();
+    for line in [
+        "validate DUMP",
+        "inspect DUMP --format json",
+        "keys-layout DUMP",
+        "rewrite DUMP --id 1 --initial-cluster 1=localhost:1",
+        "import DUMP --raft-dir dir --dry-run",
+    ] {
+        let bare = run_in(place.path(), &line.replace("DUMP", "meta.db"));
+        assert_eq!(bare.code, Some(0), "{line}: {}", bare.stderr);
+        for named in ["--db meta.db", "--db=meta.db", "meta.db --db meta.db"] {
+            assert_eq!(run_in(place.path(), &line.replace("DUMP", named)), bare, "{line}: {named}");
+        }
+    }
+}
+
+#[test]
+fn two_dumps_are_refused_where_one_is_read() {
+    let place = place();
+    for line in [
+        "validate",
+        "inspect",
+        "keys-layout",
+        "rewrite",
+        "import --raft-dir dir",
+        "import --grpc-api-address 127.0.0.1:1",
+        "serve",
+        "view",
+    ] {
+        let line = format!("{line} meta.db --db copy.db");
+        let ran = run_in(place.path(), &line);
+        let expected = "error: FILE is meta.db, but --db is copy.db\n\
+                        help:  name the dump once: FILE and --db FILE mean the same\n";
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(2), expected), "{line}");
+    }
+    assert!(!place.path().join("dir").exists());
+}
+
+#[test]
+fn several_dumps_are_validated_however_they_are_named() {
+    let place = place();
+    let bare = run_in(place.path(), "validate meta.db copy.db");
+    assert_eq!(bare.code, Some(0), "{}", bare.stderr);
+    assert_eq!(run_in(place.path(), "validate --db meta.db --db copy.db"), bare);
+}
+
+#[test]
+fn the_manifest_of_a_pipe_is_named() {
+    let place = place();
+    let dump = fs::read(place.path().join("meta.db")).unwrap();
+    let manifest = place.path().join("meta.db.manifest.json");
+    let manifest = manifest.to_str().unwrap();
+    let piped = |args: &[&str], dump: &[u8]| {
+        run_with_stdin(args.iter().copied().chain(["--manifest", manifest]), dump)
+    };
+    let ran = piped(&["validate", "--require-manifest"], &dump);
+    let verdict = "stdin: 188 lines, V004, 0 errors, 0 warnings, 0 notes\n";
+    assert_eq!((ran.code, String::from_utf8_lossy(&ran.stdout).as_ref()), (Some(0), verdict));
+
+    let dir = place.path().join("dir");
+    let import = ["import", "--require-manifest", "--raft-dir", dir.to_str().unwrap()];
+    for (args, fate) in
+        [(&import[..], "import"), (&["serve", "-"], "serve"), (&["rewrite"], "rewrite")]
+    {
+        // A line is lost in which nothing else is seen to be missing.
+        let cut = &dump[..dump.len() - 1];
+        let ran = piped(args, cut);
+        assert_eq!(ran.code, Some(3), "{fate}: {}", ran.stderr);
+        assert!(ran.stderr.contains("anifest"), "{fate}: {}", ran.stderr);
+    }
+    assert!(!dir.exists());
+    let ran = piped(&import, &dump);
+    assert_eq!((ran.code, ran.stderr.lines().count()), (Some(0), 1), "{}", ran.stderr);
+    // It proves as much when the dump is read more than once.
+    let ran = piped(&["import", "--dry-run", "--require-manifest", "--raft-dir", "new"], &dump);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+}
+
+#[test]
+fn a_manifest_that_is_not_there_is_told_before_anything_is_read() {
+    let place = place();
+    let ran = run_in(place.path(), "validate copy.db --manifest none.json");
+    let expected = "error: cannot read the manifest none.json\n\
+                    cause: No such file or directory (os error 2)\n\
+                    help:  check the path: there is nothing under this name\n";
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(3), expected));
+    let ran = run_in(place.path(), "validate copy.db meta.db --manifest meta.db.manifest.json");
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    let ran = run_in(place.path(), "inspect copy.db --manifest meta.db.manifest.json");
+    let shown = String::from_utf8(ran.stdout).unwrap();
+    assert!(shown.ends_with("findings: 188 lines, V004, 0 errors, 0 warnings, 0 notes\n"));
+}
