@@ -126,3 +126,49 @@ fn a_manifest_that_is_not_there_is_told_before_anything_is_read() {
     let shown = String::from_utf8(ran.stdout).unwrap();
     assert!(shown.ends_with("findings: 188 lines, V004, 0 errors, 0 warnings, 0 notes\n"));
 }
+
+#[test]
+fn the_manifest_of_a_dump_on_stdout_goes_where_it_is_told() {
+    let place = place();
+    run_in(place.path(), "import meta.db --raft-dir dir");
+    for line in [
+        "export --raft-dir dir --manifest out.db.zst.manifest.json",
+        "export --raft-dir dir --db - --manifest out.db.zst.manifest.json",
+        "rewrite meta.db --output-manifest out.db.zst.manifest.json",
+        "rewrite meta.db --data-version V004 --output-manifest out.db.zst.manifest.json",
+    ] {
+        let ran = run_in(place.path(), line);
+        assert_eq!(ran.code, Some(0), "{line}: {}", ran.stderr);
+        let path = place.path().join("out.db.zst.manifest.json");
+        let manifest = fs::read_to_string(&path).unwrap();
+        assert!(manifest.contains("\"dump\": \"out.db.zst\""), "{line}: {manifest}");
+        fs::write(place.path().join("piped.db"), &ran.stdout).unwrap();
+        let check = "validate piped.db --require-manifest --manifest out.db.zst.manifest.json";
+        let checked = run_in(place.path(), check);
+        assert_eq!(checked.code, Some(0), "{line}: {}", String::from_utf8_lossy(&checked.stdout));
+        fs::remove_file(path).unwrap();
+    }
+    // What is in the directory afterwards is what was before.
+    let mut names: Vec<_> =
+        fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["copy.db", "dir", "meta.db", "meta.db.manifest.json", "piped.db"]);
+}
+
+#[test]
+fn the_manifest_of_a_file_stands_beside_it() {
+    let place = place();
+    let ran = run_in(place.path(), "rewrite meta.db --output new.db --output-manifest new.json");
+    let expected = "error: a manifest is named, but new.db is a file\n\
+                    help:  the manifest of a file is written beside it, where every command looks \
+                    for it: leave the flag out\n";
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(2), expected));
+    let ran = run_in(place.path(), "rewrite meta.db --output-manifest /dev/null");
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert!(!place.path().join("new.db").exists());
+    // A dump that is refused leaves the manifest of the one before.
+    fs::write(place.path().join("old.json"), "old").unwrap();
+    let ran = run_in(place.path(), "export --raft-dir none --manifest old.json");
+    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+    assert_eq!(fs::read_to_string(place.path().join("old.json")).unwrap(), "old");
+}

@@ -7,7 +7,7 @@ use clap::{Args, ValueHint};
 use metadump::check::Code;
 
 use super::accept::{accept_help, code_parser};
-use super::{Service, TargetVersion};
+use super::{Format, Service, TargetVersion};
 use crate::grpc::{Address, NodeChoice};
 
 /// `export`
@@ -22,6 +22,10 @@ pub struct Export {
     /// compress. A manifest is written beside the file.
     #[arg(long, value_name = "FILE")]
     pub db: Option<PathBuf>,
+
+    /// The file for the manifest of a dump that goes to stdout: for a pipe whose end is a file.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "salvage")]
+    pub manifest: Option<PathBuf>,
 
     /// With --raft-dir, export although the node's server is running: its state as of one moment.
     #[arg(long, requires = "raft_dir")]
@@ -42,6 +46,10 @@ pub struct Export {
         conflicts_with = "salvage"
     )]
     pub data_version: TargetVersion,
+
+    /// How to print what was exported; `json` needs --db.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
 
     /// With --data-version, go on although there are error findings of this code, or although
     /// something is lost by it; may be repeated.

@@ -6,7 +6,7 @@ use clap::{Args, ValueHint};
 use metadump::check::Code;
 
 use super::accept::{accept_help, code_parser};
-use super::{Cluster, Dump, Service, TargetVersion};
+use super::{Cluster, Dump, Format, Service, TargetVersion};
 
 /// `import`
 #[derive(Debug, Args)]
@@ -37,6 +37,10 @@ pub struct Import {
     /// Check and plan only; write nothing.
     #[arg(long)]
     pub dry_run: bool,
+
+    /// How to print the plan, and what was done.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
 
     /// The data version to write, for a server of its time.
     #[arg(long, value_name = "VERSION", default_value = "V004", requires = "raft_dir")]

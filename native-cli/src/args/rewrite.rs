@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum, ValueHint};
 use metadump::check::Code;
 
 use super::accept::{accept_help, code_parser};
-use super::{Cluster, Dump, TargetVersion};
+use super::{Cluster, Dump, Format, TargetVersion};
 
 /// `rewrite`
 #[derive(Debug, Args)]
@@ -26,6 +26,10 @@ pub struct Rewrite {
     /// The dump to write; without it, or with `-`, it goes to stdout.
     #[arg(long, value_name = "OUT")]
     pub output: Option<PathBuf>,
+
+    /// The file for the manifest of a dump that goes to stdout: for a pipe whose end is a file.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output_manifest: Option<PathBuf>,
 
     /// The new cluster, if any.
     #[command(flatten)]
@@ -55,6 +59,10 @@ pub struct Rewrite {
     /// Plan only; write nothing.
     #[arg(long)]
     pub dry_run: bool,
+
+    /// How to print the plan, or what was done, which needs --output.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
 }
 
 /// What `rewrite` can repair.

@@ -7,6 +7,7 @@ use metadump::check::Code;
 use metadump::rewrite::{Changes, Disposition, Plan, Planner, Request, RewriteError, SpliceError};
 use metadump::scan::{LineError, envelope, scan_line};
 use metadump::{Checker, Line, Report};
+use serde::Serialize;
 
 use crate::failure::{Help, WithHelp};
 use crate::input::Source;
@@ -64,6 +65,17 @@ pub struct Planned {
     strays: Strays,
     /// How many lines are dropped.
     dropped: u64,
+}
+
+/// How many lines a rewrite changes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct LineChanges {
+    /// Lines that go.
+    pub removed: u64,
+    /// Lines that come.
+    pub added: u64,
+    /// Lines that stay as they are.
+    pub unchanged: u64,
 }
 
 /// What becomes of lines that are no records.
@@ -190,6 +202,28 @@ impl Planned {
         before.clear();
         rewriter.finish(&mut before)?;
         Ok(before)
+    }
+
+    /// How many lines go, come and stay.
+    ///
+    /// # Errors
+    ///
+    /// As [`Planned::rewrite`].
+    pub fn count_changes(&self, reading: &Reading, progress: &Progress) -> Result<LineChanges> {
+        progress.phase("comparing");
+        let mut lines = LineChanges::default();
+        let count = |text: &[u8]| memchr::memchr_iter(b'\n', text).count() as u64;
+        let tail = self.rewrite(reading, progress, |_, before, disposition| {
+            match disposition {
+                Disposition::Keep => lines.unchanged += 1,
+                Disposition::Drop => lines.removed += 1,
+            }
+            lines.added += count(before);
+            Ok(())
+        })?;
+        lines.added += count(&tail);
+        progress.finish();
+        Ok(lines)
     }
 
     /// Prints what changes: in words, then each line that goes (`-`) and comes (`+`).
