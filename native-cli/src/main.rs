@@ -63,7 +63,7 @@ fn main() -> ExitCode {
     progress.finish();
     match ended {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
-        Ok(Outcome::Findings) => ExitCode::from(1),
+        Ok(Outcome::Findings | Outcome::Missing) => ExitCode::from(1),
         Ok(Outcome::Unread) => ExitCode::from(3),
         Err(error) if reader_has_gone(&error) => ExitCode::SUCCESS,
         Err(error) => {

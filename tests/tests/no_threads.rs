@@ -51,7 +51,7 @@ fn clients_need_none_but_for_names() {
     assert_eq!(
         told,
         format!(
-            "error: cannot connect to {address}: no thread can be had to look up the name: Resource \
+            "error: cannot connect to {address}: no thread can be started to look up its name: Resource \
              temporarily unavailable (os error 11)"
         )
     );

@@ -21,7 +21,7 @@ pub use export::{Export, Online};
 pub use import::{Import, Reconcile};
 pub use reading::{Inspect, KeysLayout, Validate};
 pub use rewrite::{Repair, Rewrite};
-pub use service::{Get, Query, Service, Watch};
+pub use service::{Get, Query, Service, Status, Watch};
 pub use serving::{Serve, View};
 
 /// Back up, restore, check and transform the data of a Databend meta service.
@@ -63,7 +63,7 @@ pub enum Command {
     /// Change a dump without a data directory: other node ids and addresses, repairs.
     Rewrite(Rewrite),
     /// Print the state of a running meta service, and of its cluster as it sees it.
-    Status(Query),
+    Status(Status),
     /// Print the gRPC addresses of the members of a running cluster.
     MemberList(Query),
     /// Print the values of keys of a running meta service.

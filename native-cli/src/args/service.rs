@@ -8,7 +8,19 @@ use clap::Args;
 use super::Format;
 use crate::grpc::Address;
 
-/// `status` and `member-list`
+/// `status`
+#[derive(Debug, Args)]
+pub struct Status {
+    /// What is asked.
+    #[command(flatten)]
+    pub query: Query,
+
+    /// Wait until the server answers, for that long at most: it may be starting.
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    pub wait: Option<Duration>,
+}
+
+/// What `status` and `member-list` ask.
 #[derive(Debug, Args)]
 pub struct Query {
     /// The running service.
@@ -34,6 +46,14 @@ pub struct Get {
     /// How to print the values.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+
+    /// Print the bytes of the value and nothing else, no line end either; for one key.
+    #[arg(long, conflicts_with = "format")]
+    pub raw: bool,
+
+    /// End with exit code 1 when a key is not there, which otherwise is `null`, and no failure.
+    #[arg(long)]
+    pub exit_code: bool,
 }
 
 /// `watch`
