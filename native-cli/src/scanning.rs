@@ -59,6 +59,9 @@ impl Threads {
     }
 }
 
+/// What a line is.
+pub type Scanned<'l> = Result<ScannedLine<'l>, LineError>;
+
 /// Reads all lines, calling `each` with every one in order, and with what it is.
 ///
 /// # Errors
@@ -68,7 +71,23 @@ pub fn for_each_scanned(
     source: &Source,
     threads: Threads,
     progress: &Progress,
-    each: impl FnMut(&Line<'_>, Result<ScannedLine<'_>, LineError>) -> Result<()> + Send,
+    mut each: impl FnMut(&Line<'_>, Result<ScannedLine<'_>, LineError>) -> Result<()> + Send,
+) -> Result<()> {
+    let each = |line: &Line<'_>, scanned: Scanned<'_>, ()| each(line, scanned);
+    for_each_prepared(source, threads, progress, |_| (), each)
+}
+
+/// The same, with what `prepare` makes of each line on the thread that scans it.
+///
+/// # Errors
+///
+/// As [`for_each_scanned`].
+pub fn for_each_prepared<T: Send>(
+    source: &Source,
+    threads: Threads,
+    progress: &Progress,
+    prepare: impl Fn(&Scanned<'_>) -> T + Sync,
+    each: impl FnMut(&Line<'_>, Scanned<'_>, T) -> Result<()> + Send,
 ) -> Result<()> {
     let piece_bytes = threads.share(PIECE_BYTES);
     let input = Mutex::new(Pieces {
@@ -82,6 +101,7 @@ pub fn for_each_scanned(
         state: Mutex::new(Handing { each, next: 0, lines: 0, offset_bytes: 0, ended: None }),
         changed: Condvar::new(),
         batch_lines: threads.share(BATCH_LINES).max(1),
+        prepare,
     };
     std::thread::scope(|scope| {
         for _ in 1..threads.0.get() {
@@ -180,10 +200,11 @@ impl Pieces {
 }
 
 /// Whose piece is handed on next.
-struct Turns<F> {
+struct Turns<P, F> {
     state: Mutex<Handing<F>>,
     changed: Condvar,
     batch_lines: usize,
+    prepare: P,
 }
 
 /// What has been handed on.
@@ -205,12 +226,13 @@ enum Ended {
     Panicked,
 }
 
-impl<F> Turns<F>
-where
-    F: FnMut(&Line<'_>, Result<ScannedLine<'_>, LineError>) -> Result<()> + Send,
-{
+impl<P, F> Turns<P, F> {
     /// One thread: takes, scans and hands on pieces until there is none.
-    fn work(&self, input: &Mutex<Pieces>) {
+    fn work<T>(&self, input: &Mutex<Pieces>)
+    where
+        P: Fn(&Scanned<'_>) -> T,
+        F: FnMut(&Line<'_>, Scanned<'_>, T) -> Result<()> + Send,
+    {
         let _release = ReleaseOnPanic(self);
         let mut piece = Vec::new();
         loop {
@@ -235,11 +257,15 @@ where
     }
 
     /// Scans and hands on the lines of a piece, a batch at a time; none when all has ended.
-    fn hand_on(&self, number: u64, piece: &[u8]) -> Option<()> {
+    fn hand_on<T>(&self, number: u64, piece: &[u8]) -> Option<()>
+    where
+        P: Fn(&Scanned<'_>) -> T,
+        F: FnMut(&Line<'_>, Scanned<'_>, T) -> Result<()> + Send,
+    {
         let mut lines = lines(piece);
         loop {
             let batch = lines.by_ref().take(self.batch_lines);
-            let scanned: Vec<_> = batch.map(|line| (line, scan_line(line.bytes))).collect();
+            let scanned: Vec<_> = batch.map(|line| self.scan(line)).collect();
             let is_last = scanned.len() < self.batch_lines;
             let mut handing = self.wait_for(number)?;
             handing.hand_on(scanned);
@@ -250,11 +276,15 @@ where
     }
 
     /// Reads, scans and hands on a long line.
-    fn hand_on_long(&self, number: u64, pieces: &mut Pieces, piece: &mut Vec<u8>) -> Option<()> {
+    fn hand_on_long<T>(&self, number: u64, pieces: &mut Pieces, piece: &mut Vec<u8>) -> Option<()>
+    where
+        P: Fn(&Scanned<'_>) -> T,
+        F: FnMut(&Line<'_>, Scanned<'_>, T) -> Result<()> + Send,
+    {
         let read = pieces.long_line(piece, |line| {
-            let scanned = scan_line(line.bytes);
+            let scanned = self.scan(line);
             if let Some(mut handing) = self.wait_for(number) {
-                handing.hand_on(vec![(line, scanned)]);
+                handing.hand_on(vec![scanned]);
             }
         });
         if let Err(error) = read {
@@ -267,6 +297,15 @@ where
                 None
             }
         }
+    }
+
+    fn scan<'l, T>(&self, line: Line<'l>) -> (Line<'l>, Scanned<'l>, T)
+    where
+        P: Fn(&Scanned<'_>) -> T,
+    {
+        let scanned = scan_line(line.bytes);
+        let prepared = (self.prepare)(&scanned);
+        (line, scanned, prepared)
     }
 
     /// It is the turn of the next piece.
@@ -288,7 +327,7 @@ where
     }
 }
 
-impl<F> Turns<F> {
+impl<P, F> Turns<P, F> {
     fn end(&self, ended: Ended) {
         let mut handing = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         handing.ended.get_or_insert(ended);
@@ -297,17 +336,17 @@ impl<F> Turns<F> {
     }
 }
 
-impl<F> Handing<F>
-where
-    F: FnMut(&Line<'_>, Result<ScannedLine<'_>, LineError>) -> Result<()>,
-{
+impl<F> Handing<F> {
     /// Hands on lines of the next piece, with their places in the whole, up to the first error.
-    fn hand_on(&mut self, scanned: Vec<(Line<'_>, Result<ScannedLine<'_>, LineError>)>) {
-        for (line, scanned) in scanned {
+    fn hand_on<T>(&mut self, scanned: Vec<(Line<'_>, Scanned<'_>, T)>)
+    where
+        F: FnMut(&Line<'_>, Scanned<'_>, T) -> Result<()>,
+    {
+        for (line, scanned, prepared) in scanned {
             self.lines += 1;
             let line = Line { number: self.lines, offset_bytes: self.offset_bytes, ..line };
             self.offset_bytes += line.len_bytes();
-            if let Err(error) = (self.each)(&line, scanned) {
+            if let Err(error) = (self.each)(&line, scanned, prepared) {
                 self.ended = Some(Ended::Refused(error));
                 return;
             }
@@ -316,9 +355,9 @@ where
 }
 
 /// Ends the waiting of the others when a thread panics: its piece will never be handed on.
-struct ReleaseOnPanic<'a, F>(&'a Turns<F>);
+struct ReleaseOnPanic<'a, P, F>(&'a Turns<P, F>);
 
-impl<F> Drop for ReleaseOnPanic<'_, F> {
+impl<P, F> Drop for ReleaseOnPanic<'_, P, F> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.0.end(Ended::Panicked);
