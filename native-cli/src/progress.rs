@@ -40,7 +40,15 @@ impl Progress {
 
     /// Draws no bar any more: the terminal is somebody else's.
     pub fn hide(&self) {
+        self.bar.finish_and_clear();
         self.bar.set_draw_target(ProgressDrawTarget::hidden());
+    }
+
+    /// Draws no bar any more if stdout is a terminal: results go there while the work goes on.
+    pub fn give_way(&self) {
+        if io::stdout().is_terminal() {
+            self.hide();
+        }
     }
 
     /// Says what is being done.

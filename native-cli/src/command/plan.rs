@@ -234,6 +234,19 @@ impl Planned {
         progress: &Progress,
     ) -> Result<()> {
         progress.phase("comparing");
+        // Nothing is printed before the bar is gone.
+        let mut lines = Vec::new();
+        self.write_changes(reading, &mut lines, progress)?;
+        progress.finish();
+        Ok(out.write_all(&lines)?)
+    }
+
+    fn write_changes(
+        &self,
+        reading: &Reading,
+        out: &mut Vec<u8>,
+        progress: &Progress,
+    ) -> Result<()> {
         if self.dropped > 0 {
             let lines = plural(self.dropped, "line");
             writeln!(out, "{lines} dropped, which no record can be read from")?;
@@ -258,9 +271,7 @@ impl Planned {
         if count > MOST_SHOWN {
             writeln!(out, "… and {} more", count - MOST_SHOWN)?;
         }
-        writeln!(out, "{unchanged} lines stay as they are")?;
-        progress.finish();
-        Ok(())
+        Ok(writeln!(out, "{unchanged} lines stay as they are")?)
     }
 }
 

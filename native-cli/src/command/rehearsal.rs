@@ -43,6 +43,7 @@ pub fn run(
     let newer = old_log.against(&report.summary);
     let remarks = Vec::from_iter(newer.into_iter().chain(remarks));
     let changes = Change::of(args, files.cluster, reading, progress)?;
+    progress.finish();
     if args.format == Format::Json {
         let mut more = json!({
             "file": files.name,

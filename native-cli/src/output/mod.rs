@@ -46,6 +46,7 @@ impl Output {
         Ok(match destination {
             Destination::Stdout => {
                 stdout::assert_open()?;
+                progress.give_way();
                 Self::Stdout(BufWriter::with_capacity(WRITE_BYTES, stdout()))
             }
             Destination::Stream(stream) => {
