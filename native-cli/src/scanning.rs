@@ -20,6 +20,7 @@ use metadump::{Line, LineFramer};
 
 use crate::input::Source;
 use crate::progress::Progress;
+use crate::report::plural;
 use crate::unpacking::read_some;
 
 /// How much is scanned at a time.
@@ -50,6 +51,17 @@ impl Threads {
         Self(match asked {
             Some(asked) => asked.min(cores.saturating_mul(times(MOST_THREADS_A_CORE))),
             None => cores.min(times(MOST_THREADS)),
+        })
+    }
+
+    /// A word about threads that were asked for and are not started.
+    pub fn remark(self, asked: Option<NonZeroUsize>) -> Option<String> {
+        let Self(threads) = self;
+        asked.filter(|asked| *asked > threads).map(|asked| {
+            format!(
+                "note: of {} only {threads} are started, {MOST_THREADS_A_CORE} for each core",
+                plural(asked.get() as u64, "thread")
+            )
         })
     }
 

@@ -5,9 +5,12 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use metadump_tests::fixtures::fixture;
-use metadump_tests::metactl::{Ran, command, run, run_with_stdin};
+use metadump_tests::metactl::{Ran, binary, command, run, run_with_stdin};
+use metadump_tests::served::Served;
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tempfile::TempDir;
 
 /// A directory with a dump and its manifest, `meta.db`, and the same dump alone, `copy.db`.
@@ -171,4 +174,138 @@ fn the_manifest_of_a_file_stands_beside_it() {
     let ran = run_in(place.path(), "export --raft-dir none --manifest old.json");
     assert_eq!(ran.code, Some(3), "{}", ran.stderr);
     assert_eq!(fs::read_to_string(place.path().join("old.json")).unwrap(), "old");
+}
+
+#[test]
+fn a_conflict_names_the_flags_that_are_given() {
+    let place = place();
+    for (line, told) in [
+        (
+            "export --raft-dir d --connect-timeout 5",
+            "error: the argument '--raft-dir <DIR>' cannot be used with \
+             '--connect-timeout <SECONDS>'\n",
+        ),
+        (
+            "export --raft-dir d --connect-timeout=5 --from any",
+            "error: the argument '--raft-dir <DIR>' cannot be used with:\n  \
+             --connect-timeout <SECONDS>\n  --from <FROM>\n",
+        ),
+        (
+            "keys-layout meta.db --raft-dir d",
+            "error: the argument '--raft-dir <DIR>' cannot be used with '[FILE]'\n",
+        ),
+    ] {
+        let ran = run_in(place.path(), line);
+        let first = ran.stderr.split("\nUsage:").next().unwrap();
+        assert_eq!((ran.code, first), (Some(2), told), "{line}");
+    }
+}
+
+#[test]
+fn who_asks_for_more_is_told_that_there_is_no_more() {
+    for line in ["--verbose", "validate -v", "import --raft-dir dir --verbose"] {
+        let ran = run(line.split_whitespace());
+        let expected = "error: there is no --verbose\n\
+                        help:  everything that there is to say is said, on stderr; --quiet leaves \
+                        only errors\n";
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(2), expected), "{line}");
+    }
+}
+
+#[test]
+fn an_empty_address_of_the_environment_is_none() {
+    let asked = |address: &str| {
+        let mut status = command(["status", "--connect-timeout", "1"]);
+        Ran::from(status.env("METASRV_GRPC_API_ADDRESS", address).output().unwrap())
+    };
+    let ran = asked("");
+    // Whether a server runs there or not.
+    assert!(!ran.stderr.contains("METASRV_GRPC_API_ADDRESS"), "{}", ran.stderr);
+    assert!(ran.code == Some(0) || ran.stderr.contains("127.0.0.1:9191"), "{}", ran.stderr);
+    assert_eq!(asked("nowhere").code, Some(2));
+}
+
+#[test]
+fn threads_that_are_not_started_are_told() {
+    let place = place();
+    let ran = run_in(place.path(), "validate meta.db --threads 100000");
+    let said = "note: of 100,000 threads only ";
+    assert_eq!(ran.code, Some(0));
+    assert!(ran.stderr.starts_with(said), "{}", ran.stderr);
+    assert!(ran.stderr.ends_with(" are started, 4 for each core\n"), "{}", ran.stderr);
+    assert_eq!(run_in(place.path(), "validate meta.db --threads 1").stderr, "");
+}
+
+#[test]
+fn no_file_of_a_command_line_is_waited_for_or_read_without_end() {
+    let place = place();
+    mknodat(CWD, place.path().join("pipe"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    std::thread::scope(|scope| {
+        for line in [
+            "status --username u --password-file FILE",
+            "status --grpc-tls-ca-cert FILE",
+            "status --grpc-tls-client-cert FILE --grpc-tls-client-key FILE",
+            "serve --grpc-api-address 127.0.0.1:0 --username u --password-file FILE",
+            "serve --grpc-api-address 127.0.0.1:0 --grpc-tls-server-cert FILE \
+             --grpc-tls-server-key FILE",
+        ] {
+            let place = place.path();
+            scope.spawn(move || {
+                for (file, cause) in [
+                    ("/dev/zero", "it is a device, not a regular file"),
+                    ("pipe", "nothing came through the pipe within 10 s"),
+                ] {
+                    let ran = run_in(place, &line.replace("FILE", file));
+                    assert_eq!(ran.code, Some(3), "{line}: {}", ran.stderr);
+                    let said = format!("cause: {cause}\n");
+                    assert!(ran.stderr.contains(&said), "{line}: {}", ran.stderr);
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn a_password_comes_through_a_pipe_too() {
+    let mut serve = command(["serve", "--grpc-api-address", "127.0.0.1:0", "--username", "drill"]);
+    serve.env("METACTL_PASSWORD", "secret");
+    let served = Served::run(serve);
+    let script = r#""$0" status --username drill --password-file <(sleep 1; echo secret) \
+                    --grpc-api-address "$1""#;
+    let ran = Command::new("bash")
+        .args(["-c", script])
+        .arg(binary())
+        .arg(served.address())
+        .output()
+        .unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+}
+
+#[test]
+fn a_directory_of_a_service_is_known_by_its_database() {
+    let place = place();
+    for name in ["database.redb", "database"] {
+        fs::create_dir_all(place.path().join("dir/store")).unwrap();
+        fs::write(place.path().join("dir/store").join(name), "").unwrap();
+        let ran = run_in(place.path(), "import meta.db --raft-dir dir");
+        let expected = "error: dir is the data directory of `serve`\n\
+                        help:  give --raft-dir the directory that the server has as raft_dir\n";
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(3), expected), "{name}");
+        fs::remove_dir_all(place.path().join("dir")).unwrap();
+    }
+}
+
+#[test]
+fn a_dump_that_cannot_become_a_new_cluster_is_refused_with_help() {
+    let place = place();
+    fs::copy(fixture("findings/log-ids-disagree.ndjson"), place.path().join("two.db")).unwrap();
+    for more in ["", "--dry-run"] {
+        let line = format!("rewrite two.db --id 1 --initial-cluster 1=a:1 {more}");
+        let ran = run_in(place.path(), &line);
+        let expected = "error: the log and the state do not belong together: last applied is \
+                        T2-N1.5, the log has T1-N1.5\n\
+                        help:  the dump is put together from two, or damaged: take a dump from \
+                        another node\n";
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(3), expected), "{line}");
+    }
 }

@@ -200,3 +200,32 @@ fn help_is_wrapped_and_never_cut() {
         }
     }
 }
+
+#[test]
+fn failures_are_coloured_where_findings_are() {
+    let place = TempDir::new().unwrap();
+    let coloured = "\x1b[1;31merror\x1b[0m: cannot open none";
+    let shown = |term: &str, more: &[&str], no_color: bool| {
+        let mut command = Command::new(binary());
+        command.args(["validate", "none"]).args(more).current_dir(place.path()).env("TERM", term);
+        command.env_remove("NO_COLOR");
+        if no_color {
+            command.env("NO_COLOR", "1");
+        }
+        let options = Options::new().timeout_ms(Some(PATIENCE_MS)).strip_ansi_escape_codes(false);
+        spawn_with_options(command, options).unwrap().exp_eof().unwrap()
+    };
+    for (term, more, no_color, expected) in [
+        ("xterm", &[][..], false, coloured),
+        ("xterm", &[], true, "error: cannot open none"),
+        ("dumb", &[], false, "error: cannot open none"),
+        ("xterm", &["--color", "never"], false, "error: cannot open none"),
+        ("dumb", &["--color", "always"], false, coloured),
+    ] {
+        let shown = shown(term, more, no_color);
+        assert!(shown.contains(expected), "{term} {more:?} {no_color}: {shown}");
+        assert_eq!(shown.contains("\x1b[1;31m"), expected == coloured, "{term}: {shown}");
+    }
+    let piped = run(["validate", "none"]).stderr;
+    assert!(piped.starts_with("error: cannot open none\n"), "{piped}");
+}

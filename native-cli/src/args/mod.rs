@@ -4,6 +4,7 @@
 mod accept;
 mod cluster;
 mod dump;
+mod explained;
 mod export;
 mod import;
 mod reading;
@@ -17,6 +18,7 @@ use clap::{ColorChoice, Parser, Subcommand, ValueEnum};
 
 pub use cluster::{Cluster, TargetVersion};
 pub use dump::{Dump, Dumps};
+pub use explained::{asks_for_more, explained};
 pub use export::{Export, Online};
 pub use import::{Import, Reconcile};
 pub use reading::{Inspect, KeysLayout, Validate};

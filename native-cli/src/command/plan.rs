@@ -4,6 +4,7 @@ use std::io::Write;
 
 use anyhow::Result;
 use metadump::check::Code;
+use metadump::cluster::TakeoverError;
 use metadump::rewrite::{Changes, Disposition, Plan, Planner, Request, RewriteError, SpliceError};
 use metadump::scan::{LineError, envelope, scan_line};
 use metadump::{Checker, Line, Report};
@@ -308,6 +309,12 @@ const fn help_for(error: &RewriteError) -> Option<&'static str> {
         | RewriteError::GapUnknown(_)
         | RewriteError::MembershipUnknown { .. } => {
             Some("the snapshot cannot be repaired: take a dump from another node")
+        }
+        RewriteError::Takeover(TakeoverError::LogFull) => {
+            Some("no node could go on with this log either: take a dump from another node")
+        }
+        RewriteError::Takeover(_) => {
+            Some("the dump is put together from two, or damaged: take a dump from another node")
         }
         RewriteError::MaybeCut(_) => {
             Some("fetch the dump again, or take one from another node; a manifest shows a cut")

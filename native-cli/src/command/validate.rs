@@ -42,6 +42,7 @@ pub fn run(args: &Validate, progress: &Progress) -> Result<Outcome> {
     }
     let requirement = Requirement::of_flag(args.require_manifest);
     let threads = Threads::of_flag(args.threads);
+    threads.remark(args.threads).iter().for_each(|remark| progress.say(remark));
     let mut outcome = Outcome::Done;
     let mut printed = Ok(());
     for file in files {

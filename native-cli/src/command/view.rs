@@ -16,7 +16,7 @@ pub fn run(args: &View, progress: &Progress) -> Result<Outcome> {
     let Some(dump) = args.dump.path()?.filter(|dump| *dump != Path::new("-")) else {
         return Err(Usage::error(
             "the viewer cannot read stdin: it goes back and forth in the dump",
-            "write the dump into a file first",
+            "write the dump into a file first, packed or not, and view that",
         ));
     };
     let options = Options {
