@@ -14,7 +14,7 @@ pub struct Dump {
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: Option<PathBuf>,
 
-    /// FILE, under the name that the official tool has for it.
+    /// The same as FILE.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub db: Option<PathBuf>,
 }
@@ -38,7 +38,7 @@ pub struct Dumps {
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub files: Vec<PathBuf>,
 
-    /// FILE, under the name that the official tool has for it; may be repeated.
+    /// The same as FILE; may be repeated.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub db: Vec<PathBuf>,
 }

@@ -12,7 +12,7 @@ use super::{Cluster, Dump, Format, TargetVersion};
 #[derive(Debug, Args)]
 #[command(
     mut_arg("file", |arg| arg.value_name("IN")),
-    mut_arg("db", |arg| arg.value_name("IN")),
+    mut_arg("db", |arg| arg.value_name("IN").help("The same as IN")),
 )]
 pub struct Rewrite {
     /// The dump.
