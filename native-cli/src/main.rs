@@ -26,6 +26,7 @@ mod stage;
 mod stdout;
 mod style;
 mod temporary;
+mod threads;
 mod unpacking;
 mod viewer;
 

@@ -10,7 +10,6 @@
 //! it: the same lines in the same order.
 
 use std::io::{self, Read};
-use std::num::NonZeroUsize;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
@@ -20,8 +19,9 @@ use metadump::{Line, LineFramer};
 
 use crate::input::Source;
 use crate::progress::Progress;
-use crate::report::plural;
 use crate::unpacking::read_some;
+
+pub use crate::threads::Threads;
 
 /// How much is scanned at a time.
 const PIECE_BYTES: usize = 1 << 20;
@@ -32,44 +32,6 @@ const LONG_PIECES: usize = 4;
 /// How many lines are scanned before they are handed on: what is known of a line takes more memory
 /// than a short line.
 const BATCH_LINES: usize = 8192;
-
-/// More threads would wait for the one that hands on.
-const MOST_THREADS: usize = 8;
-
-/// More threads a core are not started, whoever asks for them.
-const MOST_THREADS_A_CORE: usize = 4;
-
-/// On how many threads a dump is scanned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Threads(NonZeroUsize);
-
-impl Threads {
-    /// As many as are asked for, but no more than a few a core; or as there are cores.
-    pub fn of_flag(asked: Option<NonZeroUsize>) -> Self {
-        let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        let times = |many| NonZeroUsize::new(many).unwrap_or(NonZeroUsize::MIN);
-        Self(match asked {
-            Some(asked) => asked.min(cores.saturating_mul(times(MOST_THREADS_A_CORE))),
-            None => cores.min(times(MOST_THREADS)),
-        })
-    }
-
-    /// A word about threads that were asked for and are not started.
-    pub fn remark(self, asked: Option<NonZeroUsize>) -> Option<String> {
-        let Self(threads) = self;
-        asked.filter(|asked| *asked > threads).map(|asked| {
-            format!(
-                "note: of {} only {threads} are started, {MOST_THREADS_A_CORE} for each core",
-                plural(asked.get() as u64, "thread")
-            )
-        })
-    }
-
-    /// How much of `most` each thread gets, so that many take no more memory than a few.
-    const fn share(self, most: usize) -> usize {
-        if self.0.get() <= MOST_THREADS { most } else { most * MOST_THREADS / self.0.get() }
-    }
-}
 
 /// What a line is.
 pub type Scanned<'l> = Result<ScannedLine<'l>, LineError>;
@@ -116,7 +78,7 @@ pub fn for_each_prepared<T: Send>(
         prepare,
     };
     std::thread::scope(|scope| {
-        for _ in 1..threads.0.get() {
+        for _ in 1..threads.count() {
             let spawned = std::thread::Builder::new().spawn_scoped(scope, || turns.work(&input));
             if spawned.is_err() {
                 // The system has no more threads; those that there are do it.
@@ -395,6 +357,7 @@ fn lines(piece: &[u8]) -> impl Iterator<Item = Line<'_>> {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
+    use std::num::NonZeroUsize;
     use std::os::unix::fs::FileExt;
 
     use proptest::prelude::*;
@@ -414,7 +377,7 @@ mod tests {
 
     fn scan(source: &Source, threads: usize) -> Vec<Seen> {
         let mut seen = Vec::new();
-        let threads = Threads(NonZeroUsize::new(threads).unwrap());
+        let threads = Threads::from(NonZeroUsize::new(threads).unwrap());
         for_each_scanned(source, threads, &Progress::new(Quiet::Yes), |line, scanned| {
             let Line { number, offset_bytes, bytes, terminated, .. } = *line;
             seen.push((number, offset_bytes, bytes.to_vec(), terminated, scanned.is_ok()));
@@ -487,7 +450,7 @@ mod tests {
         let expected = [(1, 0, 3, 0, true), (2, 4, 3, 0, true), (3, 8, 16 << 20, 496 << 20, false)];
         for threads in [1, 4] {
             let mut seen = Vec::new();
-            let threads = Threads(NonZeroUsize::new(threads).unwrap());
+            let threads = Threads::from(NonZeroUsize::new(threads).unwrap());
             for_each_scanned(&source, threads, &Progress::new(Quiet::Yes), |line, _| {
                 let Line { number, offset_bytes, bytes, terminated, elided_bytes } = *line;
                 seen.push((number, offset_bytes, bytes.len(), elided_bytes & !1, terminated));
@@ -507,7 +470,7 @@ mod tests {
         let (_file, source) = file(&content);
         for (threads, end) in [(1, 300_000), (2, 300_000), (8, 300_000), (4, (1 << 20) + 1)] {
             let mut taken = 0;
-            let threads = Threads(NonZeroUsize::new(threads).unwrap());
+            let threads = Threads::from(NonZeroUsize::new(threads).unwrap());
             let progress = Progress::new(Quiet::Yes);
             let ended = for_each_scanned(&source, threads, &progress, |line, _| {
                 taken += 1;
@@ -525,7 +488,7 @@ mod tests {
         let content = b"a line\n".repeat(1 << 20);
         let (_file, source) = file(&content);
         let own = std::thread::current().id();
-        let threads = Threads(NonZeroUsize::new(4).unwrap());
+        let threads = Threads::from(NonZeroUsize::new(4).unwrap());
         let _ = for_each_scanned(&source, threads, &Progress::new(Quiet::Yes), |_, _| {
             assert_eq!(std::thread::current().id(), own);
             Ok(())
