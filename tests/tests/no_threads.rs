@@ -51,8 +51,8 @@ fn clients_need_none_but_for_names() {
     assert_eq!(
         told,
         format!(
-            "error: cannot connect to {address}: no thread can be started to look up its name: Resource \
-             temporarily unavailable (os error 11)"
+            "error: cannot connect to {address}: no thread can be started to look up its name: \
+             Resource temporarily unavailable (os error 11)"
         )
     );
 }
