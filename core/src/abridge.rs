@@ -2,13 +2,18 @@
 //!
 //! Workers of a browser share no memory. One reads and scans its part of a dump and packs the
 //! lines with the values cut out of those that are well-formed; another unpacks them, in order,
-//! and checks and indexes them like the lines themselves, which takes it a tenth of the time.
+//! and checks and indexes them like the lines themselves, which takes it a tenth of the time. What is
+//! hashed of the values comes beside the lines.
 //!
 //! **Invariant:** a line and its abridged form have the same length in bytes, the same findings
 //! and the same place in every index.
 
+use std::collections::BTreeMap;
+
 use crate::frame::Line;
-use crate::scan::scan_line;
+use crate::record::Tree;
+use crate::scan::{ScannedLine, scan_line};
+use crate::state_hash::StateHash;
 
 /// Shorter values are not worth cutting out.
 const FEWEST_BYTES: usize = 16;
@@ -16,10 +21,14 @@ const FEWEST_BYTES: usize = 16;
 /// What is left of a value.
 const ELIDED: &[u8] = b"[]";
 
+/// Of how many state machines the records are hashed; a checker looks at as many.
+const MOST_MACHINES: usize = 16;
+
 /// Scans lines and packs what of them is needed to check them.
 #[derive(Debug, Default)]
 pub struct Abridger {
     packed: Vec<u8>,
+    hashes: BTreeMap<u64, StateHash>,
 }
 
 impl Abridger {
@@ -30,6 +39,7 @@ impl Abridger {
         let body = self.packed.len();
         let mut copied = 0;
         if let Ok(scanned) = scan_line(line.bytes) {
+            self.hash(&scanned);
             scanned.record.for_each_value(|value| {
                 let Some(text) = value.text().filter(|text| text.len() >= FEWEST_BYTES) else {
                     return;
@@ -51,9 +61,28 @@ impl Abridger {
         }
     }
 
+    /// The values are needed for the hash of the state, and nobody sees them later.
+    fn hash(&mut self, scanned: &ScannedLine<'_>) {
+        let Tree::StateMachine(machine) = scanned.tree() else { return };
+        let is_one_too_many =
+            self.hashes.len() == MOST_MACHINES && !self.hashes.contains_key(&machine);
+        if let Some(hash) = StateHash::of(&scanned.record).filter(|_| !is_one_too_many) {
+            self.hashes.entry(machine).or_default().add(hash);
+        }
+    }
+
     /// Takes the lines packed so far.
     pub fn take(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.packed)
+    }
+
+    /// Takes the hashes of the records so far, for [`Abridged::hashes`].
+    pub fn take_hashes(&mut self) -> Vec<u8> {
+        let hashes = std::mem::take(&mut self.hashes);
+        let packed = hashes
+            .into_iter()
+            .flat_map(|(machine, hash)| machine.to_le_bytes().into_iter().chain(hash.to_bytes()));
+        packed.collect()
     }
 }
 
@@ -80,6 +109,17 @@ pub struct Abridged {
 }
 
 impl Abridged {
+    /// What [`Abridger::take_hashes`] gave: hashes of records, each with the number of its state
+    /// machine, for [`Checker::state_hash`](crate::Checker::state_hash) once the lines are checked.
+    pub fn hashes(packed: &[u8]) -> impl Iterator<Item = (u64, StateHash)> {
+        let (hashes, _) = packed.as_chunks::<HASH_BYTES>();
+        hashes.iter().filter_map(|hash| {
+            let (machine, hash) = hash.split_first_chunk()?;
+            let hash = hash.first_chunk().map(StateHash::from_bytes)?;
+            Some((u64::from_le_bytes(*machine), hash))
+        })
+    }
+
     /// Calls `each` for every line of `packed`, which continues what was fed before. A line that is
     /// too long is the last one, as for [`LineFramer`](crate::LineFramer).
     pub fn feed(&mut self, mut packed: &[u8], mut each: impl FnMut(&Line<'_>)) {
@@ -110,6 +150,9 @@ struct Head {
 }
 
 const HEAD_BYTES: usize = 17;
+
+/// The number of a state machine, and a hash.
+const HASH_BYTES: usize = 40;
 
 impl Head {
     fn to_bytes(&self) -> [u8; HEAD_BYTES] {

@@ -39,6 +39,7 @@ pub mod scan;
 pub mod search;
 pub mod sled;
 pub mod sled_writer;
+pub mod state_hash;
 pub mod stored;
 pub mod unzstd;
 pub mod wal;

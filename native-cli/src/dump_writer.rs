@@ -1,5 +1,6 @@
 //! Writes a dump that is checked and described while it is written.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -9,7 +10,7 @@ use metadump::scan::scan_line;
 use metadump::{Checker, Line, LineFramer, Report};
 
 use crate::failure::WithHelp;
-use crate::output::{Destination, Output};
+use crate::output::{Destination, ManifestFile, Output};
 use crate::progress::Progress;
 use crate::report::grouped;
 use crate::stage::Stage;
@@ -27,6 +28,8 @@ pub struct DumpWriter {
     checked: Stage<Checked>,
     hashed: Stage<ByteMeasure>,
     written: Stage<Output>,
+    /// The manifest, where the dump is nothing that it could stand beside.
+    manifest: Option<ManifestFile>,
 }
 
 /// Who made the lines.
@@ -86,12 +89,19 @@ fn check(
 }
 
 impl DumpWriter {
-    /// Opens or creates the output.
+    /// Opens or creates the output, and the file for its manifest if one is named: a dump that goes
+    /// into a pipe has none beside it.
     ///
     /// # Errors
     ///
     /// When that is not possible.
-    pub fn create(destination: Destination, origin: Origin, progress: &Progress) -> Result<Self> {
+    pub fn create(
+        destination: Destination,
+        manifest: Option<&Path>,
+        origin: Origin,
+        progress: &Progress,
+    ) -> Result<Self> {
+        let manifest = manifest.map(|path| ManifestFile::create(&destination, path)).transpose()?;
         let checked = Checked {
             origin,
             framer: LineFramer::default(),
@@ -109,6 +119,7 @@ impl DumpWriter {
                 Ok(())
             }),
             written: Stage::start(output, Output::write_all),
+            manifest,
         })
     }
 
@@ -142,17 +153,22 @@ impl DumpWriter {
     /// When the dump cannot be written, or a line is none.
     pub fn commit(mut self) -> Result<Report> {
         self.hand_on()?;
-        let Self { origin, progress, checked, hashed, written, .. } = self;
+        let Self { origin, progress, checked, hashed, written, manifest: elsewhere, .. } = self;
         let (report, lines) = checked.finish()?.finish()?;
         let bytes = hashed.finish()?;
         let output = written.finish()?;
         let is_whole = origin != Origin::Remains;
-        let manifest = output.file_name().filter(|_| is_whole).map(|name| {
+        let name = output.file_name().map(|name| name.to_string_lossy().into_owned());
+        let name = name.or_else(|| elsewhere.as_ref().map(ManifestFile::dump_name));
+        let manifest = name.filter(|_| is_whole).map(|name| {
             let by = format!("databend-metactl {}", env!("CARGO_PKG_VERSION"));
             let manifest = ManifestBuilder { bytes, lines };
-            manifest.finish(&name.to_string_lossy(), &report.summary, by, now_ms())
+            manifest.finish(&name, &report.summary, by, now_ms())
         });
         output.commit(manifest.as_ref(), &progress)?;
+        if let (Some(file), Some(manifest)) = (elsewhere, manifest) {
+            file.commit(&manifest, &progress)?;
+        }
         Ok(report)
     }
 }

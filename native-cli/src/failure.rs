@@ -3,7 +3,11 @@
 use std::fmt;
 use std::io::{self, Write};
 
+use metadump::check::Severity;
+
+use crate::files::NotRegular;
 use crate::report::printable;
+use crate::style::Style;
 
 /// What the user can do about a failure; added to an error as context.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,11 +92,11 @@ pub fn what(error: &anyhow::Error) -> String {
 
 /// Prints a failure on stderr. What becomes of it there is no reason to fail once more.
 pub fn print(error: &anyhow::Error) {
-    let _ = io::stderr().write_all(told(error).as_bytes());
+    let _ = io::stderr().write_all(told(error, Style::of_stderr()).as_bytes());
 }
 
 /// The lines that tell a failure.
-fn told(error: &anyhow::Error) -> String {
+fn told(error: &anyhow::Error, style: Style) -> String {
     let unwritten = error.chain().find_map(|cause| cause.downcast_ref::<Unwritten>());
     let error = unwritten.map_or(error, |unwritten| &unwritten.0);
     let help = error.downcast_ref::<Help>();
@@ -109,7 +113,7 @@ fn told(error: &anyhow::Error) -> String {
     }
     let mut lines = Vec::new();
     let mut said = said.into_iter();
-    lines.extend(said.next().map(|what| format!("error: {what}\n")));
+    lines.extend(said.next().map(|what| format!("{}: {what}\n", style.severity(Severity::Error))));
     let causes: Vec<String> = said.collect();
     if !causes.is_empty() {
         lines.push(format!("cause: {}\n", causes.join(": ")));
@@ -122,6 +126,9 @@ fn told(error: &anyhow::Error) -> String {
 /// What to do about what the operating system says, when nobody knew better.
 pub fn usual_help(error: &anyhow::Error) -> Option<&'static str> {
     let cause = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>())?;
+    if cause.get_ref().is_some_and(|inner| inner.is::<NotRegular>()) {
+        return Some("name a regular file, or remove what stands there in its place");
+    }
     let is_system = cause.raw_os_error().is_some();
     Some(match cause.kind() {
         io::ErrorKind::NotFound => "check the path: there is nothing under this name",
@@ -152,7 +159,7 @@ mod tests {
         let unwritten = |help: Option<&str>| {
             let error = Unwritten::of(full(), "cannot write x.db".into(), help.map(str::to_owned));
             let read: anyhow::Result<()> = Err(error).context("cannot read the snapshot");
-            told(&read.help("the file is damaged").unwrap_err())
+            told(&read.help("the file is damaged").unwrap_err(), Style::Plain)
         };
         assert_eq!(
             unwritten(None),
@@ -165,7 +172,7 @@ mod tests {
         );
         let read: anyhow::Result<()> = Err(full()).context("cannot read x.db");
         assert_eq!(
-            told(&read.help("do that").unwrap_err()),
+            told(&read.help("do that").unwrap_err(), Style::Plain),
             "error: cannot read x.db\ncause: no storage space\nhelp:  do that\n"
         );
     }

@@ -2,13 +2,17 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 
 /// The most that a small file such as a manifest or a version file may hold.
 const SMALL_BYTES: u64 = 1 << 20;
+
+/// How long a pipe may say nothing.
+const PATIENCE: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
 
 /// Opens a regular file for reading. It never waits, as opening a FIFO would.
 ///
@@ -16,14 +20,31 @@ const SMALL_BYTES: u64 = 1 << 20;
 ///
 /// As [`File::open`]; `InvalidInput` for everything that is no regular file.
 pub fn open_regular(path: &Path) -> io::Result<File> {
-    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+    regular(open_at_once(path)?)
+}
+
+/// What stands under a name is no regular file.
+#[derive(Debug, thiserror::Error)]
+#[error("it is {0}, not a regular file")]
+pub struct NotRegular(&'static str);
+
+/// A file that is open, if it is a regular one.
+///
+/// # Errors
+///
+/// `InvalidInput` for everything else.
+pub fn regular(file: File) -> io::Result<File> {
     let kind = file.metadata()?.file_type();
     if kind.is_file() {
         return Ok(file);
     }
-    let kind = kind_name(kind);
-    Err(io::Error::new(io::ErrorKind::InvalidInput, format!("it is {kind}, not a regular file")))
+    Err(io::Error::new(io::ErrorKind::InvalidInput, NotRegular(kind_name(kind))))
+}
+
+/// Opens for reading, without waiting for whoever writes into a FIFO.
+fn open_at_once(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)
 }
 
 /// Reads a small regular file whole.
@@ -32,8 +53,26 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
 ///
 /// As [`open_regular`]; `FileTooLarge` beyond a mebibyte.
 pub fn read_small(path: &Path) -> io::Result<Vec<u8>> {
+    read_bounded(open_regular(path)?)
+}
+
+/// Reads a small file whole, which may also come through a pipe: `<(pass show meta)`.
+///
+/// # Errors
+///
+/// As [`read_small`]; `TimedOut` when a pipe says nothing for some seconds.
+pub fn read_small_or_piped(path: &Path) -> io::Result<Vec<u8>> {
+    let file = open_at_once(path)?;
+    if file.metadata()?.file_type().is_fifo() {
+        read_bounded(Piped(file))
+    } else {
+        read_bounded(regular(file)?)
+    }
+}
+
+fn read_bounded(input: impl Read) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
-    open_regular(path)?.take(SMALL_BYTES + 1).read_to_end(&mut content)?;
+    input.take(SMALL_BYTES + 1).read_to_end(&mut content)?;
     if content.len() as u64 > SMALL_BYTES {
         let reason = format!("it has more than {SMALL_BYTES} bytes");
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
@@ -41,10 +80,28 @@ pub fn read_small(path: &Path) -> io::Result<Vec<u8>> {
     Ok(content)
 }
 
+/// A pipe that was opened without waiting: whoever writes into it may come later, or never.
+struct Piped(File);
+
+impl Read for Piped {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let mut events = [PollFd::new(&self.0, PollFlags::IN)];
+            if poll(&mut events, Some(&PATIENCE))? == 0 {
+                let waited = PATIENCE.tv_sec;
+                let reason = format!("nothing came through the pipe within {waited} s");
+                return Err(io::Error::new(io::ErrorKind::TimedOut, reason));
+            }
+            match self.0.read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                read => return read,
+            }
+        }
+    }
+}
+
 /// What a file is, with its article, for messages.
 pub fn kind_name(kind: std::fs::FileType) -> &'static str {
-    use std::os::unix::fs::FileTypeExt;
-
     if kind.is_dir() {
         "a directory"
     } else if kind.is_fifo() {

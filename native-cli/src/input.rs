@@ -1,7 +1,7 @@
 //! Reading a dump: from a file or a stream, compressed or not, line by line.
 
 use std::fs::{File, Metadata};
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, IsTerminal, Read, Seek, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -13,6 +13,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use metadump::{Line, LineFramer};
 
 use crate::failure::WithHelp;
+use crate::manifest::Given;
 use crate::progress::Progress;
 use crate::temporary::TemporaryFile;
 use crate::unpacking::{self, read_some, unpacked};
@@ -22,11 +23,15 @@ const READ_BYTES: usize = 1 << 20;
 
 /// A dump that is open: what is read is what was opened, whatever becomes of its name.
 #[derive(Debug, Clone)]
-pub struct Source(Arc<Opened>);
+pub struct Source {
+    opened: Arc<Opened>,
+    /// The manifest that is given for it, in place of the one beside it.
+    manifest: Option<Arc<Given>>,
+}
 
 impl PartialEq for Source {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        Arc::ptr_eq(&self.opened, &other.opened)
     }
 }
 
@@ -48,7 +53,7 @@ enum Data {
     /// A regular file: it can be read as often as is wanted.
     File(Regular),
     /// A pipe, a device, a socket: it can be read once.
-    Stream(Mutex<Option<File>>),
+    Stream(Mutex<Option<Stream>>),
 }
 
 #[derive(Debug)]
@@ -58,6 +63,61 @@ struct Regular {
     from_bytes: u64,
     opened: Stamp,
     was_read: AtomicBool,
+}
+
+/// What comes once, of which the first bytes may have been read already.
+#[derive(Debug)]
+struct Stream {
+    file: File,
+    first: io::Cursor<Vec<u8>>,
+    state: StreamState,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum StreamState {
+    NotBegun,
+    Begun,
+    /// At a terminal whoever reads on would wait for another end.
+    Ended,
+}
+
+impl Stream {
+    fn of(file: File) -> Self {
+        Self { file, first: io::Cursor::default(), state: StreamState::NotBegun }
+    }
+
+    /// Waits for the first bytes; at a terminal it says so.
+    fn begin(&mut self, progress: &Progress) -> io::Result<()> {
+        if self.state != StreamState::NotBegun {
+            return Ok(());
+        }
+        if self.file.is_terminal() {
+            progress.hide();
+            progress.say("reading the dump from the terminal; end with Ctrl-D, or give FILE");
+        }
+        let mut piece = vec![0; READ_BYTES];
+        let read = read_some(&mut self.file, &mut piece)?;
+        self.state = if read == 0 { StreamState::Ended } else { StreamState::Begun };
+        piece.truncate(read);
+        self.first = io::Cursor::new(piece);
+        Ok(())
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.first.read(buffer)? {
+            0 if self.state == StreamState::Ended || buffer.is_empty() => Ok(0),
+            0 => {
+                let read = self.file.read(buffer)?;
+                if read == 0 {
+                    self.state = StreamState::Ended;
+                }
+                Ok(read)
+            }
+            read => Ok(read),
+        }
+    }
 }
 
 /// What changes when a file is written.
@@ -119,10 +179,38 @@ impl Source {
             let opened = Stamp::of(&metadata);
             Data::File(Regular { file, from_bytes, opened, was_read: AtomicBool::new(false) })
         } else {
-            Data::Stream(Mutex::new(Some(file)))
+            Data::Stream(Mutex::new(Some(Stream::of(file))))
         };
         let path = path.filter(|_| kind.is_file()).map(Path::to_owned);
-        Ok(Self(Arc::new(Opened { name, path, data, _spool: spool })))
+        let opened = Opened { name, path, data, _spool: spool };
+        Ok(Self { opened: Arc::new(opened), manifest: None })
+    }
+
+    /// The same dump, to be held against the manifest in this file, if one is named.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read; what it holds is judged with the dump.
+    pub fn with_manifest(self, path: Option<&Path>) -> Result<Self> {
+        let manifest = path.map(Given::read).transpose()?.map(Arc::new);
+        Ok(Self { manifest, ..self })
+    }
+
+    /// The manifest that is given for it.
+    pub fn manifest(&self) -> Option<&Given> {
+        self.manifest.as_deref()
+    }
+
+    /// Waits until a stream has begun, or ended: who creates something for a dump does so later.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub fn wait(&self, progress: &Progress) -> Result<()> {
+        let Data::Stream(stream) = &self.opened.data else { return Ok(()) };
+        let mut stream = stream.lock().unwrap_or_else(PoisonError::into_inner);
+        let begun = stream.as_mut().map_or(Ok(()), |stream| stream.begin(progress));
+        begun.map_err(|error| self.unread(error))
     }
 
     /// The same dump, to be read several times: what comes as a stream is copied into a private
@@ -132,8 +220,9 @@ impl Source {
     ///
     /// When the stream cannot be read, or there is no room for it.
     pub fn repeatable(&self, progress: &Progress) -> Result<Self> {
-        let Data::Stream(stream) = &self.0.data else { return Ok(self.clone()) };
-        let mut stream = progress.watch(self.take(stream)?);
+        let Data::Stream(stream) = &self.opened.data else { return Ok(self.clone()) };
+        // Begun before anything is created.
+        let mut stream = progress.watch(self.take(stream, progress)?);
         let no_room =
             || format!("cannot copy {} to {}", self.name(), std::env::temp_dir().display());
         let help = "it is read more than once, so it is copied first: have TMPDIR name a directory \
@@ -150,17 +239,17 @@ impl Source {
             let piece = piece.get(..read).unwrap_or_default();
             spool.write_all(piece).with_context(no_room).help(help)?;
         }
-        Self::of_temporary(self.name(), spool)
+        Ok(Self { manifest: self.manifest.clone(), ..Self::of_temporary(self.name(), spool)? })
     }
 
     /// The name for messages.
     pub fn name(&self) -> String {
-        self.0.name.clone()
+        self.opened.name.clone()
     }
 
     /// Where it lies; none for what has no place of its own, such as a pipe.
     pub fn path(&self) -> Option<&Path> {
-        self.0.path.as_deref()
+        self.opened.path.as_deref()
     }
 
     /// The dump from its start, unpacked: compressed content is recognised by its first bytes.
@@ -169,8 +258,8 @@ impl Source {
     ///
     /// When it cannot be read, has changed since it was read before, or is a stream that was read.
     pub fn read(&self, progress: &Progress) -> Result<Box<dyn Read + Send>> {
-        let (raw, is_first): (Box<dyn Read + Send>, bool) = match &self.0.data {
-            Data::Stream(stream) => (Box::new(self.take(stream)?), true),
+        let (raw, is_first): (Box<dyn Read + Send>, bool) = match &self.opened.data {
+            Data::Stream(stream) => (Box::new(self.take(stream, progress)?), true),
             Data::File(regular) => {
                 let metadata = regular.file.metadata().map_err(|error| self.unread(error))?;
                 let is_first = !regular.was_read.swap(true, Ordering::Relaxed);
@@ -224,7 +313,8 @@ impl Source {
         }
     }
 
-    fn take(&self, stream: &Mutex<Option<File>>) -> Result<File> {
+    fn take(&self, stream: &Mutex<Option<Stream>>, progress: &Progress) -> Result<Stream> {
+        self.wait(progress)?;
         let stream = stream.lock().unwrap_or_else(PoisonError::into_inner).take();
         stream.ok_or_else(|| anyhow!("{} can be read only once", self.name()))
     }
@@ -260,7 +350,7 @@ struct FromStart {
 
 impl Read for FromStart {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let Data::File(Regular { file, .. }) = &self.source.0.data else { return Ok(0) };
+        let Data::File(Regular { file, .. }) = &self.source.opened.data else { return Ok(0) };
         let read = file.read_at(buffer, self.at_bytes)?;
         self.at_bytes += read as u64;
         Ok(read)

@@ -27,6 +27,7 @@ mod stage;
 mod stdout;
 mod style;
 mod temporary;
+mod threads;
 mod unpacking;
 mod viewer;
 
@@ -51,7 +52,7 @@ fn main() -> ExitCode {
         .and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match parsed {
         Ok(cli) => cli,
-        Err(error) => return explain(&error),
+        Err(error) => return explain(&args::explained(error, std::env::args_os())),
     };
     style::choose(cli.color);
     let progress = Progress::new(if cli.quiet { Quiet::Yes } else { Quiet::No });
@@ -64,7 +65,7 @@ fn main() -> ExitCode {
     progress.finish();
     match ended {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
-        Ok(Outcome::Findings) => ExitCode::from(1),
+        Ok(Outcome::Findings | Outcome::Missing) => ExitCode::from(1),
         Ok(Outcome::Unread) => ExitCode::from(3),
         Err(error) if reader_has_gone(&error) => ExitCode::SUCCESS,
         Err(error) => {
@@ -76,6 +77,13 @@ fn main() -> ExitCode {
 
 /// Prints the help, the version, or what is wrong with the command line.
 fn explain(error: &clap::Error) -> ExitCode {
+    if args::asks_for_more(error) {
+        failure::print(&failure::Usage::error(
+            "there is no --verbose",
+            "everything that there is to say is said, on stderr; --quiet leaves only errors",
+        ));
+        return ExitCode::from(2);
+    }
     let printed = error.print().and_then(|()| stdout().flush());
     match printed {
         // Nothing can be said about what cannot be said on stderr.

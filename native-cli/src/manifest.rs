@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context, Result};
 use metadump::check::Code;
 use metadump::manifest::{Manifest, ManifestBuilder};
 use metadump::scan::ScannedLine;
@@ -41,11 +42,40 @@ pub fn path_of(dump: &Path) -> PathBuf {
     Manifest::path_of(dump)
 }
 
+/// A manifest of the command line.
+#[derive(Debug)]
+pub struct Given {
+    name: String,
+    json: Vec<u8>,
+}
+
+impl Given {
+    /// Reads the file.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub fn read(path: &Path) -> Result<Self> {
+        let name = path.display().to_string();
+        let json = read_small(path).with_context(|| format!("cannot read the manifest {name}"))?;
+        Ok(Self { name, json })
+    }
+}
+
 /// What stands beside a dump.
 enum Beside {
     Manifest(Box<Manifest>),
     Unreadable(String),
     Nothing,
+}
+
+impl Beside {
+    fn parsed(name: &str, json: &[u8]) -> Self {
+        match Manifest::parse(json) {
+            Ok(manifest) => Self::Manifest(Box::new(manifest)),
+            Err(error) => Self::Unreadable(format!("{name}: {error}")),
+        }
+    }
 }
 
 /// Holds a dump against its manifest while it is read.
@@ -56,15 +86,13 @@ pub struct Expected {
 }
 
 impl Expected {
-    /// Reads the manifest beside a dump; a stream has none.
+    /// Takes the manifest that is given for a dump, or else the one beside it; a stream has none.
     pub fn beside(source: &Source, requirement: Requirement) -> Self {
-        let beside = match source.path().map(path_of) {
-            None => Beside::Nothing,
-            Some(path) => match read_small(&path) {
-                Ok(json) => match Manifest::parse(&json) {
-                    Ok(manifest) => Beside::Manifest(Box::new(manifest)),
-                    Err(error) => Beside::Unreadable(format!("{}: {error}", path.display())),
-                },
+        let beside = match (source.manifest(), source.path().map(path_of)) {
+            (Some(given), _) => Beside::parsed(&given.name, &given.json),
+            (None, None) => Beside::Nothing,
+            (None, Some(path)) => match read_small(&path) {
+                Ok(json) => Beside::parsed(&path.display().to_string(), &json),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Beside::Nothing,
                 Err(error) => Beside::Unreadable(format!("{}: {error}", path.display())),
             },

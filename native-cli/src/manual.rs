@@ -24,7 +24,7 @@ type Row = (&'static str, &'static str);
 /// How every command ends.
 const EXIT_STATUS: &[Row] = &[
     ("0", "done; also when the reader of a pipe has gone"),
-    ("1", "the dump has errors, or something of it was lost"),
+    ("1", "the dump has errors, or something of it was lost; get --exit-code: a key is not there"),
     ("2", "wrong usage"),
     ("3", "refused, or reading or writing failed"),
 ];
@@ -268,18 +268,30 @@ fn examples(command: &str) -> &'static [Example] {
                 line: "databend-metactl rewrite --db meta.db --output v003.db --data-version V003",
             },
         ],
-        "status" => &[Example {
-            what: "See whether a node has a leader",
-            line: "databend-metactl status --grpc-api-address 127.0.0.1:9191",
-        }],
+        "status" => &[
+            Example {
+                what: "See whether a node has a leader",
+                line: "databend-metactl status --grpc-api-address 127.0.0.1:9191",
+            },
+            Example {
+                what: "Wait for a server that starts",
+                line: "databend-metactl status --grpc-api-address 127.0.0.1:9191 --wait 60",
+            },
+        ],
         "member-list" => &[Example {
             what: "List the members of a cluster",
             line: "databend-metactl member-list --grpc-api-address 127.0.0.1:9191",
         }],
-        "get" => &[Example {
-            what: "Print a value",
-            line: "databend-metactl get --key __fd_database_by_id/1 --format json",
-        }],
+        "get" => &[
+            Example {
+                what: "Print a value",
+                line: "databend-metactl get --key __fd_database_by_id/1 --format json",
+            },
+            Example {
+                what: "Write its bytes into a file, if there is such a key",
+                line: "databend-metactl get --key __fd_database_by_id/1 --raw --exit-code > database",
+            },
+        ],
         "watch" => &[Example {
             what: "Follow the changes of users",
             line: "databend-metactl watch --prefix __fd_users/",
@@ -322,7 +334,7 @@ mod tests {
             for Example { line, .. } in lines.iter().chain(FIRST_STEPS) {
                 // What the shell takes for itself.
                 let line = line.trim_start_matches("source <(").trim_end_matches(')');
-                let line = line.split('|').next().unwrap_or_default();
+                let line = line.split(['|', '>']).next().unwrap_or_default();
                 let parsed = command().try_get_matches_from(line.split_whitespace());
                 assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
             }

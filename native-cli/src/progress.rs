@@ -38,6 +38,19 @@ impl Progress {
         self.bar.set_style(bytes_bar());
     }
 
+    /// Draws no bar any more: the terminal is somebody else's.
+    pub fn hide(&self) {
+        self.bar.finish_and_clear();
+        self.bar.set_draw_target(ProgressDrawTarget::hidden());
+    }
+
+    /// Draws no bar any more if stdout is a terminal: results go there while the work goes on.
+    pub fn give_way(&self) {
+        if io::stdout().is_terminal() {
+            self.hide();
+        }
+    }
+
     /// Says what is being done.
     pub fn phase(&self, what: &'static str) {
         self.bar.set_message(what);

@@ -141,6 +141,9 @@ pub fn print_summary(out: &mut impl Write, name: &str, summary: &Summary) -> io:
         row("node", format!("{id} at {}, gRPC {grpc}{tls}", node.endpoint))?;
     }
     row("sequence", or_none(summary.sequence.map(grouped)))?;
+    if let Some(hash) = summary.state_hash {
+        row("state hash", hash.to_string())?;
+    }
     let expiring = grouped(summary.expiring_keys);
     row("keys", format!("{}, {expiring} of them expire", grouped(summary.keys)))?;
     writeln!(out, "\n{:>12} {:>16}  kind", "lines", "bytes")?;

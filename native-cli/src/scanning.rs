@@ -10,7 +10,6 @@
 //! it: the same lines in the same order.
 
 use std::io::{self, Read};
-use std::num::NonZeroUsize;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
@@ -22,6 +21,8 @@ use crate::input::Source;
 use crate::progress::Progress;
 use crate::unpacking::read_some;
 
+pub use crate::threads::Threads;
+
 /// How much is scanned at a time.
 const PIECE_BYTES: usize = 1 << 20;
 
@@ -32,32 +33,8 @@ const LONG_PIECES: usize = 4;
 /// than a short line.
 const BATCH_LINES: usize = 8192;
 
-/// More threads would wait for the one that hands on.
-const MOST_THREADS: usize = 8;
-
-/// More threads a core are not started, whoever asks for them.
-const MOST_THREADS_A_CORE: usize = 4;
-
-/// On how many threads a dump is scanned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Threads(NonZeroUsize);
-
-impl Threads {
-    /// As many as are asked for, but no more than a few a core; or as there are cores.
-    pub fn of_flag(asked: Option<NonZeroUsize>) -> Self {
-        let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        let times = |many| NonZeroUsize::new(many).unwrap_or(NonZeroUsize::MIN);
-        Self(match asked {
-            Some(asked) => asked.min(cores.saturating_mul(times(MOST_THREADS_A_CORE))),
-            None => cores.min(times(MOST_THREADS)),
-        })
-    }
-
-    /// How much of `most` each thread gets, so that many take no more memory than a few.
-    const fn share(self, most: usize) -> usize {
-        if self.0.get() <= MOST_THREADS { most } else { most * MOST_THREADS / self.0.get() }
-    }
-}
+/// What a line is.
+pub type Scanned<'l> = Result<ScannedLine<'l>, LineError>;
 
 /// Reads all lines, calling `each` with every one in order, and with what it is.
 ///
@@ -68,7 +45,23 @@ pub fn for_each_scanned(
     source: &Source,
     threads: Threads,
     progress: &Progress,
-    each: impl FnMut(&Line<'_>, Result<ScannedLine<'_>, LineError>) -> Result<()> + Send,
+    mut each: impl FnMut(&Line<'_>, Result<ScannedLine<'_>, LineError>) -> Result<()> + Send,
+) -> Result<()> {
+    let each = |line: &Line<'_>, scanned: Scanned<'_>, ()| each(line, scanned);
+    for_each_prepared(source, threads, progress, |_| (), each)
+}
+
+/// The same, with what `prepare` makes of each line on the thread that scans it.
+///
+/// # Errors
+///
+/// As [`for_each_scanned`].
+pub fn for_each_prepared<T: Send>(
+    source: &Source,
+    threads: Threads,
+    progress: &Progress,
+    prepare: impl Fn(&Scanned<'_>) -> T + Sync,
+    each: impl FnMut(&Line<'_>, Scanned<'_>, T) -> Result<()> + Send,
 ) -> Result<()> {
     let piece_bytes = threads.share(PIECE_BYTES);
     let input = Mutex::new(Pieces {
@@ -82,9 +75,10 @@ pub fn for_each_scanned(
         state: Mutex::new(Handing { each, next: 0, lines: 0, offset_bytes: 0, ended: None }),
         changed: Condvar::new(),
         batch_lines: threads.share(BATCH_LINES).max(1),
+        prepare,
     };
     std::thread::scope(|scope| {
-        for _ in 1..threads.0.get() {
+        for _ in 1..threads.count() {
             let spawned = std::thread::Builder::new().spawn_scoped(scope, || turns.work(&input));
             if spawned.is_err() {
                 // The system has no more threads; those that there are do it.
@@ -180,10 +174,11 @@ impl Pieces {
 }
 
 /// Whose piece is handed on next.
-struct Turns<F> {
+struct Turns<P, F> {
     state: Mutex<Handing<F>>,
     changed: Condvar,
     batch_lines: usize,
+    prepare: P,
 }
 
 /// What has been handed on.
@@ -205,12 +200,13 @@ enum Ended {
     Panicked,
 }
 
-impl<F> Turns<F>
-where
-    F: FnMut(&Line<'_>, Result<ScannedLine<'_>, LineError>) -> Result<()> + Send,
-{
+impl<P, F> Turns<P, F> {
     /// One thread: takes, scans and hands on pieces until there is none.
-    fn work(&self, input: &Mutex<Pieces>) {
+    fn work<T>(&self, input: &Mutex<Pieces>)
+    where
+        P: Fn(&Scanned<'_>) -> T,
+        F: FnMut(&Line<'_>, Scanned<'_>, T) -> Result<()> + Send,
+    {
         let _release = ReleaseOnPanic(self);
         let mut piece = Vec::new();
         loop {
@@ -235,11 +231,15 @@ where
     }
 
     /// Scans and hands on the lines of a piece, a batch at a time; none when all has ended.
-    fn hand_on(&self, number: u64, piece: &[u8]) -> Option<()> {
+    fn hand_on<T>(&self, number: u64, piece: &[u8]) -> Option<()>
+    where
+        P: Fn(&Scanned<'_>) -> T,
+        F: FnMut(&Line<'_>, Scanned<'_>, T) -> Result<()> + Send,
+    {
         let mut lines = lines(piece);
         loop {
             let batch = lines.by_ref().take(self.batch_lines);
-            let scanned: Vec<_> = batch.map(|line| (line, scan_line(line.bytes))).collect();
+            let scanned: Vec<_> = batch.map(|line| self.scan(line)).collect();
             let is_last = scanned.len() < self.batch_lines;
             let mut handing = self.wait_for(number)?;
             handing.hand_on(scanned);
@@ -250,11 +250,15 @@ where
     }
 
     /// Reads, scans and hands on a long line.
-    fn hand_on_long(&self, number: u64, pieces: &mut Pieces, piece: &mut Vec<u8>) -> Option<()> {
+    fn hand_on_long<T>(&self, number: u64, pieces: &mut Pieces, piece: &mut Vec<u8>) -> Option<()>
+    where
+        P: Fn(&Scanned<'_>) -> T,
+        F: FnMut(&Line<'_>, Scanned<'_>, T) -> Result<()> + Send,
+    {
         let read = pieces.long_line(piece, |line| {
-            let scanned = scan_line(line.bytes);
+            let scanned = self.scan(line);
             if let Some(mut handing) = self.wait_for(number) {
-                handing.hand_on(vec![(line, scanned)]);
+                handing.hand_on(vec![scanned]);
             }
         });
         if let Err(error) = read {
@@ -267,6 +271,15 @@ where
                 None
             }
         }
+    }
+
+    fn scan<'l, T>(&self, line: Line<'l>) -> (Line<'l>, Scanned<'l>, T)
+    where
+        P: Fn(&Scanned<'_>) -> T,
+    {
+        let scanned = scan_line(line.bytes);
+        let prepared = (self.prepare)(&scanned);
+        (line, scanned, prepared)
     }
 
     /// It is the turn of the next piece.
@@ -288,7 +301,7 @@ where
     }
 }
 
-impl<F> Turns<F> {
+impl<P, F> Turns<P, F> {
     fn end(&self, ended: Ended) {
         let mut handing = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         handing.ended.get_or_insert(ended);
@@ -297,17 +310,17 @@ impl<F> Turns<F> {
     }
 }
 
-impl<F> Handing<F>
-where
-    F: FnMut(&Line<'_>, Result<ScannedLine<'_>, LineError>) -> Result<()>,
-{
+impl<F> Handing<F> {
     /// Hands on lines of the next piece, with their places in the whole, up to the first error.
-    fn hand_on(&mut self, scanned: Vec<(Line<'_>, Result<ScannedLine<'_>, LineError>)>) {
-        for (line, scanned) in scanned {
+    fn hand_on<T>(&mut self, scanned: Vec<(Line<'_>, Scanned<'_>, T)>)
+    where
+        F: FnMut(&Line<'_>, Scanned<'_>, T) -> Result<()>,
+    {
+        for (line, scanned, prepared) in scanned {
             self.lines += 1;
             let line = Line { number: self.lines, offset_bytes: self.offset_bytes, ..line };
             self.offset_bytes += line.len_bytes();
-            if let Err(error) = (self.each)(&line, scanned) {
+            if let Err(error) = (self.each)(&line, scanned, prepared) {
                 self.ended = Some(Ended::Refused(error));
                 return;
             }
@@ -316,9 +329,9 @@ where
 }
 
 /// Ends the waiting of the others when a thread panics: its piece will never be handed on.
-struct ReleaseOnPanic<'a, F>(&'a Turns<F>);
+struct ReleaseOnPanic<'a, P, F>(&'a Turns<P, F>);
 
-impl<F> Drop for ReleaseOnPanic<'_, F> {
+impl<P, F> Drop for ReleaseOnPanic<'_, P, F> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.0.end(Ended::Panicked);
@@ -344,6 +357,7 @@ fn lines(piece: &[u8]) -> impl Iterator<Item = Line<'_>> {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
+    use std::num::NonZeroUsize;
     use std::os::unix::fs::FileExt;
 
     use proptest::prelude::*;
@@ -363,7 +377,7 @@ mod tests {
 
     fn scan(source: &Source, threads: usize) -> Vec<Seen> {
         let mut seen = Vec::new();
-        let threads = Threads(NonZeroUsize::new(threads).unwrap());
+        let threads = Threads::from(NonZeroUsize::new(threads).unwrap());
         for_each_scanned(source, threads, &Progress::new(Quiet::Yes), |line, scanned| {
             let Line { number, offset_bytes, bytes, terminated, .. } = *line;
             seen.push((number, offset_bytes, bytes.to_vec(), terminated, scanned.is_ok()));
@@ -436,7 +450,7 @@ mod tests {
         let expected = [(1, 0, 3, 0, true), (2, 4, 3, 0, true), (3, 8, 16 << 20, 496 << 20, false)];
         for threads in [1, 4] {
             let mut seen = Vec::new();
-            let threads = Threads(NonZeroUsize::new(threads).unwrap());
+            let threads = Threads::from(NonZeroUsize::new(threads).unwrap());
             for_each_scanned(&source, threads, &Progress::new(Quiet::Yes), |line, _| {
                 let Line { number, offset_bytes, bytes, terminated, elided_bytes } = *line;
                 seen.push((number, offset_bytes, bytes.len(), elided_bytes & !1, terminated));
@@ -456,7 +470,7 @@ mod tests {
         let (_file, source) = file(&content);
         for (threads, end) in [(1, 300_000), (2, 300_000), (8, 300_000), (4, (1 << 20) + 1)] {
             let mut taken = 0;
-            let threads = Threads(NonZeroUsize::new(threads).unwrap());
+            let threads = Threads::from(NonZeroUsize::new(threads).unwrap());
             let progress = Progress::new(Quiet::Yes);
             let ended = for_each_scanned(&source, threads, &progress, |line, _| {
                 taken += 1;
@@ -474,7 +488,7 @@ mod tests {
         let content = b"a line\n".repeat(1 << 20);
         let (_file, source) = file(&content);
         let own = std::thread::current().id();
-        let threads = Threads(NonZeroUsize::new(4).unwrap());
+        let threads = Threads::from(NonZeroUsize::new(4).unwrap());
         let _ = for_each_scanned(&source, threads, &Progress::new(Quiet::Yes), |_, _| {
             assert_eq!(std::thread::current().id(), own);
             Ok(())

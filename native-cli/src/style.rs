@@ -32,6 +32,11 @@ impl Style {
         Self::of(&io::stdout())
     }
 
+    /// The same for stderr.
+    pub fn of_stderr() -> Self {
+        Self::of(&io::stderr())
+    }
+
     fn of(stream: &impl RawStream) -> Self {
         match AutoStream::choice(stream) {
             ColorChoice::Never => Self::Plain,

@@ -56,7 +56,7 @@ impl Served {
     pub fn run(mut serve: Command) -> Self {
         let Ok(temporary) = tempfile::tempdir() else { panic!("no temporary directory") };
         serve.args(["--admin-api-address", "127.0.0.1:0"]).env("TMPDIR", temporary.path());
-        let Ok(mut child) = serve.stderr(Stdio::piped()).spawn() else {
+        let Ok(mut child) = serve.stdout(Stdio::null()).stderr(Stdio::piped()).spawn() else {
             panic!("cannot run the binary")
         };
         let stderr = child.stderr.take();

@@ -11,7 +11,9 @@ use std::fs;
 use metadump::abridge::{Abridged, Abridger};
 use metadump::index::Indexer;
 use metadump::part::Part;
+use metadump::record::Tree;
 use metadump::scan::scan_line;
+use metadump::state_hash::StateHash;
 use metadump::{Checker, Line, LineFramer};
 use metadump_tests::fixtures::{content, corpus, corpus_dumps, fixture, in_folder};
 use proptest::prelude::*;
@@ -48,6 +50,12 @@ fn whole(dump: &[u8]) -> Seen {
     let mut framer = LineFramer::default();
     let mut each = |line: Line<'_>| -> Result<(), ()> {
         reader.line(&line);
+        if let Ok(scanned) = scan_line(line.bytes)
+            && let Tree::StateMachine(machine) = scanned.tree()
+            && let Some(hash) = StateHash::of(&scanned.record)
+        {
+            reader.checker.state_hash(machine, hash);
+        }
         Ok(())
     };
     framer.feed(dump, &mut each).unwrap();
@@ -69,6 +77,9 @@ fn abridged(dump: &[u8], part_bytes: usize) -> (Seen, usize) {
         let packed = abridger.take();
         packed_bytes += packed.len();
         abridged.feed(&packed, |line| reader.line(line));
+        for (machine, hash) in Abridged::hashes(&abridger.take_hashes()) {
+            reader.checker.state_hash(machine, hash);
+        }
     }
     (reader.finish(), packed_bytes)
 }

@@ -4,11 +4,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use metadump_tests::fixtures::{fixture, unpack};
 use metadump_tests::metactl::{self, Ran, run};
@@ -119,8 +120,15 @@ fn a_rewrite_that_waits_for_its_input_leaves_nothing_behind() {
     let mut rewrite = metactl::command(["rewrite", "--output"]);
     rewrite.arg(spool.path().join("meta.db")).env("TMPDIR", spool.path());
     rewrite.stdin(Stdio::piped()).stderr(Stdio::piped());
-    let child = rewrite.spawn().unwrap();
+    let mut child = rewrite.spawn().unwrap();
     let pid = Pid::from_child(&child);
+    wait_until_it_reads(pid);
+    assert_eq!(names(spool.path()), [] as [&str; 0]);
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(b"[\n").unwrap();
+    while names(spool.path()).is_empty() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
     wait_until_it_reads(pid);
     assert_eq!(names(spool.path()).len(), 1);
     kill_process(pid, Signal::TERM).unwrap();

@@ -246,9 +246,9 @@ fn what_cannot_be_viewed_is_refused() {
     let view = |dump: &Path| run([Path::new("view"), dump, Path::new("--page"), &page]);
     for (path, code, said) in [
         (Path::new("-"), 2, "the viewer cannot read stdin"),
-        (scratch.path(), 3, "is a directory, not a dump"),
-        (Path::new("/dev/null"), 3, "is no regular file, not a dump"),
-        (pipe.as_path(), 3, "is no regular file, not a dump"),
+        (scratch.path(), 3, "is a directory, and the viewer needs a file"),
+        (Path::new("/dev/null"), 3, "is a device, and the viewer needs a file"),
+        (pipe.as_path(), 3, "write it into a file first, packed or not, and view that"),
         (Path::new("/nowhere/dump"), 3, "cannot open /nowhere/dump"),
         (dump.as_path(), 3, "the page is not the viewer"),
     ] {

@@ -11,6 +11,28 @@ pub struct Abridging {
     abridger: Abridger,
 }
 
+/// A part without its values.
+#[wasm_bindgen]
+pub struct AbridgedPart {
+    lines: Vec<u8>,
+    hashes: Vec<u8>,
+}
+
+#[wasm_bindgen]
+impl AbridgedPart {
+    /// The lines, for `Opening.feedAbridged`.
+    #[wasm_bindgen(js_name = takeLines)]
+    pub fn take_lines(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.lines)
+    }
+
+    /// What is hashed of the values, for the same.
+    #[wasm_bindgen(getter)]
+    pub fn hashes(&self) -> Vec<u8> {
+        self.hashes.clone()
+    }
+}
+
 #[wasm_bindgen]
 impl Abridging {
     /// Starts with the part from one byte to another.
@@ -33,10 +55,10 @@ impl Abridging {
         !part.is_done()
     }
 
-    /// Gives the lines, for `Opening.feedAbridged`; a last one without line end is the dump's.
-    pub fn finish(self) -> Vec<u8> {
+    /// Gives the part; a last line without line end is the dump's.
+    pub fn finish(self) -> AbridgedPart {
         let Self { part, mut abridger } = self;
         part.finish(|line| abridger.line(&line));
-        abridger.take()
+        AbridgedPart { lines: abridger.take(), hashes: abridger.take_hashes() }
     }
 }

@@ -6,7 +6,9 @@ use metadump::abridge::Abridged;
 use metadump::check::Code;
 use metadump::index::Indexer;
 use metadump::manifest::{Manifest, ManifestBuilder};
-use metadump::scan::scan_line;
+use metadump::record::Tree;
+use metadump::scan::{LineError, ScannedLine, scan_line};
+use metadump::state_hash::StateHash;
 use metadump::{Checker, Line, LineFramer};
 use wasm_bindgen::prelude::*;
 
@@ -30,10 +32,25 @@ struct Seen {
 }
 
 impl Seen {
-    fn line(&mut self, line: &Line<'_>) {
+    /// A line with its values.
+    fn whole_line(&mut self, line: &Line<'_>) {
         let scanned = scan_line(line.bytes);
-        self.checker.scanned(line, &scanned);
-        self.indexer.line(line, &scanned);
+        self.scanned(line, &scanned);
+        if let Ok(scanned) = &scanned
+            && let Tree::StateMachine(machine) = scanned.tree()
+            && let Some(hash) = StateHash::of(&scanned.record)
+        {
+            self.checker.state_hash(machine, hash);
+        }
+    }
+
+    fn line(&mut self, line: &Line<'_>) {
+        self.scanned(line, &scan_line(line.bytes));
+    }
+
+    fn scanned(&mut self, line: &Line<'_>, scanned: &Result<ScannedLine<'_>, LineError>) {
+        self.checker.scanned(line, scanned);
+        self.indexer.line(line, scanned);
         if matches!(self.manifest, Some(Ok(_))) {
             self.measured.line(line, scanned.as_ref().ok());
         }
@@ -49,7 +66,7 @@ pub struct Opened {
 
 #[wasm_bindgen]
 impl Opened {
-    /// The report, the same JSON that `validate --format json` prints, without the file's name.
+    /// The report, the same JSON that `inspect --format json` prints, without the file's name.
     #[wasm_bindgen(getter)]
     pub fn report(&self) -> String {
         self.report.clone()
@@ -76,7 +93,7 @@ impl Opening {
     pub fn feed(&mut self, piece: &[u8]) {
         let Self { framer, seen, .. } = self;
         let Ok(()) = framer.feed(piece, |line| -> Result<(), Infallible> {
-            seen.line(&line);
+            seen.whole_line(&line);
             Ok(())
         });
     }
@@ -84,9 +101,12 @@ impl Opening {
     /// Reads the next part as an `Abridging` packed it. A dump comes either in such parts or in
     /// pieces; the manifest can only be proven by its pieces.
     #[wasm_bindgen(js_name = feedAbridged)]
-    pub fn feed_abridged(&mut self, packed: &[u8]) {
+    pub fn feed_abridged(&mut self, lines: &[u8], hashes: &[u8]) {
         let Self { abridged, seen, .. } = self;
-        abridged.feed(packed, |line| seen.line(line));
+        abridged.feed(lines, |line| seen.line(line));
+        for (machine, hash) in Abridged::hashes(hashes) {
+            seen.checker.state_hash(machine, hash);
+        }
     }
 
     /// How many lines have been read.
@@ -111,7 +131,7 @@ impl Opening {
     pub fn end(&mut self) {
         let Self { framer, seen, .. } = self;
         let Ok(()) = std::mem::take(framer).finish(|line| -> Result<(), Infallible> {
-            seen.line(&line);
+            seen.whole_line(&line);
             Ok(())
         });
     }

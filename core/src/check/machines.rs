@@ -10,6 +10,7 @@ use super::keys::KeysCheck;
 use super::log::LogCheck;
 use super::{Code, Findings, Place, Summary};
 use crate::record::{DataVersion, ExpireKey, LogId, Record, Tree};
+use crate::state_hash::StateHash;
 
 /// How many trees are told apart. A node has one, and one more while a snapshot is installed.
 const MOST_MACHINES: usize = 16;
@@ -20,6 +21,7 @@ pub(super) struct MachineCheck {
     pub(super) keys: KeysCheck,
     pub(super) expire: ExpireCheck,
     pub(super) cluster: ClusterCheck,
+    pub(super) state_hash: Option<StateHash>,
 }
 
 impl MachineCheck {
@@ -88,6 +90,13 @@ impl Machines {
             }
         }
         Some(self.checks.entry(number).or_default())
+    }
+
+    /// Adds to the hash of a state machine of which a record was seen.
+    pub(super) fn add_hash(&mut self, number: u64, hash: StateHash) {
+        if let Some(check) = self.checks.get_mut(&number) {
+            check.state_hash.get_or_insert_default().add(hash);
+        }
     }
 
     /// Takes the live state machine; the others count no longer.
@@ -159,6 +168,7 @@ impl Live {
     ) {
         match self {
             Self::Here(check) => {
+                summary.state_hash = check.state_hash;
                 summary.expiring_keys = check.expire.expiring_keys();
                 check.keys.finish(version, summary, findings);
                 check.cluster.finish(version, log, summary, findings);

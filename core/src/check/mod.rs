@@ -30,6 +30,7 @@ use crate::claim::{ClaimCheck, Verdict};
 use crate::frame::{LONGEST_LINE_BYTES, Line};
 use crate::record::{DataVersion, Keyed, Kind, Record, Text, Tree};
 use crate::scan::{LineError, ScannedLine, scan_line};
+use crate::state_hash::StateHash;
 
 /// What was found in a dump. Its JSON form is the same in the terminal and in the browser.
 #[derive(Debug, Default, Serialize)]
@@ -101,6 +102,13 @@ impl Checker {
     /// Adds a finding of the caller's: about the manifest, or about how the dump was read.
     pub fn add(&mut self, code: Code, place: Option<Place>, message: String) {
         self.findings.add(code, place, message);
+    }
+
+    /// Adds the hash of records that were checked, which are in the state machine of this number.
+    /// It takes about as long as checking them, so whoever wants it brings it, from another
+    /// thread maybe.
+    pub fn state_hash(&mut self, machine: u64, hash: StateHash) {
+        self.machines.add_hash(machine, hash);
     }
 
     /// The data version, as far as the lines so far tell.

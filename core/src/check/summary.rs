@@ -6,6 +6,7 @@ use memchr::memchr;
 use serde::Serialize;
 
 use crate::record::{DataVersion, Kind, LogId, Node, NodeId, Record, StoredMembership, Vote};
+use crate::state_hash::StateHash;
 
 /// Lines and bytes of one kind or prefix.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -68,6 +69,9 @@ pub struct Summary {
     pub nodes: BTreeMap<NodeId, Node>,
     /// The last sequence number that was given out.
     pub sequence: Option<u64>,
+    /// The hash of the state machine's keys, if it was [asked for](super::Checker::state_hash).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state_hash: Option<StateHash>,
     /// How many keys the state machine has.
     pub keys: u64,
     /// How many of them expire.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Result, anyhow};
 use metadump::check::{Code, Finding, Severity};
+use metadump::cluster::InitialCluster;
 use metadump::record::{DataVersion, Record, Tree};
 use metadump::scan::{LineError, ScannedLine};
 use metadump::stored::Losses;
@@ -16,6 +17,22 @@ use crate::progress::Progress;
 use crate::report::print_findings;
 use crate::scanning::{Threads, for_each_scanned};
 use crate::style::Style;
+
+/// Whether a dump is restored as the cluster that it is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Becomes {
+    /// It is.
+    SameCluster,
+    /// It becomes another one, which cures some errors.
+    NewCluster,
+}
+
+impl Becomes {
+    /// What it becomes as what the command line names.
+    pub const fn of(cluster: Option<&InitialCluster>) -> Self {
+        if cluster.is_some() { Self::NewCluster } else { Self::SameCluster }
+    }
+}
 
 /// What is let in, and what stays as it is when something is not.
 #[derive(Debug, Clone)]
@@ -69,22 +86,22 @@ impl Admission<'_> {
     }
 
     /// The errors that keep the dump out; those that a new cluster cures only do without one.
-    pub fn objections<'r>(&self, report: &'r Report, new_cluster: bool) -> Vec<&'r Finding> {
+    pub fn objections<'r>(&self, report: &'r Report, becomes: Becomes) -> Vec<&'r Finding> {
         let stands = |finding: &&Finding| {
             finding.severity() == Severity::Error
                 && !self.accepts(finding.code)
-                && !(new_cluster && finding.code.is_cured_by_new_cluster())
+                && !(becomes == Becomes::NewCluster && finding.code.is_cured_by_new_cluster())
         };
         report.findings.kept().iter().filter(stands).collect()
     }
 
     /// Refuses a dump with objections, and prints everything that was found.
-    pub fn refuse(&self, name: &str, report: &Report, new_cluster: bool) -> Result<()> {
-        let objections = self.objections(report, new_cluster);
+    pub fn refuse(&self, name: &str, report: &Report, becomes: Becomes) -> Result<()> {
+        let objections = self.objections(report, becomes);
         let Some(first) = objections.first() else {
             return Ok(());
         };
-        print_findings(&mut std::io::stderr().lock(), name, report, Style::Plain)?;
+        print_findings(&mut std::io::stderr().lock(), name, report, Style::of_stderr())?;
         let codes = objections.iter().map(|finding| finding.code);
         let Self { done, kept, .. } = self;
         Err(anyhow!("{name} is not {done}: {}", first.message))

@@ -15,12 +15,14 @@ use metadump::check::Code;
 use metadump::cluster::InitialCluster;
 use metadump::record::DataVersion;
 use metadump::stored::Losses;
+use serde_json::json;
 
 use super::admission::Admission;
+use super::ended::{self, Step};
 use super::plan::Reading;
 use super::restoring::{Restored, Restoring};
 use super::{Outcome, export, new_cluster};
-use crate::args::{Export, Rewrite};
+use crate::args::{Export, Format, Rewrite};
 use crate::dump_writer::{DumpWriter, Origin};
 use crate::failure::Unwritten;
 use crate::input::Source;
@@ -51,13 +53,26 @@ pub fn dump(
     let losses = if keeps_lines { Losses::default() } else { converted.losses(progress)? };
     if args.dry_run {
         tell(&losses, progress);
+        if args.format == Format::Json {
+            let more = json!({
+                "file": source.name(),
+                "output": args.output.as_deref().map(ended::shown),
+                "from_version": from,
+                "data_version": version,
+                "initial_cluster": ended::members(cluster.as_ref()),
+                "lost": ended::losses(&losses),
+            });
+            ended::print("rewrite", Step::Plan, more, Some(&converted.restored.report))?;
+            return Ok(Outcome::Done);
+        }
         let extent = export::extent(&converted.restored.report.summary);
         progress.say(&format!("{extent} would be written as {version}"));
         return Ok(Outcome::Done);
     }
     converted.refuse(&losses)?;
     tell(&losses, progress);
-    let mut dump = DumpWriter::create(destination, Origin::Ours, progress)?;
+    let mut dump =
+        DumpWriter::create(destination, args.output_manifest.as_deref(), Origin::Ours, progress)?;
     if keeps_lines {
         source.for_each_line(progress, |line| {
             anyhow::ensure!(line.elided_bytes == 0, "line {} is too long to be kept", line.number);
@@ -70,6 +85,17 @@ pub fn dump(
     let report = dump.commit()?;
     progress.finish();
     progress.say(&format!("wrote {}, {from} to {version}", export::extent(&report.summary)));
+    if args.format == Format::Json {
+        let more = json!({
+            "file": source.name(),
+            "output": args.output.as_deref().map(ended::shown),
+            "from_version": from,
+            "data_version": version,
+            "initial_cluster": ended::members(cluster.as_ref()),
+            "lost": ended::losses(&losses),
+        });
+        ended::print("rewrite", Step::Done, more, Some(&report))?;
+    }
     Ok(Outcome::Done)
 }
 
@@ -95,7 +121,8 @@ pub fn directory(
     let losses = converted.losses(progress)?;
     converted.refuse(&losses)?;
     tell(&losses, progress);
-    let mut dump = DumpWriter::create(destination, Origin::Ours, progress)?;
+    let mut dump =
+        DumpWriter::create(destination, args.manifest.as_deref(), Origin::Ours, progress)?;
     converted.for_each_line(&mut |line| dump.write(line))?;
     dump.commit()
 }

@@ -6,9 +6,11 @@ use anyhow::Result;
 use metadump::Report;
 use metadump::check::{Severity, Summary};
 use metadump::record::DataVersion;
+use serde_json::json;
 
+use super::ended::{self, Step, assert_apart};
 use super::{Outcome, convert, export_online};
-use crate::args::Export;
+use crate::args::{Export, Format};
 use crate::dump_writer::{DumpWriter, Origin};
 use crate::output::Destination;
 use crate::progress::Progress;
@@ -26,6 +28,7 @@ pub fn run(args: &Export, progress: &Progress) -> Result<Outcome> {
 
 fn from_directory(raft_dir: &Path, args: &Export, progress: &Progress) -> Result<Outcome> {
     let destination = Destination::from_arg(args.db.as_deref())?;
+    assert_apart(args.format, &destination)?;
     let access = if args.live { Access::Live } else { Access::Stopped };
     let dir = RaftDir::new(raft_dir);
     let (reader, origin) = if args.salvage {
@@ -35,7 +38,7 @@ fn from_directory(raft_dir: &Path, args: &Export, progress: &Progress) -> Result
     };
     let version = args.data_version.data_version();
     let report = if version == DataVersion::V004 {
-        let mut dump = DumpWriter::create(destination, origin, progress)?;
+        let mut dump = DumpWriter::create(destination, args.manifest.as_deref(), origin, progress)?;
         reader.for_each_line(|line| {
             progress.advance(line.len() as u64);
             dump.write(line)
@@ -45,10 +48,22 @@ fn from_directory(raft_dir: &Path, args: &Export, progress: &Progress) -> Result
     } else {
         convert::directory(args, destination, &reader, version, progress)?
     };
-    reader.remarks(version).iter().for_each(|remark| progress.say(remark));
+    let (remarks, losses) = (reader.remarks(version), reader.losses());
+    remarks.iter().for_each(|remark| progress.say(remark));
     progress.finish();
     tell(&report, progress);
-    Ok(tell_losses(&reader.losses(), progress))
+    let outcome = tell_losses(&losses, progress);
+    if args.format == Format::Json {
+        let more = json!({
+            "file": args.db.as_deref().map(ended::shown),
+            "raft_dir": ended::shown(raft_dir),
+            "data_version": version,
+            "remarks": remarks,
+            "lost": losses,
+        });
+        ended::print("export", Step::Done, more, Some(&report))?;
+    }
+    Ok(outcome)
 }
 
 /// What a salvage could not read; without a loss the dump is as good as any.

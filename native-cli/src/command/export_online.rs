@@ -6,11 +6,13 @@ use anyhow::Result;
 use metadump::Report;
 use metadump::check::{Code, Severity};
 use metadump::record::LogId;
+use serde_json::json;
 
 use super::Outcome;
+use super::ended::{self, Step, assert_apart};
 use super::export::extent;
 use super::service::{connect_options, tell};
-use crate::args::{Export, Online};
+use crate::args::{Export, Format, Online};
 use crate::dump_writer::{DumpWriter, Origin};
 use crate::failure::Usage;
 use crate::grpc::{
@@ -27,6 +29,7 @@ const SNAPSHOT_POLL: Duration = Duration::from_millis(100);
 /// Runs the command.
 pub fn run(args: &Export, progress: &Progress) -> Result<Outcome> {
     let destination = Destination::from_arg(args.db.as_deref())?;
+    assert_apart(args.format, &destination)?;
     let connect = connect_options(&args.service)?;
     if let Some(admin) = snapshot_asked(&args.online, &connect)? {
         progress.phase("waiting for the snapshot");
@@ -34,7 +37,8 @@ pub fn run(args: &Export, progress: &Progress) -> Result<Outcome> {
         progress.phase("exporting");
     }
     let options = ExportOptions { from: args.online.from, chunk_lines: args.online.chunk_size };
-    let mut dump = DumpWriter::create(destination, Origin::Server, progress)?;
+    let mut dump =
+        DumpWriter::create(destination, args.manifest.as_deref(), Origin::Server, progress)?;
     let exported =
         wait(export(&connect, &options, &mut |note| tell(note, progress), &mut |line| {
             progress.advance(line.len() as u64 + 1);
@@ -43,7 +47,16 @@ pub fn run(args: &Export, progress: &Progress) -> Result<Outcome> {
         .map_err(Failure::explained)?;
     let report = dump.commit()?;
     progress.finish();
-    Ok(tell_report(&exported, &report, progress))
+    let outcome = tell_report(&exported, &report, progress);
+    if args.format == Format::Json {
+        let more = json!({
+            "file": args.db.as_deref().map(ended::shown),
+            "grpc_api_address": exported.address.to_string(),
+            "server_version": exported.version.to_string(),
+        });
+        ended::print("export", Step::Done, more, Some(&report))?;
+    }
+    Ok(outcome)
 }
 
 /// The admin address of the server that is to take a snapshot, none when none is.

@@ -3,13 +3,15 @@
 use std::path::Path;
 
 use anyhow::Result;
+use serde_json::json;
 
 use super::admission::Admission;
 use super::ahead::OldLog;
+use super::ended::{self, Step};
 use super::import_files::ImportFiles;
 use super::plan::Reading;
 use super::{Outcome, export, import_online, new_cluster, rehearsal};
-use crate::args::Import;
+use crate::args::{Format, Import};
 use crate::input::Source;
 use crate::manifest::Requirement;
 use crate::progress::Progress;
@@ -28,7 +30,7 @@ fn into_directory(raft_dir: &Path, args: &Import, progress: &Progress) -> Result
     let cluster = new_cluster(&args.cluster)?;
     let dir = RaftDir::new(raft_dir);
     // The dump is opened before anything is created: a wrong name costs nothing.
-    let source = Source::open(args.db.as_deref())?;
+    let source = Source::open(args.dump.path()?)?.with_manifest(args.manifest.as_deref())?;
     let old = if args.keep_old { OldFate::Kept } else { OldFate::Removed };
     assert_importable(&dir, old)?;
     let old_log = OldLog::of(&dir);
@@ -47,6 +49,8 @@ fn into_directory(raft_dir: &Path, args: &Import, progress: &Progress) -> Result
         let files = ImportFiles { source: reading.source(), ..files };
         return rehearsal::run(args, &files, &reading, &dir, &old_log, progress);
     }
+    // Who waits for a dump that does not come has nothing to clean up.
+    source.wait(progress)?;
     let (staging, recovered) = Staging::create(&dir, old)?;
     if let Some(recovered) = recovered {
         tell_recovered(&recovered, progress);
@@ -54,24 +58,34 @@ fn into_directory(raft_dir: &Path, args: &Import, progress: &Progress) -> Result
     let imported = files.write(staging.place(), progress)?;
     let kept = staging.exchange()?;
     progress.finish();
-    if let Some(newer) = old_log.against(&imported.report.summary) {
-        progress.say(&newer);
-    }
-    imported.leftovers.describe().iter().for_each(|line| progress.say(line));
-    imported.remarks.iter().for_each(|remark| progress.say(remark));
-    if let Some(kept) = kept {
+    let newer = old_log.against(&imported.report.summary);
+    let remarks = newer.into_iter().chain(imported.leftovers.describe()).chain(imported.remarks);
+    let remarks = Vec::from_iter(remarks);
+    remarks.iter().for_each(|remark| progress.say(remark));
+    if let Some(kept) = &kept {
         progress.say(&format!("the old data is kept in {}", kept.display()));
     }
     progress.say(&format!(
         "imported {} into {}{}",
         export::extent(&imported.report.summary),
         dir.root().display(),
-        cluster.map_or(String::new(), |cluster| format!(
+        cluster.as_ref().map_or(String::new(), |cluster| format!(
             " as node {} of {}",
             cluster.own_id(),
             plural(cluster.nodes().len() as u64, "node")
         ))
     ));
+    if args.format == Format::Json {
+        let more = json!({
+            "file": name,
+            "raft_dir": ended::shown(raft_dir),
+            "data_version": files.version,
+            "initial_cluster": ended::members(files.cluster),
+            "kept_in": kept.as_deref().map(ended::shown),
+            "remarks": remarks,
+        });
+        ended::print("import", Step::Done, more, Some(&imported.report))?;
+    }
     Ok(Outcome::Done)
 }
 

@@ -4,6 +4,7 @@ use std::io::{BufWriter, Write};
 
 use anyhow::Result;
 
+use super::validate::Hashing;
 use super::{Outcome, validate};
 use crate::args::{Format, Inspect};
 use crate::input::Source;
@@ -16,12 +17,21 @@ use crate::stdout::stdout;
 /// Runs the command.
 pub fn run(args: &Inspect, progress: &Progress) -> Result<Outcome> {
     let (name, report) = if let Some(raft_dir) = &args.raft_dir {
-        (raft_dir.display().to_string(), validate::check_directory(raft_dir, progress)?)
+        (
+            raft_dir.display().to_string(),
+            validate::check_directory(raft_dir, Hashing::On, progress)?,
+        )
     } else {
-        let source = Source::open(args.file.as_deref())?;
+        let source = Source::open(args.dump.path()?)?.with_manifest(args.manifest.as_deref())?;
         (
             source.name(),
-            validate::check(&source, Requirement::Optional, Threads::of_flag(None), progress)?,
+            validate::check(
+                &source,
+                Requirement::Optional,
+                Threads::of_flag(None),
+                Hashing::On,
+                progress,
+            )?,
         )
     };
     let mut out = BufWriter::new(stdout());

@@ -25,6 +25,7 @@ use crate::stdout::stdout;
 /// Runs the command.
 pub fn run(args: &Args, progress: &Progress) -> Result<Outcome> {
     let mut out = BufWriter::new(stdout());
+    progress.give_way();
     if let Some(dir) = &args.raft_dir {
         progress.phase("counting");
         let name = dir.display().to_string();
@@ -41,7 +42,7 @@ pub fn run(args: &Args, progress: &Progress) -> Result<Outcome> {
             Ok(())
         })?;
         tell_end(deeper, progress);
-    } else if let Some(db) = &args.db {
+    } else if let Some(db) = args.dump.path()? {
         progress.phase("counting");
         let source = Source::open(Some(db))?;
         let read =

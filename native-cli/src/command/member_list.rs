@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use anyhow::Result;
+use serde_json::json;
 
 use super::Outcome;
 use super::service::with_session;
@@ -22,7 +23,11 @@ pub fn run(args: &Query, progress: &Progress) -> Result<Outcome> {
                 writeln!(out, "{}", printable(&member))?;
             }
         }
-        Format::Json => writeln!(out, "{}", serde_json::to_string(&members)?)?,
+        Format::Json => {
+            for member in members {
+                writeln!(out, "{}", json!({ "grpc_api_address": member }))?;
+            }
+        }
     }
     Ok(Outcome::Done)
 }

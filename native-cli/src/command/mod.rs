@@ -3,6 +3,7 @@
 mod admission;
 mod ahead;
 mod convert;
+mod ended;
 pub mod export;
 mod export_online;
 pub mod get;
@@ -37,6 +38,8 @@ pub enum Outcome {
     Done,
     /// Done, and the dump has errors.
     Findings,
+    /// Done, and a key is not there.
+    Missing,
     /// Some of several dumps could not be read, which has been said.
     Unread,
 }

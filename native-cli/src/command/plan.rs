@@ -4,9 +4,11 @@ use std::io::Write;
 
 use anyhow::Result;
 use metadump::check::Code;
+use metadump::cluster::TakeoverError;
 use metadump::rewrite::{Changes, Disposition, Plan, Planner, Request, RewriteError, SpliceError};
 use metadump::scan::{LineError, envelope, scan_line};
 use metadump::{Checker, Line, Report};
+use serde::Serialize;
 
 use crate::failure::{Help, WithHelp};
 use crate::input::Source;
@@ -64,6 +66,17 @@ pub struct Planned {
     strays: Strays,
     /// How many lines are dropped.
     dropped: u64,
+}
+
+/// How many lines a rewrite changes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct LineChanges {
+    /// Lines that go.
+    pub removed: u64,
+    /// Lines that come.
+    pub added: u64,
+    /// Lines that stay as they are.
+    pub unchanged: u64,
 }
 
 /// What becomes of lines that are no records.
@@ -192,6 +205,28 @@ impl Planned {
         Ok(before)
     }
 
+    /// How many lines go, come and stay.
+    ///
+    /// # Errors
+    ///
+    /// As [`Planned::rewrite`].
+    pub fn count_changes(&self, reading: &Reading, progress: &Progress) -> Result<LineChanges> {
+        progress.phase("comparing");
+        let mut lines = LineChanges::default();
+        let count = |text: &[u8]| memchr::memchr_iter(b'\n', text).count() as u64;
+        let tail = self.rewrite(reading, progress, |_, before, disposition| {
+            match disposition {
+                Disposition::Keep => lines.unchanged += 1,
+                Disposition::Drop => lines.removed += 1,
+            }
+            lines.added += count(before);
+            Ok(())
+        })?;
+        lines.added += count(&tail);
+        progress.finish();
+        Ok(lines)
+    }
+
     /// Prints what changes: in words, then each line that goes (`-`) and comes (`+`).
     pub fn print_changes(
         &self,
@@ -200,6 +235,19 @@ impl Planned {
         progress: &Progress,
     ) -> Result<()> {
         progress.phase("comparing");
+        // Nothing is printed before the bar is gone.
+        let mut lines = Vec::new();
+        self.write_changes(reading, &mut lines, progress)?;
+        progress.finish();
+        Ok(out.write_all(&lines)?)
+    }
+
+    fn write_changes(
+        &self,
+        reading: &Reading,
+        out: &mut Vec<u8>,
+        progress: &Progress,
+    ) -> Result<()> {
         if self.dropped > 0 {
             let lines = plural(self.dropped, "line");
             writeln!(out, "{lines} dropped, which no record can be read from")?;
@@ -224,9 +272,7 @@ impl Planned {
         if count > MOST_SHOWN {
             writeln!(out, "… and {} more", count - MOST_SHOWN)?;
         }
-        writeln!(out, "{unchanged} lines stay as they are")?;
-        progress.finish();
-        Ok(())
+        Ok(writeln!(out, "{unchanged} lines stay as they are")?)
     }
 }
 
@@ -263,6 +309,12 @@ const fn help_for(error: &RewriteError) -> Option<&'static str> {
         | RewriteError::GapUnknown(_)
         | RewriteError::MembershipUnknown { .. } => {
             Some("the snapshot cannot be repaired: take a dump from another node")
+        }
+        RewriteError::Takeover(TakeoverError::LogFull) => {
+            Some("no node could go on with this log either: take a dump from another node")
+        }
+        RewriteError::Takeover(_) => {
+            Some("the dump is put together from two, or damaged: take a dump from another node")
         }
         RewriteError::MaybeCut(_) => {
             Some("fetch the dump again, or take one from another node; a manifest shows a cut")

@@ -5,12 +5,14 @@ use std::io::{self, Write};
 use anyhow::{Context, Result};
 use metadump::cluster::InitialCluster;
 use metadump::rewrite::{Request, RewriteError};
+use serde_json::{Value, json};
 
 use super::ahead::OldLog;
+use super::ended::{self, Step};
 use super::import_files::{ImportFiles, Imported};
 use super::plan::{Planned, Reading};
 use super::{Outcome, convert, export};
-use crate::args::Import;
+use crate::args::{Format, Import};
 use crate::failure::Help;
 use crate::open_dir::{OpenDir, parent_of};
 use crate::progress::Progress;
@@ -39,6 +41,22 @@ pub fn run(
         .map_err(|error| if is_full(&error) { error.context(more_room(&place)) } else { error })?;
     drop(place);
     progress.finish();
+    let newer = old_log.against(&report.summary);
+    let remarks = Vec::from_iter(newer.into_iter().chain(remarks));
+    let changes = Change::of(args, files.cluster, reading, progress)?;
+    progress.finish();
+    if args.format == Format::Json {
+        let mut more = json!({
+            "file": files.name,
+            "raft_dir": ended::shown(dir.root()),
+            "data_version": files.version,
+            "initial_cluster": ended::members(files.cluster),
+            "remarks": remarks,
+        });
+        changes.add_to(&mut more, reading, progress)?;
+        ended::print("import", Step::Plan, more, Some(&report))?;
+        return Ok(Outcome::Done);
+    }
     let mut out = stdout();
     writeln!(out, "{} would hold, as data version {}:", dir.root().display(), files.version)?;
     writeln!(out, "  {}", export::extent(&report.summary))?;
@@ -48,10 +66,7 @@ pub fn run(
         writeln!(out, "what it holds now ({old}) would be {fate}")?;
     }
     writeln!(out)?;
-    print_changes(args, files.cluster, reading, &mut out, progress)?;
-    if let Some(newer) = old_log.against(&report.summary) {
-        writeln!(out, "{newer}")?;
-    }
+    changes.print(reading, &mut out, progress)?;
     for remark in remarks {
         writeln!(out, "{remark}")?;
     }
@@ -75,31 +90,62 @@ fn more_room(place: &TemporaryDir) -> Help {
     ))
 }
 
-/// Prints which lines change.
-fn print_changes(
-    args: &Import,
-    cluster: Option<&InitialCluster>,
-    reading: &Reading,
-    out: &mut impl Write,
-    progress: &Progress,
-) -> Result<()> {
-    let request = || Request { cluster: cluster.cloned(), ..Request::default() };
-    let planned = Planned::of_admitted(reading, request(), progress);
-    match planned {
-        Ok(planned) => planned.print_changes(reading, out, progress),
-        Err(error) => match error.chain().find_map(|cause| cause.downcast_ref()) {
-            // The lines that the new cluster changes are those of the version that is written.
+/// Which lines change.
+enum Change {
+    Planned(Box<Planned>),
+    /// The dump is converted first, and the lines are those of the version that is written.
+    Converted(Box<Planned>, Reading),
+    /// A rewrite is refused some dumps that an import takes.
+    Unknown(String),
+}
+
+impl Change {
+    fn of(
+        args: &Import,
+        cluster: Option<&InitialCluster>,
+        reading: &Reading,
+        progress: &Progress,
+    ) -> Result<Self> {
+        let request = || Request { cluster: cluster.cloned(), ..Request::default() };
+        let error = match Planned::of_admitted(reading, request(), progress) {
+            Ok(planned) => return Ok(Self::Planned(Box::new(planned))),
+            Err(error) => error,
+        };
+        match error.chain().find_map(|cause| cause.downcast_ref()) {
             Some(RewriteError::Version(_) | RewriteError::NoVersion) => {
                 let reading = convert::to_v004(reading, &args.accept, progress)?;
                 let planned = Planned::of_admitted(&reading, request(), progress)?;
-                planned.print_changes(&reading, out, progress)
+                Ok(Self::Converted(Box::new(planned), reading))
             }
-            // A rewrite is refused some dumps that an import takes, and then has no lines to show.
-            Some(refused) => {
-                let refused = printable(&refused.to_string());
-                Ok(writeln!(out, "which lines change cannot be shown: {refused}")?)
-            }
+            Some(refused) => Ok(Self::Unknown(refused.to_string())),
             None => Err(error),
-        },
+        }
+    }
+
+    fn print(&self, reading: &Reading, out: &mut impl Write, progress: &Progress) -> Result<()> {
+        match self {
+            Self::Planned(planned) => planned.print_changes(reading, out, progress),
+            Self::Converted(planned, reading) => planned.print_changes(reading, out, progress),
+            Self::Unknown(why) => {
+                Ok(writeln!(out, "which lines change cannot be shown: {}", printable(why))?)
+            }
+        }
+    }
+
+    /// Adds to the members of a plan.
+    fn add_to(&self, plan: &mut Value, reading: &Reading, progress: &Progress) -> Result<()> {
+        let (planned, reading) = match self {
+            Self::Planned(planned) => (planned, reading),
+            Self::Converted(planned, reading) => (planned, reading),
+            Self::Unknown(why) => {
+                plan["changes"] = Value::Null;
+                plan["lines"] = Value::Null;
+                plan["changes_unknown"] = json!(why);
+                return Ok(());
+            }
+        };
+        plan["changes"] = json!(planned.plan.changes());
+        plan["lines"] = json!(planned.count_changes(reading, progress)?);
+        Ok(())
     }
 }

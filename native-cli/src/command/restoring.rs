@@ -6,7 +6,7 @@ use metadump::check::Code;
 use metadump::cluster::{InitialCluster, Leftovers};
 use metadump::scan::LineError;
 
-use super::admission::Admission;
+use super::admission::{Admission, Becomes};
 use crate::dump_writer::now_ms;
 use crate::failure::WithHelp;
 use crate::input::Source;
@@ -89,7 +89,7 @@ impl Restoring<'_> {
             }
             Ok(_) => {}
         })?;
-        admission.refuse(name, &report, cluster.is_some())?;
+        admission.refuse(name, &report, Becomes::of(cluster))?;
         if let Some((line, error)) = failed {
             let place = format!("{name}, line {}", grouped(line));
             return Err(error).context(place).help(admission.kept.clone());

@@ -1,6 +1,5 @@
 //! `serve`: the embedded meta service.
 
-use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use anyhow::{Context, Result};
 use super::Outcome;
 use crate::args::Serve;
 use crate::failure::Usage;
+use crate::files::read_small_or_piped;
 use crate::grpc::Credentials;
 use crate::input::Source;
 use crate::listen::Reach;
@@ -17,10 +17,12 @@ use crate::serve::{Options, Origin, run as serve};
 
 /// Runs the command.
 pub fn run(args: &Serve, progress: &Progress) -> Result<Outcome> {
-    let origin = match (&args.db, &args.raft_dir) {
+    let origin = match (args.dump.path()?, &args.raft_dir) {
         (Some(db), _) => {
             // A wrong name is told before anything is created.
-            Some(Origin::Dump(Source::open(Some(db))?))
+            let source = Source::open(Some(db))?.with_manifest(args.manifest.as_deref())?;
+            source.wait(progress)?;
+            Some(Origin::Dump(source))
         }
         (None, Some(dir)) => Some(Origin::RaftDir(dir.clone())),
         (None, None) => None,
@@ -62,8 +64,9 @@ fn credentials(args: &Serve) -> Result<Option<Credentials>> {
 }
 
 fn tls(args: &Serve) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
-    let read =
-        |path: &Path| fs::read(path).with_context(|| format!("cannot read {}", path.display()));
+    let read = |path: &Path| {
+        read_small_or_piped(path).with_context(|| format!("cannot read {}", path.display()))
+    };
     match (&args.grpc_tls_server_cert, &args.grpc_tls_server_key) {
         (Some(certificate), Some(key)) => Ok(Some((read(certificate)?, read(key)?))),
         (None, None) => Ok(None),

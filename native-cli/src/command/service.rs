@@ -42,6 +42,8 @@ fn addresses(args: &Service) -> Result<Vec<Address>> {
         return Ok(args.grpc_api_address.clone());
     }
     let text = match std::env::var(ADDRESS_VARIABLE) {
+        // A variable that is set to nothing is how many scripts leave one unset.
+        Ok(text) if text.is_empty() => DEFAULT_ADDRESS.to_owned(),
         Ok(text) => text,
         Err(VarError::NotPresent) => DEFAULT_ADDRESS.to_owned(),
         Err(VarError::NotUnicode(text)) => text.to_string_lossy().into_owned(),

@@ -1,27 +1,72 @@
 //! `status`: the state of a running server, and of the cluster as it sees it.
 
 use std::io::Write;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use metadump_proto::meta::ClusterStatus;
 use serde_json::{Value, json};
 
 use super::Outcome;
-use super::service::with_session;
-use crate::args::{Format, Query};
-use crate::grpc::{StatusText, status};
+use super::service::{connect_options, with_session};
+use crate::args::{Format, Service, Status};
+use crate::grpc::{ConnectOptions, Failure, Retry, Session, StatusText, status, wait};
 use crate::progress::Progress;
 use crate::stdout::stdout;
 
+/// How long to pause between two questions.
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// Runs the command.
-pub fn run(args: &Query, progress: &Progress) -> Result<Outcome> {
-    let found = with_session(&args.service, progress, status)?;
+pub fn run(args: &Status, progress: &Progress) -> Result<Outcome> {
+    let Status { query, wait } = args;
+    let found = match wait {
+        Some(patience) => when_it_answers(&query.service, *patience, progress)?,
+        None => with_session(&query.service, progress, status)?,
+    };
     let mut out = stdout();
-    match args.format {
+    match query.format {
         Format::Text => write!(out, "{}", StatusText(&found))?,
         Format::Json => writeln!(out, "{}", status_json(&found))?,
     }
     Ok(Outcome::Done)
+}
+
+/// Asks until there is an answer, or a refusal that will stay.
+fn when_it_answers(
+    service: &Service,
+    patience: Duration,
+    progress: &Progress,
+) -> Result<ClusterStatus> {
+    let options = connect_options(service)?;
+    let started = Instant::now();
+    progress.phase("waiting for the server");
+    let found = wait(async {
+        loop {
+            let left = patience.saturating_sub(started.elapsed()).max(PAUSE);
+            let options = ConnectOptions {
+                connect_timeout: options.connect_timeout.min(left),
+                idle_timeout: options.idle_timeout.min(left),
+                retry: Retry { tries: 1, ..Retry::default() },
+                ..options.clone()
+            };
+            let asked = async {
+                // That one of several does not answer is what is waited for.
+                let session = Session::open(&options, &mut |_| {}).await?;
+                status(&session).await
+            };
+            match asked.await {
+                Err(failure)
+                    if failure.comes_with_start() && started.elapsed() + PAUSE < patience =>
+                {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                ended => return ended,
+            }
+        }
+    })?;
+    progress.finish();
+    found.map_err(Failure::explained)
 }
 
 /// The state under the names of its message; sizes in bytes.

@@ -4,42 +4,52 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use anyhow::Result;
-use metadump::record::DataVersion;
+use metadump::record::{DataVersion, Tree};
 use metadump::scan::scan_line;
+use metadump::state_hash::StateHash;
 use metadump::{Checker, Line, LineFramer, Report};
 
 use super::Outcome;
 use crate::args::{Format, Validate};
-use crate::failure;
+use crate::failure::{self, Usage};
 use crate::input::Source;
 use crate::manifest::{Expected, Requirement};
 use crate::progress::Progress;
 use crate::raft_dir::{Access, DirReader, RaftDir};
 use crate::report::{NamedReport, print_findings};
-use crate::scanning::{Threads, for_each_scanned};
+use crate::scanning::{Scanned, Threads, for_each_prepared};
 use crate::stdout::{reader_has_gone, stdout};
 use crate::style::Style;
 
 /// Runs the command.
 pub fn run(args: &Validate, progress: &Progress) -> Result<Outcome> {
     if let Some(raft_dir) = &args.raft_dir {
-        let report = check_directory(raft_dir, progress)?;
+        let report = check_directory(raft_dir, Hashing::Off, progress)?;
         let printed = print(&raft_dir.display().to_string(), &report, args.format);
         return verdict(Outcome::of(&report), printed);
     }
-    let files: Vec<Option<&Path>> = match args.files.as_slice() {
+    let files: Vec<Option<&Path>> = match args.dumps.paths()? {
         [] => vec![None],
         files => files.iter().map(|file| Some(file.as_path())).collect(),
     };
     let several = files.len() > 1;
+    if several && args.manifest.is_some() {
+        return Err(Usage::error(
+            "--manifest is given for several dumps",
+            "each dump has a manifest of its own: check them one by one, or with the manifests \
+             beside them",
+        ));
+    }
     let requirement = Requirement::of_flag(args.require_manifest);
     let threads = Threads::of_flag(args.threads);
+    threads.remark(args.threads).iter().for_each(|remark| progress.say(remark));
     let mut outcome = Outcome::Done;
     let mut printed = Ok(());
     for file in files {
         // One is open at a time.
         let checked = Source::open(file).and_then(|source| {
-            Ok((source.name(), check(&source, requirement, threads, progress)?))
+            let source = source.with_manifest(args.manifest.as_deref())?;
+            Ok((source.name(), check(&source, requirement, threads, Hashing::Off, progress)?))
         });
         let (name, report) = match checked {
             Ok(checked) => checked,
@@ -78,14 +88,36 @@ fn print(name: &str, report: &Report, format: Format) -> Result<()> {
     Ok(out.flush()?)
 }
 
+/// Whether the state is hashed, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hashing {
+    /// It is.
+    On,
+    /// It is not, which is faster.
+    Off,
+}
+
+impl Hashing {
+    /// The state machine and the hash of a record that is part of it.
+    fn hash(self, scanned: &Scanned<'_>) -> Option<(u64, StateHash)> {
+        let scanned = scanned.as_ref().ok().filter(|_| self == Self::On)?;
+        let Tree::StateMachine(machine) = scanned.tree() else { return None };
+        Some((machine, StateHash::of(&scanned.record)?))
+    }
+}
+
 /// Checks what an export of a data directory would hold.
-pub fn check_directory(raft_dir: &Path, progress: &Progress) -> Result<Report> {
+pub fn check_directory(raft_dir: &Path, hashing: Hashing, progress: &Progress) -> Result<Report> {
     progress.phase("checking");
     let reader = DirReader::open(&RaftDir::new(raft_dir), Access::Stopped)?;
     let mut checker = Checker::default();
     let mut framer = LineFramer::default();
     let mut each = |line: Line<'_>| -> Result<()> {
-        checker.scanned(&line, &scan_line(line.bytes));
+        let scanned = scan_line(line.bytes);
+        checker.scanned(&line, &scanned);
+        if let Some((machine, hash)) = hashing.hash(&scanned) {
+            checker.state_hash(machine, hash);
+        }
         Ok(())
     };
     reader.for_each_line(|piece| {
@@ -104,16 +136,21 @@ pub fn check(
     source: &Source,
     requirement: Requirement,
     threads: Threads,
+    hashing: Hashing,
     progress: &Progress,
 ) -> Result<Report> {
     progress.phase("checking");
     let mut checker = Checker::default();
     let mut expected = Expected::beside(source, requirement);
-    for_each_scanned(source, threads, progress, |line, scanned| {
+    let each = |line: &Line<'_>, scanned: Scanned<'_>, hash: Option<(u64, StateHash)>| {
         checker.scanned(line, &scanned);
         expected.line(line, scanned.as_ref().ok());
+        if let Some((machine, hash)) = hash {
+            checker.state_hash(machine, hash);
+        }
         Ok(())
-    })?;
+    };
+    for_each_prepared(source, threads, progress, |scanned| hashing.hash(scanned), each)?;
     progress.finish();
     Ok(expected.finish(checker))
 }

@@ -13,13 +13,18 @@ use crate::viewer::{self, Options};
 
 /// Runs the command.
 pub fn run(args: &View, progress: &Progress) -> Result<Outcome> {
-    if args.dump == Path::new("-") {
+    let Some(dump) = args.dump.path()?.filter(|dump| *dump != Path::new("-")) else {
         return Err(Usage::error(
             "the viewer cannot read stdin: it goes back and forth in the dump",
-            "write the dump into a file first",
+            "write the dump into a file first, packed or not, and view that",
         ));
-    }
-    let options = Options { dump: &args.dump, port: args.port, page: args.page.as_deref() };
+    };
+    let options = Options {
+        dump,
+        manifest: args.manifest.as_deref(),
+        port: args.port,
+        page: args.page.as_deref(),
+    };
     viewer::run(&options, progress, |url| {
         let mut stdout = stdout().lock();
         writeln!(stdout, "{url}")?;

@@ -5,13 +5,12 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 
 use crate::failure::{Usage, WithHelp};
+use crate::files::read_small_or_piped;
 
 /// The environment variable that holds the password.
 pub const PASSWORD_VARIABLE: &str = "METACTL_PASSWORD";
@@ -78,9 +77,7 @@ impl Credentials {
 
 fn read_password(path: &Path) -> Result<String> {
     let shown = path.display();
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(LONGEST_PASSWORD + 1).read_to_end(&mut bytes))
+    let bytes = read_small_or_piped(path)
         .with_context(|| format!("cannot read the password file {shown}"))?;
     let text = String::from_utf8(bytes).ok().filter(|text| text.len() as u64 <= LONGEST_PASSWORD);
     let text = text

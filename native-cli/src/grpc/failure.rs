@@ -261,6 +261,15 @@ impl Failure {
         }
     }
 
+    /// Whether a server that is starting fails so.
+    pub fn comes_with_start(&self) -> bool {
+        match self {
+            Self::Silent { .. } => true,
+            Self::NoneAnswered { failures } => failures.iter().any(Self::comes_with_start),
+            failure => failure.is_transient(),
+        }
+    }
+
     /// What the user can do.
     pub fn help(&self) -> String {
         match self {

@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::fmt;
-use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +14,7 @@ use tonic::transport::{Certificate, ClientTlsConfig, Identity};
 use super::Address;
 use super::causes::{causes, root_cause};
 use crate::failure::{Usage, WithHelp};
+use crate::files::read_small_or_piped;
 
 /// The files and the name that the command line gives.
 #[derive(Debug, Clone, Default)]
@@ -84,7 +84,8 @@ fn read_private_key(path: &Path) -> Result<Vec<u8>> {
 
 fn read_pem(path: &Path, what: &str, is_it: impl Fn(&[u8]) -> bool) -> Result<Vec<u8>> {
     let shown = path.display();
-    let pem = fs::read(path).with_context(|| format!("cannot read the {what} in {shown}"))?;
+    let pem =
+        read_small_or_piped(path).with_context(|| format!("cannot read the {what} in {shown}"))?;
     if !is_it(&pem) {
         return Err(anyhow::anyhow!("{shown} holds no {what} in PEM"))
             .help(format!("a {what} in PEM stands between BEGIN and END lines that name it"));

@@ -172,6 +172,7 @@ pub fn unchanged(names: &Names, error: impl Into<anyhow::Error>) -> anyhow::Erro
     Unwritten::of(error, format!("cannot write {shown}"), Some(help))
 }
 
-fn json(manifest: &Manifest) -> Result<Vec<u8>> {
+/// The content of a manifest's file.
+pub fn json(manifest: &Manifest) -> Result<Vec<u8>> {
     Ok(manifest.to_json().context("cannot write the manifest")?.into_bytes())
 }

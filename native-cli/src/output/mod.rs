@@ -5,6 +5,7 @@ mod destination;
 mod encoder;
 mod exchange;
 mod in_place;
+mod manifest_file;
 mod new_file;
 mod small_file;
 mod turn;
@@ -19,6 +20,7 @@ use metadump::manifest::Manifest;
 pub use self::destination::{Destination, is_same_file};
 use self::encoder::{Encoder, WRITE_BYTES};
 use self::exchange::unchanged;
+pub use self::manifest_file::ManifestFile;
 use self::new_file::NewFile;
 use crate::failure::Unwritten;
 use crate::progress::Progress;
@@ -44,6 +46,7 @@ impl Output {
         Ok(match destination {
             Destination::Stdout => {
                 stdout::assert_open()?;
+                progress.give_way();
                 Self::Stdout(BufWriter::with_capacity(WRITE_BYTES, stdout()))
             }
             Destination::Stream(stream) => {

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 
 use super::layout::{DF_META, RaftDir, STAGING};
 use crate::failure::WithHelp;
-use crate::files::open_regular;
+use crate::files::{open_regular, regular};
 use crate::open_dir::OpenDir;
 
 /// Held while an import works, in its own directory.
@@ -173,7 +173,7 @@ impl ServersOut {
 /// is not permitted, for reading.
 fn open_for_locking(path: &Path) -> io::Result<File> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
-    match OpenOptions::new().read(true).write(true).custom_flags(flags).open(path) {
+    let opened = match OpenOptions::new().read(true).write(true).custom_flags(flags).open(path) {
         Err(error)
             if matches!(
                 error.kind(),
@@ -183,7 +183,8 @@ fn open_for_locking(path: &Path) -> io::Result<File> {
             OpenOptions::new().read(true).custom_flags(flags).open(path)
         }
         opened => opened,
-    }
+    };
+    opened.and_then(regular)
 }
 
 fn if_there(opened: io::Result<File>, path: &Path) -> Result<Option<File>> {

@@ -17,7 +17,7 @@ use crate::failure::WithHelp;
 use crate::open_dir::{OpenDir, parent_of};
 
 /// What a directory has that `serve --data-dir` fills.
-const SERVED: [&str; 2] = ["serve.lock", "store/database"];
+const SERVED: [&str; 3] = ["serve.lock", "store/database.redb", "store/database"];
 
 /// Fails when an import into the directory would be refused, whatever the dump. Writes nothing.
 ///

@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
+use crate::files::open_regular;
+
 /// How much is read at a time.
 const READ_BYTES: usize = 64 << 10;
 
@@ -22,7 +24,7 @@ impl DumpFile {
     /// Opens a file.
     pub fn open(path: &Path) -> Result<Self> {
         let shown = path.display();
-        let file = File::open(path).with_context(|| format!("cannot open {shown}"))?;
+        let file = open_regular(path).with_context(|| format!("cannot open {shown}"))?;
         let len_bytes = file.metadata().with_context(|| format!("cannot read {shown}"))?.len();
         Ok(Self { file: Arc::new(file), len_bytes })
     }

@@ -45,6 +45,7 @@ mod workers;
 mod writer;
 
 use std::future::Future;
+use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -74,6 +75,7 @@ use crate::progress::Progress;
 use crate::report::plural;
 use crate::runtime::{keep_a_thread, no_thread, on_this_thread};
 use crate::signals::Signals;
+use crate::stdout::stdout;
 
 pub use self::load::Origin;
 
@@ -224,6 +226,11 @@ impl Running {
         }
         // The last line: who waits for it can connect.
         progress.say(&format!("gRPC API at {}", self.grpc_address));
+        // For programs, whatever is said on stderr. That nobody reads it is no reason to stop.
+        let mut stdout = stdout();
+        if !io::stdout().is_terminal() {
+            let _ = writeln!(stdout, "{}", self.grpc_address).and_then(|()| stdout.flush());
+        }
     }
 
     /// Waits until something that it needs has failed.

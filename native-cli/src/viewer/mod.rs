@@ -47,6 +47,8 @@ const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_')
 pub struct Options<'a> {
     /// The dump.
     pub dump: &'a Path,
+    /// Its manifest, if it is not the one beside it.
+    pub manifest: Option<&'a Path>,
     /// The port; 0 for a free one.
     pub port: u16,
     /// A page in place of the one in the program.
@@ -64,8 +66,9 @@ pub fn run(
     announce: impl FnOnce(&str) -> Result<()>,
 ) -> Result<()> {
     let dump = ServedFile::open(options.dump)?;
-    let manifest = manifest::path_of(options.dump);
-    let manifest = if manifest.exists() { Some(ServedFile::open(&manifest)?) } else { None };
+    let beside = manifest::path_of(options.dump);
+    let beside = Some(beside.as_path()).filter(|beside| beside.exists());
+    let manifest = options.manifest.or(beside).map(ServedFile::open).transpose()?;
     let page = page::page(options.page)?;
     let mut random = [0; 16];
     getrandom::fill(&mut random).context("the system has no random numbers")?;

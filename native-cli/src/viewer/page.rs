@@ -17,6 +17,9 @@ const BUILT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/viewer.html.gz"))
 const POLICY: &str = "connect-src 'none'";
 const SERVED_POLICY: &str = "connect-src 'self'";
 
+/// A page has less, whatever is named.
+const MOST_BYTES: u64 = 64 << 20;
+
 /// The page, allowed to read the dump from where it came from.
 ///
 /// # Errors
@@ -25,7 +28,7 @@ const SERVED_POLICY: &str = "connect-src 'self'";
 pub fn page(path: Option<&Path>) -> Result<Bytes> {
     let html = match path {
         Some(path) => open_regular(path)
-            .and_then(io::read_to_string)
+            .and_then(|file| io::read_to_string(file.take(MOST_BYTES)))
             .with_context(|| format!("cannot read {}", path.display()))?,
         None => built()?,
     };

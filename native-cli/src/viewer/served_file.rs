@@ -14,6 +14,7 @@ use rustix::fs::OFlags;
 
 use super::range::Span;
 use crate::failure::WithHelp;
+use crate::files::kind_name;
 
 /// How much is read at a time.
 const PIECE_BYTES: u64 = 256 << 10;
@@ -54,11 +55,14 @@ impl ServedFile {
             .with_context(|| format!("cannot open {shown}"))
             .help("check the path")?;
         let metadata = file.metadata().with_context(|| format!("cannot read {shown}"))?;
-        let refused = if metadata.is_dir() { Err("a directory") } else { Ok(()) };
-        refused
-            .and(if metadata.is_file() { Ok(()) } else { Err("no regular file") })
-            .map_err(|what| anyhow::anyhow!("{shown} is {what}, not a dump"))
-            .help("the viewer reads a dump in parts; write it into a file first")?;
+        let kind = metadata.file_type();
+        if !kind.is_file() {
+            let kind = kind_name(kind);
+            return Err(anyhow::anyhow!("{shown} is {kind}, and the viewer needs a file")).help(
+                "the viewer goes back and forth in a dump: write it into a file first, packed or \
+                 not, and view that",
+            );
+        }
         Ok(Self { file: Arc::new(file), opened: Stamp::of(&metadata) })
     }
 

@@ -48,6 +48,7 @@ export interface Summary {
     { name: string; endpoint: { addr: string; port: number }; grpc_api_advertise_address: string | null }
   >;
   sequence: number | null;
+  state_hash?: string;
   keys: number;
   expiring_keys: number;
   kinds: Record<string, Tally>;

@@ -50,6 +50,7 @@ export interface Scanned {
   /** Where the part ends. */
   to: number;
   packed: Uint8Array;
+  hashes: Uint8Array;
 }
 
 export interface Done {

@@ -10,6 +10,8 @@ const MOST_WORKERS = 8;
 /** What was scanned of a dump: the lines of its next part without their values. */
 export interface Scanned {
   packed: Uint8Array;
+  /** What is hashed of their values. */
+  hashes: Uint8Array;
   /** Up to which byte the dump has been scanned. */
   bytes: number;
 }
@@ -62,7 +64,7 @@ class Scanner {
       if (data.type === "scanned") {
         const at = this.#waiting.findIndex(({ part }) => part.to === data.to);
         const [done] = this.#waiting.splice(at, 1);
-        done?.resolve({ packed: data.packed, bytes: data.to });
+        done?.resolve({ packed: data.packed, hashes: data.hashes, bytes: data.to });
       } else if (data.type === "failed") {
         // A file that cannot be read any more is no reason to try again.
         if (data.died) this.#restart(data.message);

@@ -1,6 +1,6 @@
 // Runs one job and ends: reads dumps piece by piece and feeds them to the binding.
 
-import { Abridging, Comparing, Opening, Rewriting, Searching, Unpacking, initSync } from "metadump-wasm";
+import { type AbridgedPart, Abridging, Comparing, Opening, Rewriting, Searching, Unpacking, initSync } from "metadump-wasm";
 
 import { pieces, read } from "../engine/source";
 import type { Answer, Job, Progress, Start } from "./jobs";
@@ -51,7 +51,7 @@ async function open(job: Extract<Job, { type: "open" }>, start: Start): Promise<
     }
   } else {
     for await (const part of scanned(job.dump, start, () => restarts++)) {
-      opening.feedAbridged(part.packed);
+      opening.feedAbridged(part.packed, part.hashes);
       bytes = part.bytes;
       tell();
     }
@@ -63,7 +63,7 @@ async function open(job: Extract<Job, { type: "open" }>, start: Start): Promise<
 }
 
 /** Scans a part; its last line may end behind it. */
-async function scan(job: Extract<Job, { type: "scan" }>): Promise<Uint8Array> {
+async function scan(job: Extract<Job, { type: "scan" }>): Promise<AbridgedPart> {
   const abridging = new Abridging(job.part.from, job.part.to);
   let at = abridging.readsFrom;
   let end = job.part.to;
@@ -171,8 +171,10 @@ onmessage = async ({ data }: MessageEvent<Start>) => {
   try {
     initSync({ module: data.module });
     if (data.job.type === "scan") {
-      const packed = await scan(data.job);
-      send({ type: "scanned", to: data.job.part.to, packed }, [packed.buffer]);
+      const part = await scan(data.job);
+      const packed = part.takeLines();
+      send({ type: "scanned", to: data.job.part.to, packed, hashes: part.hashes }, [packed.buffer]);
+      part.free();
     } else send({ type: "done", results: await run(data, data.job) });
   } catch (error) {
     const died = error instanceof WebAssembly.RuntimeError;

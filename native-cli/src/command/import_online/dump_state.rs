@@ -5,6 +5,7 @@ use metadump::apply::{ApplyRules, MemoryStore, SharedRecord, StateMachine, Store
 use metadump::record::{DataVersion, Keyed, LogId, Record, Tree};
 use metadump::scan::scan_line;
 
+use super::super::admission::Becomes;
 use super::super::import::admission;
 use super::super::plan::Reading;
 use crate::args::Import;
@@ -34,7 +35,7 @@ impl DumpState {
                 let Ok(_) = machine.load(record);
             }
         })?;
-        admission.refuse(reading.name(), &report, true)?;
+        admission.refuse(reading.name(), &report, Becomes::NewCluster)?;
         let version = report.summary.version.unwrap_or(DataVersion::V0);
         let mut machine =
             StateMachine::new(machine.into_store(), ApplyRules::of_data_version(version));

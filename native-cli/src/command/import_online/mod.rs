@@ -22,21 +22,23 @@ use anyhow::Result;
 use metadump::apply::{ApplyRules, ExpiryRule, KeyRange};
 use metadump::reconcile::{Comparison, Plan, Registrations, expire_at};
 use metadump_proto::meta::ClusterStatus;
+use serde_json::json;
 use tonic::Code;
 
 use super::Outcome;
+use super::ended::{self as ended_json, Step};
 use super::service::{connect_options, tell};
-use crate::args::{Import, Reconcile};
+use crate::args::{Format, Import, Reconcile};
 use crate::dump_writer::now_ms;
 use crate::failure::Usage;
 use crate::grpc::{
-    Change, Cluster, ConnectOptions, Failure, Note, ServerClock, Session, Write, list,
+    Change, Cluster, ConnectOptions, Failure, Note, ServerClock, Session, Tally, Write, list,
     server_clock, status, take_numbers, wait, write_all,
 };
 use crate::input::Source;
 use crate::progress::Progress;
 use crate::report::{grouped, printable};
-use crate::stdout::stdout;
+use crate::stdout::{reader_has_gone, stdout};
 use dump_state::DumpState;
 use planned::Planned;
 
@@ -56,7 +58,7 @@ pub fn run(args: &Import, progress: &Progress) -> Result<Outcome> {
     }
     let connect = connect_options(&args.service)?;
     // What costs nothing comes first: the dump may take minutes to read.
-    let source = Source::open(args.db.as_deref())?;
+    let source = Source::open(args.dump.path()?)?.with_manifest(args.manifest.as_deref())?;
     wait(Session::open(&connect, &mut |note| tell(note, progress)))?.map_err(Failure::explained)?;
     let state = DumpState::read(args, &source, progress)?;
     wait(restore(args, &connect, &state, progress))?
@@ -79,9 +81,9 @@ async fn restore(
     let mut target = Target { cluster, state, how, progress };
     let (planned, leader) = target.plan().await.map_err(Failure::explained)?;
     let writes = how.yes && !args.dry_run;
-    match target.show(&planned, &mut stdout()) {
+    match target.tell_plan(&planned, args) {
         // That nobody reads the plan any more, as in `import --yes | head`, does not stop it.
-        Err(error) if writes && error.kind() == io::ErrorKind::BrokenPipe => {}
+        Err(error) if writes && reader_has_gone(&error) => {}
         shown => shown?,
     }
     planned.objections()?;
@@ -93,7 +95,17 @@ async fn restore(
         progress.say("nothing was written; --yes writes it");
         return Ok(Outcome::Done);
     }
-    target.carry_out(&planned, leader).await
+    let tally = target.carry_out(&planned, leader).await?;
+    if args.format == Format::Json {
+        let more = json!({
+            "file": state.name,
+            "written": tally.written,
+            "deleted": tally.deleted,
+            "found_done": tally.found_done,
+        });
+        ended_json::print("import", Step::Done, more, None)?;
+    }
+    Ok(Outcome::Done)
 }
 
 /// The cluster, and the state that it is to have.
@@ -156,6 +168,23 @@ impl<'a> Target<'a> {
         }
     }
 
+    /// Prints the plan in the form that is asked for.
+    fn tell_plan(&self, planned: &Planned<'_>, args: &Import) -> Result<()> {
+        match args.format {
+            Format::Text => Ok(self.show(planned, &mut stdout())?),
+            Format::Json => {
+                let session = self.cluster.session();
+                let more = json!({
+                    "file": self.state.name,
+                    "grpc_api_address": session.address().to_string(),
+                    "server_version": session.version().to_string(),
+                    "keys": planned.counts(),
+                });
+                ended_json::print("import", Step::Plan, more, None)
+            }
+        }
+    }
+
     /// Says what is compared, and what is to be done.
     fn show(&self, planned: &Planned<'_>, out: &mut impl io::Write) -> io::Result<()> {
         let session = self.cluster.session();
@@ -167,11 +196,7 @@ impl<'a> Target<'a> {
     }
 
     /// Carries out the plan.
-    async fn carry_out(
-        &mut self,
-        planned: &Planned<'_>,
-        leader: Option<String>,
-    ) -> Result<Outcome> {
+    async fn carry_out(&mut self, planned: &Planned<'_>, leader: Option<String>) -> Result<Tally> {
         let progress = self.progress;
         if let Some(raise) = planned.raise() {
             self.raise(planned.sequence, raise).await?;
@@ -210,7 +235,7 @@ impl<'a> Target<'a> {
             progress.say(&format!("note: the leader has changed from {before} to {after}"));
         }
         progress.say(&ended::outcome(&tally, &left)?);
-        Ok(Outcome::Done)
+        Ok(tally)
     }
 
     /// What is left to do, and who leads the cluster now.

@@ -4,6 +4,7 @@ use std::io;
 
 use anyhow::{Result, anyhow};
 use metadump::reconcile::Plan;
+use serde_json::{Value, json};
 
 use crate::args::Reconcile;
 use crate::failure::WithHelp;
@@ -57,6 +58,24 @@ impl Planned<'_> {
 
     fn gap(&self) -> Option<u64> {
         self.plan.sequence_gap(self.sequence)
+    }
+
+    /// The same for programs.
+    pub fn counts(&self) -> Value {
+        let Self { plan, how, sequence } = self;
+        json!({
+            "missing": plan.missing.len(),
+            "different": plan.different.len(),
+            "same": plan.same,
+            "extra": plan.extra.len(),
+            "delete_extra": how.delete_extra,
+            "extra_expiring": plan.extra_expiring,
+            "expired": plan.expired,
+            "registrations_left_out": plan.registrations,
+            "id_conflicts": plan.conflicts.len(),
+            "sequence": sequence,
+            "raise_sequence_by": self.raise(),
+        })
     }
 
     /// Prints how many keys there are of each sort, what becomes of them, and the first of those

@@ -48,7 +48,8 @@ async fn plan(server: &Running) -> (Plan, Option<Note>) {
     let args = import(&server.address, &dump);
     let progress = Progress::new(Quiet::Yes);
     let state =
-        DumpState::read(&args, &Source::open(args.db.as_deref()).unwrap(), &progress).unwrap();
+        DumpState::read(&args, &Source::open(args.dump.path().unwrap()).unwrap(), &progress)
+            .unwrap();
     let cluster =
         Cluster::open(&server.options(), &mut |note| panic!("{note}")).await.ok().unwrap();
     let mut target = Target { cluster, state: &state, how: &args.reconcile, progress: &progress };
@@ -114,7 +115,8 @@ fn a_restore_that_cannot_write_says_how_far_it_came() {
         let args = import(&server.address, &dump);
         let progress = Progress::new(Quiet::Yes);
         let state =
-            DumpState::read(&args, &Source::open(args.db.as_deref()).unwrap(), &progress).unwrap();
+            DumpState::read(&args, &Source::open(args.dump.path().unwrap()).unwrap(), &progress)
+                .unwrap();
         let error = restore(&args, &server.options(), &state, &progress).await.err().unwrap();
         assert_eq!(
             told(&error),

@@ -1,0 +1,50 @@
+//! The new cluster that a dump is made one of, and the versions that can be written.
+
+use clap::{Args, ValueEnum};
+use metadump::record::{DataVersion, NodeId};
+
+/// The new cluster that a dump is restored as.
+#[derive(Debug, Args)]
+pub struct Cluster {
+    /// The id of the node that is restored; it must be one of the new cluster.
+    #[arg(long, value_name = "ID", value_parser = parse_node_id)]
+    pub id: Option<NodeId>,
+
+    /// A node of the new cluster, `ID=HOST:PORT`, or several with commas between them; may be
+    /// repeated.
+    #[arg(long, value_name = "ID=HOST:PORT")]
+    pub initial_cluster: Vec<String>,
+}
+
+fn parse_node_id(text: &str) -> Result<NodeId, std::num::ParseIntError> {
+    text.parse().map(NodeId)
+}
+
+/// The data versions that can be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TargetVersion {
+    /// Releases 1.1.40 to 1.2.52.
+    #[value(name = "V001")]
+    V001,
+    /// Releases 1.2.53 to 1.2.546.
+    #[value(name = "V002")]
+    V002,
+    /// Releases 1.2.547 to 1.2.654.
+    #[value(name = "V003")]
+    V003,
+    /// Releases since 1.2.655.
+    #[value(name = "V004")]
+    V004,
+}
+
+impl TargetVersion {
+    /// The version.
+    pub const fn data_version(self) -> DataVersion {
+        match self {
+            Self::V001 => DataVersion::V001,
+            Self::V002 => DataVersion::V002,
+            Self::V003 => DataVersion::V003,
+            Self::V004 => DataVersion::V004,
+        }
+    }
+}

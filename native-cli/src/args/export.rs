@@ -1,0 +1,95 @@
+//! `export`.
+
+use std::num::NonZeroU64;
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+use metadump::check::Code;
+
+use super::accept::{accept_help, code_parser};
+use super::{Format, Service, TargetVersion};
+use crate::grpc::{Address, NodeChoice};
+
+/// `export`
+#[derive(Debug, Args)]
+pub struct Export {
+    /// The data directory of a stopped node, in place of a running service; nothing in it is
+    /// changed.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with_all = ["Service", "Online"])]
+    pub raft_dir: Option<PathBuf>,
+
+    /// The file to write; without it, or with `-`, the dump goes to stdout. `.gz` and `.zst`
+    /// compress. A manifest is written beside the file.
+    #[arg(long, value_name = "FILE")]
+    pub db: Option<PathBuf>,
+
+    /// The file for the manifest of a dump that goes to stdout: for a pipe whose end is a file.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "salvage")]
+    pub manifest: Option<PathBuf>,
+
+    /// With --raft-dir, export although the node's server is running: its state as of one moment.
+    #[arg(long, requires = "raft_dir")]
+    pub live: bool,
+
+    /// With --raft-dir, export what is left of a damaged directory, and list what is lost: the
+    /// newest snapshot that can be read, and the log up to the first damage. Such a dump gets no
+    /// manifest.
+    #[arg(long, requires = "raft_dir", conflicts_with = "live")]
+    pub salvage: bool,
+
+    /// With --raft-dir, the data version of the dump, up or down from that of the directory.
+    #[arg(
+        long,
+        value_name = "VERSION",
+        default_value = "V004",
+        requires = "raft_dir",
+        conflicts_with = "salvage"
+    )]
+    pub data_version: TargetVersion,
+
+    /// How to print what was exported; `json` needs --db.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+
+    /// With --data-version, go on although there are error findings of this code, or although
+    /// something is lost by it; may be repeated.
+    #[arg(
+        long,
+        value_name = "CODE",
+        requires = "data_version",
+        value_parser = code_parser(),
+        hide_possible_values = true,
+        long_help = accept_help("With --data-version, go on although there are error findings of \
+            this code, or although something is lost by it; may be repeated.")
+    )]
+    pub accept: Vec<Code>,
+
+    /// The running service.
+    #[command(flatten)]
+    pub service: Service,
+
+    /// How it is exported.
+    #[command(flatten)]
+    pub online: Online,
+}
+
+/// How a running service is exported.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Running service")]
+pub struct Online {
+    /// Which of several servers: each exports its own data, and a follower may be behind.
+    #[arg(long, value_enum, default_value_t)]
+    pub from: NodeChoice,
+
+    /// How many lines the server sends in a message, 32 by default.
+    #[arg(long, value_name = "LINES", alias = "export-chunk-size")]
+    pub chunk_size: Option<NonZeroU64>,
+
+    /// Have the server take a snapshot first, so that the dump's log is short.
+    #[arg(long, requires = "admin_api_address")]
+    pub trigger_snapshot: bool,
+
+    /// The admin HTTP address of the same server, for --trigger-snapshot.
+    #[arg(long, value_name = "HOST:PORT", requires = "trigger_snapshot")]
+    pub admin_api_address: Option<Address>,
+}

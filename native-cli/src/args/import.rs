@@ -1,0 +1,103 @@
+//! `import`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+use metadump::check::Code;
+
+use super::accept::{accept_help, code_parser};
+use super::{Cluster, Dump, Format, Service, TargetVersion};
+
+/// `import`
+#[derive(Debug, Args)]
+#[command(mut_arg("grpc_api_address", |arg| arg.help(RUNNING_CLUSTER)))]
+pub struct Import {
+    /// The data directory to write; it is replaced only when its replacement is complete. With
+    /// --grpc-api-address in place of it, the keys of a running cluster are restored.
+    #[arg(
+        long,
+        value_name = "DIR", value_hint = ValueHint::DirPath,
+        required_unless_present = "grpc_api_address",
+        conflicts_with_all = ["Service", "Reconcile"],
+    )]
+    pub raft_dir: Option<PathBuf>,
+
+    /// The dump.
+    #[command(flatten)]
+    pub dump: Dump,
+
+    /// The manifest of the dump, in place of the one beside it: for a dump that comes from a pipe.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub manifest: Option<PathBuf>,
+
+    /// The new cluster, if any.
+    #[command(flatten)]
+    pub cluster: Cluster,
+
+    /// Check and plan only; write nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// How to print the plan, and what was done.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+
+    /// The data version to write, for a server of its time.
+    #[arg(long, value_name = "VERSION", default_value = "V004", requires = "raft_dir")]
+    pub data_version: TargetVersion,
+
+    /// Keep the data that was in the directory, under a dated name inside it.
+    #[arg(long, requires = "raft_dir")]
+    pub keep_old: bool,
+
+    /// Import although there are error findings of this code; may be repeated.
+    #[arg(
+        long,
+        value_name = "CODE",
+        value_parser = code_parser(),
+        hide_possible_values = true,
+        long_help = accept_help("Import although there are error findings of this code; may be \
+            repeated.")
+    )]
+    pub accept: Vec<Code>,
+
+    /// Refuse a dump without the manifest that proves it complete.
+    #[arg(long)]
+    pub require_manifest: bool,
+
+    /// The running service.
+    #[command(flatten)]
+    pub service: Service,
+
+    /// What is done to it.
+    #[command(flatten)]
+    pub reconcile: Reconcile,
+}
+
+/// What `import` does with the addresses that other commands ask as well.
+const RUNNING_CLUSTER: &str = "The gRPC address of a server of the running cluster; repeated for \
+    several, of which the first that answers is taken, and another one when it fails. There is no \
+    default: METASRV_GRPC_API_ADDRESS is not looked at";
+
+/// How the keys of a running cluster are restored.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Running service")]
+pub struct Reconcile {
+    /// Write to the running cluster; without it only what would be written is told.
+    #[arg(long)]
+    pub yes: bool,
+
+    /// Delete the keys that the dump does not have.
+    #[arg(long)]
+    pub delete_extra: bool,
+
+    /// Raise the cluster's sequence first, by up to 1,000,000, until the object ids that it gives
+    /// out next are beyond those of the dump.
+    #[arg(long)]
+    pub raise_sequence: bool,
+
+    /// Write the registrations of query nodes, too. They are left out otherwise: those of the dump
+    /// are of nodes of then, and running nodes register themselves.
+    #[arg(long)]
+    pub with_registrations: bool,
+}

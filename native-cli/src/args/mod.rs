@@ -1,0 +1,123 @@
+//! The command line: one table of commands and flags, from which help, completions and the man
+//! page are made.
+
+mod accept;
+mod cluster;
+mod dump;
+mod explained;
+mod export;
+mod import;
+mod reading;
+mod rewrite;
+mod service;
+mod serving;
+
+use std::ffi::OsString;
+
+use clap::{ColorChoice, Parser, Subcommand, ValueEnum};
+
+pub use cluster::{Cluster, TargetVersion};
+pub use dump::{Dump, Dumps};
+pub use explained::{asks_for_more, explained};
+pub use export::{Export, Online};
+pub use import::{Import, Reconcile};
+pub use reading::{Inspect, KeysLayout, Validate};
+pub use rewrite::{Repair, Rewrite};
+pub use service::{Get, Query, Service, Status, Watch};
+pub use serving::{Serve, View};
+
+/// Back up, restore, check and transform the data of a Databend meta service.
+#[derive(Debug, Parser)]
+#[command(name = "databend-metactl", version = VERSION, max_term_width = 100, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// Say nothing on stderr but errors.
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+
+    /// When to colour.
+    #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
+    pub color: ColorChoice,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 the dump has errors, 2 wrong usage, \
+    3 refused or input/output failed.";
+
+/// Which program this is: the official one has the same name.
+const VERSION: &str = concat!("(metadump) ", env!("CARGO_PKG_VERSION"), env!("METADUMP_COMMIT"));
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write a dump of a running meta service, or of a stopped node's data directory.
+    Export(Export),
+    /// Restore a dump into a data directory.
+    Import(Import),
+    /// Check dumps and report everything that is wrong with them.
+    Validate(Validate),
+    /// Show what a dump holds.
+    Inspect(Inspect),
+    /// Count the keys below each directory of the key space.
+    KeysLayout(KeysLayout),
+    /// Change a dump without a data directory: other node ids and addresses, repairs.
+    Rewrite(Rewrite),
+    /// Print the state of a running meta service, and of its cluster as it sees it.
+    Status(Status),
+    /// Print the gRPC addresses of the members of a running cluster.
+    MemberList(Query),
+    /// Print the values of keys of a running meta service.
+    Get(Get),
+    /// Print the keys of a running meta service, and then their changes as they happen.
+    Watch(Watch),
+    /// Serve a backup as a meta service of one node, for restore drills, demos and tests.
+    Serve(Serve),
+    /// Look into a dump in the browser: serves the viewer with the dump open, to this machine only.
+    View(View),
+    /// Print the completions for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page of the program, or of one command.
+    Man {
+        /// The command.
+        #[arg(value_name = "COMMAND")]
+        command: Option<String>,
+
+        /// Print the names of the commands, each of which has a page.
+        #[arg(long, conflicts_with = "command")]
+        list: bool,
+    },
+}
+
+/// How a report is printed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// JSON, an object a line, for programs.
+    Json,
+}
+
+/// The command line with a subcommand in place of the flags that chose one before 1.2.612:
+/// `--export`, and `--import`.
+pub fn with_subcommand(args: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut args: Vec<OsString> = args.collect();
+    let old = args.iter().position(|arg| arg == "--import" || arg == "--export");
+    if let Some(at) = old {
+        let is_old = args.iter().skip(1).all(|arg| {
+            Command::augment_subcommands(clap::Command::new(""))
+                .get_subcommands()
+                .all(|known| known.get_name() != arg.to_string_lossy())
+        });
+        if is_old {
+            let name = if args.remove(at) == "--import" { "import" } else { "export" };
+            args.insert(1, name.into());
+        }
+    }
+    args
+}

@@ -1,0 +1,76 @@
+//! `rewrite`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum, ValueHint};
+use metadump::check::Code;
+
+use super::accept::{accept_help, code_parser};
+use super::{Cluster, Dump, Format, TargetVersion};
+
+/// `rewrite`
+#[derive(Debug, Args)]
+#[command(
+    mut_arg("file", |arg| arg.value_name("IN")),
+    mut_arg("db", |arg| arg.value_name("IN").help("The same as IN")),
+)]
+pub struct Rewrite {
+    /// The dump.
+    #[command(flatten)]
+    pub dump: Dump,
+
+    /// The manifest of the dump, in place of the one beside it: for a dump that comes from a pipe.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub manifest: Option<PathBuf>,
+
+    /// The dump to write; without it, or with `-`, it goes to stdout.
+    #[arg(long, value_name = "OUT")]
+    pub output: Option<PathBuf>,
+
+    /// The file for the manifest of a dump that goes to stdout: for a pipe whose end is a file.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output_manifest: Option<PathBuf>,
+
+    /// The new cluster, if any.
+    #[command(flatten)]
+    pub cluster: Cluster,
+
+    /// What to repair.
+    #[arg(long, value_enum)]
+    pub repair: Vec<Repair>,
+
+    /// The data version to write, up or down; without it the dump keeps its own.
+    #[arg(long, value_name = "VERSION", conflicts_with = "repair")]
+    pub data_version: Option<TargetVersion>,
+
+    /// With --data-version, go on although there are error findings of this code, or although
+    /// something is lost by it; may be repeated.
+    #[arg(
+        long,
+        value_name = "CODE",
+        requires = "data_version",
+        value_parser = code_parser(),
+        hide_possible_values = true,
+        long_help = accept_help("With --data-version, go on although there are error findings of \
+            this code, or although something is lost by it; may be repeated.")
+    )]
+    pub accept: Vec<Code>,
+
+    /// Plan only; write nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// How to print the plan, or what was done, which needs --output.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// What `rewrite` can repair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Repair {
+    /// The expiry index, recomputed from the keys.
+    Expire,
+    /// A snapshot that lacks entries that it claims (servers 1.2.801 to 1.2.812): it claims what it
+    /// holds, so that the restored node applies the rest from the log.
+    Snapshot,
+}

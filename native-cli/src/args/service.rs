@@ -1,0 +1,126 @@
+//! How a running service is reached, and what is asked of it: `status`, `member-list`, `get`, `watch`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::Format;
+use crate::grpc::Address;
+
+/// `status`
+#[derive(Debug, Args)]
+pub struct Status {
+    /// What is asked.
+    #[command(flatten)]
+    pub query: Query,
+
+    /// Wait until the server answers, for that long at most: it may be starting.
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    pub wait: Option<Duration>,
+}
+
+/// What `status` and `member-list` ask.
+#[derive(Debug, Args)]
+pub struct Query {
+    /// The running service.
+    #[command(flatten)]
+    pub service: Service,
+
+    /// How to print the answer.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// `get`
+#[derive(Debug, Args)]
+pub struct Get {
+    /// The key; may be repeated.
+    #[arg(long, required = true)]
+    pub key: Vec<String>,
+
+    /// The running service.
+    #[command(flatten)]
+    pub service: Service,
+
+    /// How to print the values.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+
+    /// Print the bytes of the value and nothing else, no line end either; for one key.
+    #[arg(long, conflicts_with = "format")]
+    pub raw: bool,
+
+    /// End with exit code 1 when a key is not there, which otherwise is `null`, and no failure.
+    #[arg(long)]
+    pub exit_code: bool,
+}
+
+/// `watch`
+#[derive(Debug, Args)]
+pub struct Watch {
+    /// What the keys begin with; without it, all keys.
+    #[arg(long, default_value = "")]
+    pub prefix: String,
+
+    /// The running service.
+    #[command(flatten)]
+    pub service: Service,
+
+    /// How to print the changes.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// How to reach a running meta service.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Running service")]
+pub struct Service {
+    /// The gRPC address of a server; repeated for several, of which the first that answers is
+    /// taken. By default what METASRV_GRPC_API_ADDRESS says, or else 127.0.0.1:9191.
+    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',')]
+    pub grpc_api_address: Vec<Address>,
+
+    /// The user.
+    #[arg(long, value_name = "NAME")]
+    pub username: Option<String>,
+
+    /// The file with the user's password; without it, METACTL_PASSWORD holds the password.
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+
+    /// Speak TLS, and trust the authorities in this PEM file.
+    #[arg(long, value_name = "FILE")]
+    pub grpc_tls_ca_cert: Option<PathBuf>,
+
+    /// Speak TLS, and expect the server's certificate to be for this name.
+    #[arg(long, value_name = "NAME")]
+    pub grpc_tls_domain_name: Option<String>,
+
+    /// The certificate with which this client identifies itself, a PEM file.
+    #[arg(long, value_name = "FILE")]
+    pub grpc_tls_client_cert: Option<PathBuf>,
+
+    /// The private key of that certificate, a PEM file.
+    #[arg(long, value_name = "FILE")]
+    pub grpc_tls_client_key: Option<PathBuf>,
+
+    /// How long to try to connect.
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
+    pub connect_timeout: Duration,
+
+    /// How long to wait for the next message.
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = parse_seconds)]
+    pub idle_timeout: Duration,
+
+    /// The largest message that is taken.
+    #[arg(long, value_name = "BYTES", default_value_t = 1 << 30)]
+    pub max_message_bytes: u64,
+}
+
+fn parse_seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().filter(|seconds| *seconds > 0.0);
+    seconds
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .ok_or_else(|| "expected a number of seconds above 0".to_owned())
+}

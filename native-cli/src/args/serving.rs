@@ -1,0 +1,91 @@
+//! What serves a dump: `serve` to clients, `view` to the browser.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+
+use super::Dump;
+
+/// `serve`
+#[derive(Debug, Args)]
+#[command(mut_arg("file", |arg| arg.help(TO_SERVE)))]
+pub struct Serve {
+    /// The dump.
+    #[command(flatten)]
+    pub dump: Dump,
+
+    /// The manifest of the dump, in place of the one beside it: for a dump that comes from a pipe.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "Dump")]
+    pub manifest: Option<PathBuf>,
+
+    /// The data directory of a stopped node to serve; nothing in it is changed.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "Dump")]
+    pub raft_dir: Option<PathBuf>,
+
+    /// Where the service keeps its data; without it the data is gone when the service ends.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub data_dir: Option<PathBuf>,
+
+    /// Where clients connect; port 0 takes a free one, which is told.
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:9191")]
+    pub grpc_api_address: SocketAddr,
+
+    /// Where the admin API listens, which takes snapshots; without it there is none.
+    #[arg(long, value_name = "IP:PORT")]
+    pub admin_api_address: Option<SocketAddr>,
+
+    /// Listen at addresses that other machines reach.
+    #[arg(long)]
+    pub allow_remote_clients: bool,
+
+    /// The user who is let in, with the password of METACTL_PASSWORD or of `--password-file`;
+    /// without it `root` is, with any password.
+    #[arg(long, value_name = "NAME")]
+    pub username: Option<String>,
+
+    /// The file with the password of the user.
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+
+    /// How long the token of a handshake is valid.
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    pub token_lifetime: u64,
+
+    /// The server's certificate in PEM, with the intermediate ones behind it.
+    #[arg(long, value_name = "FILE")]
+    pub grpc_tls_server_cert: Option<PathBuf>,
+
+    /// The server's private key in PEM.
+    #[arg(long, value_name = "FILE")]
+    pub grpc_tls_server_key: Option<PathBuf>,
+}
+
+/// The arguments of `view`.
+#[derive(Debug, Args)]
+#[command(mut_arg("file", |arg| arg.help(TO_VIEW).required_unless_present("db")))]
+pub struct View {
+    /// The dump.
+    #[command(flatten)]
+    pub dump: Dump,
+
+    /// The manifest of the dump, in place of the one beside it.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub manifest: Option<PathBuf>,
+
+    /// Where the browser connects on 127.0.0.1; 0 takes a free port, which is told.
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    pub port: u16,
+
+    /// The viewer's page, in place of the one in this program.
+    #[arg(long, value_name = "HTML")]
+    pub page: Option<PathBuf>,
+}
+
+/// What a dump is to `serve`.
+const TO_SERVE: &str = "The dump to serve; `-` is stdin. `.gz` and `.zst` are recognised. Without \
+    it, and without `--raft-dir`, the service goes on with its data directory, or begins without \
+    keys";
+
+/// What a dump is to `view`.
+const TO_VIEW: &str = "The dump, compressed or not; nothing in it is changed";
