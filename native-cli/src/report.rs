@@ -26,8 +26,13 @@ pub fn print_findings(
     report: &Report,
     style: Style,
 ) -> io::Result<()> {
-    for finding in report.findings.kept() {
-        print_finding(out, name, finding, style)?;
+    let mut kept = report.findings.kept().iter().peekable();
+    while let Some(finding) = kept.next() {
+        print_found(out, name, finding, style)?;
+        // Several of a kind in a row have one reason and one remedy.
+        if kept.peek().is_none_or(|next| next.code != finding.code || next.place.is_some()) {
+            print_remedy(out, finding)?;
+        }
     }
     for (code, count) in report.findings.counts() {
         let kept = report.findings.kept().iter().filter(|kept| kept.code == *code).count() as u64;
@@ -38,7 +43,18 @@ pub fn print_findings(
     writeln!(out, "{name}: {}", verdict(report))
 }
 
-fn print_finding(
+/// Prints one finding with its reason and its remedy.
+pub fn print_finding(
+    out: &mut impl Write,
+    name: &str,
+    finding: &Finding,
+    style: Style,
+) -> io::Result<()> {
+    print_found(out, name, finding, style)?;
+    print_remedy(out, finding)
+}
+
+fn print_found(
     out: &mut impl Write,
     name: &str,
     finding: &Finding,
@@ -48,7 +64,10 @@ fn print_finding(
     let place = finding.place.map_or(String::new(), |place| {
         format!(", line {}, byte {}", place.line, place.offset_bytes)
     });
-    writeln!(out, "{severity}[{}] {name}{place}: {}", finding.code, printable(&finding.message))?;
+    writeln!(out, "{severity}[{}] {name}{place}: {}", finding.code, printable(&finding.message))
+}
+
+fn print_remedy(out: &mut impl Write, finding: &Finding) -> io::Result<()> {
     writeln!(out, "  why:  {}", finding.code.why())?;
     writeln!(out, "  help: {}\n", finding.code.help())
 }

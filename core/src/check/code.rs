@@ -73,6 +73,34 @@ catalogue! {
     EmptyDump "empty-dump" Error
         "There is nothing to restore; an import of it would leave an empty node."
         "Take a new dump, and check that the export succeeded (exit code 0).";
+    /// The text is UTF-16 or UTF-32.
+    Utf16 "utf-16" Error
+        "A dump is UTF-8. PowerShell's `>` writes UTF-16."
+        "Convert the file as the message says. Export with `--db FILE` in place of `>`.";
+    /// The dump is packed once more, or in a way that is not unpacked here.
+    PackedContent "packed-content" Error
+        "A dump is read as plain text, gzip or zstd. What is inside this packing is not looked at."
+        "Unpack the file as the message says, and use the dump in it.";
+    /// The file is something else.
+    ForeignFile "foreign-file" Error
+        "No line of it is a record of a dump: there is nothing to restore."
+        "Check the name of the file, and how it was fetched.";
+    /// Other text stands before the dump.
+    TextBeforeDump "text-before-dump" Error
+        "The first line of a dump is its header. A banner or a log was written into the same file, for example by `2>&1`."
+        "Cut it off as the message says. Export with `--db FILE` in place of `>`.";
+    /// The records are elements of one JSON array, or indented.
+    JsonArray "json-array" Error
+        "A dump has one record in each line; a JSON tool has rewritten this file, and old ones change large numbers."
+        "Use the original. If there is none, make lines of it as the message says, with jq 1.7 or later.";
+    /// Lines end in carriage returns alone.
+    CarriageReturnOnly "carriage-return-only" Error
+        "Without line feeds the dump is one line. The file went through a text-mode transfer, which may have changed more than that."
+        "Transfer the original again in binary mode, or convert this file as the message says.";
+    /// The file has zero bytes.
+    ZeroBytes "zero-bytes" Error
+        "A disk that was full, or a computer that lost power, leaves zeros where data should be. At the end they may stand in place of the rest of the dump."
+        "Fetch the dump again. If zeros at the end are all that is wrong, and a manifest or another copy proves that nothing else followed, cut them off: tr -d '\\0'.";
     /// The file starts with a byte order mark.
     ByteOrderMark "byte-order-mark" Error
         "A dump is plain UTF-8; with the mark the first line is not JSON and no tool reads it."
@@ -117,6 +145,10 @@ catalogue! {
     WrongShape "wrong-shape" Error
         "The record cannot be read, so it would be missing from what is restored."
         "Look at the place that is named; compare the file with another copy.";
+    /// A log entry holds something that this release does not know.
+    UnknownCommand "unknown-command" Error
+        "A newer server has written the entry. What it does cannot be told, so neither can the state after it."
+        "Use a newer release of this tool. The dump is not damaged: do not remove the line.";
     /// A number does not fit.
     OutOfRange "number-out-of-range" Error
         "Value bytes are at most 255, counters fit in 64 bits: the line was damaged or edited."
@@ -434,6 +466,83 @@ impl Code {
                 | Self::NodeAddressShared
                 | Self::OwnIdNotMember
                 | Self::VoteBehindLog
+        )
+    }
+}
+
+impl Code {
+    /// Whether it says what the file is in place of a dump.
+    pub const fn is_of_foreign_file(self) -> bool {
+        matches!(
+            self,
+            Self::Utf16
+                | Self::PackedContent
+                | Self::ForeignFile
+                | Self::TextBeforeDump
+                | Self::JsonArray
+                | Self::CarriageReturnOnly
+        )
+    }
+
+    /// Whether a dump with it can be worth a restore as it is.
+    pub const fn is_acceptable(self) -> bool {
+        !(self.is_of_foreign_file()
+            || matches!(
+                self,
+                Self::EmptyDump | Self::LastLineCut | Self::LineTooLong | Self::ManifestMismatch
+            ))
+    }
+
+    /// Whether it is of the way in which all lines were written, so that many are one finding.
+    pub(super) const fn is_of_many_lines(self) -> bool {
+        matches!(
+            self,
+            Self::CarriageReturn | Self::BlankLine | Self::UnknownMember | Self::RetiredKind
+        )
+    }
+
+    /// Whether a line could not be read.
+    pub(super) const fn is_of_unread_line(self) -> bool {
+        matches!(
+            self,
+            Self::NotUtf8
+                | Self::ZeroBytes
+                | Self::LastLineCut
+                | Self::LineTooLong
+                | Self::NotJson
+                | Self::NotADumpLine
+                | Self::UnknownKind
+                | Self::UnknownCommand
+                | Self::WrongShape
+                | Self::OutOfRange
+        )
+    }
+
+    /// Whether it can follow from a line that could not be read.
+    pub(super) const fn is_of_missing_line(self) -> bool {
+        matches!(
+            self,
+            Self::HeaderMissing
+                | Self::NoRaftLog
+                | Self::RaftStateMissing
+                | Self::VoteMissing
+                | Self::CommittedBeyondLog
+                | Self::PurgedBeyondApplied
+                | Self::SnapshotLacksEntries
+                | Self::LogGap
+                | Self::LogStart
+                | Self::AppliedBeyondLog
+                | Self::AppliedWithoutLog
+                | Self::SequencesMissing
+                | Self::ExpireWithoutKey
+                | Self::KeyWithoutExpire
+                | Self::ExpireIndexAbsent
+                | Self::LastAppliedMissing
+                | Self::MembershipMissing
+                | Self::StateMachineMissing
+                | Self::KeysMissing
+                | Self::VoterWithoutNode
+                | Self::LearnerWithoutNode
         )
     }
 }

@@ -14,6 +14,7 @@ mod envelope;
 mod explain;
 #[cfg(test)]
 mod tests;
+mod wording;
 
 pub use envelope::{Envelope, envelope};
 
@@ -22,7 +23,7 @@ use std::cell::RefCell;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::record::{Record, Text, Tree};
+use crate::record::{LogId, Record, Text, Tree};
 
 /// A well-formed line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +79,18 @@ pub enum LineError {
         /// Where the kind stands.
         column: u64,
     },
+    /// A log entry with a payload, command, operation or condition that no release has written.
+    #[error("{kind}: {name:?} is not known to this release: a newer server has written it")]
+    UnknownCommand {
+        /// The kind in the line.
+        kind: String,
+        /// What is not known.
+        name: String,
+        /// Where it stands.
+        column: u64,
+        /// The entry, if its id can be read.
+        log_id: Option<LogId>,
+    },
     /// The kind is known, its content has another shape.
     #[error("{kind}: {message}")]
     WrongShape {
@@ -109,7 +122,10 @@ impl LineError {
             | Self::NotUtf8 { .. }
             | Self::NotJson { .. }
             | Self::NotEnvelope { .. } => false,
-            Self::UnknownKind { .. } | Self::WrongShape { .. } | Self::OutOfRange { .. } => true,
+            Self::UnknownKind { .. }
+            | Self::UnknownCommand { .. }
+            | Self::WrongShape { .. }
+            | Self::OutOfRange { .. } => true,
         }
     }
 
@@ -121,6 +137,7 @@ impl LineError {
             | Self::NotJson { column, .. }
             | Self::NotEnvelope { column, .. }
             | Self::UnknownKind { column, .. }
+            | Self::UnknownCommand { column, .. }
             | Self::WrongShape { column, .. }
             | Self::OutOfRange { column, .. } => *column,
         }
