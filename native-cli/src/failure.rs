@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, Write};
 
-use crate::report::printable;
+use crate::printable::{printable, printable_lines};
 
 /// What the user can do about a failure; added to an error as context.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,7 +100,7 @@ fn told(error: &anyhow::Error) -> String {
     for cause in error.chain() {
         let text = cause.to_string();
         let is_help = help.is_some_and(|help| help.0 == text);
-        let text = text.lines().map(printable).collect::<Vec<_>>().join("\n");
+        let text = printable_lines(text.trim_end_matches('\n'));
         // Many errors repeat their cause in their own words.
         let repeated = said.iter().any(|said: &String| said.contains(&text));
         if !is_help && !repeated {
@@ -115,7 +115,7 @@ fn told(error: &anyhow::Error) -> String {
         lines.push(format!("cause: {}\n", causes.join(": ")));
     }
     let help = help.map(|help| help.0.as_str()).or_else(|| usual_help(error));
-    lines.extend(help.map(|help| format!("help:  {help}\n")));
+    lines.extend(help.map(|help| format!("help:  {}\n", printable_lines(help))));
     lines.concat()
 }
 

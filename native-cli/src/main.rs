@@ -15,6 +15,7 @@ mod listen;
 mod manifest;
 mod manual;
 mod output;
+mod printable;
 mod progress;
 mod raft_dir;
 mod report;
@@ -37,6 +38,7 @@ use clap::FromArgMatches;
 
 use crate::args::{Cli, Command};
 use crate::command::Outcome;
+use crate::printable::printable_lines;
 use crate::progress::{Progress, Quiet};
 use crate::stdout::{reader_has_gone, stdout};
 
@@ -75,6 +77,13 @@ fn main() -> ExitCode {
 
 /// Prints the help, the version, or what is wrong with the command line.
 fn explain(error: &clap::Error) -> ExitCode {
+    // A wildcard may have brought a name that nobody has chosen.
+    let plain = error.render().to_string();
+    let clean = printable_lines(&plain);
+    if error.use_stderr() && clean != plain {
+        let _ = io::stderr().write_all(clean.as_bytes());
+        return ExitCode::from(2);
+    }
     let printed = error.print().and_then(|()| stdout().flush());
     match printed {
         // Nothing can be said about what cannot be said on stderr.

@@ -1,12 +1,12 @@
 //! Prints what was found in a dump.
 
-use std::borrow::Cow;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
 use metadump::Report;
 use metadump::check::{Finding, Severity, Summary};
 use serde::Serialize;
 
+pub use crate::printable::{json_line, printable, shown};
 use crate::style::Style;
 
 /// A report with the name of its dump, as `--format json` prints it.
@@ -26,6 +26,7 @@ pub fn print_findings(
     report: &Report,
     style: Style,
 ) -> io::Result<()> {
+    let name = &printable(name);
     let mut kept = report.findings.kept().iter().peekable();
     while let Some(finding) = kept.next() {
         print_found(out, name, finding, style)?;
@@ -50,7 +51,7 @@ pub fn print_finding(
     finding: &Finding,
     style: Style,
 ) -> io::Result<()> {
-    print_found(out, name, finding, style)?;
+    print_found(out, &printable(name), finding, style)?;
     print_remedy(out, finding)
 }
 
@@ -70,25 +71,6 @@ fn print_found(
 fn print_remedy(out: &mut impl Write, finding: &Finding) -> io::Result<()> {
     writeln!(out, "  why:  {}", finding.code.why())?;
     writeln!(out, "  help: {}\n", finding.code.help())
-}
-
-/// Keys come from whoever wrote the dump: control characters must not reach the terminal.
-pub fn printable(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| {
-            let escaped: Box<dyn Iterator<Item = char>> = if c.is_control() {
-                Box::new(c.escape_default())
-            } else {
-                Box::new([c].into_iter())
-            };
-            escaped
-        })
-        .collect()
-}
-
-/// A key or value for stdout: as it is for programs, [`printable`] for a terminal.
-pub fn shown(text: &str) -> Cow<'_, str> {
-    if io::stdout().is_terminal() { printable(text).into() } else { text.into() }
 }
 
 /// The counts in a line: `188 lines, V004, 0 errors, 1 warning, 1 note`.

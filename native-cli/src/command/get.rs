@@ -10,6 +10,7 @@ use super::service::with_session;
 use crate::args::{Format, Get};
 use crate::grpc::{ValueText, get, seq_v};
 use crate::progress::Progress;
+use crate::report::json_line;
 use crate::stdout::stdout;
 
 /// Runs the command.
@@ -22,7 +23,8 @@ pub fn run(args: &Get, progress: &Progress) -> Result<Outcome> {
             Format::Text => writeln!(out, "{}", ValueText(value.as_ref()))?,
             Format::Json => {
                 let value = value.as_ref().map(seq_v);
-                writeln!(out, "{}", json!({"key": key, "value": value}))?;
+                let line = json_line(&json!({"key": key, "value": value}))?;
+                writeln!(out, "{line}")?;
             }
         }
     }

@@ -9,7 +9,7 @@ use crate::args::{Format, Inspect};
 use crate::input::Source;
 use crate::manifest::Requirement;
 use crate::progress::Progress;
-use crate::report::{NamedReport, print_finding, print_summary, verdict};
+use crate::report::{NamedReport, json_line, print_finding, print_summary, verdict};
 use crate::scanning::Threads;
 use crate::stdout::stdout;
 use crate::style::Style;
@@ -36,8 +36,8 @@ pub fn run(args: &Inspect, progress: &Progress) -> Result<Outcome> {
             }
         }
         Format::Json => {
-            serde_json::to_writer(&mut out, &NamedReport { file: &name, report: &report })?;
-            writeln!(out)?;
+            let report = NamedReport { file: &name, report: &report };
+            writeln!(out, "{}", json_line(&report)?)?;
         }
     }
     out.flush()?;

@@ -19,7 +19,7 @@ use crate::grpc::keys_layout;
 use crate::input::Source;
 use crate::progress::Progress;
 use crate::raft_dir::{Access, DirReader, RaftDir};
-use crate::report::{plural, shown};
+use crate::report::{json_line, plural, shown};
 use crate::stdout::stdout;
 
 /// Runs the command.
@@ -100,6 +100,8 @@ fn print(out: &mut impl Write, format: Format, found: &KeysCount<'_>) -> io::Res
     let KeysCount { prefix, count } = found;
     match format {
         Format::Text => writeln!(out, "{} {count}", shown(prefix)),
-        Format::Json => writeln!(out, "{}", json!({"prefix": prefix, "count": count})),
+        Format::Json => {
+            writeln!(out, "{}", json_line(&json!({"prefix": prefix, "count": count}))?)
+        }
     }
 }

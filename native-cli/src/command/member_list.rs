@@ -9,7 +9,7 @@ use super::service::with_session;
 use crate::args::{Format, Query};
 use crate::grpc::member_list;
 use crate::progress::Progress;
-use crate::report::printable;
+use crate::report::{json_line, printable};
 use crate::stdout::stdout;
 
 /// Runs the command.
@@ -22,7 +22,7 @@ pub fn run(args: &Query, progress: &Progress) -> Result<Outcome> {
                 writeln!(out, "{}", printable(&member))?;
             }
         }
-        Format::Json => writeln!(out, "{}", serde_json::to_string(&members)?)?,
+        Format::Json => writeln!(out, "{}", json_line(&members)?)?,
     }
     Ok(Outcome::Done)
 }

@@ -39,20 +39,21 @@ pub fn run(
     drop(place);
     progress.finish();
     let mut out = stdout();
-    writeln!(out, "{} would hold, as data version {}:", dir.root().display(), files.version)?;
+    let root = printable(&dir.root().display().to_string());
+    writeln!(out, "{root} would hold, as data version {}:", files.version)?;
     writeln!(out, "  {}", export::extent(&report.summary))?;
     writeln!(out, "  {} keys", grouped(report.summary.keys))?;
     if let Some(old) = dir.describe() {
         let fate = if args.keep_old { "kept in it under a dated name" } else { "removed" };
-        writeln!(out, "what it holds now ({old}) would be {fate}")?;
+        writeln!(out, "what it holds now ({}) would be {fate}", printable(&old))?;
     }
     writeln!(out)?;
     print_changes(args, files.cluster, reading, &mut out, progress)?;
     if let Some(newer) = old_log.against(&report.summary) {
-        writeln!(out, "{newer}")?;
+        writeln!(out, "{}", printable(&newer))?;
     }
     for remark in remarks {
-        writeln!(out, "{remark}")?;
+        writeln!(out, "{}", printable(&remark))?;
     }
     out.flush()?;
     Ok(Outcome::Done)

@@ -10,6 +10,7 @@ use super::Outcome;
 use super::service::with_session;
 use crate::args::{Format, Query};
 use crate::grpc::{StatusText, status};
+use crate::printable::{json_line, printable_lines};
 use crate::progress::Progress;
 use crate::stdout::stdout;
 
@@ -18,8 +19,8 @@ pub fn run(args: &Query, progress: &Progress) -> Result<Outcome> {
     let found = with_session(&args.service, progress, status)?;
     let mut out = stdout();
     match args.format {
-        Format::Text => write!(out, "{}", StatusText(&found))?,
-        Format::Json => writeln!(out, "{}", status_json(&found))?,
+        Format::Text => write!(out, "{}", printable_lines(&StatusText(&found).to_string()))?,
+        Format::Json => writeln!(out, "{}", json_line(&status_json(&found))?)?,
     }
     Ok(Outcome::Done)
 }
