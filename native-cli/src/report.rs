@@ -144,6 +144,9 @@ pub fn print_summary(out: &mut impl Write, name: &str, summary: &Summary) -> io:
     row("sequence", or_none(summary.sequence.map(grouped)))?;
     let expiring = grouped(summary.expiring_keys);
     row("keys", format!("{}, {expiring} of them expire", grouped(summary.keys)))?;
+    if let Some(said) = state_in_log(summary) {
+        row("", said)?;
+    }
     writeln!(out, "\n{:>12} {:>16}  kind", "lines", "bytes")?;
     for (kind, tally) in &summary.kinds {
         writeln!(out, "{:>12} {:>16}  {kind}", grouped(tally.lines), grouped(tally.bytes))?;
@@ -158,6 +161,13 @@ pub fn print_summary(out: &mut impl Write, name: &str, summary: &Summary) -> io:
         }
     }
     Ok(())
+}
+
+/// Why a dump seems to have neither keys nor members: its state is in the log alone.
+pub fn state_in_log(summary: &Summary) -> Option<String> {
+    let count = summary.entries_without_snapshot()?;
+    let are = if count == 1 { "is" } else { "are" };
+    Some(format!("the state is in the log: {} {are} in no snapshot yet", entries(count)))
 }
 
 /// `1 entry`, `2 entries`

@@ -614,8 +614,8 @@ fn the_cluster_is_the_one_after_the_log() {
     check(
         &payload(r#"{"Membership":{"configs":[[1],[1,2]],"nodes":{"1":{},"2":{},"3":{}}}}"#),
         &[
-            "8 voter-without-node: voter 2 has no node record; there are 1",
-            "8 learner-without-node: learner 3 has no node record; there are 1",
+            "8 voter-without-node: voter 2 has no node record; only node 1 has one",
+            "8 learner-without-node: learner 3 has no node record; only node 1 has one",
             "8 membership-in-flight: the configs are [1] and [1, 2]",
         ],
     );
@@ -630,7 +630,7 @@ fn the_cluster_is_the_one_after_the_log() {
     check(
         &payload(r#"{"Membership":{"configs":[[2]],"nodes":{"2":{}}}}"#),
         &[
-            "8 voter-without-node: voter 2 has no node record; there are 1",
+            "8 voter-without-node: voter 2 has no node record; only node 1 has one",
             "8 own-id-not-member: this node is 1, the members are 2",
             "12 node-not-member: node 1; the members are 2",
         ],
@@ -645,7 +645,7 @@ fn the_cluster_is_the_one_after_the_log() {
     );
     check(
         &payload(r#"{"Normal":{"cmd":{"RemoveNode":{"node_id":1}}}}"#),
-        &["11 voter-without-node: voter 1 has no node record; there are none"],
+        &["11 voter-without-node: voter 1 has no node record; no node has one"],
     );
     // What the state machine holds already does not count again.
     let mut applied = payload(r#"{"Normal":{"cmd":{"RemoveNode":{"node_id":1}}}}"#);

@@ -21,7 +21,7 @@ type Place = Option<(u64, u64)>;
 
 /// For each code what its example yields: line and byte, and the message. No example yields more
 /// than the one finding that it is for.
-const EXAMPLES: [(Code, Place, &str); 87] = [
+const EXAMPLES: [(Code, Place, &str); 89] = [
     (Code::EmptyDump, None, "the dump is empty"),
     (
         Code::Utf16,
@@ -150,6 +150,11 @@ const EXAMPLES: [(Code, Place, &str); 87] = [
     (Code::SequencesKey, Some((9, 1201)), r#"the key is "tables""#),
     (Code::SequencesBehind, Some((9, 1201)), "generic-kv is 2, a key has the number 3"),
     (
+        Code::SequencesExhausted,
+        Some((9, 1150)),
+        "generic-kv is 18446744073709551615, 0 numbers are left",
+    ),
+    (
         Code::ExpireWithoutKey,
         Some((14, 1854)),
         "no key with the sequence number 4 expires at 1796273930000",
@@ -192,10 +197,15 @@ const EXAMPLES: [(Code, Place, &str); 87] = [
     ),
     (Code::MembershipInFlight, Some((11, 1394)), "the configs are [1] and [1, 2]"),
     (Code::MembershipEmpty, Some((11, 1394)), "the configs are [none]"),
-    (Code::VoterWithoutNode, Some((11, 1394)), "voter 2 has no node record; there are 1"),
-    (Code::LearnerWithoutNode, Some((11, 1394)), "learner 2 has no node record; there are 1"),
+    (Code::VoterWithoutNode, Some((11, 1394)), "voter 2 has no node record; only node 1 has one"),
+    (
+        Code::LearnerWithoutNode,
+        Some((11, 1394)),
+        "learner 2 has no node record; only node 1 has one",
+    ),
     (Code::NodeNotMember, Some((13, 1742)), "node 2; the members are 1"),
     (Code::NodeWithoutEndpoint, Some((12, 1589)), r#"node 1 has the address ":0""#),
+    (Code::NodeAddressMalformed, Some((12, 1589)), r#"node 1 has the address "local\nhost\0""#),
     (Code::NodeAddressShared, Some((13, 1751)), "nodes 1 and 2 are both at localhost:28604"),
     (Code::NodeRepeated, Some((13, 1742)), "node 1 again; the first one is in line 12"),
     (Code::NodeNameMismatch, Some((12, 1589)), r#"node 1 has the name "2""#),
@@ -209,10 +219,11 @@ const EXAMPLES: [(Code, Place, &str); 87] = [
 
 /// Codes that the command line adds, which compares the dump with the manifest beside it, and
 /// writes older versions.
-const BY_THE_CLI: [Code; 8] = [
+const BY_THE_CLI: [Code; 9] = [
     Code::ManifestMissing,
     Code::CompletenessUnproven,
     Code::ManifestUnreadable,
+    Code::ManifestOfOtherName,
     Code::ManifestMismatch,
     Code::LostProposalTime,
     Code::LostExpiryMilliseconds,

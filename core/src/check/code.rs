@@ -325,6 +325,10 @@ catalogue! {
     SequencesBehind "sequences-behind" Error
         "The next write would get a number, and the next object an id, that are already in use."
         "Take a new dump; lines of another dump may have been mixed in.";
+    /// Hardly any sequence number is left.
+    SequencesExhausted "sequences-exhausted" Error
+        "Every write takes a number. When none is left, the restored node cannot write any more. No cluster comes this far: the line was damaged or edited."
+        "Compare the line with another copy of the dump, or take a new dump.";
     /// The expiry index has an entry without its key.
     ExpireWithoutKey "expire-without-key" Error
         "Either the key's line is missing (the dump was cut), or the entry is stale: then the server deletes the live key of that name at its next timed write."
@@ -401,6 +405,10 @@ catalogue! {
     NodeWithoutEndpoint "node-without-endpoint" Error
         "The node cannot be reached by the others."
         "Restore with --id and --initial-cluster.";
+    /// A node's address has characters that no address has.
+    NodeAddressMalformed "node-address-malformed" Error
+        "Blanks and control characters are in no address: neither nodes nor clients can reach the node."
+        "Restore with --id and --initial-cluster.";
     /// Two nodes have the same address.
     NodeAddressShared "node-address-shared" Error
         "One process would get the messages of two voters: both are counted as one vote lost."
@@ -433,6 +441,10 @@ catalogue! {
     ManifestUnreadable "manifest-unreadable" Error
         "Whether the dump is complete cannot be told."
         "Fetch the manifest again, or remove it if it belongs to another file.";
+    /// The manifest beside the dump is of a file of another name.
+    ManifestOfOtherName "manifest-of-other-name" Note
+        "Either the dump and its manifest were renamed, or the manifest belongs to another dump."
+        "Nothing, if nothing else is reported of the manifest: then it proves the dump complete.";
     /// The dump is not the one that its manifest describes.
     ManifestMismatch "manifest-mismatch" Error
         "The dump was cut, changed or exchanged after it was exported."
@@ -463,6 +475,7 @@ impl Code {
             Self::MembershipEmpty
                 | Self::VoterWithoutNode
                 | Self::NodeWithoutEndpoint
+                | Self::NodeAddressMalformed
                 | Self::NodeAddressShared
                 | Self::OwnIdNotMember
                 | Self::VoteBehindLog

@@ -12,7 +12,7 @@ use crate::failure::{Help, WithHelp};
 use crate::input::Source;
 use crate::manifest::{Expected, Requirement};
 use crate::progress::Progress;
-use crate::report::{plural, printable};
+use crate::report::{plural, printable, state_in_log};
 use crate::scanning::{Threads, for_each_scanned};
 use crate::temporary::TemporaryFile;
 
@@ -211,6 +211,9 @@ impl Planned {
         if self.dropped > 0 {
             let lines = plural(self.dropped, "line");
             writeln!(out, "{lines} dropped, which no record can be read from")?;
+        }
+        if let Some(said) = state_in_log(&self.report.summary) {
+            writeln!(out, "{said}")?;
         }
         if self.dropped == 0 || self.plan.changes() != Changes::default() {
             for change in self.plan.changes().describe() {

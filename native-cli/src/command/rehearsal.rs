@@ -14,7 +14,7 @@ use crate::args::Import;
 use crate::failure::Help;
 use crate::progress::Progress;
 use crate::raft_dir::{OpenDir, RaftDir};
-use crate::report::{grouped, printable};
+use crate::report::{grouped, printable, state_in_log};
 use crate::stdout::stdout;
 use crate::temporary::{TemporaryDir, parent_of};
 
@@ -43,6 +43,9 @@ pub fn run(
     writeln!(out, "{root} would hold, as data version {}:", files.version)?;
     writeln!(out, "  {}", export::extent(&report.summary))?;
     writeln!(out, "  {} keys", grouped(report.summary.keys))?;
+    if let Some(said) = state_in_log(&report.summary) {
+        writeln!(out, "  {said}")?;
+    }
     if let Some(old) = dir.describe() {
         let fate = if args.keep_old { "kept in it under a dated name" } else { "removed" };
         writeln!(out, "what it holds now ({}) would be {fate}", printable(&old))?;
