@@ -463,7 +463,7 @@ catalogue! {
         "Keep the newer version, or accept the loss and check how the nodes reach each other.";
     /// An older data version does not know the command of a log entry.
     LostLogEntry "lost-log-entry" Error
-        "What the entry did is in the state already, so that the log can begin after it; it is gone as history."
+        "What the entry did is in the state already, so that the log can begin after it. It and all entries before it are gone as history, and are counted."
         "Keep the newer version, or accept the loss.";
 }
 

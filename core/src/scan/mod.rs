@@ -172,6 +172,16 @@ pub fn scan_line(line: &[u8]) -> Result<ScannedLine<'_>, LineError> {
     scan_any(text)
 }
 
+/// What the parser says of any JSON, in plain words and with the place.
+pub(crate) fn in_plain_words(error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    match message.strip_suffix(&place) {
+        Some(what) => wording::plain(what) + &place,
+        None => wording::plain(&message),
+    }
+}
+
 /// Whether a record may start like this: with a list, and JSON as far as it goes.
 pub(crate) fn may_go_on(beginning: &[u8]) -> bool {
     let text = match simdutf8::compat::from_utf8(beginning) {
