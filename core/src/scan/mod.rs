@@ -17,6 +17,7 @@ mod tests;
 mod wording;
 
 pub use envelope::{Envelope, envelope};
+pub(crate) use wording::plain as plain_words;
 
 use std::cell::RefCell;
 

@@ -1,7 +1,7 @@
 //! Says in plain words what serde says of a shape: who reads a finding does not know its types.
 
 /// The message in plain words; as it is when it has none of serde's.
-pub(super) fn plain(message: &str) -> String {
+pub(crate) fn plain(message: &str) -> String {
     let mismatch = message.strip_prefix("invalid type: ");
     if let Some(rest) = mismatch.or_else(|| message.strip_prefix("invalid value: "))
         && let Some((found, expected)) = rest.split_once(", expected ")
