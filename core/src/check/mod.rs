@@ -9,6 +9,7 @@
 
 mod cluster;
 mod code;
+mod code_groups;
 mod expire;
 mod finding;
 mod foreign;
