@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::check::Summary;
 use crate::frame::Line;
 use crate::record::{DataVersion, Kind, LogId};
-use crate::scan::ScannedLine;
+use crate::scan::{ScannedLine, in_plain_words};
 
 /// The version of the manifest that this release writes.
 const FORMAT_VERSION: u64 = 1;
@@ -86,7 +86,7 @@ impl Manifest {
         struct Version {
             format_version: u64,
         }
-        let malformed = |error: serde_json::Error| ManifestError::Malformed(error.to_string());
+        let malformed = |error: serde_json::Error| ManifestError::Malformed(in_plain_words(&error));
         let Version { format_version } = serde_json::from_slice(json).map_err(malformed)?;
         if format_version != FORMAT_VERSION {
             return Err(ManifestError::Version(format_version));

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use metadump::check::Severity;
 
 use crate::files::NotRegular;
-use crate::report::printable;
+use crate::printable::{printable, printable_lines};
 use crate::style::Style;
 
 /// What the user can do about a failure; added to an error as context.
@@ -104,7 +104,7 @@ fn told(error: &anyhow::Error, style: Style) -> String {
     for cause in error.chain() {
         let text = cause.to_string();
         let is_help = help.is_some_and(|help| help.0 == text);
-        let text = text.lines().map(printable).collect::<Vec<_>>().join("\n");
+        let text = printable_lines(text.trim_end_matches('\n'));
         // Many errors repeat their cause in their own words.
         let repeated = said.iter().any(|said: &String| said.contains(&text));
         if !is_help && !repeated {
@@ -119,7 +119,7 @@ fn told(error: &anyhow::Error, style: Style) -> String {
         lines.push(format!("cause: {}\n", causes.join(": ")));
     }
     let help = help.map(|help| help.0.as_str()).or_else(|| usual_help(error));
-    lines.extend(help.map(|help| format!("help:  {help}\n")));
+    lines.extend(help.map(|help| format!("help:  {}\n", printable_lines(help))));
     lines.concat()
 }
 

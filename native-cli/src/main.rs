@@ -16,6 +16,7 @@ mod manifest;
 mod manual;
 mod open_dir;
 mod output;
+mod printable;
 mod progress;
 mod raft_dir;
 mod report;
@@ -39,6 +40,7 @@ use clap::FromArgMatches;
 
 use crate::args::{Cli, Command};
 use crate::command::Outcome;
+use crate::printable::printable_lines;
 use crate::progress::{Progress, Quiet};
 use crate::stdout::{reader_has_gone, stdout};
 
@@ -82,6 +84,13 @@ fn explain(error: &clap::Error) -> ExitCode {
             "there is no --verbose",
             "everything that there is to say is said, on stderr; --quiet leaves only errors",
         ));
+        return ExitCode::from(2);
+    }
+    // A wildcard may have brought a name that nobody has chosen.
+    let plain = error.render().to_string();
+    let clean = printable_lines(&plain);
+    if error.use_stderr() && clean != plain {
+        let _ = io::stderr().write_all(clean.as_bytes());
         return ExitCode::from(2);
     }
     let printed = error.print().and_then(|()| stdout().flush());

@@ -81,6 +81,8 @@ impl Beside {
 /// Holds a dump against its manifest while it is read.
 pub struct Expected {
     beside: Beside,
+    /// The file name of the dump, where a manifest is beside it.
+    dump: Option<String>,
     requirement: Requirement,
     measured: ManifestBuilder,
 }
@@ -97,7 +99,11 @@ impl Expected {
                 Err(error) => Beside::Unreadable(format!("{}: {error}", path.display())),
             },
         };
-        Self { beside, requirement, measured: ManifestBuilder::default() }
+        let file =
+            source.path().map(|path| path.canonicalize().unwrap_or_else(|_| path.to_owned()));
+        let dump = file.as_deref().and_then(Path::file_name);
+        let dump = dump.map(|name| name.to_string_lossy().into_owned());
+        Self { beside, dump, requirement, measured: ManifestBuilder::default() }
     }
 
     /// Adds the next line of the dump.
@@ -112,6 +118,11 @@ impl Expected {
     pub fn finish(self, mut checker: Checker) -> Report {
         match self.beside {
             Beside::Manifest(manifest) => {
+                if let Some(dump) = self.dump.filter(|dump| *dump != manifest.dump) {
+                    let message =
+                        format!("the manifest is of {:?}, the file is {dump:?}", manifest.dump);
+                    checker.add(Code::ManifestOfOtherName, None, message);
+                }
                 for difference in manifest.differences(&self.measured.measured()) {
                     checker.add(Code::ManifestMismatch, None, difference);
                 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::printable::printable_lines;
+
 /// How often the bar moves.
 const TICK: Duration = Duration::from_millis(200);
 
@@ -70,7 +72,7 @@ impl Progress {
     pub fn say(&self, line: &str) {
         if !self.quiet {
             self.bar.suspend(|| {
-                let _ = writeln!(io::stderr(), "{line}");
+                let _ = writeln!(io::stderr(), "{}", printable_lines(line));
             });
         }
     }

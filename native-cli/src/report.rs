@@ -1,12 +1,12 @@
 //! Prints what was found in a dump.
 
-use std::borrow::Cow;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
 use metadump::Report;
 use metadump::check::{Finding, Severity, Summary};
 use serde::Serialize;
 
+pub use crate::printable::{json_line, printable, shown};
 use crate::style::Style;
 
 /// A report with the name of its dump, as `--format json` prints it.
@@ -26,8 +26,14 @@ pub fn print_findings(
     report: &Report,
     style: Style,
 ) -> io::Result<()> {
-    for finding in report.findings.kept() {
-        print_finding(out, name, finding, style)?;
+    let name = &printable(name);
+    let mut kept = report.findings.kept().iter().peekable();
+    while let Some(finding) = kept.next() {
+        print_found(out, name, finding, style)?;
+        // Several of a kind in a row have one reason and one remedy.
+        if kept.peek().is_none_or(|next| next.code != finding.code || next.place.is_some()) {
+            print_remedy(out, finding)?;
+        }
     }
     for (code, count) in report.findings.counts() {
         let kept = report.findings.kept().iter().filter(|kept| kept.code == *code).count() as u64;
@@ -38,7 +44,18 @@ pub fn print_findings(
     writeln!(out, "{name}: {}", verdict(report))
 }
 
-fn print_finding(
+/// Prints one finding with its reason and its remedy.
+pub fn print_finding(
+    out: &mut impl Write,
+    name: &str,
+    finding: &Finding,
+    style: Style,
+) -> io::Result<()> {
+    print_found(out, &printable(name), finding, style)?;
+    print_remedy(out, finding)
+}
+
+fn print_found(
     out: &mut impl Write,
     name: &str,
     finding: &Finding,
@@ -48,28 +65,12 @@ fn print_finding(
     let place = finding.place.map_or(String::new(), |place| {
         format!(", line {}, byte {}", place.line, place.offset_bytes)
     });
-    writeln!(out, "{severity}[{}] {name}{place}: {}", finding.code, printable(&finding.message))?;
+    writeln!(out, "{severity}[{}] {name}{place}: {}", finding.code, printable(&finding.message))
+}
+
+fn print_remedy(out: &mut impl Write, finding: &Finding) -> io::Result<()> {
     writeln!(out, "  why:  {}", finding.code.why())?;
     writeln!(out, "  help: {}\n", finding.code.help())
-}
-
-/// Keys come from whoever wrote the dump: control characters must not reach the terminal.
-pub fn printable(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| {
-            let escaped: Box<dyn Iterator<Item = char>> = if c.is_control() {
-                Box::new(c.escape_default())
-            } else {
-                Box::new([c].into_iter())
-            };
-            escaped
-        })
-        .collect()
-}
-
-/// A key or value for stdout: as it is for programs, [`printable`] for a terminal.
-pub fn shown(text: &str) -> Cow<'_, str> {
-    if io::stdout().is_terminal() { printable(text).into() } else { text.into() }
 }
 
 /// The counts in a line: `188 lines, V004, 0 errors, 1 warning, 1 note`.
@@ -146,6 +147,9 @@ pub fn print_summary(out: &mut impl Write, name: &str, summary: &Summary) -> io:
     }
     let expiring = grouped(summary.expiring_keys);
     row("keys", format!("{}, {expiring} of them expire", grouped(summary.keys)))?;
+    if let Some(said) = state_in_log(summary) {
+        row("", said)?;
+    }
     writeln!(out, "\n{:>12} {:>16}  kind", "lines", "bytes")?;
     for (kind, tally) in &summary.kinds {
         writeln!(out, "{:>12} {:>16}  {kind}", grouped(tally.lines), grouped(tally.bytes))?;
@@ -160,6 +164,13 @@ pub fn print_summary(out: &mut impl Write, name: &str, summary: &Summary) -> io:
         }
     }
     Ok(())
+}
+
+/// Why a dump seems to have neither keys nor members: its state is in the log alone.
+pub fn state_in_log(summary: &Summary) -> Option<String> {
+    let count = summary.entries_without_snapshot()?;
+    let are = if count == 1 { "is" } else { "are" };
+    Some(format!("the state is in the log: {} {are} in no snapshot yet", entries(count)))
 }
 
 /// `1 entry`, `2 entries`

@@ -84,7 +84,11 @@ fn byte_order_marks_are_taken_off_once() {
     check_bytes(&[b"\xEF\xBB\xBF", valid.as_bytes()].concat(), &[first]);
     let windows = valid.replace('\n', "\r\n");
     let report = dump::check(&[b"\xEF\xBB\xBF", windows.as_bytes()].concat());
-    assert_eq!(report.findings.counts()[&Code::CarriageReturn], 16);
+    assert_eq!(
+        dump::findings(&report)[1],
+        "1@72 carriage-return: the line ends in CR LF; the same in 15 more lines, the last is 16"
+    );
+    assert_eq!(report.findings.counts()[&Code::CarriageReturn], 1);
     assert_eq!(report.findings.counts()[&Code::ByteOrderMark], 1);
     assert_eq!(report.summary.bytes, 3 + windows.len() as u64);
     assert_eq!(report.summary.lines, 16);
@@ -97,7 +101,7 @@ fn byte_order_marks_are_taken_off_once() {
         b"\xEF\xBB\xBF[\"header\",7]\n",
         &[
             first,
-            "1@13 not-a-dump-line: not a dump line: invalid type: integer `7`, expected an object with one kind",
+            "1@13 not-a-dump-line: not a dump line: expected an object with one kind, found 7",
         ],
     );
 }
@@ -120,7 +124,7 @@ fn a_last_line_is_cut_only_if_it_could_go_on() {
     );
     // What follows could not make these a line.
     check_bytes(&with(b"[\"\xFF"), &["2@72 not-utf8: byte 2 of the line is not UTF-8"]);
-    check_bytes(&with(b"\0\0\0"), &["2@70 not-json: not JSON: expected value"]);
+    check_bytes(&with(b"\0\0\0"), &["2@70 zero-bytes: the file ends in 3 zero bytes"]);
     check_bytes(&with(br#"["t",{"Foo":1}]"#), &["2@76 unknown-kind: unknown kind \"Foo\""]);
     check_bytes(&with(b"  "), &["2@70 blank-line: the line is blank"]);
     // With a line end there is nothing that could go on.
@@ -131,7 +135,7 @@ fn a_last_line_is_cut_only_if_it_could_go_on() {
 fn a_dump_without_records_is_empty_unless_its_lines_are_broken() {
     check(&[HEADER.to_owned()], &["dump empty-dump: the dump has a header and nothing else"]);
     check_bytes(b"\n", &["1@0 blank-line: the line is blank"]);
-    check_bytes(b"hello\n", &["1@0 not-json: not JSON: expected value"]);
+    check_bytes(b"hello\n", &["1@0 foreign-file: the file is a text that starts with \"hello\""]);
 }
 
 #[test]
@@ -610,8 +614,8 @@ fn the_cluster_is_the_one_after_the_log() {
     check(
         &payload(r#"{"Membership":{"configs":[[1],[1,2]],"nodes":{"1":{},"2":{},"3":{}}}}"#),
         &[
-            "8 voter-without-node: voter 2 has no node record; there are 1",
-            "8 learner-without-node: learner 3 has no node record; there are 1",
+            "8 voter-without-node: voter 2 has no node record; only node 1 has one",
+            "8 learner-without-node: learner 3 has no node record; only node 1 has one",
             "8 membership-in-flight: the configs are [1] and [1, 2]",
         ],
     );
@@ -626,7 +630,7 @@ fn the_cluster_is_the_one_after_the_log() {
     check(
         &payload(r#"{"Membership":{"configs":[[2]],"nodes":{"2":{}}}}"#),
         &[
-            "8 voter-without-node: voter 2 has no node record; there are 1",
+            "8 voter-without-node: voter 2 has no node record; only node 1 has one",
             "8 own-id-not-member: this node is 1, the members are 2",
             "12 node-not-member: node 1; the members are 2",
         ],
@@ -641,7 +645,7 @@ fn the_cluster_is_the_one_after_the_log() {
     );
     check(
         &payload(r#"{"Normal":{"cmd":{"RemoveNode":{"node_id":1}}}}"#),
-        &["11 voter-without-node: voter 1 has no node record; there are none"],
+        &["11 voter-without-node: voter 1 has no node record; no node has one"],
     );
     // What the state machine holds already does not count again.
     let mut applied = payload(r#"{"Normal":{"cmd":{"RemoveNode":{"node_id":1}}}}"#);

@@ -21,8 +21,35 @@ type Place = Option<(u64, u64)>;
 
 /// For each code what its example yields: line and byte, and the message. No example yields more
 /// than the one finding that it is for.
-const EXAMPLES: [(Code, Place, &str); 79] = [
+const EXAMPLES: [(Code, Place, &str); 89] = [
     (Code::EmptyDump, None, "the dump is empty"),
+    (
+        Code::Utf16,
+        Some((1, 0)),
+        "the text is UTF-16, not UTF-8: `iconv -f UTF-16 -t UTF-8 FILE` converts it",
+    ),
+    (
+        Code::PackedContent,
+        Some((1, 0)),
+        "the content is base64 of a dump: `base64 -d FILE` decodes it",
+    ),
+    (Code::ForeignFile, Some((1, 0)), r#"the file is a text that starts with "<html>""#),
+    (
+        Code::TextBeforeDump,
+        Some((1, 0)),
+        "the dump begins in line 5: `tail -n +5 FILE` leaves out what is before it",
+    ),
+    (
+        Code::JsonArray,
+        Some((1, 0)),
+        "the records are in a JSON array: `jq -c '.[]' FILE` makes lines of them",
+    ),
+    (
+        Code::CarriageReturnOnly,
+        Some((1, 0)),
+        r"lines end in CR alone: `tr '\r' '\n' < FILE` makes line feeds of them",
+    ),
+    (Code::ZeroBytes, Some((17, 2282)), "the file ends in 512 zero bytes"),
     (Code::ByteOrderMark, Some((1, 0)), "the file starts with EF BB BF"),
     (Code::NotUtf8, Some((16, 2197)), "byte 48 of the line is not UTF-8"),
     (Code::CarriageReturn, Some((12, 1741)), "the line ends in CR LF"),
@@ -37,11 +64,20 @@ const EXAMPLES: [(Code, Place, &str); 79] = [
     (
         Code::NotADumpLine,
         Some((13, 1742)),
-        "not a dump line: invalid type: map, expected an array of a tree's name and an object with one kind",
+        "not a dump line: expected an array of a tree's name and an object with one kind, found an object",
     ),
     (Code::UnknownKind, Some((17, 2302)), r#"unknown kind "Watermark""#),
-    (Code::WrongShape, Some((16, 2219)), r#"GenericKV: invalid type: string "3", expected u64"#),
-    (Code::OutOfRange, Some((16, 2272)), "GenericKV: expected u8, found 300"),
+    (
+        Code::WrongShape,
+        Some((16, 2219)),
+        r#"GenericKV: expected a number from 0 to 18446744073709551615, found string "3""#,
+    ),
+    (
+        Code::UnknownCommand,
+        Some((8, 1051)),
+        r#"LogEntry: "Touch" is not known to this release: a newer server has written it"#,
+    ),
+    (Code::OutOfRange, Some((16, 2272)), "GenericKV: expected a number from 0 to 255, found 300"),
     (Code::UnknownTree, Some((12, 1589)), r#"the tree is "state_machine""#),
     (Code::KindInWrongTree, Some((7, 419)), r#"LogEntry in the tree "raft_state""#),
     (Code::UnknownMember, Some((16, 2149)), "GenericKV: value.meta.flags"),
@@ -114,6 +150,11 @@ const EXAMPLES: [(Code, Place, &str); 79] = [
     (Code::SequencesKey, Some((9, 1201)), r#"the key is "tables""#),
     (Code::SequencesBehind, Some((9, 1201)), "generic-kv is 2, a key has the number 3"),
     (
+        Code::SequencesExhausted,
+        Some((9, 1150)),
+        "generic-kv is 18446744073709551615, 0 numbers are left",
+    ),
+    (
         Code::ExpireWithoutKey,
         Some((14, 1854)),
         "no key with the sequence number 4 expires at 1796273930000",
@@ -156,10 +197,15 @@ const EXAMPLES: [(Code, Place, &str); 79] = [
     ),
     (Code::MembershipInFlight, Some((11, 1394)), "the configs are [1] and [1, 2]"),
     (Code::MembershipEmpty, Some((11, 1394)), "the configs are [none]"),
-    (Code::VoterWithoutNode, Some((11, 1394)), "voter 2 has no node record; there are 1"),
-    (Code::LearnerWithoutNode, Some((11, 1394)), "learner 2 has no node record; there are 1"),
+    (Code::VoterWithoutNode, Some((11, 1394)), "voter 2 has no node record; only node 1 has one"),
+    (
+        Code::LearnerWithoutNode,
+        Some((11, 1394)),
+        "learner 2 has no node record; only node 1 has one",
+    ),
     (Code::NodeNotMember, Some((13, 1742)), "node 2; the members are 1"),
     (Code::NodeWithoutEndpoint, Some((12, 1589)), r#"node 1 has the address ":0""#),
+    (Code::NodeAddressMalformed, Some((12, 1589)), r#"node 1 has the address "local\nhost\0""#),
     (Code::NodeAddressShared, Some((13, 1751)), "nodes 1 and 2 are both at localhost:28604"),
     (Code::NodeRepeated, Some((13, 1742)), "node 1 again; the first one is in line 12"),
     (Code::NodeNameMismatch, Some((12, 1589)), r#"node 1 has the name "2""#),
@@ -173,10 +219,11 @@ const EXAMPLES: [(Code, Place, &str); 79] = [
 
 /// Codes that the command line adds, which compares the dump with the manifest beside it, and
 /// writes older versions.
-const BY_THE_CLI: [Code; 8] = [
+const BY_THE_CLI: [Code; 9] = [
     Code::ManifestMissing,
     Code::CompletenessUnproven,
     Code::ManifestUnreadable,
+    Code::ManifestOfOtherName,
     Code::ManifestMismatch,
     Code::LostProposalTime,
     Code::LostExpiryMilliseconds,
@@ -357,6 +404,7 @@ What a check of a dump can report. Names are stable, so scripts may rely on them
 - A **note** is worth knowing.
 
 Lines are counted from 1, bytes of the file from 0. Of each code the first 20 findings are listed and all are counted.
+What is wrong with the way in which many lines were written is one finding.
 The examples are the files of `tests/fixtures/findings`; each has one thing wrong.
 
 | code | severity | meaning |

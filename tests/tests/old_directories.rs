@@ -597,8 +597,8 @@ fn records_that_are_none_are_refused() {
         &[("state_machine/0", b"\x06k", r#"{"seq":1,"data":[256]}"#)],
         &format!(
             "error: tree state_machine/0, key b\"\\x06k\"\n\
-             cause: the value of a GenericKV record, column 20: invalid value: integer `256`, \
-             expected u8\n{damaged}"
+             cause: the value of a GenericKV record, column 20: expected a number from 0 \
+             to 255, found 256\n{damaged}"
         ),
     );
     check_written(

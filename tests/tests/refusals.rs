@@ -271,3 +271,80 @@ fn what_root_restores_belongs_to_the_owner_of_the_directory() {
         assert_eq!((owner.uid(), owner.gid()), (1234, 1235), "{}", path.display());
     }
 }
+
+#[test]
+fn every_command_says_what_the_file_is() {
+    let scratch = TempDir::new().unwrap();
+    let (dir, output) = (scratch.path().join("raft"), scratch.path().join("o.db"));
+    let cases = [("utf-16", "the text is UTF-16"), ("text-before-dump", "tail -n +5 FILE")];
+    for (name, says) in cases {
+        let dump = fixture(&format!("findings/{name}.ndjson"));
+        let [dump, dir, output] = [&dump, &dir, &output].map(|path| path.to_str().unwrap());
+        let new = ["--id", "1", "--initial-cluster", "1=a:1"];
+        let commands = [
+            vec!["validate", dump],
+            vec!["inspect", dump],
+            vec!["import", "--raft-dir", dir, "--db", dump],
+            vec!["import", "--raft-dir", dir, "--db", dump, "--dry-run"],
+            [&["rewrite", "--db", dump, "--output", output], &new[..]].concat(),
+        ];
+        for args in commands {
+            let ran = run(&args);
+            let said = String::from_utf8(ran.stdout).unwrap() + &ran.stderr;
+            assert!(said.contains(says), "{args:?}: {said}");
+            // Nobody is led to accept it, and nothing else is told that follows from it.
+            assert!(!said.contains("--accept") && !said.contains("not-json"), "{args:?}: {said}");
+        }
+    }
+}
+
+#[test]
+fn a_manifest_is_held_against_the_dump_and_its_name() {
+    let scratch = TempDir::new().unwrap();
+    let dump = scratch.path().join("a.db");
+    let (_keep, dir) = unpack("v004/v004-origin.tar.gz");
+    let dir = dir.to_str().unwrap();
+    assert_eq!(run(["export", "--raft-dir", dir, "--db", dump.to_str().unwrap()]).code, Some(0));
+    let renamed = scratch.path().join("b.db");
+    for suffix in ["", ".manifest.json"] {
+        let name = |path: &Path| format!("{}{suffix}", path.display());
+        fs::rename(name(&dump), name(&renamed)).unwrap();
+    }
+    let validate =
+        || String::from_utf8(run(["validate", renamed.to_str().unwrap()]).stdout).unwrap();
+    let said = validate();
+    assert!(said.contains(r#"the manifest is of "a.db", the file is "b.db""#), "{said}");
+    assert!(said.contains("0 errors, 0 warnings, 1 note"), "{said}");
+    // Several differences have one reason and one remedy.
+    let cut = fs::read_to_string(&renamed).unwrap();
+    let lines: Vec<&str> = cut.lines().collect();
+    fs::write(&renamed, lines[..lines.len() - 1].join("\n") + "\n").unwrap();
+    let said = validate();
+    assert_eq!(said.matches("error[manifest-mismatch]").count(), 4, "{said}");
+    assert_eq!(said.matches("The dump was cut, changed or exchanged").count(), 1, "{said}");
+}
+
+#[test]
+fn a_state_that_is_only_in_the_log_is_no_empty_state() {
+    let dump = fixture("findings/no-snapshot.ndjson");
+    let dump = dump.to_str().unwrap();
+    let scratch = TempDir::new().unwrap();
+    let dir = scratch.path().join("raft");
+    let dir = dir.to_str().unwrap();
+    let new = ["--id", "2", "--initial-cluster", "2=a:1", "--dry-run"];
+    for args in [
+        vec!["inspect", dump],
+        vec!["import", "--raft-dir", dir, "--db", dump, "--dry-run"],
+        [&["rewrite", "--db", dump], &new[..]].concat(),
+    ] {
+        let ran = run(&args);
+        let said = String::from_utf8(ran.stdout).unwrap();
+        let expected = "the state is in the log: 3 entries are in no snapshot yet";
+        assert!(said.contains(expected), "{args:?}: {said}{}", ran.stderr);
+    }
+    let ran = run(["keys-layout", "--db", dump]);
+    assert_eq!(
+        ran.stderr,
+        "note: no snapshot has a key; keys in the log, which has 3 entries, are not counted\n"
+    );
+}

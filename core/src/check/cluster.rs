@@ -233,6 +233,16 @@ fn endpoints(nodes: &Nodes<'_>, findings: &mut Findings) {
             findings.add(Code::NodeWithoutEndpoint, *place, message);
             continue;
         }
+        let grpc = node.grpc_api_advertise_address.as_deref();
+        let addresses =
+            [Some(node.endpoint.addr.as_str()), grpc, node.raft_tls_advertise_address.as_deref()];
+        let malformed =
+            |address: &&str| address.chars().any(|c| c.is_control() || c.is_whitespace());
+        if let Some(address) = addresses.into_iter().flatten().find(malformed) {
+            let message = format_args!("node {id} has the address {address:?}");
+            findings.add(Code::NodeAddressMalformed, *place, message);
+            continue;
+        }
         let address = node.endpoint.to_string().to_ascii_lowercase();
         if let Some(other) = by_address.insert(address, *id) {
             let message = format_args!("nodes {other} and {id} are both at {}", node.endpoint);
@@ -250,7 +260,7 @@ fn members(
     let voters = stored.membership.voters();
     for id in &voters {
         if !nodes.contains_key(id) {
-            let message = format_args!("voter {id} has no node record; there are {}", ids(nodes));
+            let message = format_args!("voter {id} has no node record; {}", recorded(nodes));
             findings.add(Code::VoterWithoutNode, place, message);
         } else if !stored.membership.nodes.contains_key(id) {
             let message = format_args!(
@@ -261,7 +271,7 @@ fn members(
         }
     }
     for id in stored.membership.learners().iter().filter(|id| !nodes.contains_key(id)) {
-        let message = format_args!("learner {id} has no node record; there are {}", ids(nodes));
+        let message = format_args!("learner {id} has no node record; {}", recorded(nodes));
         findings.add(Code::LearnerWithoutNode, place, message);
     }
     for (id, (_, at)) in nodes {
@@ -270,6 +280,15 @@ fn members(
                 format_args!("node {id}; the members are {}", ids(&stored.membership.nodes));
             findings.add(Code::NodeNotMember, *at, message);
         }
+    }
+}
+
+/// Which nodes have a record.
+fn recorded<V>(nodes: &BTreeMap<NodeId, V>) -> String {
+    match nodes.len() {
+        0 => "no node has one".to_owned(),
+        1 => format!("only node {} has one", ids(nodes)),
+        _ => format!("only the nodes {} have one", ids(nodes)),
     }
 }
 

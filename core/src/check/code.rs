@@ -73,6 +73,34 @@ catalogue! {
     EmptyDump "empty-dump" Error
         "There is nothing to restore; an import of it would leave an empty node."
         "Take a new dump, and check that the export succeeded (exit code 0).";
+    /// The text is UTF-16 or UTF-32.
+    Utf16 "utf-16" Error
+        "A dump is UTF-8. PowerShell's `>` writes UTF-16."
+        "Convert the file as the message says. Export with `--db FILE` in place of `>`.";
+    /// The dump is packed once more, or in a way that is not unpacked here.
+    PackedContent "packed-content" Error
+        "A dump is read as plain text, gzip or zstd. What is inside this packing is not looked at."
+        "Unpack the file as the message says, and use the dump in it.";
+    /// The file is something else.
+    ForeignFile "foreign-file" Error
+        "No line of it is a record of a dump: there is nothing to restore."
+        "Check the name of the file, and how it was fetched.";
+    /// Other text stands before the dump.
+    TextBeforeDump "text-before-dump" Error
+        "The first line of a dump is its header. A banner or a log was written into the same file, for example by `2>&1`."
+        "Cut it off as the message says. Export with `--db FILE` in place of `>`.";
+    /// The records are elements of one JSON array, or indented.
+    JsonArray "json-array" Error
+        "A dump has one record in each line; a JSON tool has rewritten this file, and old ones change large numbers."
+        "Use the original. If there is none, make lines of it as the message says, with jq 1.7 or later.";
+    /// Lines end in carriage returns alone.
+    CarriageReturnOnly "carriage-return-only" Error
+        "Without line feeds the dump is one line. The file went through a text-mode transfer, which may have changed more than that."
+        "Transfer the original again in binary mode, or convert this file as the message says.";
+    /// The file has zero bytes.
+    ZeroBytes "zero-bytes" Error
+        "A disk that was full, or a computer that lost power, leaves zeros where data should be. At the end they may stand in place of the rest of the dump."
+        "Fetch the dump again. If zeros at the end are all that is wrong, and a manifest or another copy proves that nothing else followed, cut them off: tr -d '\\0'.";
     /// The file starts with a byte order mark.
     ByteOrderMark "byte-order-mark" Error
         "A dump is plain UTF-8; with the mark the first line is not JSON and no tool reads it."
@@ -117,6 +145,10 @@ catalogue! {
     WrongShape "wrong-shape" Error
         "The record cannot be read, so it would be missing from what is restored."
         "Look at the place that is named; compare the file with another copy.";
+    /// A log entry holds something that this release does not know.
+    UnknownCommand "unknown-command" Error
+        "A newer server has written the entry. What it does cannot be told, so neither can the state after it."
+        "Use a newer release of this tool. The dump is not damaged: do not remove the line.";
     /// A number does not fit.
     OutOfRange "number-out-of-range" Error
         "Value bytes are at most 255, counters fit in 64 bits: the line was damaged or edited."
@@ -293,6 +325,10 @@ catalogue! {
     SequencesBehind "sequences-behind" Error
         "The next write would get a number, and the next object an id, that are already in use."
         "Take a new dump; lines of another dump may have been mixed in.";
+    /// Hardly any sequence number is left.
+    SequencesExhausted "sequences-exhausted" Error
+        "Every write takes a number. When none is left, the restored node cannot write any more. No cluster comes this far: the line was damaged or edited."
+        "Compare the line with another copy of the dump, or take a new dump.";
     /// The expiry index has an entry without its key.
     ExpireWithoutKey "expire-without-key" Error
         "Either the key's line is missing (the dump was cut), or the entry is stale: then the server deletes the live key of that name at its next timed write."
@@ -369,6 +405,10 @@ catalogue! {
     NodeWithoutEndpoint "node-without-endpoint" Error
         "The node cannot be reached by the others."
         "Restore with --id and --initial-cluster.";
+    /// A node's address has characters that no address has.
+    NodeAddressMalformed "node-address-malformed" Error
+        "Blanks and control characters are in no address: neither nodes nor clients can reach the node."
+        "Restore with --id and --initial-cluster.";
     /// Two nodes have the same address.
     NodeAddressShared "node-address-shared" Error
         "One process would get the messages of two voters: both are counted as one vote lost."
@@ -401,6 +441,10 @@ catalogue! {
     ManifestUnreadable "manifest-unreadable" Error
         "Whether the dump is complete cannot be told."
         "Fetch the manifest again, or remove it if it belongs to another file.";
+    /// The manifest beside the dump is of a file of another name.
+    ManifestOfOtherName "manifest-of-other-name" Note
+        "Either the dump and its manifest were renamed, or the manifest belongs to another dump."
+        "Nothing, if nothing else is reported of the manifest: then it proves the dump complete.";
     /// The dump is not the one that its manifest describes.
     ManifestMismatch "manifest-mismatch" Error
         "The dump was cut, changed or exchanged after it was exported."
@@ -419,23 +463,8 @@ catalogue! {
         "Keep the newer version, or accept the loss and check how the nodes reach each other.";
     /// An older data version does not know the command of a log entry.
     LostLogEntry "lost-log-entry" Error
-        "What the entry did is in the state already, so that the log can begin after it; it is gone as history."
+        "What the entry did is in the state already, so that the log can begin after it. It and all entries before it are gone as history, and are counted."
         "Keep the newer version, or accept the loss.";
-}
-
-impl Code {
-    /// Whether a restore with `--id` and `--initial-cluster` removes the cause.
-    pub const fn is_cured_by_new_cluster(self) -> bool {
-        matches!(
-            self,
-            Self::MembershipEmpty
-                | Self::VoterWithoutNode
-                | Self::NodeWithoutEndpoint
-                | Self::NodeAddressShared
-                | Self::OwnIdNotMember
-                | Self::VoteBehindLog
-        )
-    }
 }
 
 impl fmt::Display for Code {

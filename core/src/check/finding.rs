@@ -69,16 +69,48 @@ pub struct Findings {
     #[serde(rename = "findings")]
     kept: Vec<Finding>,
     counts: BTreeMap<Code, u64>,
+    #[serde(skip)]
+    more_lines: BTreeMap<(Code, String), MoreLines>,
+}
+
+/// The lines of a finding besides the first.
+#[derive(Debug)]
+struct MoreLines {
+    count: u64,
+    last: Place,
 }
 
 impl Findings {
     /// Adds a finding at a place; `message` is only made when the finding is kept, and cut when
     /// it is very long: it may quote a key of any length.
+    ///
+    /// What is wrong with the way in which all lines were written is one finding, at the first of
+    /// these lines.
     pub fn add(&mut self, code: Code, place: impl Into<Option<Place>>, message: impl fmt::Display) {
+        let place = place.into();
+        if code.is_of_many_lines()
+            && let Some(place) = place
+        {
+            let message = cut(&message);
+            let is_same = |kept: &Finding| kept.code == code && kept.message == message;
+            if self.kept.iter().any(is_same) {
+                let more = self.more_lines.entry((code, message));
+                let more = more.or_insert(MoreLines { count: 0, last: place });
+                more.count += 1;
+                more.last = place;
+                return;
+            }
+            self.keep(code, Some(place), message);
+        } else {
+            self.keep(code, place, message);
+        }
+    }
+
+    fn keep(&mut self, code: Code, place: Option<Place>, message: impl fmt::Display) {
         let count = self.counts.entry(code).or_default();
         *count += 1;
         if *count <= KEPT_PER_CODE {
-            self.kept.push(Finding { code, place: place.into(), message: cut(&message) });
+            self.kept.push(Finding { code, place, message: cut(&message) });
         }
     }
 
@@ -93,15 +125,26 @@ impl Findings {
         self.counts.iter().filter(of_severity).map(|(_, count)| count).sum()
     }
 
-    /// The findings that were kept, in the order of their places; those about the whole last.
+    /// The findings that were kept, in the order of their places; those about the whole follow,
+    /// and what may only be missing because a line could not be read.
     pub fn kept(&self) -> &[Finding] {
         &self.kept
     }
 
-    /// Puts the kept findings in order.
-    pub(super) fn sort(&mut self) {
+    /// Puts the kept findings in order, and says in how many lines each was found.
+    pub(super) fn finish(&mut self) {
+        for finding in &mut self.kept {
+            let key = (finding.code, finding.message.clone());
+            if let Some(MoreLines { count, last }) = self.more_lines.remove(&key) {
+                let s = if count == 1 { "" } else { "s" };
+                let more = format!("; the same in {count} more line{s}, the last is {}", last.line);
+                finding.message.push_str(&more);
+            }
+        }
+        let has_unread_line = self.counts.keys().any(|code| code.is_of_unread_line());
         self.kept.sort_by_key(|finding| {
-            (finding.place.is_none(), finding.place, finding.severity(), finding.code)
+            let follows = has_unread_line && finding.code.is_of_missing_line();
+            (follows, finding.place.is_none(), finding.place, finding.severity(), finding.code)
         });
     }
 }

@@ -8,6 +8,8 @@ use crate::record::{DataHeader, DataVersion, Keyed, Kind, Record, Text, Tree};
 #[derive(Debug, Default)]
 pub(super) struct HeaderCheck {
     header: Option<Place>,
+    /// How many lines stand before the dump, none of them a record.
+    lines_before: u64,
     /// The header that V002 servers write into the state machine.
     snapshot: Option<Place>,
     /// What a header says, when this release knows the version.
@@ -21,6 +23,11 @@ pub(super) struct HeaderCheck {
 }
 
 impl HeaderCheck {
+    /// The dump begins in this line.
+    pub(super) fn of_first_line(number: u64) -> Self {
+        Self { lines_before: number.saturating_sub(1), ..Self::default() }
+    }
+
     /// The version that the next line is read by.
     pub(super) fn dialect(&self) -> DataVersion {
         let guess = if self.unknown { DataVersion::V004 } else { DataVersion::V0 };
@@ -63,7 +70,7 @@ impl HeaderCheck {
             return;
         }
         self.header = Some(place);
-        if place.line != 1 {
+        if place.line != self.lines_before + 1 {
             let message = format_args!("the header is line {}", place.line);
             findings.add(Code::HeaderNotFirst, place, message);
         }

@@ -11,6 +11,10 @@ use crate::record::{DataVersion, SeqV};
 /// How many kinds of object id are told apart.
 const MOST_ID_KINDS: usize = 64;
 
+/// With fewer sequence numbers left a cluster would soon stop to write: a million writes a second
+/// take half a year for as many.
+const FEWEST_LEFT: u64 = 1 << 44;
+
 /// Checks keys in the order of the lines; remembers a few bits for each sequence number.
 #[derive(Debug, Default)]
 pub(super) struct KeysCheck {
@@ -120,6 +124,11 @@ impl KeysCheck {
                     self.largest_seq
                 );
                 findings.add(Code::SequencesBehind, place, message);
+            }
+            Some((value, place)) if u64::MAX - value < FEWEST_LEFT => {
+                let left = u64::MAX - value;
+                let message = format_args!("generic-kv is {value}, {left} numbers are left");
+                findings.add(Code::SequencesExhausted, place, message);
             }
             Some((value, place)) if value > 0 && self.keys == 0 => {
                 let message = format_args!("generic-kv is {value}, and there is no key");

@@ -57,7 +57,7 @@ pub(super) struct LogCheck {
 }
 
 /// The names that an entry can have in a summary.
-const NAMES: [&str; 19] = [
+const NAMES: [&str; 20] = [
     "Blank",
     "Membership",
     "AddNode",
@@ -77,7 +77,11 @@ const NAMES: [&str; 19] = [
     "UpsertTableOptions",
     "CreateShare",
     "DropShare",
+    UNKNOWN,
 ];
+
+/// The name of an entry of which only the id can be read.
+const UNKNOWN: &str = "unknown";
 
 impl LogCheck {
     pub(super) fn entry(
@@ -89,18 +93,7 @@ impl LogCheck {
         findings: &mut Findings,
     ) {
         let log_id = entry.log_id;
-        if version >= DataVersion::V004 {
-            self.against_purged(log_id, purged, place, findings);
-        }
-        self.position(log_id, place, findings);
-        self.leaders.entry(log_id);
-        if self.first.is_none_or(|(first, _)| log_id.index < first.index) {
-            self.first = Some((log_id, place));
-        }
-        if self.last.is_none_or(|last| last.index < log_id.index) {
-            self.last = Some(log_id);
-        }
-        self.entries += 1;
+        self.id(log_id, version, purged, place, findings);
         let name = match &entry.payload {
             Payload::Blank => "Blank",
             Payload::Membership(membership) => {
@@ -113,6 +106,41 @@ impl LogCheck {
             }
         };
         self.count(log_id.index, name);
+    }
+
+    /// An entry of which only the id can be read: it is there all the same.
+    pub(super) fn unknown_entry(
+        &mut self,
+        log_id: LogId,
+        version: DataVersion,
+        purged: Option<LogId>,
+        place: Place,
+        findings: &mut Findings,
+    ) {
+        self.id(log_id, version, purged, place, findings);
+        self.count(log_id.index, UNKNOWN);
+    }
+
+    fn id(
+        &mut self,
+        log_id: LogId,
+        version: DataVersion,
+        purged: Option<LogId>,
+        place: Place,
+        findings: &mut Findings,
+    ) {
+        if version >= DataVersion::V004 {
+            self.against_purged(log_id, purged, place, findings);
+        }
+        self.position(log_id, place, findings);
+        self.leaders.entry(log_id);
+        if self.first.is_none_or(|(first, _)| log_id.index < first.index) {
+            self.first = Some((log_id, place));
+        }
+        if self.last.is_none_or(|last| last.index < log_id.index) {
+            self.last = Some(log_id);
+        }
+        self.entries += 1;
     }
 
     /// In V004 the purged position stands before the entries.

@@ -9,8 +9,10 @@
 
 mod cluster;
 mod code;
+mod code_groups;
 mod expire;
 mod finding;
+mod foreign;
 mod header;
 mod history;
 mod keys;
@@ -24,6 +26,7 @@ pub use code::{Code, Severity, UnknownCode};
 pub use finding::{Finding, Findings, Place};
 pub use summary::{LogSummary, OTHER_PREFIXES, Summary, Tally};
 
+use memchr::memchr;
 use serde::Serialize;
 
 use crate::claim::{ClaimCheck, Verdict};
@@ -56,6 +59,7 @@ pub struct Report {
 #[derive(Debug, Default)]
 pub struct Checker {
     findings: Findings,
+    foreign: foreign::ForeignCheck,
     lines: u64,
     bytes: u64,
     tallies: summary::Tallies,
@@ -81,6 +85,9 @@ impl Checker {
         let len_bytes = line.len_bytes();
         self.lines += 1;
         self.bytes += len_bytes;
+        if self.foreign.line(line, scanned) == foreign::Before::Strangers {
+            self.begin_here(line);
+        }
         if line.number == 1
             && scanned.is_err()
             && let Some(rest) = line.bytes.strip_prefix(BYTE_ORDER_MARK)
@@ -97,6 +104,17 @@ impl Checker {
         } else {
             self.content(line, len_bytes, scanned);
         }
+    }
+
+    /// The dump begins in this line, after other text: what was found there is of no dump.
+    fn begin_here(&mut self, line: &Line<'_>) {
+        self.findings = Findings::default();
+        self.header = header::HeaderCheck::of_first_line(line.number);
+        let number = line.number;
+        let message = format_args!(
+            "the dump begins in line {number}: `tail -n +{number} FILE` leaves out what is before it"
+        );
+        self.findings.add(Code::TextBeforeDump, Place { line: 1, offset_bytes: 0 }, message);
     }
 
     /// Adds a finding of the caller's: about the manifest, or about how the dump was read.
@@ -157,16 +175,26 @@ impl Checker {
             self.findings.add(Code::LastLineCut, place_in(line, len), message);
             return;
         }
+        if let Some(message) = zero_bytes(line) {
+            self.findings.add(Code::ZeroBytes, Place::of(line), message);
+            return;
+        }
         let code = match error {
             LineError::Blank => Code::BlankLine,
             LineError::NotUtf8 { .. } => Code::NotUtf8,
             LineError::NotJson { .. } => Code::NotJson,
             LineError::NotEnvelope { .. } => Code::NotADumpLine,
             LineError::UnknownKind { .. } => Code::UnknownKind,
+            LineError::UnknownCommand { .. } => Code::UnknownCommand,
             LineError::WrongShape { .. } => Code::WrongShape,
             LineError::OutOfRange { .. } => Code::OutOfRange,
         };
         self.findings.add(code, place_in(line, error.column()), error);
+        if let LineError::UnknownCommand { log_id: Some(log_id), .. } = error {
+            let version = self.header.dialect();
+            let (purged, place) = (self.raft_state.purged(), Place::of(line));
+            self.log.unknown_entry(*log_id, version, purged, place, &mut self.findings);
+        }
     }
 
     fn record(&mut self, scanned: &ScannedLine<'_>, place: Place, len_bytes: u64) {
@@ -246,6 +274,12 @@ impl Checker {
             ..Summary::default()
         };
         self.tallies.into_summary(&mut summary);
+        if let Some((code, message)) = self.foreign.finish() {
+            // All else follows from it.
+            let mut findings = Findings::default();
+            findings.add(code, Place { line: 1, offset_bytes: 0 }, message);
+            return Report { summary, findings };
+        }
         let findings = &mut self.findings;
         let mut kinds = summary.kinds.keys();
         if summary.lines == 0 {
@@ -275,7 +309,7 @@ impl Checker {
                 findings.add(Code::SnapshotLacksEntries, place, lacking.describe());
             }
         }
-        findings.sort();
+        findings.finish();
         Report { summary, findings: self.findings }
     }
 }
@@ -283,6 +317,23 @@ impl Checker {
 /// A place within a line, by its column.
 const fn place_in(line: &Line<'_>, column: u64) -> Place {
     Place { line: line.number, offset_bytes: line.offset_bytes.saturating_add(column) }
+}
+
+/// What is said of a line with zero bytes, which no text has.
+fn zero_bytes(line: &Line<'_>) -> Option<String> {
+    let from = memchr(0, line.bytes)? as u64;
+    let count = memchr::memchr_iter(0, line.bytes).count() as u64;
+    let zeros = if count == 1 { "1 zero byte".to_owned() } else { format!("{count} zero bytes") };
+    Some(if line.elided_bytes > 0 {
+        format!(
+            "{zeros} and more in the line, from byte {} of the file on",
+            line.offset_bytes + from
+        )
+    } else if count == line.bytes.len() as u64 && !line.terminated {
+        format!("the file ends in {zeros}")
+    } else {
+        format!("{zeros} in the line, from byte {} of the file on", line.offset_bytes + from)
+    })
 }
 
 /// Whether a line without a line end is only the beginning of a line.

@@ -83,6 +83,11 @@ pub struct Summary {
 }
 
 impl Summary {
+    /// How many log entries hold the whole state, when no snapshot holds any of it.
+    pub fn entries_without_snapshot(&self) -> Option<u64> {
+        Some(self.log.entries).filter(|entries| *entries > 0 && self.last_applied.is_none())
+    }
+
     /// The entry with the highest index that the dump knows of: in the log, applied or purged.
     pub fn last_log_id(&self) -> Option<LogId> {
         [self.log.last, self.last_applied, self.purged]

@@ -15,6 +15,7 @@ use super::layout::{
 };
 use super::sys_data::SysData;
 use crate::read_at::ReadAt;
+use crate::scan::in_plain_words;
 
 /// The smallest sizes of the parts at the end: their frames around no JSON.
 const LEAST_INDEX_BYTES: u64 = HEADER_BYTES + 8 + CRC_BYTES + CRC_BYTES;
@@ -316,7 +317,7 @@ fn json_part<T: DeserializeOwned>(
     let json = part.content(covered)?;
     part.number("the length of its JSON", len, json.len() as u64)?;
     serde_json::from_slice(json).map_err(|error| {
-        let message = error.to_string();
+        let message = in_plain_words(&error);
         part.error(RotblFault::Json { message })
     })
 }

@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
 
-use super::LineError;
-use crate::record::{Kind, Text};
+use super::{LineError, wording};
+use crate::record::{Kind, LogId, Text};
 
 /// The reason, given the error that the record types raised.
 pub(super) fn explain(text: &str, error: &serde_json::Error) -> LineError {
@@ -32,7 +32,7 @@ pub(super) fn explain(text: &str, error: &serde_json::Error) -> LineError {
         Err(error) => {
             return LineError::NotEnvelope {
                 column: token_of(text, &error).0,
-                message: without_place(&error),
+                message: wording::plain(&without_place(&error)),
             };
         }
     };
@@ -41,13 +41,36 @@ pub(super) fn explain(text: &str, error: &serde_json::Error) -> LineError {
         return LineError::UnknownKind { kind, column };
     }
     let message = without_place(error);
+    if matches!(kind.as_str(), "LogEntry" | "Logs")
+        && let Some(name) = wording::unknown_variant(&message)
+    {
+        let name = name.to_owned();
+        return LineError::UnknownCommand { kind, name, column, log_id: log_id(text) };
+    }
     match does_not_fit(&message) {
         Some(expected) => LineError::OutOfRange {
             kind,
             column,
-            message: format!("expected {expected}, found {found}"),
+            message: format!("expected {}, found {found}", wording::type_name(expected)),
         },
-        None => LineError::WrongShape { kind, column, message },
+        None => LineError::WrongShape { kind, column, message: wording::plain(&message) },
+    }
+}
+
+/// The id of a log entry of which the rest is not known.
+fn log_id(text: &str) -> Option<LogId> {
+    #[derive(Deserialize)]
+    struct Identified {
+        log_id: LogId,
+    }
+    #[derive(Deserialize)]
+    enum Content {
+        LogEntry(Identified),
+        Logs { value: Identified },
+    }
+    let (IgnoredAny, content) = serde_json::from_str(text).ok()?;
+    match content {
+        Content::LogEntry(entry) | Content::Logs { value: entry } => Some(entry.log_id),
     }
 }
 

@@ -14,15 +14,17 @@ mod envelope;
 mod explain;
 #[cfg(test)]
 mod tests;
+mod wording;
 
 pub use envelope::{Envelope, envelope};
+pub(crate) use wording::plain as plain_words;
 
 use std::cell::RefCell;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::record::{Record, Text, Tree};
+use crate::record::{LogId, Record, Text, Tree};
 
 /// A well-formed line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +80,18 @@ pub enum LineError {
         /// Where the kind stands.
         column: u64,
     },
+    /// A log entry with a payload, command, operation or condition that no release has written.
+    #[error("{kind}: {name:?} is not known to this release: a newer server has written it")]
+    UnknownCommand {
+        /// The kind in the line.
+        kind: String,
+        /// What is not known.
+        name: String,
+        /// Where it stands.
+        column: u64,
+        /// The entry, if its id can be read.
+        log_id: Option<LogId>,
+    },
     /// The kind is known, its content has another shape.
     #[error("{kind}: {message}")]
     WrongShape {
@@ -109,7 +123,10 @@ impl LineError {
             | Self::NotUtf8 { .. }
             | Self::NotJson { .. }
             | Self::NotEnvelope { .. } => false,
-            Self::UnknownKind { .. } | Self::WrongShape { .. } | Self::OutOfRange { .. } => true,
+            Self::UnknownKind { .. }
+            | Self::UnknownCommand { .. }
+            | Self::WrongShape { .. }
+            | Self::OutOfRange { .. } => true,
         }
     }
 
@@ -121,6 +138,7 @@ impl LineError {
             | Self::NotJson { column, .. }
             | Self::NotEnvelope { column, .. }
             | Self::UnknownKind { column, .. }
+            | Self::UnknownCommand { column, .. }
             | Self::WrongShape { column, .. }
             | Self::OutOfRange { column, .. } => *column,
         }
@@ -153,6 +171,16 @@ pub fn scan_line(line: &[u8]) -> Result<ScannedLine<'_>, LineError> {
         return Ok(scanned);
     }
     scan_any(text)
+}
+
+/// What the parser says of any JSON, in plain words and with the place.
+pub(crate) fn in_plain_words(error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    match message.strip_suffix(&place) {
+        Some(what) => wording::plain(what) + &place,
+        None => wording::plain(&message),
+    }
 }
 
 /// Whether a record may start like this: with a list, and JSON as far as it goes.

@@ -1,6 +1,7 @@
 //! What can be wrong with a stored record.
 
 use crate::record::Kind;
+use crate::scan::plain_words;
 
 /// A key and a value that are no record.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -71,5 +72,5 @@ pub enum StoredError {
 /// What a parser says is wrong, without the place, which is told beside it.
 pub(super) fn reason(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    text.split_once(" at line ").map_or(text.clone(), |(reason, _)| reason.to_owned())
+    plain_words(text.split_once(" at line ").map_or(text.as_str(), |(reason, _)| reason))
 }

@@ -64,13 +64,20 @@ impl Losses {
 
     /// One more.
     pub fn add(&mut self, loss: Loss) {
-        *self.0.entry(loss).or_default() += 1;
+        self.add_times(loss, 1);
+    }
+
+    /// Some more.
+    pub fn add_times(&mut self, loss: Loss, count: u64) {
+        if count > 0 {
+            *self.0.entry(loss).or_default() += count;
+        }
     }
 
     /// All that others count.
     pub fn add_all(&mut self, others: &Self) {
         for (loss, count) in others.iter() {
-            *self.0.entry(loss).or_default() += count;
+            self.add_times(loss, count);
         }
     }
 }

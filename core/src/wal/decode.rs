@@ -8,6 +8,7 @@ use super::record::{
     WalState, crc,
 };
 use crate::record::{LogId, Payload};
+use crate::scan::plain_words;
 
 /// Values nested deeper than this are not decoded. The deepest that a client can send, a
 /// condition tree of a transaction, stays below; it also bounds the stack.
@@ -186,7 +187,7 @@ impl<'a> Span<'a> {
         from_msgpack(self.bytes).map_err(|error| RecordError::WrongShape {
             offset_bytes: self.offset as u64,
             expected,
-            message: error.to_string(),
+            message: plain_words(&error.to_string()),
         })
     }
 
@@ -265,7 +266,7 @@ pub struct PayloadError {
 /// When the payload is not a blank entry, a command or a membership, or is nested too deep.
 pub fn decode_payload(payload: &[u8]) -> Result<Payload<'_>, PayloadError> {
     check_one_value(payload)?;
-    from_msgpack(payload).map_err(|error| PayloadError { message: error.to_string() })
+    from_msgpack(payload).map_err(|error| PayloadError { message: plain_words(&error.to_string()) })
 }
 
 /// Checks that bytes are one MessagePack value and nothing more.

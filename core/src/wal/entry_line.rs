@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::canonical;
 use super::decode::{PayloadError, check_one_value, msgpack_reader};
 use crate::record::{LogEntry, LogId, Payload, Record};
+use crate::scan::plain_words;
 
 /// How a line was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +88,7 @@ fn typed_line(log_id: LogId, payload: &[u8], out: &mut Vec<u8>) -> Result<(), St
     };
     let mut msgpack = msgpack_reader(payload);
     let tracked = serde_ignored::Deserializer::new(&mut msgpack, &mut note_unknown);
-    let payload = Payload::deserialize(tracked).map_err(|error| error.to_string())?;
+    let payload = Payload::deserialize(tracked).map_err(|error| plain_words(&error.to_string()))?;
     if let Some(unknown) = unknown_member.take() {
         return Err(unknown);
     }

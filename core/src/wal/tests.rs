@@ -671,7 +671,7 @@ fn a_line_keeps_what_the_records_do_not_know() {
         line(b"\x81\xa6Normal\x81\xa3cmd\x81\xa3New\x97\xc0\xc3\xff\xcd\x01\x00\xc4\x02\x00\xff\xcb\x3f\xf8\0\0\0\0\0\0\x80"),
         (
             Ok(LineForm::Verbatim {
-                unknown: "unknown variant `New`, expected one of `AddNode`, `RemoveNode`, \
+                unknown: "`New` is not known; known: `AddNode`, `RemoveNode`, \
                     `UpsertKV`, `Transaction`, `SetFeature`, `KvTransaction`, `IncrSeq`, \
                     `AddMetaSrvAddr`, `RemoveMetaSrvAddr`, `CreateDatabase`, `DropDatabase`, \
                     `CreateTable`, `DropTable`, `RenameTable`, `UpsertTableOptions`, \

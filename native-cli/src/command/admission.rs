@@ -104,8 +104,13 @@ impl Admission<'_> {
         print_findings(&mut std::io::stderr().lock(), name, report, Style::of_stderr())?;
         let codes = objections.iter().map(|finding| finding.code);
         let Self { done, kept, .. } = self;
-        Err(anyhow!("{name} is not {done}: {}", first.message))
-            .help(format!("{kept}; to go on all the same, {}", accept(codes)))
+        // Nobody is led to accept what can only harm.
+        let hopeless = objections.iter().find(|finding| !finding.code.is_acceptable());
+        let help = match hopeless {
+            Some(finding) => format!("{kept}. {}", finding.code.help()),
+            None => format!("{kept}; to go on all the same, {}", accept(codes)),
+        };
+        Err(anyhow!("{name} is not {done}: {}", first.message)).help(help)
     }
 
     /// Refuses what an older version cannot hold.

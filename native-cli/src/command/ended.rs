@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::args::Format;
 use crate::failure::Usage;
 use crate::output::Destination;
+use crate::report::json_line;
 use crate::stdout::stdout;
 
 /// How far a command has come.
@@ -49,8 +50,7 @@ pub fn print(
     report: Option<&Report>,
 ) -> Result<()> {
     let mut out = BufWriter::new(stdout());
-    serde_json::to_writer(&mut out, &Ended { command, step, more, report })?;
-    writeln!(out)?;
+    writeln!(out, "{}", json_line(&Ended { command, step, more, report })?)?;
     Ok(out.flush()?)
 }
 

@@ -11,7 +11,7 @@ use crate::args::{Format, Get};
 use crate::failure::Usage;
 use crate::grpc::{ValueText, get, seq_v};
 use crate::progress::Progress;
-use crate::report::printable;
+use crate::report::{json_line, printable};
 use crate::stdout::stdout;
 
 /// Runs the command.
@@ -37,7 +37,8 @@ pub fn run(args: &Get, progress: &Progress) -> Result<Outcome> {
             Format::Text => writeln!(out, "{}", ValueText(value.as_ref()))?,
             Format::Json => {
                 let value = value.as_ref().map(seq_v);
-                writeln!(out, "{}", json!({"key": key, "value": value}))?;
+                let line = json_line(&json!({"key": key, "value": value}))?;
+                writeln!(out, "{line}")?;
             }
         }
     }

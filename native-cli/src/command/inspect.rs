@@ -10,9 +10,10 @@ use crate::args::{Format, Inspect};
 use crate::input::Source;
 use crate::manifest::Requirement;
 use crate::progress::Progress;
-use crate::report::{NamedReport, print_summary, verdict};
+use crate::report::{NamedReport, json_line, print_finding, print_summary, verdict};
 use crate::scanning::Threads;
 use crate::stdout::stdout;
+use crate::style::Style;
 
 /// Runs the command.
 pub fn run(args: &Inspect, progress: &Progress) -> Result<Outcome> {
@@ -39,10 +40,14 @@ pub fn run(args: &Inspect, progress: &Progress) -> Result<Outcome> {
         Format::Text => {
             print_summary(&mut out, &name, &report.summary)?;
             writeln!(out, "\nfindings: {}", verdict(&report))?;
+            let mut foreign = report.findings.kept().iter();
+            if let Some(finding) = foreign.find(|finding| finding.code.is_of_foreign_file()) {
+                print_finding(&mut out, &name, finding, Style::of_stdout())?;
+            }
         }
         Format::Json => {
-            serde_json::to_writer(&mut out, &NamedReport { file: &name, report: &report })?;
-            writeln!(out)?;
+            let report = NamedReport { file: &name, report: &report };
+            writeln!(out, "{}", json_line(&report)?)?;
         }
     }
     out.flush()?;

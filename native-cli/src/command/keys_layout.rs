@@ -19,7 +19,7 @@ use crate::grpc::keys_layout;
 use crate::input::Source;
 use crate::progress::Progress;
 use crate::raft_dir::{Access, DirReader, RaftDir};
-use crate::report::{plural, shown};
+use crate::report::{entries, json_line, plural, shown};
 use crate::stdout::stdout;
 
 /// Runs the command.
@@ -29,7 +29,7 @@ pub fn run(args: &Args, progress: &Progress) -> Result<Outcome> {
     if let Some(dir) = &args.raft_dir {
         progress.phase("counting");
         let name = dir.display().to_string();
-        let deeper = count_here(args, &name, &mut out, |each| {
+        let missed = count_here(args, &name, &mut out, |each| {
             let reader = DirReader::open(&RaftDir::new(dir), Access::Stopped)?;
             let mut framer = LineFramer::default();
             reader.for_each_line(|piece| {
@@ -41,14 +41,14 @@ pub fn run(args: &Args, progress: &Progress) -> Result<Outcome> {
             reader.remarks(DataVersion::V004).iter().for_each(|remark| progress.say(remark));
             Ok(())
         })?;
-        tell_end(deeper, progress);
+        tell_end(&missed, progress);
     } else if let Some(db) = args.dump.path()? {
         progress.phase("counting");
         let source = Source::open(Some(db))?;
         let read =
             |each: &mut dyn FnMut(Line<'_>) -> Result<()>| source.for_each_line(progress, each);
-        let deeper = count_here(args, &source.name(), &mut out, read)?;
-        tell_end(deeper, progress);
+        let missed = count_here(args, &source.name(), &mut out, read)?;
+        tell_end(&missed, progress);
     } else {
         with_session(&args.service, progress, async |session| {
             keys_layout(session, args.depth, &mut |found| Ok(print(&mut out, args.format, &found)?))
@@ -59,14 +59,21 @@ pub fn run(args: &Args, progress: &Progress) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// Counts the keys among the lines that `read` hands on; gives how many are below the deepest level
-/// whose directories are printed.
+/// What is not in the list.
+struct Missed {
+    /// Keys below the deepest level whose directories are printed.
+    deeper_keys: u64,
+    /// Log entries, when there is no key beside them.
+    log_entries: u64,
+}
+
+/// Counts the keys among the lines that `read` hands on.
 fn count_here(
     args: &Args,
     name: &str,
     out: &mut impl Write,
     read: impl FnOnce(&mut dyn FnMut(Line<'_>) -> Result<()>) -> Result<()>,
-) -> Result<u64> {
+) -> Result<Missed> {
     let mut failed = Ok(());
     let mut keep = |found: KeysCount<'_>| {
         if failed.is_ok() {
@@ -74,25 +81,40 @@ fn count_here(
         }
     };
     let mut layout = KeysLayout::new(args.depth);
+    let (mut keys, mut log_entries) = (0_u64, 0_u64);
     read(&mut |line| {
         let scanned = scan_line(line.bytes).map_err(|error| not_a_record(name, &line, error))?;
         if let Record::GenericKV(kv) = &scanned.record {
+            keys += 1;
             layout.key(&kv.key, &mut keep);
+        }
+        if matches!(scanned.record, Record::LogEntry(_) | Record::Logs(_)) {
+            log_entries += 1;
         }
         Ok(())
     })?;
     let deeper = layout.deeper_keys();
     layout.finish(&mut keep);
     failed?;
-    Ok(if args.depth.is_none_or(|depth| depth as usize > MOST_LEVELS) { deeper } else { 0 })
+    let lists_all = args.depth.is_none_or(|depth| depth as usize > MOST_LEVELS);
+    Ok(Missed {
+        deeper_keys: if lists_all { deeper } else { 0 },
+        log_entries: if keys == 0 { log_entries } else { 0 },
+    })
 }
 
-fn tell_end(deeper: u64, progress: &Progress) {
+fn tell_end(missed: &Missed, progress: &Progress) {
     progress.finish();
-    if deeper > 0 {
+    if missed.log_entries > 0 {
+        progress.say(&format!(
+            "note: no snapshot has a key; keys in the log, which has {}, are not counted",
+            entries(missed.log_entries)
+        ));
+    }
+    if missed.deeper_keys > 0 {
         progress.say(&format!(
             "note: deeper levels than {MOST_LEVELS} are counted, not listed: {} there",
-            plural(deeper, "key")
+            plural(missed.deeper_keys, "key")
         ));
     }
 }
@@ -101,6 +123,8 @@ fn print(out: &mut impl Write, format: Format, found: &KeysCount<'_>) -> io::Res
     let KeysCount { prefix, count } = found;
     match format {
         Format::Text => writeln!(out, "{} {count}", shown(prefix)),
-        Format::Json => writeln!(out, "{}", json!({"prefix": prefix, "count": count})),
+        Format::Json => {
+            writeln!(out, "{}", json_line(&json!({"prefix": prefix, "count": count}))?)
+        }
     }
 }

@@ -10,7 +10,7 @@ use super::service::with_session;
 use crate::args::{Format, Query};
 use crate::grpc::member_list;
 use crate::progress::Progress;
-use crate::report::printable;
+use crate::report::{json_line, printable};
 use crate::stdout::stdout;
 
 /// Runs the command.
@@ -25,7 +25,7 @@ pub fn run(args: &Query, progress: &Progress) -> Result<Outcome> {
         }
         Format::Json => {
             for member in members {
-                writeln!(out, "{}", json!({ "grpc_api_address": member }))?;
+                writeln!(out, "{}", json_line(&json!({ "grpc_api_address": member }))?)?;
             }
         }
     }

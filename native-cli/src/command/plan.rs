@@ -14,7 +14,7 @@ use crate::failure::{Help, WithHelp};
 use crate::input::Source;
 use crate::manifest::{Expected, Requirement};
 use crate::progress::Progress;
-use crate::report::{plural, printable};
+use crate::report::{plural, printable, state_in_log};
 use crate::scanning::{Threads, for_each_scanned};
 use crate::temporary::TemporaryFile;
 
@@ -115,6 +115,7 @@ impl Planned {
         let mut planner = Planner::new(request);
         let mut dropped = 0;
         let mut hasher = crc32fast::Hasher::new();
+        let mut refusal = None;
         for_each_scanned(&reading.source, Threads::of_flag(None), progress, |line, scanned| {
             hash_line(&mut hasher, line);
             checker.scanned(line, &scanned);
@@ -122,11 +123,18 @@ impl Planned {
             match scanned {
                 Ok(scanned) => planner.line(line, &scanned),
                 Err(_) if strays == Strays::Dropped => dropped += 1,
-                Err(error) => return Err(not_a_record(&reading.name, line, error)),
+                // The rest is read all the same: it tells whether the file is a dump at all.
+                Err(error) if refusal.is_none() => {
+                    refusal = Some(not_a_record(&reading.name, line, error));
+                }
+                Err(_) => {}
             }
             Ok(())
         })?;
         let report = expected.finish(checker);
+        if let Some(refusal) = refusal {
+            return Err(foreign(&reading.name, &report).unwrap_or(refusal));
+        }
         if strays == Strays::Refused
             && let Some(count) = report.findings.counts().get(&Code::ManifestMismatch)
         {
@@ -252,6 +260,9 @@ impl Planned {
             let lines = plural(self.dropped, "line");
             writeln!(out, "{lines} dropped, which no record can be read from")?;
         }
+        if let Some(said) = state_in_log(&self.report.summary) {
+            writeln!(out, "{said}")?;
+        }
         if self.dropped == 0 || self.plan.changes() != Changes::default() {
             for change in self.plan.changes().describe() {
                 writeln!(out, "{}", printable(&change))?;
@@ -321,6 +332,20 @@ const fn help_for(error: &RewriteError) -> Option<&'static str> {
         }
         _ => None,
     }
+}
+
+/// What the file is in place of a dump, or where it is not written; none when it is a damaged dump.
+fn foreign(name: &str, report: &Report) -> Option<anyhow::Error> {
+    let says = |code: Code| code.is_of_foreign_file() || code == Code::ZeroBytes;
+    let finding = report.findings.kept().iter().find(|finding| says(finding.code))?;
+    let message = printable(&finding.message);
+    let error = match finding.place {
+        Some(place) if finding.code == Code::ZeroBytes => {
+            anyhow::anyhow!("{name}, line {}, byte {}: {message}", place.line, place.offset_bytes)
+        }
+        _ => anyhow::anyhow!("{name} is not rewritten: {message}"),
+    };
+    Some(error.context(Help(finding.code.help().to_owned())))
 }
 
 /// A line that is no record, told with its place, as the page does.

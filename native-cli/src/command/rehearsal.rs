@@ -17,7 +17,7 @@ use crate::failure::Help;
 use crate::open_dir::{OpenDir, parent_of};
 use crate::progress::Progress;
 use crate::raft_dir::RaftDir;
-use crate::report::{grouped, printable};
+use crate::report::{grouped, printable, state_in_log};
 use crate::stdout::stdout;
 use crate::temporary::TemporaryDir;
 
@@ -58,17 +58,21 @@ pub fn run(
         return Ok(Outcome::Done);
     }
     let mut out = stdout();
-    writeln!(out, "{} would hold, as data version {}:", dir.root().display(), files.version)?;
+    let root = printable(&dir.root().display().to_string());
+    writeln!(out, "{root} would hold, as data version {}:", files.version)?;
     writeln!(out, "  {}", export::extent(&report.summary))?;
     writeln!(out, "  {} keys", grouped(report.summary.keys))?;
+    if let Some(said) = state_in_log(&report.summary) {
+        writeln!(out, "  {said}")?;
+    }
     if let Some(old) = dir.describe() {
         let fate = if args.keep_old { "kept in it under a dated name" } else { "removed" };
-        writeln!(out, "what it holds now ({old}) would be {fate}")?;
+        writeln!(out, "what it holds now ({}) would be {fate}", printable(&old))?;
     }
     writeln!(out)?;
     changes.print(reading, &mut out, progress)?;
     for remark in remarks {
-        writeln!(out, "{remark}")?;
+        writeln!(out, "{}", printable(&remark))?;
     }
     out.flush()?;
     Ok(Outcome::Done)

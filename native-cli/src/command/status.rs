@@ -11,6 +11,7 @@ use super::Outcome;
 use super::service::{connect_options, with_session};
 use crate::args::{Format, Service, Status};
 use crate::grpc::{ConnectOptions, Failure, Retry, Session, StatusText, status, wait};
+use crate::printable::{json_line, printable_lines};
 use crate::progress::Progress;
 use crate::stdout::stdout;
 
@@ -26,8 +27,8 @@ pub fn run(args: &Status, progress: &Progress) -> Result<Outcome> {
     };
     let mut out = stdout();
     match query.format {
-        Format::Text => write!(out, "{}", StatusText(&found))?,
-        Format::Json => writeln!(out, "{}", status_json(&found))?,
+        Format::Text => write!(out, "{}", printable_lines(&StatusText(&found).to_string()))?,
+        Format::Json => writeln!(out, "{}", json_line(&status_json(&found))?)?,
     }
     Ok(Outcome::Done)
 }

@@ -16,7 +16,7 @@ use crate::input::Source;
 use crate::manifest::{Expected, Requirement};
 use crate::progress::Progress;
 use crate::raft_dir::{Access, DirReader, RaftDir};
-use crate::report::{NamedReport, print_findings};
+use crate::report::{NamedReport, json_line, print_findings};
 use crate::scanning::{Scanned, Threads, for_each_prepared};
 use crate::stdout::{reader_has_gone, stdout};
 use crate::style::Style;
@@ -81,8 +81,7 @@ fn print(name: &str, report: &Report, format: Format) -> Result<()> {
     match format {
         Format::Text => print_findings(&mut out, name, report, Style::of_stdout())?,
         Format::Json => {
-            serde_json::to_writer(&mut out, &NamedReport { file: name, report })?;
-            writeln!(out)?;
+            writeln!(out, "{}", json_line(&NamedReport { file: name, report })?)?;
         }
     }
     Ok(out.flush()?)

@@ -10,7 +10,7 @@ use super::service::with_session;
 use crate::args::{Format, Watch};
 use crate::grpc::{WatchText, seq_v, watch};
 use crate::progress::Progress;
-use crate::report::shown;
+use crate::report::{json_line, shown};
 use crate::stdout::stdout;
 
 /// Runs the command, until the server ends the stream.
@@ -29,7 +29,7 @@ pub fn run(args: &Watch, progress: &Progress) -> Result<Outcome> {
                         "prev": event.and_then(|event| event.prev.as_ref()).map(seq_v),
                         "current": event.and_then(|event| event.current.as_ref()).map(seq_v),
                     });
-                    writeln!(out, "{line}")?;
+                    writeln!(out, "{}", json_line(&line)?)?;
                 }
             }
             out.flush()?;

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::record::seq_v;
 use super::{Failure, Session};
-use crate::report::plural;
+use crate::report::{json_line, plural};
 
 /// A request as the service reads it, in JSON.
 #[derive(Serialize)]
@@ -57,6 +57,6 @@ pub struct ValueText<'a>(pub Option<&'a SeqV>);
 impl fmt::Display for ValueText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let value = self.0.map(seq_v);
-        f.write_str(&serde_json::to_string(&value).map_err(|_| fmt::Error)?)
+        f.write_str(&json_line(&value).map_err(|_| fmt::Error)?)
     }
 }

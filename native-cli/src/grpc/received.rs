@@ -38,14 +38,14 @@ impl Received {
 }
 
 impl fmt::Display for Received {
-    /// `2 lines, 345 bytes, the last one line 2: GenericKV "key"`
+    /// `2 lines, 345 bytes, the last is line 2: GenericKV "key"`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.lines == 0 {
             return f.write_str("nothing");
         }
         write!(f, "{}, {}", plural(self.lines, "line"), plural(self.bytes, "byte"))?;
         if let Some(subject) = self.last_subject() {
-            write!(f, ", the last one line {}: {subject}", grouped(self.lines))?;
+            write!(f, ", the last is line {}: {subject}", grouped(self.lines))?;
         }
         Ok(())
     }
@@ -68,17 +68,17 @@ mod tests {
     fn the_last_line_is_told_by_kind_and_key() {
         check(&[], "nothing");
         check(&["garbage"], "1 line, 8 bytes");
-        check(&[r#"["raft_log",{"NodeId":1}]"#], "1 line, 26 bytes, the last one line 1: NodeId");
+        check(&[r#"["raft_log",{"NodeId":1}]"#], "1 line, 26 bytes, the last is line 1: NodeId");
         let value = r#"{"seq":1,"meta":null,"data":[]}"#;
         let line = |key: &str| {
             format!(r#"["state_machine/0",{{"GenericKV":{{"key":"{key}","value":{value}}}}}]"#)
         };
-        check(&["a", &line("é/b")], "2 lines, 91 bytes, the last one line 2: GenericKV \"é/b\"");
+        check(&["a", &line("é/b")], "2 lines, 91 bytes, the last is line 2: GenericKV \"é/b\"");
         let long = "k".repeat(100);
         let shown = "k".repeat(79);
         check(
             &[&line(&long)],
-            &format!("1 line, 185 bytes, the last one line 1: GenericKV \"{shown}…"),
+            &format!("1 line, 185 bytes, the last is line 1: GenericKV \"{shown}…"),
         );
     }
 }

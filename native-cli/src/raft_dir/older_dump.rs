@@ -44,9 +44,7 @@ impl OlderDump<'_> {
         ))?;
         self.write_raft(&mut lines, readable_after)?;
         self.write_machine(&mut lines)?;
-        for (loss, count) in lines.older.losses().iter() {
-            (0..count).for_each(|_| losses.add(loss));
-        }
+        losses.add_all(lines.older.losses());
         Ok(losses)
     }
 

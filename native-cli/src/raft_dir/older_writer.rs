@@ -251,13 +251,16 @@ pub(super) fn readable_after(
 ) -> Result<Option<LogId>> {
     let applied = v004.sys_data().and_then(|data| data.last_applied);
     let mut last = None;
+    let (mut entries, mut left_out) = (0, 0);
     let mut refused = None;
     let mut older = Older::new(from, to);
     v004.for_each_entry(|line| {
+        entries += 1;
         match older.record(scan_line(line.trim_ascii_end())?.record) {
             Err(TooNew { log_id, .. }) if Some(log_id) <= applied => {
                 last = Some(log_id);
-                losses.add(Loss::Command);
+                // The log begins behind it, so those before it are left out, too.
+                left_out = entries;
             }
             Err(too_new) => refused = refused.take().or(Some(too_new)),
             Ok(_) => {}
@@ -270,6 +273,7 @@ pub(super) fn readable_after(
              service with --trigger-snapshot, and take its dump",
         );
     }
+    losses.add_times(Loss::Command, left_out);
     Ok(last)
 }
 

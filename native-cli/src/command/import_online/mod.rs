@@ -191,7 +191,7 @@ impl<'a> Target<'a> {
         let (address, version) = (session.address(), session.version());
         let sequence = grouped(planned.sequence);
         writeln!(out, "cluster at {address} ({version}), sequence {sequence}")?;
-        writeln!(out, "{}, state at {}\n", self.state.name, self.state.describe())?;
+        writeln!(out, "{}, state at {}\n", printable(&self.state.name), self.state.describe())?;
         planned.print(out)
     }
 

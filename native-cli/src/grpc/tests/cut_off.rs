@@ -58,7 +58,7 @@ fn a_stream_that_ends_without_a_status() {
             assert_eq!(ran.dump(), DUMP, "{end:?}");
             let failure = ran.failure();
             let start = format!(
-                "the dump from {address} is cut off after 16 lines, 2,282 bytes, the last one \
+                "the dump from {address} is cut off after 16 lines, 2,282 bytes, the last is \
                  line 16: GenericKV \"fruit/plain/0\": "
             );
             assert!(failure.to_string().starts_with(&start), "{end:?}: {failure}");

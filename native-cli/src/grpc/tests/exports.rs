@@ -138,7 +138,7 @@ fn a_status_in_the_middle_tells_what_had_arrived() {
         assert_eq!(
             told(ran.failure()),
             format!(
-                "the dump from {} is cut off after 10 lines, 1,394 bytes, the last one line 10: \
+                "the dump from {} is cut off after 10 lines, 1,394 bytes, the last is line 10: \
                  StateMachineMeta \"LastApplied\": Internal: disk\\u{{1b}}[31m gone\n\
                  help: what was written is not a backup; export again, from another server if \
                  need be",
@@ -190,7 +190,7 @@ fn a_silent_server_is_not_waited_for() {
         assert_eq!(
             ran.failure().to_string(),
             format!(
-                "the dump from {0} is cut off after 2 lines, 96 bytes, the last one line 2: \
+                "the dump from {0} is cut off after 2 lines, 96 bytes, the last is line 2: \
                  NodeId: ExportV1: no answer from {0} within 1 s",
                 server.address
             )
@@ -239,7 +239,7 @@ fn a_message_over_the_limit_names_the_option_and_the_line_before() {
             told(failure),
             format!(
                 "{} sends 5,242,921 bytes in one message, more than the 5,000,000 that are taken, \
-                 after 16 lines, 2,282 bytes, the last one line 16: GenericKV \"fruit/plain/0\"\n\
+                 after 16 lines, 2,282 bytes, the last is line 16: GenericKV \"fruit/plain/0\"\n\
                  help: take larger messages with --max-message-bytes 5242921, or fewer lines a \
                  message with --chunk-size 1",
                 server.address

@@ -1,0 +1,94 @@
+//! Groups of codes: what a finding means for others, and for whoever restores the dump.
+
+use super::Code;
+
+impl Code {
+    /// Whether it says what the file is in place of a dump.
+    pub const fn is_of_foreign_file(self) -> bool {
+        matches!(
+            self,
+            Self::Utf16
+                | Self::PackedContent
+                | Self::ForeignFile
+                | Self::TextBeforeDump
+                | Self::JsonArray
+                | Self::CarriageReturnOnly
+        )
+    }
+
+    /// Whether a dump with it can be worth a restore as it is.
+    pub const fn is_acceptable(self) -> bool {
+        !(self.is_of_foreign_file()
+            || matches!(
+                self,
+                Self::EmptyDump | Self::LastLineCut | Self::LineTooLong | Self::ManifestMismatch
+            ))
+    }
+
+    /// Whether it is of the way in which all lines were written, so that many are one finding.
+    pub(super) const fn is_of_many_lines(self) -> bool {
+        matches!(
+            self,
+            Self::CarriageReturn | Self::BlankLine | Self::UnknownMember | Self::RetiredKind
+        )
+    }
+
+    /// Whether a line could not be read.
+    pub(super) const fn is_of_unread_line(self) -> bool {
+        matches!(
+            self,
+            Self::NotUtf8
+                | Self::ZeroBytes
+                | Self::LastLineCut
+                | Self::LineTooLong
+                | Self::NotJson
+                | Self::NotADumpLine
+                | Self::UnknownKind
+                | Self::UnknownCommand
+                | Self::WrongShape
+                | Self::OutOfRange
+        )
+    }
+
+    /// Whether it can follow from a line that could not be read.
+    pub(super) const fn is_of_missing_line(self) -> bool {
+        matches!(
+            self,
+            Self::HeaderMissing
+                | Self::NoRaftLog
+                | Self::RaftStateMissing
+                | Self::VoteMissing
+                | Self::CommittedBeyondLog
+                | Self::PurgedBeyondApplied
+                | Self::SnapshotLacksEntries
+                | Self::LogGap
+                | Self::LogStart
+                | Self::AppliedBeyondLog
+                | Self::AppliedWithoutLog
+                | Self::SequencesMissing
+                | Self::ExpireWithoutKey
+                | Self::KeyWithoutExpire
+                | Self::ExpireIndexAbsent
+                | Self::LastAppliedMissing
+                | Self::MembershipMissing
+                | Self::StateMachineMissing
+                | Self::KeysMissing
+                | Self::VoterWithoutNode
+                | Self::LearnerWithoutNode
+        )
+    }
+
+    /// Whether a restore with `--id` and `--initial-cluster` removes the cause.
+    pub const fn is_cured_by_new_cluster(self) -> bool {
+        matches!(
+            self,
+            Self::MembershipEmpty
+                | Self::VoterWithoutNode
+                | Self::NodeWithoutEndpoint
+                | Self::NodeAddressMalformed
+                | Self::NodeAddressShared
+                | Self::OwnIdNotMember
+                | Self::VoteBehindLog
+        )
+    }
+}
