@@ -54,7 +54,7 @@ impl<'a> Dump<'a> {
                     | Record::StateMachineMeta(Keyed { key: StateMachineKey::Initialized, .. })
             );
             let loaded = if other { Loaded::Other } else { Loaded::State };
-            assert_eq!(machine.load(record), Ok(loaded), "{line}");
+            assert_eq!(machine.load(&record), Ok(loaded), "{line}");
         }
         machine
     }

@@ -42,7 +42,7 @@ impl<'a> History<'a> {
         }
         if entries[0].log_id.index > 0 {
             for scanned in records().filter(|read| read.tree_name.starts_with("state_machine")) {
-                before.load(scanned.record).unwrap();
+                before.load(&scanned.record).unwrap();
             }
             let applied = before.system().last_applied.unwrap().index;
             entries.retain(|entry| entry.log_id.index > applied);
@@ -92,17 +92,16 @@ fn keys(machine: &Machine) -> BTreeMap<String, (u64, Vec<u8>)> {
 fn repaired(keys: &Machine, holds: LogId, sequence: u64, rules: ApplyRules) -> Machine {
     let mut machine = Machine::new(MemoryStore::default(), rules);
     for record in keys.snapshot().map(Result::unwrap) {
-        machine
-            .load(match record {
-                Record::Sequences(Keyed { key, .. }) => {
-                    Record::Sequences(Keyed { key, value: sequence })
-                }
-                Record::StateMachineMeta(Keyed { key, value: StateMachineValue::LogId(_) }) => {
-                    Record::StateMachineMeta(Keyed { key, value: StateMachineValue::LogId(holds) })
-                }
-                record => record,
-            })
-            .unwrap();
+        let record = match record {
+            Record::Sequences(Keyed { key, .. }) => {
+                Record::Sequences(Keyed { key, value: sequence })
+            }
+            Record::StateMachineMeta(Keyed { key, value: StateMachineValue::LogId(_) }) => {
+                Record::StateMachineMeta(Keyed { key, value: StateMachineValue::LogId(holds) })
+            }
+            record => record,
+        };
+        machine.load(&record).unwrap();
     }
     machine
 }

@@ -44,7 +44,7 @@ fn replay(dump: &[u8]) -> StateMachine<MemoryStore> {
                 entries.push(entry);
             }
             record => {
-                machine.load(record).unwrap();
+                machine.load(&record).unwrap();
             }
         }
     }

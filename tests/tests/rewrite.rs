@@ -98,6 +98,19 @@ fn a_dump_without_log_lines_gets_what_a_node_needs_to_start() {
 }
 
 #[test]
+fn a_dump_of_v003_that_lost_committed_entries_is_refused_as_one_of_v004() {
+    let good = fs::read_to_string(fixture("valid/v003.ndjson")).unwrap();
+    let committed = r#"{"Committed":{"leader_id":{"term":1,"node_id":1},"index":"#;
+    let dump = good.replace(&format!("{committed}6}}"), &format!("{committed}60}}"));
+    assert!(dump != good);
+    assert_eq!(
+        rewrite(dump.as_bytes(), cluster(1, &["1=a:1"])).unwrap_err(),
+        RewriteError::CommittedBeyondLog { committed: LogId::new(1, 1, 60) }.to_string()
+    );
+    rewrite(good.as_bytes(), cluster(1, &["1=a:1"])).unwrap();
+}
+
+#[test]
 fn a_log_that_ends_before_the_last_applied_entry_is_dropped() {
     let good = fs::read(fixture("v004/v004-origin.export.ndjson")).unwrap();
     let mut short = lines(&good);

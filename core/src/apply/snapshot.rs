@@ -5,10 +5,9 @@ use std::sync::Arc;
 use super::StateMachine;
 use super::range::KeyRange;
 use super::store::Store;
-use crate::record::{Keyed, Record, SeqV, StateMachineKey, StateMachineValue, Text};
-
-/// The name of the one sequence that records share.
-const GENERIC_KV: &str = "generic-kv";
+use crate::record::{
+    Fact, GENERIC_KV, Keyed, Record, SeqV, StateMachineKey, StateMachineValue, Text,
+};
 
 /// What became of a record that was to be loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,28 +24,20 @@ impl<S: Store> StateMachine<S> {
     /// # Errors
     ///
     /// The store failed.
-    pub fn load(&mut self, record: Record<'_>) -> Result<Loaded, S::Error> {
+    pub fn load(&mut self, record: &Record<'_>) -> Result<Loaded, S::Error> {
         let system = self.store.system_mut();
-        match record {
-            Record::Sequences(Keyed { key, value }) if key.as_str() == GENERIC_KV => {
-                system.sequence = value;
+        match record.fact() {
+            Fact::Sequence(sequence) => system.sequence = sequence,
+            Fact::LastApplied(log_id) => system.last_applied = Some(log_id),
+            Fact::Membership(membership) => system.last_membership = membership.clone(),
+            Fact::Node(id, node) => {
+                system.nodes.insert(id, node.clone());
             }
-            Record::StateMachineMeta(Keyed { key, value }) => match (key, value) {
-                (StateMachineKey::LastApplied, StateMachineValue::LogId(log_id)) => {
-                    system.last_applied = Some(log_id);
-                }
-                (StateMachineKey::LastMembership, StateMachineValue::Membership(membership)) => {
-                    system.last_membership = membership;
-                }
-                _ => return Ok(Loaded::Other),
-            },
-            Record::Nodes(Keyed { key, value }) => {
-                system.nodes.insert(key, value);
-            }
-            Record::Expire(Keyed { key, value }) => self.store.put_expiry(key, value)?,
-            Record::GenericKV(Keyed { key, value: SeqV { seq, meta, data } }) => {
-                let record = SeqV { seq, meta, data: data.into_owned() };
-                self.store.put_record(&key, Arc::new(record))?;
+            Fact::Expire(at, value) => self.store.put_expiry(at, value.clone())?,
+            Fact::Key(key, SeqV { seq, meta, data }) => {
+                let record =
+                    SeqV { seq: *seq, meta: *meta, data: data.decode().into_owned().into() };
+                self.store.put_record(key, Arc::new(record))?;
             }
             _ => return Ok(Loaded::Other),
         }

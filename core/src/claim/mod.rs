@@ -24,7 +24,7 @@ mod replay;
 use std::collections::VecDeque;
 
 use crate::check::Place;
-use crate::record::{KVMeta, LogEntry, LogId, Record, StateMachineValue};
+use crate::record::{Fact, KVMeta, LogEntry, LogId, Record};
 use kept::Kept;
 
 /// How many entries are looked at, back from the last one that the state claims.
@@ -154,26 +154,22 @@ impl ClaimCheck {
 
     /// Takes a record of the state machine.
     pub fn record(&mut self, record: &Record<'_>) {
-        match record {
-            Record::Sequences(sequence) if sequence.key.as_str() == "generic-kv" => {
-                self.sequence.get_or_insert(sequence.value);
+        match record.fact() {
+            Fact::Sequence(sequence) => {
+                self.sequence.get_or_insert(sequence);
             }
-            Record::StateMachineMeta(meta) => {
-                if let StateMachineValue::LogId(applied) = meta.value {
-                    self.applied(applied);
-                }
-            }
-            Record::Expire(entry) => {
+            Fact::LastApplied(applied) => self.applied(applied),
+            Fact::Expire(at, entry) => {
                 // The index is of the same moment as the keys.
-                self.newest_seq = self.newest_seq.max(entry.key.seq);
-                let key = entry.value.key.as_str();
+                self.newest_seq = self.newest_seq.max(at.seq);
+                let key = entry.key.as_str();
                 if let Ok(at) = self.held.binary_search_by(|held| held.key.as_str().cmp(key))
                     && let Some(held) = self.held.get_mut(at)
                 {
                     held.is_indexed = true;
                 }
             }
-            Record::GenericKV(kv) => self.key(&kv.key, kv.value.seq, kv.value.meta),
+            Fact::Key(key, value) => self.key(key, value.seq, value.meta),
             _ => {}
         }
     }

@@ -16,7 +16,7 @@ pub use tree::{KeyTree, MOST_CHILDREN, MOST_NODES, Node};
 use serde::Serialize;
 
 use crate::frame::Line;
-use crate::record::Record;
+use crate::record::{Fact, Record};
 use crate::scan::{LineError, ScannedLine};
 
 /// Collects the map of a dump, line by line, in order.
@@ -50,10 +50,9 @@ impl Indexer {
         self.blocks.line(line);
         let record = scanned.as_ref().ok().map(|scanned| &scanned.record);
         self.runs.line(line, record.map_or("broken", |record| record.kind().name()));
-        match record {
-            Some(Record::GenericKV(kv)) => self.keys.key(&kv.key, line),
-            Some(Record::LogEntry(entry)) => self.log.entry(entry, line),
-            Some(Record::Logs(keyed)) => self.log.entry(&keyed.value, line),
+        match record.map(Record::fact) {
+            Some(Fact::Key(key, _)) => self.keys.key(key, line),
+            Some(Fact::Entry(entry)) => self.log.entry(entry, line),
             _ => {}
         }
     }

@@ -6,6 +6,7 @@
 
 mod bytes;
 mod entry;
+mod fact;
 mod header;
 mod kv;
 mod line;
@@ -19,6 +20,7 @@ pub use entry::{
     AddNode, Cmd, Interval, LogEntry, LogEntryBody, MatchSeq, MetaSpec, Operation, Payload,
     Retired, TxId, UpsertKV,
 };
+pub use fact::{Fact, GENERIC_KV};
 pub use header::{DataHeader, DataVersion};
 pub use kv::{ExpireKey, ExpireValue, KVMeta, SeqV, expire_at_ms};
 pub use line::{

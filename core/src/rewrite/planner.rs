@@ -9,8 +9,8 @@ use super::{ExpireIndex, Request, RewriteError, Rewriter, Snapshot, UNLOGGED_STA
 use crate::cluster::{FormerCluster, Takeover};
 use crate::frame::Line;
 use crate::record::{
-    Cmd, DataVersion, ExpireKey, LogEntry, LogId, LogMetaValue, Node, NodeId, Payload,
-    RaftStateValue, Record, StateMachineValue, StoredMembership, Tree,
+    Cmd, DataVersion, ExpireKey, Fact, Kind, LogEntry, LogId, Node, NodeId, Payload,
+    StoredMembership, Tree,
 };
 use crate::scan::ScannedLine;
 
@@ -101,64 +101,45 @@ impl Planner {
             Tree::StateMachine(_) => seen.state_lines = true,
             Tree::Header | Tree::Other => {}
         }
-        match &scanned.record {
-            Record::DataHeader(header) => {
-                let version = header.value.data_version();
-                if tree == Tree::Header || seen.version.is_none() {
-                    seen.version = version;
-                    seen.version_name = header.value.version.to_string();
-                }
+        match scanned.record.fact() {
+            Fact::Header(header) if tree == Tree::Header || seen.version.is_none() => {
+                seen.version = header.data_version();
+                seen.version_name = header.version.to_string();
             }
-            Record::Vote(vote) => seen.former.vote = *vote,
-            Record::Committed(id) => seen.former.committed = *id,
-            Record::NodeId(id) => {
+            Fact::NodeId(id) => {
                 seen.node_id_line = true;
-                seen.node_id = *id;
+                seen.node_id = id;
             }
-            Record::RaftStateKV(state) => match state.value {
-                RaftStateValue::NodeId(id) => {
-                    seen.node_id_line = true;
-                    seen.node_id = Some(id);
-                }
-                RaftStateValue::HardState(vote) => seen.former.vote = Some(vote),
-                RaftStateValue::Committed(_) | RaftStateValue::StateMachineId(..) => {}
-            },
-            Record::Purged(id) => {
+            Fact::Vote(vote) => seen.former.vote = vote,
+            Fact::Committed(id) => seen.former.committed = id,
+            Fact::Purged(id) => {
                 seen.purged_line = true;
-                seen.former.purged = *id;
-            }
-            Record::LogMeta(meta) => {
-                let LogMetaValue::LogId(id) = meta.value;
-                seen.entries_at_meta = Some(seen.entries);
-                seen.purged_line = true;
-                seen.former.purged = Some(id);
-            }
-            Record::LogEntry(entry) => seen.entry(entry),
-            Record::Logs(log) => seen.entry(&log.value),
-            Record::StateMachineMeta(meta) => match &meta.value {
-                StateMachineValue::LogId(id) => seen.former.last_applied = Some(*id),
-                StateMachineValue::Membership(membership) => {
-                    seen.membership_line = true;
-                    seen.membership = Some(membership.clone());
+                seen.former.purged = id;
+                if scanned.record.kind() == Kind::LogMeta {
+                    seen.entries_at_meta = Some(seen.entries);
                 }
-                StateMachineValue::Bool(_) => {}
-            },
-            Record::Sequences(sequence) => seen.sequence = sequence.value,
-            Record::Nodes(node) => {
-                seen.former.nodes.insert(node.key, node.value.clone());
             }
-            Record::Expire(entry) => {
+            Fact::Entry(entry) => seen.entry(entry),
+            Fact::LastApplied(id) => seen.former.last_applied = Some(id),
+            Fact::Membership(membership) => {
+                seen.membership_line = true;
+                seen.membership = Some(membership.clone());
+            }
+            Fact::Sequence(sequence) => seen.sequence = sequence,
+            Fact::Node(id, node) => {
+                seen.former.nodes.insert(id, node.clone());
+            }
+            Fact::Expire(at, entry) => {
                 seen.expire_lines = true;
                 if self.request.expire == ExpireIndex::Repair {
-                    let (key, own_seq) = (&entry.value.key, entry.value.seq);
-                    self.expire.entry(entry.key, key, own_seq, line.number);
+                    self.expire.entry(at, &entry.key, entry.seq, line.number);
                 }
             }
-            Record::GenericKV(kv) => {
+            Fact::Key(key, value) => {
                 if let (ExpireIndex::Repair, Some(time_ms)) =
-                    (self.request.expire, kv.value.expire_ms())
+                    (self.request.expire, value.expire_ms())
                 {
-                    self.expire.key(ExpireKey { time_ms, seq: kv.value.seq }, &kv.key);
+                    self.expire.key(ExpireKey { time_ms, seq: value.seq }, key);
                 }
             }
             _ => {}
@@ -365,10 +346,10 @@ impl Plan {
 
     /// Takes note of the key in a line, when an entry of the expiry index for it is missing.
     pub fn learn(&mut self, scanned: &ScannedLine<'_>) {
-        if let (Some(expire), Record::GenericKV(kv)) = (&mut self.expire, &scanned.record)
-            && let Some(time_ms) = kv.value.expire_ms()
+        if let (Some(expire), Fact::Key(key, value)) = (&mut self.expire, scanned.record.fact())
+            && let Some(time_ms) = value.expire_ms()
         {
-            expire.learn(ExpireKey { time_ms, seq: kv.value.seq }, &kv.key);
+            expire.learn(ExpireKey { time_ms, seq: value.seq }, key);
         }
     }
 

@@ -6,9 +6,7 @@ use super::{RewriteError, SnapshotChanges};
 use crate::check::Place;
 use crate::claim::{ClaimCheck, Gap, Lacking, Verdict};
 use crate::frame::Line;
-use crate::record::{
-    DataVersion, LogId, Membership, Payload, Record, StateMachineValue, StoredMembership,
-};
+use crate::record::{DataVersion, Fact, LogId, Membership, Payload, StoredMembership};
 use crate::scan::ScannedLine;
 
 /// Takes note of what a repair needs to know.
@@ -33,19 +31,17 @@ pub(super) struct SnapshotPlan {
 
 impl SnapshotPlanner {
     pub(super) fn line(&mut self, line: &Line<'_>, scanned: &ScannedLine<'_>) {
-        match &scanned.record {
-            Record::LogEntry(entry) => {
+        match scanned.record.fact() {
+            Fact::Entry(entry) => {
                 self.claim.entry(entry, Place::of(line));
                 if let Payload::Membership(membership) = &entry.payload {
                     let found = (entry.log_id, membership.clone());
                     self.memberships.insert(entry.log_id.index, found);
                 }
             }
-            record => {
-                self.claim.record(record);
-                if let Record::StateMachineMeta(meta) = record
-                    && let StateMachineValue::Membership(membership) = &meta.value
-                {
+            fact => {
+                self.claim.record(&scanned.record);
+                if let Fact::Membership(membership) = fact {
                     self.membership = Some(membership.clone());
                 }
             }

@@ -1,11 +1,8 @@
 //! A state machine without its keys, put together from its records.
 
 use super::error::StoredError;
-use crate::record::{Keyed, Record, StateMachineValue};
+use crate::record::{Fact, Record};
 use crate::rotbl::SysData;
-
-/// The sequence that numbers the writes; the others are of before 2022-05.
-const SEQUENCE: &str = "generic-kv";
 
 /// What a snapshot of V003 and V004 keeps beside the keys, from records in any order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,26 +17,16 @@ impl MachineState {
     /// # Errors
     ///
     /// When the record is of before 2022-05-07 and cannot be converted.
-    pub fn learn(&mut self, record: Record<'_>) -> Result<(), StoredError> {
+    pub fn learn(&mut self, record: &Record<'_>) -> Result<(), StoredError> {
         let data = &mut self.sys_data;
-        match record {
-            Record::Sequences(Keyed { key, value }) if key.as_str() == SEQUENCE => {
-                data.sequence = value;
+        match record.fact() {
+            Fact::Sequence(sequence) => data.sequence = sequence,
+            Fact::LastApplied(applied) => data.last_applied = Some(applied),
+            Fact::Membership(membership) => data.last_membership = membership.clone(),
+            Fact::Node(id, node) => {
+                data.nodes.insert(id, node.clone());
             }
-            Record::StateMachineMeta(Keyed { value, .. }) => match value {
-                StateMachineValue::LogId(applied) => data.last_applied = Some(applied),
-                StateMachineValue::Membership(membership) => data.last_membership = membership,
-                StateMachineValue::Bool(_) => {}
-            },
-            Record::Nodes(Keyed { key, value }) => {
-                data.nodes.insert(key, value);
-            }
-            Record::Databases(_)
-            | Record::Tables(_)
-            | Record::DatabaseLookup(_)
-            | Record::TableLookup(_) => {
-                return Err(StoredError::Retired { kind: record.kind() });
-            }
+            Fact::Retired(kind) => return Err(StoredError::Retired { kind }),
             _ => {}
         }
         Ok(())

@@ -1,8 +1,6 @@
 //! What a server knows of itself as a member of a cluster, put together from its records.
 
-use crate::record::{
-    Keyed, LogEntry, LogId, LogMetaValue, NodeId, RaftStateKey, RaftStateValue, Record, Vote,
-};
+use crate::record::{Fact, LogEntry, LogId, NodeId, Record, Vote};
 
 /// The state of a server beside its log and its state machine.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -33,24 +31,13 @@ pub enum EntryFate {
 
 impl RaftState {
     /// Takes what a record says; others say nothing.
-    pub const fn learn(&mut self, record: &Record<'_>) {
-        match record {
-            Record::RaftStateKV(Keyed { key, value }) => match (key, value) {
-                (RaftStateKey::Id, RaftStateValue::NodeId(id)) => self.node_id = Some(*id),
-                (RaftStateKey::HardState, RaftStateValue::HardState(vote)) => {
-                    self.vote = Some(*vote);
-                }
-                (RaftStateKey::StateMachineId, RaftStateValue::StateMachineId(current, _)) => {
-                    self.state_machine = *current;
-                }
-                (RaftStateKey::Committed, RaftStateValue::Committed(committed)) => {
-                    self.committed = *committed;
-                }
-                _ => {}
-            },
-            Record::LogMeta(Keyed { value: LogMetaValue::LogId(purged), .. }) => {
-                self.purged = Some(*purged);
-            }
+    pub fn learn(&mut self, record: &Record<'_>) {
+        match record.fact() {
+            Fact::NodeId(id) => self.node_id = id,
+            Fact::Vote(vote) => self.vote = vote,
+            Fact::Committed(id) => self.committed = id,
+            Fact::Purged(id) => self.purged = id,
+            Fact::LiveMachine(number) => self.state_machine = number,
             _ => {}
         }
     }

@@ -36,7 +36,7 @@ impl LineSnapshot {
             if is_line_of(Kind::GenericKV, line) || is_line_of(Kind::Expire, line) {
                 return Ok(());
             }
-            Ok(state.learn(decode_line(line)?)?)
+            Ok(state.learn(&decode_line(line)?)?)
         })?;
         assert_named(&path, &id, state.sys_data())?;
         let warning = miscounted(&path, &id, lines);

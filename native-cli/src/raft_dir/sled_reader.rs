@@ -254,7 +254,7 @@ impl SledReader {
         let mut state = MachineState::default();
         let is_wanted = |kind| kind != Kind::GenericKV && kind != Kind::Expire;
         self.for_each_record_of(tree, is_wanted, |record| {
-            state.learn(record).or_else(|error| {
+            state.learn(&record).or_else(|error| {
                 let what = format!("cannot convert tree {}", tree.name);
                 self.told.lose(helped(anyhow::Error::new(error).context(what), OF_ITS_TIME))
             })

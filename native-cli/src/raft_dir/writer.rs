@@ -6,8 +6,8 @@
 use anyhow::Result;
 use metadump::cluster::{FormerCluster, InitialCluster, Leftovers};
 use metadump::record::{
-    Cmd, DataHeader, DataVersion, ExpireKey, ExpireValue, LogEntry, LogId, LogMetaValue, Node,
-    NodeId, Payload, RaftStateValue, Record, SeqV, StateMachineValue, StoredMembership, Text, Tree,
+    Cmd, DataHeader, DataVersion, ExpireKey, ExpireValue, Fact, LogEntry, LogId, Node, NodeId,
+    Payload, Record, SeqV, StoredMembership, Text, Tree,
 };
 use metadump::rewrite::UNLOGGED_STATE;
 use metadump::rotbl::{SnapshotId, SysData, TableEntry};
@@ -124,79 +124,45 @@ impl DirWriter {
         if !self.machine.has(tree) {
             return Ok(());
         }
-        match record {
+        match record.fact() {
             // V002 snapshots have a header of their own; the directory gets a new one.
-            Record::DataHeader(header) => {
-                if header.value.data_version().is_some_and(|version| version >= DataVersion::V002) {
-                    self.index = ExpiryIndex::Present;
-                }
-                Ok(())
+            Fact::Header(header) if header.data_version() >= Some(DataVersion::V002) => {
+                self.index = ExpiryIndex::Present;
             }
-            Record::NodeId(id) => self.set_node_id(*id),
-            Record::Vote(vote) => vote.map_or(Ok(()), |vote| self.log.save_vote(vote)),
-            Record::Committed(id) => self.set_committed(*id),
-            Record::Purged(id) => id.map_or(Ok(()), |id| self.log.purge(id)),
-            Record::LogEntry(entry) => self.append(entry),
-            Record::Logs(log) => self.append(&log.value),
-            Record::LogMeta(meta) => {
-                let LogMetaValue::LogId(id) = meta.value;
-                self.log.purge(id)
-            }
-            Record::RaftStateKV(state) => match state.value {
-                RaftStateValue::NodeId(id) => self.set_node_id(Some(id)),
-                RaftStateValue::HardState(vote) => self.log.save_vote(vote),
-                RaftStateValue::Committed(id) => self.set_committed(id),
-                // The number of a sled tree: V004 has none.
-                RaftStateValue::StateMachineId(number, _) => self.machine.name(number),
-            },
-            Record::Sequences(sequence) => {
-                if sequence.key.as_str() == "generic-kv" {
-                    self.sequence = sequence.value;
-                }
-                Ok(())
-            }
-            Record::StateMachineMeta(meta) => {
-                match &meta.value {
-                    StateMachineValue::LogId(id) => self.former.last_applied = Some(*id),
-                    StateMachineValue::Membership(stored) => {
-                        self.last_membership = stored.clone();
-                    }
-                    // Whether the store was initialised: always true, and gone since V002.
-                    StateMachineValue::Bool(_) => {}
-                }
-                Ok(())
-            }
-            Record::Nodes(node) => {
+            Fact::NodeId(id) => return self.set_node_id(id),
+            Fact::Vote(vote) => return vote.map_or(Ok(()), |vote| self.log.save_vote(vote)),
+            Fact::Committed(id) => self.set_committed(id),
+            Fact::Purged(id) => return id.map_or(Ok(()), |id| self.log.purge(id)),
+            // The number of a sled tree: V004 has none.
+            Fact::LiveMachine(number) => return self.machine.name(number),
+            Fact::Entry(entry) => return self.append(entry),
+            Fact::LastApplied(id) => self.former.last_applied = Some(id),
+            Fact::Membership(membership) => self.last_membership = membership.clone(),
+            Fact::Sequence(sequence) => self.sequence = sequence,
+            Fact::Node(id, node) => {
                 // Releases since 0.9.23 drop the gRPC address that V0 dumps can have.
-                let known = Node { grpc_api_addr: None, ..node.value.clone() };
-                self.former.nodes.insert(node.key, known);
-                Ok(())
+                let known = Node { grpc_api_addr: None, ..node.clone() };
+                self.former.nodes.insert(id, known);
             }
-            Record::Expire(entry) => {
+            Fact::Expire(at, value) => {
                 anyhow::ensure!(
                     self.index != ExpiryIndex::Absent,
                     "the expiry index stands behind the keys in a dump that names no version"
                 );
                 self.index = ExpiryIndex::Present;
-                self.table.add(&TableEntry::Expire(entry.key, entry.value.clone()))
+                return self.table.add(&TableEntry::Expire(at, value.clone()));
             }
-            Record::GenericKV(kv) => {
-                self.index_key(&kv.key, &kv.value)?;
-                self.table.add(&TableEntry::GenericKV(kv.key.clone(), kv.value.clone()))
+            Fact::Key(key, value) => {
+                self.index_key(key, value)?;
+                return self.table.add(&TableEntry::GenericKV(key.clone(), value.clone()));
             }
-            // A cache of replies for clients that sent transaction ids; none ever did.
-            Record::ClientLastResps(_) | Record::MetaSrvAddrs(_) => Ok(()),
-            Record::Databases(_)
-            | Record::Tables(_)
-            | Record::DatabaseLookup(_)
-            | Record::TableLookup(_) => {
-                anyhow::bail!(
-                    "a {} record holds schema objects of before 2022-05-07, which no later \
-                     release can read",
-                    record.kind()
-                )
-            }
+            Fact::Retired(kind) => anyhow::bail!(
+                "a {kind} record holds schema objects of before 2022-05-07, which no later \
+                 release can read"
+            ),
+            _ => {}
         }
+        Ok(())
     }
 
     /// Gives a key that expires its entry in the index, where the dump is of a time without one.
@@ -219,11 +185,10 @@ impl DirWriter {
         self.log.save_node_id(id)
     }
 
-    fn set_committed(&mut self, id: Option<LogId>) -> Result<()> {
+    fn set_committed(&mut self, id: Option<LogId>) {
         // The record comes last: raft-log 0.4.6 refuses a commit beyond the log, also on open.
         self.former.committed = id;
         self.log.announce_committed(id);
-        Ok(())
     }
 
     fn append(&mut self, entry: &LogEntry<'_>) -> Result<()> {

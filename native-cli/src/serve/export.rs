@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 
 use anyhow::{Context, Result};
 use metadump::dump_line;
-use metadump::record::{Kind, Record, Tree, Vote};
+use metadump::record::{Fact, Kind, Record, Tree, Vote};
 use metadump::scan::{envelope, scan_line};
 
 use super::database::StorageError;
@@ -145,11 +145,9 @@ fn entry_of_today(line: &[u8]) -> Result<Option<String>> {
             _ => return Ok(None),
         }
     }
-    Ok(match scan_line(line)?.record {
-        Record::LogEntry(entry) => Some(made("raft_log", &Record::LogEntry(entry))?),
-        Record::Logs(log) => Some(made("raft_log", &Record::LogEntry(log.value))?),
-        _ => None,
-    })
+    let record = scan_line(line)?.record;
+    let Fact::Entry(entry) = record.fact() else { return Ok(None) };
+    made("raft_log", &Record::LogEntry(entry.clone())).map(Some)
 }
 
 /// Whether a line is one of the state machine.

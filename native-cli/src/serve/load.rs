@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use metadump::apply::{ApplyRules, StateMachine, SystemState};
 use metadump::check::Severity;
-use metadump::record::{DataVersion, Keyed, Record};
+use metadump::record::{DataVersion, Fact};
 use metadump::scan::scan_line;
 use metadump::{Checker, Line, LineFramer, Report};
 
@@ -177,7 +177,7 @@ fn build(
         while let Some(line) = lines.next_line()? {
             let scanned = scan_line(line)?;
             if loaded.is_state(scanned.tree()) {
-                machine.load(scanned.record)?;
+                machine.load(&scanned.record)?;
                 writing.took(line.len())?;
             }
         }
@@ -188,14 +188,12 @@ fn build(
     }
     let mut lines = file.lines_between(0, loaded.log_end);
     while let Some(line) = lines.next_line()? {
-        let entry = match scan_line(line)?.record {
-            Record::LogEntry(entry) | Record::Logs(Keyed { value: entry, .. }) => entry,
-            _ => continue,
-        };
+        let record = scan_line(line)?.record;
+        let Fact::Entry(entry) = record.fact() else { continue };
         if Some(entry.log_id.index) <= machine.system().last_applied.map(|id| id.index) {
             continue;
         }
-        machine.apply(&entry).map_err(|error| anyhow::anyhow!("{error}")).help(
+        machine.apply(entry).map_err(|error| anyhow::anyhow!("{error}")).help(
             "a server of today could not apply the log either; `databend-metactl validate` tells \
              what the dump holds",
         )?;

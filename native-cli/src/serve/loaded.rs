@@ -1,9 +1,6 @@
 //! What is known of the dump that was loaded.
 
-use metadump::record::{
-    DataVersion, Keyed, LeaderId, LogId, LogMetaValue, NodeId, RaftStateValue, Record,
-    StateMachineKey, StateMachineValue, Tree, Vote,
-};
+use metadump::record::{DataVersion, Fact, LeaderId, LogId, NodeId, Record, Tree, Vote};
 use serde::{Deserialize, Serialize};
 
 /// What is known of the dump that was loaded: it stays beside the database as it is.
@@ -36,23 +33,13 @@ pub struct Loaded {
 impl Loaded {
     /// Takes note of a line: its record, where it begins and where the next one does.
     pub fn line(&mut self, tree: Tree, record: &Record<'_>, from: u64, to: u64) {
-        match record {
-            Record::DataHeader(Keyed { value, .. }) if tree == Tree::Header => {
-                self.version = value.data_version();
-            }
-            Record::NodeId(id) => self.node_id = *id,
-            Record::Vote(vote) => self.vote = *vote,
-            Record::Purged(id) => self.purged = *id,
-            Record::LogMeta(Keyed { value: LogMetaValue::LogId(id), .. }) => {
-                self.purged = Some(*id);
-            }
-            Record::RaftStateKV(state) => match state.value {
-                RaftStateValue::NodeId(id) => self.node_id = Some(id),
-                RaftStateValue::HardState(vote) => self.vote = Some(vote),
-                RaftStateValue::StateMachineId(live, _) => self.named_machine = Some(live),
-                RaftStateValue::Committed(_) => {}
-            },
-            Record::LogEntry(entry) | Record::Logs(Keyed { value: entry, .. }) => {
+        match record.fact() {
+            Fact::Header(header) if tree == Tree::Header => self.version = header.data_version(),
+            Fact::NodeId(id) => self.node_id = id,
+            Fact::Vote(vote) => self.vote = vote,
+            Fact::Purged(id) => self.purged = id,
+            Fact::LiveMachine(live) => self.named_machine = Some(live),
+            Fact::Entry(entry) => {
                 self.last_log = self.last_log.max(Some(entry.log_id));
                 self.log_end = to;
             }
@@ -72,12 +59,9 @@ impl Loaded {
         if number != *chosen {
             return;
         }
-        match record {
-            Record::GenericKV(_) => self.keys += 1,
-            Record::StateMachineMeta(Keyed {
-                key: StateMachineKey::LastApplied,
-                value: StateMachineValue::LogId(id),
-            }) => self.last_applied = Some(*id),
+        match record.fact() {
+            Fact::Key(..) => self.keys += 1,
+            Fact::LastApplied(id) => self.last_applied = Some(id),
             _ => {}
         }
     }

@@ -30,7 +30,7 @@ impl Server {
         let mut server = Self::new(rules);
         for line in dump.lines() {
             let record = scan::scan_line(line.trim().as_bytes()).unwrap().record;
-            assert_eq!(server.machine.load(record), Ok(Loaded::State), "{line}");
+            assert_eq!(server.machine.load(&record), Ok(Loaded::State), "{line}");
         }
         server
     }

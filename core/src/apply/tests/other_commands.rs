@@ -174,13 +174,13 @@ fn what_is_no_state_is_told() {
         r#"["raft_log",{"NodeId":1}]"#,
     ] {
         let record = scan::scan_line(line.as_bytes()).unwrap().record;
-        assert_eq!(server.machine.load(record), Ok(Loaded::Other), "{line}");
+        assert_eq!(server.machine.load(&record), Ok(Loaded::Other), "{line}");
     }
     assert_eq!(server.machine.store(), &MemoryStore::default());
     let key = Text::from("k");
     let bytes = crate::record::Bytes::Text(b"[118]");
     let value = crate::record::SeqV { seq: 1, meta: None, data: bytes };
     let record = Record::GenericKV(crate::record::Keyed { key, value });
-    assert_eq!(server.machine.load(record), Ok(Loaded::State));
+    assert_eq!(server.machine.load(&record), Ok(Loaded::State));
     assert_eq!(server.records(), ["k: 1 null v"]);
 }

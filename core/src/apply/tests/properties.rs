@@ -316,13 +316,13 @@ proptest! {
             let meta = Some(crate::record::KVMeta { expire_at, proposed_at_ms: None });
             let value = crate::record::SeqV { seq, meta, data: Bytes::default() };
             let record = Record::GenericKV(crate::record::Keyed { key, value });
-            prop_assert_eq!(server.machine.load(record), Ok(Loaded::State));
+            prop_assert_eq!(server.machine.load(&record), Ok(Loaded::State));
         }
         for (time_ms, seq, key) in expiries {
             let at = ExpireKey { time_ms, seq };
             let value = crate::record::ExpireValue { seq, key };
             let record = Record::Expire(crate::record::Keyed { key: at, value });
-            prop_assert_eq!(server.machine.load(record), Ok(Loaded::State));
+            prop_assert_eq!(server.machine.load(&record), Ok(Loaded::State));
         }
         for payload in entries {
             let log_id = LogId::new(1, 1, server.next_index());

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, anyhow};
 use metadump::apply::{ApplyRules, MemoryStore, SharedRecord, StateMachine, Store};
-use metadump::record::{DataVersion, Keyed, LogId, Record, Tree};
+use metadump::record::{DataVersion, Fact, LogId, Tree};
 use metadump::scan::scan_line;
 
 use super::super::admission::Becomes;
@@ -32,7 +32,7 @@ impl DumpState {
         let admission = admission(args, "the cluster keeps its data".to_owned());
         let report = admission.check(reading.source(), progress, |_, tree, record| {
             if matches!(tree, Tree::StateMachine(_)) {
-                let Ok(_) = machine.load(record);
+                let Ok(_) = machine.load(&record);
             }
         })?;
         admission.refuse(reading.name(), &report, Becomes::NewCluster)?;
@@ -43,13 +43,9 @@ impl DumpState {
         // The log stands before the snapshot in a dump, so it is read a second time.
         reading.source().for_each_line(progress, |line| {
             let Ok(scanned) = scan_line(line.bytes) else { return Ok(()) };
-            let entry = match scanned.record {
-                Record::LogEntry(entry) => entry,
-                Record::Logs(Keyed { value, .. }) => value,
-                _ => return Ok(()),
-            };
+            let Fact::Entry(entry) = scanned.record.fact() else { return Ok(()) };
             if snapshot_at.is_none_or(|at| at.index < entry.log_id.index) {
-                machine.apply(&entry).map_err(|error| {
+                machine.apply(entry).map_err(|error| {
                     anyhow!("{}, line {}: {error}", reading.name(), line.number)
                 })?;
             }
