@@ -109,6 +109,14 @@ fn lines_that_are_no_records() {
 fn dumps_that_are_none() {
     let target = Target::new();
     target.refuses(&target.dump(b""), &[], 3, &["empty-dump"]);
+    let anyway = ["empty-dump", "packed-content", "not-json", "not-utf8", "foreign-file"];
+    let anyway = anyway.iter().flat_map(|code| ["--accept", code]);
+    let anyway: Vec<&str> = anyway.chain(["--id", "1", "--initial-cluster", "1=a:1"]).collect();
+    let header = lines()[0].clone();
+    for nothing in [&b""[..], header.as_bytes(), b"\xFD7zXZ\0\0\x04\xE6\n", b"hello\n"] {
+        let said = ["has no record that could be restored", "keeps its data. Take a new dump"];
+        target.refuses(&target.dump(nothing), &anyway, 3, &said);
+    }
     let headless = joined(&lines()[1..]);
     target.refuses(&target.dump(&headless), &[], 3, &["header-missing", "line 1, byte 0"]);
     let newer = with_line(1, |line| line.replace("V004", "V100"));

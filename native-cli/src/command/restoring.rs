@@ -4,6 +4,7 @@ use anyhow::{Context, Result, anyhow};
 use metadump::Report;
 use metadump::check::Code;
 use metadump::cluster::{InitialCluster, Leftovers};
+use metadump::record::Kind;
 use metadump::scan::LineError;
 
 use super::admission::{Admission, Becomes};
@@ -80,10 +81,12 @@ impl Restoring<'_> {
         let mut writer = DirWriter::create(df_meta, scratch)?;
         let mut failed = None;
         let mut dropped = Dropped::default();
+        let mut records = 0_u64;
         let report = admission.check_lines(source, progress, |line, scanned| match scanned {
             Err(error) => dropped.add(line.number, &error),
             // The first record that cannot be written ends the writing; the check goes on.
             Ok(scanned) if failed.is_none() => {
+                records += u64::from(scanned.record.kind() != Kind::DataHeader);
                 let written = writer.record(scanned.tree(), &scanned.record);
                 failed = written.err().map(|error| (line.number, error));
             }
@@ -93,6 +96,14 @@ impl Restoring<'_> {
         if let Some((line, error)) = failed {
             let place = format!("{name}, line {}", grouped(line));
             return Err(error).context(place).help(admission.kept.clone());
+        }
+        // Whatever is accepted: an empty node in place of the old data is no restore.
+        if records == 0 {
+            return Err(anyhow!("{name} has no record that could be restored")).help(format!(
+                "{}. {}",
+                admission.kept,
+                Code::EmptyDump.help()
+            ));
         }
         if cluster.is_none() && writer.node_id().is_none() && !admission.accepts(Code::NodeIdNull) {
             return Err(anyhow!("the dump does not say which node it is from"))
