@@ -8,6 +8,7 @@ use std::path::Path;
 
 use metadump_tests::fixtures::fixture;
 use metadump_tests::metactl::{Ran, run};
+use metadump_tests::tree::names;
 use tempfile::TempDir;
 
 /// Imports a dump into `dir`.
@@ -46,7 +47,7 @@ fn a_directory_that_is_ahead_of_the_dump_is_told() {
 }
 
 #[test]
-fn old_data_that_cannot_be_read_may_be_newer() {
+fn old_data_that_cannot_be_read_may_be_newer_and_is_kept() {
     let scratch = TempDir::new().unwrap();
     let dir = scratch.path().join("raft");
     let dump = fixture("cluster/three-nodes.ndjson");
@@ -54,11 +55,13 @@ fn old_data_that_cannot_be_read_may_be_newer() {
     fs::remove_dir_all(dir.join("df_meta/V004/log")).unwrap();
     let log = dir.join("df_meta/V004/log");
     let note = format!(
-        "note: the old data cannot be read, so it may be newer than the dump: cannot read the \
-         log in {}",
+        "note: the old data is kept, as it cannot be read and may be newer than the dump: cannot \
+         read the log in {}",
         log.display()
     );
     let ran = import(&dir, &dump, &[]);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert_eq!(ran.stderr.lines().next(), Some(note.as_str()));
+    let kept = names(&dir).into_iter().find(|name| name.starts_with("metadump-old-")).unwrap();
+    assert!(dir.join(kept).join("df_meta/V004/snapshot").is_dir());
 }

@@ -6,7 +6,7 @@ use metadump::history::lead;
 use metadump::record::LogId;
 
 use crate::failure;
-use crate::raft_dir::{Access, DirReader, RaftDir};
+use crate::raft_dir::{Access, DirReader, OldFate, RaftDir};
 
 /// How far the log of a directory goes.
 #[derive(Debug)]
@@ -21,6 +21,11 @@ impl OldLog {
         Self(DirReader::open(dir, Access::Stopped).and_then(|reader| reader.last_log_id()))
     }
 
+    /// What becomes of the old data. What cannot be read may be the last that is left.
+    pub fn fate(&self, keep_old: bool) -> OldFate {
+        if keep_old || self.0.is_err() { OldFate::Kept } else { OldFate::Removed }
+    }
+
     /// What is to be said when the directory is ahead of a dump, or may be.
     pub fn against(&self, dump: &Summary) -> Option<String> {
         match &self.0 {
@@ -29,7 +34,7 @@ impl OldLog {
                 Some(format!("warning: the directory holds log up to {lead}"))
             }
             Err(error) => Some(format!(
-                "note: the old data cannot be read, so it may be newer than the dump: {}",
+                "note: the old data is kept, as it cannot be read and may be newer than the dump: {}",
                 failure::what(error)
             )),
         }

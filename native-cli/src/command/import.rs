@@ -15,7 +15,7 @@ use crate::args::{Format, Import};
 use crate::input::Source;
 use crate::manifest::Requirement;
 use crate::progress::Progress;
-use crate::raft_dir::{OldFate, RaftDir, Recovered, Staging, assert_importable};
+use crate::raft_dir::{RaftDir, Recovered, Staging, assert_importable};
 use crate::report::plural;
 
 /// Runs the command.
@@ -31,9 +31,9 @@ fn into_directory(raft_dir: &Path, args: &Import, progress: &Progress) -> Result
     let dir = RaftDir::new(raft_dir);
     // The dump is opened before anything is created: a wrong name costs nothing.
     let source = Source::open(args.dump.path()?)?.with_manifest(args.manifest.as_deref())?;
-    let old = if args.keep_old { OldFate::Kept } else { OldFate::Removed };
-    assert_importable(&dir, old)?;
     let old_log = OldLog::of(&dir);
+    let old = old_log.fate(args.keep_old);
+    assert_importable(&dir, old)?;
     let admission = admission(args, format!("{} keeps its data", dir.root().display()));
     let name = source.name();
     let files = ImportFiles {

@@ -16,7 +16,7 @@ use crate::args::{Format, Import};
 use crate::failure::Help;
 use crate::open_dir::{OpenDir, parent_of};
 use crate::progress::Progress;
-use crate::raft_dir::RaftDir;
+use crate::raft_dir::{OldFate, RaftDir};
 use crate::report::{grouped, printable, state_in_log};
 use crate::stdout::stdout;
 use crate::temporary::TemporaryDir;
@@ -66,7 +66,10 @@ pub fn run(
         writeln!(out, "  {said}")?;
     }
     if let Some(old) = dir.describe() {
-        let fate = if args.keep_old { "kept in it under a dated name" } else { "removed" };
+        let fate = match old_log.fate(args.keep_old) {
+            OldFate::Kept => "kept in it under a dated name",
+            OldFate::Removed => "removed",
+        };
         writeln!(out, "what it holds now ({}) would be {fate}", printable(&old))?;
     }
     writeln!(out)?;
