@@ -33,6 +33,12 @@ static NEXT: AtomicU64 = AtomicU64::new(0);
 /// Held by what must not be interrupted half-way.
 static UNDISTURBED: Mutex<()> = Mutex::new(());
 
+/// How far a process has come.
+type Words = Box<dyn Fn() -> String + Send>;
+
+/// What is asked when a signal ends the process.
+static LAST_WORDS: Mutex<Option<Words>> = Mutex::new(None);
+
 /// Whether what the process is for is done.
 static COMPLETE: AtomicBool = AtomicBool::new(false);
 
@@ -98,6 +104,29 @@ impl Drop for Doomed {
     }
 }
 
+/// What is said when a signal ends the process, until this is dropped: how far it has come.
+#[derive(Debug)]
+pub struct LastWords(());
+
+impl LastWords {
+    /// Has a signal ask for the words, which may be several lines.
+    pub fn ask(words: impl Fn() -> String + Send + 'static) -> Self {
+        catch_once();
+        *last_words() = Some(Box::new(words));
+        Self(())
+    }
+}
+
+impl Drop for LastWords {
+    fn drop(&mut self) {
+        *last_words() = None;
+    }
+}
+
+fn last_words() -> MutexGuard<'static, Option<Words>> {
+    LAST_WORDS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// As long as this is held, a signal waits.
 #[derive(Debug)]
 pub struct Deferred(#[expect(dead_code, reason = "held")] MutexGuard<'static, ()>);
@@ -161,7 +190,9 @@ fn end(signal: i32) {
     let doomed = DOOMED.lock().unwrap_or_else(PoisonError::into_inner);
     doomed.values().for_each(Leftover::remove);
     let name = signal_name(signal).unwrap_or("a signal");
-    let _ = writeln!(io::stderr(), "error: interrupted by {name}; partial files are removed");
+    let words = last_words().as_ref().map(|words| words());
+    let words = words.unwrap_or_else(|| "partial files are removed".to_owned());
+    let _ = writeln!(io::stderr(), "error: interrupted by {name}; {words}");
     let _ = emulate_default_handler(signal);
 }
 

@@ -72,4 +72,4 @@ pub use status::{StatusText, status};
 pub use tls::{Tls, TlsFiles, TlsProblem};
 pub use transaction::{Change, Write};
 pub use watch::{WatchText, watch};
-pub use writing::{Tally, write_all};
+pub use writing::{HowFar, Tally, write_all};

@@ -14,6 +14,7 @@
 
 use std::iter::Peekable;
 use std::slice;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -60,6 +61,15 @@ pub struct Tally {
     pub unknown: u64,
 }
 
+/// How far writes have come, for whoever asks while they go on.
+#[derive(Debug, Default)]
+pub struct HowFar {
+    /// Keys that are as they are to be.
+    pub done: AtomicU64,
+    /// Keys that were sent, and to which no answer has come.
+    pub sent: AtomicU64,
+}
+
 impl Tally {
     /// How many keys are as they are to be.
     pub const fn done(&self) -> u64 {
@@ -89,6 +99,7 @@ impl Tally {
 pub async fn write_all(
     cluster: &mut Cluster,
     writes: impl Iterator<Item = Write>,
+    how_far: &HowFar,
     note: &mut dyn FnMut(&Note),
     advance: &mut dyn FnMut(u64),
 ) -> (Tally, Result<(), Failure>) {
@@ -97,14 +108,13 @@ pub async fn write_all(
     let mut pauses = cluster.pauses();
     loop {
         let settled = tally.settled();
-        let ended = queue.drain(cluster.session(), &mut tally, note, advance).await;
+        let ended = queue.drain(cluster.session(), &mut tally, how_far, note, advance).await;
         let Err(failure) = ended else { return (tally, Ok(())) };
         if tally.settled() > settled {
             pauses = cluster.pauses();
         }
         if let Err(failure) = cluster.recover(failure, &mut pauses, note).await {
-            let sent = queue.again.iter().filter(|batch| batch.may_have_happened);
-            tally.unknown = sent.map(|batch| batch.writes.len() as u64).sum();
+            tally.unknown = queue.again.iter().map(Batch::unknown).sum();
             return (tally, Err(failure));
         }
     }
@@ -135,6 +145,7 @@ impl<I: Iterator<Item = Write>> Queue<I> {
         &mut self,
         session: &Session,
         tally: &mut Tally,
+        how_far: &HowFar,
         note: &mut dyn FnMut(&Note),
         advance: &mut dyn FnMut(u64),
     ) -> Result<(), Failure> {
@@ -151,6 +162,7 @@ impl<I: Iterator<Item = Write>> Queue<I> {
                 })
             {
                 bytes_in_flight += batch.bytes;
+                how_far.sent.fetch_add(batch.keys() - batch.unknown(), Ordering::SeqCst);
                 in_flight.push(settle(session, batch));
                 next = self.next_batch();
             }
@@ -162,9 +174,12 @@ impl<I: Iterator<Item = Write>> Queue<I> {
                     in_flight.next().await
                 }
             };
-            let Some(Settled { bytes, tally: settled, left }) = settled else { break };
+            let Some(Settled { bytes, keys, tally: settled, left }) = settled else { break };
             bytes_in_flight -= bytes;
             tally.add(settled);
+            how_far.done.store(tally.done(), Ordering::SeqCst);
+            let unknown = left.as_ref().map_or(0, |(batch, _)| batch.unknown());
+            how_far.sent.fetch_sub(keys - unknown, Ordering::SeqCst);
             match left {
                 None => advance(bytes),
                 Some((batch, error)) => {
@@ -193,17 +208,27 @@ struct Batch {
 /// What became of a batch.
 struct Settled {
     bytes: u64,
+    keys: u64,
     tally: Tally,
     left: Option<(Batch, Failure)>,
 }
 
 async fn settle(session: &Session, mut batch: Batch) -> Settled {
-    let (bytes, mut tally) = (batch.bytes, Tally::default());
+    let (bytes, keys, mut tally) = (batch.bytes, batch.keys(), Tally::default());
     let ended = batch.settle(session, &mut tally).await;
-    Settled { bytes, tally, left: ended.err().map(|failure| (batch, failure)) }
+    Settled { bytes, keys, tally, left: ended.err().map(|failure| (batch, failure)) }
 }
 
 impl Batch {
+    fn keys(&self) -> u64 {
+        self.writes.len() as u64
+    }
+
+    /// How many keys were sent, and no answer came.
+    fn unknown(&self) -> u64 {
+        if self.may_have_happened { self.keys() } else { 0 }
+    }
+
     fn has_room_for(&self, next: &Write) -> bool {
         self.writes.is_empty()
             || self.writes.len() < BATCH_KEYS && self.bytes + size(next) <= BATCH_BYTES

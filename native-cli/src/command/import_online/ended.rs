@@ -1,20 +1,33 @@
 //! How a restore into a running cluster ended, or where it broke off.
 
+use std::sync::atomic::Ordering;
+
 use anyhow::{Result, anyhow};
 use metadump::reconcile::Plan;
 
 use crate::failure::{Help, WithHelp};
-use crate::grpc::{Failure, Tally};
+use crate::grpc::{Failure, HowFar, Tally};
 use crate::report::{grouped, plural, printable};
 
 /// The error when the writing broke off: how many of the changes took place.
 pub fn broke_off(tally: &Tally, changes: u64, change: &str, failure: Failure) -> anyhow::Error {
-    let done = tally.done();
-    let range = match tally.unknown {
+    stopped(so_many(tally.done(), tally.unknown, changes, change), failure)
+}
+
+/// What is said when a signal ends the writing.
+pub fn interrupted(how_far: &HowFar, changes: u64, change: &str) -> String {
+    let [done, sent] = [&how_far.done, &how_far.sent].map(|keys| keys.load(Ordering::SeqCst));
+    let how_far = so_many(done, sent, changes, change);
+    format!("{how_far}\nhelp:  run the command again: it goes on with the rest")
+}
+
+/// How many of the changes took place, when of some it is not known.
+fn so_many(done: u64, unknown: u64, changes: u64, change: &str) -> String {
+    let range = match unknown {
         0 => grouped(done),
         unknown => format!("{} to {}", grouped(done), grouped(done + unknown)),
     };
-    stopped(format!("{range} of {} are {change}", plural(changes, "key")), failure)
+    format!("{range} of {} are {change}", plural(changes, "key"))
 }
 
 /// The error when a cluster that had answered failed: how far everything came, the cause, and

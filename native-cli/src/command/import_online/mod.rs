@@ -17,6 +17,7 @@ mod planned;
 mod tests;
 
 use std::io;
+use std::sync::Arc;
 
 use anyhow::Result;
 use metadump::apply::{ApplyRules, ExpiryRule, KeyRange};
@@ -32,12 +33,13 @@ use crate::args::{Format, Import, Reconcile};
 use crate::dump_writer::now_ms;
 use crate::failure::Usage;
 use crate::grpc::{
-    Change, Cluster, ConnectOptions, Failure, Note, ServerClock, Session, Tally, Write, list,
-    server_clock, status, take_numbers, wait, write_all,
+    Change, Cluster, ConnectOptions, Failure, HowFar, Note, ServerClock, Session, Tally, Write,
+    list, server_clock, status, take_numbers, wait, write_all,
 };
 use crate::input::Source;
 use crate::progress::Progress;
 use crate::report::{grouped, printable};
+use crate::signals::LastWords;
 use crate::stdout::{reader_has_gone, stdout};
 use dump_state::DumpState;
 use planned::Planned;
@@ -198,6 +200,12 @@ impl<'a> Target<'a> {
     /// Carries out the plan.
     async fn carry_out(&mut self, planned: &Planned<'_>, leader: Option<String>) -> Result<Tally> {
         let progress = self.progress;
+        let (changes, change) = (planned.changes(), planned.change());
+        let how_far = Arc::new(HowFar::default());
+        let _last_words = LastWords::ask({
+            let how_far = Arc::clone(&how_far);
+            move || ended::interrupted(&how_far, changes, change)
+        });
         if let Some(raise) = planned.raise() {
             self.raise(planned.sequence, raise).await?;
         }
@@ -214,12 +222,12 @@ impl<'a> Target<'a> {
         let (tally, ended) = write_all(
             &mut self.cluster,
             puts.chain(deletions),
+            &how_far,
             &mut |note| tell(note, progress),
             &mut |bytes| progress.advance(bytes),
         )
         .await;
         progress.finish();
-        let (changes, change) = (planned.changes(), planned.change());
         if let Err(failure) = ended {
             return Err(ended::broke_off(&tally, changes, change, failure));
         }

@@ -6,7 +6,7 @@ use tonic::Status;
 
 use super::super::fake::{Answer, Keys, Nobody, Running, Script};
 use super::super::{
-    Change, Cluster, Retry, ServerClock, Session, Tally, Write, server_clock, take_numbers,
+    Change, Cluster, HowFar, Retry, ServerClock, Session, Tally, Write, server_clock, take_numbers,
     write_all,
 };
 use super::*;
@@ -42,7 +42,8 @@ async fn write_to(options: &ConnectOptions, writes: Vec<Write>) -> Wrote {
     let mut cluster = cluster(options).await;
     let mut notes = Vec::new();
     let note = &mut |note: &super::super::Note| notes.push(note.to_string());
-    let (tally, ended) = write_all(&mut cluster, writes.into_iter(), note, &mut |_| {}).await;
+    let (tally, ended) =
+        write_all(&mut cluster, writes.into_iter(), &HowFar::default(), note, &mut |_| {}).await;
     Wrote { tally, failure: ended.err().map(|failure| failure.to_string()), notes }
 }
 
