@@ -99,8 +99,9 @@ impl Expected {
                 Err(error) => Beside::Unreadable(format!("{}: {error}", path.display())),
             },
         };
-        let file =
-            source.path().map(|path| path.canonicalize().unwrap_or_else(|_| path.to_owned()));
+        // One that the command line names may have any name.
+        let path = source.path().filter(|_| source.manifest().is_none());
+        let file = path.map(|path| path.canonicalize().unwrap_or_else(|_| path.to_owned()));
         let dump = file.as_deref().and_then(Path::file_name);
         let dump = dump.map(|name| name.to_string_lossy().into_owned());
         Self { beside, dump, requirement, measured: ManifestBuilder::default() }

@@ -51,9 +51,12 @@ fn a_directory_without_a_version_file_is_read_as_v004() {
         assert_eq!((same.code, same.stderr.as_str()), (Some(0), ""), "{more:?}");
         assert!(same.stdout == ran.stdout, "{more:?}");
     }
-    for command in ["validate", "inspect", "keys-layout"] {
+    let only_log = "note: no snapshot has a key; keys in the log, which has 525 entries, are not \
+                    counted\n";
+    for (command, more) in [("validate", ""), ("inspect", ""), ("keys-layout", only_log)] {
         let ran = run_on(&dir, command, &[]);
-        assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), WITHOUT_VERSION), "{command}");
+        let said = format!("{WITHOUT_VERSION}{more}");
+        assert_eq!((ran.code, ran.stderr), (Some(0), said), "{command}");
     }
     // With the file it is the same.
     fs::write(dir.join("df_meta/VERSION"), r#"{"version":"V004"}"#).unwrap();
