@@ -21,13 +21,13 @@ test: ## Everything that CI checks: format, lints, documentation, licences, all 
 	@scripts/test.sh
 
 build: web ## The release binary with the viewer in it, target/release/databend-metactl
-	@scripts/setup.sh build
 	cargo build --locked --release --package databend-metactl
 
 install: build ## Binary, man pages, completions: make install PREFIX=/usr/local DESTDIR=
 	@scripts/install.sh "$(DESTDIR)$(PREFIX)"
 
 web: ## The viewer, one page that works offline: web/dist/metadump-viewer.html
+	@scripts/setup.sh build
 	@scripts/web-setup.sh
 	@scripts/web-build.sh
 

@@ -5,6 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 export LC_ALL=C
 
+[ -x "$(scripts/target.sh)/debug/databend-metactl" ] || echo 'compiling databend-metactl, which takes some minutes the first time'
 cargo build --locked --quiet --package databend-metactl
 PATH=$(scripts/target.sh)/debug:$PATH
 fixture=$PWD/tests/fixtures/v004/v004-origin.export.ndjson

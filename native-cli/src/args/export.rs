@@ -27,7 +27,7 @@ pub struct Export {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "salvage")]
     pub manifest: Option<PathBuf>,
 
-    /// With --raft-dir, export although the node's server is running: its state as of one moment.
+    /// With --raft-dir, export while the node's server is running: a point-in-time state.
     #[arg(long, requires = "raft_dir")]
     pub live: bool,
 
@@ -51,16 +51,16 @@ pub struct Export {
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
 
-    /// With --data-version, go on although there are error findings of this code, or although
-    /// something is lost by it; may be repeated.
+    /// With --data-version, go on despite error findings of this code, or despite a loss of this
+    /// code; may be repeated.
     #[arg(
         long,
         value_name = "CODE",
         requires = "data_version",
         value_parser = code_parser(),
         hide_possible_values = true,
-        long_help = accept_help("With --data-version, go on although there are error findings of \
-            this code, or although something is lost by it; may be repeated.")
+        long_help = accept_help("With --data-version, go on despite error findings of this code, \
+            or despite a loss of this code; may be repeated.")
     )]
     pub accept: Vec<Code>,
 
@@ -77,11 +77,11 @@ pub struct Export {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Running service")]
 pub struct Online {
-    /// Which of several servers: each exports its own data, and a follower may be behind.
+    /// Which server to export from: each exports its own data, and a follower may lag behind.
     #[arg(long, value_enum, default_value_t)]
     pub from: NodeChoice,
 
-    /// How many lines the server sends in a message, 32 by default.
+    /// Lines per message of the server, 32 by default.
     #[arg(long, value_name = "LINES", alias = "export-chunk-size")]
     pub chunk_size: Option<NonZeroU64>,
 

@@ -42,7 +42,7 @@ pub struct Import {
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
 
-    /// The data version to write, for a server of its time.
+    /// The data version to write, to match the server's release.
     #[arg(long, value_name = "VERSION", default_value = "V004", requires = "raft_dir")]
     pub data_version: TargetVersion,
 
@@ -50,14 +50,13 @@ pub struct Import {
     #[arg(long, requires = "raft_dir")]
     pub keep_old: bool,
 
-    /// Import although there are error findings of this code; may be repeated.
+    /// Import despite error findings of this code; may be repeated.
     #[arg(
         long,
         value_name = "CODE",
         value_parser = code_parser(),
         hide_possible_values = true,
-        long_help = accept_help("Import although there are error findings of this code; may be \
-            repeated.")
+        long_help = accept_help("Import despite error findings of this code; may be repeated.")
     )]
     pub accept: Vec<Code>,
 
@@ -75,15 +74,15 @@ pub struct Import {
 }
 
 /// What `import` does with the addresses that other commands ask as well.
-const RUNNING_CLUSTER: &str = "The gRPC address of a server of the running cluster; repeated for \
-    several, of which the first that answers is taken, and another one when it fails. There is no \
+const RUNNING_CLUSTER: &str = "The gRPC address of a server of the running cluster; may be \
+    repeated: the first server that answers is used, and another one when it fails. There is no \
     default: METASRV_GRPC_API_ADDRESS is not looked at";
 
 /// How the keys of a running cluster are restored.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Running service")]
 pub struct Reconcile {
-    /// Write to the running cluster; without it only what would be written is told.
+    /// Write to the running cluster; without it, only show what would be written.
     #[arg(long)]
     pub yes: bool,
 
@@ -97,7 +96,7 @@ pub struct Reconcile {
     pub raise_sequence: bool,
 
     /// Write the registrations of query nodes, too. They are left out otherwise: those of the dump
-    /// are of nodes of then, and running nodes register themselves.
+    /// belong to the nodes of that time, and running nodes register themselves.
     #[arg(long)]
     pub with_registrations: bool,
 }

@@ -34,11 +34,11 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
 
-    /// Say nothing on stderr but errors.
+    /// Print only errors on stderr.
     #[arg(long, short, global = true)]
     pub quiet: bool,
 
-    /// When to colour.
+    /// When to use colour.
     #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
     pub color: ColorChoice,
 }
@@ -54,7 +54,7 @@ const VERSION: &str = concat!("(metadump) ", env!("CARGO_PKG_VERSION"), env!("ME
 pub enum Command {
     /// Write a dump of a running meta service, or of a stopped node's data directory.
     Export(Export),
-    /// Restore a dump into a data directory.
+    /// Restore a dump into a data directory, or its keys into a running cluster.
     Import(Import),
     /// Check dumps and report everything that is wrong with them.
     Validate(Validate),
@@ -99,7 +99,7 @@ pub enum Format {
     /// For people.
     #[default]
     Text,
-    /// JSON, an object a line, for programs.
+    /// JSON, one object per line, for programs.
     Json,
 }
 

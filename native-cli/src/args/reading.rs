@@ -30,8 +30,7 @@ pub struct Validate {
     #[arg(long, conflicts_with = "raft_dir")]
     pub require_manifest: bool,
 
-    /// On how many threads the lines are scanned, at most four a core; by default one a core, up to
-    /// eight.
+    /// Number of scanning threads, at most four per core; by default one per core, up to eight.
     #[arg(long, value_name = "N")]
     pub threads: Option<NonZeroUsize>,
 }
@@ -75,7 +74,7 @@ pub struct KeysLayout {
     #[command(flatten)]
     pub service: Service,
 
-    /// How many segments of the directories are told apart; all by default.
+    /// How many path segments to count by; all by default.
     #[arg(long, value_name = "N")]
     pub depth: Option<u32>,
 

@@ -43,16 +43,16 @@ pub struct Rewrite {
     #[arg(long, value_name = "VERSION", conflicts_with = "repair")]
     pub data_version: Option<TargetVersion>,
 
-    /// With --data-version, go on although there are error findings of this code, or although
-    /// something is lost by it; may be repeated.
+    /// With --data-version, go on despite error findings of this code, or despite a loss of this
+    /// code; may be repeated.
     #[arg(
         long,
         value_name = "CODE",
         requires = "data_version",
         value_parser = code_parser(),
         hide_possible_values = true,
-        long_help = accept_help("With --data-version, go on although there are error findings of \
-            this code, or although something is lost by it; may be repeated.")
+        long_help = accept_help("With --data-version, go on despite error findings of this code, \
+            or despite a loss of this code; may be repeated.")
     )]
     pub accept: Vec<Code>,
 

@@ -51,7 +51,7 @@ pub struct Get {
     #[arg(long, conflicts_with = "format")]
     pub raw: bool,
 
-    /// End with exit code 1 when a key is not there, which otherwise is `null`, and no failure.
+    /// Exit with 1 when a key does not exist, which otherwise prints `null` and exits with 0.
     #[arg(long)]
     pub exit_code: bool,
 }
@@ -76,8 +76,8 @@ pub struct Watch {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Running service")]
 pub struct Service {
-    /// The gRPC address of a server; repeated for several, of which the first that answers is
-    /// taken. By default what METASRV_GRPC_API_ADDRESS says, or else 127.0.0.1:9191.
+    /// The gRPC address of a server; may be repeated: the first server that answers is used. By
+    /// default what METASRV_GRPC_API_ADDRESS says, or else 127.0.0.1:9191.
     #[arg(long, value_name = "HOST:PORT", value_delimiter = ',')]
     pub grpc_api_address: Vec<Address>,
 
@@ -113,7 +113,7 @@ pub struct Service {
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = parse_seconds)]
     pub idle_timeout: Duration,
 
-    /// The largest message that is taken.
+    /// Maximum message size.
     #[arg(long, value_name = "BYTES", default_value_t = 1 << 30)]
     pub max_message_bytes: u64,
 }

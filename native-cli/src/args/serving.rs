@@ -27,20 +27,20 @@ pub struct Serve {
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub data_dir: Option<PathBuf>,
 
-    /// Where clients connect; port 0 takes a free one, which is told.
+    /// The address for clients; port 0 picks a free one and prints it.
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:9191")]
     pub grpc_api_address: SocketAddr,
 
-    /// Where the admin API listens, which takes snapshots; without it there is none.
+    /// The address of the admin API, which can take snapshots; off by default.
     #[arg(long, value_name = "IP:PORT")]
     pub admin_api_address: Option<SocketAddr>,
 
-    /// Listen at addresses that other machines reach.
+    /// Listen on addresses that other machines can reach.
     #[arg(long)]
     pub allow_remote_clients: bool,
 
-    /// The user who is let in, with the password of METACTL_PASSWORD or of `--password-file`;
-    /// without it `root` is, with any password.
+    /// The user allowed to log in, with the password from METACTL_PASSWORD or `--password-file`;
+    /// by default `root`, with any password.
     #[arg(long, value_name = "NAME")]
     pub username: Option<String>,
 
@@ -73,7 +73,7 @@ pub struct View {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub manifest: Option<PathBuf>,
 
-    /// Where the browser connects on 127.0.0.1; 0 takes a free port, which is told.
+    /// The port on 127.0.0.1; 0 picks a free one and prints it.
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     pub port: u16,
 

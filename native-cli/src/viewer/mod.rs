@@ -82,7 +82,7 @@ pub fn run(
         let site = Site { hosts: hosts(port), token, page, dump, manifest, end: Notify::new() };
         let mut signals = Signals::catch()?;
         announce(&url(&site, port, &name))?;
-        progress.say("only this machine can connect; Ctrl-C or the page's End button ends it");
+        progress.say("only this machine can connect; Ctrl-C or the page's \"End server\" ends it");
         let site = Arc::new(site);
         tokio::select! {
             () = signals.next() => {}
