@@ -7,12 +7,14 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::mpsc::{Receiver, channel};
 
 use metadump_tests::fixtures::fixture;
 use metadump_tests::generate::{DumpSpec, DumpVersion, generate};
 use metadump_tests::meta_client::MetaClient;
 use metadump_tests::metactl::{Ran, command, run};
 use metadump_tests::served::Served;
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 /// How many keys [`large_dump`] has, those of its log included.
@@ -74,6 +76,57 @@ fn breaking(service: SocketAddr, bytes: usize) -> String {
         }
     });
     address
+}
+
+/// Passes everything on to a service until so many bytes have come from a client; then it says so
+/// and passes nothing more on.
+fn holding(service: SocketAddr, bytes: usize) -> (String, Receiver<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let (held, is_held) = channel();
+    std::thread::spawn(move || {
+        let mut left = bytes;
+        for client in listener.incoming() {
+            let (mut client, mut server) = (client.unwrap(), TcpStream::connect(service).unwrap());
+            let (mut answers, mut to_client) =
+                (server.try_clone().unwrap(), client.try_clone().unwrap());
+            std::thread::spawn(move || std::io::copy(&mut answers, &mut to_client));
+            let mut piece = [0; 4096];
+            while let Ok(read @ 1..) = client.read(&mut piece) {
+                left = left.saturating_sub(read);
+                if left == 0 {
+                    held.send(()).unwrap();
+                    std::thread::park();
+                }
+                server.write_all(&piece[..read]).unwrap();
+            }
+        }
+    });
+    (address, is_held)
+}
+
+#[test]
+fn one_that_a_signal_ends_says_how_far_it_came() {
+    let place = TempDir::new().unwrap();
+    let dump = large_dump(&place);
+    let service = empty();
+    let (address, is_held) = holding(service.grpc, 1 << 20);
+    let mut importing = command(["import", "--yes", "--raise-sequence", "--grpc-api-address"]);
+    importing.args([&address, "--db"]).arg(&dump).stdout(Stdio::null()).stderr(Stdio::piped());
+    let importing = importing.spawn().unwrap();
+    is_held.recv().unwrap();
+    kill_process(Pid::from_child(&importing), Signal::TERM).unwrap();
+    let ran: Ran = importing.wait_with_output().unwrap().into();
+    assert_eq!(ran.code, None, "{}", ran.stderr);
+    let said: Vec<&str> = ran.stderr.lines().collect();
+    let [.., error, help] = said.as_slice() else { panic!("{}", ran.stderr) };
+    let range = error.strip_prefix("error: interrupted by SIGTERM; ").unwrap();
+    let range = range.strip_suffix(&format!(" of {LARGE_DUMP_KEYS} keys are written")).unwrap();
+    let number = |text: &str| text.replace(',', "").parse::<u64>().unwrap();
+    let (done, sent) = range.split_once(" to ").unwrap();
+    let keys = values(&service).len() as u64;
+    assert!((number(done)..=number(sent)).contains(&keys), "{range}, {keys} are there");
+    assert_eq!(*help, "help:  run the command again: it goes on with the rest");
 }
 
 #[test]
