@@ -39,6 +39,11 @@ pub struct Serve {
     #[arg(long)]
     pub allow_remote_clients: bool,
 
+    /// Accept clients older than 1.2.676, as in drills of a backup of their time. A server of today
+    /// refuses them, although they can work.
+    #[arg(long)]
+    pub accept_old_clients: bool,
+
     /// The user allowed to log in, with the password from METACTL_PASSWORD or `--password-file`;
     /// by default `root`, with any password.
     #[arg(long, value_name = "NAME")]

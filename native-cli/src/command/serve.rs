@@ -13,7 +13,7 @@ use crate::grpc::Credentials;
 use crate::input::Source;
 use crate::listen::Reach;
 use crate::progress::Progress;
-use crate::serve::{Options, Origin, run as serve};
+use crate::serve::{OLDEST_CLIENT, Options, Origin, run as serve};
 
 /// Runs the command.
 pub fn run(args: &Serve, progress: &Progress) -> Result<Outcome> {
@@ -34,6 +34,7 @@ pub fn run(args: &Serve, progress: &Progress) -> Result<Outcome> {
         grpc_address: args.grpc_api_address,
         admin_address: args.admin_api_address,
         reach,
+        oldest_client: if args.accept_old_clients { 0 } else { OLDEST_CLIENT },
         credentials: credentials(args)?,
         token_lifetime: Duration::from_secs(args.token_lifetime),
         tls: tls(args)?,

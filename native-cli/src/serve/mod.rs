@@ -78,6 +78,7 @@ use crate::signals::Signals;
 use crate::stdout::stdout;
 
 pub use self::load::Origin;
+pub use self::service::OLDEST_CLIENT;
 
 /// The largest request that is taken, as by the real service.
 const LARGEST_REQUEST_BYTES: usize = 32 << 20;
@@ -108,6 +109,8 @@ pub struct Options {
     pub admin_address: Option<SocketAddr>,
     /// Who may connect.
     pub reach: Reach,
+    /// The oldest client that is let in, as digits: see [`OLDEST_CLIENT`].
+    pub oldest_client: u64,
     /// Who is let in; none lets `root` in with any password.
     pub credentials: Option<Credentials>,
     /// How long a token is valid.
@@ -194,6 +197,7 @@ impl Running {
             writer,
             workers,
             gate,
+            oldest_client: options.oldest_client,
             endpoint,
             stopping: stopping.clone(),
         };

@@ -35,8 +35,8 @@ use crate::dump_writer::now_ms;
 /// The release of the meta service whose rules are followed, as digits: 260312.2.0.
 const PROTOCOL_VERSION: u64 = 260_312_002_000;
 
-/// The oldest client that such a server talks to, as digits: 1.2.676. 0 says nothing.
-const OLDEST_CLIENT: u64 = 1_002_676;
+/// The oldest client that such a server talks to, as digits: 1.2.676. A client of 0 says nothing.
+pub const OLDEST_CLIENT: u64 = 1_002_676;
 
 /// How many lines a chunk of an export holds when the client does not say.
 const CHUNK_LINES: u64 = 32;
@@ -57,6 +57,8 @@ pub struct Service {
     pub workers: Workers,
     /// Gives tokens.
     pub gate: Arc<Gate>,
+    /// The oldest client that gets one, as digits.
+    pub oldest_client: u64,
     /// The gRPC address that clients are told.
     pub endpoint: String,
     /// Whether the service stops; it ends the calls that would go on.
@@ -224,9 +226,10 @@ impl MetaService for Service {
         let first = request.into_inner().message().await?;
         let first = first.ok_or_else(|| Status::internal("a handshake without a request"))?;
         let version = first.protocol_version;
-        if version > 0 && version < OLDEST_CLIENT {
+        let oldest = self.oldest_client;
+        if version > 0 && version < oldest {
             return Err(Status::invalid_argument(format!(
-                "meta-client protocol_version({version}) < metasrv min-compatible({OLDEST_CLIENT})"
+                "meta-client protocol_version({version}) < metasrv min-compatible({oldest})"
             )));
         }
         let who = BasicAuth::decode(first.payload.as_slice())

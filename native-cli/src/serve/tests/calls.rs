@@ -93,6 +93,9 @@ async fn handshakes() {
         refused.message(),
         "meta-client protocol_version(1002675) < metasrv min-compatible(1002676)"
     );
+    let patient = start(Options { oldest_client: 0, ..options() }).await;
+    handshake(channel(&patient).await, 1_002_453, "root", "").await.unwrap();
+    patient.stop().await;
     let refused = handshake(open, 0, "other", "").await.unwrap_err();
     assert_eq!(refused.code(), Code::Unauthenticated);
     handshake(closed.clone(), 0, "drill", "secret").await.unwrap();

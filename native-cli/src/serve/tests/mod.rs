@@ -14,6 +14,7 @@ mod writes;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::OLDEST_CLIENT;
 use super::{Options, Origin, Reach, Running};
 use crate::grpc::{ConnectOptions, ExportOptions, Retry, Session, export, trigger_snapshot};
 use crate::input::Source;
@@ -28,6 +29,7 @@ fn options() -> Options {
         grpc_address: any,
         admin_address: Some(any),
         reach: Reach::ThisMachine,
+        oldest_client: OLDEST_CLIENT,
         credentials: None,
         token_lifetime: Duration::from_secs(60),
         tls: None,
