@@ -1,15 +1,21 @@
 //! Plans and applies a rewrite.
 
+use metadump::check::{Code, Finding, Place};
 use metadump::rewrite::{ExpireIndex, Plan, Planner, Request, Snapshot, SpliceError, Splicer};
 use metadump::scan::scan_line;
-use metadump::{Line, LineFramer};
+use metadump::{Checker, Line, LineFramer};
 use wasm_bindgen::prelude::*;
 
 use crate::{cluster, json, thrown};
 
 /// Where a rewrite is: the dump is read once in each step.
 enum Step {
-    Plan(Box<Planner>),
+    Plan {
+        planner: Box<Planner>,
+        refusal: Option<SpliceError>,
+    },
+    /// A line is no record: what the file is says why, as on the command line.
+    Refuse(Box<Checker>, SpliceError),
     Learn(Box<Plan>),
     Apply(Splicer<'static>),
     Done,
@@ -44,7 +50,7 @@ impl Rewriting {
         let planner = Planner::new(Request { cluster, expire, snapshot });
         Ok(Self {
             framer: LineFramer::default(),
-            step: Step::Plan(Box::new(planner)),
+            step: Step::Plan { planner: Box::new(planner), refusal: None },
             changes: String::new(),
         })
     }
@@ -61,7 +67,11 @@ impl Rewriting {
         let Self { framer, step, .. } = self;
         std::mem::take(framer).finish(|line| step.line(&line)).map_err(thrown)?;
         match std::mem::replace(step, Step::Done) {
-            Step::Plan(planner) => {
+            Step::Plan { refusal: Some(error), .. } => {
+                *step = Step::Refuse(Box::default(), error);
+                Ok(true)
+            }
+            Step::Plan { planner, .. } => {
                 let plan = planner.finish().map_err(thrown)?;
                 *step = if plan.needs_keys() {
                     Step::Learn(Box::new(plan))
@@ -71,6 +81,14 @@ impl Rewriting {
                 };
                 Ok(true)
             }
+            Step::Refuse(checker, error) => Err(match checker.finish().foreign() {
+                Some(Finding { code: Code::ZeroBytes, place: Some(place), message, .. }) => {
+                    let Place { line, offset_bytes } = place;
+                    thrown(format_args!("line {line}, byte {offset_bytes}: {message}"))
+                }
+                Some(finding) => thrown(&finding.message),
+                None => thrown(error),
+            }),
             Step::Learn(plan) => {
                 self.changes = json(&plan.changes().describe());
                 *step = apply(*plan);
@@ -105,11 +123,14 @@ fn apply(plan: Plan) -> Step {
 
 impl Step {
     fn line(&mut self, line: &Line<'_>) -> Result<(), SpliceError> {
-        let not_a_record = |error| SpliceError::not_a_record(line, error);
         match self {
-            Self::Plan(planner) => {
-                planner.line(line, &scan_line(line.bytes).map_err(not_a_record)?);
-            }
+            Self::Plan { planner, refusal } => match scan_line(line.bytes) {
+                Ok(scanned) => planner.line(line, &scanned),
+                Err(error) => {
+                    refusal.get_or_insert_with(|| SpliceError::not_a_record(line, error));
+                }
+            },
+            Self::Refuse(checker, _) => checker.line(line),
             Self::Learn(plan) => {
                 if let Ok(scanned) = scan_line(line.bytes) {
                     plan.learn(&scanned);

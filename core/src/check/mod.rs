@@ -45,6 +45,14 @@ pub struct Report {
     pub findings: Findings,
 }
 
+impl Report {
+    /// What says that the file is no dump, or where it is a hole; none when it is a damaged dump.
+    pub fn foreign(&self) -> Option<&Finding> {
+        let says = |code: Code| code.is_of_foreign_file() || code == Code::ZeroBytes;
+        self.findings.kept().iter().find(|finding| says(finding.code))
+    }
+}
+
 /// Checks a dump, given line by line.
 ///
 /// ```

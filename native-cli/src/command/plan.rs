@@ -336,8 +336,7 @@ const fn help_for(error: &RewriteError) -> Option<&'static str> {
 
 /// What the file is in place of a dump, or where it is not written; none when it is a damaged dump.
 fn foreign(name: &str, report: &Report) -> Option<anyhow::Error> {
-    let says = |code: Code| code.is_of_foreign_file() || code == Code::ZeroBytes;
-    let finding = report.findings.kept().iter().find(|finding| says(finding.code))?;
+    let finding = report.foreign()?;
     let message = printable(&finding.message);
     let error = match finding.place {
         Some(place) if finding.code == Code::ZeroBytes => {
