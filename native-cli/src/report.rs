@@ -188,7 +188,8 @@ fn membership(stored: &metadump::record::StoredMembership) -> String {
     let learners =
         if learners.is_empty() { String::new() } else { format!(", learners {}", set(&learners)) };
     let since = stored.log_id.map_or(String::new(), |id| format!(", since {id}"));
-    format!("voters {}{learners}{since}", voters.join(" and "))
+    let voters = if voters.is_empty() { "none".to_owned() } else { voters.join(" and ") };
+    format!("voters {voters}{learners}{since}")
 }
 
 /// Where the log ends: `log to T1-N1.95`, `no log`.

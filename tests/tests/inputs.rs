@@ -268,7 +268,7 @@ fn packed_dumps_of_all_sorts() {
             _ => "",
         };
         let said = format!(
-            "{note}nothing changes\nwrote 8 lines, 815 bytes, last applied none, log to T1-N1.2\n"
+            "{note}no line of the dump changes\nwrote 8 lines, 815 bytes, last applied none, log to T1-N1.2\n"
         );
         assert_eq!(ran.stderr.replace(text(&folder.join(name)), "DUMP"), said);
     }

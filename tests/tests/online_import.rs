@@ -240,10 +240,10 @@ fn registrations_and_a_raised_sequence_are_in_the_plan_and_in_the_result() {
     );
     let plan = String::from_utf8(ran.stdout).unwrap();
     let (_, plan) = plan.split_once("\n\n").unwrap();
-    let expected = "           2 only in the dump             written
-           0 different                    written
+    let expected = "           2 only in the dump             to be written
+           0 different                    to be written
            0 the same                     left as they are
-           0 only in the cluster          deleted
+           0 only in the cluster          to be deleted
            0 only in the cluster, expire  left to expire
            0 expired in the dump          left out
            1 registrations of query nodes left out; --with-registrations writes them

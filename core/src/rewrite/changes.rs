@@ -121,7 +121,7 @@ impl Changes {
             lines.extend(expire.examples.iter().map(|example| format!("  {example}")));
         }
         if lines.is_empty() {
-            lines.push("nothing changes".to_owned());
+            lines.push("no line of the dump changes".to_owned());
         }
         lines
     }

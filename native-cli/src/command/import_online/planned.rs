@@ -85,10 +85,10 @@ impl Planned<'_> {
         let mut row = |count: u64, what: &str, fate: &str| {
             writeln!(out, "{:>12} {what:<28} {fate}", grouped(count))
         };
-        row(plan.missing.len() as u64, "only in the dump", "written")?;
-        row(plan.different.len() as u64, "different", "written")?;
+        row(plan.missing.len() as u64, "only in the dump", "to be written")?;
+        row(plan.different.len() as u64, "different", "to be written")?;
         row(plan.same, "the same", "left as they are")?;
-        let fate = if how.delete_extra { "deleted" } else { "left as they are" };
+        let fate = if how.delete_extra { "to be deleted" } else { "left as they are" };
         row(plan.extra.len() as u64, "only in the cluster", fate)?;
         row(plan.extra_expiring, "only in the cluster, expire", "left to expire")?;
         row(plan.expired, "expired in the dump", "left out")?;
@@ -247,10 +247,10 @@ mod tests {
         planned.print(&mut printed).unwrap();
         let missing: String = (0..20).map(|number| format!("+ missing/{number:02}\\n\n")).collect();
         let expected = format!(
-            "          22 only in the dump             written\n           \
-             1 different                    written\n       \
+            "          22 only in the dump             to be written\n           \
+             1 different                    to be written\n       \
              1,234 the same                     left as they are\n           \
-             1 only in the cluster          deleted\n           \
+             1 only in the cluster          to be deleted\n           \
              2 only in the cluster, expire  left to expire\n           \
              3 expired in the dump          left out\n           \
              4 registrations of query nodes left out; --with-registrations writes them\n\n\
