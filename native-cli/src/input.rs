@@ -168,7 +168,10 @@ impl Source {
     ) -> Result<Self> {
         let metadata = file.metadata().with_context(|| format!("cannot read {name}"))?;
         let kind = metadata.file_type();
-        anyhow::ensure!(!kind.is_dir(), "{name} is a directory, not a dump");
+        if kind.is_dir() {
+            return Err(anyhow::anyhow!("{name} is a directory, not a dump"))
+                .help("the data directory of a node is named with --raft-dir");
+        }
         if is_endless(&metadata) {
             bail!("{name} is a device without an end, not a dump");
         }

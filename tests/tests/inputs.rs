@@ -173,7 +173,11 @@ fn what_cannot_be_a_dump_is_refused() {
         (Path::new("/dev/zero"), "error: /dev/zero is a device without an end, not a dump\n"),
         (Path::new("/dev/urandom"), "error: /dev/urandom is a device without an end, not a dump\n"),
         (socket.as_path(), "error: SOCKET is a socket, not a dump\n"),
-        (scratch.path(), "error: FOLDER is a directory, not a dump\n"),
+        (
+            scratch.path(),
+            "error: FOLDER is a directory, not a dump\n\
+             help:  the data directory of a node is named with --raft-dir\n",
+        ),
     ] {
         let dir = scratch.path().join("restored");
         for args in [

@@ -249,8 +249,9 @@ fn an_entry_that_older_servers_cannot_read_is_refused() {
         assert_eq!(ran.code, Some(3));
         let told = format!(
             "error: entry T1-N1.88 holds a FetchIncreaseU64, which servers of {version} cannot \
-             read\nhelp:  the snapshot does not hold yet what the entry did: `serve` the dump, \
-             export that service with --trigger-snapshot, and take its dump\n"
+             read\nhelp:  the snapshot does not hold yet what the entry did: `serve` the dump with \
+             --admin-api-address, export it from there with --trigger-snapshot and the same \
+             --admin-api-address, and take that dump\n"
         );
         assert_eq!(ran.stderr, told);
         assert!(!dir.exists());

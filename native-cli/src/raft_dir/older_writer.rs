@@ -269,8 +269,9 @@ pub(super) fn readable_after(
     })?;
     if let Some(too_new) = refused {
         return Err(too_new).help(
-            "the snapshot does not hold yet what the entry did: `serve` the dump, export that \
-             service with --trigger-snapshot, and take its dump",
+            "the snapshot does not hold yet what the entry did: `serve` the dump with \
+             --admin-api-address, export it from there with --trigger-snapshot and the same \
+             --admin-api-address, and take that dump",
         );
     }
     losses.add_times(Loss::Command, left_out);
