@@ -11,6 +11,7 @@ use metadump::{Checker, Line, Report};
 
 use crate::files::read_small;
 use crate::input::Source;
+use crate::report::utc;
 
 /// Whether a dump may come without its manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,11 +71,35 @@ enum Beside {
 }
 
 impl Beside {
+    /// What is given for a dump, or else stands beside it.
+    fn of(source: &Source) -> Self {
+        match (source.manifest(), source.path().map(path_of)) {
+            (Some(given), _) => Self::parsed(&given.name, &given.json),
+            (None, None) => Self::Nothing,
+            (None, Some(path)) => match read_small(&path) {
+                Ok(json) => Self::parsed(&path.display().to_string(), &json),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Self::Nothing,
+                Err(error) => Self::Unreadable(format!("{}: {error}", path.display())),
+            },
+        }
+    }
+
     fn parsed(name: &str, json: &[u8]) -> Self {
         match Manifest::parse(json) {
             Ok(manifest) => Self::Manifest(Box::new(manifest)),
             Err(error) => Self::Unreadable(format!("{name}: {error}")),
         }
+    }
+}
+
+/// When the dump was written, and by what, as its manifest has it; `none` without one.
+pub fn origin(source: &Source) -> String {
+    match Beside::of(source) {
+        Beside::Manifest(manifest) => {
+            format!("of {}, by {}", utc(manifest.created_at_ms), manifest.created_by)
+        }
+        Beside::Unreadable(message) => message,
+        Beside::Nothing => "none".to_owned(),
     }
 }
 
@@ -90,15 +115,7 @@ pub struct Expected {
 impl Expected {
     /// Takes the manifest that is given for a dump, or else the one beside it; a stream has none.
     pub fn beside(source: &Source, requirement: Requirement) -> Self {
-        let beside = match (source.manifest(), source.path().map(path_of)) {
-            (Some(given), _) => Beside::parsed(&given.name, &given.json),
-            (None, None) => Beside::Nothing,
-            (None, Some(path)) => match read_small(&path) {
-                Ok(json) => Beside::parsed(&path.display().to_string(), &json),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Beside::Nothing,
-                Err(error) => Beside::Unreadable(format!("{}: {error}", path.display())),
-            },
-        };
+        let beside = Beside::of(source);
         // One that the command line names may have any name.
         let path = source.path().filter(|_| source.manifest().is_none());
         let file = path.map(|path| path.canonicalize().unwrap_or_else(|_| path.to_owned()));

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use metadump::Report;
 use metadump::check::{Finding, Severity, Summary};
 use serde::Serialize;
+use time::OffsetDateTime;
 
 pub use crate::printable::{json_line, printable, shown};
 use crate::style::Style;
@@ -146,7 +147,9 @@ pub fn print_summary(out: &mut impl Write, name: &str, summary: &Summary) -> io:
         row("state hash", hash.to_string())?;
     }
     let expiring = grouped(summary.expiring_keys);
-    row("keys", format!("{}, {expiring} of them expire", grouped(summary.keys)))?;
+    let keys = grouped(summary.keys);
+    let of = if log.entries_beyond_snapshot > 0 { " in the snapshot" } else { "" };
+    row("keys", format!("{keys}{of}, {expiring} of them expire"))?;
     if let Some(said) = state_in_log(summary) {
         row("", said)?;
     }
@@ -195,6 +198,18 @@ fn membership(stored: &metadump::record::StoredMembership) -> String {
 /// Where the log ends: `log to T1-N1.95`, `no log`.
 pub fn entries_to(log: &metadump::check::LogSummary) -> String {
     log.last.map_or("no log".to_owned(), |last| format!("log to {last}"))
+}
+
+/// Milliseconds since 1970 as `2026-11-23 12:49:00 UTC`.
+pub fn utc(ms: u64) -> String {
+    let seconds = i64::try_from(ms / 1000).unwrap_or(i64::MAX);
+    match OffsetDateTime::from_unix_timestamp(seconds) {
+        Ok(at) => {
+            format!("{} {:02}:{:02}:{:02} UTC", at.date(), at.hour(), at.minute(), at.second())
+        }
+        // Beyond the year 9999.
+        Err(_) => format!("{ms} ms after 1970"),
+    }
 }
 
 /// Seconds since 1970 as `20261123T124900Z`.

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use metadump::manifest::Manifest;
 use metadump_tests::fixtures::fixture;
 use metadump_tests::metactl::{Ran, binary, command, run, run_with_stdin};
 use metadump_tests::served::Served;
@@ -128,6 +129,20 @@ fn a_manifest_that_is_not_there_is_told_before_anything_is_read() {
     let ran = run_in(place.path(), "inspect copy.db --manifest meta.db.manifest.json");
     let shown = String::from_utf8(ran.stdout).unwrap();
     assert!(shown.ends_with("findings: 188 lines, V004, 0 errors, 0 warnings, 0 notes\n"));
+}
+
+#[test]
+fn inspect_says_when_a_dump_was_written_if_a_manifest_does() {
+    let place = place();
+    let path = place.path().join("meta.db.manifest.json");
+    let mut manifest = Manifest::parse(&fs::read(&path).unwrap()).unwrap();
+    manifest.created_at_ms = 1_795_900_769_474;
+    manifest.created_by = "a program".to_owned();
+    fs::write(&path, manifest.to_json().unwrap()).unwrap();
+    let shown = |args: &str| String::from_utf8(run_in(place.path(), args).stdout).unwrap();
+    let of = "\nmanifest: of 2026-11-28 21:19:29 UTC, by a program\nfindings: 188 lines, ";
+    assert!(shown("inspect meta.db").contains(of));
+    assert!(shown("inspect copy.db").contains("\nmanifest: none\nfindings: 188 lines, "));
 }
 
 #[test]

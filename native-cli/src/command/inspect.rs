@@ -8,24 +8,26 @@ use super::validate::Hashing;
 use super::{Outcome, validate};
 use crate::args::{Format, Inspect};
 use crate::input::Source;
-use crate::manifest::Requirement;
+use crate::manifest::{self, Requirement};
 use crate::progress::Progress;
-use crate::report::{NamedReport, json_line, print_finding, print_summary, verdict};
+use crate::report::{NamedReport, json_line, print_finding, print_summary, printable, verdict};
 use crate::scanning::Threads;
 use crate::stdout::stdout;
 use crate::style::Style;
 
 /// Runs the command.
 pub fn run(args: &Inspect, progress: &Progress) -> Result<Outcome> {
-    let (name, report) = if let Some(raft_dir) = &args.raft_dir {
+    let (name, manifest, report) = if let Some(raft_dir) = &args.raft_dir {
         (
             raft_dir.display().to_string(),
+            None,
             validate::check_directory(raft_dir, Hashing::On, progress)?,
         )
     } else {
         let source = Source::open(args.dump.path()?)?.with_manifest(args.manifest.as_deref())?;
         (
             source.name(),
+            Some(manifest::origin(&source)),
             validate::check(
                 &source,
                 Requirement::Optional,
@@ -39,7 +41,11 @@ pub fn run(args: &Inspect, progress: &Progress) -> Result<Outcome> {
     match args.format {
         Format::Text => {
             print_summary(&mut out, &name, &report.summary)?;
-            writeln!(out, "\nfindings: {}", verdict(&report))?;
+            writeln!(out)?;
+            if let Some(manifest) = manifest {
+                writeln!(out, "manifest: {}", printable(&manifest))?;
+            }
+            writeln!(out, "findings: {}", verdict(&report))?;
             let mut foreign = report.findings.kept().iter();
             if let Some(finding) = foreign.find(|finding| finding.code.is_of_foreign_file()) {
                 print_finding(&mut out, &name, finding, Style::of_stdout())?;
