@@ -1,7 +1,7 @@
 # Every target sets up what it needs first; what takes more than two lines is in scripts/.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build install web fmt lint docs fuzz generate bench
+.PHONY: help demo test quick build install web fmt lint docs fuzz generate bench
 
 BYTES ?= 1GiB
 FILE ?= target/generated-$(BYTES).ndjson
@@ -19,6 +19,10 @@ demo: ## Check, inspect, restore as three nodes, export again: on a dump of this
 test: ## Everything that CI checks: format, lints, documentation, licences, all tests
 	@scripts/setup.sh test
 	@scripts/test.sh
+
+quick: ## Format, lints, unit tests, the command line on fixtures: before each commit
+	@scripts/setup.sh test
+	@scripts/quick.sh
 
 build: web ## The release binary with the viewer in it, target/release/databend-metactl
 	cargo build --locked --release --package databend-metactl
