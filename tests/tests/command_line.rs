@@ -324,3 +324,23 @@ fn a_dump_that_cannot_become_a_new_cluster_is_refused_with_help() {
         assert_eq!((ran.code, ran.stderr.as_str()), (Some(3), expected), "{line}");
     }
 }
+
+#[test]
+fn values_of_flags_are_refused_in_words_of_the_field() {
+    let place = place();
+    for (args, expected) in [
+        ("serve --grpc-api-address localhost:0", "expected an IP address and a port, such as"),
+        ("serve --admin-api-address 1", "expected an IP address and a port, such as"),
+        ("serve --token-lifetime x", "expected a whole number below 2^64"),
+        ("validate --threads 0 meta.db", "expected a whole number from 1"),
+        ("keys-layout --depth 4294967296", "expected a whole number below 2^32"),
+        ("export --chunk-size 0", "expected a whole number from 1"),
+        ("status --max-message-bytes 18446744073709551616", "expected a whole number below 2^64"),
+        ("rewrite --db meta.db --id x", "expected a whole number below 2^64"),
+        ("view meta.db --port 65536", "expected a whole number from 0 to 65535"),
+    ] {
+        let ran = run_in(place.path(), args);
+        assert_eq!(ran.code, Some(2), "{args}: {}", ran.stderr);
+        assert!(ran.stderr.contains(&format!(": {expected}")), "{args}: {}", ran.stderr);
+    }
+}

@@ -3,6 +3,8 @@
 use clap::{Args, ValueEnum};
 use metadump::record::{DataVersion, NodeId};
 
+use super::values::whole;
+
 /// The new cluster that a dump is restored as.
 #[derive(Debug, Args)]
 pub struct Cluster {
@@ -16,8 +18,8 @@ pub struct Cluster {
     pub initial_cluster: Vec<String>,
 }
 
-fn parse_node_id(text: &str) -> Result<NodeId, std::num::ParseIntError> {
-    text.parse().map(NodeId)
+fn parse_node_id(text: &str) -> Result<NodeId, String> {
+    whole(text, "below 2^64").map(NodeId)
 }
 
 /// The data versions that can be written.

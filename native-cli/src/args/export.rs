@@ -7,6 +7,7 @@ use clap::{Args, ValueHint};
 use metadump::check::Code;
 
 use super::accept::{accept_help, code_parser};
+use super::values::whole;
 use super::{Format, Service, TargetVersion};
 use crate::grpc::{Address, NodeChoice};
 
@@ -82,7 +83,12 @@ pub struct Online {
     pub from: NodeChoice,
 
     /// Lines per message of the server, 32 by default.
-    #[arg(long, value_name = "LINES", alias = "export-chunk-size")]
+    #[arg(
+        long,
+        value_name = "LINES",
+        alias = "export-chunk-size",
+        value_parser = |text: &str| whole::<NonZeroU64>(text, "from 1")
+    )]
     pub chunk_size: Option<NonZeroU64>,
 
     /// Have the server take a snapshot first, so that the dump's log is short.

@@ -11,6 +11,7 @@ mod reading;
 mod rewrite;
 mod service;
 mod serving;
+mod values;
 
 use std::ffi::OsString;
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
+use super::values::whole;
 use super::{Dump, Dumps, Format, Service};
 
 /// `validate`
@@ -31,7 +32,11 @@ pub struct Validate {
     pub require_manifest: bool,
 
     /// Number of scanning threads, at most four per core; by default one per core, up to eight.
-    #[arg(long, value_name = "N")]
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = |text: &str| whole::<NonZeroUsize>(text, "from 1")
+    )]
     pub threads: Option<NonZeroUsize>,
 }
 
@@ -75,7 +80,11 @@ pub struct KeysLayout {
     pub service: Service,
 
     /// How many path segments to count by; all by default.
-    #[arg(long, value_name = "N")]
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = |text: &str| whole::<u32>(text, "below 2^32")
+    )]
     pub depth: Option<u32>,
 
     /// How to print the counts.

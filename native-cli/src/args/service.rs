@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::Format;
+use super::values::whole;
 use crate::grpc::Address;
 
 /// `status`
@@ -114,7 +115,12 @@ pub struct Service {
     pub idle_timeout: Duration,
 
     /// Maximum message size.
-    #[arg(long, value_name = "BYTES", default_value_t = 1 << 30)]
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value_t = 1 << 30,
+        value_parser = |text: &str| whole::<u64>(text, "below 2^64")
+    )]
     pub max_message_bytes: u64,
 }
 

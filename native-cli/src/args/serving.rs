@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 
 use super::Dump;
+use super::values::{listening, whole};
 
 /// `serve`
 #[derive(Debug, Args)]
@@ -28,11 +29,16 @@ pub struct Serve {
     pub data_dir: Option<PathBuf>,
 
     /// The address for clients; port 0 picks a free one and prints it.
-    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:9191")]
+    #[arg(
+        long,
+        value_name = "IP:PORT",
+        default_value = "127.0.0.1:9191",
+        value_parser = listening
+    )]
     pub grpc_api_address: SocketAddr,
 
     /// The address of the admin API, which can take snapshots; off by default.
-    #[arg(long, value_name = "IP:PORT")]
+    #[arg(long, value_name = "IP:PORT", value_parser = listening)]
     pub admin_api_address: Option<SocketAddr>,
 
     /// Listen on addresses that other machines can reach.
@@ -54,7 +60,12 @@ pub struct Serve {
     pub password_file: Option<PathBuf>,
 
     /// How long the token of a handshake is valid.
-    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 3600,
+        value_parser = |text: &str| whole::<u64>(text, "below 2^64")
+    )]
     pub token_lifetime: u64,
 
     /// The server's certificate in PEM, with the intermediate ones behind it.
@@ -79,7 +90,12 @@ pub struct View {
     pub manifest: Option<PathBuf>,
 
     /// The port on 127.0.0.1; 0 picks a free one and prints it.
-    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    #[arg(
+        long,
+        value_name = "PORT",
+        default_value_t = 0,
+        value_parser = |text: &str| whole::<u16>(text, "from 0 to 65535")
+    )]
     pub port: u16,
 
     /// The viewer's page, in place of the one in this program.

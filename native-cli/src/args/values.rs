@@ -1,0 +1,16 @@
+//! Values of flags, refused in words of the field: the parsers of the standard library speak of
+//! types.
+
+use std::net::SocketAddr;
+use std::str::FromStr;
+
+/// Reads a whole number; `range` says which there can be.
+pub fn whole<N: FromStr>(text: &str, range: &str) -> Result<N, String> {
+    text.parse().map_err(|_| format!("expected a whole number {range}"))
+}
+
+/// Reads the address that a service listens at.
+pub fn listening(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| "expected an IP address and a port, such as 127.0.0.1:9191 or [::1]:0".into())
+}
