@@ -1,6 +1,6 @@
 //! Colour on a terminal, plain text elsewhere; meaning is never in the colour alone.
 
-use std::io;
+use std::{env, io};
 
 use anstream::stream::RawStream;
 use anstream::{AutoStream, ColorChoice};
@@ -18,6 +18,10 @@ pub enum Style {
 /// What `--color` says, for the rest of the process.
 pub fn choose(when: clap::ColorChoice) {
     match when {
+        // anstream colours for a dumb terminal where CI is set.
+        clap::ColorChoice::Auto if env::var_os("TERM").is_some_and(|term| term == "dumb") => {
+            ColorChoice::Never
+        }
         clap::ColorChoice::Auto => ColorChoice::Auto,
         clap::ColorChoice::Always => ColorChoice::Always,
         clap::ColorChoice::Never => ColorChoice::Never,

@@ -208,7 +208,7 @@ fn failures_are_coloured_where_findings_are() {
     let shown = |term: &str, more: &[&str], no_color: bool| {
         let mut command = Command::new(binary());
         command.args(["validate", "none"]).args(more).current_dir(place.path()).env("TERM", term);
-        command.env_remove("NO_COLOR");
+        command.env_remove("NO_COLOR").env("CI", "true");
         if no_color {
             command.env("NO_COLOR", "1");
         }
