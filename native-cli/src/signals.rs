@@ -42,6 +42,9 @@ static LAST_WORDS: Mutex<Option<Words>> = Mutex::new(None);
 /// Whether what the process is for is done.
 static COMPLETE: AtomicBool = AtomicBool::new(false);
 
+/// Whether a signal has come since.
+static IS_LATE: AtomicBool = AtomicBool::new(false);
+
 /// Whether a service waits for SIGINT, SIGTERM and SIGHUP itself.
 static ORDERLY: AtomicBool = AtomicBool::new(false);
 
@@ -132,8 +135,8 @@ fn last_words() -> MutexGuard<'static, Option<Words>> {
 pub struct Deferred(#[expect(dead_code, reason = "held")] MutexGuard<'static, ()>);
 
 impl Deferred {
-    /// What the process is for is done: from now on no signal ends it, and it says itself what it
-    /// has done.
+    /// What the process is for is done: from now on a signal lets it end by itself and say what it
+    /// has done, unless a second one comes.
     pub fn complete(self) {
         COMPLETE.store(true, Ordering::SeqCst);
     }
@@ -184,6 +187,9 @@ fn catch_once() {
 fn end(signal: i32) {
     let _undisturbed = defer();
     if COMPLETE.load(Ordering::SeqCst) {
+        if IS_LATE.swap(true, Ordering::SeqCst) {
+            let _ = emulate_default_handler(signal);
+        }
         return;
     }
     // Held to the end: nothing gets a final name any more by what is dropped meanwhile.
