@@ -41,6 +41,7 @@ RUSTDOCFLAGS='-D warnings' cargo doc --locked --quiet --workspace --no-deps --do
 
 step 'the core compiles for 32 bits, without files, threads and clocks'
 cargo clippy --locked --quiet --package metadump --target wasm32-unknown-unknown -- -D warnings
+cargo clippy --locked --quiet --package metadump --target wasm32-unknown-unknown --all-features -- -D warnings
 
 step 'licences and sources of dependencies'
 scripts/licences.sh

@@ -11,38 +11,21 @@
 //! **Invariant:** this crate does no I/O. No file system, network, clock, environment or thread
 //! is used; the caller supplies the bytes and the time.
 
-pub mod abridge;
-pub mod apply;
+mod change;
 pub mod check;
-pub mod claim;
-pub mod cluster;
-pub mod compare;
-mod decimal;
-pub mod decode;
-pub mod dump_line;
-pub mod frame;
-pub mod gunzip;
-pub mod history;
-pub mod index;
-pub mod keys_layout;
-pub mod manifest;
-pub mod object_id;
-pub mod packing;
-pub mod part;
-pub mod read_at;
-pub mod reconcile;
-pub mod record;
-pub mod registration;
-pub mod rewrite;
-pub mod rotbl;
-pub mod scan;
-pub mod search;
-pub mod sled;
-pub mod sled_writer;
-pub mod state_hash;
-pub mod stored;
-pub mod unzstd;
-pub mod wal;
+#[cfg(feature = "disk")]
+mod disk;
+mod dump;
+#[cfg(feature = "look")]
+mod look;
+mod state;
 
-pub use check::{Checker, Report};
-pub use frame::{Line, LineFramer};
+pub use change::{cluster, reconcile, registration, rewrite};
+pub use check::{Checker, Report, manifest};
+#[cfg(feature = "disk")]
+pub use disk::{read_at, rotbl, sled, sled_items, sled_writer, wal};
+pub use dump::frame::{Line, LineFramer};
+pub use dump::{dump_line, frame, packing, record, scan};
+#[cfg(feature = "look")]
+pub use look::{compare, decode, gunzip, index, search, unzstd, workers};
+pub use state::{apply, claim, history, keys_layout, object_id, state_hash};

@@ -318,7 +318,7 @@ impl<F> Handing<F> {
     {
         for (line, scanned, prepared) in scanned {
             self.lines += 1;
-            let line = Line { number: self.lines, offset_bytes: self.offset_bytes, ..line };
+            let line = line.behind(self.lines, self.offset_bytes);
             self.offset_bytes += line.len_bytes();
             if let Err(error) = (self.each)(&line, scanned, prepared) {
                 self.ended = Some(Ended::Refused(error));
@@ -341,8 +341,7 @@ impl<P, F> Drop for ReleaseOnPanic<'_, P, F> {
 
 /// The lines of a piece, without their places.
 fn lines(piece: &[u8]) -> impl Iterator<Item = Line<'_>> {
-    let line =
-        |bytes, terminated| Line { number: 0, offset_bytes: 0, bytes, terminated, elided_bytes: 0 };
+    let line = |bytes, terminated| Line::new(0, 0, bytes, terminated);
     let mut start = 0;
     let whole = memchr_iter(b'\n', piece).filter_map(move |end| {
         let bytes = piece.get(start..end);
@@ -447,13 +446,14 @@ mod tests {
         file.as_file().set_len(8 + (513 << 20)).unwrap();
         file.as_file().write_all_at(b"\nmore\n", 7 + (513 << 20)).unwrap();
         let source = Source::open(Some(file.path())).unwrap();
-        let expected = [(1, 0, 3, 0, true), (2, 4, 3, 0, true), (3, 8, 16 << 20, 496 << 20, false)];
+        let expected =
+            [(1, 0, 3, 4, true), (2, 4, 3, 4, true), (3, 8, 16 << 20, (512 << 20) + 1, false)];
         for threads in [1, 4] {
             let mut seen = Vec::new();
             let threads = Threads::from(NonZeroUsize::new(threads).unwrap());
             for_each_scanned(&source, threads, &Progress::new(Quiet::Yes), |line, _| {
-                let Line { number, offset_bytes, bytes, terminated, elided_bytes } = *line;
-                seen.push((number, offset_bytes, bytes.len(), elided_bytes & !1, terminated));
+                let Line { number, offset_bytes, bytes, terminated, .. } = *line;
+                seen.push((number, offset_bytes, bytes.len(), line.len_bytes(), terminated));
                 Ok(())
             })
             .unwrap();

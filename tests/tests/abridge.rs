@@ -8,12 +8,12 @@
 
 use std::fs;
 
-use metadump::abridge::{Abridged, Abridger};
 use metadump::index::Indexer;
-use metadump::part::Part;
 use metadump::record::Tree;
 use metadump::scan::scan_line;
 use metadump::state_hash::StateHash;
+use metadump::workers::Part;
+use metadump::workers::{Abridged, Abridger};
 use metadump::{Checker, Line, LineFramer};
 use metadump_tests::fixtures::{content, corpus, corpus_dumps, fixture, in_folder};
 use proptest::prelude::*;

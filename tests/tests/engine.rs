@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use metadump::dump_line;
 use metadump::record::{LogId, Tree};
-use metadump::stored::decode_item;
+use metadump::sled_items::decode_item;
 use metadump_tests::dump::{check, findings};
 use metadump_tests::fixtures::{content, corpus, unpack, unpack_archive};
 use metadump_tests::metactl::{Ran, run};

@@ -185,13 +185,7 @@ fn check_unchanged(path: &Path) {
 fn older_dumps_are_refused_with_the_reason() {
     let refused = |line: &str| {
         let mut planner = Planner::new(cluster(1, &["1=a:1"]));
-        let line = metadump::Line {
-            number: 1,
-            offset_bytes: 0,
-            bytes: line.as_bytes(),
-            terminated: true,
-            elided_bytes: 0,
-        };
+        let line = metadump::Line::new(1, 0, line.as_bytes(), true);
         planner.line(&line, &metadump::scan::scan_line(line.bytes).unwrap());
         planner.finish().map(|_| ()).unwrap_err()
     };

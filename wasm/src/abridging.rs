@@ -1,7 +1,7 @@
 //! Scans a part of a dump and abridges its lines, for another worker to check.
 
-use metadump::abridge::Abridger;
-use metadump::part::Part;
+use metadump::workers::Abridger;
+use metadump::workers::Part;
 use wasm_bindgen::prelude::*;
 
 /// The lines that start in a part of a dump, without their values.

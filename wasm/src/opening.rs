@@ -2,13 +2,13 @@
 
 use std::convert::Infallible;
 
-use metadump::abridge::Abridged;
 use metadump::check::Code;
 use metadump::index::Indexer;
 use metadump::manifest::{Manifest, ManifestBuilder};
 use metadump::record::Tree;
 use metadump::scan::{LineError, ScannedLine, scan_line};
 use metadump::state_hash::StateHash;
+use metadump::workers::Abridged;
 use metadump::{Checker, Line, LineFramer};
 use wasm_bindgen::prelude::*;
 

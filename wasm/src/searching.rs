@@ -2,8 +2,8 @@
 
 use std::convert::Infallible;
 
+use metadump::LineFramer;
 use metadump::search::{Query, Search};
-use metadump::{Line, LineFramer};
 use wasm_bindgen::prelude::*;
 
 use crate::{json, thrown};
@@ -35,11 +35,7 @@ impl Searching {
     pub fn feed(&mut self, piece: &[u8]) {
         let Self { framer, search, lines_before, bytes_before } = self;
         let Ok(()) = framer.feed(piece, |line| -> Result<(), Infallible> {
-            search.line(&Line {
-                number: line.number + *lines_before,
-                offset_bytes: line.offset_bytes + *bytes_before,
-                ..line
-            });
+            search.line(&line.behind(*lines_before, *bytes_before));
             Ok(())
         });
     }
@@ -48,11 +44,7 @@ impl Searching {
     pub fn finish(self) -> String {
         let Self { framer, mut search, lines_before, bytes_before } = self;
         let Ok(()) = framer.finish(|line| -> Result<(), Infallible> {
-            search.line(&Line {
-                number: line.number + lines_before,
-                offset_bytes: line.offset_bytes + bytes_before,
-                ..line
-            });
+            search.line(&line.behind(lines_before, bytes_before));
             Ok(())
         });
         json(&search.finish())

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::history::MarkAt;
 use super::log::LogCheck;
 use super::{Code, Findings, Place, Summary};
-use crate::history::Mark;
-use crate::record::{
+use crate::dump::record::{
     DataVersion, Keyed, LogId, Membership, Node, NodeId, StateMachineKey, StateMachineValue,
     StoredMembership,
 };
+use crate::state::history::Mark;
 
 /// Collects the state machine's own records and checks them against each other and the log.
 #[derive(Debug, Default)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::{Code, Findings, Place};
-use crate::record::{DataVersion, ExpireKey};
+use crate::dump::record::{DataVersion, ExpireKey};
 
 /// One side of a pair that waits for the other: 32 bytes for an expiring key.
 #[derive(Debug, Clone, Copy)]

@@ -7,23 +7,7 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use super::{Code, Severity};
-use crate::frame::Line;
-
-/// A place in a dump.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Place {
-    /// The line, counted from 1.
-    pub line: u64,
-    /// The byte in the dump, counted from 0.
-    pub offset_bytes: u64,
-}
-
-impl Place {
-    /// The start of a line.
-    pub const fn of(line: &Line<'_>) -> Self {
-        Self { line: line.number, offset_bytes: line.offset_bytes }
-    }
-}
+use crate::dump::frame::Place;
 
 /// One thing that is wrong with, or worth knowing of, a dump.
 #[derive(Debug, Clone, PartialEq, Eq)]

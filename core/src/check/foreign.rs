@@ -1,10 +1,10 @@
 //! What a file is that is no dump, or a dump in a form that is not read.
 
 use super::Code;
-use crate::frame::Line;
-use crate::packing::is_skippable_frame;
-use crate::record::Record;
-use crate::scan::{LineError, ScannedLine, scan_line};
+use crate::dump::frame::Line;
+use crate::dump::packing::is_skippable_frame;
+use crate::dump::record::Record;
+use crate::dump::scan::{LineError, ScannedLine, scan_line};
 
 /// How much of the first line is looked at.
 const BEGINNING_BYTES: usize = 4096;

@@ -2,7 +2,7 @@
 //! lines themselves.
 
 use super::{Code, Findings, Place};
-use crate::record::{DataHeader, DataVersion, Keyed, Kind, Record, Text, Tree};
+use crate::dump::record::{DataHeader, DataVersion, Keyed, Kind, Record, Text, Tree};
 
 /// Finds out the data version and checks that one header says it, in the first line.
 #[derive(Debug, Default)]

@@ -1,8 +1,8 @@
 //! Whether log, state machine and Raft state are of one history.
 
 use super::{Code, Findings, Place};
-use crate::history::{LogLeaders, Mark, disagreements};
-use crate::record::LogId;
+use crate::dump::record::LogId;
+use crate::state::history::{LogLeaders, Mark, disagreements};
 
 /// An id that is not an entry's, and the line that names it.
 pub(super) type MarkAt = (Mark, LogId, Place);

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use roaring::RoaringTreemap;
 
 use super::{Code, Findings, Place, Summary};
-use crate::record::{DataVersion, SeqV};
+use crate::dump::record::{DataVersion, SeqV};
+use crate::state::object_id::ObjectId;
 
 /// How many kinds of object id are told apart.
 const MOST_ID_KINDS: usize = 64;
@@ -86,20 +87,12 @@ impl KeysCheck {
     }
 
     fn object_id(&mut self, key: &str, seq: u64, place: Place) {
-        let Some(path) = key.strip_prefix("__fd_") else {
-            return;
-        };
-        if let Some(counter) = path.strip_prefix("id_gen/") {
+        if let Some(counter) = key.strip_prefix("__fd_id_gen/") {
             keep_largest(&mut self.counters, kind_of_counter(counter), seq, place);
             return;
         }
-        let Some((kind, ids)) = path.split_once('/') else {
-            return;
-        };
-        // Some kinds have a tenant in between: the id is the last segment either way.
-        let id = ids.rsplit('/').next().and_then(|id| id.parse().ok());
-        if let (Some(kind), Some(id)) = (kind.strip_suffix("_by_id"), id) {
-            keep_largest(&mut self.ids, kind, id, place);
+        if let Some(object) = ObjectId::held_by(key) {
+            keep_largest(&mut self.ids, object.kind, object.id, place);
         }
     }
 

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use super::summary::LogSummary;
 use super::{Code, Findings, Place};
-use crate::history::{LogLeaders, are_of_one_history};
-use crate::record::{
+use crate::dump::record::{
     Cmd, DataVersion, LogEntry, LogId, Membership, Node, NodeId, Payload, Request, StoredMembership,
 };
+use crate::state::history::{LogLeaders, are_of_one_history};
 
 /// The payloads and commands of entries with consecutive indexes.
 #[derive(Debug)]

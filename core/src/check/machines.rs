@@ -9,8 +9,8 @@ use super::history::MarkAt;
 use super::keys::KeysCheck;
 use super::log::LogCheck;
 use super::{Code, Findings, Place, Summary};
-use crate::record::{DataVersion, ExpireKey, LogId, Record, Tree};
-use crate::state_hash::StateHash;
+use crate::dump::record::{DataVersion, ExpireKey, LogId, Record, Tree};
+use crate::state::state_hash::StateHash;
 
 /// How many trees are told apart. A node has one, and one more while a snapshot is installed.
 const MOST_MACHINES: usize = 16;

@@ -5,7 +5,7 @@
 //!
 //! **Invariant:** memory grows by 32 bytes for a key that expires and by a few bits for any other
 //! (its sequence number, in a compressed set), never by the size of a key or a value. The end of
-//! the log takes up to [`MOST_BYTES`](crate::claim::MOST_BYTES) beside.
+//! the log takes up to [`MOST_BYTES`](crate::state::claim::MOST_BYTES) beside.
 
 mod cluster;
 mod code;
@@ -18,22 +18,24 @@ mod history;
 mod keys;
 mod log;
 mod machines;
+pub mod manifest;
 mod order;
 mod raft_state;
 mod summary;
 
 pub use code::{Code, Severity, UnknownCode};
-pub use finding::{Finding, Findings, Place};
+pub use finding::{Finding, Findings};
 pub use summary::{LogSummary, OTHER_PREFIXES, Summary, Tally};
 
 use memchr::memchr;
 use serde::Serialize;
 
-use crate::claim::{ClaimCheck, Verdict};
-use crate::frame::{LONGEST_LINE_BYTES, Line};
-use crate::record::{DataVersion, Keyed, Kind, Record, Text, Tree};
-use crate::scan::{LineError, ScannedLine, scan_line};
-use crate::state_hash::StateHash;
+pub use crate::dump::frame::Place;
+use crate::dump::frame::{LONGEST_LINE_BYTES, Line};
+use crate::dump::record::{DataVersion, Keyed, Kind, Record, Text, Tree};
+use crate::dump::scan::{LineError, ScannedLine, scan_line};
+use crate::state::claim::{ClaimCheck, Verdict};
+use crate::state::state_hash::StateHash;
 
 /// What was found in a dump. Its JSON form is the same in the terminal and in the browser.
 #[derive(Debug, Default, Serialize)]
@@ -60,7 +62,7 @@ impl Report {
 ///
 /// let mut checker = Checker::default();
 /// let line = br#"["header",{"DataHeader":{"key":"header","value":{"version":"V004"}}}]"#;
-/// checker.line(&Line { number: 1, offset_bytes: 0, bytes: line, terminated: true, elided_bytes: 0 });
+/// checker.line(&Line::new(1, 0, line, true));
 /// let report = checker.finish();
 /// assert!(report.findings.kept().iter().any(|finding| finding.code == Code::EmptyDump));
 /// ```
@@ -332,7 +334,7 @@ fn zero_bytes(line: &Line<'_>) -> Option<String> {
     let from = memchr(0, line.bytes)? as u64;
     let count = memchr::memchr_iter(0, line.bytes).count() as u64;
     let zeros = if count == 1 { "1 zero byte".to_owned() } else { format!("{count} zero bytes") };
-    Some(if line.elided_bytes > 0 {
+    Some(if !line.is_whole() {
         format!(
             "{zeros} and more in the line, from byte {} of the file on",
             line.offset_bytes + from

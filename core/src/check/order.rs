@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Code, Findings, Place};
-use crate::record::{DataVersion, Kind, Record, StateMachineKey, Tree};
+use crate::dump::record::{DataVersion, Kind, Record, StateMachineKey, Tree};
 
 /// Checks that lines of one section stand together, and for V004 that the sections follow in the
 /// order in which servers write them.

@@ -2,10 +2,10 @@
 
 use super::history::MarkAt;
 use super::{Code, Findings, Place, Summary};
-use crate::history::Mark;
-use crate::record::{
+use crate::dump::record::{
     DataVersion, LogId, LogMetaValue, NodeId, RaftStateKey, RaftStateValue, Record, Vote,
 };
+use crate::state::history::Mark;
 
 /// One value of the Raft state: not seen, null, or there.
 #[derive(Debug, Clone, Copy)]

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use memchr::memchr;
 use serde::Serialize;
 
-use crate::record::{DataVersion, Kind, LogId, Node, NodeId, Record, StoredMembership, Vote};
-use crate::state_hash::StateHash;
+use crate::dump::record::{DataVersion, Kind, LogId, Node, NodeId, Record, StoredMembership, Vote};
+use crate::state::state_hash::StateHash;
 
 /// Lines and bytes of one kind or prefix.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]

@@ -7,7 +7,7 @@ use metadump::check::{Code, Finding, Severity};
 use metadump::cluster::InitialCluster;
 use metadump::record::{DataVersion, Record, Tree};
 use metadump::scan::{LineError, ScannedLine};
-use metadump::stored::Losses;
+use metadump::sled_items::Losses;
 use metadump::{Checker, Line, Report};
 
 use crate::failure::WithHelp;

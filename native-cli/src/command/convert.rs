@@ -14,7 +14,7 @@ use metadump::Report;
 use metadump::check::Code;
 use metadump::cluster::InitialCluster;
 use metadump::record::DataVersion;
-use metadump::stored::Losses;
+use metadump::sled_items::Losses;
 use serde_json::json;
 
 use super::admission::Admission;
@@ -75,7 +75,7 @@ pub fn dump(
         DumpWriter::create(destination, args.output_manifest.as_deref(), Origin::Ours, progress)?;
     if keeps_lines {
         source.for_each_line(progress, |line| {
-            anyhow::ensure!(line.elided_bytes == 0, "line {} is too long to be kept", line.number);
+            anyhow::ensure!(line.is_whole(), "line {} is too long to be kept", line.number);
             dump.write(line.bytes)?;
             if line.terminated { dump.write(b"\n") } else { Ok(()) }
         })?;

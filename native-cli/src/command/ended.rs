@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Result;
 use metadump::Report;
 use metadump::cluster::InitialCluster;
-use metadump::stored::Losses;
+use metadump::sled_items::Losses;
 use serde::Serialize;
 use serde_json::{Value, json};
 

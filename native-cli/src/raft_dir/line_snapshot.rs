@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use metadump::LineFramer;
 use metadump::record::{Kind, Record};
 use metadump::rotbl::{SnapshotId, SysData};
-use metadump::stored::{MachineState, SpelledRecord, decode_line, is_line_of};
+use metadump::sled_items::{MachineState, SpelledRecord, decode_line, is_line_of};
 
 use super::snapshot_files::{FROM_ANOTHER_NODE, assert_named, newest};
 use crate::failure::WithHelp;

@@ -11,7 +11,7 @@ use metadump::record::{
 };
 use metadump::rotbl::{SysData, TableEntry};
 use metadump::scan::scan_line;
-use metadump::stored::{Losses, Older};
+use metadump::sled_items::{Losses, Older};
 
 use super::older_writer::{machine_meta, readable_after, sequence};
 use super::v004_reader::V004Reader;

@@ -18,8 +18,8 @@ use metadump::record::{
 };
 use metadump::rotbl::{RotblReader, SnapshotId, SysData, TableEntry};
 use metadump::scan::scan_line;
+use metadump::sled_items::{Loss, Losses, Older, TooNew, put_line};
 use metadump::sled_writer::TreeNumber;
-use metadump::stored::{Loss, Losses, Older, TooNew, put_line};
 use metadump::wal::WalState;
 
 use super::file_bytes::FileBytes;

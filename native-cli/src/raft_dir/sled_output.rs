@@ -7,8 +7,8 @@ use std::io::Write;
 use anyhow::{Context, Result};
 use metadump::record::Record;
 use metadump::sled::{SegmentSize, SledFile};
+use metadump::sled_items::encode_item;
 use metadump::sled_writer::{DatabaseWriter, Pieces, TreeNumber};
-use metadump::stored::encode_item;
 
 use crate::open_dir::OpenDir;
 

@@ -8,7 +8,7 @@ use metadump::record::{
     DataHeader, DataVersion, ExpireValue, Keyed, Kind, LogId, Record, Tree as Role,
 };
 use metadump::rotbl::{SysData, TableEntry};
-use metadump::stored::{EntryFate, MachineState, RaftState, SpelledRecord, kind_of_key};
+use metadump::sled_items::{EntryFate, MachineState, RaftState, SpelledRecord, kind_of_key};
 
 use super::layout::RaftDir;
 use super::line_snapshot::LineSnapshot;

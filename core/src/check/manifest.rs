@@ -1,0 +1,273 @@
+//! The manifest beside a dump: what makes a cut or changed dump visible.
+//!
+//! A dump has no trailer, so one that was cut between two lines looks complete. The manifest is a
+//! small JSON file, `<dump>.manifest.json`, with the dump's hash, size and counts. docs/format.md
+//! describes its members.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::check::Summary;
+use crate::dump::frame::Line;
+use crate::dump::record::{DataVersion, Kind, LogId};
+use crate::dump::scan::{ScannedLine, in_plain_words};
+
+/// The version of the manifest that this release writes.
+const FORMAT_VERSION: u64 = 1;
+
+/// What a dump is, to hold a file against.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The version of the manifest's own format.
+    pub format_version: u64,
+    /// The file name of the dump.
+    pub dump: String,
+    /// SHA-256 of the dump, hexadecimal; of its uncompressed text when it is compressed.
+    pub sha256: String,
+    /// The length of the (uncompressed) dump.
+    pub bytes: u64,
+    /// How many lines it has.
+    pub lines: u64,
+    /// How many lines of each kind it has.
+    pub kinds: BTreeMap<Kind, u64>,
+    /// Its data version.
+    pub data_version: Option<DataVersion>,
+    /// The last entry that its state machine holds.
+    pub last_applied: Option<LogId>,
+    /// The last entry of its log.
+    pub last_log: Option<LogId>,
+    /// The program that wrote it, with its version.
+    pub created_by: String,
+    /// When it was written, milliseconds since 1970.
+    pub created_at_ms: u64,
+    /// The manifest of the dump that this one takes the place of, while that happens: the file
+    /// under the name may be either.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<Box<Manifest>>,
+}
+
+/// A text that is no manifest.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ManifestError {
+    /// Not JSON, or members are missing.
+    #[error("not a manifest: {0}")]
+    Malformed(String),
+    /// Written by a later release.
+    #[error("the manifest has the format version {0}, this release reads version 1")]
+    Version(u64),
+}
+
+impl Manifest {
+    /// Where the manifest of a dump is.
+    ///
+    /// ```
+    /// use std::path::Path;
+    /// use metadump::manifest::Manifest;
+    ///
+    /// assert_eq!(Manifest::path_of(Path::new("a/meta.db")), Path::new("a/meta.db.manifest.json"));
+    /// ```
+    pub fn path_of(dump: &Path) -> PathBuf {
+        let mut path: OsString = dump.as_os_str().to_owned();
+        path.push(".manifest.json");
+        PathBuf::from(path)
+    }
+
+    /// Reads a manifest.
+    ///
+    /// # Errors
+    ///
+    /// When the text is none, or one of a later release.
+    pub fn parse(json: &[u8]) -> Result<Self, ManifestError> {
+        #[derive(Deserialize)]
+        struct Version {
+            format_version: u64,
+        }
+        let malformed = |error: serde_json::Error| ManifestError::Malformed(in_plain_words(&error));
+        let Version { format_version } = serde_json::from_slice(json).map_err(malformed)?;
+        if format_version != FORMAT_VERSION {
+            return Err(ManifestError::Version(format_version));
+        }
+        serde_json::from_slice(json).map_err(malformed)
+    }
+
+    /// The text of the manifest, one member a line.
+    ///
+    /// # Errors
+    ///
+    /// Never in practice: every member can be JSON.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        let mut json = serde_json::to_string_pretty(self)?;
+        json.push('\n');
+        Ok(json)
+    }
+
+    /// How a dump differs from what the manifest says, one sentence each; none when it is the one,
+    /// or the one that it takes the place of.
+    pub fn differences(&self, found: &Measured) -> Vec<String> {
+        let manifests = std::iter::successors(Some(self), |next| next.replaces.as_deref());
+        if manifests.skip(1).any(|replaced| replaced.own_differences(found).is_empty()) {
+            return Vec::new();
+        }
+        self.own_differences(found)
+    }
+
+    fn own_differences(&self, found: &Measured) -> Vec<String> {
+        let mut differences = Vec::new();
+        let mut compare = |what: &str, expected: String, found: String| {
+            if expected != found {
+                differences.push(format!("{what}: the manifest says {expected}, found {found}"));
+            }
+        };
+        compare("bytes", self.bytes.to_string(), found.bytes.to_string());
+        compare("lines", self.lines.to_string(), found.lines.to_string());
+        let kinds: std::collections::BTreeSet<&Kind> =
+            self.kinds.keys().chain(found.kinds.keys()).collect();
+        for kind in kinds {
+            let count = |kinds: &BTreeMap<Kind, u64>| kinds.get(kind).copied().unwrap_or_default();
+            compare(
+                &format!("{kind} lines"),
+                count(&self.kinds).to_string(),
+                count(&found.kinds).to_string(),
+            );
+        }
+        compare("sha256", self.sha256.clone(), found.sha256.clone());
+        differences
+    }
+}
+
+/// The measures of a dump that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Measured {
+    /// SHA-256, hexadecimal.
+    pub sha256: String,
+    /// Bytes.
+    pub bytes: u64,
+    /// Lines.
+    pub lines: u64,
+    /// Lines of each kind.
+    pub kinds: BTreeMap<Kind, u64>,
+}
+
+/// Measures the bytes of a dump.
+#[derive(Debug, Clone, Default)]
+pub struct ByteMeasure {
+    hasher: Sha256,
+    bytes: u64,
+}
+
+impl ByteMeasure {
+    /// Adds the next bytes.
+    pub fn add(&mut self, bytes: &[u8]) {
+        self.hasher.update(bytes);
+        self.bytes += bytes.len() as u64;
+    }
+}
+
+/// Counts the lines of a dump.
+#[derive(Debug, Clone, Default)]
+pub struct LineCount {
+    lines: u64,
+    kinds: BTreeMap<Kind, u64>,
+}
+
+impl LineCount {
+    /// Adds the next line, with its record when it is one.
+    pub fn add(&mut self, scanned: Option<&ScannedLine<'_>>) {
+        self.lines += 1;
+        if let Some(scanned) = scanned {
+            *self.kinds.entry(scanned.record.kind()).or_default() += 1;
+        }
+    }
+}
+
+/// Measures a dump, line by line or in two parts.
+#[derive(Debug, Clone, Default)]
+pub struct ManifestBuilder {
+    /// What its bytes say.
+    pub bytes: ByteMeasure,
+    /// What its lines say.
+    pub lines: LineCount,
+}
+
+impl ManifestBuilder {
+    /// Adds the next line, with its record when it is one.
+    pub fn line(&mut self, line: &Line<'_>, scanned: Option<&ScannedLine<'_>>) {
+        self.bytes.add(line.bytes);
+        if line.terminated {
+            self.bytes.add(b"\n");
+        }
+        self.lines.add(scanned);
+    }
+
+    /// The measures of what was added.
+    pub fn measured(self) -> Measured {
+        let digest = self.bytes.hasher.finalize();
+        Measured {
+            sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+            bytes: self.bytes.bytes,
+            lines: self.lines.lines,
+            kinds: self.lines.kinds,
+        }
+    }
+
+    /// The manifest of what was added.
+    pub fn finish(
+        self,
+        dump: &str,
+        summary: &Summary,
+        created_by: String,
+        created_at_ms: u64,
+    ) -> Manifest {
+        let Measured { sha256, bytes, lines, kinds } = self.measured();
+        Manifest {
+            format_version: FORMAT_VERSION,
+            dump: dump.to_owned(),
+            sha256,
+            bytes,
+            lines,
+            kinds,
+            data_version: summary.version,
+            last_applied: summary.last_applied,
+            last_log: summary.log.last,
+            created_by,
+            created_at_ms,
+            replaces: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measured(text: &[u8]) -> ManifestBuilder {
+        let mut measured = ManifestBuilder::default();
+        measured.bytes.add(text);
+        measured
+    }
+
+    fn manifest(text: &[u8], replaces: Option<Manifest>) -> Manifest {
+        let by = "a test".to_owned();
+        let manifest = measured(text).finish("meta.db", &Summary::default(), by, 0);
+        Manifest { replaces: replaces.map(Box::new), ..manifest }
+    }
+
+    #[test]
+    fn a_manifest_of_several_dumps_is_that_of_each() {
+        let of_two = manifest(b"second", Some(manifest(b"first", None)));
+        let of_three = manifest(b"third", Some(of_two.clone()));
+        let json = of_three.to_json().unwrap();
+        assert_eq!(Manifest::parse(json.as_bytes()), Ok(of_three.clone()));
+        let differ = |manifest: &Manifest, text| manifest.differences(&measured(text).measured());
+        let none = [] as [&str; 0];
+        for text in [&b"first"[..], b"second", b"third"] {
+            assert_eq!(differ(&of_three, text), none);
+        }
+        assert_eq!(differ(&of_two, b"third"), differ(&manifest(b"second", None), b"third"));
+        assert_eq!(differ(&of_two, b"third").len(), 2);
+    }
+}

@@ -1,0 +1,32 @@
+//! A line of a V002 snapshot as a record.
+
+use super::error::{StoredError, reason};
+use crate::dump::record::{Kind, Record};
+
+/// Reads a line, without its line end.
+///
+/// ```
+/// use metadump::record::Kind;
+/// use metadump::sled_items::decode_line;
+///
+/// let record = decode_line(br#"{"Sequences":{"key":"generic-kv","value":159}}"#)?;
+/// assert_eq!(record.kind(), Kind::Sequences);
+/// # Ok::<(), metadump::sled_items::StoredError>(())
+/// ```
+///
+/// # Errors
+///
+/// When the line is no record.
+pub fn decode_line(line: &[u8]) -> Result<Record<'_>, StoredError> {
+    serde_json::from_slice(line).map_err(|error| StoredError::Line {
+        reason: reason(&error),
+        column: error.column() as u64,
+    })
+}
+
+/// Whether a line begins as servers write records of this kind; one that does not can still be
+/// of it.
+pub fn is_line_of(kind: Kind, line: &[u8]) -> bool {
+    let rest = line.strip_prefix(b"{\"").and_then(|rest| rest.strip_prefix(kind.name().as_bytes()));
+    rest.is_some_and(|rest| rest.starts_with(b"\":"))
+}

@@ -1,0 +1,213 @@
+//! The dump line of a log entry, made from its record.
+
+use std::cell::RefCell;
+
+use serde::Deserialize;
+
+use super::canonical;
+use super::decode::{PayloadError, check_one_value, msgpack_reader};
+use crate::dump::record::{LogEntry, LogId, Payload, Record};
+use crate::dump::scan::wording::plain as plain_words;
+
+/// How a line was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LineForm {
+    /// From the typed entry: the line is what the official export writes.
+    Typed,
+    /// Value by value, because the typed entry would have lost something.
+    Verbatim {
+        /// What the typed entry does not know.
+        unknown: String,
+    },
+}
+
+/// Appends the dump line of an entry, `["raft_log",{"LogEntry":…}]` without line end, to `out`.
+///
+/// A payload with members or commands that this release does not know, which only a newer server
+/// writes, is carried over value by value, so that nothing is lost.
+///
+/// # Errors
+///
+/// When the payload is not one MessagePack value that JSON can hold; `out` is then as it was.
+///
+/// ```
+/// use metadump::record::LogId;
+/// use metadump::wal::{LineForm, log_entry_line};
+///
+/// let mut line = Vec::new();
+/// let form = log_entry_line(LogId::new(1, 0, 7), b"\xa5Blank", &mut line)?;
+/// assert_eq!(form, LineForm::Typed);
+/// let expected = concat!(
+///     r#"["raft_log",{"LogEntry":{"log_id":{"leader_id":{"term":1,"node_id":0},"index":7},"#,
+///     r#""payload":"Blank"}}]"#,
+/// );
+/// assert_eq!(line, expected.as_bytes());
+/// # Ok::<(), metadump::wal::PayloadError>(())
+/// ```
+pub fn log_entry_line(
+    log_id: LogId,
+    payload: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<LineForm, PayloadError> {
+    let start = out.len();
+    if canonical_line(log_id, payload, out).is_some() {
+        return Ok(LineForm::Typed);
+    }
+    out.truncate(start);
+    check_one_value(payload)?;
+    let made = match typed_line(log_id, payload, out) {
+        Ok(()) => return Ok(LineForm::Typed),
+        Err(unknown) => {
+            out.truncate(start);
+            verbatim_line(log_id, payload, out).map(|()| LineForm::Verbatim { unknown })
+        }
+    };
+    if made.is_err() {
+        out.truncate(start);
+    }
+    made
+}
+
+/// The line of an entry that is in the form of servers, as [`typed_line`] makes it, but without a
+/// step for each byte of a value; none for any other.
+fn canonical_line(log_id: LogId, payload: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    start_line(log_id, out).ok()?;
+    canonical::payload(payload, out)?;
+    out.extend_from_slice(LINE_END);
+    Some(())
+}
+
+/// Fails with the first thing that the typed entry does not know.
+fn typed_line(log_id: LogId, payload: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
+    let unknown_member = RefCell::new(None);
+    let mut note_unknown = |path: serde_ignored::Path<'_>| {
+        unknown_member
+            .borrow_mut()
+            // The path spells the step into an option or a variant as a member `?`.
+            .get_or_insert_with(|| format!("member {}", path.to_string().replace("?.", "")));
+    };
+    let mut msgpack = msgpack_reader(payload);
+    let tracked = serde_ignored::Deserializer::new(&mut msgpack, &mut note_unknown);
+    let payload = Payload::deserialize(tracked).map_err(|error| plain_words(&error.to_string()))?;
+    if let Some(unknown) = unknown_member.take() {
+        return Err(unknown);
+    }
+    let record = Record::LogEntry(LogEntry { log_id, payload });
+    serde_json::to_writer(out, &("raft_log", record)).map_err(|error| error.to_string())
+}
+
+fn verbatim_line(log_id: LogId, payload: &[u8], out: &mut Vec<u8>) -> Result<(), PayloadError> {
+    let failed = |message: String| PayloadError { message };
+    start_line(log_id, out).map_err(|error| failed(error.to_string()))?;
+    // JSON keys are strings and JSON has no binary data; its serializer turns integer keys into
+    // strings and binary data into arrays, which is how a dump spells both.
+    let mut json = serde_json::Serializer::new(&mut *out);
+    serde_transcode::transcode(&mut msgpack_reader(payload), &mut json)
+        .map_err(|error| failed(error.to_string()))?;
+    out.extend_from_slice(LINE_END);
+    Ok(())
+}
+
+/// What stands before the payload.
+fn start_line(log_id: LogId, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+    out.extend_from_slice(br#"["raft_log",{"LogEntry":{"log_id":"#);
+    serde_json::to_writer(&mut *out, &log_id)?;
+    out.extend_from_slice(br#","payload":"#);
+    Ok(())
+}
+
+/// What stands behind it.
+const LINE_END: &[u8] = b"}}]";
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::dump::record::Payload;
+    use crate::dump::scan::scan_line;
+
+    /// A line of every kind and command, in every dialect.
+    const LINES: &str = include_str!("../../../../tests/fixtures/lines.ndjson");
+
+    fn typed(payload: &[u8]) -> Result<Vec<u8>, String> {
+        let mut line = Vec::new();
+        typed_line(LogId::new(1, 2, 3), payload, &mut line).map(|()| line)
+    }
+
+    fn canonical(payload: &[u8]) -> Option<Vec<u8>> {
+        let mut line = Vec::new();
+        canonical_line(LogId::new(1, 2, 3), payload, &mut line).map(|()| line)
+    }
+
+    /// The payloads of all entries in `LINES` that a server of today knows.
+    fn payloads() -> Vec<Vec<u8>> {
+        let packed = |line: &str| {
+            let payload: Payload<'_> = match scan_line(line.as_bytes()).ok()?.record {
+                Record::LogEntry(entry) => entry.payload,
+                Record::Logs(entry) => entry.value.payload,
+                _ => return None,
+            };
+            let mut packed = Vec::new();
+            rmp_serde::encode::write_named(&mut packed, &payload).ok().map(|()| packed)
+        };
+        LINES.lines().filter_map(packed).collect()
+    }
+
+    #[test]
+    fn what_is_canonical_is_as_serde_makes_it() {
+        let payloads = payloads();
+        let mut known = 0;
+        for payload in &payloads {
+            if let Some(line) = canonical(payload) {
+                assert_eq!(Ok(line), typed(payload));
+                known += 1;
+            }
+        }
+        assert!(known >= 10, "{known} of {}", payloads.len());
+    }
+
+    #[test]
+    fn members_that_releases_leave_out_are_as_serde_has_them() {
+        let check = |payload: &[u8]| {
+            let line = canonical(payload);
+            assert!(line.is_some(), "{}", String::from_utf8_lossy(payload));
+            assert_eq!(line, typed(payload).ok());
+        };
+        let normal = |cmd: &[u8]| {
+            [b"\x81\xa6Normal\x82\xa7time_ms\xcf\0\0\x01\x9f\0\0\0\x01\xa3cmd\x81", cmd].concat()
+        };
+        let transaction = |requests: &[u8]| {
+            let before = b"\xabTransaction\x83\xa9condition\x90\xa7if_then";
+            normal(&[before, requests, b"\xa9else_then\x90"].concat())
+        };
+        check(b"\xa5Blank");
+        check(b"\x81\xa6Normal\x83\xa4txid\xc0\xa7time_ms\x01\xa3cmd\x81\xa8UpsertKV\x84\xa3key\xa3a\"\n\xa3seq\xa3Any\xa5value\xa6Delete\xaavalue_meta\xc0");
+        check(&transaction(b"\x91\x81\xa7request\x81\xa6Delete\x81\xa3key\xa1k"));
+        check(&transaction(b"\x91\x81\xa7request\x81\xa6Delete\x83\xa3key\xa1k\xaaprev_value\xc3\xa9match_seq\xcd\x01\0"));
+        check(&transaction(b"\x91\x81\xa7request\x81\xa3Put\x83\xa3key\xa1k\xa5value\x93\x7f\xcc\x80\xcc\x05\xa9expire_at\xc0"));
+        check(&transaction(b"\x91\x81\xa7request\x81\xb0FetchIncreaseU64\x83\xa3key\xd9\x01k\xa5delta\x01\xa9max_value\0"));
+        check(&transaction(b"\xdc\0\x01\x81\xa7request\x81\xa3Get\x81\xa3key\xa0"));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_changed_anywhere_is_as_serde_makes_it_or_not_known(
+            which in any::<prop::sample::Index>(),
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+            cut in prop::option::of(any::<prop::sample::Index>()),
+        ) {
+            let payloads = payloads();
+            let mut payload = which.get(&payloads).clone();
+            for (at, byte) in changes {
+                let at = at.index(payload.len());
+                payload[at] = byte;
+            }
+            payload.truncate(cut.map_or(payload.len(), |cut| cut.index(payload.len() + 1)));
+            if let Some(line) = canonical(&payload) {
+                prop_assert!(check_one_value(&payload).is_ok());
+                prop_assert_eq!(Ok(line), typed(&payload));
+            }
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The text of a dump: bytes, lines, records, and back.
+
+pub(crate) mod decimal;
+pub mod dump_line;
+pub mod frame;
+pub mod packing;
+pub mod record;
+pub mod scan;

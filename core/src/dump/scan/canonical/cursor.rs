@@ -1,0 +1,103 @@
+//! Steps over a line, piece by piece; where a piece is not there, the line is not canonical.
+
+use std::borrow::Cow;
+
+use memchr::memchr2;
+
+use crate::dump::record::{Bytes, Text};
+use crate::dump::scan::byte_array::byte_array_len;
+
+/// So many digits always fit into a u64.
+const SAFE_DIGITS: usize = 19;
+
+/// What of the line is still to be read.
+pub(super) struct Cursor<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Cursor<'a> {
+    pub(super) const fn new(line: &'a str) -> Self {
+        Self { rest: line }
+    }
+
+    pub(super) const fn is_at_end(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    /// Steps over `expected`, or stays.
+    pub(super) fn literal(&mut self, expected: &str) -> Option<()> {
+        self.rest = self.rest.strip_prefix(expected)?;
+        Some(())
+    }
+
+    /// Takes the first `len` bytes; the caller has seen that a character ends there.
+    fn take(&mut self, len: usize) -> Option<&'a str> {
+        let (taken, rest) = self.rest.split_at_checked(len)?;
+        self.rest = rest;
+        Some(taken)
+    }
+
+    /// A string without escapes and control characters, with its quotes.
+    pub(super) fn plain_string(&mut self) -> Option<Text<'a>> {
+        self.literal("\"")?;
+        // The end first, and then the characters: each a loop that is done many bytes at a time.
+        let end = memchr2(b'"', b'\\', self.rest.as_bytes())?;
+        let text = self.take(end)?;
+        self.literal("\"")?;
+        let has_control = text.bytes().fold(false, |found, byte| found | (byte < 0x20));
+        (!has_control).then_some(Text(Cow::Borrowed(text)))
+    }
+
+    /// A u64 as JSON spells it: no sign, no leading zero, no fraction, no exponent.
+    pub(super) fn number(&mut self) -> Option<u64> {
+        let mut number = 0_u64;
+        let mut len = 0;
+        for byte in self.rest.bytes() {
+            let digit = byte.wrapping_sub(b'0');
+            if digit > 9 {
+                break;
+            }
+            // It can wrap only when there are too many digits, which are parsed with care.
+            number = number.wrapping_mul(10).wrapping_add(u64::from(digit));
+            len += 1;
+        }
+        let digits = self.take(len)?;
+        if (len > 1 && digits.starts_with('0')) || self.rest.starts_with(['.', 'e', 'E']) {
+            return None;
+        }
+        if (1..=SAFE_DIGITS).contains(&len) { Some(number) } else { digits.parse().ok() }
+    }
+
+    /// An array of numbers up to 255 without blanks.
+    pub(super) fn byte_array(&mut self) -> Option<Bytes<'a>> {
+        let len = byte_array_len(self.rest.as_bytes())?;
+        self.take(len).map(|text| Bytes::Text(text.as_bytes()))
+    }
+
+    /// What `read` takes, or `null`.
+    pub(super) fn or_null<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Option<T>,
+    ) -> Option<Option<T>> {
+        if self.literal("null").is_some() { Some(None) } else { read(self).map(Some) }
+    }
+
+    /// An array of what `read` takes.
+    pub(super) fn list<T>(
+        &mut self,
+        mut read: impl FnMut(&mut Self) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        self.literal("[")?;
+        let mut items = Vec::new();
+        if self.literal("]").is_some() {
+            return Some(items);
+        }
+        loop {
+            items.push(read(self)?);
+            if self.literal("]").is_some() {
+                return Some(items);
+            }
+            self.literal(",")?;
+        }
+    }
+}

@@ -1,0 +1,556 @@
+//! Holds the fast path against serde, and serde's refusals against the reasons that are told.
+
+use proptest::prelude::*;
+use proptest::sample::Index;
+use serde_json::Value;
+
+use super::*;
+
+/// A line of every kind and command, in every dialect.
+const LINES: &str = include_str!("../../../../tests/fixtures/lines.ndjson");
+
+/// Asserts that all readings of a line agree: the fast path, the definition, serde's derives as
+/// they are, and for what the fast path takes an untyped reading.
+fn check(line: &[u8]) {
+    let scanned = scan_line(line);
+    let text = match std::str::from_utf8(line) {
+        Ok(text) => text,
+        Err(error) => {
+            let column = error.valid_up_to() as u64;
+            assert_eq!(scanned, Err(LineError::NotUtf8 { column }));
+            return;
+        }
+    };
+    let defined = scan_any(text);
+    assert_eq!(scanned, defined, "{text}");
+    let derived = serde_json::from_str::<(Text<'_>, Record<'_>)>(text);
+    match (&defined, derived) {
+        (Ok(scanned), Ok((tree_name, record))) => {
+            assert_eq!((&scanned.tree_name, &scanned.record), (&tree_name, &record));
+        }
+        (Err(error), Err(_)) => assert!(error.column() <= line.len() as u64, "{text}"),
+        (defined, derived) => panic!("{text}: {defined:?} and {derived:?}"),
+    }
+    if let Some(fast) = canonical::scan(text) {
+        assert_eq!(Ok(&fast), defined.as_ref(), "{text}");
+        check_untyped(&fast, &serde_json::from_str(text).unwrap());
+    }
+}
+
+fn check_untyped(fast: &ScannedLine<'_>, line: &Value) {
+    assert_eq!(line[0], Value::from(fast.tree_name.as_str()));
+    match &fast.record {
+        Record::GenericKV(kv) => {
+            let entry = &line[1]["GenericKV"];
+            assert_eq!(entry["key"], Value::from(kv.key.as_str()));
+            assert_eq!(entry["value"]["seq"], Value::from(kv.value.seq));
+            let bytes = kv.value.data.decode();
+            assert_eq!(kv.value.data.len(), bytes.len() as u64);
+            assert_eq!(entry["value"]["data"], Value::from(bytes.as_ref()));
+            let meta = &entry["value"]["meta"];
+            match &kv.value.meta {
+                None => assert_eq!(meta, &Value::Null),
+                Some(read) => {
+                    assert!(meta.is_object());
+                    let member = |name: &str| meta.get(name).and_then(Value::as_u64);
+                    assert_eq!(member("expire_at"), read.expire_at);
+                    assert_eq!(member("proposed_at_ms"), read.proposed_at_ms);
+                }
+            }
+        }
+        Record::Expire(entry) => {
+            let read = &line[1]["Expire"];
+            assert_eq!(read["key"]["time_ms"], Value::from(entry.key.time_ms));
+            assert_eq!(read["key"]["seq"], Value::from(entry.key.seq));
+            assert_eq!(read["value"]["key"], Value::from(entry.value.key.as_str()));
+            let seq = read["value"].get("seq").map_or(Some(0), Value::as_u64);
+            assert_eq!(seq, Some(entry.value.seq));
+        }
+        Record::LogEntry(entry) => {
+            let read = without_nulls(line[1]["LogEntry"].clone());
+            assert_eq!(without_nulls(serde_json::to_value(entry).unwrap()), read);
+        }
+        record => panic!("the fast path has no {}", record.kind()),
+    }
+}
+
+/// A member that is null and one that is absent mean the same.
+fn without_nulls(mut value: Value) -> Value {
+    let mut rest = vec![&mut value];
+    while let Some(value) = rest.pop() {
+        if let Value::Object(members) = value {
+            members.retain(|_, member| !member.is_null());
+            rest.extend(members.values_mut());
+        } else if let Value::Array(items) = value {
+            rest.extend(items);
+        }
+    }
+    value
+}
+
+/// Ways in which a line gets damaged.
+#[derive(Debug, Clone)]
+enum Damage {
+    Flip(Index, u8),
+    Delete(Index, usize),
+    Insert(Index, &'static str),
+    Duplicate(Index, usize, Index),
+    Number(Index, &'static str),
+}
+
+impl Damage {
+    fn apply(&self, line: &mut Vec<u8>) {
+        if line.is_empty() {
+            return;
+        }
+        match self {
+            Self::Flip(at, bit) => {
+                let at = at.index(line.len());
+                line[at] ^= 1 << bit;
+            }
+            Self::Delete(at, len) => {
+                let at = at.index(line.len());
+                let end = (at + len).min(line.len());
+                line.drain(at..end);
+            }
+            Self::Insert(at, text) => {
+                let at = at.index(line.len() + 1);
+                line.splice(at..at, text.bytes());
+            }
+            Self::Duplicate(from, len, to) => {
+                let from = from.index(line.len());
+                let span = line[from..(from + len).min(line.len())].to_vec();
+                let to = to.index(line.len() + 1);
+                line.splice(to..to, span);
+            }
+            Self::Number(which, text) => {
+                let digits = |at: usize| line.get(at).is_some_and(u8::is_ascii_digit);
+                let starts: Vec<usize> = (0..line.len())
+                    .filter(|at| digits(*at) && !(*at > 0 && digits(at - 1)))
+                    .collect();
+                if starts.is_empty() {
+                    return;
+                }
+                let start = starts[which.index(starts.len())];
+                let len = (start..line.len()).take_while(|at| digits(*at)).count();
+                line.splice(start..start + len, text.bytes());
+            }
+        }
+    }
+}
+
+fn damage() -> impl Strategy<Value = Damage> {
+    let numbers = [
+        "0",
+        "00",
+        "01",
+        "255",
+        "256",
+        "300",
+        "1000",
+        "-0",
+        "-1",
+        "1.0",
+        "1e2",
+        "1E2",
+        "1.",
+        "+1",
+        "18446744073709551615",
+        "18446744073709551616",
+        "1e999",
+        "null",
+        "\"1\"",
+        "[1]",
+        "{}",
+        "",
+    ];
+    let insertions = [
+        " ",
+        "\t",
+        "\r",
+        ",",
+        ":",
+        "[",
+        "]",
+        "{",
+        "}",
+        "\"",
+        "\\",
+        "\\\"",
+        "\\u00e9",
+        "\\ud800",
+        "é",
+        "\u{1}",
+        "0",
+        "1",
+        "null",
+        "\"x\":1,",
+        ",\"x\":[{}]",
+        ",{\"NodeId\":1}",
+    ];
+    let any = any::<Index>;
+    prop_oneof![
+        (any(), 0u8..8).prop_map(|(at, bit)| Damage::Flip(at, bit)),
+        (any(), 1usize..20).prop_map(|(at, len)| Damage::Delete(at, len)),
+        (any(), proptest::sample::select(insertions.to_vec()))
+            .prop_map(|(at, text)| Damage::Insert(at, text)),
+        (any(), 1usize..40, any()).prop_map(|(from, len, to)| Damage::Duplicate(from, len, to)),
+        (any(), proptest::sample::select(numbers.to_vec()))
+            .prop_map(|(which, text)| Damage::Number(which, text)),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4096))]
+
+    #[test]
+    fn every_reading_of_a_damaged_line_agrees(
+        line in proptest::sample::select(LINES.lines().collect::<Vec<_>>()),
+        damages in proptest::collection::vec(damage(), 1..4),
+    ) {
+        let mut line = line.as_bytes().to_vec();
+        for damage in &damages {
+            damage.apply(&mut line);
+        }
+        check(&line);
+    }
+}
+
+#[test]
+fn every_reading_of_a_real_line_agrees() {
+    for line in LINES.lines() {
+        check(line.as_bytes());
+        scan_line(line.as_bytes()).unwrap();
+    }
+}
+
+#[test]
+fn every_reading_of_a_line_that_lacks_a_byte_agrees() {
+    for line in LINES.lines() {
+        for at in 0..line.len() {
+            let mut line = line.as_bytes().to_vec();
+            line.remove(at);
+            check(&line);
+        }
+    }
+}
+
+#[test]
+fn the_fast_path_takes_what_servers_write() {
+    let rare = [
+        "\"payload\":{\"Membership\":",
+        "\"cmd\":{\"AddNode\":",
+        "\"cmd\":{\"RemoveNode\":",
+        "\"cmd\":{\"SetFeature\":",
+        "\"cmd\":{\"KvTransaction\":",
+        "\"cmd\":{\"Transaction\":{\"operations\":",
+    ];
+    for line in LINES.lines() {
+        let common = ["GenericKV", "Expire", "LogEntry"]
+            .iter()
+            .any(|kind| line.contains(&format!("{{\"{kind}\":")));
+        let plain = !line.contains('\\') && !rare.iter().any(|rare| line.contains(rare));
+        assert_eq!(canonical::scan(line).is_some(), common && plain, "{line}");
+    }
+}
+
+fn line_with_data(data: &str) -> String {
+    format!(
+        r#"["state_machine/0",{{"GenericKV":{{"key":"k","value":{{"seq":1,"meta":null,"data":{data}}}}}}}]"#
+    )
+}
+
+#[test]
+fn a_byte_is_at_most_255_wherever_it_stands() {
+    for padding in [0, 1, 2, 3, 7, 8, 15, 16, 31, 32, 33, 63, 64, 65] {
+        for number in 0..=1200u64 {
+            for filler in ["7", "42", "255"] {
+                let before = format!("{filler},").repeat(padding);
+                let after = format!(",{filler}").repeat(padding % 5);
+                let data = format!("[{before}{number}{after}]");
+                let line = line_with_data(&data);
+                match (u8::try_from(number), scan_line(line.as_bytes())) {
+                    (Ok(byte), Ok(scanned)) => {
+                        assert!(canonical::scan(&line).is_some(), "{data}");
+                        let Record::GenericKV(kv) = scanned.record else {
+                            panic!("{data}: {scanned:?}");
+                        };
+                        let filler: u8 = filler.parse().unwrap();
+                        let mut expected = vec![filler; padding];
+                        expected.push(byte);
+                        expected.extend(vec![filler; padding % 5]);
+                        assert_eq!(kv.value.data.decode().as_ref(), expected);
+                        assert_eq!(kv.value.data.len(), expected.len() as u64);
+                    }
+                    (Err(_), error) => {
+                        let column =
+                            line.find("\"data\":[").unwrap() + "\"data\":[".len() + before.len();
+                        let expected = LineError::OutOfRange {
+                            kind: "GenericKV".to_owned(),
+                            column: column as u64,
+                            message: format!("expected a number from 0 to 255, found {number}"),
+                        };
+                        assert_eq!(error, Err(expected));
+                    }
+                    (byte, read) => panic!("{data}: {byte:?} and {read:?}"),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_byte_array_has_one_form() {
+    // What serde reads, and whether the fast path takes it, too.
+    let cases: [(&str, Option<&[u8]>, bool); 48] = [
+        ("[]", Some(&[]), true),
+        ("[0]", Some(&[0]), true),
+        ("[0,0]", Some(&[0, 0]), true),
+        ("[1,2]", Some(&[1, 2]), true),
+        ("[255]", Some(&[255]), true),
+        ("[ ]", Some(&[]), false),
+        ("[ 1]", Some(&[1]), false),
+        ("[1 ]", Some(&[1]), false),
+        ("[1, 2]", Some(&[1, 2]), false),
+        ("[1\t,\r2]", Some(&[1, 2]), false),
+        ("[", None, false),
+        ("]", None, false),
+        ("", None, false),
+        ("[,]", None, false),
+        ("[1,]", None, false),
+        ("[,1]", None, false),
+        ("[1,,2]", None, false),
+        ("[1 2]", None, false),
+        ("[1", None, false),
+        ("[1,", None, false),
+        ("[1]]", None, false),
+        ("[]]", None, false),
+        ("[[]]", None, false),
+        ("[[1]]", None, false),
+        ("[00]", None, false),
+        ("[01]", None, false),
+        ("[000]", None, false),
+        ("[-0]", None, false),
+        ("[-1]", None, false),
+        ("[+1]", None, false),
+        ("[1.0]", None, false),
+        ("[1.]", None, false),
+        ("[.1]", None, false),
+        ("[1e0]", None, false),
+        ("[1E2]", None, false),
+        ("[0x1]", None, false),
+        ("[256]", None, false),
+        ("[1000]", None, false),
+        ("[2550]", None, false),
+        ("[65537]", None, false),
+        ("[18446744073709551616]", None, false),
+        ("[\"1\"]", None, false),
+        ("[null]", None, false),
+        ("[true]", None, false),
+        ("[1\u{a0}]", None, false),
+        ("[１]", None, false),
+        ("null", None, false),
+        ("\"AQ==\"", None, false),
+    ];
+    for (data, bytes, fast) in cases {
+        for padding in [0, 1, 15, 16, 17, 31, 32, 33, 64] {
+            // The padding goes in front of the first element.
+            let padded = match data.strip_prefix('[') {
+                Some(rest) if padding > 0 && !rest.trim_start().starts_with(']') => {
+                    format!("[{}{rest}", "7,".repeat(padding))
+                }
+                _ => data.to_owned(),
+            };
+            let in_front = if padded == data { 0 } else { padding };
+            let line = line_with_data(&padded);
+            check(line.as_bytes());
+            assert_eq!(canonical::scan(&line).is_some(), fast, "{padded}");
+            let read = scan_line(line.as_bytes()).ok().map(|scanned| {
+                let Record::GenericKV(kv) = scanned.record else {
+                    panic!("{padded}");
+                };
+                kv.value.data.decode().into_owned()
+            });
+            let expected = bytes.map(|bytes| [&vec![7; in_front], bytes].concat());
+            assert_eq!(read, expected, "{padded}");
+        }
+    }
+}
+
+fn not_json(column: u64, message: &str) -> LineError {
+    LineError::NotJson { column, message: message.to_owned() }
+}
+
+fn not_envelope(column: u64, message: &str) -> LineError {
+    LineError::NotEnvelope { column, message: message.to_owned() }
+}
+
+fn unknown_kind(column: u64, kind: &str) -> LineError {
+    LineError::UnknownKind { kind: kind.to_owned(), column }
+}
+
+fn unknown_command(column: u64, name: &str) -> LineError {
+    LineError::UnknownCommand {
+        kind: "LogEntry".to_owned(),
+        name: name.to_owned(),
+        column,
+        log_id: serde_json::from_str(r#"{"term":1,"index":1}"#).ok(),
+    }
+}
+
+fn wrong_shape(kind: &str, column: u64, message: &str) -> LineError {
+    LineError::WrongShape { kind: kind.to_owned(), column, message: message.to_owned() }
+}
+
+fn out_of_range(kind: &str, column: u64, message: &str) -> LineError {
+    LineError::OutOfRange { kind: kind.to_owned(), column, message: message.to_owned() }
+}
+
+#[test]
+fn the_reason_and_the_byte_are_told() {
+    let envelope = "expected an array of a tree's name and an object with one kind";
+    let deep = |depth: usize| {
+        let open = "{\"And\":[".repeat(depth);
+        let close = "]}".repeat(depth);
+        format!(
+            r#"["t",{{"LogEntry":{{"log_id":{{"term":1,"index":1}},"payload":{{"Normal":{{"cmd":{{"KvTransaction":{{"branches":[{{"predicate":{open}{close},"operations":[]}}]}}}}}}}}}}}}]"#
+        )
+    };
+    let too_deep = deep(200);
+    assert_eq!(scan_line(deep(20).as_bytes()).map(drop), Ok(()));
+    let cases: [(&str, LineError); 40] = [
+        ("", LineError::Blank),
+        (" \t\r", LineError::Blank),
+        ("x", not_json(0, "expected value")),
+        ("[1", not_json(2, "EOF while parsing a list")),
+        (r#"["t",{"NodeId":1}"#, not_json(17, "EOF while parsing a list")),
+        (r#"["t",{"Nod"#, not_json(10, "EOF while parsing a string")),
+        (r#"["t",{"NodeId":1}]]"#, not_json(18, "trailing characters")),
+        (r#"["t",{"NodeId":1},]"#, not_json(18, "expected value")),
+        (r#"["t" {"NodeId":1}]"#, not_json(5, "expected `,` or `]`")),
+        (r#"["t",{"NodeId" 1}]"#, not_json(15, "expected `:`")),
+        (r#"["t",{NodeId:1}]"#, not_json(6, "key must be a string")),
+        (r#"["\x",{"NodeId":1}]"#, not_json(3, "invalid escape")),
+        (r#"["t",{"NodeId":01}]"#, not_json(16, "invalid number")),
+        (
+            "[\"t\u{1}\",{\"NodeId\":1}]",
+            not_json(3, "control character (\\u0000-\\u001F) found while parsing a string"),
+        ),
+        ("null", not_envelope(0, &format!("{envelope}, found null"))),
+        (r#"{"a":1}"#, not_envelope(0, &format!("{envelope}, found an object"))),
+        ("[]", not_envelope(1, &format!("{envelope}, found 0 elements"))),
+        (r#"["t"]"#, not_envelope(4, &format!("{envelope}, found 1 elements"))),
+        (r#"["t",{"NodeId":1},3]"#, not_envelope(19, &format!("{envelope}, found 3 elements"))),
+        (r#"[7,{"NodeId":1}]"#, not_envelope(1, "expected a string, found 7")),
+        (
+            r#"["t","NodeId"]"#,
+            not_envelope(5, "expected an object with one kind, found string \"NodeId\""),
+        ),
+        (r#"["t",{}]"#, not_envelope(6, "the object has no kind")),
+        (r#"["t",{"NodeId":1,"NodeId":1}]"#, not_envelope(27, "the object has more than one kind")),
+        (r#"["t",{"\ud800":1}]"#, not_envelope(6, "unexpected end of hex escape")),
+        (r#"["t",{"Foo":1}]"#, unknown_kind(6, "Foo")),
+        (r#"["t",{"Foo":300.5}]"#, unknown_kind(6, "Foo")),
+        (
+            r#"["t",{"NodeId":"1"}]"#,
+            wrong_shape(
+                "NodeId",
+                15,
+                "expected a number from 0 to 18446744073709551615, found string \"1\"",
+            ),
+        ),
+        (
+            r#"["t",{"NodeId":{"a":[1]}}]"#,
+            wrong_shape(
+                "NodeId",
+                15,
+                "expected a number from 0 to 18446744073709551615, found an object",
+            ),
+        ),
+        (
+            r#"["t",{"GenericKV":{"key":"k","value":{"seq":1,"meta":null,"data":[1,[],2]}}}]"#,
+            wrong_shape("GenericKV", 68, "expected a number from 0 to 255, found an array"),
+        ),
+        (
+            r#"["t",{"GenericKV":{"key":"k","value":{"seq":1,"meta":null}}}]"#,
+            wrong_shape("GenericKV", 57, "the member `data` is missing"),
+        ),
+        (
+            r#"["t",{"GenericKV":{"key":"k\ud800","value":{"seq":1,"meta":null,"data":[]}}}]"#,
+            wrong_shape("GenericKV", 25, "unexpected end of hex escape"),
+        ),
+        (
+            r#"["t",{"LogEntry":{"log_id":{"term":1,"index":1},"payload":"Blanc"}}]"#,
+            unknown_command(58, "Blanc"),
+        ),
+        (
+            r#"["t",{"LogEntry":{"log_id":{"term":1,"index":1},"payload":"number out of range"}}]"#,
+            unknown_command(58, "number out of range"),
+        ),
+        (&too_deep, wrong_shape("LogEntry", 590, "recursion limit exceeded")),
+        (
+            r#"["t",{"NodeId":-1}]"#,
+            out_of_range(
+                "NodeId",
+                15,
+                "expected a number from 0 to 18446744073709551615, found -1",
+            ),
+        ),
+        (
+            r#"["t",{"NodeId":1.5}]"#,
+            out_of_range(
+                "NodeId",
+                15,
+                "expected a number from 0 to 18446744073709551615, found 1.5",
+            ),
+        ),
+        (
+            r#"["t",{"NodeId":18446744073709551616}]"#,
+            out_of_range(
+                "NodeId",
+                15,
+                "expected a number from 0 to 18446744073709551615, found 18446744073709551616",
+            ),
+        ),
+        (
+            r#"["t",{"NodeId":1e999}]"#,
+            out_of_range("NodeId", 15, "expected a number in range, found 1e999"),
+        ),
+        (
+            r#"["t",{"GenericKV":{"key":"[\",:","value":{"seq":1,"meta":null,"data":[1,300,2]}}}]"#,
+            out_of_range("GenericKV", 72, "expected a number from 0 to 255, found 300"),
+        ),
+        (
+            r#"["t", {"Nodes": {"key": 1, "value": {"name": "1", "endpoint": {"addr": "a", "port": 65536}}}}]"#,
+            out_of_range("Nodes", 84, "expected a number from 0 to 65535, found 65536"),
+        ),
+    ];
+    for (line, expected) in cases {
+        check(line.as_bytes());
+        let error = scan_line(line.as_bytes()).map(drop);
+        assert_eq!(error, Err(expected), "{line}");
+    }
+    let not_utf8 = |line: &[u8]| scan_line(line).map(drop);
+    assert_eq!(not_utf8(b"[\"\xff\"]"), Err(LineError::NotUtf8 { column: 2 }));
+    assert_eq!(not_utf8(b"\xe6\xbc"), Err(LineError::NotUtf8 { column: 0 }));
+    assert_eq!(not_utf8(b"[\"\xed\xa0\x80\"]"), Err(LineError::NotUtf8 { column: 2 }));
+}
+
+#[test]
+fn an_unknown_member_is_named_by_its_path() {
+    let cases = [
+        (r#"["t",{"NodeId":1}]"#, None),
+        (
+            r#"["t",{"GenericKV":{"key":"k","value":{"seq":1,"meta":{"flags":1},"data":[],"x":1}}}]"#,
+            Some("1.?.value.meta.?.flags"),
+        ),
+        (
+            r#"["t",{"Expire":{"key":{"time_ms":1,"seq":1},"value":{"key":"k"},"9":{"deep":[{}]}}}]"#,
+            Some("1.?.9"),
+        ),
+    ];
+    for (line, path) in cases {
+        let scanned = scan_line(line.as_bytes()).unwrap();
+        assert_eq!(scanned.unknown_member.as_deref(), path);
+    }
+}

@@ -1,0 +1,271 @@
+//! Compares the keys of two dumps that are read side by side.
+//!
+//! Keys ascend in a dump, so both are merged in memory that depends on the pieces in which they
+//! come, not on their size.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use serde::Serialize;
+
+use crate::dump::frame::Line;
+use crate::dump::record::Record;
+use crate::dump::scan::ScannedLine;
+use crate::look::search::kept_key;
+
+/// How many differences of each sort are kept; the rest is counted.
+const MOST_KEPT: usize = 2000;
+
+/// How many prefixes are told apart; later ones are counted together under an empty name.
+const MOST_PREFIXES: usize = 1000;
+
+/// Longer prefixes are not told apart.
+const MOST_PREFIX_BYTES: usize = 1000;
+
+/// One of the two dumps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Side {
+    /// The first dump, the older one.
+    Left,
+    /// The second dump.
+    Right,
+}
+
+/// What became of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Change {
+    /// Only the second dump has it.
+    Added,
+    /// Only the first dump has it.
+    Removed,
+    /// Its value or expiry is another.
+    Changed,
+    /// Value and expiry are the same, the sequence number is another.
+    Touched,
+}
+
+/// A key that differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// What became of it.
+    pub change: Change,
+    /// The key, of a very long one the first part.
+    pub key: String,
+    /// Its line in the first dump.
+    pub left_line: Option<u64>,
+    /// Its line in the second dump.
+    pub right_line: Option<u64>,
+}
+
+/// How many keys differ, by sort.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Only in the second dump.
+    pub added: u64,
+    /// Only in the first dump.
+    pub removed: u64,
+    /// Another value or expiry.
+    pub changed: u64,
+    /// Only another sequence number.
+    pub touched: u64,
+    /// The same.
+    pub same: u64,
+}
+
+impl Counts {
+    const fn count(&mut self, change: Option<Change>) {
+        match change {
+            Some(Change::Added) => self.added += 1,
+            Some(Change::Removed) => self.removed += 1,
+            Some(Change::Changed) => self.changed += 1,
+            Some(Change::Touched) => self.touched += 1,
+            None => self.same += 1,
+        }
+    }
+}
+
+/// How the keys of two dumps differ.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Differences {
+    /// All keys.
+    pub counts: Counts,
+    /// By first segment.
+    pub prefixes: BTreeMap<String, Counts>,
+    /// The first differences of each sort, by key.
+    pub kept: Vec<Difference>,
+    /// Lines whose keys do not ascend: what is told of the keys around them is not reliable.
+    pub unsorted: Vec<(Side, u64)>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    key: String,
+    line: u64,
+    seq: u64,
+    digest: u64,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: VecDeque<Entry>,
+    last_key: String,
+    ended: bool,
+}
+
+/// Merges the keys of two dumps.
+#[derive(Debug, Default)]
+pub struct Comparison {
+    left: Queue,
+    right: Queue,
+    found: Differences,
+    kept: Counts,
+}
+
+impl Comparison {
+    /// Adds the next line of one dump.
+    pub fn line(&mut self, side: Side, line: &Line<'_>, scanned: &ScannedLine<'_>) {
+        let Record::GenericKV(kv) = &scanned.record else { return };
+        let mut hasher = DefaultHasher::new();
+        kv.value.data.decode().hash(&mut hasher);
+        kv.value.expire_ms().hash(&mut hasher);
+        let queue = match side {
+            Side::Left => &mut self.left,
+            Side::Right => &mut self.right,
+        };
+        let key = kv.key.to_string();
+        if key < queue.last_key && self.found.unsorted.len() < MOST_KEPT {
+            self.found.unsorted.push((side, line.number));
+        }
+        queue.last_key.clone_from(&key);
+        queue.waiting.push_back(Entry {
+            key,
+            line: line.number,
+            seq: kv.value.seq,
+            digest: hasher.finish(),
+        });
+        self.merge();
+    }
+
+    /// Says that a dump has no more lines.
+    pub fn end(&mut self, side: Side) {
+        match side {
+            Side::Left => self.left.ended = true,
+            Side::Right => self.right.ended = true,
+        }
+        self.merge();
+    }
+
+    /// Which dump has to go on; none when both have ended.
+    pub fn wants(&self) -> Option<Side> {
+        match (self.left.ended, self.right.ended) {
+            (true, true) => None,
+            (true, false) => Some(Side::Right),
+            (false, true) => Some(Side::Left),
+            (false, false) if self.left.waiting.is_empty() => Some(Side::Left),
+            (false, false) => Some(Side::Right),
+        }
+    }
+
+    fn merge(&mut self) {
+        loop {
+            let next = match (self.left.waiting.front(), self.right.waiting.front()) {
+                (Some(left), Some(right)) => left.key.cmp(&right.key),
+                (Some(_), None) if self.right.ended => std::cmp::Ordering::Less,
+                (None, Some(_)) if self.left.ended => std::cmp::Ordering::Greater,
+                _ => return,
+            };
+            let left = if next.is_le() { self.left.waiting.pop_front() } else { None };
+            let right = if next.is_ge() { self.right.waiting.pop_front() } else { None };
+            self.pair(left, right);
+        }
+    }
+
+    fn pair(&mut self, left: Option<Entry>, right: Option<Entry>) {
+        let change = match (&left, &right) {
+            (Some(left), Some(right)) if left.digest != right.digest => Some(Change::Changed),
+            (Some(left), Some(right)) if left.seq != right.seq => Some(Change::Touched),
+            (Some(_), None) => Some(Change::Removed),
+            (None, Some(_)) => Some(Change::Added),
+            _ => None,
+        };
+        let (left_line, right_line) =
+            (left.as_ref().map(|entry| entry.line), right.as_ref().map(|entry| entry.line));
+        let Some(key) = left.or(right).map(|entry| entry.key) else { return };
+        self.found.counts.count(change);
+        let prefix = key.split_inclusive('/').next().unwrap_or_default();
+        let prefixes = &mut self.found.prefixes;
+        let room = prefixes.len() < MOST_PREFIXES && prefix.len() <= MOST_PREFIX_BYTES;
+        let known = room || prefixes.contains_key(prefix);
+        prefixes.entry(if known { prefix } else { "" }.to_owned()).or_default().count(change);
+        let Some(change) = change else { return };
+        let kept = match change {
+            Change::Added => &mut self.kept.added,
+            Change::Removed => &mut self.kept.removed,
+            Change::Changed => &mut self.kept.changed,
+            Change::Touched => &mut self.kept.touched,
+        };
+        *kept += 1;
+        if *kept <= MOST_KEPT as u64 {
+            let key = kept_key(key);
+            self.found.kept.push(Difference { change, key, left_line, right_line });
+        }
+    }
+
+    /// Ends both dumps.
+    pub fn finish(mut self) -> Differences {
+        self.end(Side::Left);
+        self.end(Side::Right);
+        self.found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dump::scan::scan_line;
+
+    fn feed(comparison: &mut Comparison, side: Side, lines: &[(&str, u64, u8)]) {
+        for (at, (key, seq, data)) in lines.iter().enumerate() {
+            let bytes = format!(
+                "[\"state_machine/0\",{{\"GenericKV\":{{\"key\":\"{key}\",\"value\":{{\
+                 \"seq\":{seq},\"meta\":null,\"data\":[{data}]}}}}}}]"
+            );
+            let (number, bytes) = (at as u64 + 1, bytes.as_bytes());
+            let line = Line::new(number, 0, bytes, true);
+            comparison.line(side, &line, &scan_line(bytes).unwrap());
+        }
+    }
+
+    #[test]
+    fn every_sort_of_difference() {
+        let left = [("a/1", 1, 1), ("a/2", 2, 2), ("b/1", 3, 3), ("b/2", 4, 4)];
+        let right = [("a/1", 1, 1), ("a/3", 5, 1), ("b/1", 6, 9), ("b/2", 7, 4)];
+        let mut comparison = Comparison::default();
+        assert_eq!(comparison.wants(), Some(Side::Left));
+        feed(&mut comparison, Side::Left, &left);
+        assert_eq!(comparison.wants(), Some(Side::Right));
+        feed(&mut comparison, Side::Right, &right);
+        let found = comparison.finish();
+        let counts = Counts { added: 1, removed: 1, changed: 1, touched: 1, same: 1 };
+        assert_eq!(found.counts, counts);
+        let kept: Vec<_> = found.kept.iter().map(|kept| (kept.change, kept.key.as_str())).collect();
+        let expected = [
+            (Change::Removed, "a/2"),
+            (Change::Added, "a/3"),
+            (Change::Changed, "b/1"),
+            (Change::Touched, "b/2"),
+        ];
+        assert_eq!(kept, expected);
+        assert_eq!(found.prefixes.get("a/").map(|counts| counts.removed), Some(1));
+        assert_eq!(found.unsorted, []);
+    }
+
+    #[test]
+    fn unsorted_keys_are_told() {
+        let mut comparison = Comparison::default();
+        feed(&mut comparison, Side::Right, &[("b", 1, 1), ("a", 2, 2)]);
+        assert_eq!(comparison.finish().unsorted, [(Side::Right, 2)]);
+    }
+}

@@ -1,0 +1,330 @@
+//! Decodes one line for the eye: key segments without escapes, values as what they hold.
+//!
+//! Numbers that JavaScript would round are text here.
+
+mod key;
+mod protobuf;
+mod value;
+
+pub use key::{KeySegment, key_segments};
+pub use protobuf::{Field, FieldValue, MOST_FIELDS, message};
+pub use value::{Content, MOST_UNPACKED_BYTES, ValueView, value};
+
+use serde::Serialize;
+
+use crate::dump::record::{
+    Bytes, Cmd, KvOperation, LogEntry, Operation, Payload, Record, Request, SeqV, TxnOp,
+    expire_at_ms,
+};
+use crate::dump::scan::scan_line;
+
+/// A line, decoded.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct LineView {
+    /// The tree's name.
+    pub tree: String,
+    /// The kind; `broken` when the line is no record.
+    pub kind: &'static str,
+    /// Why the line is no record.
+    pub error: Option<String>,
+    /// The key, for keyed kinds.
+    pub key: Option<String>,
+    /// The segments of a key of the key space.
+    pub segments: Vec<KeySegment>,
+    /// The sequence number.
+    pub seq: Option<String>,
+    /// When the record expires, milliseconds since 1970.
+    pub expire_ms: Option<u64>,
+    /// When the write was proposed, milliseconds since 1970.
+    pub proposed_ms: Option<u64>,
+    /// The value of a key.
+    pub value: Option<ValueView>,
+    /// What a log entry does.
+    pub log: Option<LogView>,
+}
+
+/// A log entry in short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LogView {
+    /// The entry's id: `T1-N2.34`.
+    pub log_id: String,
+    /// When it was proposed, milliseconds since 1970.
+    pub time_ms: Option<u64>,
+    /// The payload or command.
+    pub command: &'static str,
+    /// What it does to which keys or nodes; the first of them.
+    pub effects: Vec<Effect>,
+    /// How many effects there are.
+    pub effect_count: u64,
+}
+
+/// What an entry does to one key or node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Effect {
+    /// `put`, `delete`, `get` …
+    pub verb: &'static str,
+    /// The key, prefix or node.
+    pub target: String,
+    /// The value that is written.
+    pub value: Option<ValueView>,
+}
+
+/// How many effects of an entry are told.
+const MOST_EFFECTS: usize = 200;
+
+/// Decodes a line, given without its line end. A line that is no record says so.
+///
+/// ```
+/// let line = br#"["raft_log",{"NodeId":1}]"#;
+/// let view = metadump::decode::line(line);
+/// assert_eq!((view.tree.as_str(), view.kind, view.error), ("raft_log", "NodeId", None));
+/// ```
+pub fn line(line: &[u8]) -> LineView {
+    view(line, &mut Values::Within(MOST_UNPACKED_BYTES))
+}
+
+/// Decodes a line but for its values, as for a row among many.
+pub fn heading(line: &[u8]) -> LineView {
+    view(line, &mut Values::None)
+}
+
+/// Which values are decoded.
+enum Values {
+    None,
+    /// All, as long as they do not unpack to more bytes together.
+    Within(u64),
+}
+
+impl Values {
+    fn view(&mut self, bytes: &Bytes<'_>) -> Option<ValueView> {
+        match self {
+            Self::None => None,
+            Self::Within(left) => Some(value::value_within(&bytes.decode(), left)),
+        }
+    }
+}
+
+fn view(line: &[u8], values: &mut Values) -> LineView {
+    let scanned = match scan_line(line) {
+        Ok(scanned) => scanned,
+        Err(error) => {
+            return LineView {
+                kind: "broken",
+                error: Some(error.to_string()),
+                ..LineView::default()
+            };
+        }
+    };
+    let mut view = LineView {
+        tree: scanned.tree_name.to_string(),
+        kind: scanned.record.kind().name(),
+        ..LineView::default()
+    };
+    match &scanned.record {
+        Record::GenericKV(kv) => {
+            view.segments = key_segments(&kv.key);
+            view.key = Some(kv.key.to_string());
+            view.stored(&kv.value, values);
+        }
+        Record::Expire(entry) => {
+            view.key = Some(entry.value.key.to_string());
+            view.segments = key_segments(&entry.value.key);
+            view.seq = Some(entry.key.seq.to_string());
+            view.expire_ms = Some(entry.key.time_ms);
+        }
+        Record::Sequences(sequence) => {
+            view.key = Some(sequence.key.to_string());
+            view.seq = Some(sequence.value.to_string());
+        }
+        Record::Nodes(node) => view.key = Some(node.key.to_string()),
+        Record::DataHeader(header) => view.key = Some(header.key.to_string()),
+        Record::Logs(keyed) => {
+            view.key = Some(keyed.key.to_string());
+            view.log = Some(log(&keyed.value, values));
+        }
+        Record::LogEntry(entry) => view.log = Some(log(entry, values)),
+        _ => {}
+    }
+    view
+}
+
+impl LineView {
+    fn stored(&mut self, stored: &SeqV<'_>, values: &mut Values) {
+        self.seq = Some(stored.seq.to_string());
+        self.expire_ms = stored.expire_ms();
+        self.proposed_ms = stored.meta.and_then(|meta| meta.proposed_at_ms);
+        self.value = values.view(&stored.data);
+    }
+}
+
+fn log(entry: &LogEntry<'_>, values: &mut Values) -> LogView {
+    let mut effects = Effects { told: Vec::new(), count: 0, values };
+    let (command, time_ms) = match &entry.payload {
+        Payload::Blank => ("Blank", None),
+        Payload::Membership(membership) => {
+            for id in membership.voters() {
+                effects.add("voter", || id.to_string(), None);
+            }
+            for id in membership.learners() {
+                effects.add("learner", || id.to_string(), None);
+            }
+            ("Membership", None)
+        }
+        Payload::Normal(body) => {
+            effects.command(&body.cmd);
+            (body.cmd.name(), body.time_ms)
+        }
+    };
+    LogView {
+        log_id: entry.log_id.to_string(),
+        time_ms: time_ms.map(expire_at_ms),
+        command,
+        effects: effects.told,
+        effect_count: effects.count,
+    }
+}
+
+/// Collects effects up to a number of them.
+struct Effects<'v> {
+    told: Vec<Effect>,
+    count: u64,
+    values: &'v mut Values,
+}
+
+impl Effects<'_> {
+    fn add(
+        &mut self,
+        verb: &'static str,
+        target: impl FnOnce() -> String,
+        value: Option<&Bytes<'_>>,
+    ) {
+        self.count += 1;
+        if self.told.len() < MOST_EFFECTS {
+            let value = value.and_then(|bytes| self.values.view(bytes));
+            self.told.push(Effect { verb, target: target(), value });
+        }
+    }
+
+    fn command(&mut self, command: &Cmd<'_>) {
+        match command {
+            Cmd::AddNode(node) => {
+                self.add("node", || format!("{} at {}", node.node_id, node.node.endpoint), None);
+            }
+            Cmd::RemoveNode { node_id } => self.add("remove", || node_id.to_string(), None),
+            Cmd::SetFeature { feature, enable } => {
+                let verb = if *enable { "enable" } else { "disable" };
+                self.add(verb, || feature.clone(), None);
+            }
+            Cmd::UpsertKV(upsert) => {
+                let key = || upsert.key.to_string();
+                match &upsert.value {
+                    Operation::Update(bytes) => {
+                        self.add("put", key, Some(bytes));
+                    }
+                    Operation::Delete => self.add("delete", key, None),
+                    Operation::AsIs => self.add("touch", key, None),
+                }
+            }
+            Cmd::Transaction(txn) => {
+                let branches = txn.operations.iter().flat_map(|branch| &branch.operations);
+                for operation in branches.chain(&txn.if_then).chain(&txn.else_then) {
+                    self.request(operation);
+                }
+            }
+            Cmd::KvTransaction(txn) => {
+                for operation in txn.branches.iter().flat_map(|branch| &branch.operations) {
+                    self.operation(operation);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn request(&mut self, operation: &TxnOp<'_>) {
+        match &operation.request {
+            None => self.add("get", String::new, None),
+            Some(Request::Get { key }) => self.add("get", || key.to_string(), None),
+            Some(Request::Put(put)) => {
+                self.add("put", || put.key.to_string(), Some(&put.value));
+            }
+            Some(Request::Delete(delete)) => {
+                self.add("delete", || delete.key.to_string(), None);
+            }
+            Some(Request::DeleteByPrefix { prefix }) => {
+                self.add("delete prefix", || prefix.to_string(), None);
+            }
+            Some(Request::FetchIncreaseU64(fetch)) => {
+                self.add("add", || format!("{} {:+}", fetch.key, fetch.delta), None);
+            }
+            Some(Request::FetchAddU64(fetch)) => {
+                self.add("add", || format!("{} {:+}", fetch.key, fetch.delta), None);
+            }
+            Some(Request::PutSequential(put)) => {
+                self.add("put next", || put.prefix.to_string(), Some(&put.value));
+            }
+        }
+    }
+
+    fn operation(&mut self, operation: &KvOperation<'_>) {
+        match operation {
+            KvOperation::Get { key } => self.add("get", || key.to_string(), None),
+            KvOperation::Put { target, payload } => {
+                self.add("put", || target.key.to_string(), Some(&payload.value));
+            }
+            KvOperation::Delete { target } => {
+                self.add("delete", || target.key.to_string(), None);
+            }
+            KvOperation::DeleteByPrefix { prefix } => {
+                self.add("delete prefix", || prefix.to_string(), None);
+            }
+            KvOperation::FetchIncreaseU64 { target, delta, .. } => {
+                self.add("add", || format!("{} {delta:+}", target.key), None);
+            }
+            KvOperation::PutSequential { prefix, payload, .. } => {
+                self.add("put next", || prefix.to_string(), Some(&payload.value));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_with_expiry_and_value() {
+        let view = line(
+            br#"["state_machine/0",{"GenericKV":{"key":"a/%2fb","value":{"seq":18446744073709551615,"meta":{"expire_at":1700000000},"data":[104,105]}}}]"#,
+        );
+        assert_eq!((view.kind, view.seq.as_deref()), ("GenericKV", Some("18446744073709551615")));
+        assert_eq!(view.expire_ms, Some(1_700_000_000_000));
+        assert_eq!(view.segments[1].decoded.as_deref(), Some("/b"));
+        assert_eq!(view.value.unwrap().content, Content::Text("hi".into()));
+    }
+
+    #[test]
+    fn an_entry_tells_what_it_does() {
+        let view = line(
+            br#"["raft_log",{"LogEntry":{"log_id":{"leader_id":{"term":1,"node_id":2},"index":3},"payload":{"Normal":{"time_ms":1700000000000,"cmd":{"UpsertKV":{"key":"k","seq":"Any","value":"Delete","value_meta":null}}}}}}]"#,
+        );
+        let log = view.log.unwrap();
+        let effect = Effect { verb: "delete", target: "k".into(), value: None };
+        assert_eq!((log.log_id.as_str(), log.command), ("T1-N2.3", "UpsertKV"));
+        assert_eq!((log.time_ms, log.effects), (Some(1_700_000_000_000), vec![effect]));
+    }
+
+    #[test]
+    fn a_heading_is_the_line_without_values() {
+        let bytes = br#"["state_machine/0",{"GenericKV":{"key":"a/b","value":{"seq":1,"meta":null,"data":[104]}}}]"#;
+        let view = line(bytes);
+        assert!(view.value.is_some());
+        assert_eq!(heading(bytes), LineView { value: None, ..view });
+    }
+
+    #[test]
+    fn a_broken_line_says_why() {
+        let view = line(b"{");
+        assert_eq!(view.kind, "broken");
+        assert!(view.error.unwrap().starts_with("not JSON"));
+    }
+}

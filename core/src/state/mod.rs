@@ -1,0 +1,8 @@
+//! The state of a node: what log entries do to it, and what it can be held to.
+
+pub mod apply;
+pub mod claim;
+pub mod history;
+pub mod keys_layout;
+pub mod object_id;
+pub mod state_hash;
