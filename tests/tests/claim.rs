@@ -72,7 +72,7 @@ fn records(machine: &Machine, of_keys: bool) -> impl Iterator<Item = Record<'_>>
 fn judged(keys: &Machine, says: &Machine, entries: &[LogEntry<'_>]) -> Verdict {
     let mut claim = ClaimCheck::default();
     entries.iter().for_each(|entry| claim.entry(entry, PLACE));
-    records(says, false).chain(records(keys, true)).for_each(|record| claim.record(&record));
+    records(says, false).chain(records(keys, true)).for_each(|record| claim.fact(&record.fact()));
     claim.verdict()
 }
 

@@ -199,7 +199,7 @@ fn dir(archive: &Path, below: &str) -> Dir {
     }
     let (id, table) = tables.pop_last().unwrap();
     let sys_data = RotblReader::open(table.as_slice()).unwrap().sys_data().clone();
-    assert_eq!(id.last_applied, sys_data.last_applied);
+    assert_eq!(id.last_applied, sys_data.system.last_applied);
     Dir { log: log.unwrap(), table }
 }
 
@@ -273,15 +273,15 @@ fn export(dir: &Dir) -> Vec<u8> {
     let table = RotblReader::open(dir.table.as_slice()).unwrap();
     let sys_data = table.sys_data();
     let key = Text::from("generic-kv");
-    line(Record::Sequences(Keyed { key, value: sys_data.sequence }));
-    if let Some(id) = sys_data.last_applied {
+    line(Record::Sequences(Keyed { key, value: sys_data.system.sequence }));
+    if let Some(id) = sys_data.system.last_applied {
         let (key, value) = (StateMachineKey::LastApplied, StateMachineValue::LogId(id));
         line(Record::StateMachineMeta(Keyed { key, value }));
     }
-    let value = StateMachineValue::Membership(sys_data.last_membership.clone());
+    let value = StateMachineValue::Membership(sys_data.system.last_membership.clone());
     let key = StateMachineKey::LastMembership;
     line(Record::StateMachineMeta(Keyed { key, value }));
-    for (key, value) in &sys_data.nodes {
+    for (key, value) in &sys_data.system.nodes {
         line(Record::Nodes(Keyed { key: *key, value: value.clone() }));
     }
     let visited = table
@@ -456,14 +456,14 @@ fn import(dump: &[u8]) -> Imported {
                 }
             }
             Record::LogEntry(entry) => log.append(&entry).unwrap(),
-            Record::Sequences(sequence) => sys_data.sequence = sequence.value,
+            Record::Sequences(sequence) => sys_data.system.sequence = sequence.value,
             Record::StateMachineMeta(meta) => match meta.value {
-                StateMachineValue::LogId(id) => sys_data.last_applied = Some(id),
-                StateMachineValue::Membership(stored) => sys_data.last_membership = stored,
+                StateMachineValue::LogId(id) => sys_data.system.last_applied = Some(id),
+                StateMachineValue::Membership(stored) => sys_data.system.last_membership = stored,
                 StateMachineValue::Bool(_) => {}
             },
             Record::Nodes(node) => {
-                sys_data.nodes.insert(node.key, node.value);
+                sys_data.system.nodes.insert(node.key, node.value);
             }
             Record::Expire(expire) => {
                 let entry = TableEntry::Expire(expire.key, expire.value);
@@ -551,8 +551,9 @@ fn an_import_writes_the_bytes_of_the_official_one() {
         assert_eq!(ours.state.node_id(), Some(NodeId(own_id)));
 
         let mut sys_data = imported.sys_data;
-        sys_data.last_membership = StoredMembership { log_id: sys_data.last_applied, membership };
-        sys_data.nodes = nodes;
+        sys_data.system.last_membership =
+            StoredMembership { log_id: sys_data.system.last_applied, membership };
+        sys_data.system.nodes = nodes;
         sys_data.key_counts = imported.table_writer.key_counts().clone();
         let mut table = imported.table;
         imported.table_writer.finish(&sys_data, &mut table).unwrap();

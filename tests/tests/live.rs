@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use metadump::check::Severity;
+use metadump::node::SystemState;
 use metadump::record::{AddNode, Cmd, Endpoint, LogEntryBody, Node};
 use metadump::record::{
     LogEntry, LogId, MatchSeq, Membership, NodeId, Operation, Payload, SeqV, StoredMembership,
@@ -124,7 +125,7 @@ impl Server {
         let mut table = RotblWriter::new(BLOCK_KEYS, &mut bytes);
         let value = SeqV { seq: self.index, meta: None, data: vec![1; 50].into() };
         table.push(&TableEntry::GenericKV("only".into(), value), &mut bytes).unwrap();
-        let sys_data = SysData {
+        let system = SystemState {
             last_applied: Some(applied),
             last_membership: StoredMembership {
                 log_id: Some(log_id(0)),
@@ -132,8 +133,9 @@ impl Server {
             },
             nodes: [(NodeId(1), node())].into(),
             sequence: self.index,
-            ..SysData::default()
+            ..SystemState::default()
         };
+        let sys_data = SysData { system, ..SysData::default() };
         table.finish(&sys_data, &mut bytes).unwrap();
         let dir = self.dir.join("snapshot");
         let path = dir.join(SnapshotId::new(Some(applied), self.index).file_name());
@@ -153,6 +155,14 @@ impl Server {
     }
 }
 
+struct SetOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn a_live_export_is_of_one_moment_or_fails() {
     let scratch = TempDir::new().unwrap();
@@ -169,6 +179,8 @@ fn a_live_export_is_of_one_moment_or_fails() {
                 server.snapshot();
             }
         });
+        // Also when an assertion fails: the writer would go on for ever.
+        let _stop = SetOnDrop(&done);
         let mut newest = 0;
         for _ in 0..60 {
             let args = ["export", "-q", "--live", "--raft-dir", dir.to_str().unwrap()];
@@ -192,7 +204,6 @@ fn a_live_export_is_of_one_moment_or_fails() {
             assert!(last >= newest);
             newest = last;
         }
-        done.store(true, Ordering::Relaxed);
     });
     println!("{exported} of 60 exports came through");
     // Once nothing changes any more, one does.

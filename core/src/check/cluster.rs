@@ -5,10 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::history::MarkAt;
 use super::log::LogCheck;
 use super::{Code, Findings, Place, Summary};
-use crate::dump::record::{
-    DataVersion, Keyed, LogId, Membership, Node, NodeId, StateMachineKey, StateMachineValue,
-    StoredMembership,
-};
+use crate::dump::record::{DataVersion, LogId, Membership, Node, NodeId, StoredMembership};
 use crate::state::history::Mark;
 
 /// Collects the state machine's own records and checks them against each other and the log.
@@ -20,37 +17,23 @@ pub(super) struct ClusterCheck {
 }
 
 impl ClusterCheck {
-    /// A `StateMachineMeta` line.
-    pub(super) fn meta(
+    /// The last applied entry.
+    pub(super) fn applied(&mut self, id: LogId, place: Place, findings: &mut Findings) {
+        let first = self.last_applied.map(|(_, first)| first);
+        self.last_applied.get_or_insert((id, place));
+        repeated("LastApplied", first, place, findings);
+    }
+
+    /// The last membership.
+    pub(super) fn membership(
         &mut self,
-        meta: &Keyed<StateMachineKey, StateMachineValue>,
+        membership: &StoredMembership,
         place: Place,
         findings: &mut Findings,
     ) {
-        let repeated = match (meta.key, &meta.value) {
-            (StateMachineKey::LastApplied, StateMachineValue::LogId(id)) => {
-                let first = self.last_applied.map(|(_, first)| first);
-                self.last_applied.get_or_insert((*id, place));
-                first
-            }
-            (StateMachineKey::LastMembership, StateMachineValue::Membership(membership)) => {
-                let first = self.membership.as_ref().map(|(_, first)| *first);
-                self.membership.get_or_insert_with(|| (membership.clone(), place));
-                first
-            }
-            (StateMachineKey::Initialized, StateMachineValue::Bool(_)) => None,
-            (key, value) => {
-                let message =
-                    format_args!("StateMachineMeta: the key {key:?} has the value {value:?}");
-                findings.add(Code::WrongShape, place, message);
-                None
-            }
-        };
-        if let Some(first) = repeated {
-            let message =
-                format_args!("{:?} again; the first one is in line {}", meta.key, first.line);
-            findings.add(Code::StateMachineMetaRepeated, place, message);
-        }
+        let first = self.membership.as_ref().map(|(_, first)| *first);
+        self.membership.get_or_insert_with(|| (membership.clone(), place));
+        repeated("LastMembership", first, place, findings);
     }
 
     /// A `Nodes` line.
@@ -224,6 +207,14 @@ impl ClusterCheck {
 
 /// The node records of a restored node, each with the line that set it.
 type Nodes<'a> = BTreeMap<NodeId, (&'a Node, Place)>;
+
+/// Reports a line that is there once already.
+fn repeated(name: &str, first: Option<Place>, place: Place, findings: &mut Findings) {
+    if let Some(first) = first {
+        let message = format_args!("{name} again; the first one is in line {}", first.line);
+        findings.add(Code::StateMachineMetaRepeated, place, message);
+    }
+}
 
 fn endpoints(nodes: &Nodes<'_>, findings: &mut Findings) {
     let mut by_address: BTreeMap<String, NodeId> = BTreeMap::new();

@@ -1,8 +1,19 @@
 //! Groups of codes: what a finding means for others, and for whoever restores the dump.
 
 use super::Code;
+use crate::dump::record::Loss;
 
 impl Code {
+    /// The code by which a command line accepts a loss.
+    pub const fn of_loss(loss: Loss) -> Self {
+        match loss {
+            Loss::ProposalTime => Self::LostProposalTime,
+            Loss::ExpiryMilliseconds => Self::LostExpiryMilliseconds,
+            Loss::TlsAddress => Self::LostTlsAddress,
+            Loss::Command => Self::LostLogEntry,
+        }
+    }
+
     /// Whether it says what the file is in place of a dump.
     pub const fn is_of_foreign_file(self) -> bool {
         matches!(

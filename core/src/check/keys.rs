@@ -32,16 +32,8 @@ pub(super) struct KeysCheck {
 
 impl KeysCheck {
     /// A `Sequences` line.
-    pub(super) fn sequence(
-        &mut self,
-        key: &str,
-        value: u64,
-        place: Place,
-        findings: &mut Findings,
-    ) {
-        if key != "generic-kv" {
-            findings.add(Code::SequencesKey, place, format_args!("the key is {key:?}"));
-        } else if let Some((_, first)) = self.sequence {
+    pub(super) fn sequence(&mut self, value: u64, place: Place, findings: &mut Findings) {
+        if let Some((_, first)) = self.sequence {
             let message = format_args!("generic-kv again; the first one is in line {}", first.line);
             findings.add(Code::SequencesRepeated, place, message);
         } else {

@@ -9,7 +9,9 @@ use super::history::MarkAt;
 use super::keys::KeysCheck;
 use super::log::LogCheck;
 use super::{Code, Findings, Place, Summary};
-use crate::dump::record::{DataVersion, ExpireKey, LogId, Record, Tree};
+use crate::dump::record::{
+    DataVersion, ExpireKey, Fact, Keyed, LogId, Record, StateMachineKey, StateMachineValue, Tree,
+};
 use crate::state::state_hash::StateHash;
 
 /// How many trees are told apart. A node has one, and one more while a snapshot is installed.
@@ -25,26 +27,48 @@ pub(super) struct MachineCheck {
 }
 
 impl MachineCheck {
-    /// A record of this state machine.
-    pub(super) fn record(&mut self, record: &Record<'_>, place: Place, findings: &mut Findings) {
-        match record {
-            Record::Sequences(sequence) => {
-                self.keys.sequence(&sequence.key, sequence.value, place, findings);
-            }
-            Record::StateMachineMeta(meta) => self.cluster.meta(meta, place, findings),
-            Record::Nodes(node) => self.cluster.node(node.key, &node.value, place, findings),
-            Record::Expire(entry) => {
-                self.expire.entry(entry.key, &entry.value.key, place, findings);
-            }
-            Record::GenericKV(kv) => {
-                self.keys.key(&kv.key, &kv.value, place, findings);
-                if let Some(time_ms) = kv.value.expire_ms() {
-                    let at = ExpireKey { time_ms, seq: kv.value.seq };
-                    self.expire.key(at, &kv.key, place, findings);
+    /// What a record of this state machine says.
+    pub(super) fn fact(
+        &mut self,
+        fact: &Fact<'_>,
+        record: &Record<'_>,
+        place: Place,
+        findings: &mut Findings,
+    ) {
+        match *fact {
+            Fact::Sequence(value) => self.keys.sequence(value, place, findings),
+            Fact::LastApplied(id) => self.cluster.applied(id, place, findings),
+            Fact::Membership(membership) => self.cluster.membership(membership, place, findings),
+            Fact::Node(id, node) => self.cluster.node(id, node, place, findings),
+            Fact::Expire(at, entry) => self.expire.entry(at, &entry.key, place, findings),
+            Fact::Key(key, value) => {
+                self.keys.key(key, value, place, findings);
+                if let Some(time_ms) = value.expire_ms() {
+                    let at = ExpireKey { time_ms, seq: value.seq };
+                    self.expire.key(at, key, place, findings);
                 }
             }
-            _ => {}
+            _ => nothing(record, place, findings),
         }
+    }
+}
+
+/// Reports a record that says nothing though its kind should.
+fn nothing(record: &Record<'_>, place: Place, findings: &mut Findings) {
+    match record {
+        Record::Sequences(Keyed { key, .. }) => {
+            findings.add(Code::SequencesKey, place, format_args!("the key is {key:?}"));
+        }
+        Record::StateMachineMeta(Keyed { key, value })
+            if !matches!(
+                (key, value),
+                (StateMachineKey::Initialized, StateMachineValue::Bool(_))
+            ) =>
+        {
+            let message = format_args!("StateMachineMeta: the key {key:?} has the value {value:?}");
+            findings.add(Code::WrongShape, place, message);
+        }
+        _ => {}
     }
 }
 

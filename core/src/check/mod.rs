@@ -32,7 +32,7 @@ use serde::Serialize;
 
 pub use crate::dump::frame::Place;
 use crate::dump::frame::{LONGEST_LINE_BYTES, Line};
-use crate::dump::record::{DataVersion, Keyed, Kind, Record, Text, Tree};
+use crate::dump::record::{DataVersion, Fact, Keyed, Kind, Record, Text, Tree};
 use crate::dump::scan::{LineError, ScannedLine, scan_line};
 use crate::state::claim::{ClaimCheck, Verdict};
 use crate::state::state_hash::StateHash;
@@ -224,30 +224,23 @@ impl Checker {
         self.header.record(record, place, findings);
         let version = self.header.dialect();
         self.order.line(tree, record, version, place, findings);
-        match record {
-            Record::Logs(Keyed { key, value }) => {
-                if *key != value.log_id.index {
-                    let message = format_args!("the key is {key}, the entry is {}", value.log_id);
+        match record.fact() {
+            Fact::Entry(entry) => {
+                if let Record::Logs(Keyed { key, .. }) = record
+                    && *key != entry.log_id.index
+                {
+                    let message = format_args!("the key is {key}, the entry is {}", entry.log_id);
                     findings.add(Code::LogKeyMismatch, place, message);
                 }
-                let purged = self.raft_state.purged();
-                self.log.entry(value, version, purged, place, findings);
-            }
-            Record::LogEntry(entry) => {
                 self.claim.entry(entry, place);
                 let purged = self.raft_state.purged();
                 self.log.entry(entry, version, purged, place, findings);
             }
-            Record::RaftStateKV(_)
-            | Record::LogMeta(_)
-            | Record::NodeId(_)
-            | Record::Vote(_)
-            | Record::Committed(_)
-            | Record::Purged(_) => self.raft_state.line(record, place, findings),
-            _ => {
-                self.claim.record(record);
+            fact if self.raft_state.fact(&fact, record, place, findings) => {}
+            fact => {
+                self.claim.fact(&fact);
                 if let Some(machine) = self.machines.of_tree(tree, version, place, findings) {
-                    machine.record(record, place, findings);
+                    machine.fact(&fact, record, place, findings);
                 }
             }
         }

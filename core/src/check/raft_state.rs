@@ -2,9 +2,7 @@
 
 use super::history::MarkAt;
 use super::{Code, Findings, Place, Summary};
-use crate::dump::record::{
-    DataVersion, LogId, LogMetaValue, NodeId, RaftStateKey, RaftStateValue, Record, Vote,
-};
+use crate::dump::record::{DataVersion, Fact, Keyed, LogId, NodeId, Record, Vote};
 use crate::state::history::Mark;
 
 /// One value of the Raft state: not seen, null, or there.
@@ -43,37 +41,28 @@ pub(super) struct RaftStateCheck {
 }
 
 impl RaftStateCheck {
-    pub(super) fn line(&mut self, record: &Record<'_>, place: Place, findings: &mut Findings) {
-        match record {
-            Record::NodeId(id) => self.node_id.set(*id, "NodeId", place, findings),
-            Record::Vote(vote) => self.vote.set(*vote, "Vote", place, findings),
-            Record::Committed(id) => self.committed.set(*id, "Committed", place, findings),
-            Record::Purged(id) => self.purged.set(*id, "Purged", place, findings),
-            Record::LogMeta(meta) => {
-                let LogMetaValue::LogId(id) = meta.value;
-                self.purged.set(Some(id), "LastPurged", place, findings);
+    /// Takes what a record says; gives whether it is of the Raft state.
+    pub(super) fn fact(
+        &mut self,
+        fact: &Fact<'_>,
+        record: &Record<'_>,
+        place: Place,
+        findings: &mut Findings,
+    ) -> bool {
+        let name = || name_of(record);
+        match *fact {
+            Fact::NodeId(id) => self.node_id.set(id, &name(), place, findings),
+            Fact::Vote(vote) => self.vote.set(vote, &name(), place, findings),
+            Fact::Committed(id) => self.committed.set(id, &name(), place, findings),
+            Fact::Purged(id) => self.purged.set(id, &name(), place, findings),
+            Fact::LiveMachine(live) => self.live_machine.set(Some(live), &name(), place, findings),
+            _ => {
+                let Record::RaftStateKV(Keyed { key, value }) = record else { return false };
+                let message = format_args!("RaftStateKV: the key {key:?} has the value {value:?}");
+                findings.add(Code::WrongShape, place, message);
             }
-            Record::RaftStateKV(state) => match (state.key, state.value) {
-                (RaftStateKey::Id, RaftStateValue::NodeId(id)) => {
-                    self.node_id.set(Some(id), "Id", place, findings);
-                }
-                (RaftStateKey::HardState, RaftStateValue::HardState(vote)) => {
-                    self.vote.set(Some(vote), "HardState", place, findings);
-                }
-                (RaftStateKey::Committed, RaftStateValue::Committed(id)) => {
-                    self.committed.set(id, "Committed", place, findings);
-                }
-                (RaftStateKey::StateMachineId, RaftStateValue::StateMachineId(live, _)) => {
-                    self.live_machine.set(Some(live), "StateMachineId", place, findings);
-                }
-                (key, value) => {
-                    let message =
-                        format_args!("RaftStateKV: the key {key:?} has the value {value:?}");
-                    findings.add(Code::WrongShape, place, message);
-                }
-            },
-            _ => {}
         }
+        true
     }
 
     /// How far the log is purged, as far as the lines so far tell.
@@ -199,5 +188,14 @@ impl RaftStateCheck {
             }
             _ => {}
         }
+    }
+}
+
+/// What the line calls the part of the Raft state that it has.
+fn name_of(record: &Record<'_>) -> String {
+    match record {
+        Record::RaftStateKV(Keyed { key, .. }) => format!("{key:?}"),
+        Record::LogMeta(Keyed { key, .. }) => format!("{key:?}"),
+        _ => record.kind().to_string(),
     }
 }

@@ -3,12 +3,40 @@
 use std::io::Write;
 
 use crate::dump::decimal;
-use crate::dump::record::{Bytes, DataHeader, DataVersion, Keyed, Record, SeqV, Text};
+use crate::dump::record::{Bytes, Fact, Keyed, Record, SeqV};
 
-/// The header of a V004 dump.
-pub fn v004_header() -> Record<'static> {
-    let key = Text::from("header");
-    Record::DataHeader(Keyed { key, value: DataHeader::new(DataVersion::V004) })
+/// A record that no line holds: its kind, or the command in it, is retired, and its content is not
+/// kept.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unwritable(String);
+
+impl From<serde_json::Error> for Unwritable {
+    fn from(error: serde_json::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// Appends the line of a V004 dump that says a fact, without its line end, to `out`; nothing when
+/// V004 has no such line.
+///
+/// # Errors
+///
+/// When the fact is an entry with a retired command, whose content is not kept.
+///
+/// ```
+/// use metadump::dump_line;
+/// use metadump::record::{DataHeader, DataVersion, Fact};
+///
+/// let mut line = Vec::new();
+/// dump_line::put_fact(&mut line, &Fact::Header(&DataHeader::new(DataVersion::V004)))?;
+/// let expected = r#"["header",{"DataHeader":{"key":"header","value":{"version":"V004"}}}]"#;
+/// assert_eq!(line, expected.as_bytes());
+/// # Ok::<(), dump_line::Unwritable>(())
+/// ```
+pub fn put_fact(out: &mut Vec<u8>, fact: &Fact<'_>) -> Result<(), Unwritable> {
+    let Some((tree, record)) = fact.record() else { return Ok(()) };
+    put(out, &tree.name().unwrap_or_default(), &record)
 }
 
 /// Appends a record's line, without its line end, to `out`, in the spelling of a server.
@@ -16,18 +44,11 @@ pub fn v004_header() -> Record<'static> {
 /// # Errors
 ///
 /// When the record is of a retired kind, whose content is not kept.
-///
-/// ```
-/// let mut line = Vec::new();
-/// metadump::dump_line::put(&mut line, "header", &metadump::dump_line::v004_header())?;
-/// assert_eq!(line, br#"["header",{"DataHeader":{"key":"header","value":{"version":"V004"}}}]"#);
-/// # Ok::<(), serde_json::Error>(())
-/// ```
-pub fn put(out: &mut Vec<u8>, tree: &str, record: &Record<'_>) -> Result<(), serde_json::Error> {
-    match record {
-        Record::GenericKV(Keyed { key, value }) => put_generic_kv(out, tree, key, value),
-        _ => serde_json::to_writer(out, &(tree, record)),
-    }
+pub fn put(out: &mut Vec<u8>, tree: &str, record: &Record<'_>) -> Result<(), Unwritable> {
+    Ok(match record {
+        Record::GenericKV(Keyed { key, value }) => put_generic_kv(out, tree, key, value)?,
+        _ => serde_json::to_writer(out, &(tree, record))?,
+    })
 }
 
 /// The kind that makes up most of a dump: as serde writes it, but for the value, which goes from

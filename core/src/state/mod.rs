@@ -4,5 +4,6 @@ pub mod apply;
 pub mod claim;
 pub mod history;
 pub mod keys_layout;
+pub mod node;
 pub mod object_id;
 pub mod state_hash;

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use anyhow::{Result, anyhow};
 use metadump::check::{Code, Finding, Severity};
 use metadump::cluster::InitialCluster;
+use metadump::record::Losses;
 use metadump::record::{DataVersion, Record, Tree};
 use metadump::scan::{LineError, ScannedLine};
-use metadump::sled_items::Losses;
 use metadump::{Checker, Line, Report};
 
 use crate::failure::WithHelp;
@@ -115,11 +115,12 @@ impl Admission<'_> {
 
     /// Refuses what an older version cannot hold.
     pub fn refuse_losses(&self, losses: &Losses, version: DataVersion) -> Result<()> {
-        let lost: Vec<_> = losses.iter().filter(|(loss, _)| !self.accepts(loss.code())).collect();
+        let lost: Vec<_> =
+            losses.iter().filter(|(loss, _)| !self.accepts(Code::of_loss(*loss))).collect();
         if lost.is_empty() {
             return Ok(());
         }
-        let codes = lost.iter().map(|(loss, _)| loss.code());
+        let codes = lost.iter().map(|(loss, _)| Code::of_loss(*loss));
         let told: Vec<String> =
             lost.iter().map(|(loss, count)| format!("{loss} ({count} times)")).collect();
         let Self { kept, .. } = self;

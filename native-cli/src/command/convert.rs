@@ -14,7 +14,7 @@ use metadump::Report;
 use metadump::check::Code;
 use metadump::cluster::InitialCluster;
 use metadump::record::DataVersion;
-use metadump::sled_items::Losses;
+use metadump::record::Losses;
 use serde_json::json;
 
 use super::admission::Admission;

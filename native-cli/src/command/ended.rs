@@ -6,8 +6,9 @@ use std::path::Path;
 
 use anyhow::Result;
 use metadump::Report;
+use metadump::check::Code;
 use metadump::cluster::InitialCluster;
-use metadump::sled_items::Losses;
+use metadump::record::Losses;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -68,7 +69,7 @@ pub fn members(cluster: Option<&InitialCluster>) -> Value {
 /// What is lost by a conversion, and how often.
 pub fn losses(losses: &Losses) -> Value {
     let lost = losses.iter().map(
-        |(loss, count)| json!({ "code": loss.code(), "what": loss.to_string(), "count": count }),
+        |(loss, count)| json!({ "code": Code::of_loss(loss), "what": loss.to_string(), "count": count }),
     );
     lost.collect()
 }

@@ -87,7 +87,7 @@ impl Restoring<'_> {
             // The first record that cannot be written ends the writing; the check goes on.
             Ok(scanned) if failed.is_none() => {
                 records += u64::from(scanned.record.kind() != Kind::DataHeader);
-                let written = writer.record(scanned.tree(), &scanned.record);
+                let written = writer.fact(scanned.tree(), &scanned.record.fact());
                 failed = written.err().map(|error| (line.number, error));
             }
             Ok(_) => {}

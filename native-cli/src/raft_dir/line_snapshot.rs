@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use metadump::LineFramer;
+use metadump::node::SystemState;
 use metadump::record::{Kind, Record};
-use metadump::rotbl::{SnapshotId, SysData};
-use metadump::sled_items::{MachineState, SpelledRecord, decode_line, is_line_of};
+use metadump::rotbl::SnapshotId;
+use metadump::sled_items::{SpelledRecord, decode_line, is_line_of};
 
+use super::sled_reader::learn;
 use super::snapshot_files::{FROM_ANOTHER_NODE, assert_named, newest};
 use crate::failure::WithHelp;
 use crate::files::open_regular;
@@ -20,7 +22,7 @@ const READ_BYTES: usize = 1 << 20;
 #[derive(Debug)]
 pub struct LineSnapshot {
     path: PathBuf,
-    state: MachineState,
+    system: SystemState,
     warning: Option<String>,
 }
 
@@ -29,23 +31,23 @@ impl LineSnapshot {
     /// directory.
     pub fn newest(dir: &Path) -> Result<Option<Self>> {
         let Some((id, path)) = newest(dir)? else { return Ok(None) };
-        let mut state = MachineState::default();
+        let mut system = SystemState::default();
         let mut lines = 0;
         for_each_line(&path, |line| {
             lines += 1;
             if is_line_of(Kind::GenericKV, line) || is_line_of(Kind::Expire, line) {
                 return Ok(());
             }
-            Ok(state.learn(&decode_line(line)?)?)
+            learn(&mut system, &decode_line(line)?)
         })?;
-        assert_named(&path, &id, state.sys_data())?;
+        assert_named(&path, &id, &system)?;
         let warning = miscounted(&path, &id, lines);
-        Ok(Some(Self { path, state, warning }))
+        Ok(Some(Self { path, system, warning }))
     }
 
     /// Everything but keys and expiry.
-    pub const fn sys_data(&self) -> &SysData {
-        self.state.sys_data()
+    pub const fn system(&self) -> &SystemState {
+        &self.system
     }
 
     /// What should be known of it.

@@ -1,6 +1,7 @@
 //! A node's data directory: reading it without a trace, replacing it without a risk.
 
 mod chunk_files;
+mod fact_lines;
 mod file_bytes;
 mod fingerprint;
 mod layout;
@@ -23,7 +24,6 @@ mod sled_reader;
 mod sled_trees;
 mod snapshot_files;
 mod staging;
-mod state_lines;
 mod table_file;
 mod told;
 mod upgrade;

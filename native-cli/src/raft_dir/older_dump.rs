@@ -5,15 +5,14 @@
 
 use anyhow::Result;
 use metadump::dump_line;
+use metadump::node::{RaftState, SystemState};
 use metadump::record::{
-    DataVersion, ExpireKey, ExpireValue, Keyed, LogId, Record, StateMachineKey, StateMachineValue,
-    Tree,
+    DataVersion, Dialect, ExpireKey, ExpireValue, Fact, Keyed, LogId, Losses, Record,
+    StateMachineKey, StateMachineValue, Tree,
 };
-use metadump::rotbl::{SysData, TableEntry};
-use metadump::scan::scan_line;
-use metadump::sled_items::{Losses, Older};
+use metadump::rotbl::TableEntry;
 
-use super::older_writer::{machine_meta, readable_after, sequence};
+use super::older_writer::readable_after;
 use super::v004_reader::V004Reader;
 
 /// What is written as a dump.
@@ -28,7 +27,7 @@ pub struct OlderDump<'a> {
 }
 
 impl OlderDump<'_> {
-    /// Hands on every line, line end included, and tells what the version could not hold.
+    /// Hands on every line, line end included, and gives what the version could not hold.
     ///
     /// # Errors
     ///
@@ -37,61 +36,51 @@ impl OlderDump<'_> {
     pub fn for_each_line(&self, each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<Losses> {
         let mut losses = Losses::default();
         let readable_after = readable_after(self.v004, self.from, self.to, &mut losses)?;
-        let mut lines = Lines { older: Older::new(self.from, self.to), line: Vec::new(), each };
-        let version = self.to;
-        lines.text(&format!(
-            r#"["header",{{"DataHeader":{{"key":"header","value":{{"version":"{version}","upgrading":null}}}}}}]"#
-        ))?;
+        let mut lines = Lines { dialect: Dialect::new(self.from, self.to), line: Vec::new(), each };
+        lines.header("header")?;
         self.write_raft(&mut lines, readable_after)?;
         self.write_machine(&mut lines)?;
-        losses.add_all(lines.older.losses());
+        losses.add_all(lines.dialect.losses());
         Ok(losses)
     }
 
     fn write_raft(&self, lines: &mut Lines<'_>, readable_after: Option<LogId>) -> Result<()> {
-        let state = self.v004.log_state();
-        let node_id = state.user_data.and_then(|data| data.node_id);
-        lines.put(Record::NodeId(node_id))?;
-        lines.put(Record::Vote(state.vote))?;
-        lines.put(Record::Committed(state.committed))?;
-        self.v004.for_each_entry(|line| {
-            let record = scan_line(line.trim_ascii_end())?.record;
-            match &record {
-                Record::LogEntry(entry) if Some(entry.log_id) <= readable_after => Ok(()),
-                _ => lines.put(record),
+        let RaftState { node_id, vote, committed, purged, .. } = self.v004.raft_state();
+        for fact in [Fact::NodeId(node_id), Fact::Vote(vote), Fact::Committed(committed)] {
+            lines.put(&fact)?;
+        }
+        self.v004.for_each_entry(|entry| {
+            if Some(entry.log_id) <= readable_after {
+                Ok(())
+            } else {
+                lines.put(&Fact::Entry(entry))
             }
         })?;
-        lines.put(Record::Purged(state.purged.max(readable_after)))
+        lines.put(&Fact::Purged(purged.max(readable_after)))
     }
 
     fn write_machine(&self, lines: &mut Lines<'_>) -> Result<()> {
-        let Some(sys_data) = self.v004.sys_data() else { return Ok(()) };
+        let Some(system) = self.v004.system() else { return Ok(()) };
+        let mut facts = machine_facts(system, self.to);
         match self.to {
             DataVersion::V0 | DataVersion::V001 => {
-                lines.nodes(sys_data)?;
-                for record in machine_meta(sys_data) {
-                    if is_membership(&record) {
+                for fact in facts {
+                    if matches!(fact, Fact::Membership(_)) {
                         // Every server of the time has it between the two.
-                        lines.put(initialized())?;
+                        lines.record(Tree::StateMachine(0), &initialized())?;
                     }
-                    lines.put(record)?;
+                    lines.put(&fact)?;
                 }
                 self.write_entries(lines)?;
-                lines.put(sequence(sys_data))
+                lines.put(&Fact::Sequence(system.sequence))
             }
             DataVersion::V002 => {
-                lines.text(
-                    r#"["state_machine/0",{"DataHeader":{"key":"header","value":{"version":"V002","upgrading":null}}}]"#,
-                )?;
-                machine_meta(sys_data).try_for_each(|record| lines.put(record))?;
-                lines.put(sequence(sys_data))?;
-                lines.nodes(sys_data)?;
+                lines.header("state_machine/0")?;
+                facts.try_for_each(|fact| lines.put(&fact))?;
                 self.write_entries(lines)
             }
             DataVersion::V003 | DataVersion::V004 => {
-                lines.put(sequence(sys_data))?;
-                machine_meta(sys_data).try_for_each(|record| lines.put(record))?;
-                lines.nodes(sys_data)?;
+                facts.try_for_each(|fact| lines.put(&fact))?;
                 self.write_entries(lines)
             }
         }
@@ -102,7 +91,7 @@ impl OlderDump<'_> {
         let mut due = Vec::new();
         self.v004.for_each_table_entry(|entry| match entry {
             TableEntry::Expire(key, value) => {
-                let second = |key| lines.older.expire_key(key).time_ms;
+                let second = |key| lines.dialect.expire_key(key).time_ms;
                 if due.first().is_some_and(|(first, _)| second(*first) != second(key)) {
                     lines.expiries(&mut due)?;
                 }
@@ -110,26 +99,34 @@ impl OlderDump<'_> {
                 due.push((key, value));
                 Ok(())
             }
-            TableEntry::GenericKV(key, value) => {
+            TableEntry::GenericKV(..) => {
                 lines.expiries(&mut due)?;
-                lines.put(Record::GenericKV(Keyed { key, value }))
+                lines.put(&entry.fact())
             }
         })?;
         lines.expiries(&mut due)
     }
 }
 
-fn name_of(tree: Tree) -> &'static str {
-    match tree {
-        Tree::Header | Tree::Other => "header",
-        Tree::RaftState => "raft_state",
-        Tree::RaftLog => "raft_log",
-        Tree::StateMachine(_) => "state_machine/0",
-    }
-}
-
-fn is_membership(record: &Record<'_>) -> bool {
-    matches!(record, Record::StateMachineMeta(Keyed { key: StateMachineKey::LastMembership, .. }))
+/// What a state machine holds before its keys, in the order of servers of a version. Those of V0
+/// and V001 have the sequence behind the keys.
+pub(super) fn machine_facts(
+    system: &SystemState,
+    version: DataVersion,
+) -> impl Iterator<Item = Fact<'_>> {
+    let sequence = Fact::Sequence(system.sequence);
+    let meta = system
+        .last_applied
+        .map(Fact::LastApplied)
+        .into_iter()
+        .chain([Fact::Membership(&system.last_membership)]);
+    let nodes = system.nodes.iter().map(|(id, node)| Fact::Node(*id, node));
+    let facts: Vec<Fact<'_>> = match version {
+        DataVersion::V0 | DataVersion::V001 => nodes.chain(meta).collect(),
+        DataVersion::V002 => meta.chain([sequence]).chain(nodes).collect(),
+        DataVersion::V003 | DataVersion::V004 => system.facts().collect(),
+    };
+    facts.into_iter()
 }
 
 fn initialized() -> Record<'static> {
@@ -139,16 +136,22 @@ fn initialized() -> Record<'static> {
 
 /// Hands on lines in the form of the older version.
 struct Lines<'e> {
-    older: Older,
+    dialect: Dialect,
     line: Vec<u8>,
     each: &'e mut dyn FnMut(&[u8]) -> Result<()>,
 }
 
 impl Lines<'_> {
-    fn put(&mut self, record: Record<'_>) -> Result<()> {
-        let Some((tree, record)) = self.older.record(record)? else { return Ok(()) };
+    fn put(&mut self, fact: &Fact<'_>) -> Result<()> {
+        match self.dialect.record(fact)? {
+            Some((tree, record)) => self.record(tree, &record),
+            None => Ok(()),
+        }
+    }
+
+    fn record(&mut self, tree: Tree, record: &Record<'_>) -> Result<()> {
         self.line.clear();
-        dump_line::put(&mut self.line, name_of(tree), &record)?;
+        dump_line::put(&mut self.line, &tree.name().unwrap_or_default(), record)?;
         self.line.push(b'\n');
         (self.each)(&self.line)
     }
@@ -156,20 +159,16 @@ impl Lines<'_> {
     /// What expires in one second, which is in the order of its milliseconds, in that of the
     /// sequence numbers.
     fn expiries(&mut self, due: &mut Vec<(ExpireKey, ExpireValue<'static>)>) -> Result<()> {
-        due.sort_unstable_by_key(|(key, _)| self.older.expire_key(*key));
-        due.drain(..).try_for_each(|(key, value)| self.put(Record::Expire(Keyed { key, value })))
+        due.sort_unstable_by_key(|(key, _)| self.dialect.expire_key(*key));
+        due.drain(..).try_for_each(|(key, value)| self.put(&Fact::Expire(key, &value)))
     }
 
-    fn nodes(&mut self, sys_data: &SysData) -> Result<()> {
-        sys_data.nodes.iter().try_for_each(|(id, node)| {
-            self.put(Record::Nodes(Keyed { key: *id, value: node.clone() }))
-        })
-    }
-
-    fn text(&mut self, line: &str) -> Result<()> {
-        self.line.clear();
-        self.line.extend_from_slice(line.as_bytes());
-        self.line.push(b'\n');
-        (self.each)(&self.line)
+    /// The header, as servers of the time wrote it.
+    fn header(&mut self, tree: &str) -> Result<()> {
+        let version = self.dialect.version();
+        let line = format!(
+            r#"["{tree}",{{"DataHeader":{{"key":"header","value":{{"version":"{version}","upgrading":null}}}}}}]"#
+        );
+        (self.each)(format!("{line}\n").as_bytes())
     }
 }

@@ -6,28 +6,26 @@
 //! | V002 | sled | a file of lines |
 //! | V003 | sled | a table |
 //!
-//! What has no place in the older version is counted, and told by who asked for it.
+//! What has no place in the older version is counted, and reported by the caller.
 
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use metadump::dump_line;
+use metadump::node::{RaftState, SystemState};
 use metadump::record::{
-    DataHeader, DataVersion, Keyed, LogId, Record, StateMachineKey, StateMachineValue,
+    DataHeader, DataVersion, Dialect, Fact, Keyed, LogId, Loss, Losses, Record, TooNew,
 };
-use metadump::rotbl::{RotblReader, SnapshotId, SysData, TableEntry};
-use metadump::scan::scan_line;
-use metadump::sled_items::{Loss, Losses, Older, TooNew, put_line};
-use metadump::sled_writer::TreeNumber;
-use metadump::wal::WalState;
+use metadump::rotbl::{RotblReader, SnapshotId, TableEntry};
+use metadump::sled_items::put_line;
 
 use super::file_bytes::FileBytes;
 use super::fingerprint::Fingerprint;
 use super::layout::{DF_META, RaftDir};
+use super::older_dump::machine_facts;
 use super::reader::{Access, DirReader};
 use super::sled_output::SledOutput;
-use super::state_lines::StateLines;
 use super::table_file::{Finished, KeyCounts, TableFile};
 use super::v004_reader::V004Reader;
 use crate::failure::WithHelp;
@@ -50,24 +48,17 @@ impl DirContent {
     pub fn of(dir: &Path) -> Result<Self> {
         let mut content = Self::default();
         let reader = DirReader::open(&RaftDir::new(dir), Access::Stopped)?;
-        reader.for_each_line(|line| {
-            match scan_line(line.trim_ascii_end())?.record {
-                Record::Expire(Keyed { key, value }) => {
-                    content.entries.add_entry(&TableEntry::Expire(key, value));
-                }
-                Record::GenericKV(Keyed { key, value }) => {
-                    content.entries.add_entry(&TableEntry::GenericKV(key, value));
-                }
-                _ => content.lines.add_bytes(line),
-            }
-            Ok(())
-        })?;
+        reader.for_each_fact(|fact| content.add(fact))?;
         Ok(content)
     }
 
-    fn add(&mut self, tree: &str, record: &Record<'_>) -> Result<()> {
+    fn add(&mut self, fact: &Fact<'_>) -> Result<()> {
+        if let Some(entry) = TableEntry::of(fact) {
+            self.entries.add_entry(&entry);
+            return Ok(());
+        }
         let mut line = Vec::new();
-        dump_line::put(&mut line, tree, record)?;
+        dump_line::put_fact(&mut line, fact)?;
         line.push(b'\n');
         self.lines.add_bytes(&line);
         Ok(())
@@ -108,58 +99,52 @@ impl OlderWriter<'_> {
     /// When a log entry holds what servers of that version cannot read, and the state does not
     /// hold its effect.
     pub fn write(&self) -> Result<OlderDir> {
-        let mut older = Older::new(self.from, self.to);
+        let mut dialect = Dialect::new(self.from, self.to);
         let mut losses = Losses::default();
         let readable_after = readable_after(self.v004, self.from, self.to, &mut losses)?;
         let mut sled = SledOutput::create(self.root)?;
         let mut content = DirContent::default();
-        content.add("header", &dump_line::v004_header())?;
+        content.add(&Fact::Header(&DataHeader::new(DataVersion::V004)))?;
         let header = sled.tree("header");
         let value = DataHeader::new(self.to);
         sled.put(header, &Record::DataHeader(Keyed { key: "header".into(), value }))?;
-        self.write_raft(&mut sled, &mut older, readable_after, &mut content)?;
-        self.write_machine(&mut sled, &mut older, &mut content)?;
+        self.write_raft(&mut sled, &mut dialect, readable_after, &mut content)?;
+        self.write_machine(&mut sled, &mut dialect, &mut content)?;
         sled.finish()?;
-        losses.add_all(older.losses());
+        losses.add_all(dialect.losses());
         Ok(OlderDir { content, losses })
     }
 
     fn write_raft(
         &self,
         sled: &mut SledOutput,
-        older: &mut Older,
+        dialect: &mut Dialect,
         readable_after: Option<LogId>,
         content: &mut DirContent,
     ) -> Result<()> {
         let (raft_state, raft_log) = (sled.tree("raft_state"), sled.tree("raft_log"));
-        let WalState { vote, committed, purged, user_data, .. } = *self.v004.log_state();
-        let node_id = user_data.and_then(|data| data.node_id);
+        let RaftState { node_id, vote, committed, purged, .. } = self.v004.raft_state();
         let committed = committed.filter(|_| self.to >= DataVersion::V002);
-        let purged = purged.max(readable_after);
-        for record in [Record::NodeId(node_id), Record::Vote(vote), Record::Committed(committed)] {
-            content.add("raft_log", &record)?;
-            if let Some((_, record)) = older.record(record)? {
+        let purged = Fact::Purged(purged.max(readable_after));
+        for fact in [Fact::NodeId(node_id), Fact::Vote(vote), Fact::Committed(committed)] {
+            content.add(&fact)?;
+            if let Some((_, record)) = dialect.record(&fact)? {
                 sled.put(raft_state, &record)?;
             }
         }
-        content.add("raft_log", &Record::Purged(purged))?;
-        self.v004.for_each_entry(|line| {
-            let record = scan_line(line.trim_ascii_end())?.record;
-            if let Record::LogEntry(entry) = &record
-                && Some(entry.log_id) <= readable_after
-            {
+        content.add(&purged)?;
+        self.v004.for_each_entry(|entry| {
+            if Some(entry.log_id) <= readable_after {
                 return Ok(());
             }
-            if let Some((_, record)) = older.record(record)? {
+            if let Some((_, record)) = dialect.record(&Fact::Entry(entry))? {
                 sled.put(raft_log, &record)?;
-                if let Record::Logs(Keyed { value, .. }) = record {
-                    content.add("raft_log", &Record::LogEntry(value))?;
-                }
+                content.add(&record.fact())?;
             }
             Ok(())
         })?;
         // Its key is greater than that of any entry.
-        if let Some((_, record)) = older.record(Record::Purged(purged))? {
+        if let Some((_, record)) = dialect.record(&purged)? {
             sled.put(raft_log, &record)?;
         }
         Ok(())
@@ -168,50 +153,31 @@ impl OlderWriter<'_> {
     fn write_machine(
         &self,
         sled: &mut SledOutput,
-        older: &mut Older,
+        dialect: &mut Dialect,
         content: &mut DirContent,
     ) -> Result<()> {
-        let Some(known) = self.v004.sys_data() else { return Ok(()) };
-        let mut sys_data = SysData {
-            last_applied: known.last_applied,
-            last_membership: known.last_membership.clone(),
-            sequence: known.sequence,
-            ..SysData::default()
-        };
-        for (id, node) in &known.nodes {
-            let node = Record::Nodes(Keyed { key: *id, value: node.clone() });
-            if let Some((_, Record::Nodes(Keyed { key, value }))) = older.record(node)? {
-                sys_data.nodes.insert(key, value);
+        let Some(known) = self.v004.system() else { return Ok(()) };
+        let mut system = SystemState::default();
+        for fact in known.facts() {
+            if let Some((_, record)) = dialect.record(&fact)? {
+                system.learn(&record.fact());
             }
         }
-        let mut add = |line: &[u8]| {
-            content.lines.add_bytes(line);
-            Ok(())
-        };
-        StateLines::new(&mut add).put_sys_data(&sys_data)?;
+        system.facts().try_for_each(|fact| content.add(&fact))?;
 
-        let id = SnapshotId::new(sys_data.last_applied, self.now_ms);
+        let id = SnapshotId::new(system.last_applied, self.now_ms);
         let snapshots = self.snapshots()?;
         let is_table = self.to == DataVersion::V003;
         let table_dir = if is_table { &snapshots } else { self.scratch };
         let mut table = TableFile::create(table_dir.again()?, self.scratch.again()?)?;
         self.v004.for_each_table_entry(|entry| {
-            let record = match entry {
-                TableEntry::Expire(key, value) => Record::Expire(Keyed { key, value }),
-                TableEntry::GenericKV(key, value) => Record::GenericKV(Keyed { key, value }),
-            };
-            match older.record(record)? {
-                Some((_, Record::Expire(Keyed { key, value }))) => {
-                    table.add(&TableEntry::Expire(key, value))
-                }
-                Some((_, Record::GenericKV(Keyed { key, value }))) => {
-                    table.add(&TableEntry::GenericKV(key, value))
-                }
-                _ => Ok(()),
+            let record = dialect.record(&entry.fact())?.map(|(_, record)| record);
+            match record.as_ref().and_then(|record| TableEntry::of(&record.fact())) {
+                Some(entry) => table.add(&entry),
+                None => Ok(()),
             }
         })?;
-        let Finished { fingerprint, .. } =
-            table.finish(sys_data.clone(), KeyCounts::Omitted, &id)?;
+        let Finished { fingerprint, .. } = table.finish(system.clone(), KeyCounts::Omitted, &id)?;
         content.entries = fingerprint;
         let table = || -> Result<FileBytes> {
             let file = table_dir.open_file(id.file_name())?.context("the table is gone")?;
@@ -220,9 +186,9 @@ impl OlderWriter<'_> {
         match self.to {
             DataVersion::V0 | DataVersion::V001 => {
                 let tree = sled.tree("state_machine/0");
-                TreeMachine { sled, tree }.write(&sys_data, table()?)
+                write_tree(&system, table()?, |record| sled.put(tree, record))
             }
-            DataVersion::V002 => write_lines(&snapshots, &id, &sys_data, table()?),
+            DataVersion::V002 => write_lines(&snapshots, &id, &system, table()?),
             DataVersion::V003 | DataVersion::V004 => Ok(()),
         }
     }
@@ -249,14 +215,14 @@ pub(super) fn readable_after(
     to: DataVersion,
     losses: &mut Losses,
 ) -> Result<Option<LogId>> {
-    let applied = v004.sys_data().and_then(|data| data.last_applied);
+    let applied = v004.system().and_then(|system| system.last_applied);
     let mut last = None;
     let (mut entries, mut left_out) = (0, 0);
     let mut refused = None;
-    let mut older = Older::new(from, to);
-    v004.for_each_entry(|line| {
+    let mut dialect = Dialect::new(from, to);
+    v004.for_each_entry(|entry| {
         entries += 1;
-        match older.record(scan_line(line.trim_ascii_end())?.record) {
+        match dialect.record(&Fact::Entry(entry)) {
             Err(TooNew { log_id, .. }) if Some(log_id) <= applied => {
                 last = Some(log_id);
                 // The log begins behind it, so those before it are left out, too.
@@ -278,79 +244,49 @@ pub(super) fn readable_after(
     Ok(last)
 }
 
-/// The state machine as a tree.
-struct TreeMachine<'a> {
-    sled: &'a mut SledOutput,
-    tree: TreeNumber,
-}
-
-impl TreeMachine<'_> {
-    /// Writes everything in the order of the keys: nodes, what was applied, expiry, keys, and the
-    /// sequence.
-    fn write(mut self, sys_data: &SysData, table: FileBytes) -> Result<()> {
-        for (id, node) in &sys_data.nodes {
-            self.put(&Record::Nodes(Keyed { key: *id, value: node.clone() }))?;
-        }
-        for record in machine_meta(sys_data) {
-            self.put(&record)?;
-        }
-        for_each_of(table, |record| self.put(record))?;
-        self.put(&sequence(sys_data))
-    }
-
-    fn put(&mut self, record: &Record<'_>) -> Result<()> {
-        self.sled.put(self.tree, record)
-    }
+/// Writes a state machine as a tree, in the order of the keys: nodes, what was applied, expiry,
+/// keys, and the sequence.
+fn write_tree(
+    system: &SystemState,
+    table: FileBytes,
+    mut put: impl FnMut(&Record<'_>) -> Result<()>,
+) -> Result<()> {
+    let mut put_fact = |fact: &Fact<'_>| match fact.record() {
+        Some((_, record)) => put(&record),
+        None => Ok(()),
+    };
+    machine_facts(system, DataVersion::V001).try_for_each(|fact| put_fact(&fact))?;
+    for_each_of(table, &mut put_fact)?;
+    put_fact(&Fact::Sequence(system.sequence))
 }
 
 /// Writes the snapshot of V002 in the order of a server's, but the expiry before the keys, as
 /// later importers need it.
-fn write_lines(dir: &OpenDir, id: &SnapshotId, sys_data: &SysData, table: FileBytes) -> Result<()> {
+fn write_lines(
+    dir: &OpenDir,
+    id: &SnapshotId,
+    system: &SystemState,
+    table: FileBytes,
+) -> Result<()> {
     let mut file = BufWriter::with_capacity(1 << 20, dir.create_file(UNFINISHED)?);
     let mut line = Vec::new();
-    let mut put = |record: &Record<'_>| -> Result<()> {
+    let mut put = |fact: &Fact<'_>| -> Result<()> {
+        let Some((_, record)) = fact.record() else { return Ok(()) };
         line.clear();
-        put_line(record, &mut line)?;
+        put_line(&record, &mut line)?;
         file.write_all(&line).context("cannot write the snapshot")
     };
-    let value = DataHeader::new(DataVersion::V002);
-    put(&Record::DataHeader(Keyed { key: "header".into(), value }))?;
-    for record in machine_meta(sys_data) {
-        put(&record)?;
-    }
-    put(&sequence(sys_data))?;
-    for (id, node) in &sys_data.nodes {
-        put(&Record::Nodes(Keyed { key: *id, value: node.clone() }))?;
-    }
+    put(&Fact::Header(&DataHeader::new(DataVersion::V002)))?;
+    machine_facts(system, DataVersion::V002).try_for_each(|fact| put(&fact))?;
     for_each_of(table, &mut put)?;
     let file = file.into_inner().context("cannot write the snapshot")?;
     file.sync_all().context("cannot sync the snapshot")?;
     dir.rename(UNFINISHED, dir, id.file_name())
 }
 
-pub(super) fn machine_meta(sys_data: &SysData) -> impl Iterator<Item = Record<'static>> {
-    let applied = sys_data
-        .last_applied
-        .map(|id| Keyed { key: StateMachineKey::LastApplied, value: StateMachineValue::LogId(id) });
-    let membership = Keyed {
-        key: StateMachineKey::LastMembership,
-        value: StateMachineValue::Membership(sys_data.last_membership.clone()),
-    };
-    applied.into_iter().chain([membership]).map(Record::StateMachineMeta)
-}
-
-pub(super) fn sequence(sys_data: &SysData) -> Record<'static> {
-    Record::Sequences(Keyed { key: "generic-kv".into(), value: sys_data.sequence })
-}
-
 /// Calls `each` with every key and expiry of a table, the expiry first.
-fn for_each_of(table: FileBytes, mut each: impl FnMut(&Record<'_>) -> Result<()>) -> Result<()> {
+fn for_each_of(table: FileBytes, each: &mut dyn FnMut(&Fact<'_>) -> Result<()>) -> Result<()> {
     let table = RotblReader::open(table)?;
-    table.for_each(|entry| -> Result<()> {
-        each(&match entry {
-            TableEntry::Expire(key, value) => Record::Expire(Keyed { key, value }),
-            TableEntry::GenericKV(key, value) => Record::GenericKV(Keyed { key, value }),
-        })
-    })?;
+    table.for_each(|entry| each(&entry.fact()))?;
     Ok(())
 }

@@ -4,7 +4,7 @@
 //! longer than it takes to see whether a server holds it.
 
 use anyhow::Result;
-use metadump::record::{DataHeader, DataVersion, LogId};
+use metadump::record::{DataHeader, DataVersion, Fact, LogId};
 use metadump::wal::ChunkId;
 
 use super::layout::{Content, RaftDir, was_sled};
@@ -105,6 +105,14 @@ impl DirReader {
         }
     }
 
+    /// Calls `each` with every fact, in the same order.
+    pub fn for_each_fact(&self, each: impl FnMut(&Fact<'_>) -> Result<()>) -> Result<()> {
+        match &self.files {
+            Files::V004(reader) => reader.for_each_fact(each),
+            Files::Sled(reader) => reader.for_each_fact(each),
+        }
+    }
+
     /// The data version of the directory.
     pub fn version(&self) -> DataVersion {
         match &self.files {
@@ -117,8 +125,8 @@ impl DirReader {
     pub fn last_log_id(&self) -> Result<Option<LogId>> {
         match &self.files {
             Files::V004(reader) => {
-                let applied = reader.sys_data().and_then(|data| data.last_applied);
-                let ids = [reader.log_state().last, applied];
+                let applied = reader.system().and_then(|system| system.last_applied);
+                let ids = [reader.last_log(), applied];
                 Ok(ids.into_iter().flatten().max_by_key(|id| (id.index, *id)))
             }
             Files::Sled(reader) => reader.last_log_id(),

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use metadump::dump_line;
+use metadump::node::{EntryFate, RaftState, SystemState};
 use metadump::record::{
-    DataHeader, DataVersion, ExpireValue, Keyed, Kind, LogId, Record, Tree as Role,
+    DataHeader, DataVersion, ExpireValue, Fact, Keyed, Kind, LogId, Record, Tree as Role,
 };
-use metadump::rotbl::{SysData, TableEntry};
-use metadump::sled_items::{EntryFate, MachineState, RaftState, SpelledRecord, kind_of_key};
+use metadump::sled_items::{SpelledRecord, StoredError, kind_of_key};
 
+use super::fact_lines::FactLines;
 use super::layout::RaftDir;
 use super::line_snapshot::LineSnapshot;
 use super::lock::assert_stopped;
@@ -20,7 +20,6 @@ use super::sled_trees::{RoleTree, SledTrees};
 use super::snapshot_files::{
     FROM_ANOTHER_NODE, NOT_WHOLE, Table, for_each_entry, newest, newest_table,
 };
-use super::state_lines::StateLines;
 use super::told::{AtDamage, Told};
 use super::upgrade::Complete;
 use crate::failure::{Help, WithHelp};
@@ -55,7 +54,7 @@ enum Machine {
     /// The server was too young to have one, or it is lost.
     Nothing,
     /// V0 and V001: a tree, which is always at the end of the log.
-    Tree(RoleTree, Box<MachineState>),
+    Tree(RoleTree, Box<SystemState>),
     /// V002: a file of lines.
     Lines(Box<LineSnapshot>),
     /// V003: the table that V004 has, too.
@@ -63,12 +62,12 @@ enum Machine {
 }
 
 impl Machine {
-    fn sys_data(&self) -> Option<&SysData> {
+    fn system(&self) -> Option<&SystemState> {
         match self {
             Self::Nothing => None,
-            Self::Tree(_, state) => Some(state.sys_data()),
-            Self::Lines(lines) => Some(lines.sys_data()),
-            Self::Table(table) => Some(table.1.sys_data()),
+            Self::Tree(_, system) => Some(system),
+            Self::Lines(lines) => Some(lines.system()),
+            Self::Table(table) => Some(&table.1.sys_data().system),
         }
     }
 }
@@ -171,9 +170,9 @@ impl SledReader {
         }
         let snapshots = self.snapshots_of(version);
         let machine = self.open_snapshot(version, &snapshots)?;
-        match machine.sys_data() {
+        match machine.system() {
             None => self.assert_young(&snapshots)?,
-            Some(data) => self.assert_joins(data, &snapshots)?,
+            Some(system) => self.assert_joins(system, &snapshots)?,
         }
         Ok(machine)
     }
@@ -202,8 +201,8 @@ impl SledReader {
     }
 
     /// Fails when entries are missing between the snapshot and the log.
-    fn assert_joins(&self, data: &SysData, snapshots: &Path) -> Result<()> {
-        let applied = data.last_applied;
+    fn assert_joins(&self, system: &SystemState, snapshots: &Path) -> Result<()> {
+        let applied = system.last_applied;
         let Some(purged) = self
             .raft_state
             .purged
@@ -238,7 +237,7 @@ impl SledReader {
 
     /// The live tree is the one that the raft state names; the others are left-overs.
     fn open_tree(&self) -> Result<Machine> {
-        let number = self.raft_state.state_machine;
+        let number = self.raft_state.live_machine.unwrap_or(0);
         let Some(tree) = self.trees.of(Role::StateMachine(number)) else {
             let others = self.trees.state_machines();
             let others = if others.is_empty() { "none".to_owned() } else { others.join(", ") };
@@ -251,15 +250,15 @@ impl SledReader {
             self.told.lose(helped(error, help))?;
             return Ok(Machine::Nothing);
         };
-        let mut state = MachineState::default();
+        let mut system = SystemState::default();
         let is_wanted = |kind| kind != Kind::GenericKV && kind != Kind::Expire;
         self.for_each_record_of(tree, is_wanted, |record| {
-            state.learn(&record).or_else(|error| {
+            learn(&mut system, &record).or_else(|error| {
                 let what = format!("cannot convert tree {}", tree.name);
-                self.told.lose(helped(anyhow::Error::new(error).context(what), OF_ITS_TIME))
+                self.told.lose(helped(error.context(what), OF_ITS_TIME))
             })
         })?;
-        Ok(Machine::Tree(tree.clone(), Box::new(state)))
+        Ok(Machine::Tree(tree.clone(), Box::new(system)))
     }
 
     fn read_raft_state(&self) -> Result<RaftState> {
@@ -270,7 +269,7 @@ impl SledReader {
                 tree,
                 |kind| kind != Kind::Logs,
                 |record| {
-                    state.learn(&record);
+                    state.learn(&record.fact());
                     Ok(())
                 },
             )?;
@@ -280,7 +279,7 @@ impl SledReader {
 
     /// The entry with the highest index, in the log or the state.
     pub fn last_log_id(&self) -> Result<Option<LogId>> {
-        let applied = self.machine.sys_data().and_then(|data| data.last_applied);
+        let applied = self.machine.system().and_then(|system| system.last_applied);
         let mut ids = Vec::from_iter([self.raft_state.purged, applied].into_iter().flatten());
         self.for_each_record(Role::RaftLog, |record| {
             if let Record::Logs(Keyed { value: entry, .. }) = record
@@ -295,23 +294,23 @@ impl SledReader {
 
     /// Calls `each` with every line of the dump, line end included, in the order of V004.
     pub fn for_each_line(&self, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        let RaftState { node_id, vote, committed, purged, .. } = self.raft_state;
-        let mut line = Vec::new();
-        let mut put = |tree: &str, record: &Record<'_>| {
-            line.clear();
-            dump_line::put(&mut line, tree, record)?;
-            line.push(b'\n');
-            each(&line)
-        };
-        put("header", &dump_line::v004_header())?;
-        put("raft_log", &Record::NodeId(node_id))?;
-        put("raft_log", &Record::Vote(vote))?;
-        put("raft_log", &Record::Committed(committed))?;
-        put("raft_log", &Record::Purged(purged))?;
+        let mut lines = FactLines::new(&mut each);
+        self.for_each_fact(|fact| lines.put(fact))
+    }
+
+    /// Calls `each` with every fact, in the same order.
+    pub fn for_each_fact(&self, mut each: impl FnMut(&Fact<'_>) -> Result<()>) -> Result<()> {
+        each(&Fact::Header(&DataHeader::new(DataVersion::V004)))?;
+        self.raft_state.facts().iter().try_for_each(&mut each)?;
+        self.for_each_entry(&mut each)?;
+        self.state_facts(&mut each)
+    }
+
+    fn for_each_entry(&self, each: &mut dyn FnMut(&Fact<'_>) -> Result<()>) -> Result<()> {
         let mut beyond_vote = 0;
         self.for_each_record(Role::RaftLog, |record| {
-            let Record::Logs(Keyed { key, value: entry }) = record else { return Ok(()) };
-            match self.raft_state.fate_of(&entry) {
+            let Record::Logs(Keyed { key, value: entry }) = &record else { return Ok(()) };
+            match self.raft_state.fate_of(entry) {
                 EntryFate::Live => {}
                 EntryFate::Purged => return Ok(()),
                 EntryFate::BeyondVote => {
@@ -320,20 +319,17 @@ impl SledReader {
                 }
             }
             let id = entry.log_id;
-            if key != id.index {
+            if *key != id.index {
                 let error = anyhow::anyhow!("entry {key} of the log says that it is entry {id}");
                 return self.told.lose(helped(error, FROM_ANOTHER_NODE));
             }
-            match put("raft_log", &Record::LogEntry(entry)) {
-                Err(error) if error.is::<serde_json::Error>() => {
-                    let error = error.context(format!(
-                        "entry {id} holds a command of before 2022-05-07, which no later server \
-                         knows"
-                    ));
-                    self.told.lose(helped(error, OF_ITS_TIME))
-                }
-                put => put,
+            if entry.has_retired_command() {
+                let error = anyhow::anyhow!("a retired command cannot be written").context(format!(
+                    "entry {id} holds a command of before 2022-05-07, which no later server knows"
+                ));
+                return self.told.lose(helped(error, OF_ITS_TIME));
             }
+            each(&Fact::Entry(entry))
         })?;
         if beyond_vote > 0 {
             self.told.warn(format!(
@@ -341,28 +337,24 @@ impl SledReader {
                 entries(beyond_vote),
             ));
         }
-        self.for_each_state_line(&mut each)
+        Ok(())
     }
 
-    fn for_each_state_line(&self, each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        let Some(sys_data) = self.machine.sys_data() else { return Ok(()) };
-        let mut lines = StateLines::new(each);
-        lines.put_sys_data(sys_data)?;
+    fn state_facts(&self, each: &mut dyn FnMut(&Fact<'_>) -> Result<()>) -> Result<()> {
+        let Some(system) = self.machine.system() else { return Ok(()) };
+        system.facts().try_for_each(|fact| each(&fact))?;
         if let Machine::Table(table) = &self.machine {
-            return for_each_entry(table, |entry| lines.put_entry(entry));
+            return for_each_entry(table, |entry| each(&entry.fact()));
         }
         // The expiry goes first, in V004.
         for kind in [Kind::Expire, Kind::GenericKV] {
-            self.for_each_state_record(kind, |record| match record {
-                Record::Expire(Keyed { key, value: ExpireValue { seq, key: expires } }) => {
-                    // Entries had no number of their own before V003, which numbers them 1.
-                    let value = ExpireValue { seq: seq.max(1), key: expires };
-                    lines.put_entry(TableEntry::Expire(key, value))
-                }
-                Record::GenericKV(Keyed { key, value }) => {
-                    lines.put_entry(TableEntry::GenericKV(key, value))
-                }
-                _ => Ok(()),
+            self.for_each_state_record(kind, |record| match record.fact() {
+                // Entries had no number of their own before V003, which numbers them 1.
+                Fact::Expire(at, value) => each(&Fact::Expire(
+                    at,
+                    &ExpireValue { seq: value.seq.max(1), ..value.borrowed() },
+                )),
+                fact => each(&fact),
             })?;
         }
         Ok(())
@@ -434,6 +426,17 @@ impl SledReader {
                 .help("stop the server and everything that copies the directory, export again");
         }
         assert_stopped(&self.dir, "stop it and export again")
+    }
+}
+
+/// Takes what a record of a state machine says, whichever server wrote it.
+pub(super) fn learn(system: &mut SystemState, record: &Record<'_>) -> Result<()> {
+    match record.fact() {
+        Fact::Retired(kind) => Err(StoredError::Retired { kind }.into()),
+        fact => {
+            system.learn(&fact);
+            Ok(())
+        }
     }
 }
 

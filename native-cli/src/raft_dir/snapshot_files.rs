@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use metadump::rotbl::{RotblError, RotblReader, SnapshotId, SysData, TableEntry};
+use metadump::node::SystemState;
+use metadump::rotbl::{RotblError, RotblReader, SnapshotId, TableEntry};
 
 use super::file_bytes::FileBytes;
 use super::told::{AtDamage, Told};
@@ -44,7 +45,7 @@ fn open(id: &SnapshotId, path: PathBuf) -> Result<Table> {
     let snapshot = RotblReader::open(FileBytes::open(&path)?)
         .with_context(|| format!("cannot read the snapshot {}", path.display()))
         .help(FROM_ANOTHER_NODE)?;
-    assert_named(&path, id, snapshot.sys_data())?;
+    assert_named(&path, id, &snapshot.sys_data().system)?;
     Ok((path, snapshot))
 }
 
@@ -86,8 +87,8 @@ fn all(dir: &Path) -> Result<Vec<(SnapshotId, PathBuf)>> {
 }
 
 /// Fails when a snapshot holds something else than its name says.
-pub fn assert_named(path: &Path, id: &SnapshotId, sys_data: &SysData) -> Result<()> {
-    let held = sys_data.last_applied;
+pub fn assert_named(path: &Path, id: &SnapshotId, system: &SystemState) -> Result<()> {
+    let held = system.last_applied;
     if held == id.last_applied {
         return Ok(());
     }

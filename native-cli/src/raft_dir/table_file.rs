@@ -12,7 +12,7 @@ use std::os::unix::fs::FileExt;
 
 use anyhow::{Context, Result};
 use metadump::dump_line;
-use metadump::record::{Keyed, Record};
+use metadump::node::SystemState;
 use metadump::rotbl::{BLOCK_KEYS, RotblReader, RotblWriter, SnapshotId, SysData, TableEntry};
 use metadump::scan::scan_line;
 
@@ -63,18 +63,23 @@ impl TableFile {
     }
 
     /// Completes the file under its name and syncs it; gives the fingerprint of the entries.
-    pub fn finish(self, sys_data: SysData, count: KeyCounts, id: &SnapshotId) -> Result<Finished> {
+    pub fn finish(
+        self,
+        system: SystemState,
+        count: KeyCounts,
+        id: &SnapshotId,
+    ) -> Result<Finished> {
         let Self { dir, scratch, table, spill, .. } = self;
         let name = id.file_name();
         let Some(spill) = spill else {
-            return table.finish(sys_data, count, &dir, &name);
+            return table.finish(system, count, &dir, &name);
         };
-        table.finish(SysData::default(), KeyCounts::Omitted, &dir, SORTED)?;
+        table.finish(SystemState::default(), KeyCounts::Omitted, &dir, SORTED)?;
         let sorted = dir.open_file(SORTED)?.context("what was sorted is gone")?;
         let spilled = spill.into_sorted(&scratch)?;
         let merged = merge(FileBytes::of(sorted)?, spilled, Table::create(&dir)?)?;
         dir.remove(SORTED)?;
-        merged.finish(sys_data, count, &dir, &name)
+        merged.finish(system, count, &dir, &name)
     }
 }
 
@@ -119,12 +124,9 @@ fn merge(
 }
 
 fn push_line(table: &mut Table, line: &[u8]) -> Result<()> {
-    let entry = match scan_line(line)?.record {
-        Record::Expire(Keyed { key, value }) => TableEntry::Expire(key, value),
-        Record::GenericKV(Keyed { key, value }) => TableEntry::GenericKV(key, value),
-        other => anyhow::bail!("a {} among what was sorted", other.kind()),
-    };
-    table.push(&entry)
+    let record = scan_line(line)?.record;
+    let entry = TableEntry::of(&record.fact());
+    table.push(&entry.with_context(|| format!("a {} among what was sorted", record.kind()))?)
 }
 
 /// A snapshot file in the making.
@@ -158,16 +160,16 @@ impl Table {
 
     fn finish(
         mut self,
-        mut sys_data: SysData,
+        system: SystemState,
         count: KeyCounts,
         dir: &OpenDir,
         name: &str,
     ) -> Result<Finished> {
-        if count == KeyCounts::Written {
-            sys_data.key_counts = self.writer.key_counts().clone();
-        } else {
-            sys_data.key_counts = BTreeMap::new();
-        }
+        let key_counts = match count {
+            KeyCounts::Written => self.writer.key_counts().clone(),
+            KeyCounts::Omitted => BTreeMap::new(),
+        };
+        let sys_data = SysData { system, key_counts, ..SysData::default() };
         self.writer.finish(&sys_data, &mut self.bytes)?;
         self.file.write_all(&self.bytes).context("cannot write the snapshot")?;
         self.file.sync_all().context("cannot sync the snapshot")?;
@@ -199,12 +201,8 @@ impl Spill {
     }
 
     fn add(&mut self, key: String, entry: &TableEntry<'_>) -> Result<()> {
-        let record = match entry.clone() {
-            TableEntry::Expire(key, value) => Record::Expire(Keyed { key, value }),
-            TableEntry::GenericKV(key, value) => Record::GenericKV(Keyed { key, value }),
-        };
         self.line.clear();
-        dump_line::put(&mut self.line, "state_machine/0", &record)?;
+        dump_line::put_fact(&mut self.line, &entry.fact())?;
         self.file.write_all(&self.line).context("cannot write what has to be sorted")?;
         let (offset_bytes, len_bytes) = (self.end_bytes, self.line.len());
         self.places.push(Spilled { key: key.into(), offset_bytes, len_bytes });

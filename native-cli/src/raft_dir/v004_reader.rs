@@ -6,19 +6,20 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use metadump::dump_line;
-use metadump::record::{LogId, Record};
+use metadump::node::{RaftState, SystemState};
+use metadump::record::{DataHeader, DataVersion, Fact, LogEntry, LogId};
 use metadump::rotbl::{SysData, TableEntry};
-use metadump::wal::{LineForm, LiveEntries, Replayed, TornTail, WalState, log_entry_line};
+use metadump::scan::scan_line;
+use metadump::wal::{LineForm, LiveEntries, Replayed, TornTail, log_entry_line};
 
 use super::chunk_files::ChunkFiles;
+use super::fact_lines::FactLines;
 use super::fingerprint::Fingerprint;
 use super::layout::RaftDir;
 use super::lock::{assert_stopped, held_by_server};
 use super::log_remains::LogRemains;
 use super::reader::Access;
 use super::snapshot_files::{NOT_WHOLE, Table, for_each_entry, newest_table};
-use super::state_lines::StateLines;
 use super::table_file::Finished;
 use super::told::{AtDamage, Told};
 use super::writer::Written;
@@ -98,7 +99,7 @@ impl V004Reader {
         let told = Told::new(AtDamage::GoOn);
         let v004 = dir.df_meta().join("V004");
         let snapshot = newest_table(&v004.join("snapshot"), &told)?;
-        let applied = snapshot.as_ref().and_then(|(_, table)| table.sys_data().last_applied);
+        let applied = snapshot.as_ref().and_then(|(_, table)| table.sys_data().system.last_applied);
         let known = told.losses().len();
         let LogRemains { chunks, log, missing } =
             LogRemains::of(&v004.join("log"), &told, applied)?;
@@ -148,12 +149,12 @@ impl V004Reader {
     }
 
     /// What the snapshot holds beside keys and expiry; none without a snapshot.
-    pub fn sys_data(&self) -> Option<&SysData> {
-        self.snapshot.as_ref().map(|(_, snapshot)| snapshot.sys_data())
+    pub fn system(&self) -> Option<&SystemState> {
+        self.snapshot.as_ref().map(|(_, snapshot)| &snapshot.sys_data().system)
     }
 
     fn last_applied(&self) -> Option<LogId> {
-        self.sys_data().and_then(|data| data.last_applied)
+        self.system().and_then(|system| system.last_applied)
     }
 
     /// Fails when a file is missing or empty that a server wrote.
@@ -211,8 +212,8 @@ impl V004Reader {
     /// lost cannot be applied. `missing` is the last entry that no file before the log holds.
     fn join(&mut self, missing: Option<LogId>) -> Result<()> {
         let Replayed { state, live, .. } = &mut self.log;
-        let snapshot = self.snapshot.as_ref().map(|(_, snapshot)| snapshot.sys_data());
-        let applied = snapshot.and_then(|data| data.last_applied);
+        let snapshot = self.snapshot.as_ref().map(|(_, snapshot)| &snapshot.sys_data().system);
+        let applied = snapshot.and_then(|system| system.last_applied);
         let index = |id: Option<LogId>| id.map(|id| id.index);
         let begins_after = state.purged.max(missing);
         if index(begins_after) <= index(applied) || snapshot.is_none() {
@@ -246,30 +247,51 @@ impl V004Reader {
 
     /// Calls `each` with every line of the dump, line end included, in the exporter's order.
     pub fn for_each_line(&self, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        let WalState { vote, committed, purged, user_data, .. } = self.log.state;
-        let mut line = Vec::new();
-        let mut put = |tree: &str, record: &Record<'_>| {
-            line.clear();
-            dump_line::put(&mut line, tree, record)?;
-            line.push(b'\n');
-            each(&line)
-        };
-        put("header", &dump_line::v004_header())?;
-        put("raft_log", &Record::NodeId(user_data.and_then(|data| data.node_id)))?;
-        put("raft_log", &Record::Vote(vote))?;
-        put("raft_log", &Record::Committed(committed))?;
-        put("raft_log", &Record::Purged(purged))?;
-        self.for_each_entry(&mut each)?;
-        self.for_each_state_line(&mut each)
+        let mut lines = FactLines::new(&mut each);
+        self.raft_facts(|fact| lines.put(fact))?;
+        // An entry becomes a line without being looked at.
+        self.for_each_entry_line(|line| lines.put_line(line))?;
+        self.state_facts(|fact| lines.put(fact))
     }
 
-    /// What the log says beside its entries.
-    pub const fn log_state(&self) -> &WalState {
-        &self.log.state
+    /// Calls `each` with every fact, in the same order.
+    pub fn for_each_fact(&self, mut each: impl FnMut(&Fact<'_>) -> Result<()>) -> Result<()> {
+        self.raft_facts(&mut each)?;
+        self.for_each_entry(|entry| each(&Fact::Entry(entry)))?;
+        self.state_facts(each)
+    }
+
+    fn raft_facts(&self, mut each: impl FnMut(&Fact<'_>) -> Result<()>) -> Result<()> {
+        each(&Fact::Header(&DataHeader::new(DataVersion::V004)))?;
+        self.raft_state().facts().iter().try_for_each(each)
+    }
+
+    fn state_facts(&self, mut each: impl FnMut(&Fact<'_>) -> Result<()>) -> Result<()> {
+        let Some(system) = self.system() else { return Ok(()) };
+        system.facts().try_for_each(|fact| each(&fact))?;
+        self.for_each_table_entry(|entry| each(&entry.fact()))
+    }
+
+    /// The last entry of the log; the last purged one when nothing follows it.
+    pub const fn last_log(&self) -> Option<LogId> {
+        self.log.state.last
+    }
+
+    /// What the node knows as a member of a cluster.
+    pub fn raft_state(&self) -> RaftState {
+        self.log.state.raft_state()
+    }
+
+    /// Calls `each` with every entry of the log.
+    pub fn for_each_entry(&self, mut each: impl FnMut(&LogEntry<'_>) -> Result<()>) -> Result<()> {
+        self.for_each_entry_line(|line| match scan_line(line.trim_ascii_end())?.record.fact() {
+            Fact::Entry(entry) => each(entry),
+            _ => Ok(()),
+        })
     }
 
     /// Calls `each` with the line of every entry of the log, line end included.
-    pub fn for_each_entry(&self, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    fn for_each_entry_line(&self, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
         let mut line = Vec::new();
         let mut found = 0_u64;
         for chunk in &self.chunks.0 {
@@ -301,13 +323,6 @@ impl V004Reader {
         each: impl FnMut(TableEntry<'_>) -> Result<()>,
     ) -> Result<()> {
         self.snapshot.as_ref().map_or(Ok(()), |table| for_each_entry(table, each))
-    }
-
-    fn for_each_state_line(&self, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        let Some(sys_data) = self.sys_data() else { return Ok(()) };
-        let mut lines = StateLines::new(&mut each);
-        lines.put_sys_data(sys_data)?;
-        self.for_each_table_entry(|entry| lines.put_entry(entry))
     }
 
     /// What the directory holds, to compare with what was written.

@@ -5,12 +5,13 @@
 
 use anyhow::Result;
 use metadump::cluster::{FormerCluster, InitialCluster, Leftovers};
+use metadump::node::NodeState;
 use metadump::record::{
-    Cmd, DataHeader, DataVersion, ExpireKey, ExpireValue, Fact, LogEntry, LogId, Node, NodeId,
-    Payload, Record, SeqV, StoredMembership, Text, Tree,
+    Cmd, DataHeader, DataVersion, ExpireKey, ExpireValue, Fact, LogEntry, Node, NodeId, Payload,
+    SeqV, Text, Tree,
 };
 use metadump::rewrite::UNLOGGED_STATE;
-use metadump::rotbl::{SnapshotId, SysData, TableEntry};
+use metadump::rotbl::{SnapshotId, TableEntry};
 
 use super::fingerprint::Fingerprint;
 use super::layout::VERSION;
@@ -43,11 +44,8 @@ pub struct DirWriter {
     df_meta: OpenDir,
     log: LogFiles,
     table: TableFile,
-    node_id: Option<NodeId>,
     /// The cluster that the records are of.
     former: FormerCluster,
-    last_membership: StoredMembership,
-    sequence: u64,
     machine: LiveMachine,
     index: ExpiryIndex,
 }
@@ -105,63 +103,60 @@ impl DirWriter {
             df_meta: df_meta.again()?,
             log: LogFiles::create(log)?,
             table: TableFile::create(snapshot, scratch.again()?)?,
-            node_id: None,
             former: FormerCluster::default(),
-            last_membership: StoredMembership::default(),
-            sequence: 0,
             machine: LiveMachine::default(),
             index: ExpiryIndex::Unknown,
         })
     }
 
-    /// Writes one record of the dump.
+    /// Writes what a record of a tree says.
     ///
     /// # Errors
     ///
     /// When the log would have a gap or go back, or a record is of a kind that cannot be
     /// restored.
-    pub fn record(&mut self, tree: Tree, record: &Record<'_>) -> Result<()> {
+    pub fn fact(&mut self, tree: Tree, fact: &Fact<'_>) -> Result<()> {
         if !self.machine.has(tree) {
             return Ok(());
         }
-        match record.fact() {
+        match *fact {
             // V002 snapshots have a header of their own; the directory gets a new one.
             Fact::Header(header) if header.data_version() >= Some(DataVersion::V002) => {
                 self.index = ExpiryIndex::Present;
             }
-            Fact::NodeId(id) => return self.set_node_id(id),
-            Fact::Vote(vote) => return vote.map_or(Ok(()), |vote| self.log.save_vote(vote)),
-            Fact::Committed(id) => self.set_committed(id),
-            Fact::Purged(id) => return id.map_or(Ok(()), |id| self.log.purge(id)),
+            Fact::NodeId(id) => self.log.save_node_id(id)?,
+            Fact::Vote(Some(vote)) => self.log.save_vote(vote)?,
+            // The record comes last: raft-log 0.4.6 refuses a commit beyond the log, also on open.
+            Fact::Committed(id) => self.log.announce_committed(id),
+            Fact::Purged(Some(id)) => self.log.purge(id)?,
             // The number of a sled tree: V004 has none.
-            Fact::LiveMachine(number) => return self.machine.name(number),
-            Fact::Entry(entry) => return self.append(entry),
-            Fact::LastApplied(id) => self.former.last_applied = Some(id),
-            Fact::Membership(membership) => self.last_membership = membership.clone(),
-            Fact::Sequence(sequence) => self.sequence = sequence,
+            Fact::LiveMachine(number) => self.machine.name(number)?,
+            Fact::Entry(entry) if self.is_purged(entry) => return Ok(()),
+            Fact::Entry(entry) => self.append(entry)?,
             Fact::Node(id, node) => {
                 // Releases since 0.9.23 drop the gRPC address that V0 dumps can have.
                 let known = Node { grpc_api_addr: None, ..node.clone() };
-                self.former.nodes.insert(id, known);
+                self.former.learn(&Fact::Node(id, &known));
+                return Ok(());
             }
-            Fact::Expire(at, value) => {
+            Fact::Expire(..) => {
                 anyhow::ensure!(
                     self.index != ExpiryIndex::Absent,
                     "the expiry index stands behind the keys in a dump that names no version"
                 );
                 self.index = ExpiryIndex::Present;
-                return self.table.add(&TableEntry::Expire(at, value.clone()));
             }
-            Fact::Key(key, value) => {
-                self.index_key(key, value)?;
-                return self.table.add(&TableEntry::GenericKV(key.clone(), value.clone()));
-            }
+            Fact::Key(key, value) => self.index_key(key, value)?,
             Fact::Retired(kind) => anyhow::bail!(
                 "a {kind} record holds schema objects of before 2022-05-07, which no later \
                  release can read"
             ),
             _ => {}
         }
+        if let Some(entry) = TableEntry::of(fact) {
+            return self.table.add(&entry);
+        }
+        self.former.learn(fact);
         Ok(())
     }
 
@@ -180,23 +175,12 @@ impl DirWriter {
         }
     }
 
-    fn set_node_id(&mut self, id: Option<NodeId>) -> Result<()> {
-        self.node_id = id;
-        self.log.save_node_id(id)
-    }
-
-    fn set_committed(&mut self, id: Option<LogId>) {
-        // The record comes last: raft-log 0.4.6 refuses a commit beyond the log, also on open.
-        self.former.committed = id;
-        self.log.announce_committed(id);
+    /// Whether an entry is one that servers up to V003 could keep; the state holds its effect.
+    fn is_purged(&self, entry: &LogEntry<'_>) -> bool {
+        self.log.purged().is_some_and(|purged| entry.log_id.index <= purged.index)
     }
 
     fn append(&mut self, entry: &LogEntry<'_>) -> Result<()> {
-        if self.log.purged().is_some_and(|purged| entry.log_id.index <= purged.index) {
-            // Servers up to V003 could keep such entries; the state holds their effect.
-            return Ok(());
-        }
-        self.former.entry(entry);
         match &entry.payload {
             Payload::Normal(body) if body.cmd.is_retired() => match &body.cmd {
                 // What these did is no part of a state since 2022-06; the entry keeps its place.
@@ -217,7 +201,7 @@ impl DirWriter {
 
     /// Whether the records say which node the dump is from.
     pub const fn node_id(&self) -> Option<NodeId> {
-        self.node_id
+        self.former.node.raft.node_id
     }
 
     /// Completes the files, as a node of a new cluster if one is given, and syncs each.
@@ -229,21 +213,14 @@ impl DirWriter {
                 Leftovers::default()
             }
         };
-        let FormerCluster { committed, last_applied, nodes, .. } = self.former;
-        self.log.commit(committed)?;
+        let NodeState { raft, system } = self.former.node;
+        self.log.commit(raft.committed)?;
         let log = self.log.finish()?;
-        let sys_data = SysData {
-            last_applied,
-            last_membership: self.last_membership,
-            nodes,
-            sequence: self.sequence,
-            ..SysData::default()
-        };
         // The official import writes the snapshot of a new cluster through the server's code,
         // which counts.
         let count = if cluster.is_some() { KeyCounts::Written } else { KeyCounts::Omitted };
-        let id = SnapshotId::new(last_applied, now_ms);
-        let snapshot = self.table.finish(sys_data, count, &id)?;
+        let id = SnapshotId::new(system.last_applied, now_ms);
+        let snapshot = self.table.finish(system, count, &id)?;
         let header = serde_json::to_vec(&DataHeader::new(DataVersion::V004))?;
         self.df_meta.write(VERSION, &header)?;
         Ok(Complete { written: Written { log, snapshot }, leftovers })
@@ -253,7 +230,7 @@ impl DirWriter {
     /// says that the state holds it all. Without it a node whose log is empty does not start, and
     /// one whose log only ends too early looks like one that has lost entries.
     fn reach_applied(&mut self) -> Result<()> {
-        let Some(applied) = self.former.last_applied else { return Ok(()) };
+        let Some(applied) = self.former.node.system.last_applied else { return Ok(()) };
         if self.log.last().is_none_or(|last| last.index < applied.index) {
             self.log.purge(applied)?;
         }
@@ -262,10 +239,10 @@ impl DirWriter {
 
     /// Makes log and state those of a new cluster; gives what of the old one went.
     fn join(&mut self, cluster: &InitialCluster) -> Result<Leftovers> {
-        self.former.vote = self.log.vote();
-        self.former.purged = self.log.purged();
-        if self.log.is_empty() && self.log.purged().is_none() && self.sequence > 0 {
-            self.former.last_applied = self.former.last_applied.or(Some(UNLOGGED_STATE));
+        let NodeState { raft, system } = &mut self.former.node;
+        (raft.vote, raft.purged) = (self.log.vote(), self.log.purged());
+        if self.log.is_empty() && raft.purged.is_none() && system.sequence > 0 {
+            system.last_applied = system.last_applied.or(Some(UNLOGGED_STATE));
         }
         let takeover = cluster
             .takeover(&self.former)
@@ -280,9 +257,10 @@ impl DirWriter {
             self.log.append(entry)?;
         }
         self.log.save_node_id(Some(cluster.own_id()))?;
-        self.node_id = Some(cluster.own_id());
-        self.former.nodes = takeover.nodes;
-        self.last_membership = takeover.membership;
+        let NodeState { raft, system } = &mut self.former.node;
+        raft.node_id = Some(cluster.own_id());
+        system.nodes = takeover.nodes;
+        system.last_membership = takeover.membership;
         Ok(takeover.leftovers)
     }
 }

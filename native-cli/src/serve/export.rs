@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 
 use anyhow::{Context, Result};
 use metadump::dump_line;
-use metadump::record::{Fact, Kind, Record, Tree, Vote};
+use metadump::record::{DataHeader, DataVersion, Fact, Kind, Tree, Vote};
 use metadump::scan::{envelope, scan_line};
 
 use super::database::StorageError;
@@ -42,7 +42,7 @@ impl ExportLines {
         if published.leadership.is_none() && published.snapshot.is_none() {
             return Ok(Self { parts: [Part::All(state.loaded_file.lines())].into() });
         }
-        let mut purged = loaded.purged;
+        let mut purged = loaded.raft.purged;
         let mut parts = VecDeque::new();
         if loaded.has_outdated_log() {
             purged = loaded.last_applied;
@@ -52,7 +52,7 @@ impl ExportLines {
         let leader_id = state.leader();
         let vote = match published.leadership {
             Some(_) => Some(Vote { leader_id, committed: true }),
-            None => loaded.vote,
+            None => loaded.raft.vote,
         };
         let last_applied = published.system.last_applied;
         if let (Some(leadership), Some(last)) = (published.leadership, last_applied) {
@@ -60,13 +60,13 @@ impl ExportLines {
             parts.push_back(Part::Written(Box::new(rows)));
         }
         let head = [
-            ("header", dump_line::v004_header()),
-            ("raft_log", Record::NodeId(loaded.node_id.or(Some(leader_id.node_id)))),
-            ("raft_log", Record::Vote(vote)),
-            ("raft_log", Record::Committed(last_applied)),
-            ("raft_log", Record::Purged(purged)),
+            Fact::Header(&DataHeader::new(DataVersion::V004)),
+            Fact::NodeId(loaded.raft.node_id.or(Some(leader_id.node_id))),
+            Fact::Vote(vote),
+            Fact::Committed(last_applied),
+            Fact::Purged(purged),
         ];
-        let head = head.iter().map(|(tree, record)| made(tree, record)).collect::<Result<_>>()?;
+        let head = head.iter().map(made).collect::<Result<_>>()?;
         parts.push_front(Part::Made(head));
         parts.extend(Self::machine(state));
         Ok(Self { parts })
@@ -126,9 +126,9 @@ impl Part {
     }
 }
 
-fn made(tree: &str, record: &Record<'_>) -> Result<String> {
+fn made(fact: &Fact<'_>) -> Result<String> {
     let mut line = Vec::new();
-    dump_line::put(&mut line, tree, record)?;
+    dump_line::put_fact(&mut line, fact)?;
     text(&line)
 }
 
@@ -146,8 +146,10 @@ fn entry_of_today(line: &[u8]) -> Result<Option<String>> {
         }
     }
     let record = scan_line(line)?.record;
-    let Fact::Entry(entry) = record.fact() else { return Ok(None) };
-    made("raft_log", &Record::LogEntry(entry.clone())).map(Some)
+    match record.fact() {
+        fact @ Fact::Entry(_) => made(&fact).map(Some),
+        _ => Ok(None),
+    }
 }
 
 /// Whether a line is one of the state machine.

@@ -1,6 +1,7 @@
 //! What is known of the dump that was loaded.
 
-use metadump::record::{DataVersion, Fact, LeaderId, LogId, NodeId, Record, Tree, Vote};
+use metadump::node::RaftState;
+use metadump::record::{DataVersion, Fact, LeaderId, LogId, NodeId, Record, Tree};
 use serde::{Deserialize, Serialize};
 
 /// What is known of the dump that was loaded: it stays beside the database as it is.
@@ -8,12 +9,9 @@ use serde::{Deserialize, Serialize};
 pub struct Loaded {
     /// Its data version; none is V0.
     pub version: Option<DataVersion>,
-    /// The node that it is from.
-    pub node_id: Option<NodeId>,
-    /// That node's vote.
-    pub vote: Option<Vote>,
-    /// What its log has lost at the front.
-    pub purged: Option<LogId>,
+    /// What its node knew as a member of a cluster.
+    #[serde(flatten)]
+    pub raft: RaftState,
     /// The last entry that its state machine holds.
     pub last_applied: Option<LogId>,
     /// The last entry of its log.
@@ -24,8 +22,6 @@ pub struct Loaded {
     pub state_from: Option<u64>,
     /// The number of the live state machine, of which V0 and V001 can have several.
     pub machine: Option<u64>,
-    /// The number that a record of the Raft state names as the live one.
-    named_machine: Option<u64>,
     /// How many keys its state machine holds.
     pub keys: u64,
 }
@@ -33,24 +29,23 @@ pub struct Loaded {
 impl Loaded {
     /// Takes note of a line: its record, where it begins and where the next one does.
     pub fn line(&mut self, tree: Tree, record: &Record<'_>, from: u64, to: u64) {
-        match record.fact() {
+        let fact = record.fact();
+        match fact {
             Fact::Header(header) if tree == Tree::Header => self.version = header.data_version(),
-            Fact::NodeId(id) => self.node_id = id,
-            Fact::Vote(vote) => self.vote = vote,
-            Fact::Purged(id) => self.purged = id,
-            Fact::LiveMachine(live) => self.named_machine = Some(live),
             Fact::Entry(entry) => {
                 self.last_log = self.last_log.max(Some(entry.log_id));
                 self.log_end = to;
             }
-            _ => {}
+            _ => {
+                self.raft.learn(&fact);
+            }
         }
         let Tree::StateMachine(number) = tree else { return };
         self.state_from.get_or_insert(from);
         let live = match self.version {
             // The name of the tree of V002 and later is a constant.
             Some(DataVersion::V002 | DataVersion::V003 | DataVersion::V004) => None,
-            _ => self.named_machine,
+            _ => self.raft.live_machine,
         };
         let chosen = self.machine.get_or_insert(number);
         if live == Some(number) {
@@ -59,7 +54,7 @@ impl Loaded {
         if number != *chosen {
             return;
         }
-        match record.fact() {
+        match fact {
             Fact::Key(..) => self.keys += 1,
             Fact::LastApplied(id) => self.last_applied = Some(id),
             _ => {}
@@ -84,11 +79,11 @@ impl Loaded {
     /// Who leads from the first write on: this node, in a term that nobody has led in.
     pub fn next_leader(&self) -> LeaderId {
         let terms = [
-            self.vote.map(|vote| vote.leader_id),
+            self.raft.vote.map(|vote| vote.leader_id),
             self.last_log.map(|id| id.leader_id),
             self.last_applied.map(|id| id.leader_id),
         ];
         let term = terms.into_iter().flatten().map(|leader| leader.term).max().unwrap_or(0);
-        LeaderId { term: term.saturating_add(1), node_id: self.node_id.unwrap_or(NodeId(1)) }
+        LeaderId { term: term.saturating_add(1), node_id: self.raft.node_id.unwrap_or(NodeId(1)) }
     }
 }

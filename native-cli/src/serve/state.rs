@@ -93,7 +93,7 @@ impl State {
 
     /// Who leads: before the first write, whom the loaded dump's node voted for.
     pub fn leader(&self) -> LeaderId {
-        let voted = self.loaded.vote.map(|vote| vote.leader_id);
+        let voted = self.loaded.raft.vote.map(|vote| vote.leader_id);
         let led = self.published().leadership.map(|leadership| leadership.leader_id);
         led.or(voted).unwrap_or_default()
     }

@@ -9,7 +9,7 @@ use super::state::State;
 pub fn cluster_status(state: &State, endpoint: &str) -> ClusterStatus {
     let published = state.published();
     let leader = state.leader();
-    let id = state.loaded.node_id.unwrap_or(NodeId(1)).0;
+    let id = state.loaded.raft.node_id.unwrap_or(NodeId(1)).0;
     let last_applied = published.system.last_applied;
     let last_applied_text = last_applied.map_or("None".to_owned(), |last| last.to_string());
     let (snapshot_last, snapshot_keys) = match &published.snapshot {
@@ -29,7 +29,7 @@ pub fn cluster_status(state: &State, endpoint: &str) -> ClusterStatus {
         last_log_index: last_applied.map_or(0, |last| last.index),
         last_applied: last_applied_text.clone(),
         snapshot_last_log_id: snapshot_last.map(|last| last.to_string()),
-        purged: state.loaded.purged.map(|purged| purged.to_string()),
+        purged: state.loaded.raft.purged.map(|purged| purged.to_string()),
         leader: Some(node.clone()),
         replication: [(id, last_applied_text)].into(),
         voters: vec![node],

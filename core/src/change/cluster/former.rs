@@ -2,22 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use crate::dump::record::{Cmd, LogEntry, LogId, Node, NodeId, Payload, Vote};
+use crate::dump::record::{Cmd, Fact, LogEntry, LogId, Node, NodeId, Payload};
 use crate::state::history::{Disagreement, LogLeaders, Mark, disagreements};
+use crate::state::node::NodeState;
 
 /// Where the log and the state of a dump are, and which nodes they name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FormerCluster {
-    /// How far the log is purged.
-    pub purged: Option<LogId>,
-    /// How far the log is committed.
-    pub committed: Option<LogId>,
-    /// The last entry that the state machine holds.
-    pub last_applied: Option<LogId>,
-    /// The vote of the node that the dump was taken from.
-    pub vote: Option<Vote>,
-    /// The node records of the state machine.
-    pub nodes: BTreeMap<NodeId, Node>,
+    /// What its node knows beside the log.
+    pub node: NodeState,
     log: LogLeaders,
     changes: BTreeMap<NodeId, NodeChange>,
 }
@@ -32,8 +25,17 @@ struct NodeChange {
 }
 
 impl FormerCluster {
-    /// Takes note of the next entry of the log.
-    pub fn entry(&mut self, entry: &LogEntry<'_>) {
+    /// Takes what a fact says; entries of the log come in their order.
+    pub fn learn(&mut self, fact: &Fact<'_>) {
+        match fact {
+            Fact::Entry(entry) => self.entry(entry),
+            fact => {
+                self.node.learn(fact);
+            }
+        }
+    }
+
+    fn entry(&mut self, entry: &LogEntry<'_>) {
         self.log.entry(entry.log_id);
         let Payload::Normal(body) = &entry.payload else { return };
         let index = entry.log_id.index;
@@ -60,24 +62,29 @@ impl FormerCluster {
 
     /// The last entry that there was, in the log or not.
     pub(super) fn last(&self) -> Option<LogId> {
-        let ids = [self.last_log(), self.last_applied, self.purged].into_iter().flatten();
+        let ids = [self.last_log(), self.node.system.last_applied, self.node.raft.purged]
+            .into_iter()
+            .flatten();
         ids.max_by_key(|id| (id.index, *id))
     }
 
     /// The last applied entry, when the log ends before it: the state holds what is missing.
     pub(super) fn applied_beyond_log(&self) -> Option<LogId> {
         let index = |id: Option<LogId>| id.map(|id| id.index);
-        let reached = index(self.last_log()).max(index(self.purged));
-        self.last_applied.filter(|applied| reached.is_none_or(|reached| reached < applied.index))
+        let reached = index(self.last_log()).max(index(self.node.raft.purged));
+        self.node
+            .system
+            .last_applied
+            .filter(|applied| reached.is_none_or(|reached| reached < applied.index))
     }
 
     /// The first ids that are of different histories. The membership is left out: a new cluster
     /// replaces it.
     pub(super) fn disagreement(&self) -> Option<Disagreement> {
         let marks = [
-            (Mark::Purged, self.purged),
-            (Mark::Committed, self.committed),
-            (Mark::LastApplied, self.last_applied),
+            (Mark::Purged, self.node.raft.purged),
+            (Mark::Committed, self.node.raft.committed),
+            (Mark::LastApplied, self.node.system.last_applied),
         ];
         let marks = marks.map(|(mark, id)| id.map(|id| (mark, id)));
         let marks: Vec<_> = marks.into_iter().flatten().collect();
@@ -93,7 +100,7 @@ impl FormerCluster {
             return BTreeMap::new();
         }
         let index = |id: Option<LogId>| id.map(|id| id.index);
-        let held = index(self.last_applied).max(index(self.purged));
+        let held = index(self.node.system.last_applied).max(index(self.node.raft.purged));
         let is_applied = |change: &NodeChange| held.is_none_or(|held| change.index > held);
         let changes = self.changes.iter().filter(|(_, change)| is_applied(change));
         changes.filter_map(|(id, change)| Some((*id, change.node.as_ref()?))).collect()

@@ -87,16 +87,19 @@ impl InitialCluster {
         let last = former.last();
         let entries = self.log_entries(last, removed.keys().copied())?;
         // A vote behind the log lets a leader of an earlier term append to it.
-        let behind = former.vote.zip(last);
+        let behind = former.node.raft.vote.zip(last);
         let behind = behind.filter(|(vote, last)| vote.leader_id < last.leader_id);
         let vote = behind.map(|(_, last)| Vote { leader_id: last.leader_id, committed: false });
-        let replaced = vote.and_then(|vote| Some((former.vote?.to_string(), vote.to_string())));
+        let replaced =
+            vote.and_then(|vote| Some((former.node.raft.vote?.to_string(), vote.to_string())));
         let nodes_of_log =
             removed.iter().map(|(id, node)| (*id, node.endpoint.to_string())).collect();
         let leftovers =
             Leftovers { vote: replaced, nodes_of_log, tls_addresses: self.tls_addresses(former) };
-        let membership =
-            StoredMembership { log_id: former.last_applied, membership: self.membership() };
+        let membership = StoredMembership {
+            log_id: former.node.system.last_applied,
+            membership: self.membership(),
+        };
         let purged = former.applied_beyond_log();
         Ok(Takeover { purged, vote, entries, membership, nodes, leftovers })
     }
@@ -105,7 +108,7 @@ impl InitialCluster {
     fn tls_addresses(&self, former: &FormerCluster) -> Vec<(NodeId, String)> {
         let of_log = former.nodes_of_log();
         let tls_address = |id: &NodeId| {
-            let node = of_log.get(id).copied().or_else(|| former.nodes.get(id))?;
+            let node = of_log.get(id).copied().or_else(|| former.node.system.nodes.get(id))?;
             Some((*id, node.raft_tls_advertise_address.clone()?))
         };
         self.members.keys().filter_map(tls_address).collect()
@@ -147,7 +150,7 @@ mod tests {
         let cluster = InitialCluster::new(NodeId(2), members).unwrap();
         let ids = |last_applied| -> Result<Vec<LogId>, TakeoverError> {
             let mut former = FormerCluster::default();
-            former.last_applied = last_applied;
+            former.node.system.last_applied = last_applied;
             let takeover = cluster.takeover(&former)?;
             Ok(takeover.entries.iter().map(|entry| entry.log_id).collect())
         };

@@ -19,6 +19,7 @@ pub use rewriter::{Disposition, Rewriter};
 pub use splices::{Splice, SpliceError, Splicer};
 
 use crate::change::cluster::{InitialCluster, TakeoverError};
+use crate::dump::dump_line::Unwritable;
 use crate::dump::record::{DataVersion, ExpireKey, LogId};
 
 /// The entry that a state without a log counts as when it gets a new cluster: the store inside an
@@ -152,11 +153,5 @@ pub enum RewriteError {
     },
     /// A record cannot be written.
     #[error("a record cannot be written: {0}")]
-    Encode(String),
-}
-
-impl From<serde_json::Error> for RewriteError {
-    fn from(error: serde_json::Error) -> Self {
-        Self::Encode(error.to_string())
-    }
+    Encode(#[from] Unwritable),
 }

@@ -9,10 +9,10 @@ use super::{ExpireIndex, Request, RewriteError, Rewriter, Snapshot, UNLOGGED_STA
 use crate::change::cluster::{FormerCluster, Takeover};
 use crate::dump::frame::Line;
 use crate::dump::record::{
-    Cmd, DataVersion, ExpireKey, Fact, Kind, LogEntry, LogId, Node, NodeId, Payload,
-    StoredMembership, Tree,
+    Cmd, DataVersion, ExpireKey, Fact, Kind, LogEntry, LogId, Node, NodeId, Payload, Tree,
 };
 use crate::dump::scan::ScannedLine;
+use crate::state::node::{NodeState, RaftState};
 
 /// The names of the trees in a dump: test set-ups prefix them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,15 +43,12 @@ struct Seen {
     raft_lines: bool,
     state_lines: bool,
     membership_line: bool,
-    node_id: Option<NodeId>,
     former: FormerCluster,
     /// The first entry that does not follow the one before it, and that one.
     log_back: Option<(LogId, LogId)>,
     entries: u64,
     /// How many entries stood before the `LogMeta` line.
     entries_at_meta: Option<u64>,
-    sequence: u64,
-    membership: Option<StoredMembership>,
     expire_lines: bool,
 }
 
@@ -101,34 +98,21 @@ impl Planner {
             Tree::StateMachine(_) => seen.state_lines = true,
             Tree::Header | Tree::Other => {}
         }
-        match scanned.record.fact() {
+        let fact = scanned.record.fact();
+        match fact {
             Fact::Header(header) if tree == Tree::Header || seen.version.is_none() => {
                 seen.version = header.data_version();
                 seen.version_name = header.version.to_string();
             }
-            Fact::NodeId(id) => {
-                seen.node_id_line = true;
-                seen.node_id = id;
-            }
-            Fact::Vote(vote) => seen.former.vote = vote,
-            Fact::Committed(id) => seen.former.committed = id,
-            Fact::Purged(id) => {
+            Fact::NodeId(_) => seen.node_id_line = true,
+            Fact::Purged(_) => {
                 seen.purged_line = true;
-                seen.former.purged = id;
                 if scanned.record.kind() == Kind::LogMeta {
                     seen.entries_at_meta = Some(seen.entries);
                 }
             }
             Fact::Entry(entry) => seen.entry(entry),
-            Fact::LastApplied(id) => seen.former.last_applied = Some(id),
-            Fact::Membership(membership) => {
-                seen.membership_line = true;
-                seen.membership = Some(membership.clone());
-            }
-            Fact::Sequence(sequence) => seen.sequence = sequence,
-            Fact::Node(id, node) => {
-                seen.former.nodes.insert(id, node.clone());
-            }
+            Fact::Membership(_) => seen.membership_line = true,
             Fact::Expire(at, entry) => {
                 seen.expire_lines = true;
                 if self.request.expire == ExpireIndex::Repair {
@@ -144,6 +128,7 @@ impl Planner {
             }
             _ => {}
         }
+        self.seen.former.learn(&fact);
     }
 
     /// The version of the dump. One that stays as it is may be of any age.
@@ -170,7 +155,7 @@ impl Planner {
             None => None,
         };
         if let Some(snapshot) = &snapshot {
-            self.seen.former.last_applied = Some(snapshot.last_applied);
+            self.seen.former.node.system.last_applied = Some(snapshot.last_applied);
         }
         let mut plan = Plan {
             version,
@@ -189,7 +174,8 @@ impl Planner {
             seen.refuse_contradictions()?;
             let unlogged = seen.has_unlogged_state().then_some(UNLOGGED_STATE);
             let mut former = seen.former.clone();
-            former.last_applied = former.last_applied.or(unlogged);
+            let applied = &mut former.node.system.last_applied;
+            *applied = applied.or(unlogged);
             let takeover = cluster.takeover(&former)?;
             plan.changes = seen.changes(cluster.own_id(), &takeover);
             plan.changes.last_applied = unlogged.map(|unlogged| (None, unlogged));
@@ -204,7 +190,7 @@ impl Planner {
                     purged: !seen.purged_line,
                     state: !seen.state_lines,
                     membership: !seen.membership_line,
-                    nodes: seen.former.nodes.is_empty(),
+                    nodes: seen.former.node.system.nodes.is_empty(),
                 },
             });
         }
@@ -219,7 +205,8 @@ impl Seen {
             return Err(RewriteError::LogOrder { last, found });
         }
         let index = |id: Option<LogId>| id.map(|id| id.index);
-        let FormerCluster { purged, committed, last_applied, .. } = self.former;
+        let RaftState { purged, committed, .. } = self.former.node.raft;
+        let last_applied = self.former.node.system.last_applied;
         if let Some(purged) = purged
             && self.state_lines
             && index(last_applied) < Some(purged.index)
@@ -236,10 +223,11 @@ impl Seen {
 
     /// Whether there are writes that no log ever held.
     const fn has_unlogged_state(&self) -> bool {
-        self.sequence > 0
-            && self.former.last_applied.is_none()
+        let NodeState { raft, system } = &self.former.node;
+        system.sequence > 0
+            && system.last_applied.is_none()
             && self.entries == 0
-            && self.former.purged.is_none()
+            && raft.purged.is_none()
     }
 
     fn entry(&mut self, entry: &LogEntry<'_>) {
@@ -249,11 +237,11 @@ impl Seen {
         let back = last_log
             .filter(|last| found.index <= last.index || found.leader_id.term < last.leader_id.term);
         self.log_back = self.log_back.or(back.map(|last| (last, found)));
-        self.former.entry(entry);
     }
 
     fn changes(&self, own_id: NodeId, takeover: &Takeover) -> Changes {
         let Takeover { purged, membership, .. } = takeover;
+        let NodeState { raft, system } = &self.former.node;
         let addresses = |nodes: &BTreeMap<NodeId, Node>| -> Vec<(NodeId, String)> {
             nodes.iter().map(|(id, node)| (*id, node.endpoint.to_string())).collect()
         };
@@ -271,12 +259,12 @@ impl Seen {
             ("LastMembership", self.membership_line),
         ];
         Changes {
-            node_id: Some((self.node_id, own_id)),
+            node_id: Some((raft.node_id, own_id)),
             membership: Some((
-                self.membership.as_ref().map(|stored| stored.membership.clone()),
+                self.membership_line.then(|| system.last_membership.membership.clone()),
                 membership.membership.clone(),
             )),
-            nodes_removed: addresses(&self.former.nodes),
+            nodes_removed: addresses(&system.nodes),
             nodes_added: addresses(&takeover.nodes),
             leftovers: takeover.leftovers.clone(),
             entries_appended: takeover
@@ -285,7 +273,7 @@ impl Seen {
                 .map(|entry| (entry.log_id, what(entry)))
                 .collect(),
             entries_dropped: if purged.is_some() { self.entries } else { 0 },
-            purged: purged.map(|purged| (self.former.purged, purged)),
+            purged: purged.map(|purged| (raft.purged, purged)),
             lines_added: missing
                 .iter()
                 .filter(|(_, there)| !there)

@@ -40,7 +40,7 @@ impl SnapshotPlanner {
                 }
             }
             fact => {
-                self.claim.record(&scanned.record);
+                self.claim.fact(&fact);
                 if let Fact::Membership(membership) = fact {
                     self.membership = Some(membership.clone());
                 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::bincode::{put_bytes, take_byte, take_bytes};
 use super::block::Row;
 use super::error::RotblFault;
-use crate::dump::record::{Bytes, ExpireKey, ExpireValue, KVMeta, SeqV, Text};
+use crate::dump::record::{Bytes, ExpireKey, ExpireValue, Fact, KVMeta, SeqV, Text};
 
 const EXPIRE_PREFIX: &str = "exp-/";
 const KEY_PREFIX: &str = "kv--/";
@@ -28,6 +28,23 @@ pub enum TableEntry<'a> {
 }
 
 impl<'a> TableEntry<'a> {
+    /// The entry that holds a fact; none when it is no key and no expiry.
+    pub fn of(fact: &Fact<'a>) -> Option<Self> {
+        match *fact {
+            Fact::Expire(at, value) => Some(Self::Expire(at, value.borrowed())),
+            Fact::Key(key, value) => Some(Self::GenericKV(key.borrowed(), value.borrowed())),
+            _ => None,
+        }
+    }
+
+    /// What the entry says.
+    pub const fn fact(&self) -> Fact<'_> {
+        match self {
+            Self::Expire(at, value) => Fact::Expire(*at, value),
+            Self::GenericKV(key, value) => Fact::Key(key, value),
+        }
+    }
+
     /// Reads a row; none for a tombstone. Members of the meta that this release does not know are
     /// told to `note_unknown`.
     pub(super) fn from_row(

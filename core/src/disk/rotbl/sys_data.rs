@@ -8,7 +8,7 @@ use serde::ser::{Error as _, SerializeMap};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::dump::record::{LogId, Node, NodeId, StoredMembership};
+use crate::state::node::SystemState;
 
 /// The state machine's own data in a snapshot.
 ///
@@ -16,14 +16,8 @@ use crate::dump::record::{LogId, Node, NodeId, StoredMembership};
 /// when they are there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SysData {
-    /// The last entry that the snapshot holds.
-    pub last_applied: Option<LogId>,
-    /// The last membership that it holds.
-    pub last_membership: StoredMembership,
-    /// The node records.
-    pub nodes: BTreeMap<NodeId, Node>,
-    /// The last sequence number that was given to a record.
-    pub sequence: u64,
+    /// What every version has. Its features stay empty: those of the file are in `sm_features`.
+    pub system: SystemState,
     /// A count that newer servers keep; what an import writes has none.
     pub data_seq: Option<u64>,
     /// How many rows there are of each kind, by the first four bytes of their keys; kinds
@@ -70,10 +64,10 @@ const SM_FEATURES: &str = "sm_features";
 impl Serialize for SysData {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut members = serializer.serialize_map(None)?;
-        members.serialize_entry(LAST_APPLIED, &self.last_applied)?;
-        members.serialize_entry(LAST_MEMBERSHIP, &self.last_membership)?;
-        members.serialize_entry(NODES, &self.nodes)?;
-        members.serialize_entry(SEQUENCE, &self.sequence)?;
+        members.serialize_entry(LAST_APPLIED, &self.system.last_applied)?;
+        members.serialize_entry(LAST_MEMBERSHIP, &self.system.last_membership)?;
+        members.serialize_entry(NODES, &self.system.nodes)?;
+        members.serialize_entry(SEQUENCE, &self.system.sequence)?;
         if let Some(data_seq) = self.data_seq {
             members.serialize_entry(DATA_SEQ, &data_seq)?;
         }
@@ -106,10 +100,10 @@ impl<'de> Deserialize<'de> for SysData {
                         return Err(A::Error::custom(format!("{name} stands there twice")));
                     }
                     match name.as_str() {
-                        LAST_APPLIED => sys_data.last_applied = map.next_value()?,
-                        LAST_MEMBERSHIP => sys_data.last_membership = map.next_value()?,
-                        NODES => sys_data.nodes = map.next_value()?,
-                        SEQUENCE => sys_data.sequence = map.next_value()?,
+                        LAST_APPLIED => sys_data.system.last_applied = map.next_value()?,
+                        LAST_MEMBERSHIP => sys_data.system.last_membership = map.next_value()?,
+                        NODES => sys_data.system.nodes = map.next_value()?,
+                        SEQUENCE => sys_data.system.sequence = map.next_value()?,
                         DATA_SEQ => sys_data.data_seq = map.next_value()?,
                         KEY_COUNTS => sys_data.key_counts = map.next_value()?,
                         SM_FEATURES => sys_data.sm_features = Some(map.next_value()?),

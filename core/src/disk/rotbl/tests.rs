@@ -13,6 +13,7 @@ use crate::dump::record::{
     Bytes, Endpoint, ExpireKey, ExpireValue, KVMeta, LogId, Membership, Node, NodeId, SeqV,
     StoredMembership, Text,
 };
+use crate::state::node::SystemState;
 
 fn expire(time_ms: u64, seq: u64, key: &'static str) -> TableEntry<'static> {
     let value = ExpireValue { seq: 1, key: Text::from(key) };
@@ -37,13 +38,16 @@ fn sys_data() -> SysData {
         raft_tls_advertise_address: None,
     };
     SysData {
-        last_applied: Some(LogId::new(1, 1, 80)),
-        last_membership: StoredMembership {
-            log_id: Some(LogId::new(1, 1, 3)),
-            membership: Membership::uniform([NodeId(1)]),
+        system: SystemState {
+            last_applied: Some(LogId::new(1, 1, 80)),
+            last_membership: StoredMembership {
+                log_id: Some(LogId::new(1, 1, 3)),
+                membership: Membership::uniform([NodeId(1)]),
+            },
+            nodes: BTreeMap::from([(NodeId(1), node)]),
+            sequence: 81,
+            ..SystemState::default()
         },
-        nodes: BTreeMap::from([(NodeId(1), node)]),
-        sequence: 81,
         ..SysData::default()
     }
 }

@@ -5,28 +5,17 @@
 //! snapshot is the record alone, without the name of a tree.
 //!
 //! [`decode_item`] and [`decode_line`] turn both into the [`Record`](crate::dump::record::Record)s of
-//! dumps. Raft state and state machine come in pieces; [`RaftState`] and [`MachineState`] put
-//! them together the way that V004 tells them.
-//!
-//! The other way round [`Older`] gives the records of V004 the form of an older version, and
-//! [`encode_item`] and [`put_line`] turn those into items and lines.
+//! dumps; [`encode_item`] and [`put_line`] turn those into items and lines.
 
 mod error;
 mod item;
 mod key;
 mod line;
-mod machine_state;
-mod newer_command;
-mod older;
 mod put;
-mod raft_state;
 mod spelled;
 
 pub use error::StoredError;
 pub use item::{decode_item, kind_of_key};
 pub use line::{decode_line, is_line_of};
-pub use machine_state::MachineState;
-pub use older::{Loss, Losses, Older, TooNew};
 pub use put::{StoredItem, encode_item, put_line};
-pub use raft_state::{EntryFate, RaftState};
 pub use spelled::SpelledRecord;

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::dump::record::{LogId, NodeId, Vote};
+use crate::state::node::RaftState;
 
 /// The types of record, the first four bytes of each.
 pub(super) const SAVE_VOTE: u32 = 0;
@@ -40,6 +41,12 @@ pub struct WalState {
 }
 
 impl WalState {
+    /// What the node knows as a member of a cluster.
+    pub fn raft_state(&self) -> RaftState {
+        let Self { vote, committed, purged, .. } = *self;
+        RaftState { node_id: self.node_id(), vote, committed, purged, live_machine: None }
+    }
+
     /// The node's id, none when it has not got one.
     pub fn node_id(&self) -> Option<NodeId> {
         self.user_data?.node_id

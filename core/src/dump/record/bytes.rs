@@ -30,6 +30,14 @@ impl<'a> Bytes<'a> {
 }
 
 impl Bytes<'_> {
+    /// The same bytes, borrowed.
+    pub fn borrowed(&self) -> Bytes<'_> {
+        match self {
+            Self::Text(text) => Bytes::Text(text),
+            Self::Decoded(bytes) => Bytes::Decoded(Cow::Borrowed(bytes)),
+        }
+    }
+
     /// The bytes themselves; decodes when they are still text.
     pub fn decode(&self) -> Cow<'_, [u8]> {
         match self {

@@ -19,6 +19,13 @@ pub struct LogEntry<'a> {
     pub payload: Payload<'a>,
 }
 
+impl LogEntry<'_> {
+    /// Whether the entry holds a [retired](Cmd::is_retired) command.
+    pub const fn has_retired_command(&self) -> bool {
+        matches!(&self.payload, Payload::Normal(body) if body.cmd.is_retired())
+    }
+}
+
 /// What a log entry does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Payload<'a> {
@@ -126,7 +133,7 @@ impl Cmd<'_> {
         }
     }
 
-    /// Whether no server of today can apply the command.
+    /// Whether no server of today can apply the command. Its content is not kept.
     pub const fn is_retired(&self) -> bool {
         !matches!(
             self,

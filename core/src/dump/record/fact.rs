@@ -3,7 +3,7 @@
 use super::{
     DataHeader, ExpireKey, ExpireValue, Keyed, Kind, LogEntry, LogId, LogMetaValue, Node, NodeId,
     RaftStateKey, RaftStateValue, Record, SeqV, StateMachineKey, StateMachineValue,
-    StoredMembership, Text, Vote,
+    StoredMembership, Text, Tree, Vote,
 };
 
 /// The name of the sequence that numbers the writes. The others went with the schema objects of
@@ -63,6 +63,45 @@ pub enum Fact<'r> {
     /// What no server keeps since V002: replies to clients, their addresses, whether a store is
     /// initialised, sequences of retired objects. Or a key whose value is that of another.
     Nothing,
+}
+
+impl<'r> Fact<'r> {
+    /// The record of V004 that says it and the tree that it belongs to; none when V004 has no such
+    /// record.
+    pub fn record(&self) -> Option<(Tree, Record<'r>)> {
+        let log = |record| Some((Tree::RaftLog, record));
+        let machine = |record| Some((Tree::StateMachine(0), record));
+        let meta = |key, value| machine(Record::StateMachineMeta(Keyed { key, value }));
+        match *self {
+            Fact::Header(header) => {
+                let key = Text::from("header");
+                Some((Tree::Header, Record::DataHeader(Keyed { key, value: header.clone() })))
+            }
+            Fact::NodeId(id) => log(Record::NodeId(id)),
+            Fact::Vote(vote) => log(Record::Vote(vote)),
+            Fact::Committed(id) => log(Record::Committed(id)),
+            Fact::Purged(id) => log(Record::Purged(id)),
+            Fact::Entry(entry) => log(Record::LogEntry(entry.clone())),
+            Fact::LastApplied(id) => {
+                meta(StateMachineKey::LastApplied, StateMachineValue::LogId(id))
+            }
+            Fact::Membership(membership) => meta(
+                StateMachineKey::LastMembership,
+                StateMachineValue::Membership(membership.clone()),
+            ),
+            Fact::Node(key, node) => machine(Record::Nodes(Keyed { key, value: node.clone() })),
+            Fact::Sequence(value) => {
+                machine(Record::Sequences(Keyed { key: Text::from(GENERIC_KV), value }))
+            }
+            Fact::Expire(key, value) => {
+                machine(Record::Expire(Keyed { key, value: value.borrowed() }))
+            }
+            Fact::Key(key, value) => {
+                machine(Record::GenericKV(Keyed { key: key.borrowed(), value: value.borrowed() }))
+            }
+            Fact::LiveMachine(_) | Fact::Retired(_) | Fact::Nothing => None,
+        }
+    }
 }
 
 impl Record<'_> {

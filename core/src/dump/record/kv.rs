@@ -38,6 +38,11 @@ pub struct SeqV<'a> {
 }
 
 impl SeqV<'_> {
+    /// The same record, borrowed.
+    pub fn borrowed(&self) -> SeqV<'_> {
+        SeqV { data: self.data.borrowed(), ..*self }
+    }
+
     /// When the record expires, milliseconds since 1970.
     pub fn expire_ms(&self) -> Option<u64> {
         self.meta.and_then(|meta| meta.expire_at).map(expire_at_ms)
@@ -62,6 +67,13 @@ pub struct ExpireValue<'a> {
     /// The key that expires.
     #[serde(borrow)]
     pub key: Text<'a>,
+}
+
+impl ExpireValue<'_> {
+    /// The same entry, borrowed.
+    pub fn borrowed(&self) -> ExpireValue<'_> {
+        ExpireValue { seq: self.seq, key: self.key.borrowed() }
+    }
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)] // the signature that serde asks for

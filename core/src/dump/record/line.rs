@@ -1,5 +1,6 @@
 //! The envelope of a line, `["<tree>",{"<kind>":…}]`, and the record in it.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,18 @@ pub enum Tree {
 }
 
 impl Tree {
+    /// The name that servers give it; none of a tree that they do not have.
+    pub fn name(self) -> Option<Cow<'static, str>> {
+        Some(match self {
+            Self::Header => "header".into(),
+            Self::RaftState => "raft_state".into(),
+            Self::RaftLog => "raft_log".into(),
+            Self::StateMachine(0) => "state_machine/0".into(),
+            Self::StateMachine(number) => format!("state_machine/{number}").into(),
+            Self::Other => return None,
+        })
+    }
+
     /// Tells the tree from its name.
     pub fn from_name(name: &str) -> Self {
         // Most lines of a dump.

@@ -5,17 +5,20 @@
 //! the writers of V004, so that a decoded record encodes to the bytes that a server writes.
 
 mod bytes;
+mod dialect;
 mod entry;
 mod fact;
 mod header;
 mod kv;
 mod line;
+mod newer_command;
 mod raft;
 mod text;
 mod txn;
 mod values;
 
 pub use bytes::Bytes;
+pub use dialect::{Dialect, Loss, Losses, TooNew};
 pub use entry::{
     AddNode, Cmd, Interval, LogEntry, LogEntryBody, MatchSeq, MetaSpec, Operation, Payload,
     Retired, TxId, UpsertKV,

@@ -20,6 +20,11 @@ impl Text<'_> {
         &self.0
     }
 
+    /// The same text, borrowed.
+    pub fn borrowed(&self) -> Text<'_> {
+        Text(Cow::Borrowed(&self.0))
+    }
+
     /// The same text, independent of the line.
     pub fn into_owned(self) -> Text<'static> {
         Text(Cow::Owned(self.0.into_owned()))

@@ -6,8 +6,9 @@ use std::convert::Infallible;
 use std::ops::Bound;
 
 use super::range::KeyRange;
-use super::store::{SharedRecord, Store, SystemState};
+use super::store::{SharedRecord, Store};
 use crate::dump::record::{ExpireKey, ExpireValue, Text};
+use crate::state::node::SystemState;
 
 /// State in memory; it cannot fail. A clone shares the values.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -44,12 +44,13 @@ pub use rules::{
     ApplyRules, CleaningRule, ExpiryRule, MetaRule, PrefixRule, TransactionRule, TxIdRule,
 };
 pub use snapshot::Loaded;
-pub use store::{SharedRecord, Store, SystemState};
+pub use store::{SharedRecord, Store};
 
 use crate::dump::record::{
     AddNode, Cmd, ExpireKey, LogEntry, LogEntryBody, LogId, Membership, NodeId, Operation, Payload,
     StoredMembership,
 };
+pub use crate::state::node::SystemState;
 use upsert::Write;
 
 /// A state and the rules by which entries change it.

@@ -1,29 +1,14 @@
 //! Where a state machine keeps its state.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::range::KeyRange;
-use crate::dump::record::{ExpireKey, ExpireValue, LogId, Node, NodeId, SeqV, StoredMembership};
+use crate::dump::record::{ExpireKey, ExpireValue, SeqV};
+use crate::state::node::SystemState;
 
 /// A stored record; replies, events and readers share it with the store.
 pub type SharedRecord = Arc<SeqV<'static>>;
-
-/// The part of the state that is small: all but records and expiry.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SystemState {
-    /// The last sequence number that was given to a record.
-    pub sequence: u64,
-    /// The last entry that was applied.
-    pub last_applied: Option<LogId>,
-    /// The last membership.
-    pub last_membership: StoredMembership,
-    /// The node records.
-    pub nodes: BTreeMap<NodeId, Node>,
-    /// The features that are on; no line of a dump holds them.
-    pub features: BTreeSet<String>,
-}
 
 /// What applying an entry needs of a place that keeps state.
 ///

@@ -24,7 +24,7 @@ mod replay;
 use std::collections::VecDeque;
 
 use crate::dump::frame::Place;
-use crate::dump::record::{Fact, KVMeta, LogEntry, LogId, Record};
+use crate::dump::record::{Fact, KVMeta, LogEntry, LogId};
 use kept::Kept;
 
 /// How many entries are looked at, back from the last one that the state claims.
@@ -38,7 +38,7 @@ pub const MOST_BYTES: usize = 4 << 20;
 /// ```
 /// use metadump::check::Place;
 /// use metadump::claim::{ClaimCheck, Verdict};
-/// use metadump::record::{LogId, Record};
+/// use metadump::record::{Fact, LogId};
 /// use metadump::scan::scan_line;
 ///
 /// let put = |index: u64, key: &str| {
@@ -56,9 +56,9 @@ pub const MOST_BYTES: usize = 4 << 20;
 /// ];
 /// let mut claim = ClaimCheck::default();
 /// for (number, line) in (1..).zip(&dump) {
-///     match scan_line(line.as_bytes())?.record {
-///         Record::LogEntry(entry) => claim.entry(&entry, Place { line: number, offset_bytes: 0 }),
-///         record => claim.record(&record),
+///     match scan_line(line.as_bytes())?.record.fact() {
+///         Fact::Entry(entry) => claim.entry(entry, Place { line: number, offset_bytes: 0 }),
+///         fact => claim.fact(&fact),
 ///     }
 /// }
 /// let Verdict::Lacking(lacking) = claim.verdict() else { panic!() };
@@ -152,9 +152,9 @@ impl ClaimCheck {
         }
     }
 
-    /// Takes a record of the state machine.
-    pub fn record(&mut self, record: &Record<'_>) {
-        match record.fact() {
+    /// Takes what a record of the state machine says.
+    pub fn fact(&mut self, fact: &Fact<'_>) {
+        match *fact {
             Fact::Sequence(sequence) => {
                 self.sequence.get_or_insert(sequence);
             }

@@ -1,6 +1,6 @@
 //! What a log entry can hold that older servers cannot read.
 
-use crate::dump::record::{
+use super::{
     Cmd, DataVersion, LogEntry, LogEntryBody, Payload, Request, Target, TxnCondition, TxnOp,
     TxnRequest,
 };

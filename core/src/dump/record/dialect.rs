@@ -1,12 +1,11 @@
-//! A record of V004 in the form that older versions have for it.
+//! Facts in the form that a data version has for them.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use super::newer_command::readable;
-use crate::check::Code;
-use crate::dump::record::{
-    DataVersion, ExpireKey, KVMeta, Keyed, LogEntry, LogId, LogMetaKey, LogMetaValue, Node,
+use super::{
+    DataVersion, ExpireKey, Fact, KVMeta, Keyed, LogEntry, LogId, LogMetaKey, LogMetaValue, Node,
     RaftStateKey, RaftStateValue, Record, SeqV, Tree, expire_at_ms,
 };
 
@@ -22,18 +21,6 @@ pub enum Loss {
     TlsAddress,
     /// A log entry whose command is not known: its effect is in the state, the log begins after it.
     Command,
-}
-
-impl Loss {
-    /// The code by which a command line accepts it.
-    pub const fn code(self) -> Code {
-        match self {
-            Self::ProposalTime => Code::LostProposalTime,
-            Self::ExpiryMilliseconds => Code::LostExpiryMilliseconds,
-            Self::TlsAddress => Code::LostTlsAddress,
-            Self::Command => Code::LostLogEntry,
-        }
-    }
 }
 
 impl fmt::Display for Loss {
@@ -94,29 +81,33 @@ pub struct TooNew {
     pub version: DataVersion,
 }
 
-/// Turns records into the form of an older version.
+/// Gives facts the form of a data version.
 ///
 /// ```
-/// use metadump::record::{DataVersion, NodeId, Record, Tree};
-/// use metadump::sled_items::Older;
+/// use metadump::record::{DataVersion, Dialect, Fact, NodeId, Tree};
 ///
-/// let mut older = Older::new(DataVersion::V004, DataVersion::V003);
-/// let (tree, record) = older.record(Record::NodeId(Some(NodeId(1))))?.unwrap();
+/// let mut dialect = Dialect::new(DataVersion::V004, DataVersion::V003);
+/// let (tree, record) = dialect.record(&Fact::NodeId(Some(NodeId(1))))?.unwrap();
 /// assert_eq!(tree, Tree::RaftState);
 /// assert_eq!(record.kind().name(), "RaftStateKV");
-/// # Ok::<(), metadump::sled_items::TooNew>(())
+/// # Ok::<(), metadump::record::TooNew>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct Older {
+pub struct Dialect {
     from: DataVersion,
     to: DataVersion,
     losses: Losses,
 }
 
-impl Older {
-    /// From the version that the records were exported from to an older or the same.
+impl Dialect {
+    /// For data that was written in one version and is to have the form of an older or the same.
     pub fn new(from: DataVersion, to: DataVersion) -> Self {
         Self { from, to, losses: Losses::default() }
+    }
+
+    /// The version whose form facts are given.
+    pub const fn version(&self) -> DataVersion {
+        self.to
     }
 
     /// What was lost so far.
@@ -129,42 +120,45 @@ impl Older {
     /// # Errors
     ///
     /// When a log entry holds what servers of that version cannot read.
-    pub fn record<'a>(&mut self, record: Record<'a>) -> Result<Option<(Tree, Record<'a>)>, TooNew> {
+    pub fn record<'r>(&mut self, fact: &Fact<'r>) -> Result<Option<(Tree, Record<'r>)>, TooNew> {
+        if self.to >= DataVersion::V004 {
+            return Ok(fact.record());
+        }
         let raft_state =
             |key, value| Some((Tree::RaftState, Record::RaftStateKV(Keyed { key, value })));
         let machine = |record| Some((Tree::StateMachine(0), record));
-        Ok(match record {
-            Record::NodeId(Some(id)) => raft_state(RaftStateKey::Id, RaftStateValue::NodeId(id)),
-            Record::Vote(Some(vote)) => {
+        Ok(match *fact {
+            Fact::NodeId(Some(id)) => raft_state(RaftStateKey::Id, RaftStateValue::NodeId(id)),
+            Fact::Vote(Some(vote)) => {
                 raft_state(RaftStateKey::HardState, RaftStateValue::HardState(vote))
             }
             // Before V002 servers found out anew.
-            Record::Committed(Some(id)) if self.to >= DataVersion::V002 => {
+            Fact::Committed(Some(id)) if self.to >= DataVersion::V002 => {
                 raft_state(RaftStateKey::Committed, RaftStateValue::Committed(Some(id)))
             }
-            Record::Purged(Some(purged)) => {
+            Fact::Purged(Some(purged)) => {
                 let value = LogMetaValue::LogId(purged);
                 let record = Record::LogMeta(Keyed { key: LogMetaKey::LastPurged, value });
                 Some((Tree::RaftLog, record))
             }
-            Record::LogEntry(entry) => {
+            Fact::Entry(entry) => {
                 let key = entry.log_id.index;
-                let value = self.entry(entry)?;
+                let value = self.entry(entry.clone())?;
                 Some((Tree::RaftLog, Record::Logs(Keyed { key, value })))
             }
-            Record::Nodes(Keyed { key, value }) => {
-                let value = self.node(value);
+            Fact::Node(key, node) => {
+                let value = self.node(node.clone());
                 machine(Record::Nodes(Keyed { key, value }))
             }
-            Record::Expire(Keyed { key, value }) => {
-                let key = self.expire_key(key);
+            Fact::Expire(key, value) => {
+                let (key, value) = (self.expire_key(key), value.borrowed());
                 machine(Record::Expire(Keyed { key, value }))
             }
-            Record::GenericKV(Keyed { key, value }) => {
-                let value = self.value(value);
+            Fact::Key(key, value) => {
+                let (key, value) = (key.borrowed(), self.value(value.borrowed()));
                 machine(Record::GenericKV(Keyed { key, value }))
             }
-            Record::Sequences(_) | Record::StateMachineMeta(_) => machine(record),
+            Fact::Sequence(_) | Fact::LastApplied(_) | Fact::Membership(_) => fact.record(),
             _ => None,
         })
     }
@@ -238,9 +232,10 @@ mod tests {
 
     /// The kind and content of a line after the conversion, and what was lost.
     fn check(to: DataVersion, line: &str, expected: Option<&str>, lost: &[Loss]) {
-        let mut older = Older::new(DataVersion::V004, to);
+        let mut older = Dialect::new(DataVersion::V004, to);
         let scanned = scan_line(line.as_bytes()).unwrap();
-        let converted = older.record(scanned.record).unwrap();
+        let fact = scanned.record.fact();
+        let converted = older.record(&fact).unwrap();
         let text = converted.map(|(_, record)| serde_json::to_string(&record).unwrap());
         assert_eq!(text.as_deref(), expected);
         let found: Vec<Loss> = older.losses().iter().map(|(loss, _)| loss).collect();
@@ -250,7 +245,7 @@ mod tests {
     const V003: DataVersion = DataVersion::V003;
 
     #[test]
-    fn raft_state_is_told_in_the_older_way() {
+    fn raft_state_has_the_older_form() {
         check(
             V003,
             r#"["raft_log",{"NodeId":1}]"#,
@@ -318,8 +313,8 @@ mod tests {
 
     #[track_caller]
     fn check_too_new(to: DataVersion, line: &str, what: &str) {
-        let mut older = Older::new(DataVersion::V004, to);
-        let error = older.record(scan_line(line.as_bytes()).unwrap().record).unwrap_err();
+        let mut older = Dialect::new(DataVersion::V004, to);
+        let error = older.record(&scan_line(line.as_bytes()).unwrap().record.fact()).unwrap_err();
         let expected = format!("entry T1-N1.5 holds {what}, which servers of {to} cannot read");
         assert_eq!(error.to_string(), expected);
     }
@@ -343,16 +338,20 @@ mod tests {
         }
         let ttl = r#"{"UpsertKV":{"key":"k","seq":"Any","value":"Delete","value_meta":{"expire_at":null,"ttl":{"millis":5}}}}"#;
         check_too_new(DataVersion::V001, &entry(ttl), "a time to live");
-        let older = Older::new(DataVersion::V004, V003);
-        assert!(older.clone().record(scan_line(entry(ttl).as_bytes()).unwrap().record).is_ok());
+        let older = Dialect::new(DataVersion::V004, V003);
+        assert!(
+            older.clone().record(&scan_line(entry(ttl).as_bytes()).unwrap().record.fact()).is_ok()
+        );
     }
 
     #[test]
     fn what_a_version_wrote_it_reads() {
         let ttl = r#"{"UpsertKV":{"key":"k","seq":"Any","value":"Delete","value_meta":{"expire_at":null,"ttl":{"millis":5}}}}"#;
         let line = entry(ttl);
-        let mut older = Older::new(DataVersion::V001, DataVersion::V001);
-        let read = older.record(scan_line(line.as_bytes()).unwrap().record).unwrap();
+        let mut older = Dialect::new(DataVersion::V001, DataVersion::V001);
+        let scanned = scan_line(line.as_bytes()).unwrap();
+        let fact = scanned.record.fact();
+        let read = older.record(&fact).unwrap();
         let Some((_, Record::Logs(Keyed { value, .. }))) = read else { panic!("{read:?}") };
         let Record::LogEntry(written) = scan_line(line.as_bytes()).unwrap().record else {
             panic!()

@@ -1,0 +1,141 @@
+//! What a node knows, put together from facts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::dump::record::{Fact, LogEntry, LogId, Node, NodeId, StoredMembership, Vote};
+
+/// What a node knows beside the entries of its log and the keys of its state machine.
+///
+/// ```
+/// use metadump::node::NodeState;
+/// use metadump::record::NodeId;
+/// use metadump::scan::scan_line;
+///
+/// let mut node = NodeState::default();
+/// for line in [
+///     r#"["raft_state",{"RaftStateKV":{"key":"Id","value":{"NodeId":3}}}]"#,
+///     r#"["state_machine/0",{"Sequences":{"key":"generic-kv","value":159}}]"#,
+/// ] {
+///     node.learn(&scan_line(line.as_bytes())?.record.fact());
+/// }
+/// assert_eq!(node.raft.node_id, Some(NodeId(3)));
+/// assert_eq!(node.system.sequence, 159);
+/// # Ok::<(), metadump::scan::LineError>(())
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NodeState {
+    /// What it knows as a member of a cluster.
+    pub raft: RaftState,
+    /// What its state machine holds beside keys.
+    pub system: SystemState,
+}
+
+impl NodeState {
+    /// Takes what a fact says; gives whether it is part of this.
+    pub fn learn(&mut self, fact: &Fact<'_>) -> bool {
+        self.raft.learn(fact) || self.system.learn(fact)
+    }
+}
+
+/// What a node knows as a member of a cluster, beside the entries of its log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RaftState {
+    /// Its id.
+    pub node_id: Option<NodeId>,
+    /// Its vote.
+    pub vote: Option<Vote>,
+    /// How far its log is known to be committed; servers before V002 did not keep it.
+    pub committed: Option<LogId>,
+    /// How far its log is purged.
+    pub purged: Option<LogId>,
+    /// The number of the live state machine tree, where V0 and V001 can have several.
+    pub live_machine: Option<u64>,
+}
+
+/// What becomes of an entry of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EntryFate {
+    /// It is part of the log.
+    Live,
+    /// It was purged, only its removal was interrupted.
+    Purged,
+    /// Its leader is later than the vote, which no entry that was accepted can have: exporters of
+    /// V002 and V003 leave it out.
+    BeyondVote,
+}
+
+impl RaftState {
+    /// Takes what a fact says; gives whether it is part of this.
+    pub fn learn(&mut self, fact: &Fact<'_>) -> bool {
+        match fact {
+            Fact::NodeId(id) => self.node_id = *id,
+            Fact::Vote(vote) => self.vote = *vote,
+            Fact::Committed(id) => self.committed = *id,
+            Fact::Purged(id) => self.purged = *id,
+            Fact::LiveMachine(number) => self.live_machine = Some(*number),
+            _ => return false,
+        }
+        true
+    }
+
+    /// What becomes of an entry.
+    pub fn fate_of(&self, entry: &LogEntry<'_>) -> EntryFate {
+        let LogId { leader_id, index } = entry.log_id;
+        if self.purged.is_some_and(|purged| index <= purged.index) {
+            EntryFate::Purged
+        } else if self.vote.is_some_and(|vote| leader_id > vote.leader_id) {
+            EntryFate::BeyondVote
+        } else {
+            EntryFate::Live
+        }
+    }
+
+    /// The facts before the entries of the log, in the order of a V004 dump.
+    pub fn facts(&self) -> [Fact<'static>; 4] {
+        let Self { node_id, vote, committed, purged, live_machine: _ } = *self;
+        [Fact::NodeId(node_id), Fact::Vote(vote), Fact::Committed(committed), Fact::Purged(purged)]
+    }
+}
+
+/// What a state machine holds beside keys and their expiry.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SystemState {
+    /// The last sequence number that was given to a record.
+    pub sequence: u64,
+    /// The last entry that was applied.
+    pub last_applied: Option<LogId>,
+    /// The last membership.
+    pub last_membership: StoredMembership,
+    /// The node records.
+    pub nodes: BTreeMap<NodeId, Node>,
+    /// The features that are on; no record of a dump holds them.
+    pub features: BTreeSet<String>,
+}
+
+impl SystemState {
+    /// Takes what a fact says; gives whether it is part of this.
+    pub fn learn(&mut self, fact: &Fact<'_>) -> bool {
+        match fact {
+            Fact::Sequence(sequence) => self.sequence = *sequence,
+            Fact::LastApplied(log_id) => self.last_applied = Some(*log_id),
+            Fact::Membership(membership) => self.last_membership = (*membership).clone(),
+            Fact::Node(id, node) => {
+                self.nodes.insert(*id, (*node).clone());
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// The facts before expiry and keys, in the order of a V004 dump.
+    pub fn facts(&self) -> impl Iterator<Item = Fact<'_>> {
+        [Fact::Sequence(self.sequence)]
+            .into_iter()
+            .chain(self.last_applied.map(Fact::LastApplied))
+            .chain([Fact::Membership(&self.last_membership)])
+            .chain(self.nodes.iter().map(|(id, node)| Fact::Node(*id, node)))
+    }
+}
