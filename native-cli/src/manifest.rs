@@ -16,7 +16,7 @@ use crate::report::utc;
 /// Whether a dump may come without its manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Requirement {
-    /// It may; that its completeness can't be proven is a note.
+    /// It may; that its completeness cannot be proven is a note.
     Optional,
     /// It may not.
     Required,
@@ -152,7 +152,7 @@ impl Expected {
                 let (code, message) = match self.requirement {
                     Requirement::Required => (Code::ManifestMissing, "no manifest beside the dump"),
                     Requirement::Optional => {
-                        (Code::CompletenessUnproven, "completeness can't be proven")
+                        (Code::CompletenessUnproven, "completeness cannot be proven")
                     }
                 };
                 checker.add(code, None, message.to_owned());

@@ -271,7 +271,7 @@ fn a_signal_ends_nothing_once_the_new_data_is_in_place() {
     let args = ["import".as_ref(), "--raft-dir".as_ref(), dir.as_os_str(), "--db".as_ref()];
     let ran = run_with_signal("renameat2", 1, args.into_iter().chain([db.as_os_str()]));
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-    assert!(ran.stderr.contains("\nimported 194 lines, "), "{}", ran.stderr);
+    assert!(ran.stderr.contains("\nread 194 lines, "), "{}", ran.stderr);
     assert_eq!(names(&dir), ["df_meta"]);
 
     let out = TempDir::new().unwrap();

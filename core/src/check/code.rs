@@ -433,7 +433,7 @@ catalogue! {
     ManifestMissing "manifest-missing" Error
         "A dump has no trailer: without a manifest a cut between two lines cannot be seen."
         "Export with this tool, which writes the manifest beside the dump, and keep the two together.";
-    /// There is no manifest, so completeness can't be proven.
+    /// There is no manifest, so completeness cannot be proven.
     CompletenessUnproven "completeness-unproven" Note
         "A dump has no trailer: without a manifest a cut between two lines cannot be seen."
         "Export with this tool, which writes the manifest beside the dump, and keep the two together.";

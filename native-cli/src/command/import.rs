@@ -10,7 +10,7 @@ use super::ahead::OldLog;
 use super::ended::{self, Step};
 use super::import_files::ImportFiles;
 use super::plan::Reading;
-use super::{Outcome, export, import_online, new_cluster, rehearsal};
+use super::{Outcome, import_online, new_cluster, rehearsal};
 use crate::args::{Format, Import};
 use crate::input::Source;
 use crate::manifest::Requirement;
@@ -59,21 +59,23 @@ fn into_directory(raft_dir: &Path, args: &Import, progress: &Progress) -> Result
     let kept = staging.exchange()?;
     progress.finish();
     let newer = old_log.against(&imported.report.summary);
-    let remarks = newer.into_iter().chain(imported.leftovers.describe()).chain(imported.remarks);
-    let remarks = Vec::from_iter(remarks);
+    let leftovers = imported.leftovers.describe().into_iter();
+    let told = leftovers.chain(imported.remarks.iter().cloned());
+    let remarks = Vec::from_iter(newer.into_iter().chain(told));
     remarks.iter().for_each(|remark| progress.say(remark));
     if let Some(kept) = &kept {
         progress.say(&format!("the old data is kept in {}", kept.display()));
     }
+    progress.say(&imported.read());
     progress.say(&format!(
-        "imported {} into {}{}",
-        export::extent(&imported.report.summary),
+        "imported into {}{}: {}",
         dir.root().display(),
         cluster.as_ref().map_or(String::new(), |cluster| format!(
             " as node {} of {}",
             cluster.own_id(),
             plural(cluster.nodes().len() as u64, "node")
-        ))
+        )),
+        imported.holdings
     ));
     if args.format == Format::Json {
         let more = json!({
@@ -81,6 +83,8 @@ fn into_directory(raft_dir: &Path, args: &Import, progress: &Progress) -> Result
             "raft_dir": ended::shown(raft_dir),
             "data_version": files.version,
             "initial_cluster": ended::members(files.cluster),
+            "dropped": imported.dropped,
+            "holds": imported.holdings,
             "kept_in": kept.as_deref().map(ended::shown),
             "remarks": remarks,
         });

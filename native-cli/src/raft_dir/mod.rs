@@ -3,6 +3,7 @@
 mod chunk_files;
 mod file_bytes;
 mod fingerprint;
+mod holdings;
 mod layout;
 mod line_snapshot;
 mod lock;
@@ -30,6 +31,7 @@ mod upgrade;
 mod v004_reader;
 mod writer;
 
+pub use holdings::Holdings;
 pub use layout::RaftDir;
 pub use obstacles::assert_importable;
 pub use older_dump::OlderDump;

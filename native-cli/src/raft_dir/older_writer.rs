@@ -14,7 +14,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use metadump::dump_line;
 use metadump::record::{
-    DataHeader, DataVersion, Keyed, LogId, Record, StateMachineKey, StateMachineValue,
+    DataHeader, DataVersion, Fact, Keyed, LogId, Record, StateMachineKey, StateMachineValue,
 };
 use metadump::rotbl::{RotblReader, SnapshotId, SysData, TableEntry};
 use metadump::scan::scan_line;
@@ -24,6 +24,7 @@ use metadump::wal::WalState;
 
 use super::file_bytes::FileBytes;
 use super::fingerprint::Fingerprint;
+use super::holdings::Holdings;
 use super::layout::{DF_META, RaftDir};
 use super::reader::{Access, DirReader};
 use super::sled_output::SledOutput;
@@ -43,6 +44,8 @@ pub struct DirContent {
     lines: Fingerprint,
     /// Keys and their expiry.
     entries: Fingerprint,
+    /// The extent of log and snapshot.
+    pub holdings: Holdings,
 }
 
 impl DirContent {
@@ -57,8 +60,9 @@ impl DirContent {
                 }
                 Record::GenericKV(Keyed { key, value }) => {
                     content.entries.add_entry(&TableEntry::GenericKV(key, value));
+                    content.holdings.keys += 1;
                 }
-                _ => content.lines.add_bytes(line),
+                record => content.add_line(line, &record),
             }
             Ok(())
         })?;
@@ -69,8 +73,17 @@ impl DirContent {
         let mut line = Vec::new();
         dump_line::put(&mut line, tree, record)?;
         line.push(b'\n');
-        self.lines.add_bytes(&line);
+        self.add_line(&line, record);
         Ok(())
+    }
+
+    fn add_line(&mut self, line: &[u8], record: &Record<'_>) {
+        self.lines.add_bytes(line);
+        match record.fact() {
+            Fact::Entry(entry) => self.holdings.add_entry(entry.log_id),
+            Fact::LastApplied(id) => self.holdings.last_applied = Some(id),
+            _ => {}
+        }
     }
 }
 
@@ -210,9 +223,11 @@ impl OlderWriter<'_> {
                 _ => Ok(()),
             }
         })?;
-        let Finished { fingerprint, .. } =
+        let Finished { fingerprint, keys, .. } =
             table.finish(sys_data.clone(), KeyCounts::Omitted, &id)?;
         content.entries = fingerprint;
+        content.holdings.keys = keys;
+        content.holdings.last_applied = sys_data.last_applied;
         let table = || -> Result<FileBytes> {
             let file = table_dir.open_file(id.file_name())?.context("the table is gone")?;
             Ok(FileBytes::of(file)?)

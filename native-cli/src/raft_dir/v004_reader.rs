@@ -13,6 +13,7 @@ use metadump::wal::{LineForm, LiveEntries, Replayed, TornTail, WalState, log_ent
 
 use super::chunk_files::ChunkFiles;
 use super::fingerprint::Fingerprint;
+use super::holdings::Holdings;
 use super::layout::RaftDir;
 use super::lock::{assert_stopped, held_by_server};
 use super::log_remains::LogRemains;
@@ -319,16 +320,27 @@ impl V004Reader {
                 Ok(())
             })?;
         }
-        let mut snapshot =
-            Finished { fingerprint: Fingerprint::default(), sys_data: SysData::default() };
+        let mut snapshot = Finished::default();
         if let Some((_, reader)) = &self.snapshot {
             reader.for_each(|entry| -> Result<()> {
                 snapshot.fingerprint.add_entry(&entry);
+                snapshot.keys += u64::from(matches!(entry, TableEntry::GenericKV(..)));
                 Ok(())
             })?;
             snapshot.sys_data = reader.sys_data().clone();
         }
         Ok(Written { log, snapshot })
+    }
+
+    /// The extent of what was read back as `written`.
+    pub fn holdings(&self, written: &Written) -> Holdings {
+        let log_entries = self.log.live.len();
+        Holdings {
+            last_applied: self.last_applied(),
+            keys: written.snapshot.keys,
+            log_entries,
+            last_entry: self.log.state.last.filter(|_| log_entries > 0),
+        }
     }
 
     /// Fails when a server has started on the directory while it was read.
