@@ -219,12 +219,13 @@ const EXAMPLES: [(Code, Place, &str); 89] = [
 
 /// Codes that the command line adds, which compares the dump with the manifest beside it, and
 /// writes older versions.
-const BY_THE_CLI: [Code; 9] = [
+const BY_THE_CLI: [Code; 10] = [
     Code::ManifestMissing,
     Code::CompletenessUnproven,
     Code::ManifestUnreadable,
     Code::ManifestOfOtherName,
     Code::ManifestMismatch,
+    Code::Salvaged,
     Code::LostProposalTime,
     Code::LostExpiryMilliseconds,
     Code::LostTlsAddress,

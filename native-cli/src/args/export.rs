@@ -25,7 +25,7 @@ pub struct Export {
     pub db: Option<PathBuf>,
 
     /// The file for the manifest of a dump that goes to stdout: for a pipe whose end is a file.
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "salvage")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub manifest: Option<PathBuf>,
 
     /// With --raft-dir, export while the node's server is running: a point-in-time state.
@@ -33,8 +33,8 @@ pub struct Export {
     pub live: bool,
 
     /// With --raft-dir, export what is left of a damaged directory, and list what is lost: the
-    /// newest snapshot that can be read, and the log up to the first damage. Such a dump gets no
-    /// manifest.
+    /// newest snapshot that can be read, and the log up to the first damage. The manifest has the
+    /// list, too.
     #[arg(long, requires = "raft_dir", conflicts_with = "live")]
     pub salvage: bool,
 

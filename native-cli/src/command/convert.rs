@@ -26,7 +26,7 @@ use crate::args::{Export, Format, Rewrite};
 use crate::dump_writer::{DumpWriter, Origin};
 use crate::failure::Unwritten;
 use crate::input::Source;
-use crate::manifest::Requirement;
+use crate::manifest::{Requirement, lost};
 use crate::open_dir::OpenDir;
 use crate::output::Destination;
 use crate::progress::Progress;
@@ -95,7 +95,7 @@ pub fn dump(
     } else {
         converted.for_each_line(&mut |line| dump.write(line))?;
     }
-    let report = dump.commit()?;
+    let report = dump.commit(lost(source))?;
     progress.finish();
     progress.say(&format!("wrote {}, {from} to {version}", export::extent(&report.summary)));
     if args.format == Format::Json {
@@ -129,7 +129,7 @@ pub fn directory(
     let mut dump =
         DumpWriter::create(destination, args.manifest.as_deref(), Origin::Ours, progress)?;
     converted.for_each_line(&mut |line| dump.write(line))?;
-    dump.commit()
+    dump.commit(reader.losses())
 }
 
 /// A dump of any version as one of V004.

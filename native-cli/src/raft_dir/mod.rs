@@ -8,6 +8,7 @@ mod layout;
 mod line_snapshot;
 mod lock;
 mod log_files;
+mod log_lost;
 mod log_remains;
 mod obstacles;
 mod older_dump;

@@ -13,6 +13,7 @@ use metadump::stored::{EntryFate, MachineState, RaftState, SpelledRecord, kind_o
 use super::layout::RaftDir;
 use super::line_snapshot::LineSnapshot;
 use super::lock::assert_stopped;
+use super::log_lost::{End, LogLost, Run, add};
 use super::reader::Access;
 use super::sled_database::SledDatabase;
 use super::sled_files::SledFiles;
@@ -46,6 +47,8 @@ pub struct SledReader {
     complete: Complete,
     raft_state: RaftState,
     machine: Machine,
+    /// Whether the database ends at a damage.
+    is_cut: bool,
     told: Told,
 }
 
@@ -92,6 +95,7 @@ impl SledReader {
         let told = Told::new(at_damage);
         let files = SledFiles::find(dir.root())?;
         let database = SledDatabase::open(&files, &told)?;
+        let is_cut = !told.losses().is_empty();
         let trees = SledTrees::find(&database)?;
         if trees.is_foreign() {
             let names = trees.names();
@@ -113,6 +117,7 @@ impl SledReader {
             complete: Complete::all_of(DataVersion::V0),
             raft_state: RaftState::default(),
             machine: Machine::Nothing,
+            is_cut,
             told,
         };
         reader.raft_state = reader.read_raft_state()?;
@@ -309,6 +314,8 @@ impl SledReader {
         put("raft_log", &Record::Committed(committed))?;
         put("raft_log", &Record::Purged(purged))?;
         let mut beyond_vote = 0;
+        let mut kept: Vec<Run> = Vec::new();
+        let known = self.told.losses().len();
         self.for_each_record(Role::RaftLog, |record| {
             let Record::Logs(Keyed { key, value: entry }) = record else { return Ok(()) };
             match self.raft_state.fate_of(&entry) {
@@ -324,6 +331,7 @@ impl SledReader {
                 let error = anyhow::anyhow!("entry {key} of the log says that it is entry {id}");
                 return self.told.lose(helped(error, FROM_ANOTHER_NODE));
             }
+            add(&mut kept, id.index);
             match put("raft_log", &Record::LogEntry(entry)) {
                 Err(error) if error.is::<serde_json::Error>() => {
                     let error = error.context(format!(
@@ -341,7 +349,27 @@ impl SledReader {
                 entries(beyond_vote),
             ));
         }
-        self.for_each_state_line(&mut each)
+        let is_cut = self.is_cut || self.told.losses().len() > known;
+        self.for_each_state_line(&mut each)?;
+        self.tell_lost(kept, if is_cut { End::Unknown } else { End::Known })
+    }
+
+    /// Says which entries the log lacks, once something is lost; and which the state lacks, where a
+    /// snapshot holds it, which is whole.
+    fn tell_lost(&self, kept: Vec<Run>, end: End) -> Result<()> {
+        if self.told.losses().is_empty() {
+            return Ok(());
+        }
+        let index = |id: Option<LogId>| id.map(|id| id.index);
+        let RaftState { purged, committed, .. } = self.raft_state;
+        let applied = index(self.machine.sys_data().and_then(|data| data.last_applied));
+        let last = kept.last().map(|run| *run.end());
+        let last = [last, index(committed), index(purged), applied].into_iter().flatten().max();
+        let begin = purged.map_or(Some(0), |purged| purged.index.checked_add(1));
+        let lost = LogLost { begin, kept, last, end, applied };
+        let said =
+            if self.version() < DataVersion::V002 { lost.describe_gone() } else { lost.describe() };
+        said.map_or(Ok(()), |said| self.told.lose(anyhow::anyhow!(said)))
     }
 
     fn for_each_state_line(&self, each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
