@@ -690,3 +690,30 @@ fn a_retired_kind_is_told_in_every_version() {
         check(&lines, &[&format!("{} retired-kind: a record of kind Databases", lines.len())]);
     }
 }
+
+/// A repair would make what is left of a dump look whole.
+#[test]
+fn a_cut_dump_is_not_to_be_repaired() {
+    let whole = fs::read(fixtures::fixture("v004/v004-origin.export.ndjson")).unwrap();
+    let again = "Fetch the dump again, or take a new one: another finding shows that this one was \
+                 cut. Do not repair it.";
+    let helps = |text: &[u8]| -> Vec<String> {
+        let report = dump::check(text);
+        let kept = report.findings.kept().iter();
+        let mut helps: Vec<String> =
+            kept.map(|finding| format!("{}: {}", finding.code, finding.help)).collect();
+        helps.dedup();
+        helps
+    };
+    let cut = "last-line-cut: Take a new dump, or fetch the file again; do not restore this one.";
+    let committed = "committed-beyond-log: Take a new dump, or fetch the file again.";
+    assert_eq!(helps(&whole[..9_000]), [cut, committed]);
+    assert_eq!(helps(&whole[..150_000]), [cut.to_owned(), format!("expire-without-key: {again}")]);
+    // A young cluster has no snapshot, and where nothing is cut there is something to repair.
+    let young = fs::read(fixtures::fixture("findings/no-snapshot.ndjson")).unwrap();
+    assert_eq!(helps(&young), ["no-snapshot: Nothing: a restored node replays the log."]);
+    let stale = fs::read(fixtures::fixture("findings/expire-without-key.ndjson")).unwrap();
+    let repair = "expire-without-key: Compare with the manifest or another copy; if the dump is \
+                  complete, rewrite it with --repair expire.";
+    assert_eq!(helps(&stale), [repair]);
+}
