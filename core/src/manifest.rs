@@ -287,9 +287,10 @@ mod tests {
         assert_eq!(Manifest::parse(of_two.to_json().unwrap().as_bytes()), Ok(of_two.clone()));
         let lost = (Code::Salvaged, "lost: an entry".to_owned());
         let said = |manifest: &Manifest, text| manifest.findings(&measured(text).measured());
-        assert_eq!(said(&salvaged, b"left"), [lost.clone()]);
-        assert_eq!(said(&of_two, b"left"), [lost.clone()]);
         assert_eq!(said(&of_two, b"whole"), []);
         assert_eq!(said(&salvaged, b"other").last(), Some(&lost));
+        for manifest in [salvaged, of_two] {
+            assert_eq!(said(&manifest, b"left"), std::slice::from_ref(&lost));
+        }
     }
 }

@@ -44,18 +44,18 @@ impl LogLost {
     /// What is lost, in words; none when nothing is.
     pub fn describe(&self) -> Option<String> {
         let (gone, lost) = (self.gone(), self.lost());
-        if gone.is_empty() && lost.is_empty() && self.end == End::Known {
+        if gone.is_empty() && lost.is_none() && self.end == End::Known {
             return None;
         }
         let mut said = Vec::from_iter(self.describe_gone());
-        if !lost.is_empty() {
+        if let Some(lost) = &lost {
             said.push(format!(
                 "from the state what was done by {}",
-                Runs(std::slice::from_ref(&lost))
+                Runs(std::slice::from_ref(lost))
             ));
         }
         let held = gone.iter().any(|run| self.applied.is_some_and(|held| *run.start() <= held));
-        match (held, lost.is_empty()) {
+        match (held, lost.is_none()) {
             (true, true) if self.end == End::Known => {
                 said.push(
                     "the state lacks nothing: the snapshot holds what was done by them".to_owned(),
@@ -99,18 +99,14 @@ impl LogLost {
     }
 
     /// Indices behind the last entry that the snapshot holds, or that can be applied to it.
-    fn lost(&self) -> Run {
-        const NONE: Run = 1..=0;
-        let Some(mut next) = self.applied.map_or(Some(0), |applied| applied.checked_add(1)) else {
-            return NONE;
-        };
-        for run in self.kept.iter().filter(|run| !run.is_empty()) {
+    fn lost(&self) -> Option<Run> {
+        let mut next = self.applied.map_or(Some(0), |applied| applied.checked_add(1))?;
+        for run in &self.kept {
             if *run.start() <= next {
-                let Some(behind) = run.end().checked_add(1) else { return NONE };
-                next = next.max(behind);
+                next = next.max(run.end().checked_add(1)?);
             }
         }
-        self.last.map_or(NONE, |last| next..=last)
+        self.last.filter(|last| next <= *last).map(|last| next..=last)
     }
 }
 
