@@ -34,7 +34,7 @@ fn into_directory(raft_dir: &Path, args: &Import, progress: &Progress) -> Result
     let old_log = OldLog::of(&dir);
     let old = old_log.fate(args.keep_old);
     assert_importable(&dir, old)?;
-    let admission = admission(args, format!("{} keeps its data", dir.root().display()));
+    let admission = admission(args, kept(&dir));
     let name = source.name();
     let files = ImportFiles {
         admission: &admission,
@@ -52,17 +52,17 @@ fn into_directory(raft_dir: &Path, args: &Import, progress: &Progress) -> Result
     // Who waits for a dump that does not come has nothing to clean up.
     source.wait(progress)?;
     let (staging, recovered) = Staging::create(&dir, old)?;
-    if let Some(recovered) = recovered {
-        tell_recovered(&recovered, progress);
-    }
+    let recovered = recovered.as_ref().map(describe_recovered);
+    recovered.iter().for_each(|said| progress.say(said));
     let imported = files.write(staging.place(), progress)?;
     let kept = staging.exchange()?;
     progress.finish();
     let newer = old_log.against(&imported.report.summary);
     let leftovers = imported.leftovers.describe().into_iter();
     let told = leftovers.chain(imported.remarks.iter().cloned());
-    let remarks = Vec::from_iter(newer.into_iter().chain(told));
+    let mut remarks = Vec::from_iter(newer.into_iter().chain(told));
     remarks.iter().for_each(|remark| progress.say(remark));
+    remarks.splice(..0, recovered);
     if let Some(kept) = &kept {
         progress.say(&format!("the old data is kept in {}", kept.display()));
     }
@@ -93,6 +93,16 @@ fn into_directory(raft_dir: &Path, args: &Import, progress: &Progress) -> Result
     Ok(Outcome::Done)
 }
 
+/// What a refusal leaves.
+fn kept(dir: &RaftDir) -> String {
+    let shown = dir.root().display();
+    match dir.describe() {
+        Some(_) => format!("{shown} keeps its data"),
+        None if dir.root().exists() => format!("{shown} stays as it is"),
+        None => "nothing was created".to_owned(),
+    }
+}
+
 /// Which dumps are imported, and what a refusal leaves.
 pub fn admission(args: &Import, kept: String) -> Admission<'_> {
     Admission {
@@ -103,20 +113,19 @@ pub fn admission(args: &Import, kept: String) -> Admission<'_> {
     }
 }
 
-fn tell_recovered(recovered: &Recovered, progress: &Progress) {
+fn describe_recovered(recovered: &Recovered) -> String {
     match recovered {
-        Recovered::RolledBack => progress.say(
-            "note: an earlier import was interrupted before it replaced anything; its partial \
-             files were removed",
-        ),
+        Recovered::RolledBack => "note: an earlier import was interrupted before it replaced \
+                                  anything; its partial files were removed"
+            .to_owned(),
         Recovered::Finished(kept) => {
             let fate = kept.as_ref().map_or("was cleaned up".to_owned(), |kept| {
                 format!("is kept in {}", kept.display())
             });
-            progress.say(&format!(
+            format!(
                 "note: an earlier import was interrupted after it had replaced the data; the old \
                  data {fate}"
-            ));
+            )
         }
     }
 }

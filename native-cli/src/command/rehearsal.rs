@@ -16,7 +16,7 @@ use crate::args::{Format, Import};
 use crate::failure::Help;
 use crate::open_dir::{OpenDir, parent_of};
 use crate::progress::Progress;
-use crate::raft_dir::{OldFate, RaftDir};
+use crate::raft_dir::{OldFate, RaftDir, describe_interrupted};
 use crate::report::{printable, state_in_log};
 use crate::stdout::stdout;
 use crate::temporary::TemporaryDir;
@@ -42,7 +42,9 @@ pub fn run(
     drop(place);
     progress.finish();
     let newer = old_log.against(&imported.report.summary);
-    let remarks = Vec::from_iter(newer.into_iter().chain(imported.remarks.iter().cloned()));
+    let interrupted = describe_interrupted(dir)?.map(str::to_owned);
+    let remarks = interrupted.into_iter().chain(newer).chain(imported.remarks.iter().cloned());
+    let remarks = Vec::from_iter(remarks);
     let changes = Change::of(args, files.cluster, reading, progress)?;
     progress.finish();
     if args.format == Format::Json {

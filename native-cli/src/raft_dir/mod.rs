@@ -37,7 +37,7 @@ pub use layout::RaftDir;
 pub use obstacles::assert_importable;
 pub use older_dump::OlderDump;
 pub use older_writer::{DirContent, OlderDir, OlderWriter};
-pub use place::Recovered;
+pub use place::{Recovered, describe_interrupted};
 pub use reader::{Access, DirReader};
 pub use staging::{OldFate, Staging};
 pub use v004_reader::V004Reader;
