@@ -90,7 +90,8 @@ impl Manifest {
         struct Version {
             format_version: u64,
         }
-        let malformed = |error: serde_json::Error| ManifestError::Malformed(in_plain_words(&error));
+        let malformed =
+            |error: serde_json::Error| ManifestError::Malformed(in_plain_words(json, &error));
         let Version { format_version } = serde_json::from_slice(json).map_err(malformed)?;
         if format_version != FORMAT_VERSION {
             return Err(ManifestError::Version(format_version));
@@ -278,6 +279,21 @@ mod tests {
         }
         assert_eq!(differ(&of_two, b"third"), differ(&manifest(b"second", None), b"third"));
         assert_eq!(differ(&of_two, b"third").len(), 2);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_manifest_is_said_in_plain_words() {
+        let said = |json: &str| Manifest::parse(json.as_bytes()).unwrap_err().to_string();
+        let json = manifest(b"", None).to_json().unwrap();
+        assert_eq!(said(&json[..50]), "not a manifest: byte 50: it ends inside a string");
+        assert_eq!(
+            said(&json.replace("\"bytes\": 0,", "")),
+            "not a manifest: byte 273: the member `bytes` is missing"
+        );
+        assert_eq!(
+            said(&json.replace("\"bytes\": 0", "\"bytes\" 0")),
+            "not a manifest: byte 136: there is no colon behind a name"
+        );
     }
 
     #[test]

@@ -95,7 +95,7 @@ fn byte_order_marks_are_taken_off_once() {
     check_bytes(b"\xEF\xBB\xBF", &[first, "1@3 blank-line: the line is blank"]);
     check_bytes(
         &b"\xEF\xBB\xBF".repeat(500_000),
-        &[first, "1@3 not-json: not JSON: expected value"],
+        &[first, "1@3 not-json: not JSON: there is no value where one should be"],
     );
     check_bytes(
         b"\xEF\xBB\xBF[\"header\",7]\n",
@@ -113,7 +113,7 @@ fn a_last_line_is_cut_only_if_it_could_go_on() {
     check_bytes(
         &with(br#"["raft_log",{"NodeId"#),
         &[
-            "2@90 last-line-cut: the file ends after 20 bytes of the line: not JSON: EOF while parsing a string",
+            "2@90 last-line-cut: the file ends after 20 bytes of the line: not JSON: it ends inside a string",
         ],
     );
     check_bytes(
@@ -128,7 +128,7 @@ fn a_last_line_is_cut_only_if_it_could_go_on() {
     check_bytes(&with(br#"["t",{"Foo":1}]"#), &["2@76 unknown-kind: unknown kind \"Foo\""]);
     check_bytes(&with(b"  "), &["2@70 blank-line: the line is blank"]);
     // With a line end there is nothing that could go on.
-    check_bytes(&with(b"[\"raft_log\"\n"), &["2@81 not-json: not JSON: EOF while parsing a list"]);
+    check_bytes(&with(b"[\"raft_log\"\n"), &["2@81 not-json: not JSON: it ends inside a list"]);
 }
 
 #[test]

@@ -368,7 +368,7 @@ fn a_refusal_leaves_nothing_that_was_made_for_it() {
     fs::create_dir(&empty).unwrap();
     let absent = place.path().join("not/there");
     let before = contents(place.path());
-    let message = "the file ends after 342 bytes of the line: not JSON: EOF while parsing a list";
+    let message = "the file ends after 342 bytes of the line: not JSON: it ends inside a list";
     for (dir, kept) in [
         (&absent, "nothing was created".to_owned()),
         (&empty, format!("{} stays as it is", empty.display())),
