@@ -4,9 +4,8 @@ use std::num::NonZeroU64;
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
-use metadump::check::Code;
 
-use super::accept::{accept_help, code_parser};
+use super::accept::AcceptLosses;
 use super::values::whole;
 use super::{Format, Service, TargetVersion};
 use crate::grpc::{Address, NodeChoice};
@@ -52,18 +51,9 @@ pub struct Export {
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
 
-    /// With --data-version, go on despite error findings of this code, or despite a loss of this
-    /// code; may be repeated.
-    #[arg(
-        long,
-        value_name = "CODE",
-        requires = "data_version",
-        value_parser = code_parser(),
-        hide_possible_values = true,
-        long_help = accept_help("With --data-version, go on despite error findings of this code, \
-            or despite a loss of this code; may be repeated.")
-    )]
-    pub accept: Vec<Code>,
+    /// What is let through.
+    #[command(flatten)]
+    pub losses: AcceptLosses,
 
     /// The running service.
     #[command(flatten)]

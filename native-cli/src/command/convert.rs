@@ -44,8 +44,12 @@ pub fn dump(
     let cluster = new_cluster(&args.cluster)?;
     let place = private_place(&destination)?;
     let source = reading.source();
-    let conversion =
-        Conversion { source, to: version, cluster: cluster.as_ref(), accepted: &args.accept };
+    let conversion = Conversion {
+        source,
+        to: version,
+        cluster: cluster.as_ref(),
+        accepted: &args.losses.accept,
+    };
     let converted = conversion.convert(place.path(), None, progress)?;
     let from = converted.from;
     // Then there is nothing to convert: not a byte is another one.
@@ -121,7 +125,8 @@ pub fn directory(
     file.flush().map_err(unwritten)?;
     reader.assert_unchanged()?;
     let source = &Source::open(Some(&read))?;
-    let conversion = Conversion { source, to: version, cluster: None, accepted: &args.accept };
+    let conversion =
+        Conversion { source, to: version, cluster: None, accepted: &args.losses.accept };
     let converted = conversion.convert(place.path(), Some(reader.version()), progress)?;
     let losses = converted.losses(progress)?;
     converted.refuse(&losses)?;
