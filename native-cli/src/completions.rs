@@ -1,5 +1,6 @@
 //! Completions for shells.
 
+use clap::ValueHint;
 use clap_complete::Shell;
 
 use crate::manual;
@@ -9,14 +10,49 @@ pub fn script(shell: Shell) -> Vec<u8> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut manual::command(), manual::PROGRAM, &mut script);
     match shell {
-        Shell::Bash => in_one_spelling(script),
+        Shell::Bash => offering_files(&in_one_spelling(&script)).into_bytes(),
         _ => script,
     }
 }
 
 /// clap_complete spells the hyphen of the program's name in two ways in a script for bash, which
 /// then completes nothing behind a subcommand.
-fn in_one_spelling(script: Vec<u8>) -> Vec<u8> {
-    let script = String::from_utf8_lossy(&script).into_owned();
-    script.replace("databend__subcmd__metactl", "databend__metactl").into_bytes()
+fn in_one_spelling(script: &[u8]) -> String {
+    let script = String::from_utf8_lossy(script).into_owned();
+    script.replace("databend__subcmd__metactl", "databend__metactl")
+}
+
+/// The condition on which clap_complete's script for bash offers the options.
+const OFFERS_OPTIONS: &str = "if [[ ${cur} == -* || ${COMP_CWORD} -eq ";
+
+/// What it offers a command's words in the end.
+const OFFERS_OPTIONS_LAST: &str =
+    "            COMPREPLY=( $(compgen -W \"${opts}\" -- \"${cur}\") )";
+
+/// Has the words of commands that take files be files: clap_complete offers the options for a word
+/// of which nothing is typed. Without an answer bash offers files.
+fn offering_files(script: &str) -> String {
+    let takes_files = |label: &str| {
+        let name = label.trim().strip_suffix(')')?.strip_prefix("databend__metactl__subcmd__")?;
+        let command = manual::command();
+        let command = command.find_subcommand(name.replace("__subcmd__", "-"))?;
+        let mut words = command.get_positionals();
+        Some(words.any(|word| word.get_value_hint() == ValueHint::FilePath))
+    };
+    let mut is_of_files = false;
+    let mut lines = Vec::new();
+    for line in script.lines() {
+        // A label begins what belongs to one command.
+        if line.trim_start().starts_with("databend__metactl") && line.ends_with(')') {
+            is_of_files = takes_files(line).unwrap_or(false);
+        }
+        match line.split_once(OFFERS_OPTIONS) {
+            Some((indent, _)) if is_of_files => {
+                lines.push(format!("{indent}if [[ ${{cur}} == -* ]] ; then"));
+            }
+            None if is_of_files && line == OFFERS_OPTIONS_LAST => {}
+            _ => lines.push(line.to_owned()),
+        }
+    }
+    lines.join("\n") + "\n"
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::{Result, anyhow};
-use metadump::manifest::{ByteMeasure, LineCount, ManifestBuilder};
+use metadump::manifest::{ByteMeasure, LineCount, Manifest, ManifestBuilder};
 use metadump::scan::scan_line;
 use metadump::{Checker, Line, LineFramer, Report};
 
@@ -18,10 +18,12 @@ use crate::stage::Stage;
 /// How much is written, checked and hashed at a time.
 const PIECE_BYTES: usize = 1 << 20;
 
+/// How much of what was lost a manifest names.
+const MOST_LOST: usize = 100;
+
 /// Takes the bytes of a dump in pieces of any size. They are checked, hashed and written by a thread
 /// each, so that whoever makes them waits for none of it.
 pub struct DumpWriter {
-    origin: Origin,
     progress: Progress,
     /// What comes next.
     piece: Vec<u8>,
@@ -40,9 +42,6 @@ pub enum Origin {
     /// A server; the first line that is no record ends the dump. What a record holds is not
     /// judged: a server may be newer than this program, and its backup must not wait.
     Server,
-    /// This program, out of what is left of damaged data: the dump gets no manifest, which would
-    /// prove it complete.
-    Remains,
 }
 
 /// What the lines say.
@@ -110,7 +109,6 @@ impl DumpWriter {
         };
         let output = Output::open(destination, progress)?;
         Ok(Self {
-            origin,
             progress: progress.clone(),
             piece: Vec::with_capacity(PIECE_BYTES),
             checked: Stage::start(checked, Checked::feed),
@@ -146,24 +144,25 @@ impl DumpWriter {
         self.write(b"\n")
     }
 
-    /// Gives the dump its name, and its manifest the one beside it.
+    /// Gives the dump its name, and its manifest, which says what was `lost` before, the one beside
+    /// it.
     ///
     /// # Errors
     ///
     /// When the dump cannot be written, or a line is none.
-    pub fn commit(mut self) -> Result<Report> {
+    pub fn commit(mut self, lost: Vec<String>) -> Result<Report> {
         self.hand_on()?;
-        let Self { origin, progress, checked, hashed, written, manifest: elsewhere, .. } = self;
+        let Self { progress, checked, hashed, written, manifest: elsewhere, .. } = self;
         let (report, lines) = checked.finish()?.finish()?;
         let bytes = hashed.finish()?;
         let output = written.finish()?;
-        let is_whole = origin != Origin::Remains;
         let name = output.file_name().map(|name| name.to_string_lossy().into_owned());
         let name = name.or_else(|| elsewhere.as_ref().map(ManifestFile::dump_name));
-        let manifest = name.filter(|_| is_whole).map(|name| {
+        let manifest = name.map(|name| {
             let by = format!("databend-metactl {}", env!("CARGO_PKG_VERSION"));
             let manifest = ManifestBuilder { bytes, lines };
-            manifest.finish(&name, &report.summary, by, now_ms())
+            let lost = abridged(lost);
+            Manifest { lost, ..manifest.finish(&name, &report.summary, by, now_ms()) }
         });
         output.commit(manifest.as_ref(), &progress)?;
         if let (Some(file), Some(manifest)) = (elsewhere, manifest) {
@@ -171,6 +170,16 @@ impl DumpWriter {
         }
         Ok(report)
     }
+}
+
+/// The first of what was lost, and how much more there is: a manifest is small.
+fn abridged(mut lost: Vec<String>) -> Vec<String> {
+    let more = lost.len().saturating_sub(MOST_LOST);
+    if more > 0 {
+        lost.truncate(MOST_LOST);
+        lost.push(format!("and {} more", grouped(more as u64)));
+    }
+    lost
 }
 
 /// The clock, milliseconds since 1970.

@@ -14,6 +14,7 @@ mod input;
 mod listen;
 mod manifest;
 mod manual;
+mod new_dirs;
 mod open_dir;
 mod output;
 mod printable;

@@ -16,7 +16,7 @@ use crate::report::utc;
 /// Whether a dump may come without its manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Requirement {
-    /// It may; that its completeness can't be proven is a note.
+    /// It may; that its completeness cannot be proven is a note.
     Optional,
     /// It may not.
     Required,
@@ -96,10 +96,20 @@ impl Beside {
 pub fn origin(source: &Source) -> String {
     match Beside::of(source) {
         Beside::Manifest(manifest) => {
-            format!("of {}, by {}", utc(manifest.created_at_ms), manifest.created_by)
+            let of =
+                if manifest.lost.is_empty() { "" } else { ", of what was left of damaged data" };
+            format!("of {}, by {}{of}", utc(manifest.created_at_ms), manifest.created_by)
         }
         Beside::Unreadable(message) => message,
         Beside::Nothing => "none".to_owned(),
+    }
+}
+
+/// What was lost before the dump was exported, as its manifest has it.
+pub fn lost(source: &Source) -> Vec<String> {
+    match Beside::of(source) {
+        Beside::Manifest(manifest) => manifest.lost,
+        Beside::Unreadable(_) | Beside::Nothing => Vec::new(),
     }
 }
 
@@ -141,8 +151,14 @@ impl Expected {
                         format!("the manifest is of {:?}, the file is {dump:?}", manifest.dump);
                     checker.add(Code::ManifestOfOtherName, None, message);
                 }
-                for difference in manifest.differences(&self.measured.measured()) {
-                    checker.add(Code::ManifestMismatch, None, difference);
+                let mut is_salvaged = false;
+                for (code, message) in manifest.findings(&self.measured.measured()) {
+                    is_salvaged |= code == Code::Salvaged;
+                    checker.add(code, None, message);
+                }
+                if is_salvaged && self.requirement == Requirement::Required {
+                    let message = "the manifest is of what was left of damaged data";
+                    checker.add(Code::ManifestMissing, None, message.to_owned());
                 }
             }
             Beside::Unreadable(message) => {
@@ -152,7 +168,7 @@ impl Expected {
                 let (code, message) = match self.requirement {
                     Requirement::Required => (Code::ManifestMissing, "no manifest beside the dump"),
                     Requirement::Optional => {
-                        (Code::CompletenessUnproven, "completeness can't be proven")
+                        (Code::CompletenessUnproven, "completeness cannot be proven")
                     }
                 };
                 checker.add(code, None, message.to_owned());

@@ -71,7 +71,7 @@ fn print_found(
 
 fn print_remedy(out: &mut impl Write, finding: &Finding) -> io::Result<()> {
     writeln!(out, "  why:  {}", finding.code.why())?;
-    writeln!(out, "  help: {}\n", finding.code.help())
+    writeln!(out, "  help: {}\n", finding.help)
 }
 
 /// The counts in a line: `188 lines, V004, 0 errors, 1 warning, 1 note`.

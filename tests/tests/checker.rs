@@ -95,7 +95,7 @@ fn byte_order_marks_are_taken_off_once() {
     check_bytes(b"\xEF\xBB\xBF", &[first, "1@3 blank-line: the line is blank"]);
     check_bytes(
         &b"\xEF\xBB\xBF".repeat(500_000),
-        &[first, "1@3 not-json: not JSON: expected value"],
+        &[first, "1@3 not-json: not JSON: there is no value where one should be"],
     );
     check_bytes(
         b"\xEF\xBB\xBF[\"header\",7]\n",
@@ -113,7 +113,7 @@ fn a_last_line_is_cut_only_if_it_could_go_on() {
     check_bytes(
         &with(br#"["raft_log",{"NodeId"#),
         &[
-            "2@90 last-line-cut: the file ends after 20 bytes of the line: not JSON: EOF while parsing a string",
+            "2@90 last-line-cut: the file ends after 20 bytes of the line: not JSON: it ends inside a string",
         ],
     );
     check_bytes(
@@ -128,7 +128,7 @@ fn a_last_line_is_cut_only_if_it_could_go_on() {
     check_bytes(&with(br#"["t",{"Foo":1}]"#), &["2@76 unknown-kind: unknown kind \"Foo\""]);
     check_bytes(&with(b"  "), &["2@70 blank-line: the line is blank"]);
     // With a line end there is nothing that could go on.
-    check_bytes(&with(b"[\"raft_log\"\n"), &["2@81 not-json: not JSON: EOF while parsing a list"]);
+    check_bytes(&with(b"[\"raft_log\"\n"), &["2@81 not-json: not JSON: it ends inside a list"]);
 }
 
 #[test]
@@ -689,4 +689,31 @@ fn a_retired_kind_is_told_in_every_version() {
         lines.push(line.to_owned());
         check(&lines, &[&format!("{} retired-kind: a record of kind Databases", lines.len())]);
     }
+}
+
+/// A repair would make what is left of a dump look whole.
+#[test]
+fn a_cut_dump_is_not_to_be_repaired() {
+    let whole = fs::read(fixtures::fixture("v004/v004-origin.export.ndjson")).unwrap();
+    let again = "Fetch the dump again, or take a new one: another finding shows that this one was \
+                 cut. Do not repair it.";
+    let helps = |text: &[u8]| -> Vec<String> {
+        let report = dump::check(text);
+        let kept = report.findings.kept().iter();
+        let mut helps: Vec<String> =
+            kept.map(|finding| format!("{}: {}", finding.code, finding.help)).collect();
+        helps.dedup();
+        helps
+    };
+    let cut = "last-line-cut: Take a new dump, or fetch the file again; do not restore this one.";
+    let committed = "committed-beyond-log: Take a new dump, or fetch the file again.";
+    assert_eq!(helps(&whole[..9_000]), [cut, committed]);
+    assert_eq!(helps(&whole[..150_000]), [cut.to_owned(), format!("expire-without-key: {again}")]);
+    // A young cluster has no snapshot, and where nothing is cut there is something to repair.
+    let young = fs::read(fixtures::fixture("findings/no-snapshot.ndjson")).unwrap();
+    assert_eq!(helps(&young), ["no-snapshot: Nothing: a restored node replays the log."]);
+    let stale = fs::read(fixtures::fixture("findings/expire-without-key.ndjson")).unwrap();
+    let repair = "expire-without-key: Compare with the manifest or another copy; if the dump is \
+                  complete, rewrite it with --repair expire.";
+    assert_eq!(helps(&stale), [repair]);
 }

@@ -110,7 +110,7 @@ fn the_manifest_of_a_pipe_is_named() {
     }
     assert!(!dir.exists());
     let ran = piped(&import, &dump);
-    assert_eq!((ran.code, ran.stderr.lines().count()), (Some(0), 1), "{}", ran.stderr);
+    assert_eq!((ran.code, ran.stderr.lines().count()), (Some(0), 2), "{}", ran.stderr);
     // It proves as much when the dump is read more than once.
     let ran = piped(&["import", "--dry-run", "--require-manifest", "--raft-dir", "new"], &dump);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);

@@ -23,6 +23,27 @@ const TYPED: &[(&str, &str)] = &[
     ("import --accept log-g", "import --accept log-gap"),
     ("import --raft-dir raft", "import --raft-dir raft-dir"),
     ("keys-layout --dep", "keys-layout --depth"),
+    ("validate raft-f", "validate raft-file"),
+    ("inspect raft-f", "inspect raft-file"),
+    ("import raft-f", "import raft-file"),
+    ("keys-layout raft-f", "keys-layout raft-file"),
+    ("rewrite raft-f", "rewrite raft-file"),
+    ("serve raft-f", "serve raft-file"),
+    ("view raft-f", "view raft-file"),
+];
+
+/// The same where there is one file and nothing else.
+const NOTHING_TYPED: &[(&str, &str)] = &[
+    ("validate ", "validate only"),
+    ("inspect ", "inspect only"),
+    ("import ", "import only"),
+    ("keys-layout ", "keys-layout only"),
+    ("rewrite ", "rewrite only"),
+    ("serve ", "serve only"),
+    ("view ", "view only"),
+    ("validate only ", "validate only only"),
+    ("completions ba", "completions bash"),
+    ("man keys", "man keys-layout"),
 ];
 
 /// The script for a shell, and a folder with a file and a directory.
@@ -50,8 +71,8 @@ fn shell(program: &str, args: &[&str], place: &Path, set_up: &str) -> PtySession
     session
 }
 
-fn type_all(mut session: PtySession) {
-    for (typed, expected) in TYPED {
+fn type_all(mut session: PtySession, cases: &[(&str, &str)]) {
+    for (typed, expected) in cases {
         session.send(&format!("databend-metactl {typed}\t\n")).unwrap();
         session.flush().unwrap();
         session.exp_string("RAN[").unwrap();
@@ -94,14 +115,19 @@ fn they_are_installed_with_the_binary_and_its_man_pages() {
 fn bash_completes() {
     let place = place("bash");
     let args = ["--norc", "--noprofile", "-i"];
-    type_all(shell("bash", &args, place.path(), "source ./_databend-metactl"));
+    type_all(shell("bash", &args, place.path(), "source ./_databend-metactl"), TYPED);
+    let folder = place.path().join("folder");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("only"), "").unwrap();
+    let session = shell("bash", &args, &folder, "source ../_databend-metactl");
+    type_all(session, NOTHING_TYPED);
 }
 
 #[test]
 fn zsh_completes() {
     let place = place("zsh");
     let set_up = "fpath=($PWD $fpath); autoload -Uz compinit; compinit -u -D";
-    type_all(shell("zsh", &["-f", "-i"], place.path(), set_up));
+    type_all(shell("zsh", &["-f", "-i"], place.path(), set_up), TYPED);
 }
 
 #[test]

@@ -103,8 +103,7 @@ impl Export {
         match (&dump, &manifest) {
             (Some(dump), Some(manifest)) => {
                 let manifest = Manifest::parse(manifest).unwrap();
-                let differences = manifest.differences(&measured(dump).measured());
-                assert_eq!(differences, [] as [&str; 0], "{at}");
+                assert_eq!(manifest.findings(&measured(dump).measured()), [], "{at}");
             }
             (Some(_), None) => assert!(is_new, "the manifest of the old dump is gone, {at}"),
             (None, manifest) => assert!(manifest.is_none(), "a manifest without a dump, {at}"),

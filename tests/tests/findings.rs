@@ -57,10 +57,10 @@ const EXAMPLES: [(Code, Place, &str); 89] = [
     (
         Code::LastLineCut,
         Some((16, 2257)),
-        "the file ends after 108 bytes of the line: not JSON: EOF while parsing an object",
+        "the file ends after 108 bytes of the line: not JSON: it ends inside an object",
     ),
     (Code::NoFinalNewline, Some((16, 2281)), "the last line is complete, but no line feed follows"),
-    (Code::NotJson, Some((16, 2261)), "not JSON: key must be a string"),
+    (Code::NotJson, Some((16, 2261)), "not JSON: a name is not in quotes"),
     (
         Code::NotADumpLine,
         Some((13, 1742)),
@@ -219,12 +219,13 @@ const EXAMPLES: [(Code, Place, &str); 89] = [
 
 /// Codes that the command line adds, which compares the dump with the manifest beside it, and
 /// writes older versions.
-const BY_THE_CLI: [Code; 9] = [
+const BY_THE_CLI: [Code; 10] = [
     Code::ManifestMissing,
     Code::CompletenessUnproven,
     Code::ManifestUnreadable,
     Code::ManifestOfOtherName,
     Code::ManifestMismatch,
+    Code::Salvaged,
     Code::LostProposalTime,
     Code::LostExpiryMilliseconds,
     Code::LostTlsAddress,

@@ -144,11 +144,11 @@ fn text_before_a_dump() {
 #[test]
 fn a_damaged_dump_is_a_dump() {
     let first_line = valid().replacen("[\"header\"", "x\"header\"", 1);
-    let expected = ["1@0 not-json: not JSON: expected value"];
+    let expected = ["1@0 not-json: not JSON: there is no value where one should be"];
     assert_eq!(findings(&check(first_line.as_bytes())), expected);
     let cut = &valid()[..30];
     let expected = "1@30 last-line-cut: the file ends after 30 bytes of the line: \
-                    not JSON: EOF while parsing an object";
+                    not JSON: it ends inside an object";
     assert_eq!(findings(&check(cut.as_bytes())), [expected]);
 }
 

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 use std::fs::{self, File};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -183,4 +184,49 @@ fn a_dry_run_without_room_says_where_it_needs_some() {
         dir.display()
     );
     assert_eq!((ran.code, ran.stderr), (Some(3), said));
+}
+
+#[test]
+fn what_an_interrupted_import_has_left_is_named() {
+    let (_keep, dir) = unpack("v004/v004-imported-plain.tar.gz");
+    let dump = fixture("v004/v004-origin.export.ndjson");
+    let place = dir.join(".metadump-import");
+    let begun = || {
+        fs::create_dir(&place).unwrap();
+        fs::set_permissions(&place, PermissionsExt::from_mode(0o700)).unwrap();
+        fs::create_dir(place.join("df_meta")).unwrap();
+        fs::write(place.join("LOCK"), "").unwrap();
+    };
+    let remarks = |more: &[&str]| -> Vec<String> {
+        let args = ["import", "--format", "json", "--raft-dir", dir.to_str().unwrap()];
+        let ran = run(args.iter().chain(&[dump.to_str().unwrap()]).chain(more));
+        let object: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap();
+        serde_json::from_value(object["remarks"].clone()).unwrap()
+    };
+    let unproven =
+        "note: the dump has 1 note (completeness-unproven); `databend-metactl validate` shows them";
+    let check = |planned: &str, done: &str| {
+        let before = tree(&dir);
+        assert_eq!(remarks(&["--dry-run"]), [planned, unproven]);
+        assert!(tree(&dir) == before);
+        assert_eq!(remarks(&[]), [done, unproven]);
+        assert_eq!(remarks(&["--dry-run"]), [unproven]);
+    };
+    begun();
+    let replaced_nothing = "note: an earlier import was interrupted before it replaced anything; \
+                            its partial files";
+    check(
+        &format!("{replaced_nothing} would be removed"),
+        &format!("{replaced_nothing} were removed"),
+    );
+    begun();
+    let inode = fs::metadata(dir.join("df_meta")).unwrap().ino();
+    let ready = format!(r#"{{"new_inode":{inode},"old":"Removed","new_sled":{{}}}}"#);
+    fs::write(place.join("READY"), ready).unwrap();
+    check(
+        "note: an earlier import was interrupted while or after it replaced the data; it would be \
+         finished first",
+        "note: an earlier import was interrupted after it had replaced the data; the old data was \
+         cleaned up",
+    );
 }

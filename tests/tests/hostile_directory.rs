@@ -444,7 +444,8 @@ fn old_data_is_kept_under_a_name_that_is_free() {
         ran.stderr,
         format!(
             "{UNPROVEN}the old data is kept in {0}/{first}\n\
-             imported 188 lines, 165,456 bytes, last applied T1-N1.80, log to T1-N1.95 into {0}\n",
+             read 188 lines, 165,456 bytes\nimported into {0}: last applied T1-N1.80, 67 keys in the \
+             snapshot, 96 log entries up to T1-N1.95\n",
             dir.display()
         )
     );
@@ -467,8 +468,8 @@ fn old_data_is_kept_under_a_name_that_is_free() {
             Some(0),
             format!(
                 "{note} {0}/{first}-2\n{UNPROVEN}\
-                 imported 188 lines, 165,456 bytes, last applied T1-N1.80, log to T1-N1.95 into \
-                 {0}\n",
+                 read 188 lines, 165,456 bytes\nimported into {0}: last applied T1-N1.80, 67 keys in \
+                 the snapshot, 96 log entries up to T1-N1.95\n",
                 dir.display()
             )
         )

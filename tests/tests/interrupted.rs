@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -15,6 +15,7 @@ use metadump_tests::fixtures::{fixture, unpack};
 use metadump_tests::metactl::{self, Ran, run};
 use metadump_tests::served::Served;
 use metadump_tests::tree::names;
+use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -139,18 +140,90 @@ fn a_rewrite_that_waits_for_its_input_leaves_nothing_behind() {
 
 /// Waits until a process waits for its stdin, which it does when all else is prepared.
 fn wait_until_it_reads(pid: Pid) {
+    wait_until_it_calls(pid, 0, "0");
+}
+
+/// Waits until a process is in a call, 0 to read and 1 to write, of what is open as `stream`.
+fn wait_until_it_calls(pid: Pid, call: u32, stream: &str) {
     let process = PathBuf::from(format!("/proc/{}", pid.as_raw_nonzero()));
     let file = |number: &str| fs::read_link(process.join("fd").join(number)).ok();
-    let reads_stdin = || {
-        let call = fs::read_to_string(process.join("syscall")).ok()?;
-        // The number of the call, which is 0, and that of the file in hexadecimal.
-        let number = call.strip_prefix("0 0x")?.split(' ').next()?;
+    let is_in_it = || {
+        let now = fs::read_to_string(process.join("syscall")).ok()?;
+        // The number of the call, and that of the file in hexadecimal.
+        let number = now.strip_prefix(&format!("{call} 0x"))?.split(' ').next()?;
         let number = u32::from_str_radix(number, 16).ok()?;
-        Some(file(&number.to_string())? == file("0")?)
+        Some(file(&number.to_string())? == file(stream)?)
     };
-    while reads_stdin() != Some(true) {
-        assert!(file("0").is_some(), "it has ended");
+    while is_in_it() != Some(true) {
+        assert!(file(stream).is_some(), "it has ended");
         std::thread::yield_now();
+    }
+}
+
+/// An import that has put the new data in place, and cannot say so: nobody reads its stdout.
+struct Stuck {
+    child: Child,
+    /// The other end of its stdout, with what was in it before.
+    reader: io::PipeReader,
+    filled_bytes: usize,
+    _place: TempDir,
+    dir: PathBuf,
+}
+
+impl Stuck {
+    fn start() -> Self {
+        let (place, dir) = unpack("v004/v004-origin.tar.gz");
+        let (reader, mut writer) = io::pipe().unwrap();
+        // As much as goes in; what it says after that has no room.
+        fcntl_setfl(&writer, OFlags::NONBLOCK).unwrap();
+        let mut filled_bytes = 0;
+        while let Ok(written) = writer.write(&[b' '; 4096]) {
+            filled_bytes += written;
+        }
+        fcntl_setfl(&writer, OFlags::empty()).unwrap();
+        let mut import = metactl::command(["import", "--format", "json", "--raft-dir"]);
+        import.arg(&dir).arg(fixture("v004/v004-imported-n2.export.ndjson"));
+        let child = import.stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
+        drop(import);
+        wait_until_it_calls(Pid::from_child(&child), 1, "1");
+        assert_eq!(names(&dir), ["df_meta"]);
+        Self { child, reader, filled_bytes, _place: place, dir }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    fn assert_replaced(&self) {
+        let ran = run(["export", "-q", "--raft-dir", self.dir.to_str().unwrap()]);
+        let new = fs::read(fixture("v004/v004-imported-n2.export.ndjson")).unwrap();
+        assert!(ran.code == Some(0) && ran.stdout == new, "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn one_signal_lets_what_is_done_say_so() {
+    let mut stuck = Stuck::start();
+    stuck.signal(Signal::INT);
+    let mut said = String::new();
+    stuck.reader.read_to_string(&mut said).unwrap();
+    let status = stuck.child.wait().unwrap();
+    assert_eq!((status.code(), status.signal()), (Some(0), None));
+    let done: serde_json::Value = serde_json::from_str(&said[stuck.filled_bytes..]).unwrap();
+    assert_eq!((&done["command"], &done["step"]), (&"import".into(), &"done".into()));
+    stuck.assert_replaced();
+}
+
+#[test]
+fn a_second_signal_ends_what_is_done_and_does_not_end() {
+    for second in [Signal::TERM, Signal::HUP, Signal::QUIT] {
+        let mut stuck = Stuck::start();
+        stuck.signal(Signal::INT);
+        stuck.signal(second);
+        let ended = stuck.child.wait().unwrap().signal().unwrap();
+        // Of two that come at once either may be the first.
+        assert!([Signal::INT, second].map(Signal::as_raw).contains(&ended), "{ended}");
+        stuck.assert_replaced();
     }
 }
 
@@ -271,7 +344,7 @@ fn a_signal_ends_nothing_once_the_new_data_is_in_place() {
     let args = ["import".as_ref(), "--raft-dir".as_ref(), dir.as_os_str(), "--db".as_ref()];
     let ran = run_with_signal("renameat2", 1, args.into_iter().chain([db.as_os_str()]));
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-    assert!(ran.stderr.contains("\nimported 194 lines, "), "{}", ran.stderr);
+    assert!(ran.stderr.contains("\nread 194 lines, "), "{}", ran.stderr);
     assert_eq!(names(&dir), ["df_meta"]);
 
     let out = TempDir::new().unwrap();

@@ -60,6 +60,12 @@ fn what_an_import_would_do_and_has_done() {
     let nodes = json!({ "7": node });
     let note = "note: the dump has 1 note (completeness-unproven); `databend-metactl validate` \
                 shows them";
+    let holds = json!({
+        "last_applied": { "leader_id": { "term": 1, "node_id": 1 }, "index": 80 },
+        "keys": 67,
+        "log_entries": 98,
+        "last_entry": { "leader_id": { "term": 1, "node_id": 1 }, "index": 97 },
+    });
     let line = "import meta.db --raft-dir dir --id 7 --initial-cluster 7=localhost:1";
     let planned = object(place.path(), &format!("{line} --dry-run"), "meta.db");
     assert_eq!(planned["changes"]["node_id"], json!([1, 7]));
@@ -71,6 +77,8 @@ fn what_an_import_would_do_and_has_done() {
         "raft_dir": "dir",
         "data_version": "V004",
         "initial_cluster": { "id": 7, "nodes": nodes },
+        "dropped": 0,
+        "holds": holds,
         "remarks": [note],
         "changes": planned["changes"],
         "lines": planned["lines"],
@@ -87,6 +95,8 @@ fn what_an_import_would_do_and_has_done() {
         "data_version": "V004",
         "initial_cluster": { "id": 7, "nodes": nodes },
         "kept_in": null,
+        "dropped": 0,
+        "holds": holds,
         "remarks": [note],
     });
     assert_eq!(done, expected);

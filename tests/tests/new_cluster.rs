@@ -172,7 +172,7 @@ fn export(dir: &Path) -> Vec<u8> {
 fn an_import_says_what_of_the_old_cluster_goes() {
     let scratch = TempDir::new().unwrap();
     let dir = scratch.path().join("raft");
-    let check = |name: &str, extent: &str, said: &[&str], findings: &str| {
+    let check = |name: &str, read: &str, holds: &str, said: &[&str], findings: &str| {
         let dump = fixture(&format!("cluster/{name}.ndjson"));
         let args = ["--id", "1", "--initial-cluster", "1=staging:28004"];
         let planned = import(&dir, &dump, &[args.as_slice(), &["--dry-run"]].concat());
@@ -185,7 +185,7 @@ fn an_import_says_what_of_the_old_cluster_goes() {
         let shown = dir.display();
         let expected = format!(
             "{}\nnote: the dump has {findings}; `databend-metactl validate` shows them\n\
-             imported {extent} into {shown} as node 1 of 1 node\n",
+             read {read}\nimported into {shown} as node 1 of 1 node: {holds}\n",
             said.join("\n")
         );
         assert_eq!((ran.code, ran.stderr), (Some(0), expected), "{name}");
@@ -200,20 +200,23 @@ fn an_import_says_what_of_the_old_cluster_goes() {
     };
     check(
         "node-added-by-the-log",
-        "19 lines, 2,879 bytes, last applied T3-N1.8, log to T3-N1.9",
+        "19 lines, 2,879 bytes",
+        "last applied T3-N1.8, 3 keys in the snapshot, 8 log entries up to T3-N1.12",
         &["node 3 at meta-3.meta.old:28004: the log adds it, a new entry removes it"],
         "1 note (completeness-unproven)",
     );
     check(
         "tls-addresses",
-        "19 lines, 3,025 bytes, last applied T3-N1.8, log to T3-N1.9",
+        "19 lines, 3,025 bytes",
+        "last applied T3-N1.8, 3 keys in the snapshot, 7 log entries up to T3-N1.11",
         &["node 1: TLS address meta-1.meta.old:28005 dropped, the node publishes its own at its \
              next start"],
         "1 note (completeness-unproven)",
     );
     check(
         "vote-behind-state",
-        "14 lines, 1,604 bytes, last applied T3-N1.8, no log",
+        "14 lines, 1,604 bytes",
+        "last applied T3-N1.8, 3 keys in the snapshot, 2 log entries up to T3-N1.10",
         &["vote: T1-N1:Q -> T3-N1:-"],
         "1 error, 1 note (vote-behind-log, completeness-unproven)",
     );

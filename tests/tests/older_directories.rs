@@ -284,7 +284,11 @@ fn a_dry_run_tells_what_would_be_lost_or_refused() {
     let ran = import(&dir, &dump, "V002", &[vec!["--dry-run"], ACCEPT.to_vec()].concat());
     let told = String::from_utf8(ran.stdout).unwrap();
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-    assert!(told.starts_with(&format!("{} would hold, as data version V002:", dir.display())));
+    let begins = format!(
+        "read 188 lines, 162,842 bytes\n{} would hold, as data version V002:\n",
+        dir.display()
+    );
+    assert!(told.starts_with(&begins), "{told}");
     assert!(told.contains(&format!("\nlost: {lost}")), "{told}");
     let too_new = fixture("v004/v004-origin.export.ndjson");
     let ran = import(&dir, &too_new, "V003", &[&["--dry-run"], ACCEPT.as_slice()].concat());

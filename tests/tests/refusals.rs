@@ -356,3 +356,40 @@ fn a_state_that_is_only_in_the_log_is_no_empty_state() {
         "note: no snapshot has a key; keys in the log, which has 3 entries, are not counted\n"
     );
 }
+
+/// A dump that is refused, into a directory that is not there, and into an empty one.
+#[test]
+fn a_refusal_leaves_nothing_that_was_made_for_it() {
+    let place = TempDir::new().unwrap();
+    let dump = place.path().join("cut.db");
+    fs::write(&dump, &good()[..9_000]).unwrap();
+    let dump = dump.to_str().unwrap();
+    let empty = place.path().join("empty");
+    fs::create_dir(&empty).unwrap();
+    let absent = place.path().join("not/there");
+    let before = contents(place.path());
+    let message = "the file ends after 342 bytes of the line: not JSON: it ends inside a list";
+    for (dir, kept) in [
+        (&absent, "nothing was created".to_owned()),
+        (&empty, format!("{} stays as it is", empty.display())),
+    ] {
+        let dir = dir.to_str().unwrap();
+        let said = format!(
+            "error: {dump} is not imported: {message}\n\
+             help:  {kept}. Take a new dump, or fetch the file again; do not restore this one.\n"
+        );
+        for more in [&[][..], &["--dry-run"]] {
+            let ran = run(["import", "--raft-dir", dir, dump].iter().chain(more));
+            assert!(ran.code == Some(3) && ran.stderr.ends_with(&said), "{}", ran.stderr);
+        }
+        let said = format!(
+            "error: {dump} is not served: {message}\n\
+             help:  a drill on a damaged dump would prove nothing. Take a new dump, or fetch the \
+             file again; do not restore this one.\n"
+        );
+        let ran = run(["serve", dump, "--data-dir", dir]);
+        assert!(ran.code == Some(3) && ran.stderr.ends_with(&said), "{}", ran.stderr);
+        assert!(contents(place.path()) == before && empty.is_dir() && !absent.exists());
+        assert!(!absent.parent().unwrap().exists());
+    }
+}

@@ -151,9 +151,10 @@ fn what_is_lost_is_told_and_the_rest_can_be_imported() {
              lost: cannot read the log in DIR/{LOG}: r-00_000_000_000_000_000_000.wal, byte 39951: \
              the record is damaged: it says its checksum is 0xc0663cc8, computed 0xb6411b50\n\
              lost: left out of the log, because what stood before them is not known: 22 entries \
-             that can still be read, from T1-N1.74 to T1-N1.95; the snapshot holds what those up to \
-             T1-N1.80 did\n\
-             lost: the log was committed up to T1-N1.95; the dump ends at T1-N1.80\n{COMPARE}"
+             that can still be read, from T1-N1.74 to T1-N1.95\n\
+             lost: the log was committed up to T1-N1.95; the dump ends at T1-N1.80\n\
+             lost: from the log 23 entries, 73 to 95; from the state what was done by 15 entries, \
+             81 to 95; the snapshot holds what the others did\n{COMPARE}"
         )
     );
     // The official import committed all of the log before it wrote it.
@@ -171,9 +172,10 @@ fn what_is_lost_is_told_and_the_rest_can_be_imported() {
     let dump = keep.path().join("dump.ndjson");
     let to_file = export(&dir, &["-q", "--salvage", "--db", dump.to_str().unwrap()]);
     assert_eq!((to_file.code, to_file.stderr.as_str()), (Some(1), ""));
-    assert!(!dump.with_file_name("dump.ndjson.manifest.json").exists());
     let restored = keep.path().join("restored");
     import(&restored, &dump);
+    let lost: Vec<&str> = said.lines().filter(|line| line.starts_with("lost: ")).collect();
+    marks_what_is_lost(&dump, &lost.join("\n").replace("DIR", dir.to_str().unwrap()));
     // The state holds what the entries of the log did, and the log goes on behind it.
     let purged = r#"["raft_log",{"Purged":{"leader_id":{"term":1,"node_id":1},"index":80}}]"#;
     let expected = salvaged.lines().filter(|line| !line.contains(r#"{"LogEntry":"#));
@@ -183,6 +185,54 @@ fn what_is_lost_is_told_and_the_rest_can_be_imported() {
         String::from_utf8(export(&restored, &["-q"]).stdout).unwrap(),
         expected.collect::<String>()
     );
+}
+
+/// A salvaged dump is known by its manifest, and so is a rewritten one.
+#[track_caller]
+fn marks_what_is_lost(dump: &Path, lost: &str) {
+    let text = |path: &Path| path.to_str().unwrap().to_owned();
+    let rewritten = dump.with_file_name("rewritten.ndjson");
+    let ran = run(["rewrite", "-q", &text(dump), "--output", &text(&rewritten)]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+    for dump in [dump, &rewritten] {
+        let shown = text(dump);
+        let validated = run(["validate", &shown]);
+        let stdout = String::from_utf8(validated.stdout).unwrap();
+        let (of_log, said) = stdout.split_once("\n\n").unwrap();
+        assert!(of_log.starts_with("warning[applied-beyond-log] "), "{of_log}");
+        let mut expected = String::new();
+        for lost in lost.lines() {
+            expected += &format!("warning[salvaged] {shown}: {lost}\n");
+        }
+        let count = lost.lines().count();
+        expected += &format!(
+            "  why:  What is named was lost before the dump was exported: a node that is restored \
+             from it lacks it.\n  \
+             help: Restore a dump of another node; this one only if there is none.\n\n\
+             {shown}: 165 lines, V004, 0 errors, {} warnings, 0 notes\n",
+            count + 1
+        );
+        assert_eq!((validated.code, said), (Some(0), expected.as_str()));
+        let inspected = String::from_utf8(run(["inspect", &shown]).stdout).unwrap();
+        let row = inspected.lines().find(|line| line.starts_with("manifest: ")).unwrap();
+        assert!(row.ends_with(", of what was left of damaged data"), "{row}");
+        let required = run(["validate", "-q", "--require-manifest", &shown]);
+        assert_eq!(required.code, Some(1));
+        let restored = dump.with_extension("restored");
+        let imported = run(["import", "--raft-dir", &text(&restored), &shown]);
+        let note = format!(
+            "note: the dump has {} warnings (applied-beyond-log, {count} salvaged); \
+             `databend-metactl validate` shows them\n",
+            count + 1
+        );
+        assert!(imported.stderr.starts_with(&note), "{}", imported.stderr);
+        let required =
+            run(["import", "--require-manifest", "--raft-dir", &text(&restored), &shown]);
+        let refused = format!(
+            "error: {shown} is not imported: the manifest is of what was left of damaged data\n"
+        );
+        assert!(required.stderr.contains(&refused), "{}", required.stderr);
+    }
 }
 
 #[track_caller]
@@ -266,7 +316,9 @@ fn a_log_that_does_not_go_on_from_the_snapshot_is_left_out() {
              lost: the snapshot that can be read holds entries up to T1-N1.2, and the log only \
              begins after T1-N1.3: the entries between are gone, and the 3 entries of the log \
              cannot be applied without them\n\
-             lost: the log was committed up to T1-N1.6; the dump ends at T1-N1.2\n{COMPARE}"
+             lost: the log was committed up to T1-N1.6; the dump ends at T1-N1.2\n\
+             lost: from the log 3 entries, 4 to 6; from the state what was done by 4 entries, 3 to \
+             6\n{COMPARE}"
         )
     );
     assert_eq!(findings(&check(salvaged.as_bytes())), [""; 0]);
@@ -290,7 +342,8 @@ fn without_any_snapshot_the_log_is_all_there_is() {
             "warning: the data has 1 error; `databend-metactl validate` on the dump lists them\n\
              exported 8 lines, 1,201 bytes, last applied none, log to T1-N1.6\n\
              lost: no snapshot can be read: what the entries up to T1-N1.3 made of the state is \
-             gone, and those of the log cannot be applied without it\n{COMPARE}"
+             gone, and those of the log cannot be applied without it\n\
+             lost: from the state what was done by 7 entries, 0 to 6\n{COMPARE}"
         )
     );
 }

@@ -141,13 +141,13 @@ impl Opening {
         let Seen { mut checker, indexer, manifest, measured } = self.seen;
         match manifest {
             None => {
-                let message = "completeness can't be proven".to_owned();
+                let message = "completeness cannot be proven".to_owned();
                 checker.add(Code::CompletenessUnproven, None, message);
             }
             Some(Err(message)) => checker.add(Code::ManifestUnreadable, None, message),
             Some(Ok(manifest)) => {
-                for difference in manifest.differences(&measured.measured()) {
-                    checker.add(Code::ManifestMismatch, None, difference);
+                for (code, message) in manifest.findings(&measured.measured()) {
+                    checker.add(code, None, message);
                 }
             }
         }

@@ -429,11 +429,11 @@ catalogue! {
     IdCounterBehind "id-counter-behind" Error
         "The next object would get an id that exists, and table data lives under ids: two tables would share their files."
         "Take a new dump; lines of another dump may have been mixed in.";
-    /// The manifest beside the dump is missing.
+    /// A manifest that proves the dump complete is required, and there is none.
     ManifestMissing "manifest-missing" Error
         "A dump has no trailer: without a manifest a cut between two lines cannot be seen."
         "Export with this tool, which writes the manifest beside the dump, and keep the two together.";
-    /// There is no manifest, so completeness can't be proven.
+    /// There is no manifest, so completeness cannot be proven.
     CompletenessUnproven "completeness-unproven" Note
         "A dump has no trailer: without a manifest a cut between two lines cannot be seen."
         "Export with this tool, which writes the manifest beside the dump, and keep the two together.";
@@ -449,6 +449,10 @@ catalogue! {
     ManifestMismatch "manifest-mismatch" Error
         "The dump was cut, changed or exchanged after it was exported."
         "Fetch the dump again; do not restore this one.";
+    /// The dump is what was left of damaged data.
+    Salvaged "salvaged" Warning
+        "What is named was lost before the dump was exported: a node that is restored from it lacks it."
+        "Restore a dump of another node; this one only if there is none.";
     /// An older data version has no place for the time at which a key was proposed.
     LostProposalTime "lost-proposal-time" Error
         "Releases before 1.2.823 do not know `proposed_at_ms`; no server decides anything by it."

@@ -89,6 +89,31 @@ impl Code {
         )
     }
 
+    /// Whether it shows that the end of the dump, or more, is missing.
+    pub(super) const fn shows_cut(self) -> bool {
+        matches!(
+            self,
+            Self::LastLineCut
+                | Self::LineTooLong
+                | Self::CommittedBeyondLog
+                | Self::ManifestMismatch
+        )
+    }
+
+    /// Whether `--repair` is what to do about it in a whole dump.
+    pub(super) const fn is_repairable(self) -> bool {
+        matches!(
+            self,
+            Self::SnapshotLacksEntries
+                | Self::ExpireWithoutKey
+                | Self::KeyWithoutExpire
+                | Self::ExpireMismatch
+                | Self::ExpireUnsorted
+                | Self::ExpireDuplicate
+                | Self::ExpireIndexAbsent
+        )
+    }
+
     /// Whether a restore with `--id` and `--initial-cluster` removes the cause.
     pub const fn is_cured_by_new_cluster(self) -> bool {
         matches!(

@@ -18,7 +18,14 @@ pub struct Finding {
     pub place: Option<Place>,
     /// What was found, with the names and numbers of this dump.
     pub message: String,
+    /// What to do, which other findings may change.
+    pub help: &'static str,
 }
+
+/// What to do in place of a repair when the dump was cut: a repair would make what is left look
+/// whole.
+const FETCH_AGAIN: &str = "Fetch the dump again, or take a new one: another finding shows that \
+                           this one was cut. Do not repair it.";
 
 impl Finding {
     /// How bad it is.
@@ -36,7 +43,7 @@ impl Serialize for Finding {
         fields.serialize_field("offset_bytes", &self.place.map(|place| place.offset_bytes))?;
         fields.serialize_field("message", &self.message)?;
         fields.serialize_field("why", self.code.why())?;
-        fields.serialize_field("help", self.code.help())?;
+        fields.serialize_field("help", self.help)?;
         fields.end()
     }
 }
@@ -94,7 +101,7 @@ impl Findings {
         let count = self.counts.entry(code).or_default();
         *count += 1;
         if *count <= KEPT_PER_CODE {
-            self.kept.push(Finding { code, place, message: cut(&message) });
+            self.kept.push(Finding { code, place, message: cut(&message), help: code.help() });
         }
     }
 
@@ -125,11 +132,23 @@ impl Findings {
                 finding.message.push_str(&more);
             }
         }
+        if self.counts.keys().any(|code| code.shows_cut()) {
+            self.advise_of_cut();
+        }
         let has_unread_line = self.counts.keys().any(|code| code.is_of_unread_line());
         self.kept.sort_by_key(|finding| {
             let follows = has_unread_line && finding.code.is_of_missing_line();
             (follows, finding.place.is_none(), finding.place, finding.severity(), finding.code)
         });
+    }
+
+    /// The dump was cut: nothing may be said that is only true of a whole one.
+    fn advise_of_cut(&mut self) {
+        self.counts.remove(&Code::NoSnapshot);
+        self.kept.retain(|finding| finding.code != Code::NoSnapshot);
+        for finding in self.kept.iter_mut().filter(|finding| finding.code.is_repairable()) {
+            finding.help = FETCH_AGAIN;
+        }
     }
 }
 

@@ -81,7 +81,7 @@ const NAMES: [&str; 20] = [
 ];
 
 /// The name of an entry of which only the id can be read.
-const UNKNOWN: &str = "unknown";
+pub(super) const UNKNOWN: &str = "unknown";
 
 impl LogCheck {
     pub(super) fn entry(
@@ -93,7 +93,6 @@ impl LogCheck {
         findings: &mut Findings,
     ) {
         let log_id = entry.log_id;
-        self.id(log_id, version, purged, place, findings);
         let name = match &entry.payload {
             Payload::Blank => "Blank",
             Payload::Membership(membership) => {
@@ -105,25 +104,14 @@ impl LogCheck {
                 body.cmd.name()
             }
         };
-        self.count(log_id.index, name);
+        self.named(log_id, name, version, purged, place, findings);
     }
 
-    /// An entry of which only the id can be read: it is there all the same.
-    pub(super) fn unknown_entry(
+    /// An entry of which the id and the name are known: it is there, whatever it holds.
+    pub(super) fn named(
         &mut self,
         log_id: LogId,
-        version: DataVersion,
-        purged: Option<LogId>,
-        place: Place,
-        findings: &mut Findings,
-    ) {
-        self.id(log_id, version, purged, place, findings);
-        self.count(log_id.index, UNKNOWN);
-    }
-
-    fn id(
-        &mut self,
-        log_id: LogId,
+        name: &'static str,
         version: DataVersion,
         purged: Option<LogId>,
         place: Place,
@@ -133,6 +121,7 @@ impl LogCheck {
             self.against_purged(log_id, purged, place, findings);
         }
         self.position(log_id, place, findings);
+        self.count(log_id.index, name);
         self.leaders.entry(log_id);
         if self.first.is_none_or(|(first, _)| log_id.index < first.index) {
             self.first = Some((log_id, place));

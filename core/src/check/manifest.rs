@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::check::Summary;
+use crate::check::{Code, Summary};
 use crate::dump::frame::Line;
 use crate::dump::record::{DataVersion, Kind, LogId};
 use crate::dump::scan::{ScannedLine, in_plain_words};
@@ -44,6 +44,10 @@ pub struct Manifest {
     pub created_by: String,
     /// When it was written, milliseconds since 1970.
     pub created_at_ms: u64,
+    /// What of the data was lost before it was exported, a sentence each: the dump is what was left
+    /// of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<String>,
     /// The manifest of the dump that this one takes the place of, while that happens: the file
     /// under the name may be either.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -86,7 +90,8 @@ impl Manifest {
         struct Version {
             format_version: u64,
         }
-        let malformed = |error: serde_json::Error| ManifestError::Malformed(in_plain_words(&error));
+        let malformed =
+            |error: serde_json::Error| ManifestError::Malformed(in_plain_words(json, &error));
         let Version { format_version } = serde_json::from_slice(json).map_err(malformed)?;
         if format_version != FORMAT_VERSION {
             return Err(ManifestError::Version(format_version));
@@ -105,14 +110,19 @@ impl Manifest {
         Ok(json)
     }
 
-    /// How a dump differs from what the manifest says, one sentence each; none when it is the one,
-    /// or the one that it takes the place of.
-    pub fn differences(&self, found: &Measured) -> Vec<String> {
-        let manifests = std::iter::successors(Some(self), |next| next.replaces.as_deref());
-        if manifests.skip(1).any(|replaced| replaced.own_differences(found).is_empty()) {
-            return Vec::new();
-        }
-        self.own_differences(found)
+    /// What it says of a dump: how it differs from what is described, and what was lost before.
+    pub fn findings(&self, found: &Measured) -> Vec<(Code, String)> {
+        let of = self.of(found).unwrap_or(self);
+        let differences = of.own_differences(found).into_iter();
+        let differences = differences.map(|message| (Code::ManifestMismatch, message));
+        let lost = of.lost.iter().map(|lost| (Code::Salvaged, format!("lost: {lost}")));
+        differences.chain(lost).collect()
+    }
+
+    /// The one of a dump: itself, or the one that it takes the place of.
+    fn of(&self, found: &Measured) -> Option<&Self> {
+        let mut manifests = std::iter::successors(Some(self), |next| next.replaces.as_deref());
+        manifests.find(|manifest| manifest.own_differences(found).is_empty())
     }
 
     fn own_differences(&self, found: &Measured) -> Vec<String> {
@@ -235,6 +245,7 @@ impl ManifestBuilder {
             last_log: summary.log.last,
             created_by,
             created_at_ms,
+            lost: Vec::new(),
             replaces: None,
         }
     }
@@ -262,12 +273,40 @@ mod tests {
         let of_three = manifest(b"third", Some(of_two.clone()));
         let json = of_three.to_json().unwrap();
         assert_eq!(Manifest::parse(json.as_bytes()), Ok(of_three.clone()));
-        let differ = |manifest: &Manifest, text| manifest.differences(&measured(text).measured());
-        let none = [] as [&str; 0];
+        let differ = |manifest: &Manifest, text| manifest.findings(&measured(text).measured());
         for text in [&b"first"[..], b"second", b"third"] {
-            assert_eq!(differ(&of_three, text), none);
+            assert_eq!(differ(&of_three, text), []);
         }
         assert_eq!(differ(&of_two, b"third"), differ(&manifest(b"second", None), b"third"));
         assert_eq!(differ(&of_two, b"third").len(), 2);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_manifest_is_said_in_plain_words() {
+        let said = |json: &str| Manifest::parse(json.as_bytes()).unwrap_err().to_string();
+        let json = manifest(b"", None).to_json().unwrap();
+        assert_eq!(said(&json[..50]), "not a manifest: byte 50: it ends inside a string");
+        assert_eq!(
+            said(&json.replace("\"bytes\": 0,", "")),
+            "not a manifest: byte 273: the member `bytes` is missing"
+        );
+        assert_eq!(
+            said(&json.replace("\"bytes\": 0", "\"bytes\" 0")),
+            "not a manifest: byte 136: there is no colon behind a name"
+        );
+    }
+
+    #[test]
+    fn what_was_lost_is_said_of_the_dump_that_it_was_lost_of() {
+        let salvaged = Manifest { lost: vec!["an entry".to_owned()], ..manifest(b"left", None) };
+        let of_two = manifest(b"whole", Some(salvaged.clone()));
+        assert_eq!(Manifest::parse(of_two.to_json().unwrap().as_bytes()), Ok(of_two.clone()));
+        let lost = (Code::Salvaged, "lost: an entry".to_owned());
+        let said = |manifest: &Manifest, text| manifest.findings(&measured(text).measured());
+        assert_eq!(said(&of_two, b"whole"), []);
+        assert_eq!(said(&salvaged, b"other").last(), Some(&lost));
+        for manifest in [salvaged, of_two] {
+            assert_eq!(said(&manifest, b"left"), std::slice::from_ref(&lost));
+        }
     }
 }

@@ -203,7 +203,7 @@ impl Checker {
         if let LineError::UnknownCommand { log_id: Some(log_id), .. } = error {
             let version = self.header.dialect();
             let (purged, place) = (self.raft_state.purged(), Place::of(line));
-            self.log.unknown_entry(*log_id, version, purged, place, &mut self.findings);
+            self.log.named(*log_id, log::UNKNOWN, version, purged, place, &mut self.findings);
         }
     }
 

@@ -1,7 +1,25 @@
 //! `--accept`: the codes of the findings that keep a dump out.
 
+use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use metadump::check::{Code, Severity};
+
+/// What is let through on the way to another data version.
+#[derive(Debug, Args)]
+pub struct AcceptLosses {
+    /// With --data-version, go on despite error findings of this code, or despite a loss of this
+    /// code; may be repeated.
+    #[arg(
+        long,
+        value_name = "CODE",
+        requires = "data_version",
+        value_parser = code_parser(),
+        hide_possible_values = true,
+        long_help = accept_help("With --data-version, go on despite error findings of this code, \
+            or despite a loss of this code; may be repeated.")
+    )]
+    pub accept: Vec<Code>,
+}
 
 /// Reads a code; completions offer those that keep a dump out.
 pub(super) fn code_parser() -> impl TypedValueParser<Value = Code> {

@@ -4,9 +4,8 @@ use std::num::NonZeroU64;
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
-use metadump::check::Code;
 
-use super::accept::{accept_help, code_parser};
+use super::accept::AcceptLosses;
 use super::values::whole;
 use super::{Format, Service, TargetVersion};
 use crate::grpc::{Address, NodeChoice};
@@ -25,7 +24,7 @@ pub struct Export {
     pub db: Option<PathBuf>,
 
     /// The file for the manifest of a dump that goes to stdout: for a pipe whose end is a file.
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "salvage")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub manifest: Option<PathBuf>,
 
     /// With --raft-dir, export while the node's server is running: a point-in-time state.
@@ -33,8 +32,8 @@ pub struct Export {
     pub live: bool,
 
     /// With --raft-dir, export what is left of a damaged directory, and list what is lost: the
-    /// newest snapshot that can be read, and the log up to the first damage. Such a dump gets no
-    /// manifest.
+    /// newest snapshot that can be read, and the log up to the first damage. The manifest has the
+    /// list, too.
     #[arg(long, requires = "raft_dir", conflicts_with = "live")]
     pub salvage: bool,
 
@@ -52,18 +51,9 @@ pub struct Export {
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
 
-    /// With --data-version, go on despite error findings of this code, or despite a loss of this
-    /// code; may be repeated.
-    #[arg(
-        long,
-        value_name = "CODE",
-        requires = "data_version",
-        value_parser = code_parser(),
-        hide_possible_values = true,
-        long_help = accept_help("With --data-version, go on despite error findings of this code, \
-            or despite a loss of this code; may be repeated.")
-    )]
-    pub accept: Vec<Code>,
+    /// What is let through.
+    #[command(flatten)]
+    pub losses: AcceptLosses,
 
     /// The running service.
     #[command(flatten)]

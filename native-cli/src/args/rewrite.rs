@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum, ValueHint};
-use metadump::check::Code;
 
-use super::accept::{accept_help, code_parser};
+use super::accept::AcceptLosses;
 use super::{Cluster, Dump, Format, TargetVersion};
 
 /// `rewrite`
@@ -43,18 +42,9 @@ pub struct Rewrite {
     #[arg(long, value_name = "VERSION", conflicts_with = "repair")]
     pub data_version: Option<TargetVersion>,
 
-    /// With --data-version, go on despite error findings of this code, or despite a loss of this
-    /// code; may be repeated.
-    #[arg(
-        long,
-        value_name = "CODE",
-        requires = "data_version",
-        value_parser = code_parser(),
-        hide_possible_values = true,
-        long_help = accept_help("With --data-version, go on despite error findings of this code, \
-            or despite a loss of this code; may be repeated.")
-    )]
-    pub accept: Vec<Code>,
+    /// What is let through.
+    #[command(flatten)]
+    pub losses: AcceptLosses,
 
     /// Plan only; write nothing.
     #[arg(long)]

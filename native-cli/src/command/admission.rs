@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::{Result, anyhow};
 use metadump::check::{Code, Finding, Severity};
 use metadump::cluster::InitialCluster;
-use metadump::record::Losses;
-use metadump::record::{DataVersion, Record, Tree};
+use metadump::record::{DataVersion, Losses};
 use metadump::scan::{LineError, ScannedLine};
 use metadump::{Checker, Line, Report};
 
@@ -48,22 +47,8 @@ pub struct Admission<'a> {
 }
 
 impl Admission<'_> {
-    /// Reads, checks and hands on every record of a dump.
+    /// Reads, checks and hands on every line of a dump, and what it is.
     pub fn check(
-        &self,
-        source: &Source,
-        progress: &Progress,
-        mut each: impl FnMut(&Line<'_>, Tree, Record<'_>) + Send,
-    ) -> Result<Report> {
-        self.check_lines(source, progress, |line, scanned| {
-            if let Ok(scanned) = scanned {
-                each(line, scanned.tree(), scanned.record);
-            }
-        })
-    }
-
-    /// The same with every line, and what it is.
-    pub fn check_lines(
         &self,
         source: &Source,
         progress: &Progress,

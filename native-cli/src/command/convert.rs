@@ -10,11 +10,11 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use metadump::Report;
 use metadump::check::Code;
 use metadump::cluster::InitialCluster;
 use metadump::record::DataVersion;
 use metadump::record::Losses;
+use metadump::{Checker, LineFramer, Report};
 use serde_json::json;
 
 use super::admission::Admission;
@@ -26,7 +26,7 @@ use crate::args::{Export, Format, Rewrite};
 use crate::dump_writer::{DumpWriter, Origin};
 use crate::failure::Unwritten;
 use crate::input::Source;
-use crate::manifest::Requirement;
+use crate::manifest::{Requirement, lost};
 use crate::open_dir::OpenDir;
 use crate::output::Destination;
 use crate::progress::Progress;
@@ -44,33 +44,50 @@ pub fn dump(
     let cluster = new_cluster(&args.cluster)?;
     let place = private_place(&destination)?;
     let source = reading.source();
-    let conversion =
-        Conversion { source, to: version, cluster: cluster.as_ref(), accepted: &args.accept };
+    let conversion = Conversion {
+        source,
+        to: version,
+        cluster: cluster.as_ref(),
+        accepted: &args.losses.accept,
+    };
     let converted = conversion.convert(place.path(), None, progress)?;
     let from = converted.from;
     // Then there is nothing to convert: not a byte is another one.
     let keeps_lines = from == version && cluster.is_none();
-    let losses = if keeps_lines { Losses::default() } else { converted.losses(progress)? };
+    let Restored { report: read, dropped, leftovers, .. } = &converted.restored;
+    let (losses, remarks) = if keeps_lines {
+        (Losses::default(), Vec::new())
+    } else {
+        let remarks = leftovers.describe().into_iter().chain(converted.restored.lost());
+        (converted.losses(progress)?, remarks.collect())
+    };
+    if !args.dry_run {
+        converted.refuse(&losses)?;
+    }
+    remarks.iter().for_each(|remark| progress.say(remark));
+    tell(&losses, progress);
+    let ended = || {
+        json!({
+            "file": source.name(),
+            "output": args.output.as_deref().map(ended::shown),
+            "from_version": from,
+            "data_version": version,
+            "initial_cluster": ended::members(cluster.as_ref()),
+            "dropped": if keeps_lines { 0 } else { dropped.count() },
+            "remarks": remarks,
+            "lost": ended::losses(&losses),
+        })
+    };
     if args.dry_run {
-        tell(&losses, progress);
         if args.format == Format::Json {
-            let more = json!({
-                "file": source.name(),
-                "output": args.output.as_deref().map(ended::shown),
-                "from_version": from,
-                "data_version": version,
-                "initial_cluster": ended::members(cluster.as_ref()),
-                "lost": ended::losses(&losses),
-            });
-            ended::print("rewrite", Step::Plan, more, Some(&converted.restored.report))?;
-            return Ok(Outcome::Done);
+            ended::print("rewrite", Step::Plan, ended(), Some(read))?;
+        } else {
+            let written = if keeps_lines { read } else { &converted.report(progress)? };
+            let extent = export::extent(&written.summary);
+            progress.say(&format!("would write {extent}, {from} to {version}"));
         }
-        let extent = export::extent(&converted.restored.report.summary);
-        progress.say(&format!("{extent} would be written as {version}"));
         return Ok(Outcome::Done);
     }
-    converted.refuse(&losses)?;
-    tell(&losses, progress);
     let mut dump =
         DumpWriter::create(destination, args.output_manifest.as_deref(), Origin::Ours, progress)?;
     if keeps_lines {
@@ -82,19 +99,11 @@ pub fn dump(
     } else {
         converted.for_each_line(&mut |line| dump.write(line))?;
     }
-    let report = dump.commit()?;
+    let report = dump.commit(lost(source))?;
     progress.finish();
     progress.say(&format!("wrote {}, {from} to {version}", export::extent(&report.summary)));
     if args.format == Format::Json {
-        let more = json!({
-            "file": source.name(),
-            "output": args.output.as_deref().map(ended::shown),
-            "from_version": from,
-            "data_version": version,
-            "initial_cluster": ended::members(cluster.as_ref()),
-            "lost": ended::losses(&losses),
-        });
-        ended::print("rewrite", Step::Done, more, Some(&report))?;
+        ended::print("rewrite", Step::Done, ended(), Some(&report))?;
     }
     Ok(Outcome::Done)
 }
@@ -116,7 +125,8 @@ pub fn directory(
     file.flush().map_err(unwritten)?;
     reader.assert_unchanged()?;
     let source = &Source::open(Some(&read))?;
-    let conversion = Conversion { source, to: version, cluster: None, accepted: &args.accept };
+    let conversion =
+        Conversion { source, to: version, cluster: None, accepted: &args.losses.accept };
     let converted = conversion.convert(place.path(), Some(reader.version()), progress)?;
     let losses = converted.losses(progress)?;
     converted.refuse(&losses)?;
@@ -124,7 +134,7 @@ pub fn directory(
     let mut dump =
         DumpWriter::create(destination, args.manifest.as_deref(), Origin::Ours, progress)?;
     converted.for_each_line(&mut |line| dump.write(line))?;
-    dump.commit()
+    dump.commit(reader.losses())
 }
 
 /// A dump of any version as one of V004.
@@ -204,6 +214,19 @@ impl Converted<'_> {
     fn losses(&self, progress: &Progress) -> Result<Losses> {
         progress.phase("converting");
         self.for_each_line(&mut |_| Ok(()))
+    }
+
+    /// What is in the dump that would be written.
+    fn report(&self, progress: &Progress) -> Result<Report> {
+        progress.phase("checking");
+        let (mut framer, mut checker) = (LineFramer::default(), Checker::default());
+        self.for_each_line(&mut |line| {
+            framer.feed(line, |line| {
+                checker.line(&line);
+                Ok(())
+            })
+        })?;
+        Ok(checker.finish())
     }
 
     fn refuse(&self, losses: &Losses) -> Result<()> {

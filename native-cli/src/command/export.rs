@@ -31,20 +31,18 @@ fn from_directory(raft_dir: &Path, args: &Export, progress: &Progress) -> Result
     assert_apart(args.format, &destination)?;
     let access = if args.live { Access::Live } else { Access::Stopped };
     let dir = RaftDir::new(raft_dir);
-    let (reader, origin) = if args.salvage {
-        (DirReader::salvage(&dir)?, Origin::Remains)
-    } else {
-        (DirReader::open(&dir, access)?, Origin::Ours)
-    };
+    let reader =
+        if args.salvage { DirReader::salvage(&dir)? } else { DirReader::open(&dir, access)? };
     let version = args.data_version.data_version();
     let report = if version == DataVersion::V004 {
-        let mut dump = DumpWriter::create(destination, args.manifest.as_deref(), origin, progress)?;
+        let mut dump =
+            DumpWriter::create(destination, args.manifest.as_deref(), Origin::Ours, progress)?;
         reader.for_each_line(|line| {
             progress.advance(line.len() as u64);
             dump.write(line)
         })?;
         reader.assert_unchanged()?;
-        dump.commit()?
+        dump.commit(reader.losses())?
     } else {
         convert::directory(args, destination, &reader, version, progress)?
     };

@@ -45,7 +45,7 @@ pub fn run(args: &Export, progress: &Progress) -> Result<Outcome> {
             dump.write_line(line)
         }))?
         .map_err(Failure::explained)?;
-    let report = dump.commit()?;
+    let report = dump.commit(Vec::new())?;
     progress.finish();
     let outcome = tell_report(&exported, &report, progress);
     if args.format == Format::Json {

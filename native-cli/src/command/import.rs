@@ -10,7 +10,7 @@ use super::ahead::OldLog;
 use super::ended::{self, Step};
 use super::import_files::ImportFiles;
 use super::plan::Reading;
-use super::{Outcome, export, import_online, new_cluster, rehearsal};
+use super::{Outcome, import_online, new_cluster, rehearsal};
 use crate::args::{Format, Import};
 use crate::input::Source;
 use crate::manifest::Requirement;
@@ -34,7 +34,7 @@ fn into_directory(raft_dir: &Path, args: &Import, progress: &Progress) -> Result
     let old_log = OldLog::of(&dir);
     let old = old_log.fate(args.keep_old);
     assert_importable(&dir, old)?;
-    let admission = admission(args, format!("{} keeps its data", dir.root().display()));
+    let admission = admission(args, kept(&dir));
     let name = source.name();
     let files = ImportFiles {
         admission: &admission,
@@ -52,28 +52,30 @@ fn into_directory(raft_dir: &Path, args: &Import, progress: &Progress) -> Result
     // Who waits for a dump that does not come has nothing to clean up.
     source.wait(progress)?;
     let (staging, recovered) = Staging::create(&dir, old)?;
-    if let Some(recovered) = recovered {
-        tell_recovered(&recovered, progress);
-    }
+    let recovered = recovered.as_ref().map(describe_recovered);
+    recovered.iter().for_each(|said| progress.say(said));
     let imported = files.write(staging.place(), progress)?;
     let kept = staging.exchange()?;
     progress.finish();
     let newer = old_log.against(&imported.report.summary);
-    let remarks = newer.into_iter().chain(imported.leftovers.describe()).chain(imported.remarks);
-    let remarks = Vec::from_iter(remarks);
+    let leftovers = imported.leftovers.describe().into_iter();
+    let told = leftovers.chain(imported.remarks.iter().cloned());
+    let mut remarks = Vec::from_iter(newer.into_iter().chain(told));
     remarks.iter().for_each(|remark| progress.say(remark));
+    remarks.splice(..0, recovered);
     if let Some(kept) = &kept {
         progress.say(&format!("the old data is kept in {}", kept.display()));
     }
+    progress.say(&imported.read());
     progress.say(&format!(
-        "imported {} into {}{}",
-        export::extent(&imported.report.summary),
+        "imported into {}{}: {}",
         dir.root().display(),
         cluster.as_ref().map_or(String::new(), |cluster| format!(
             " as node {} of {}",
             cluster.own_id(),
             plural(cluster.nodes().len() as u64, "node")
-        ))
+        )),
+        imported.holdings
     ));
     if args.format == Format::Json {
         let more = json!({
@@ -81,12 +83,24 @@ fn into_directory(raft_dir: &Path, args: &Import, progress: &Progress) -> Result
             "raft_dir": ended::shown(raft_dir),
             "data_version": files.version,
             "initial_cluster": ended::members(files.cluster),
+            "dropped": imported.dropped,
+            "holds": imported.holdings,
             "kept_in": kept.as_deref().map(ended::shown),
             "remarks": remarks,
         });
         ended::print("import", Step::Done, more, Some(&imported.report))?;
     }
     Ok(Outcome::Done)
+}
+
+/// What a refusal leaves.
+fn kept(dir: &RaftDir) -> String {
+    let shown = dir.root().display();
+    match dir.describe() {
+        Some(_) => format!("{shown} keeps its data"),
+        None if dir.root().exists() => format!("{shown} stays as it is"),
+        None => "nothing was created".to_owned(),
+    }
 }
 
 /// Which dumps are imported, and what a refusal leaves.
@@ -99,20 +113,19 @@ pub fn admission(args: &Import, kept: String) -> Admission<'_> {
     }
 }
 
-fn tell_recovered(recovered: &Recovered, progress: &Progress) {
+fn describe_recovered(recovered: &Recovered) -> String {
     match recovered {
-        Recovered::RolledBack => progress.say(
-            "note: an earlier import was interrupted before it replaced anything; its partial \
-             files were removed",
-        ),
+        Recovered::RolledBack => "note: an earlier import was interrupted before it replaced \
+                                  anything; its partial files were removed"
+            .to_owned(),
         Recovered::Finished(kept) => {
             let fate = kept.as_ref().map_or("was cleaned up".to_owned(), |kept| {
                 format!("is kept in {}", kept.display())
             });
-            progress.say(&format!(
+            format!(
                 "note: an earlier import was interrupted after it had replaced the data; the old \
                  data {fate}"
-            ));
+            )
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 use metadump::Report;
-use metadump::check::{Code, Finding, Severity};
+use metadump::check::{Severity, Summary};
 use metadump::cluster::{InitialCluster, Leftovers};
 use metadump::record::DataVersion;
 
@@ -13,8 +13,8 @@ use crate::dump_writer::now_ms;
 use crate::input::Source;
 use crate::open_dir::OpenDir;
 use crate::progress::Progress;
-use crate::raft_dir::{DirContent, OlderDir, OlderWriter, V004Reader};
-use crate::report::{grouped, plural, printable};
+use crate::raft_dir::{DirContent, Holdings, OlderDir, OlderWriter, V004Reader};
+use crate::report::{grouped, plural};
 
 /// What an import writes, wherever it writes it.
 pub struct ImportFiles<'a> {
@@ -34,10 +34,26 @@ pub struct ImportFiles<'a> {
 pub struct Imported {
     /// What was found in the dump.
     pub report: Report,
+    /// How many lines are no records, and are not in the files.
+    pub dropped: u64,
     /// What should be known of the import, a line each.
     pub remarks: Vec<String>,
+    /// What the files hold.
+    pub holdings: Holdings,
     /// What of the old cluster went, when there is a new one.
     pub leftovers: Leftovers,
+}
+
+impl Imported {
+    /// `read 188 lines, 165,456 bytes; dropped 2 lines`
+    pub fn read(&self) -> String {
+        let Summary { lines, bytes, .. } = self.report.summary;
+        let read = format!("read {}, {}", plural(lines, "line"), plural(bytes, "byte"));
+        match self.dropped {
+            0 => read,
+            dropped => format!("{read}; dropped {}", plural(dropped, "line")),
+        }
+    }
 }
 
 impl ImportFiles<'_> {
@@ -56,16 +72,18 @@ impl ImportFiles<'_> {
         let v004 = if is_v004 { df_meta } else { place.create_dir(V004)? };
         let restoring =
             Restoring { admission, source, name, cluster, df_meta: &v004, scratch: place };
-        let Restored { report, dropped, reader, leftovers } = restoring.write(progress)?;
-        let mut remarks: Vec<String> = dropped.told().map(|line| printable(&line)).collect();
-        remarks.extend(report.findings.kept().iter().filter(|finding| is_lost(finding)).map(lost));
+        let restored = restoring.write(progress)?;
+        let mut remarks = restored.lost();
+        let Restored { report, dropped, reader, mut holdings, leftovers } = restored;
         if !is_v004 {
             let from = report.summary.version.unwrap_or(DataVersion::V004);
             let older = Older { admission, from, version, v004: &v004, place };
-            remarks.extend(older.write(&reader, progress)?);
+            let (written, lost) = older.write(&reader, progress)?;
+            holdings = written;
+            remarks.extend(lost);
         }
         remarks.extend(findings(&report));
-        Ok(Imported { report, remarks, leftovers })
+        Ok(Imported { report, dropped: dropped.count(), remarks, holdings, leftovers })
     }
 }
 
@@ -82,8 +100,9 @@ struct Older<'a> {
 }
 
 impl Older<'_> {
-    /// Writes the older version beside its `df_meta`, and removes the V004 one. Gives what is lost.
-    fn write(&self, reader: &V004Reader, progress: &Progress) -> Result<Vec<String>> {
+    /// Writes the older version beside its `df_meta`, and removes the V004 one. Gives what it holds,
+    /// and what is lost.
+    fn write(&self, reader: &V004Reader, progress: &Progress) -> Result<(Holdings, Vec<String>)> {
         let Self { admission, from, version, v004, place } = *self;
         progress.phase("converting");
         let OlderDir { content, losses } = OlderWriter {
@@ -103,18 +122,9 @@ impl Older<'_> {
             "what was written cannot be read back; {}",
             admission.kept
         );
-        Ok(losses.iter().map(|(loss, count)| format!("lost: {loss} ({count} times)")).collect())
+        let lost = losses.iter().map(|(loss, count)| format!("lost: {loss} ({count} times)"));
+        Ok((content.holdings, lost.collect()))
     }
-}
-
-/// Whether a finding is about something that does not come through an import.
-fn is_lost(finding: &Finding) -> bool {
-    matches!(finding.code, Code::UnknownMember | Code::LogBelowPurgedSkipped)
-}
-
-fn lost(finding: &Finding) -> String {
-    let line = finding.place.map_or(0, |place| place.line);
-    format!("lost: line {}: {}", grouped(line), printable(&finding.message))
 }
 
 /// What the dump was let in with: `note: 2 warnings, 1 note (…); … lists them`.

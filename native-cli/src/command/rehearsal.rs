@@ -9,15 +9,15 @@ use serde_json::{Value, json};
 
 use super::ahead::OldLog;
 use super::ended::{self, Step};
-use super::import_files::{ImportFiles, Imported};
+use super::import_files::ImportFiles;
 use super::plan::{Planned, Reading};
-use super::{Outcome, convert, export};
+use super::{Outcome, convert};
 use crate::args::{Format, Import};
 use crate::failure::Help;
 use crate::open_dir::{OpenDir, parent_of};
 use crate::progress::Progress;
-use crate::raft_dir::{OldFate, RaftDir};
-use crate::report::{grouped, printable, state_in_log};
+use crate::raft_dir::{OldFate, RaftDir, describe_interrupted};
+use crate::report::{printable, state_in_log};
 use crate::stdout::stdout;
 use crate::temporary::TemporaryDir;
 
@@ -37,12 +37,14 @@ pub fn run(
     let place = TemporaryDir::create("metactl-import-", None)
         .context("cannot create a temporary directory")?;
     let written = files.write(&OpenDir::open(place.path())?, progress);
-    let Imported { report, remarks, .. } = written
+    let imported = written
         .map_err(|error| if is_full(&error) { error.context(more_room(&place)) } else { error })?;
     drop(place);
     progress.finish();
-    let newer = old_log.against(&report.summary);
-    let remarks = Vec::from_iter(newer.into_iter().chain(remarks));
+    let newer = old_log.against(&imported.report.summary);
+    let interrupted = describe_interrupted(dir)?.map(str::to_owned);
+    let remarks = interrupted.into_iter().chain(newer).chain(imported.remarks.iter().cloned());
+    let remarks = Vec::from_iter(remarks);
     let changes = Change::of(args, files.cluster, reading, progress)?;
     progress.finish();
     if args.format == Format::Json {
@@ -51,18 +53,20 @@ pub fn run(
             "raft_dir": ended::shown(dir.root()),
             "data_version": files.version,
             "initial_cluster": ended::members(files.cluster),
+            "dropped": imported.dropped,
+            "holds": imported.holdings,
             "remarks": remarks,
         });
         changes.add_to(&mut more, reading, progress)?;
-        ended::print("import", Step::Plan, more, Some(&report))?;
+        ended::print("import", Step::Plan, more, Some(&imported.report))?;
         return Ok(Outcome::Done);
     }
     let mut out = stdout();
+    writeln!(out, "{}", imported.read())?;
     let root = printable(&dir.root().display().to_string());
     writeln!(out, "{root} would hold, as data version {}:", files.version)?;
-    writeln!(out, "  {}", export::extent(&report.summary))?;
-    writeln!(out, "  {} keys", grouped(report.summary.keys))?;
-    if let Some(said) = state_in_log(&report.summary) {
+    writeln!(out, "  {}", imported.holdings)?;
+    if let Some(said) = state_in_log(&imported.report.summary) {
         writeln!(out, "  {said}")?;
     }
     if let Some(old) = dir.describe() {

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, anyhow};
 use metadump::Report;
-use metadump::check::Code;
+use metadump::check::{Code, Finding};
 use metadump::cluster::{InitialCluster, Leftovers};
 use metadump::record::Kind;
 use metadump::scan::LineError;
@@ -13,8 +13,8 @@ use crate::failure::WithHelp;
 use crate::input::Source;
 use crate::open_dir::OpenDir;
 use crate::progress::Progress;
-use crate::raft_dir::{Complete, DirWriter, V004Reader};
-use crate::report::{grouped, plural};
+use crate::raft_dir::{Complete, DirWriter, Holdings, V004Reader};
+use crate::report::{grouped, plural, printable};
 
 /// What is written, and where.
 pub struct Restoring<'a> {
@@ -40,6 +40,8 @@ pub struct Restored {
     pub dropped: Dropped,
     /// The files, read back.
     pub reader: V004Reader,
+    /// What they hold.
+    pub holdings: Holdings,
     /// What of the old cluster went, when there is a new one.
     pub leftovers: Leftovers,
 }
@@ -55,19 +57,43 @@ pub struct Dropped {
 }
 
 impl Dropped {
-    fn add(&mut self, line: u64, error: &LineError) {
+    /// Adds one.
+    pub fn add(&mut self, line: u64, error: &LineError) {
         self.count += 1;
         if self.count <= MOST_NAMED {
             self.named.push(format!("dropped: line {}: {error}", grouped(line)));
         }
     }
 
-    /// What is lost with them, a line each.
+    /// How many there are.
+    pub const fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Which they are and why, a line each.
     pub fn told(&self) -> impl Iterator<Item = String> {
         let more = self.count.saturating_sub(MOST_NAMED);
         let more = (more > 0).then(|| format!("dropped: {} more", plural(more, "line")));
-        self.named.iter().cloned().chain(more)
+        self.named.iter().map(|line| printable(line)).chain(more)
     }
+}
+
+impl Restored {
+    /// What of the dump is not in the files, a line each.
+    pub fn lost(&self) -> Vec<String> {
+        let findings = self.report.findings.kept().iter().filter(|finding| is_lost(finding));
+        self.dropped.told().chain(findings.map(lost)).collect()
+    }
+}
+
+/// Whether a finding is about something that does not come through.
+fn is_lost(finding: &Finding) -> bool {
+    matches!(finding.code, Code::UnknownMember | Code::LogBelowPurgedSkipped)
+}
+
+fn lost(finding: &Finding) -> String {
+    let line = finding.place.map_or(0, |place| place.line);
+    format!("lost: line {}: {}", grouped(line), printable(&finding.message))
 }
 
 impl Restoring<'_> {
@@ -82,7 +108,7 @@ impl Restoring<'_> {
         let mut failed = None;
         let mut dropped = Dropped::default();
         let mut records = 0_u64;
-        let report = admission.check_lines(source, progress, |line, scanned| match scanned {
+        let report = admission.check(source, progress, |line, scanned| match scanned {
             Err(error) => dropped.add(line.number, &error),
             // The first record that cannot be written ends the writing; the check goes on.
             Ok(scanned) if failed.is_none() => {
@@ -112,11 +138,12 @@ impl Restoring<'_> {
         let Complete { written, leftovers } = writer.finish(cluster, now_ms())?;
         progress.phase("verifying");
         let reader = V004Reader::of_df_meta(df_meta.path())?;
+        let holdings = reader.holdings(&written);
         anyhow::ensure!(
             reader.fingerprint()? == written,
             "what was written cannot be read back; {}",
             admission.kept
         );
-        Ok(Restored { report, dropped, reader, leftovers })
+        Ok(Restored { report, dropped, reader, holdings, leftovers })
     }
 }

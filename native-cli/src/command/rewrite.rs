@@ -13,6 +13,7 @@ use crate::args::{Format, Repair, Rewrite};
 use crate::dump_writer::{DumpWriter, Origin};
 use crate::failure::Usage;
 use crate::input::Source;
+use crate::manifest::lost;
 use crate::output::{Destination, is_same_file};
 use crate::progress::Progress;
 use crate::stdout::stdout;
@@ -74,7 +75,7 @@ pub fn run(args: &Rewrite, progress: &Progress) -> Result<Outcome> {
         Ok(())
     })?;
     dump.write(&tail)?;
-    let report = dump.commit()?;
+    let report = dump.commit(lost(&source))?;
     progress.finish();
     for change in planned.plan.changes().describe() {
         progress.say(&change);

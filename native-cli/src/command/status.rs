@@ -11,7 +11,7 @@ use super::Outcome;
 use super::service::{connect_options, with_session};
 use crate::args::{Format, Service, Status};
 use crate::grpc::{ConnectOptions, Failure, Retry, Session, StatusText, status, wait};
-use crate::printable::{json_line, printable_lines};
+use crate::printable::json_line;
 use crate::progress::Progress;
 use crate::stdout::stdout;
 
@@ -27,7 +27,7 @@ pub fn run(args: &Status, progress: &Progress) -> Result<Outcome> {
     };
     let mut out = stdout();
     match query.format {
-        Format::Text => write!(out, "{}", printable_lines(&StatusText(&found).to_string()))?,
+        Format::Text => write!(out, "{}", StatusText(&found))?,
         Format::Json => writeln!(out, "{}", json_line(&status_json(&found))?)?,
     }
     Ok(Outcome::Done)

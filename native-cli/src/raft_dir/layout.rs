@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use metadump::record::{DataHeader, DataVersion};
+use metadump::scan::in_plain_words;
 
 use crate::failure::WithHelp;
 use crate::files::read_small;
@@ -77,6 +78,7 @@ impl RaftDir {
             Ok(json) => {
                 let shown = version_file.display();
                 let header: DataHeader = serde_json::from_slice(&json)
+                    .map_err(|error| anyhow::anyhow!(in_plain_words(&json, &error)))
                     .with_context(|| format!("{shown} is not a version file"))
                     .help("the file is damaged; take a dump from another node")?;
                 return Ok(match header.data_version() {

@@ -12,6 +12,7 @@ use metadump::wal::{
 };
 
 use super::chunk_files::{Chunk, ChunkFiles};
+use super::log_lost::{End, LogLost};
 use super::told::Told;
 use crate::report::entries;
 
@@ -27,12 +28,31 @@ pub struct LogRemains {
     pub log: Replayed,
     /// The last of the entries that stood in a file before the first one, which is missing.
     pub missing: Option<LogId>,
+    /// What can be told of the records behind the damage.
+    pub behind: Seen,
+}
+
+impl LogRemains {
+    /// The extent of the log before the damage, of which nothing is left out yet.
+    pub fn extent(&self) -> LogLost {
+        let Self { log, missing, behind, .. } = self;
+        let state = &log.state;
+        let index = |id: Option<LogId>| id.map(|id| id.index);
+        let behind_purged = state.purged.map_or(Some(0), |purged| purged.index.checked_add(1));
+        let begin = match (log.records, missing) {
+            (0, _) => index(behind.first),
+            (_, Some(_)) => behind_purged,
+            (_, None) => log.live.first_index().or(behind_purged),
+        };
+        let last = [state.last, state.committed, behind.last, behind.committed];
+        let last = last.into_iter().filter_map(index).max();
+        LogLost { begin, kept: Vec::new(), last, end: behind.end(), applied: None }
+    }
 }
 
 impl LogRemains {
     /// Reads the log in a directory as far as it can be read; what is lost goes to `told`.
-    /// `applied` is the last entry that a snapshot holds.
-    pub fn of(dir: &Path, told: &Told, applied: Option<LogId>) -> Result<Self> {
+    pub fn of(dir: &Path, told: &Told) -> Result<Self> {
         let mut chunks = match ChunkFiles::open(dir) {
             Ok(chunks) => chunks,
             Err(error) => {
@@ -42,6 +62,7 @@ impl LogRemains {
         };
         let mut replay = WalReplay::default();
         let mut damaged = None;
+        let mut behind = Seen { is_cut: chunks.0.is_empty(), ..Seen::default() };
         for (number, chunk) in chunks.0.iter_mut().enumerate() {
             let mut sound_bytes = 0;
             let read = chunk.for_each_record(|at| {
@@ -59,8 +80,8 @@ impl LogRemains {
             }
         }
         if let Some((number, sound_bytes)) = damaged {
-            let seen = Seen::behind(chunks.0.get(number..).unwrap_or_default(), sound_bytes);
-            told.lose(anyhow::anyhow!("{seen}{}", seen.held_by_snapshot(applied)))?;
+            behind = Seen::behind(chunks.0.get(number..).unwrap_or_default(), sound_bytes);
+            told.lose(anyhow::anyhow!("{behind}"))?;
             chunks.0.truncate(number + 1);
             if let Some(last) = chunks.0.last_mut() {
                 last.read_bytes = sound_bytes;
@@ -78,18 +99,20 @@ impl LogRemains {
                 "no record of the log is left: neither the node's id, nor its vote, nor an entry"
             ))?;
         }
-        Ok(Self { chunks, log, missing })
+        Ok(Self { chunks, log, missing, behind })
     }
 }
 
 /// What the records behind a damage tell.
 #[derive(Debug, Default)]
-struct Seen {
+pub struct Seen {
     entries: u64,
     first: Option<LogId>,
     last: Option<LogId>,
     committed: Option<LogId>,
     vote: Option<Vote>,
+    /// Whether the last file ends within what cannot be read.
+    is_cut: bool,
 }
 
 impl Seen {
@@ -101,6 +124,7 @@ impl Seen {
             let mut from = if number == 0 { sound_bytes } else { 0 };
             // A later file may be sound from its beginning.
             let mut skip_first = number == 0;
+            seen.is_cut = true;
             while from < chunk.read_bytes && looks < MOST_LOOKS {
                 looks += 1;
                 // What cannot be read from the disk tells nothing.
@@ -128,23 +152,16 @@ impl Seen {
         };
         let read = chunk.for_each_piece(from_bytes, |piece| reader.feed(piece, &mut each));
         match read.and_then(|()| reader.finish(&mut each)) {
-            Ok(_) => chunk.read_bytes,
+            Ok(end) => {
+                self.is_cut = end.torn.is_some();
+                chunk.read_bytes
+            }
             Err(_) => upto_bytes,
         }
     }
 
-    /// Which of the entries are not lost to the state.
-    fn held_by_snapshot(&self, applied: Option<LogId>) -> String {
-        let index = |id: Option<LogId>| id.map(|id| id.index);
-        match applied {
-            Some(_) if index(self.last) <= index(applied) => {
-                "; the snapshot holds what they did".to_owned()
-            }
-            Some(applied) if index(self.first) <= Some(applied.index) => {
-                format!("; the snapshot holds what those up to {applied} did")
-            }
-            _ => String::new(),
-        }
+    const fn end(&self) -> End {
+        if self.is_cut { End::Unknown } else { End::Known }
     }
 
     fn record(&mut self, record: &WalRecord<'_>) {

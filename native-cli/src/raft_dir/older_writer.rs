@@ -22,6 +22,7 @@ use metadump::sled_items::put_line;
 
 use super::file_bytes::FileBytes;
 use super::fingerprint::Fingerprint;
+use super::holdings::Holdings;
 use super::layout::{DF_META, RaftDir};
 use super::older_dump::machine_facts;
 use super::reader::{Access, DirReader};
@@ -41,6 +42,8 @@ pub struct DirContent {
     lines: Fingerprint,
     /// Keys and their expiry.
     entries: Fingerprint,
+    /// The extent of log and snapshot.
+    pub holdings: Holdings,
 }
 
 impl DirContent {
@@ -53,6 +56,12 @@ impl DirContent {
     }
 
     fn add(&mut self, fact: &Fact<'_>) -> Result<()> {
+        match fact {
+            Fact::Entry(entry) => self.holdings.add_entry(entry.log_id),
+            Fact::LastApplied(id) => self.holdings.last_applied = Some(*id),
+            Fact::Key(..) => self.holdings.keys += 1,
+            _ => {}
+        }
         if let Some(entry) = TableEntry::of(fact) {
             self.entries.add_entry(&entry);
             return Ok(());
@@ -177,8 +186,10 @@ impl OlderWriter<'_> {
                 None => Ok(()),
             }
         })?;
-        let Finished { fingerprint, .. } = table.finish(system.clone(), KeyCounts::Omitted, &id)?;
+        let Finished { fingerprint, keys, .. } =
+            table.finish(system.clone(), KeyCounts::Omitted, &id)?;
         content.entries = fingerprint;
+        content.holdings.keys = keys;
         let table = || -> Result<FileBytes> {
             let file = table_dir.open_file(id.file_name())?.context("the table is gone")?;
             Ok(FileBytes::of(file)?)

@@ -341,6 +341,39 @@ impl Place {
     }
 }
 
+/// What the next import does first about one that was interrupted; none when none was. Writes
+/// nothing.
+///
+/// # Errors
+///
+/// When what stands there cannot be read.
+pub fn describe_interrupted(dir: &RaftDir) -> Result<Option<&'static str>> {
+    if !dir.root().exists() {
+        return Ok(None);
+    }
+    let root = OpenDir::open(dir.root())?;
+    let Some(open) = root.subdir(STAGING)? else { return Ok(None) };
+    if open.names()?.iter().all(|name| name == IMPORT_LOCK) {
+        return Ok(None);
+    }
+    let is_in_place = match Ready::read(&open)? {
+        None => false,
+        Some(ready) => {
+            let exchange = SledExchange { root: &root, place: &open, new: &ready.new_sled };
+            open.has(OLD)?
+                || root.inode_of(DF_META)? == Some(ready.new_inode)
+                || (!ready.new_sled.is_empty() && exchange.is_guarded()?)
+        }
+    };
+    Ok(Some(if is_in_place {
+        "note: an earlier import was interrupted while or after it replaced the data; it would be \
+         finished first"
+    } else {
+        "note: an earlier import was interrupted before it replaced anything; its partial files \
+         would be removed"
+    }))
+}
+
 /// What to do about what no import has made.
 const LOOK_INTO_IT: &str = "no import has left this: look into it, move it away, and import again";
 

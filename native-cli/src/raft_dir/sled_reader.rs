@@ -13,6 +13,7 @@ use super::fact_lines::FactLines;
 use super::layout::RaftDir;
 use super::line_snapshot::LineSnapshot;
 use super::lock::assert_stopped;
+use super::log_lost::{End, LogLost, Run, add};
 use super::reader::Access;
 use super::sled_database::SledDatabase;
 use super::sled_files::SledFiles;
@@ -45,6 +46,8 @@ pub struct SledReader {
     complete: Complete,
     raft_state: RaftState,
     machine: Machine,
+    /// Whether the database ends at a damage.
+    is_cut: bool,
     told: Told,
 }
 
@@ -91,6 +94,7 @@ impl SledReader {
         let told = Told::new(at_damage);
         let files = SledFiles::find(dir.root())?;
         let database = SledDatabase::open(&files, &told)?;
+        let is_cut = !told.losses().is_empty();
         let trees = SledTrees::find(&database)?;
         if trees.is_foreign() {
             let names = trees.names();
@@ -112,6 +116,7 @@ impl SledReader {
             complete: Complete::all_of(DataVersion::V0),
             raft_state: RaftState::default(),
             machine: Machine::Nothing,
+            is_cut,
             told,
         };
         reader.raft_state = reader.read_raft_state()?;
@@ -302,12 +307,19 @@ impl SledReader {
     pub fn for_each_fact(&self, mut each: impl FnMut(&Fact<'_>) -> Result<()>) -> Result<()> {
         each(&Fact::Header(&DataHeader::new(DataVersion::V004)))?;
         self.raft_state.facts().iter().try_for_each(&mut each)?;
-        self.for_each_entry(&mut each)?;
-        self.state_facts(&mut each)
+        let (kept, end) = self.for_each_entry(&mut each)?;
+        self.state_facts(&mut each)?;
+        self.tell_lost(kept, end)
     }
 
-    fn for_each_entry(&self, each: &mut dyn FnMut(&Fact<'_>) -> Result<()>) -> Result<()> {
+    /// Gives which entries there were, and whether the log may have had more.
+    fn for_each_entry(
+        &self,
+        each: &mut dyn FnMut(&Fact<'_>) -> Result<()>,
+    ) -> Result<(Vec<Run>, End)> {
         let mut beyond_vote = 0;
+        let mut kept: Vec<Run> = Vec::new();
+        let known = self.told.losses().len();
         self.for_each_record(Role::RaftLog, |record| {
             let Record::Logs(Keyed { key, value: entry }) = &record else { return Ok(()) };
             match self.raft_state.fate_of(entry) {
@@ -323,6 +335,7 @@ impl SledReader {
                 let error = anyhow::anyhow!("entry {key} of the log says that it is entry {id}");
                 return self.told.lose(helped(error, FROM_ANOTHER_NODE));
             }
+            add(&mut kept, id.index);
             if entry.has_retired_command() {
                 let error = anyhow::anyhow!("a retired command cannot be written").context(format!(
                     "entry {id} holds a command of before 2022-05-07, which no later server knows"
@@ -337,7 +350,26 @@ impl SledReader {
                 entries(beyond_vote),
             ));
         }
-        Ok(())
+        let is_cut = self.is_cut || self.told.losses().len() > known;
+        Ok((kept, if is_cut { End::Unknown } else { End::Known }))
+    }
+
+    /// Says which entries the log lacks, once something is lost; and which the state lacks, where a
+    /// snapshot holds it, which is whole.
+    fn tell_lost(&self, kept: Vec<Run>, end: End) -> Result<()> {
+        if self.told.losses().is_empty() {
+            return Ok(());
+        }
+        let index = |id: Option<LogId>| id.map(|id| id.index);
+        let RaftState { purged, committed, .. } = self.raft_state;
+        let applied = index(self.machine.system().and_then(|system| system.last_applied));
+        let last = kept.last().map(|run| *run.end());
+        let last = [last, index(committed), index(purged), applied].into_iter().flatten().max();
+        let begin = purged.map_or(Some(0), |purged| purged.index.checked_add(1));
+        let lost = LogLost { begin, kept, last, end, applied };
+        let said =
+            if self.version() < DataVersion::V002 { lost.describe_gone() } else { lost.describe() };
+        said.map_or(Ok(()), |said| self.told.lose(anyhow::anyhow!(said)))
     }
 
     fn state_facts(&self, each: &mut dyn FnMut(&Fact<'_>) -> Result<()>) -> Result<()> {

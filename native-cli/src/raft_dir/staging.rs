@@ -25,9 +25,7 @@
 //! as a sled database: the guard comes first, and the new `conf` takes its place last. Whatever is
 //! interrupted between is finished by the next import.
 
-use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
@@ -39,7 +37,8 @@ use super::place::{OldData, Place, Ready, Recovered};
 use super::seen::{Seen, Tree};
 use super::sled_exchange::sled_inodes;
 use crate::failure::WithHelp;
-use crate::open_dir::{OpenDir, parent_of};
+use crate::new_dirs::NewDirs;
+use crate::open_dir::OpenDir;
 use crate::signals::{self, Doomed};
 
 /// What becomes of the old data once it is replaced.
@@ -64,14 +63,15 @@ pub struct Staging {
     disposal: Disposal,
     /// What a signal removes.
     doomed: Vec<Doomed>,
+    /// The data directory, and what it is in, as far as this import made them.
+    new_dirs: NewDirs,
 }
 
 /// What dropping an unfinished import removes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Disposal {
-    /// The place, and the data directory when this import created it.
+    /// The place, and the directories that this import made.
     Place,
-    PlaceAndRoot,
     /// Nothing: the place says how to finish.
     Nothing,
 }
@@ -87,9 +87,6 @@ impl Drop for Staging {
         self.servers = ServersOut::default();
         // A failure leaves files that the next import removes.
         let _ = self.place.remove();
-        if self.disposal == Disposal::PlaceAndRoot {
-            let _ = fs::remove_dir(self.dir.root());
-        }
     }
 }
 
@@ -101,24 +98,18 @@ impl Staging {
     ///
     /// When another import works on the directory, a server runs on it, or the file system refuses.
     pub fn create(dir: &RaftDir, old: OldFate) -> Result<(Self, Option<Recovered>)> {
-        let disposal = create_root(dir.root())?;
+        let new_dirs = NewDirs::make(dir.root(), PARENTS)?;
         let mut servers = ServersOut::default();
         let mut recovered = None;
         loop {
-            let place = Place::lock(dir).inspect_err(|_| {
-                if disposal == Disposal::PlaceAndRoot {
-                    let _ = fs::remove_dir(dir.root());
-                }
-            })?;
-            let mut doomed = Vec::new();
+            let place = Place::lock(dir)?;
             if place.is_empty()? {
-                doomed.push(Doomed::dir(place.open().path()));
-                if disposal == Disposal::PlaceAndRoot {
-                    doomed.push(Doomed::empty_dir(dir.root()));
-                }
+                let mut doomed = vec![Doomed::dir(place.open().path())];
+                doomed.extend(new_dirs.doomed());
                 let seen = Seen::of(place.root())?;
-                let dir = dir.clone();
-                let mut staging = Self { place, dir, old, servers, seen, disposal, doomed };
+                let (dir, disposal) = (dir.clone(), Disposal::Place);
+                let mut staging =
+                    Self { place, dir, old, servers, seen, disposal, doomed, new_dirs };
                 staging.keep_servers_out()?;
                 return Ok((staging, recovered));
             }
@@ -148,13 +139,18 @@ impl Staging {
         self.place.write_ready(&ready)?;
         self.assert_untouched()?;
         self.disposal = Disposal::Nothing;
+        self.new_dirs.keep();
         if let Err(error) = self.put_in_place(&ready) {
             let undone = self.place.recover(&mut self.servers);
             let shown = self.place.shown();
             return match undone {
                 Ok(Recovered::RolledBack) => {
                     let crosses = is_in_lower_layer(&error);
-                    let error = error.context(format!("{shown} keeps its old data"));
+                    let error = error.context(if self.seen.is_empty() {
+                        format!("nothing was put into {shown}")
+                    } else {
+                        format!("{shown} keeps its old data")
+                    });
                     if crosses { Err(error).help(COPY_UP) } else { Err(error) }
                 }
                 Ok(Recovered::Finished(_)) => Err(error)
@@ -181,7 +177,7 @@ impl Staging {
 
     /// Makes the new data whole: owners, and what its directories hold.
     fn complete(&self) -> Result<Ready> {
-        let (root, open) = (self.place.root(), self.place.open());
+        let open = self.place.open();
         anyhow::ensure!(self.place.is_there()?, "{} has been moved", open.path().display());
         let new = open.subdir(DF_META)?.context("the new data is gone")?;
         let sled = sled_database(open)?;
@@ -195,12 +191,7 @@ impl Staging {
                 open.subdir(name)?.map_or(Ok(()), |dir| dir.sync_all())?;
             }
         }
-        if self.disposal == Disposal::PlaceAndRoot {
-            let parent = parent_of(root.path());
-            std::fs::File::open(&parent)
-                .and_then(|parent| parent.sync_all())
-                .with_context(|| format!("cannot sync {}", parent.display()))?;
-        }
+        self.new_dirs.sync()?;
         let has_old = self.old == OldFate::Kept && !self.seen.is_empty();
         let old = if has_old { OldData::kept_now() } else { OldData::Removed };
         Ok(Ready { new_inode: new.stat()?.st_ino, old, new_sled: sled_inodes(open)? })
@@ -242,6 +233,9 @@ fn lock_servers_out(servers: &mut ServersOut, dir: &RaftDir) -> Result<()> {
     }
 }
 
+/// The mode of directories that the data directory is in.
+const PARENTS: u32 = 0o777;
+
 /// What to do about a server.
 pub const STOP: &str =
     "stop the server first; an import under it would lose what it has acknowledged";
@@ -261,17 +255,4 @@ fn changed_meanwhile(path: &Path) -> anyhow::Error {
     let help = "stop the server that writes there, and import again";
     anyhow!("{} has changed while the import was at work", path.display())
         .context(crate::failure::Help(help.to_owned()))
-}
-
-/// Creates the data directory, for its owner alone, where it is missing.
-fn create_root(root: &Path) -> Result<Disposal> {
-    if root.exists() {
-        return Ok(Disposal::Place);
-    }
-    let context = || format!("cannot create {}", root.display());
-    fs::create_dir_all(parent_of(root)).with_context(context)?;
-    match DirBuilder::new().mode(0o700).create(root) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(Disposal::Place),
-        created => created.with_context(context).map(|()| Disposal::PlaceAndRoot),
-    }
 }

@@ -93,10 +93,12 @@ pub enum KeyCounts {
 }
 
 /// A snapshot that is complete and on disk.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Finished {
     /// What its entries were.
     pub fingerprint: Fingerprint,
+    /// How many of them are keys.
+    pub keys: u64,
     /// What it says beside them.
     pub sys_data: SysData,
 }
@@ -136,6 +138,7 @@ struct Table {
     writer: RotblWriter,
     bytes: Vec<u8>,
     fingerprint: Fingerprint,
+    keys: u64,
 }
 
 impl Table {
@@ -143,7 +146,7 @@ impl Table {
         let file = dir.create_file(UNFINISHED)?;
         let mut bytes = Vec::new();
         let writer = RotblWriter::new(BLOCK_KEYS, &mut bytes);
-        Ok(Self { file, writer, bytes, fingerprint: Fingerprint::default() })
+        Ok(Self { file, writer, bytes, fingerprint: Fingerprint::default(), keys: 0 })
     }
 
     fn push(&mut self, entry: &TableEntry<'_>) -> Result<()> {
@@ -151,6 +154,7 @@ impl Table {
         let entry = entry.decoded();
         self.writer.push(&entry, &mut self.bytes)?;
         self.fingerprint.add_entry(&entry);
+        self.keys += u64::from(matches!(entry, TableEntry::GenericKV(..)));
         if self.bytes.len() >= WRITE_BYTES {
             self.file.write_all(&self.bytes).context("cannot write the snapshot")?;
             self.bytes.clear();
@@ -174,7 +178,7 @@ impl Table {
         self.file.write_all(&self.bytes).context("cannot write the snapshot")?;
         self.file.sync_all().context("cannot sync the snapshot")?;
         dir.rename(UNFINISHED, dir, name)?;
-        Ok(Finished { fingerprint: self.fingerprint, sys_data })
+        Ok(Finished { fingerprint: self.fingerprint, keys: self.keys, sys_data })
     }
 }
 

@@ -8,15 +8,17 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use metadump::node::{RaftState, SystemState};
 use metadump::record::{DataHeader, DataVersion, Fact, LogEntry, LogId};
-use metadump::rotbl::{SysData, TableEntry};
+use metadump::rotbl::TableEntry;
 use metadump::scan::scan_line;
 use metadump::wal::{LineForm, LiveEntries, Replayed, TornTail, log_entry_line};
 
 use super::chunk_files::ChunkFiles;
 use super::fact_lines::FactLines;
 use super::fingerprint::Fingerprint;
+use super::holdings::Holdings;
 use super::layout::RaftDir;
 use super::lock::{assert_stopped, held_by_server};
+use super::log_lost::{End, LogLost};
 use super::log_remains::LogRemains;
 use super::reader::Access;
 use super::snapshot_files::{NOT_WHOLE, Table, for_each_entry, newest_table};
@@ -99,18 +101,20 @@ impl V004Reader {
         let told = Told::new(AtDamage::GoOn);
         let v004 = dir.df_meta().join("V004");
         let snapshot = newest_table(&v004.join("snapshot"), &told)?;
-        let applied = snapshot.as_ref().and_then(|(_, table)| table.sys_data().system.last_applied);
         let known = told.losses().len();
-        let LogRemains { chunks, log, missing } =
-            LogRemains::of(&v004.join("log"), &told, applied)?;
+        let remains = LogRemains::of(&v004.join("log"), &told)?;
         let is_undamaged = told.losses().len() == known;
+        let mut lost = remains.extent();
+        let LogRemains { chunks, log, missing, .. } = remains;
         let lock = Some(dir.clone());
         let mut reader = Self { access: Access::Stopped, lock, chunks, log, snapshot, told };
         reader.warn_of_torn_end();
         if let Some(ends_early) = reader.ends_early(&v004).filter(|_| is_undamaged) {
             reader.told.lose(ends_early)?;
+            lost.end = End::Unknown;
         }
         reader.join(missing)?;
+        reader.tell_lost(lost)?;
         Ok(reader)
     }
 
@@ -245,6 +249,19 @@ impl V004Reader {
         Ok(())
     }
 
+    /// Says which entries the log lacks, and which the state lacks, once something is lost.
+    fn tell_lost(&self, extent: LogLost) -> Result<()> {
+        if self.told.losses().is_empty() {
+            return Ok(());
+        }
+        let applied = self.last_applied().map(|id| id.index);
+        let kept = self.log.live.first_index().zip(self.log.live.last_index());
+        let kept = kept.map(|(first, last)| first..=last);
+        let last = extent.last.max(applied);
+        let lost = LogLost { kept: Vec::from_iter(kept), last, applied, ..extent };
+        lost.describe().map_or(Ok(()), |said| self.told.lose(anyhow::anyhow!(said)))
+    }
+
     /// Calls `each` with every line of the dump, line end included, in the exporter's order.
     pub fn for_each_line(&self, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
         let mut lines = FactLines::new(&mut each);
@@ -334,16 +351,27 @@ impl V004Reader {
                 Ok(())
             })?;
         }
-        let mut snapshot =
-            Finished { fingerprint: Fingerprint::default(), sys_data: SysData::default() };
+        let mut snapshot = Finished::default();
         if let Some((_, reader)) = &self.snapshot {
             reader.for_each(|entry| -> Result<()> {
                 snapshot.fingerprint.add_entry(&entry);
+                snapshot.keys += u64::from(matches!(entry, TableEntry::GenericKV(..)));
                 Ok(())
             })?;
             snapshot.sys_data = reader.sys_data().clone();
         }
         Ok(Written { log, snapshot })
+    }
+
+    /// The extent of what was read back as `written`.
+    pub fn holdings(&self, written: &Written) -> Holdings {
+        let log_entries = self.log.live.len();
+        Holdings {
+            last_applied: self.last_applied(),
+            keys: written.snapshot.keys,
+            log_entries,
+            last_entry: self.log.state.last.filter(|_| log_entries > 0),
+        }
     }
 
     /// Fails when a server has started on the directory while it was read.

@@ -5,12 +5,13 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use rustix::fs::{FlockOperation, OFlags, flock};
 
+use super::dir_lock::{DirLock, LOCK};
 use super::load::{Origin, fill};
 use super::older_database;
 use crate::failure::WithHelp;
-use crate::open_dir::{names, parent_of, remove_all};
+use crate::new_dirs::NewDirs;
+use crate::open_dir::{names, remove_all};
 use crate::progress::Progress;
 use crate::signals::Doomed;
 use crate::temporary::TemporaryDir;
@@ -22,8 +23,6 @@ const LOADING: &str = "loading";
 /// How the names of snapshots begin and end; a number is between.
 const SNAPSHOT: &str = "snapshot-";
 const LINES: &str = ".ndjson";
-/// Held while a service uses the directory.
-const LOCK: &str = "serve.lock";
 
 /// Only the owner may look in: a dump holds password hashes and credentials.
 const PRIVATE_DIR: u32 = 0o700;
@@ -94,7 +93,7 @@ impl Layout {
 #[derive(Debug)]
 pub struct DataDir {
     layout: Layout,
-    _lock: Option<File>,
+    _lock: Option<DirLock>,
     /// Removed at the end.
     _private: Option<TemporaryDir>,
 }
@@ -120,13 +119,10 @@ impl DataDir {
     /// empty and not of this command.
     pub fn kept(root: &Path, origin: Option<&Origin>, progress: &Progress) -> Result<Self> {
         let shown = root.display();
-        create_dirs(root)?;
+        let mut new_dirs = NewDirs::make(root, PRIVATE_DIR)?;
+        new_dirs.sync()?;
         spare_foreign(root)?;
-        let lock = open_lock(&root.join(LOCK))?;
-        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
-            return Err(anyhow::anyhow!("another process serves {shown}"))
-                .help("stop it, or name another directory with --data-dir");
-        }
+        let mut lock = DirLock::take(root)?;
         let layout = Layout { store: root.join(STORE) };
         let loading = Layout { store: root.join(LOADING) };
         let has_data = layout.store.exists();
@@ -143,7 +139,9 @@ impl DataDir {
         if has_data {
             older_database::take_over(&layout, progress)?;
         } else {
-            let doomed = Doomed::dir(&loading.store);
+            let mut doomed = vec![Doomed::dir(&loading.store)];
+            doomed.extend(lock.doomed());
+            doomed.extend(new_dirs.doomed());
             create_dir(&loading.store)?;
             let filled = fill(&loading, origin.unwrap_or(&Origin::NewCluster), progress);
             if filled.is_err() {
@@ -157,6 +155,8 @@ impl DataDir {
             drop(doomed);
             sync_dir(root)?;
         }
+        lock.keep();
+        new_dirs.keep();
         Ok(Self { layout, _lock: Some(lock), _private: None })
     }
 
@@ -181,34 +181,6 @@ fn spare_foreign(root: &Path) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Opens the lock of a directory, or creates it.
-fn open_lock(path: &Path) -> Result<File> {
-    let shown = path.display();
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false).mode(PRIVATE_FILE);
-    // What others put there is neither followed nor waited for.
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let opened = options.custom_flags(flags.bits().cast_signed()).open(path);
-    let is_other = fs::symlink_metadata(path).is_ok_and(|there| !there.is_file());
-    if is_other {
-        return Err(anyhow::anyhow!("{shown} is not a regular file"))
-            .help("nothing was touched; remove it, or name another directory with --data-dir");
-    }
-    opened.with_context(|| format!("cannot open {shown}"))
-}
-
-/// Creates a directory that is not there yet, with those that it is in, and makes their names
-/// durable.
-fn create_dirs(path: &Path) -> Result<()> {
-    if path.is_dir() {
-        return Ok(());
-    }
-    let parent = parent_of(path);
-    create_dirs(&parent)?;
-    create_dir(path)?;
-    sync_dir(&parent)
 }
 
 fn create_dir(path: &Path) -> Result<()> {

@@ -151,15 +151,12 @@ const NEW_CLUSTER: &str = r#"["header",{"DataHeader":{"key":"header","value":{"v
 "#;
 
 fn refuse_errors(name: &str, report: &Report) -> Result<()> {
-    let errors = report.findings.kept().iter();
-    let Some(first) = errors.into_iter().find(|finding| finding.severity() == Severity::Error)
-    else {
-        return Ok(());
-    };
+    let findings = report.findings.kept().iter();
+    let mut errors = findings.filter(|finding| finding.severity() == Severity::Error);
+    let Some(first) = errors.next() else { return Ok(()) };
     print_findings(&mut std::io::stderr().lock(), name, report, Style::Plain)?;
-    Err(anyhow::anyhow!("{name} is not served: {}", first.message)).help(
-        "a drill on a damaged dump would prove nothing; repair it with `rewrite`, or export again",
-    )
+    Err(anyhow::anyhow!("{name} is not served: {}", first.message))
+        .help(format!("a drill on a damaged dump would prove nothing. {}", first.help))
 }
 
 /// Builds the state: that of the dump's state machine, and what the log behind it makes of it.

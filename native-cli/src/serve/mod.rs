@@ -18,6 +18,7 @@ mod auth;
 mod connection;
 mod data_dir;
 mod database;
+mod dir_lock;
 mod door;
 mod draft;
 mod dump_file;

@@ -8,6 +8,7 @@ use super::bincode::{put_bytes, take_byte, take_bytes};
 use super::block::Row;
 use super::error::RotblFault;
 use crate::dump::record::{Bytes, ExpireKey, ExpireValue, Fact, KVMeta, SeqV, Text};
+use crate::dump::scan::in_plain_words;
 
 const EXPIRE_PREFIX: &str = "exp-/";
 const KEY_PREFIX: &str = "kv--/";
@@ -62,7 +63,8 @@ impl<'a> TableEntry<'a> {
         let wrong = |message: String| RotblFault::Value { key: row.key.to_owned(), message };
         let (meta, data) =
             split_value(value).ok_or_else(|| wrong("not a pair of meta and data".to_owned()))?;
-        let meta = read_meta(meta, note_unknown).map_err(|error| wrong(error.to_string()))?;
+        let meta =
+            read_meta(meta, note_unknown).map_err(|error| wrong(in_plain_words(meta, &error)))?;
         let seq = row.seq;
         if let Some(name) = name {
             let data = Bytes::Decoded(Cow::Borrowed(data));

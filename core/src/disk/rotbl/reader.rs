@@ -102,7 +102,7 @@ impl<R: ReadAt> RotblReader<R> {
         let meta: Meta =
             json_part(PartReader::new(Part::Meta, meta_span.offset_bytes, &bytes), Some(META))?;
         let (sys_data, unknown_member) = read_sys_data(&meta.user_data).map_err(|error| {
-            let message = error.to_string();
+            let message = in_plain_words(meta.user_data.as_bytes(), &error);
             let fault = RotblFault::Json { message };
             part_error(Part::Meta, meta_span.offset_bytes, fault)
         })?;
@@ -317,7 +317,7 @@ fn json_part<T: DeserializeOwned>(
     let json = part.content(covered)?;
     part.number("the length of its JSON", len, json.len() as u64)?;
     serde_json::from_slice(json).map_err(|error| {
-        let message = in_plain_words(&error);
+        let message = in_plain_words(json, &error);
         part.error(RotblFault::Json { message })
     })
 }

@@ -19,13 +19,8 @@ pub(super) fn explain(text: &str, error: &serde_json::Error) -> LineError {
     // Not JSON at all goes first, wherever the record types stopped.
     if let Err(error) = serde_json::from_str::<IgnoredAny>(text) {
         let message = without_place(&error);
-        let column = match error.classify() {
-            Category::Eof => text.len(),
-            // The parser stops in front of this one.
-            _ if message.starts_with("control character") => last_read(text, &error) + 1,
-            _ => last_read(text, &error),
-        };
-        return LineError::NotJson { column: column as u64, message };
+        let column = place_of(text.as_bytes(), &error);
+        return LineError::NotJson { column: column as u64, message: wording::plain(&message) };
     }
     let kind = match serde_json::from_str::<Envelope>(text) {
         Ok(envelope) => envelope.kind,
@@ -141,16 +136,26 @@ impl<'de> Deserialize<'de> for Entry {
 }
 
 /// The parser's message without the place, which a finding states in its own terms.
-fn without_place(error: &serde_json::Error) -> String {
+pub(super) fn without_place(error: &serde_json::Error) -> String {
     let message = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
     message.strip_suffix(&place).unwrap_or(&message).to_owned()
 }
 
+/// The byte that is wrong with JSON, or its end.
+pub(super) fn place_of(json: &[u8], error: &serde_json::Error) -> usize {
+    match error.classify() {
+        Category::Eof => json.len(),
+        // The parser stops in front of this one.
+        _ if without_place(error).starts_with("control character") => last_read(json, error) + 1,
+        _ => last_read(json, error),
+    }
+}
+
 /// The last byte that the parser had read when it gave up.
-fn last_read(text: &str, error: &serde_json::Error) -> usize {
-    let lines = text.split_inclusive('\n');
-    let before: usize = lines.take(error.line().saturating_sub(1)).map(str::len).sum();
+fn last_read(json: &[u8], error: &serde_json::Error) -> usize {
+    let lines = json.split_inclusive(|byte| *byte == b'\n');
+    let before: usize = lines.take(error.line().saturating_sub(1)).map(<[u8]>::len).sum();
     before + error.column().saturating_sub(1)
 }
 
@@ -159,7 +164,7 @@ fn last_read(text: &str, error: &serde_json::Error) -> usize {
 /// The parser reads a number or a string before it finds that the type is wrong, but stops in
 /// front of an array or object: then the byte before is a separator.
 fn token_of<'a>(text: &'a str, error: &serde_json::Error) -> (u64, &'a str) {
-    let at = last_read(text, error);
+    let at = last_read(text.as_bytes(), error);
     let mut tokens = Tokens { text, from: 0 };
     let found = tokens.find(|token| {
         let in_front = token.from == at && matches!(token.text, ":" | "," | "[");

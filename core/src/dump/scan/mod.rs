@@ -172,14 +172,16 @@ pub fn scan_line(line: &[u8]) -> Result<ScannedLine<'_>, LineError> {
     scan_any(text)
 }
 
-/// What the parser says of any JSON, in plain words and with the place.
-pub(crate) fn in_plain_words(error: &serde_json::Error) -> String {
-    let message = error.to_string();
-    let place = format!(" at line {} column {}", error.line(), error.column());
-    match message.strip_suffix(&place) {
-        Some(what) => wording::plain(what) + &place,
-        None => wording::plain(&message),
-    }
+/// What is wrong with JSON of any sort: the byte, and what the parser says, in plain words.
+///
+/// ```
+/// let json = br#"{"version":["#;
+/// let error = serde_json::from_slice::<serde_json::Value>(json).unwrap_err();
+/// assert_eq!(metadump::scan::in_plain_words(json, &error), "byte 12: it ends inside a list");
+/// ```
+pub fn in_plain_words(json: &[u8], error: &serde_json::Error) -> String {
+    let said = wording::plain(&explain::without_place(error));
+    format!("byte {}: {said}", explain::place_of(json, error))
 }
 
 /// Whether a record may start like this: with a list, and JSON as far as it goes.

@@ -1,7 +1,11 @@
-//! Says in plain words what serde says of a shape: who reads a finding does not know its types.
+//! Says in plain words what serde says of JSON and of a shape: who reads a finding knows neither
+//! the parser nor its types.
 
 /// The message in plain words; as it is when it has none of serde's.
 pub(crate) fn plain(message: &str) -> String {
+    if let Some(said) = of_syntax(message) {
+        return said.to_owned();
+    }
     let mismatch = message.strip_prefix("invalid type: ");
     if let Some(rest) = mismatch.or_else(|| message.strip_prefix("invalid value: "))
         && let Some((found, expected)) = rest.split_once(", expected ")
@@ -33,6 +37,35 @@ pub(crate) fn plain(message: &str) -> String {
         }
     }
     message.to_owned()
+}
+
+/// What is wrong with text that is no JSON; none when the message is about something else.
+fn of_syntax(message: &str) -> Option<&'static str> {
+    Some(match message {
+        "EOF while parsing a list" => "it ends inside a list",
+        "EOF while parsing an object" => "it ends inside an object",
+        "EOF while parsing a string" => "it ends inside a string",
+        "EOF while parsing a value" => "it ends where a value should be",
+        "expected value" => "there is no value where one should be",
+        "expected ident" => "a word is none of true, false and null",
+        "expected `:`" => "there is no colon behind a name",
+        "expected `,` or `]`" => "neither a comma nor ] follows an element",
+        "expected `,` or `}`" => "neither a comma nor } follows a member",
+        "key must be a string" => "a name is not in quotes",
+        "trailing comma" => "nothing follows a comma",
+        "trailing characters" => "something follows the end",
+        "invalid number" => "a number is malformed",
+        "number out of range" => "a number is too large",
+        "invalid escape" => "an escape is none that JSON has",
+        "unexpected end of hex escape"
+        | "lone leading surrogate in hex escape"
+        | "invalid unicode code point" => "an escape stands for no character",
+        "control character (\\u0000-\\u001F) found while parsing a string" => {
+            "a string has a control character that is not escaped"
+        }
+        "recursion limit exceeded" => "lists and objects are nested too deep",
+        _ => return None,
+    })
 }
 
 /// What an unknown variant is called; none when the message is about something else.
@@ -167,6 +200,48 @@ mod tests {
         });
         assert_eq!(phrases.count(), 0, "{message}\n{line}");
         1
+    }
+
+    /// Text that is no JSON, cut or changed at every byte, is told in our words.
+    #[test]
+    fn no_message_has_words_of_the_parser() {
+        let line = r#"["state_machine/0",{"GenericKV":{"key":"k\u00e9\n","value":{"seq":1,"meta":null,"data":[1,-2.5e3,true]}}}]"#;
+        assert!(serde_json::from_str::<serde_json::Value>(line).is_ok());
+        let mut texts: Vec<String> =
+            ["\"\\ud800\"", "\"\\ud800\\u0041\"", "[1e999]", "[1] x", "{1:2}", "{\"a\" 2}"]
+                .map(str::to_owned)
+                .to_vec();
+        texts.push("[".repeat(200));
+        for at in 0..line.len() {
+            texts.push(line[..at].to_owned());
+            for other in ["", "x", "\"", ",", "]", "}", "[", "1", "\\", "\u{1}", "n", "-"] {
+                texts.push(format!("{}{other}{}", &line[..at], &line[at + 1..]));
+            }
+        }
+        let mut said = std::collections::BTreeSet::new();
+        for text in &texts {
+            if let Err(LineError::NotJson { message, .. }) = scan_line(text.as_bytes()) {
+                said.insert(message);
+            }
+        }
+        let said = Vec::from_iter(said);
+        let expected = [
+            "a name is not in quotes",
+            "a number is malformed",
+            "a string has a control character that is not escaped",
+            "a word is none of true, false and null",
+            "an escape is none that JSON has",
+            "it ends inside a list",
+            "it ends inside a string",
+            "it ends inside an object",
+            "it ends where a value should be",
+            "neither a comma nor ] follows an element",
+            "neither a comma nor } follows a member",
+            "something follows the end",
+            "there is no colon behind a name",
+            "there is no value where one should be",
+        ];
+        assert_eq!(said, expected);
     }
 
     /// Every value of every kind of line is replaced by values of every other type, and left out.

@@ -8,6 +8,7 @@ use metadump::scan::scan_line;
 use super::super::admission::Becomes;
 use super::super::import::admission;
 use super::super::plan::Reading;
+use super::super::restoring::Dropped;
 use crate::args::Import;
 use crate::input::Source;
 use crate::progress::Progress;
@@ -20,6 +21,8 @@ pub struct DumpState {
     pub machine: StateMachine<MemoryStore>,
     /// The dump.
     pub name: String,
+    /// How many of its lines are no records, and not in the state.
+    pub dropped: u64,
     snapshot_at: Option<LogId>,
 }
 
@@ -30,11 +33,15 @@ impl DumpState {
         progress.phase("reading");
         let mut machine = StateMachine::new(MemoryStore::default(), ApplyRules::CURRENT);
         let admission = admission(args, "the cluster keeps its data".to_owned());
-        let report = admission.check(reading.source(), progress, |_, tree, record| {
-            if matches!(tree, Tree::StateMachine(_)) {
-                let Ok(_) = machine.load(&record);
-            }
-        })?;
+        let mut dropped = Dropped::default();
+        let report =
+            admission.check(reading.source(), progress, |line, scanned| match scanned {
+                Ok(scanned) if matches!(scanned.tree(), Tree::StateMachine(_)) => {
+                    let Ok(_) = machine.load(&scanned.record);
+                }
+                Ok(_) => {}
+                Err(error) => dropped.add(line.number, &error),
+            })?;
         admission.refuse(reading.name(), &report, Becomes::NewCluster)?;
         let version = report.summary.version.unwrap_or(DataVersion::V0);
         let mut machine =
@@ -52,7 +59,9 @@ impl DumpState {
             Ok(())
         })?;
         progress.finish();
-        Ok(Self { machine, snapshot_at, name: reading.name().to_owned() })
+        dropped.told().for_each(|line| progress.say(&line));
+        let name = reading.name().to_owned();
+        Ok(Self { machine, snapshot_at, name, dropped: dropped.count() })
     }
 
     /// A record of the state.

@@ -178,6 +178,7 @@ impl<'a> Target<'a> {
                 let session = self.cluster.session();
                 let more = json!({
                     "file": self.state.name,
+                    "dropped": self.state.dropped,
                     "grpc_api_address": session.address().to_string(),
                     "server_version": session.version().to_string(),
                     "keys": planned.counts(),

@@ -42,14 +42,17 @@ fn import(address: &Address, dump: &tempfile::NamedTempFile) -> Import {
     }
 }
 
+fn state(args: &Import, progress: &Progress) -> DumpState {
+    let source = Source::open(args.dump.path().unwrap()).unwrap();
+    DumpState::read(args, &source, progress).unwrap()
+}
+
 /// Compares a dump with a service, by its clock.
 async fn plan(server: &Running) -> (Plan, Option<Note>) {
     let dump = dump();
     let args = import(&server.address, &dump);
     let progress = Progress::new(Quiet::Yes);
-    let state =
-        DumpState::read(&args, &Source::open(args.dump.path().unwrap()).unwrap(), &progress)
-            .unwrap();
+    let state = state(&args, &progress);
     let cluster =
         Cluster::open(&server.options(), &mut |note| panic!("{note}")).await.ok().unwrap();
     let mut target = Target { cluster, state: &state, how: &args.reconcile, progress: &progress };
@@ -114,9 +117,7 @@ fn a_restore_that_cannot_write_says_how_far_it_came() {
         let dump = dump();
         let args = import(&server.address, &dump);
         let progress = Progress::new(Quiet::Yes);
-        let state =
-            DumpState::read(&args, &Source::open(args.dump.path().unwrap()).unwrap(), &progress)
-                .unwrap();
+        let state = state(&args, &progress);
         let error = restore(&args, &server.options(), &state, &progress).await.err().unwrap();
         assert_eq!(
             told(&error),
