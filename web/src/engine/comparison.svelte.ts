@@ -1,8 +1,8 @@
 // A second dump beside the first, and how their keys differ.
 
+import type { Source } from "../io/source";
 import { Dump } from "./dump.svelte";
 import type { Change, Differences } from "./report";
-import type { Source } from "./source";
 import { Cancelled, type Running } from "./workers";
 
 export class Comparison {

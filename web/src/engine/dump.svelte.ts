@@ -2,11 +2,11 @@
 
 import { decodeHeading, decodeLine, isPacked } from "metadump-wasm";
 
+import type { Job, Progress } from "../io/jobs";
+import { blob, read, type Source } from "../io/source";
 import { size } from "./format";
 import { Lines, MOST_LINE_BYTES } from "./lines";
 import type { Finding, Hits, Index, LineView, Report, Splice } from "./report";
-import { blob, read, type Source } from "./source";
-import type { Job, Progress } from "../worker/jobs";
 import { Cancelled, engine, run, type Running } from "./workers";
 
 const decoder = new TextDecoder();
