@@ -41,8 +41,8 @@ fmt: ## Format the code
 lint: ## Lints only, without tests
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 
-docs: ## docs/findings.md from the catalogue, and the API documentation
-	UPDATE_DOCS=1 cargo test --quiet --package metadump-tests --test findings
+docs: ## What is generated: docs/findings.md, the viewer's types; and the API documentation
+	UPDATE_DOCS=1 cargo test --quiet --package metadump-tests --test findings --test typescript
 	cargo doc --workspace --no-deps
 
 fuzz: ## Fuzz every target, or one: make fuzz TARGET=check_dump FOR=60 (seconds)

@@ -8,4 +8,4 @@ cargo clippy --locked --quiet --workspace --all-targets -- -D warnings
 cargo test --locked --quiet --workspace --lib --bins
 cargo test --locked --quiet --package metadump-tests --test checker --test command_line \
     --test findings --test foreign --test output --test readme --test refusals --test restore \
-    --test rewrite
+    --test rewrite --test typescript

@@ -29,6 +29,17 @@ export default ts.config(
     files: ["**/*.svelte", "**/*.svelte.ts"],
     languageOptions: { parserOptions: { parser: ts.parser } },
   },
+  // Arrows run one way: for each room, those that it may not import from.
+  ...Object.entries({
+    io: "engine|parts|views|worker",
+    worker: "engine|parts|views",
+    engine: "parts|views|worker",
+    parts: "io|views|worker",
+    views: "io|worker",
+  }).map(([room, forbidden]) => ({
+    files: [`src/${room}/**`],
+    rules: { "no-restricted-imports": ["error", { patterns: [{ regex: `/(${forbidden})/` }] }] },
+  })),
   {
     // The parser does not know the types of a template; svelte-check does, and is strict.
     files: ["**/*.svelte"],

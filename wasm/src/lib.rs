@@ -1,7 +1,9 @@
 //! The binding of [`metadump`] for the browser: bytes in, JSON out, nothing of its own.
 //!
 //! Offsets and counts cross the border as doubles, which hold every number up to 2^53. In JSON
-//! every number is exact, but `JSON.parse` rounds those beyond: sequences, terms and node ids.
+//! every number is exact; `JSON.parse` would round those beyond, such as sequences, terms and node
+//! ids, so the page reads it with a parser that does not. Its types of the JSON are generated from
+//! the Rust types.
 
 mod abridging;
 mod comparing;

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
-use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use super::{Code, Severity};
@@ -34,17 +33,31 @@ impl Finding {
     }
 }
 
+/// A finding as its JSON has it: with what the catalogue says of its code.
+#[derive(Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(rename = "Finding"))]
+struct Explained<'a> {
+    code: Code,
+    severity: Severity,
+    line: Option<u64>,
+    offset_bytes: Option<u64>,
+    message: &'a str,
+    why: &'static str,
+    help: &'static str,
+}
+
 impl Serialize for Finding {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("Finding", 7)?;
-        fields.serialize_field("code", &self.code)?;
-        fields.serialize_field("severity", &self.severity())?;
-        fields.serialize_field("line", &self.place.map(|place| place.line))?;
-        fields.serialize_field("offset_bytes", &self.place.map(|place| place.offset_bytes))?;
-        fields.serialize_field("message", &self.message)?;
-        fields.serialize_field("why", self.code.why())?;
-        fields.serialize_field("help", self.help)?;
-        fields.end()
+        let explained = Explained {
+            code: self.code,
+            severity: self.severity(),
+            line: self.place.map(|place| place.line),
+            offset_bytes: self.place.map(|place| place.offset_bytes),
+            message: &self.message,
+            why: self.code.why(),
+            help: self.help,
+        };
+        explained.serialize(serializer)
     }
 }
 
@@ -56,8 +69,10 @@ const LONGEST_MESSAGE: usize = 1000;
 
 /// Collects findings; a file of garbage yields a bounded number of them.
 #[derive(Debug, Default, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Findings {
     #[serde(rename = "findings")]
+    #[cfg_attr(feature = "typescript", ts(as = "Vec<Explained<'_>>"))]
     kept: Vec<Finding>,
     counts: BTreeMap<Code, u64>,
     #[serde(skip)]

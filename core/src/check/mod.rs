@@ -39,6 +39,7 @@ use crate::state::state_hash::StateHash;
 
 /// What was found in a dump. Its JSON form is the same in the terminal and in the browser.
 #[derive(Debug, Default, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Report {
     /// What the dump holds.
     pub summary: Summary,

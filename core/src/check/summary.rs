@@ -10,6 +10,7 @@ use crate::state::state_hash::StateHash;
 
 /// Lines and bytes of one kind or prefix.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Tally {
     /// How many lines.
     pub lines: u64,
@@ -26,6 +27,7 @@ impl Tally {
 
 /// The Raft log of a dump.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct LogSummary {
     /// The first entry.
     pub first: Option<LogId>,
@@ -43,6 +45,7 @@ pub struct LogSummary {
 
 /// What a dump holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Summary {
     /// How many lines, broken ones included.
     pub lines: u64,
@@ -66,11 +69,14 @@ pub struct Summary {
     /// The membership in the state machine.
     pub last_membership: Option<StoredMembership>,
     /// The nodes in the state machine.
+    #[cfg_attr(feature = "typescript", ts(as = "BTreeMap<String, Node>"))]
     pub nodes: BTreeMap<NodeId, Node>,
     /// The last sequence number that was given out.
+    #[cfg_attr(feature = "typescript", ts(type = "Integer | null"))]
     pub sequence: Option<u64>,
     /// The hash of the state machine's keys, if it was [asked for](super::Checker::state_hash).
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "typescript", ts(optional, as = "Option<String>"))]
     pub state_hash: Option<StateHash>,
     /// How many keys the state machine has.
     pub keys: u64,

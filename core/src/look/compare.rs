@@ -24,6 +24,7 @@ const MOST_PREFIX_BYTES: usize = 1000;
 
 /// One of the two dumps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
     /// The first dump, the older one.
@@ -34,6 +35,7 @@ pub enum Side {
 
 /// What became of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "lowercase")]
 pub enum Change {
     /// Only the second dump has it.
@@ -48,6 +50,7 @@ pub enum Change {
 
 /// A key that differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Difference {
     /// What became of it.
     pub change: Change,
@@ -61,6 +64,7 @@ pub struct Difference {
 
 /// How many keys differ, by sort.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Counts {
     /// Only in the second dump.
     pub added: u64,
@@ -88,6 +92,7 @@ impl Counts {
 
 /// How the keys of two dumps differ.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Differences {
     /// All keys.
     pub counts: Counts,

@@ -11,6 +11,7 @@ use crate::dump::scan::{envelope, scan_line};
 
 /// What is looked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "lowercase", tag = "type", content = "text")]
 pub enum Pattern {
     /// Keys that start with the text; the empty text finds every key.
@@ -25,6 +26,7 @@ pub enum Pattern {
 
 /// Which hits are kept.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "lowercase")]
 pub enum Order {
     /// The first ones.
@@ -36,6 +38,7 @@ pub enum Order {
 
 /// A search.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Query {
     /// What is looked for.
     pub pattern: Pattern,
@@ -48,6 +51,7 @@ pub struct Query {
 
 /// A line that was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Hit {
     /// The line, counted from 1.
     pub line: u64,
@@ -74,6 +78,7 @@ pub(crate) fn kept_key(mut key: String) -> String {
 
 /// What a search found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Hits {
     /// How many lines were found, those that were not kept included.
     pub count: u64,

@@ -3,7 +3,8 @@
 import { clusterError, memberError } from "metadump-wasm";
 
 import type { Dump } from "./dump.svelte";
-import type { Splice } from "./report";
+import { parseExact } from "./exact";
+import type { Splice } from "./generated";
 import { Cancelled, type Running } from "./workers";
 
 /** A line that goes or comes; the text of one that goes is in the dump. */
@@ -62,7 +63,7 @@ export class Change {
     this.#running = this.dump.run(job, (report) => (this.readBytes = report.bytes));
     try {
       const [changes = "[]", splices = "[]"] = await this.#running.results;
-      this.plan = { changes: JSON.parse(changes) as string[], splices: JSON.parse(splices) as Splice[] };
+      this.plan = { changes: parseExact(changes) as string[], splices: parseExact(splices) as Splice[] };
     } catch (error) {
       if (!(error instanceof Cancelled)) this.failed = error instanceof Error ? error.message : String(error);
     }

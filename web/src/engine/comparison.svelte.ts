@@ -1,8 +1,9 @@
 // A second dump beside the first, and how their keys differ.
 
+import type { Source } from "../io/source";
 import { Dump } from "./dump.svelte";
-import type { Change, Differences } from "./report";
-import type { Source } from "./source";
+import { parseExact } from "./exact";
+import type { Change, Differences } from "./generated";
 import { Cancelled, type Running } from "./workers";
 
 export class Comparison {
@@ -47,7 +48,7 @@ export class Comparison {
     this.#running = running;
     try {
       const [json = "{}"] = await running.results;
-      if (this.other === other) this.found = JSON.parse(json) as Differences;
+      if (this.other === other) this.found = parseExact(json) as Differences;
     } catch (error) {
       if (this.other !== other) return;
       const said = error instanceof Error ? error.message : String(error);

@@ -2,11 +2,12 @@
 
 import { decodeHeading, decodeLine, isPacked } from "metadump-wasm";
 
+import type { Job, Progress } from "../io/jobs";
+import { blob, read, type Source } from "../io/source";
+import { parseExact } from "./exact";
 import { size } from "./format";
+import type { Finding, Hits, Index, LineView, Query, Report, Splice } from "./generated";
 import { Lines, MOST_LINE_BYTES } from "./lines";
-import type { Finding, Hits, Index, LineView, Report, Splice } from "./report";
-import { blob, read, type Source } from "./source";
-import type { Job, Progress } from "../worker/jobs";
 import { Cancelled, engine, run, type Running } from "./workers";
 
 const decoder = new TextDecoder();
@@ -75,12 +76,12 @@ export class Dump {
           this.knownLines = progress.lines;
         }
         this.#scanners = progress.restarts;
-        if (progress.index) this.index = JSON.parse(progress.index) as Index;
+        if (progress.index) this.index = parseExact(progress.index) as Index;
         this.#advance(progress.bytes, reading);
       }, () => (this.lines = new Lines(plain)));
       const [report = "", index = ""] = await this.#running.results;
-      this.index = JSON.parse(index) as Index;
-      this.report = JSON.parse(report) as Report;
+      this.index = parseExact(index) as Index;
+      this.report = parseExact(report) as Report;
       this.phase = "ready";
     } catch (error) {
       if (this.phase !== "cancelled") {
@@ -143,7 +144,7 @@ export class Dump {
       const error = `The line has ${size(line.size)}; longer ones than ${size(MOST_LINE_BYTES)} are not decoded here.`;
       return { ...brokenLine, error };
     }
-    return JSON.parse(decode(line.bytes)) as LineView;
+    return parseExact(decode(line.bytes)) as LineView;
   }
 
   /** The text of a line, of a huge one its first part, and how many bytes the whole line has. */
@@ -159,24 +160,23 @@ export class Dump {
   }
 
   /** Searches with as many workers as there are cores, at most four, each over a part. */
-  search(query: object, most: number, progress: (bytes: number) => void): { hits: Promise<Hits>; cancel(): void } {
+  search(query: Query, progress: (bytes: number) => void): { hits: Promise<Hits>; cancel(): void } {
     const parts = this.#parts(Math.min(4, navigator.hardwareConcurrency || 2));
     const readBytes = parts.map(() => 0);
-    const bySize = "order" in query && query.order === "size";
     const running = parts.map((part, at) =>
-      this.run({ type: "search", dump: this.source, part, query: JSON.stringify({ ...query, most }) }, (report) => {
+      this.run({ type: "search", dump: this.source, part, query: JSON.stringify(query) }, (report) => {
         readBytes[at] = report.bytes;
         progress(readBytes.reduce((sum, bytes) => sum + bytes, 0));
       }),
     );
     const hits = Promise.all(running.map((job) => job.results)).then((results) => {
-      const found = results.map(([json = "{}"]) => JSON.parse(json) as Hits);
+      const found = results.map(([json = "{}"]) => parseExact(json) as Hits);
       const kept = found.flatMap((part) => part.kept);
-      if (bySize) kept.sort((a, b) => b.bytes - a.bytes || a.line - b.line);
+      if (query.order === "size") kept.sort((a, b) => b.bytes - a.bytes || a.line - b.line);
       return {
         count: found.reduce((sum, part) => sum + part.count, 0),
         bytes: found.reduce((sum, part) => sum + part.bytes, 0),
-        kept: kept.slice(0, most),
+        kept: kept.slice(0, query.most),
       };
     });
     return { hits, cancel: () => running.forEach((job) => job.cancel()) };

@@ -1,10 +1,10 @@
 // Numbers, sizes, times and texts for people.
 
-import type { LogId } from "./report";
+import type { Integer, LogId } from "./generated";
 
 const grouped = new Intl.NumberFormat("en-US");
 
-export const count = (value: number): string => grouped.format(value);
+export const count = (value: Integer): string => grouped.format(value);
 
 export const plural = (value: number, noun: string, nouns = `${noun}s`): string =>
   `${count(value)} ${value === 1 ? noun : nouns}`;
@@ -21,8 +21,8 @@ export function size(bytes: number): string {
 }
 
 /** A point in time in UTC, to the millisecond when it has any. */
-export function date(ms: number): string {
-  const at = new Date(ms);
+export function date(ms: Integer): string {
+  const at = new Date(Number(ms));
   if (Number.isNaN(at.getTime())) return `${ms} ms`;
   return at.toISOString().replace("T", " ").replace(".000Z", "Z").replace("Z", " UTC");
 }

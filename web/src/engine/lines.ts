@@ -1,6 +1,6 @@
 // Reads lines of a dump by their numbers: finds the block, slices it, cuts it.
 
-import { read, type Source } from "./source";
+import { read, type Source } from "../io/source";
 
 export interface RawLine {
   number: number;

@@ -1,7 +1,7 @@
 // Where the user is among the keys, and the search for some of them.
 
 import type { Dump } from "./dump.svelte";
-import type { Hits } from "./report";
+import type { Hits, Pattern, Query } from "./generated";
 import { Cancelled } from "./workers";
 
 const MOST_HITS = 5000;
@@ -9,7 +9,7 @@ const MOST_HITS = 5000;
 export class KeySearch {
   /** The segments of the prefix that is shown. */
   path = $state.raw<string[]>([]);
-  mode = $state<"prefix" | "substring" | "regex" | "line">("substring");
+  mode = $state<Pattern["type"]>("substring");
   text = $state("");
   bySize = $state(false);
   hits = $state.raw<Hits | null>(null);
@@ -43,9 +43,9 @@ export class KeySearch {
     if (this.text === "" && !this.bySize) return;
     this.searching = true;
     this.searchedBytes = 0;
-    const pattern = this.text === "" ? { type: "prefix", text: this.path.join("") } : { type: this.mode, text: this.text };
-    const query = { pattern, order: this.bySize ? "size" : "dump" };
-    const job = this.dump.search(query, MOST_HITS, (bytes) => (this.searchedBytes = bytes));
+    const pattern: Pattern = this.text === "" ? { type: "prefix", text: this.path.join("") } : { type: this.mode, text: this.text };
+    const query: Query = { pattern, order: this.bySize ? "size" : "dump", most: MOST_HITS };
+    const job = this.dump.search(query, (bytes) => (this.searchedBytes = bytes));
     this.#cancel = () => job.cancel();
     try {
       this.hits = await job.hits;

@@ -1,10 +1,10 @@
 // An opened dump and what the user does with it, whichever view is shown.
 
+import type { Source } from "../io/source";
 import { Change } from "./change.svelte";
 import { Comparison } from "./comparison.svelte";
 import { Dump } from "./dump.svelte";
 import { KeySearch } from "./search.svelte";
-import type { Source } from "./source";
 
 export class Session {
   readonly dump: Dump;

@@ -2,7 +2,7 @@
 
 import { initSync } from "metadump-wasm";
 
-import type { Answer, Job, Progress, Start } from "../worker/jobs";
+import type { Answer, Job, Progress, Start } from "../io/jobs";
 
 async function embedded(id: string): Promise<Uint8Array<ArrayBuffer>> {
   const text = document.getElementById(id)?.textContent ?? "";

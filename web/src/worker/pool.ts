@@ -1,7 +1,7 @@
 // The workers of a worker: they scan the parts of a dump side by side, and hand them on in order.
 
-import type { Source } from "../engine/source";
-import type { Answer, Bytes, Start } from "./jobs";
+import type { Answer, Bytes, Start } from "../io/jobs";
+import type { Source } from "../io/source";
 
 const FIRST_PART_BYTES = 256 << 10;
 const PART_BYTES = 32 << 20;

@@ -2,8 +2,8 @@
 
 import { type AbridgedPart, Abridging, Comparing, Opening, Rewriting, Searching, Unpacking, initSync } from "metadump-wasm";
 
-import { pieces, read } from "../engine/source";
-import type { Answer, Job, Progress, Start } from "./jobs";
+import type { Answer, Job, Progress, Start } from "../io/jobs";
+import { pieces, read } from "../io/source";
 import { scanned, scannersFor } from "./pool";
 
 const AFTER_PART_BYTES = 256 << 10;

@@ -8,6 +8,7 @@ use crate::dump::scan::{LineError, envelope, scan_line};
 
 /// A stretch of the dump that is replaced.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Splice {
     /// The line in front of which the text goes, or the first that is left out.
     pub line: u64,

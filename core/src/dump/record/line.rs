@@ -73,6 +73,7 @@ impl Tree {
 
 /// The kind of a line: the one member of its entry object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[allow(missing_docs)] // the names are the format's own; docs/format.md explains each
 pub enum Kind {
     DataHeader,

@@ -15,8 +15,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(transparent)]
-pub struct NodeId(pub u64);
+pub struct NodeId(#[cfg_attr(feature = "typescript", ts(type = "Integer"))] pub u64);
 
 impl fmt::Display for NodeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -28,8 +29,10 @@ impl fmt::Display for NodeId {
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct LeaderId {
     /// The election term.
+    #[cfg_attr(feature = "typescript", ts(type = "Integer"))]
     pub term: u64,
     /// The elected node, 0 in ids that were converted from the openraft 0.7 dialect.
     pub node_id: NodeId,
@@ -37,10 +40,12 @@ pub struct LeaderId {
 
 /// The identity of a log entry, ordered by term, node and index.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct LogId {
     /// Who proposed the entry.
     pub leader_id: LeaderId,
     /// The position in the log, counted from 0.
+    #[cfg_attr(feature = "typescript", ts(type = "Integer"))]
     pub index: u64,
 }
 
@@ -78,6 +83,7 @@ impl<'de> Deserialize<'de> for LogId {
 
 /// The vote of a node (openraft 0.7: *hard state*).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Vote {
     /// The candidate that the node voted for.
     pub leader_id: LeaderId,
@@ -118,14 +124,17 @@ impl<'de> Deserialize<'de> for Vote {
 
 /// The value of each member in [`Membership::nodes`]: always `{}`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct EmptyNode {}
 
 /// Who votes and who learns. One config is uniform, two are a joint change under way.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Membership {
     /// The sets of voters.
     pub configs: Vec<BTreeSet<NodeId>>,
     /// Voters and learners.
+    #[cfg_attr(feature = "typescript", ts(as = "BTreeMap<String, EmptyNode>"))]
     pub nodes: BTreeMap<NodeId, EmptyNode>,
 }
 
@@ -169,6 +178,7 @@ impl<'de> Deserialize<'de> for Membership {
 
 /// A membership and the log entry that set it (openraft 0.7: *effective membership*).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct StoredMembership {
     /// The entry that set the membership, none before the first one was applied.
     pub log_id: Option<LogId>,
@@ -178,6 +188,7 @@ pub struct StoredMembership {
 
 /// Where a node is reached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Endpoint {
     /// A host name or address; an IPv6 address keeps its brackets.
     pub addr: String,
@@ -193,6 +204,7 @@ impl fmt::Display for Endpoint {
 
 /// What the cluster knows about one node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Node {
     /// The id as text; empty in the oldest dumps.
     pub name: String,
@@ -200,11 +212,13 @@ pub struct Node {
     pub endpoint: Endpoint,
     /// The gRPC address of dumps from 2022-06 to 0.9.22; later releases drop it.
     #[serde(default, skip_serializing)]
+    #[cfg_attr(feature = "typescript", ts(skip))]
     pub grpc_api_addr: Option<String>,
     /// The gRPC address that clients are told; always written, also as null.
     #[serde(default)]
     pub grpc_api_advertise_address: Option<String>,
     /// The Raft address behind TLS of the newest releases; omitted when there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "typescript", ts(optional))]
     pub raft_tls_advertise_address: Option<String>,
 }

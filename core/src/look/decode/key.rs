@@ -4,6 +4,7 @@ use serde::Serialize;
 
 /// One segment of a key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct KeySegment {
     /// The segment as it stands in the dump, without its `/`.
     pub raw: String,

@@ -1,6 +1,4 @@
 //! Decodes one line for the eye: key segments without escapes, values as what they hold.
-//!
-//! Numbers that JavaScript would round are text here.
 
 mod key;
 mod protobuf;
@@ -20,6 +18,7 @@ use crate::dump::scan::scan_line;
 
 /// A line, decoded.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct LineView {
     /// The tree's name.
     pub tree: String,
@@ -32,10 +31,13 @@ pub struct LineView {
     /// The segments of a key of the key space.
     pub segments: Vec<KeySegment>,
     /// The sequence number.
-    pub seq: Option<String>,
+    #[cfg_attr(feature = "typescript", ts(type = "Integer | null"))]
+    pub seq: Option<u64>,
     /// When the record expires, milliseconds since 1970.
+    #[cfg_attr(feature = "typescript", ts(type = "Integer | null"))]
     pub expire_ms: Option<u64>,
     /// When the write was proposed, milliseconds since 1970.
+    #[cfg_attr(feature = "typescript", ts(type = "Integer | null"))]
     pub proposed_ms: Option<u64>,
     /// The value of a key.
     pub value: Option<ValueView>,
@@ -45,10 +47,12 @@ pub struct LineView {
 
 /// A log entry in short.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct LogView {
     /// The entry's id: `T1-N2.34`.
     pub log_id: String,
     /// When it was proposed, milliseconds since 1970.
+    #[cfg_attr(feature = "typescript", ts(type = "Integer | null"))]
     pub time_ms: Option<u64>,
     /// The payload or command.
     pub command: &'static str,
@@ -60,6 +64,7 @@ pub struct LogView {
 
 /// What an entry does to one key or node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Effect {
     /// `put`, `delete`, `get` …
     pub verb: &'static str,
@@ -129,12 +134,12 @@ fn view(line: &[u8], values: &mut Values) -> LineView {
         Record::Expire(entry) => {
             view.key = Some(entry.value.key.to_string());
             view.segments = key_segments(&entry.value.key);
-            view.seq = Some(entry.key.seq.to_string());
+            view.seq = Some(entry.key.seq);
             view.expire_ms = Some(entry.key.time_ms);
         }
         Record::Sequences(sequence) => {
             view.key = Some(sequence.key.to_string());
-            view.seq = Some(sequence.value.to_string());
+            view.seq = Some(sequence.value);
         }
         Record::Nodes(node) => view.key = Some(node.key.to_string()),
         Record::DataHeader(header) => view.key = Some(header.key.to_string()),
@@ -150,7 +155,7 @@ fn view(line: &[u8], values: &mut Values) -> LineView {
 
 impl LineView {
     fn stored(&mut self, stored: &SeqV<'_>, values: &mut Values) {
-        self.seq = Some(stored.seq.to_string());
+        self.seq = Some(stored.seq);
         self.expire_ms = stored.expire_ms();
         self.proposed_ms = stored.meta.and_then(|meta| meta.proposed_at_ms);
         self.value = values.view(&stored.data);
@@ -296,7 +301,7 @@ mod tests {
         let view = line(
             br#"["state_machine/0",{"GenericKV":{"key":"a/%2fb","value":{"seq":18446744073709551615,"meta":{"expire_at":1700000000},"data":[104,105]}}}]"#,
         );
-        assert_eq!((view.kind, view.seq.as_deref()), ("GenericKV", Some("18446744073709551615")));
+        assert_eq!((view.kind, view.seq), ("GenericKV", Some(u64::MAX)));
         assert_eq!(view.expire_ms, Some(1_700_000_000_000));
         assert_eq!(view.segments[1].decoded.as_deref(), Some("/b"));
         assert_eq!(view.value.unwrap().content, Content::Text("hi".into()));

@@ -18,6 +18,7 @@ const MOST_HEX_BYTES: usize = 64;
 
 /// One field of a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Field {
     /// The field's number.
     pub number: u64,
@@ -30,14 +31,15 @@ pub struct Field {
 
 /// What a field holds, as far as the bytes tell.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "lowercase", tag = "type", content = "value")]
 pub enum FieldValue {
     /// A varint.
-    Varint(String),
+    Varint(#[cfg_attr(feature = "typescript", ts(type = "Integer"))] u64),
     /// Eight bytes, as an unsigned number.
-    Fixed64(String),
+    Fixed64(#[cfg_attr(feature = "typescript", ts(type = "Integer"))] u64),
     /// Four bytes, as an unsigned number.
-    Fixed32(String),
+    Fixed32(u32),
     /// Length-delimited bytes that are text.
     Text(String),
     /// Length-delimited bytes that read as a message.
@@ -82,13 +84,13 @@ fn fields(mut rest: &[u8], depth: u8, budget: &mut Budget) -> Option<Vec<Field>>
         }
         let value;
         (value, rest) = match tag & 7 {
-            0 => varint(rest).map(|(value, rest)| (FieldValue::Varint(value.to_string()), rest)),
-            1 => rest.split_first_chunk::<8>().map(|(value, rest)| {
-                (FieldValue::Fixed64(u64::from_le_bytes(*value).to_string()), rest)
-            }),
-            5 => rest.split_first_chunk::<4>().map(|(value, rest)| {
-                (FieldValue::Fixed32(u32::from_le_bytes(*value).to_string()), rest)
-            }),
+            0 => varint(rest).map(|(value, rest)| (FieldValue::Varint(value), rest)),
+            1 => rest
+                .split_first_chunk::<8>()
+                .map(|(value, rest)| (FieldValue::Fixed64(u64::from_le_bytes(*value)), rest)),
+            5 => rest
+                .split_first_chunk::<4>()
+                .map(|(value, rest)| (FieldValue::Fixed32(u32::from_le_bytes(*value)), rest)),
             2 => {
                 let (len, rest) = varint(rest)?;
                 let (bytes, rest) = rest.split_at_checked(usize::try_from(len).ok()?)?;
@@ -164,9 +166,9 @@ mod tests {
             [(1, None), (2, None), (100, Some("ver")), (101, Some("min_reader_ver"))]
         );
         assert_eq!(fields[0].value, FieldValue::Text("hi".into()));
-        let nested = Field { number: 1, name: None, value: FieldValue::Varint("5".into()) };
+        let nested = Field { number: 1, name: None, value: FieldValue::Varint(5) };
         assert_eq!(fields[1].value, FieldValue::Message(vec![nested]));
-        assert_eq!(fields[2].value, FieldValue::Varint("24".into()));
+        assert_eq!(fields[2].value, FieldValue::Varint(24));
     }
 
     #[test]
@@ -174,7 +176,7 @@ mod tests {
         let mut bytes = vec![0x08];
         bytes.extend([0xff; 9]);
         bytes.push(1);
-        let largest = FieldValue::Varint(u64::MAX.to_string());
+        let largest = FieldValue::Varint(u64::MAX);
         assert_eq!(message(&bytes).unwrap()[0].value, largest);
         *bytes.last_mut().unwrap() = 2;
         assert_eq!(message(&bytes), None);

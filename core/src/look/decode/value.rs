@@ -20,6 +20,7 @@ const PACKED: &[u8] = &[0x0f, 1, 0, 0];
 
 /// A value for the eye.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct ValueView {
     /// How many bytes the value has in the store.
     pub bytes: u64,
@@ -35,6 +36,7 @@ pub struct ValueView {
 
 /// What a value is, as far as its bytes tell.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "lowercase", tag = "type", content = "value")]
 pub enum Content {
     /// Nothing.

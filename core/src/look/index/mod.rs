@@ -32,6 +32,7 @@ use crate::dump::scan::{LineError, ScannedLine};
 /// assert_eq!((index.blocks.lines(), index.runs.as_slice()[0].kind), (1, "Sequences"));
 /// ```
 #[derive(Debug, Default, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(rename = "Index"))]
 pub struct Indexer {
     /// Where blocks of lines start.
     #[serde(skip)]

@@ -9,6 +9,7 @@ pub const MOST_RUNS: usize = 10_000;
 
 /// Neighbouring lines of one kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Run {
     /// The kind; `broken` for lines that are no record, `mixed` when there are too many runs.
     pub kind: &'static str,
@@ -24,6 +25,7 @@ pub struct Run {
 
 /// Every run of a dump, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(transparent)]
 pub struct Runs(Vec<Run>);
 

@@ -13,12 +13,14 @@ const MOST_CHANGES: usize = 1000;
 
 /// A stretch of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Moment {
     /// The line of the first entry.
     pub line: u64,
     /// How many entries.
     pub entries: u64,
     /// The first time of proposal, milliseconds since 1970.
+    #[cfg_attr(feature = "typescript", ts(type = "Integer | null"))]
     pub time_ms: Option<u64>,
     /// How many bytes the entries take.
     pub bytes: u64,
@@ -26,6 +28,7 @@ pub struct Moment {
 
 /// The log in stretches of as many entries each, and its changes of membership.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Timeline {
     /// How many entries a stretch has, a power of two.
     pub stride: u64,

@@ -22,6 +22,7 @@ const MOST_SEGMENT_BYTES: usize = 1000;
 
 /// The keys that start with the same segments.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(rename = "KeyNode"))]
 pub struct Node {
     /// How many keys.
     pub keys: u64,
@@ -152,6 +153,7 @@ fn directory(key: &str) -> &str {
 
 /// The tree of all keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct KeyTree {
     root: Node,
     #[serde(skip)]

@@ -1,6 +1,6 @@
 // What the page asks of a worker, and what it answers.
 
-import type { Source } from "../engine/source";
+import type { Source } from "./source";
 
 /** A part of a dump: whole lines, from the line that starts at `from`. */
 export interface Part {

@@ -1,0 +1,707 @@
+// Generated: UPDATE_DOCS=1 cargo test -p metadump-tests --test typescript
+
+/** A number that the dump decides, up to 2^64 - 1. It is a bigint where a number would round it. */
+export type Integer = number | bigint;
+
+/**
+ * What became of a key.
+ */
+export type Change = "added" | "removed" | "changed" | "touched";
+
+/**
+ * What a finding is about. The names are stable: scripts may rely on them.
+ */
+export type Code = "empty-dump" | "utf-16" | "packed-content" | "foreign-file" | "text-before-dump" | "json-array" | "carriage-return-only" | "zero-bytes" | "byte-order-mark" | "not-utf8" | "carriage-return" | "blank-line" | "last-line-cut" | "no-final-newline" | "line-too-long" | "not-json" | "not-a-dump-line" | "unknown-kind" | "wrong-shape" | "unknown-command" | "number-out-of-range" | "unknown-tree" | "kind-in-wrong-tree" | "unknown-member" | "header-missing" | "header-absent" | "header-not-first" | "header-repeated" | "header-key" | "version-unknown" | "upgrade-interrupted" | "kind-of-other-version" | "retired-kind" | "no-raft-log" | "raft-state-missing" | "raft-state-repeated" | "node-id-null" | "vote-missing" | "vote-behind-log" | "log-ids-disagree" | "committed-beyond-log" | "purged-beyond-applied" | "snapshot-lacks-entries" | "log-gap" | "log-order" | "log-duplicate" | "log-term-back" | "log-key-mismatch" | "log-below-purged" | "log-below-purged-skipped" | "log-start" | "applied-beyond-log" | "applied-without-log" | "retired-command" | "section-order" | "several-state-machines" | "keys-unsorted" | "key-duplicate" | "seq-duplicate" | "seq-zero" | "sequences-missing" | "sequences-repeated" | "sequences-key" | "sequences-behind" | "sequences-exhausted" | "expire-without-key" | "key-without-expire" | "expire-mismatch" | "expire-unsorted" | "expire-duplicate" | "expire-index-absent" | "last-applied-missing" | "membership-missing" | "state-machine-meta-repeated" | "state-machine-missing" | "no-snapshot" | "keys-missing" | "membership-beyond-applied" | "membership-in-flight" | "membership-empty" | "voter-without-node" | "learner-without-node" | "node-not-member" | "node-without-endpoint" | "node-address-malformed" | "node-address-shared" | "node-repeated" | "node-name-mismatch" | "own-id-not-member" | "id-counter-behind" | "manifest-missing" | "completeness-unproven" | "manifest-unreadable" | "manifest-of-other-name" | "manifest-mismatch" | "salvaged" | "lost-proposal-time" | "lost-expiry-milliseconds" | "lost-tls-address" | "lost-log-entry";
+
+/**
+ * What a value is, as far as its bytes tell.
+ */
+export type Content = { "type": "empty" } | { "type": "json", "value": string } | { "type": "text", "value": string } | { "type": "protobuf", "value": Array<Field> } | { "type": "binary" };
+
+/**
+ * How many keys differ, by sort.
+ */
+export type Counts = {
+/**
+ * Only in the second dump.
+ */
+added: number,
+/**
+ * Only in the first dump.
+ */
+removed: number,
+/**
+ * Another value or expiry.
+ */
+changed: number,
+/**
+ * Only another sequence number.
+ */
+touched: number,
+/**
+ * The same.
+ */
+same: number, };
+
+/**
+ * The version of the on-disk layout and of the dump dialect.
+ */
+export type DataVersion = "V0" | "V001" | "V002" | "V003" | "V004";
+
+/**
+ * A key that differs.
+ */
+export type Difference = {
+/**
+ * What became of it.
+ */
+change: Change,
+/**
+ * The key, of a very long one the first part.
+ */
+key: string,
+/**
+ * Its line in the first dump.
+ */
+left_line: number | null,
+/**
+ * Its line in the second dump.
+ */
+right_line: number | null, };
+
+/**
+ * How the keys of two dumps differ.
+ */
+export type Differences = {
+/**
+ * All keys.
+ */
+counts: Counts,
+/**
+ * By first segment.
+ */
+prefixes: { [key in string]: Counts },
+/**
+ * The first differences of each sort, by key.
+ */
+kept: Array<Difference>,
+/**
+ * Lines whose keys do not ascend: what is told of the keys around them is not reliable.
+ */
+unsorted: Array<[Side, number]>, };
+
+/**
+ * What an entry does to one key or node.
+ */
+export type Effect = {
+/**
+ * `put`, `delete`, `get` …
+ */
+verb: string,
+/**
+ * The key, prefix or node.
+ */
+target: string,
+/**
+ * The value that is written.
+ */
+value: ValueView | null, };
+
+/**
+ * The value of each member in [`Membership::nodes`]: always `{}`.
+ */
+export type EmptyNode = Record<symbol, never>;
+
+/**
+ * Where a node is reached.
+ */
+export type Endpoint = {
+/**
+ * A host name or address; an IPv6 address keeps its brackets.
+ */
+addr: string,
+/**
+ * The TCP port.
+ */
+port: number, };
+
+/**
+ * One field of a message.
+ */
+export type Field = {
+/**
+ * The field's number.
+ */
+number: number,
+/**
+ * The name, where it is the same in every message.
+ */
+name: string | null, } & ({ "type": "varint", "value": Integer } | { "type": "fixed64", "value": Integer } | { "type": "fixed32", "value": number } | { "type": "text", "value": string } | { "type": "message", "value": Array<Field> } | { "type": "bytes", "value": [string, number] } | { "type": "more", "value": number });
+
+/**
+ * A finding as its JSON has it: with what the catalogue says of its code.
+ */
+export type Finding = { code: Code, severity: Severity, line: number | null, offset_bytes: number | null, message: string, why: string, help: string, };
+
+/**
+ * A line that was found.
+ */
+export type Hit = {
+/**
+ * The line, counted from 1.
+ */
+line: number,
+/**
+ * Where it starts.
+ */
+offset_bytes: number,
+/**
+ * How many bytes it takes, line end included.
+ */
+bytes: number,
+/**
+ * The key, a very long one only its first part; none when the line has none.
+ */
+key: string | null, };
+
+/**
+ * What a search found.
+ */
+export type Hits = {
+/**
+ * How many lines were found, those that were not kept included.
+ */
+count: number,
+/**
+ * How many bytes they take.
+ */
+bytes: number,
+/**
+ * Those that were kept, in the order of the query.
+ */
+kept: Array<Hit>, };
+
+/**
+ * Collects the map of a dump, line by line, in order.
+ *
+ * ```
+ * use metadump::{Line, index::Indexer, scan::scan_line};
+ *
+ * let bytes = br#"["state_machine/0",{"Sequences":{"key":"generic-kv","value":81}}]"#;
+ * let mut indexer = Indexer::default();
+ * let line = Line::new(1, 0, bytes, true);
+ * indexer.line(&line, &scan_line(bytes));
+ * let index = indexer.finish();
+ * assert_eq!((index.blocks.lines(), index.runs.as_slice()[0].kind), (1, "Sequences"));
+ * ```
+ */
+export type Index = {
+/**
+ * Which kinds stand where.
+ */
+runs: Runs,
+/**
+ * Keys by their segments.
+ */
+keys: KeyTree,
+/**
+ * When the log entries were proposed.
+ */
+log: Timeline, };
+
+/**
+ * The keys that start with the same segments.
+ */
+export type KeyNode = {
+/**
+ * How many keys.
+ */
+keys: number,
+/**
+ * How many bytes of the dump they take.
+ */
+bytes: number,
+/**
+ * The first of their lines.
+ */
+first_line: number,
+/**
+ * The last of their lines; others stand between when the dump is not sorted.
+ */
+last_line: number,
+/**
+ * Bytes and line of the largest.
+ */
+largest: [number, number],
+/**
+ * The next segments, each with its `/`; a last segment is no child.
+ */
+children: { [key in string]: KeyNode },
+/**
+ * Children that were too many to be told apart.
+ */
+merged: Tally, };
+
+/**
+ * One segment of a key.
+ */
+export type KeySegment = {
+/**
+ * The segment as it stands in the dump, without its `/`.
+ */
+raw: string,
+/**
+ * The segment without escapes, when it has any.
+ */
+decoded: string | null, };
+
+/**
+ * The tree of all keys.
+ */
+export type KeyTree = { root: KeyNode, };
+
+/**
+ * The kind of a line: the one member of its entry object.
+ */
+export type Kind = "DataHeader" | "RaftStateKV" | "Logs" | "LogMeta" | "NodeId" | "Vote" | "Committed" | "Purged" | "LogEntry" | "Sequences" | "StateMachineMeta" | "Nodes" | "Expire" | "GenericKV" | "ClientLastResps" | "MetaSrvAddrs" | "Databases" | "Tables" | "DatabaseLookup" | "TableLookup";
+
+/**
+ * Who led when a log entry was proposed: a term and the node that was elected in it.
+ */
+export type LeaderId = {
+/**
+ * The election term.
+ */
+term: Integer,
+/**
+ * The elected node, 0 in ids that were converted from the openraft 0.7 dialect.
+ */
+node_id: NodeId, };
+
+/**
+ * A line, decoded.
+ */
+export type LineView = {
+/**
+ * The tree's name.
+ */
+tree: string,
+/**
+ * The kind; `broken` when the line is no record.
+ */
+kind: string,
+/**
+ * Why the line is no record.
+ */
+error: string | null,
+/**
+ * The key, for keyed kinds.
+ */
+key: string | null,
+/**
+ * The segments of a key of the key space.
+ */
+segments: Array<KeySegment>,
+/**
+ * The sequence number.
+ */
+seq: Integer | null,
+/**
+ * When the record expires, milliseconds since 1970.
+ */
+expire_ms: Integer | null,
+/**
+ * When the write was proposed, milliseconds since 1970.
+ */
+proposed_ms: Integer | null,
+/**
+ * The value of a key.
+ */
+value: ValueView | null,
+/**
+ * What a log entry does.
+ */
+log: LogView | null, };
+
+/**
+ * The identity of a log entry, ordered by term, node and index.
+ */
+export type LogId = {
+/**
+ * Who proposed the entry.
+ */
+leader_id: LeaderId,
+/**
+ * The position in the log, counted from 0.
+ */
+index: Integer, };
+
+/**
+ * The Raft log of a dump.
+ */
+export type LogSummary = {
+/**
+ * The first entry.
+ */
+first: LogId | null,
+/**
+ * The last entry.
+ */
+last: LogId | null,
+/**
+ * How many entries there are.
+ */
+entries: number,
+/**
+ * How many entries of each payload or command there are.
+ */
+commands: { [key in string]: number },
+/**
+ * How many entries the state machine does not hold yet.
+ */
+entries_beyond_snapshot: number,
+/**
+ * The payloads and commands of those.
+ */
+commands_beyond_snapshot: { [key in string]: number }, };
+
+/**
+ * A log entry in short.
+ */
+export type LogView = {
+/**
+ * The entry's id: `T1-N2.34`.
+ */
+log_id: string,
+/**
+ * When it was proposed, milliseconds since 1970.
+ */
+time_ms: Integer | null,
+/**
+ * The payload or command.
+ */
+command: string,
+/**
+ * What it does to which keys or nodes; the first of them.
+ */
+effects: Array<Effect>,
+/**
+ * How many effects there are.
+ */
+effect_count: number, };
+
+/**
+ * Who votes and who learns. One config is uniform, two are a joint change under way.
+ */
+export type Membership = {
+/**
+ * The sets of voters.
+ */
+configs: Array<Array<NodeId>>,
+/**
+ * Voters and learners.
+ */
+nodes: { [key in string]: EmptyNode }, };
+
+/**
+ * A stretch of the log.
+ */
+export type Moment = {
+/**
+ * The line of the first entry.
+ */
+line: number,
+/**
+ * How many entries.
+ */
+entries: number,
+/**
+ * The first time of proposal, milliseconds since 1970.
+ */
+time_ms: Integer | null,
+/**
+ * How many bytes the entries take.
+ */
+bytes: number, };
+
+/**
+ * What the cluster knows about one node.
+ */
+export type Node = {
+/**
+ * The id as text; empty in the oldest dumps.
+ */
+name: string,
+/**
+ * The Raft address.
+ */
+endpoint: Endpoint,
+/**
+ * The gRPC address that clients are told; always written, also as null.
+ */
+grpc_api_advertise_address: string | null,
+/**
+ * The Raft address behind TLS of the newest releases; omitted when there is none.
+ */
+raft_tls_advertise_address?: string, };
+
+/**
+ * The id of a meta service node.
+ */
+export type NodeId = Integer;
+
+/**
+ * Which hits are kept.
+ */
+export type Order = "dump" | "size";
+
+/**
+ * What is looked for.
+ */
+export type Pattern = { "type": "prefix", "text": string } | { "type": "substring", "text": string } | { "type": "regex", "text": string } | { "type": "line", "text": string };
+
+/**
+ * A search.
+ */
+export type Query = {
+/**
+ * What is looked for.
+ */
+pattern: Pattern,
+/**
+ * Which hits are kept.
+ */
+order: Order,
+/**
+ * How many hits are kept.
+ */
+most: number, };
+
+/**
+ * What was found in a dump. Its JSON form is the same in the terminal and in the browser.
+ */
+export type Report = {
+/**
+ * What the dump holds.
+ */
+summary: Summary, findings: Array<Finding>, counts: { [key in Code]?: number }, };
+
+/**
+ * Neighbouring lines of one kind.
+ */
+export type Run = {
+/**
+ * The kind; `broken` for lines that are no record, `mixed` when there are too many runs.
+ */
+kind: string,
+/**
+ * The first line, counted from 1.
+ */
+first_line: number,
+/**
+ * How many lines.
+ */
+lines: number,
+/**
+ * Where the first line starts.
+ */
+offset_bytes: number,
+/**
+ * How many bytes the lines take.
+ */
+bytes: number, };
+
+/**
+ * Every run of a dump, in order.
+ */
+export type Runs = Array<Run>;
+
+/**
+ * How bad a finding is.
+ */
+export type Severity = "error" | "warning" | "note";
+
+/**
+ * One of the two dumps.
+ */
+export type Side = "left" | "right";
+
+/**
+ * A stretch of the dump that is replaced.
+ */
+export type Splice = {
+/**
+ * The line in front of which the text goes, or the first that is left out.
+ */
+line: number,
+/**
+ * How many lines are left out.
+ */
+lines_dropped: number,
+/**
+ * The first byte that is left out.
+ */
+from_bytes: number,
+/**
+ * The byte behind the last one that is left out; `from_bytes` when none is.
+ */
+to_bytes: number,
+/**
+ * What is written instead.
+ */
+text: string, };
+
+/**
+ * A membership and the log entry that set it (openraft 0.7: *effective membership*).
+ */
+export type StoredMembership = {
+/**
+ * The entry that set the membership, none before the first one was applied.
+ */
+log_id: LogId | null,
+/**
+ * The membership itself.
+ */
+membership: Membership, };
+
+/**
+ * What a dump holds.
+ */
+export type Summary = {
+/**
+ * How many lines, broken ones included.
+ */
+lines: number,
+/**
+ * How many bytes.
+ */
+bytes: number,
+/**
+ * The data version; none when the header cannot be read or names one that this release does
+ * not know.
+ */
+version: DataVersion | null,
+/**
+ * The node that the dump was taken from.
+ */
+node_id: NodeId | null,
+/**
+ * Its vote.
+ */
+vote: Vote | null,
+/**
+ * How far the log was committed.
+ */
+committed: LogId | null,
+/**
+ * How far the log was purged.
+ */
+purged: LogId | null,
+/**
+ * The Raft log.
+ */
+log: LogSummary,
+/**
+ * The last entry that the state machine holds.
+ */
+last_applied: LogId | null,
+/**
+ * The membership in the state machine.
+ */
+last_membership: StoredMembership | null,
+/**
+ * The nodes in the state machine.
+ */
+nodes: { [key in string]: Node },
+/**
+ * The last sequence number that was given out.
+ */
+sequence: Integer | null,
+/**
+ * The hash of the state machine's keys, if it was [asked for](super::Checker::state_hash).
+ */
+state_hash?: string,
+/**
+ * How many keys the state machine has.
+ */
+keys: number,
+/**
+ * How many of them expire.
+ */
+expiring_keys: number,
+/**
+ * Lines and bytes of each kind.
+ */
+kinds: { [key in Kind]?: Tally },
+/**
+ * Keys and bytes of each first path segment of the keys.
+ */
+prefixes: { [key in string]: Tally }, };
+
+/**
+ * Lines and bytes of one kind or prefix.
+ */
+export type Tally = {
+/**
+ * How many lines.
+ */
+lines: number,
+/**
+ * How many bytes they take in the dump, line ends included.
+ */
+bytes: number, };
+
+/**
+ * The log in stretches of as many entries each, and its changes of membership.
+ */
+export type Timeline = {
+/**
+ * How many entries a stretch has, a power of two.
+ */
+stride: number,
+/**
+ * The stretches.
+ */
+moments: Array<Moment>,
+/**
+ * The lines of the first changes of membership.
+ */
+membership_lines: Array<number>, };
+
+/**
+ * A value for the eye.
+ */
+export type ValueView = {
+/**
+ * How many bytes the value has in the store.
+ */
+bytes: number,
+/**
+ * How many it has unpacked, when it is packed with zstd.
+ */
+unpacked_bytes: number | null,
+/**
+ * Why it cannot be unpacked.
+ */
+error: string | null,
+/**
+ * What it is.
+ */
+content: Content,
+/**
+ * Its first bytes in hexadecimal.
+ */
+hex: string, };
+
+/**
+ * The vote of a node (openraft 0.7: *hard state*).
+ */
+export type Vote = {
+/**
+ * The candidate that the node voted for.
+ */
+leader_id: LeaderId,
+/**
+ * Whether a quorum accepted that leader.
+ */
+committed: boolean, };
