@@ -230,7 +230,7 @@ impl<F> Handing<F> {
     {
         for (line, scanned, prepared) in scanned {
             self.lines += 1;
-            let line = line.behind(self.lines, self.offset_bytes);
+            let line = line.at(self.lines, self.offset_bytes);
             self.offset_bytes += line.len_bytes();
             if let Err(error) = (self.each)(&line, scanned, prepared) {
                 self.ended = Some(Ended::Refused(error));

@@ -35,7 +35,7 @@ impl Searching {
     pub fn feed(&mut self, piece: &[u8]) {
         let Self { framer, search, lines_before, bytes_before } = self;
         let Ok(()) = framer.feed(piece, |line| -> Result<(), Infallible> {
-            search.line(&line.behind(*lines_before, *bytes_before));
+            search.line(&line.at(line.number + *lines_before, line.offset_bytes + *bytes_before));
             Ok(())
         });
     }
@@ -44,7 +44,7 @@ impl Searching {
     pub fn finish(self) -> String {
         let Self { framer, mut search, lines_before, bytes_before } = self;
         let Ok(()) = framer.finish(|line| -> Result<(), Infallible> {
-            search.line(&line.behind(lines_before, bytes_before));
+            search.line(&line.at(line.number + lines_before, line.offset_bytes + bytes_before));
             Ok(())
         });
         json(&search.finish())

@@ -53,10 +53,10 @@ impl<'a> Line<'a> {
         Self { number, offset_bytes, bytes, terminated, elided_bytes: 0 }
     }
 
-    /// The same line in a dump that has so many lines and bytes before its part.
+    /// The same line at another place.
     #[must_use]
-    pub const fn behind(self, lines: u64, bytes: u64) -> Self {
-        Self { number: self.number + lines, offset_bytes: self.offset_bytes + bytes, ..self }
+    pub const fn at(self, number: u64, offset_bytes: u64) -> Self {
+        Self { number, offset_bytes, ..self }
     }
 
     /// Whether `bytes` is all of the line. Of a line that can be no record only the beginning is
