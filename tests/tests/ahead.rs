@@ -41,7 +41,8 @@ fn a_directory_that_is_ahead_of_the_dump_is_told() {
         let said: Vec<&str> = ran.stderr.lines().collect();
         let note = "note: the dump has 1 note (completeness-unproven); `databend-metactl validate` \
                     shows them";
-        assert_eq!((said.len(), said[0], said[1]), (3, warning, note));
+        assert_eq!((said.len(), said[0], said[1]), (4, warning, note));
+        assert_eq!(said[2], "read 19 lines, 2,866 bytes");
         fs::remove_dir_all(&dir).unwrap();
     }
 }
