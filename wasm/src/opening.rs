@@ -2,14 +2,13 @@
 
 use std::convert::Infallible;
 
-use metadump::check::Code;
+use metadump::check::{Evidence, Inspection, Requirement};
 use metadump::index::Indexer;
-use metadump::manifest::{Manifest, ManifestBuilder};
 use metadump::record::Tree;
 use metadump::scan::{LineError, ScannedLine, scan_line};
 use metadump::state_hash::StateHash;
 use metadump::workers::Abridged;
-use metadump::{Checker, Line, LineFramer};
+use metadump::{Line, LineFramer};
 use wasm_bindgen::prelude::*;
 
 use crate::json;
@@ -25,10 +24,8 @@ pub struct Opening {
 
 #[derive(Default)]
 struct Seen {
-    checker: Checker,
+    inspection: Inspection,
     indexer: Indexer,
-    manifest: Option<Result<Manifest, String>>,
-    measured: ManifestBuilder,
 }
 
 impl Seen {
@@ -40,7 +37,7 @@ impl Seen {
             && let Tree::StateMachine(machine) = scanned.tree()
             && let Some(hash) = StateHash::of(&scanned.record)
         {
-            self.checker.state_hash(machine, hash);
+            self.inspection.state_hash(machine, hash);
         }
     }
 
@@ -49,11 +46,8 @@ impl Seen {
     }
 
     fn scanned(&mut self, line: &Line<'_>, scanned: &Result<ScannedLine<'_>, LineError>) {
-        self.checker.scanned(line, scanned);
+        self.inspection.line(line, scanned);
         self.indexer.line(line, scanned);
-        if matches!(self.manifest, Some(Ok(_))) {
-            self.measured.line(line, scanned.as_ref().ok());
-        }
     }
 }
 
@@ -81,12 +75,13 @@ impl Opened {
 
 #[wasm_bindgen]
 impl Opening {
-    /// Starts; `manifest` is the content of the file beside the dump, if there is one.
+    /// Starts; `manifest` is the content of the manifest, if there is one, and `dump` the file name
+    /// that it should have.
     #[wasm_bindgen(constructor)]
-    pub fn new(manifest: Option<Vec<u8>>) -> Self {
-        let read = |json: Vec<u8>| Manifest::parse(&json).map_err(|error| error.to_string());
-        let seen = Seen { manifest: manifest.map(read), ..Seen::default() };
-        Self { seen, ..Self::default() }
+    pub fn new(manifest: Option<Vec<u8>>, dump: Option<String>) -> Self {
+        let evidence = manifest.map_or(Evidence::Nothing, |json| Evidence::parse(&json, dump));
+        let inspection = Inspection::new(evidence, Requirement::Optional);
+        Self { seen: Seen { inspection, ..Seen::default() }, ..Self::default() }
     }
 
     /// Reads the next piece.
@@ -105,7 +100,7 @@ impl Opening {
         let Self { abridged, seen, .. } = self;
         abridged.feed(lines, |line| seen.line(line));
         for (machine, hash) in Abridged::hashes(hashes) {
-            seen.checker.state_hash(machine, hash);
+            seen.inspection.state_hash(machine, hash);
         }
     }
 
@@ -138,19 +133,7 @@ impl Opening {
 
     /// Reports.
     pub fn finish(self) -> Opened {
-        let Seen { mut checker, indexer, manifest, measured } = self.seen;
-        match manifest {
-            None => {
-                let message = "completeness cannot be proven".to_owned();
-                checker.add(Code::CompletenessUnproven, None, message);
-            }
-            Some(Err(message)) => checker.add(Code::ManifestUnreadable, None, message),
-            Some(Ok(manifest)) => {
-                for (code, message) in manifest.findings(&measured.measured()) {
-                    checker.add(code, None, message);
-                }
-            }
-        }
-        Opened { report: json(&checker.finish()), index: json(&indexer.finish()) }
+        let Seen { inspection, indexer } = self.seen;
+        Opened { report: json(&inspection.finish()), index: json(&indexer.finish()) }
     }
 }

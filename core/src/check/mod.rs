@@ -15,6 +15,7 @@ mod finding;
 mod foreign;
 mod header;
 mod history;
+mod inspection;
 mod keys;
 mod log;
 mod machines;
@@ -25,6 +26,7 @@ mod summary;
 
 pub use code::{Code, Severity, UnknownCode};
 pub use finding::{Finding, Findings};
+pub use inspection::{Evidence, Inspection, Requirement};
 pub use summary::{LogSummary, OTHER_PREFIXES, Summary, Tally};
 
 use memchr::memchr;

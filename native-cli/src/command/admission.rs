@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Result, anyhow};
-use metadump::check::{Code, Finding, Severity};
+use metadump::check::{Code, Finding, Inspection, Requirement, Severity};
 use metadump::cluster::InitialCluster;
 use metadump::record::{DataVersion, Losses};
 use metadump::scan::{LineError, ScannedLine};
-use metadump::{Checker, Line, Report};
+use metadump::{Line, Report};
 
 use crate::failure::WithHelp;
 use crate::input::Source;
-use crate::manifest::{Expected, Requirement};
+use crate::manifest::evidence;
 use crate::progress::Progress;
 use crate::report::print_findings;
 use crate::scanning::{Threads, for_each_scanned};
@@ -54,15 +54,13 @@ impl Admission<'_> {
         progress: &Progress,
         mut each: impl FnMut(&Line<'_>, Result<ScannedLine<'_>, LineError>) + Send,
     ) -> Result<Report> {
-        let mut checker = Checker::default();
-        let mut expected = Expected::beside(source, self.manifest);
+        let mut inspection = Inspection::new(evidence(source), self.manifest);
         for_each_scanned(source, Threads::of_flag(None), progress, |line, scanned| {
-            checker.scanned(line, &scanned);
-            expected.line(line, scanned.as_ref().ok());
+            inspection.line(line, &scanned);
             each(line, scanned);
             Ok(())
         })?;
-        Ok(expected.finish(checker))
+        Ok(inspection.finish())
     }
 
     /// Whether findings of a code do not keep a dump out.

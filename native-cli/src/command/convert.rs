@@ -10,7 +10,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use metadump::check::Code;
+use metadump::check::{Code, Requirement};
 use metadump::cluster::InitialCluster;
 use metadump::record::DataVersion;
 use metadump::record::Losses;
@@ -26,7 +26,7 @@ use crate::args::{Export, Format, Rewrite};
 use crate::dump_writer::{DumpWriter, Origin};
 use crate::failure::Unwritten;
 use crate::input::Source;
-use crate::manifest::{Requirement, lost};
+use crate::manifest::lost;
 use crate::open_dir::OpenDir;
 use crate::output::Destination;
 use crate::progress::Progress;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
+use metadump::check::Requirement;
 use serde_json::json;
 
 use super::admission::Admission;
@@ -13,7 +14,6 @@ use super::plan::Reading;
 use super::{Outcome, import_online, new_cluster, rehearsal};
 use crate::args::{Format, Import};
 use crate::input::Source;
-use crate::manifest::Requirement;
 use crate::progress::Progress;
 use crate::raft_dir::{RaftDir, Recovered, Staging, assert_importable};
 use crate::report::plural;

@@ -3,12 +3,13 @@
 use std::io::{BufWriter, Write};
 
 use anyhow::Result;
+use metadump::check::Requirement;
 
 use super::validate::Hashing;
 use super::{Outcome, validate};
 use crate::args::{Format, Inspect};
 use crate::input::Source;
-use crate::manifest::{self, Requirement};
+use crate::manifest;
 use crate::progress::Progress;
 use crate::report::{NamedReport, json_line, print_finding, print_summary, printable, verdict};
 use crate::scanning::Threads;

@@ -4,15 +4,16 @@ use std::io::Write;
 
 use anyhow::Result;
 use metadump::check::Code;
+use metadump::check::{Inspection, Requirement};
 use metadump::cluster::TakeoverError;
 use metadump::rewrite::{Changes, Disposition, Plan, Planner, Request, RewriteError, SpliceError};
 use metadump::scan::{LineError, envelope, scan_line};
-use metadump::{Checker, Line, Report};
+use metadump::{Line, Report};
 use serde::Serialize;
 
 use crate::failure::{Help, WithHelp};
 use crate::input::Source;
-use crate::manifest::{Expected, Requirement};
+use crate::manifest::evidence;
 use crate::progress::Progress;
 use crate::report::{plural, printable, state_in_log};
 use crate::scanning::{Threads, for_each_scanned};
@@ -110,16 +111,14 @@ impl Planned {
         progress: &Progress,
     ) -> Result<Self> {
         progress.phase("planning");
-        let mut checker = Checker::default();
-        let mut expected = Expected::beside(&reading.source, Requirement::Optional);
+        let mut inspection = Inspection::new(evidence(&reading.source), Requirement::Optional);
         let mut planner = Planner::new(request);
         let mut dropped = 0;
         let mut hasher = crc32fast::Hasher::new();
         let mut refusal = None;
         for_each_scanned(&reading.source, Threads::of_flag(None), progress, |line, scanned| {
             hash_line(&mut hasher, line);
-            checker.scanned(line, &scanned);
-            expected.line(line, scanned.as_ref().ok());
+            inspection.line(line, &scanned);
             match scanned {
                 Ok(scanned) => planner.line(line, &scanned),
                 Err(_) if strays == Strays::Dropped => dropped += 1,
@@ -131,7 +130,7 @@ impl Planned {
             }
             Ok(())
         })?;
-        let report = expected.finish(checker);
+        let report = inspection.finish();
         if let Some(refusal) = refusal {
             return Err(foreign(&reading.name, &report).unwrap_or(refusal));
         }

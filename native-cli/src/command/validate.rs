@@ -4,16 +4,17 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use anyhow::Result;
+use metadump::check::{Inspection, Requirement};
 use metadump::record::{DataVersion, Tree};
 use metadump::scan::scan_line;
 use metadump::state_hash::StateHash;
-use metadump::{Checker, Line, LineFramer, Report};
+use metadump::{Line, LineFramer, Report};
 
 use super::Outcome;
 use crate::args::{Format, Validate};
 use crate::failure::{self, Usage};
 use crate::input::Source;
-use crate::manifest::{Expected, Requirement};
+use crate::manifest::evidence;
 use crate::progress::Progress;
 use crate::raft_dir::{Access, DirReader, RaftDir};
 use crate::report::{NamedReport, json_line, print_findings};
@@ -109,13 +110,13 @@ impl Hashing {
 pub fn check_directory(raft_dir: &Path, hashing: Hashing, progress: &Progress) -> Result<Report> {
     progress.phase("checking");
     let reader = DirReader::open(&RaftDir::new(raft_dir), Access::Stopped)?;
-    let mut checker = Checker::default();
+    let mut inspection = Inspection::default();
     let mut framer = LineFramer::default();
     let mut each = |line: Line<'_>| -> Result<()> {
         let scanned = scan_line(line.bytes);
-        checker.scanned(&line, &scanned);
+        inspection.line(&line, &scanned);
         if let Some((machine, hash)) = hashing.hash(&scanned) {
-            checker.state_hash(machine, hash);
+            inspection.state_hash(machine, hash);
         }
         Ok(())
     };
@@ -127,7 +128,7 @@ pub fn check_directory(raft_dir: &Path, hashing: Hashing, progress: &Progress) -
     reader.assert_unchanged()?;
     reader.remarks(DataVersion::V004).iter().for_each(|remark| progress.say(remark));
     progress.finish();
-    Ok(checker.finish())
+    Ok(inspection.finish())
 }
 
 /// Checks one dump, with the manifest beside it.
@@ -139,17 +140,15 @@ pub fn check(
     progress: &Progress,
 ) -> Result<Report> {
     progress.phase("checking");
-    let mut checker = Checker::default();
-    let mut expected = Expected::beside(source, requirement);
+    let mut inspection = Inspection::new(evidence(source), requirement);
     let each = |line: &Line<'_>, scanned: Scanned<'_>, hash: Option<(u64, StateHash)>| {
-        checker.scanned(line, &scanned);
-        expected.line(line, scanned.as_ref().ok());
+        inspection.line(line, &scanned);
         if let Some((machine, hash)) = hash {
-            checker.state_hash(machine, hash);
+            inspection.state_hash(machine, hash);
         }
         Ok(())
     };
     for_each_prepared(source, threads, progress, |scanned| hashing.hash(scanned), each)?;
     progress.finish();
-    Ok(expected.finish(checker))
+    Ok(inspection.finish())
 }

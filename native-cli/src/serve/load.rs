@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use metadump::apply::{ApplyRules, StateMachine, SystemState};
-use metadump::check::Severity;
+use metadump::check::{Inspection, Requirement, Severity};
 use metadump::record::{DataVersion, Fact};
 use metadump::scan::scan_line;
-use metadump::{Checker, Line, LineFramer, Report};
+use metadump::{Line, LineFramer, Report};
 
 use super::data_dir::{Layout, create_file};
 use super::database::{Batch, Database};
@@ -22,7 +22,7 @@ use super::notes;
 use super::snapshots::write_state;
 use crate::failure::WithHelp;
 use crate::input::Source;
-use crate::manifest::{Expected, Requirement};
+use crate::manifest::evidence;
 use crate::progress::Progress;
 use crate::raft_dir::{Access, DirReader, RaftDir};
 use crate::report::print_findings;
@@ -78,17 +78,9 @@ impl Copy {
         Ok(Self { file: BufWriter::new(create_file(path)?), loaded: Loaded::default(), at: 0 })
     }
 
-    fn line(
-        &mut self,
-        line: &Line<'_>,
-        checker: &mut Checker,
-        expected: Option<&mut Expected>,
-    ) -> Result<()> {
+    fn line(&mut self, line: &Line<'_>, inspection: &mut Inspection) -> Result<()> {
         let scanned = scan_line(line.bytes);
-        checker.scanned(line, &scanned);
-        if let Some(expected) = expected {
-            expected.line(line, scanned.as_ref().ok());
-        }
+        inspection.line(line, &scanned);
         let to = self.at + line.bytes.len() as u64 + 1;
         if let Ok(scanned) = &scanned {
             self.loaded.line(scanned.tree(), &scanned.record, self.at, to);
@@ -102,34 +94,32 @@ impl Copy {
 
     fn dump(&mut self, source: &Source, progress: &Progress) -> Result<()> {
         progress.phase("checking");
-        let mut checker = Checker::default();
-        let mut expected = Expected::beside(source, Requirement::Optional);
-        source
-            .for_each_line(progress, |line| self.line(&line, &mut checker, Some(&mut expected)))?;
-        refuse_errors(&source.name(), &expected.finish(checker))
+        let mut inspection = Inspection::new(evidence(source), Requirement::Optional);
+        source.for_each_line(progress, |line| self.line(&line, &mut inspection))?;
+        refuse_errors(&source.name(), &inspection.finish())
     }
 
     fn raft_dir(&mut self, path: &Path, progress: &Progress) -> Result<()> {
         progress.phase("exporting");
-        let mut checker = Checker::default();
+        let mut inspection = Inspection::default();
         let mut framer = LineFramer::default();
         let reader = DirReader::open(&RaftDir::new(path), Access::Stopped)?;
         reader.for_each_line(|bytes| {
             progress.advance(bytes.len() as u64);
-            framer.feed(bytes, |line| self.line(&line, &mut checker, None))
+            framer.feed(bytes, |line| self.line(&line, &mut inspection))
         })?;
         reader.assert_unchanged()?;
         reader.remarks(DataVersion::V004).iter().for_each(|remark| progress.say(remark));
-        framer.finish(|line| self.line(&line, &mut checker, None))?;
-        refuse_errors(&path.display().to_string(), &checker.finish())
+        framer.finish(|line| self.line(&line, &mut inspection))?;
+        refuse_errors(&path.display().to_string(), &inspection.finish())
     }
 
     fn new_cluster(&mut self) -> Result<()> {
-        let mut checker = Checker::default();
+        let mut inspection = Inspection::default();
         let mut framer = LineFramer::default();
-        framer.feed(NEW_CLUSTER.as_bytes(), |line| self.line(&line, &mut checker, None))?;
-        framer.finish(|line| self.line(&line, &mut checker, None))?;
-        refuse_errors("the new cluster", &checker.finish())
+        framer.feed(NEW_CLUSTER.as_bytes(), |line| self.line(&line, &mut inspection))?;
+        framer.finish(|line| self.line(&line, &mut inspection))?;
+        refuse_errors("the new cluster", &inspection.finish())
     }
 
     fn finish(self) -> Result<Loaded> {

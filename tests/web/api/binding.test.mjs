@@ -1,10 +1,10 @@
 // The binding in node: what it imports, and that it says what the command line says.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
@@ -21,8 +21,8 @@ const corpus = process.env.METADUMP_CORPUS ?? join(repo, "../shared/corpus");
 const hasCorpus = existsSync(corpus);
 const real = hasCorpus ? ["made/small", "made/large", "upstream/dumps"].flatMap((name) => dumpsIn(join(corpus, name))) : [];
 
-function open(bytes, pieceBytes = 1 << 20) {
-  const opening = new binding.Opening(null);
+function open(bytes, pieceBytes = 1 << 20, manifest = null, name = undefined) {
+  const opening = new binding.Opening(manifest, name);
   for (let at = 0; at < bytes.length; at += pieceBytes) opening.feed(bytes.subarray(at, at + pieceBytes));
   opening.end();
   const marks = opening.marks(0);
@@ -90,6 +90,24 @@ for (const path of [...fixtures, ...real]) {
     rmSync(scratch, { recursive: true });
   });
 }
+
+test("what a manifest says of a dump is that of the command line, also under another name", () => {
+  const scratch = mkdtempSync(join(tmpdir(), "metadump-"));
+  const [written, renamed] = ["written.ndjson", "renamed.ndjson"].map((name) => join(scratch, name));
+  const manifestOf = (path) => `${path}.manifest.json`;
+  const dump = join(repo, "tests/fixtures/valid/v004.ndjson");
+  assert.equal(spawnSync(metactl, ["rewrite", "--db", dump, "--output", written]).status, 0);
+  copyFileSync(written, renamed);
+  copyFileSync(manifestOf(written), manifestOf(renamed));
+  for (const [path, codes] of [[written, []], [renamed, ["manifest-of-other-name"]]]) {
+    const ran = spawnSync(metactl, ["inspect", "--format", "json", path], { encoding: "utf8" });
+    const expected = ran.stdout.trimEnd().replace(`{"file":${JSON.stringify(path)},`, "{");
+    const { report } = open(readFileSync(path), 777, readFileSync(manifestOf(path)), basename(path));
+    same(report, expected);
+    assert.deepEqual(JSON.parse(report).findings.map((finding) => finding.code), codes);
+  }
+  rmSync(scratch, { recursive: true });
+});
 
 const kv = (key, data) =>
   `["state_machine/0",{"GenericKV":{"key":"${key}","value":{"seq":1,"meta":null,"data":${JSON.stringify(data)}}}}]\n`;

@@ -69,7 +69,7 @@ export class Dump {
       this.bytesRead = 0;
       this.lines = new Lines(plain);
       const reading = performance.now();
-      this.#running = this.run({ type: "open", dump: plain, manifest }, (progress) => {
+      this.#running = this.run({ type: "open", dump: plain, name: this.name, manifest }, (progress) => {
         if (progress.marks) {
           this.firstRowsMs ||= performance.now() - started;
           this.lines.add(progress.marks, progress.lines);

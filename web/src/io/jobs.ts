@@ -16,7 +16,7 @@ export interface Bytes {
 }
 
 export type Job =
-  | { type: "open"; dump: Source; manifest: Uint8Array | null }
+  | { type: "open"; dump: Source; name: string; manifest: Uint8Array | null }
   | { type: "scan"; dump: Source; part: Bytes }
   | { type: "search"; dump: Source; part: Part; query: string }
   | { type: "compare"; left: Source; right: Source }

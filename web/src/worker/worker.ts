@@ -25,7 +25,7 @@ function progress(bytes: number, more?: () => Partial<Progress>): void {
 
 /** Reads a dump once. A dump with a manifest is not shared out: its SHA-256 knows no parts. */
 async function open(job: Extract<Job, { type: "open" }>, start: Start): Promise<string[]> {
-  const opening = new Opening(job.manifest);
+  const opening = new Opening(job.manifest, job.name);
   let bytes = 0;
   let marks = 0;
   let indexed = 0;

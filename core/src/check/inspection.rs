@@ -1,0 +1,131 @@
+//! The check of a whole dump: its lines, and the manifest that is expected with it.
+
+use super::manifest::{Manifest, ManifestBuilder};
+use super::{Checker, Code, Report};
+use crate::dump::frame::Line;
+use crate::dump::scan::{LineError, ScannedLine};
+use crate::state::state_hash::StateHash;
+
+/// Whether a dump may come without its manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Requirement {
+    /// It may; that its completeness cannot be proven is a note.
+    #[default]
+    Optional,
+    /// It may not.
+    Required,
+}
+
+impl Requirement {
+    /// As a flag that demands the manifest says.
+    pub const fn of_flag(required: bool) -> Self {
+        if required { Self::Required } else { Self::Optional }
+    }
+}
+
+/// What is there to prove a dump complete.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Evidence {
+    /// Its manifest.
+    Manifest {
+        /// What it says.
+        manifest: Box<Manifest>,
+        /// The file name of the dump, where the manifest stands beside it.
+        dump: Option<String>,
+    },
+    /// A file that is no manifest, and why.
+    Unreadable(String),
+    /// Nothing.
+    #[default]
+    Nothing,
+}
+
+impl Evidence {
+    /// The content of a manifest's file.
+    pub fn parse(json: &[u8], dump: Option<String>) -> Self {
+        match Manifest::parse(json) {
+            Ok(manifest) => Self::Manifest { manifest: Box::new(manifest), dump },
+            Err(error) => Self::Unreadable(error.to_string()),
+        }
+    }
+}
+
+/// Checks the lines of a dump and holds it against its manifest. Whoever judges a dump as a whole
+/// does it with this, so that all come to one verdict.
+///
+/// ```
+/// use metadump::check::{Code, Evidence, Inspection, Requirement};
+/// use metadump::{Line, scan};
+///
+/// let mut inspection = Inspection::new(Evidence::Nothing, Requirement::Required);
+/// let line = br#"["header",{"DataHeader":{"key":"header","value":{"version":"V004"}}}]"#;
+/// inspection.line(&Line::new(1, 0, line, true), &scan::scan_line(line));
+/// let report = inspection.finish();
+/// let codes: Vec<Code> = report.findings.kept().iter().map(|finding| finding.code).collect();
+/// assert!(codes.contains(&Code::ManifestMissing));
+/// ```
+#[derive(Debug, Default)]
+pub struct Inspection {
+    checker: Checker,
+    /// None of what is no dump yet: a data directory, what is about to be written.
+    expected: Option<(Evidence, Requirement)>,
+    measured: ManifestBuilder,
+}
+
+impl Inspection {
+    /// Of a dump.
+    pub fn new(evidence: Evidence, requirement: Requirement) -> Self {
+        Self { expected: Some((evidence, requirement)), ..Self::default() }
+    }
+
+    /// Checks the next line.
+    pub fn line(&mut self, line: &Line<'_>, scanned: &Result<ScannedLine<'_>, LineError>) {
+        self.checker.scanned(line, scanned);
+        // Hashing costs as much as checking: only when there is something to compare with.
+        if matches!(self.expected, Some((Evidence::Manifest { .. }, _))) {
+            self.measured.line(line, scanned.as_ref().ok());
+        }
+    }
+
+    /// Adds the hash of records that were checked, as [`Checker::state_hash`] does.
+    pub fn state_hash(&mut self, machine: u64, hash: StateHash) {
+        self.checker.state_hash(machine, hash);
+    }
+
+    /// Ends the dump and reports.
+    #[must_use]
+    pub fn finish(self) -> Report {
+        let Self { mut checker, expected, measured } = self;
+        match expected {
+            Some((Evidence::Manifest { manifest, dump }, requirement)) => {
+                if let Some(dump) = dump.filter(|dump| *dump != manifest.dump) {
+                    let message =
+                        format!("the manifest is of {:?}, the file is {dump:?}", manifest.dump);
+                    checker.add(Code::ManifestOfOtherName, None, message);
+                }
+                let mut is_salvaged = false;
+                for (code, message) in manifest.findings(&measured.measured()) {
+                    is_salvaged |= code == Code::Salvaged;
+                    checker.add(code, None, message);
+                }
+                if is_salvaged && requirement == Requirement::Required {
+                    let message = "the manifest is of what was left of damaged data";
+                    checker.add(Code::ManifestMissing, None, message.to_owned());
+                }
+            }
+            Some((Evidence::Unreadable(message), _)) => {
+                checker.add(Code::ManifestUnreadable, None, message);
+            }
+            Some((Evidence::Nothing, Requirement::Required)) => {
+                let message = "no manifest beside the dump";
+                checker.add(Code::ManifestMissing, None, message.to_owned());
+            }
+            Some((Evidence::Nothing, Requirement::Optional)) => {
+                let message = "completeness cannot be proven";
+                checker.add(Code::CompletenessUnproven, None, message.to_owned());
+            }
+            None => {}
+        }
+        checker.finish()
+    }
+}
