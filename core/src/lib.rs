@@ -21,7 +21,7 @@ mod look;
 mod state;
 
 pub use change::{cluster, reconcile, registration, rewrite};
-pub use check::{Checker, Report, manifest};
+pub use check::{Checker, Dump, Report, check, manifest};
 #[cfg(feature = "disk")]
 pub use disk::{read_at, rotbl, sled, sled_items, sled_writer, wal};
 pub use dump::frame::{Line, LineFramer};
