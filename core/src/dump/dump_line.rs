@@ -45,10 +45,11 @@ pub fn put_fact(out: &mut Vec<u8>, fact: &Fact<'_>) -> Result<(), Unwritable> {
 ///
 /// When the record is of a retired kind, whose content is not kept.
 pub fn put(out: &mut Vec<u8>, tree: &str, record: &Record<'_>) -> Result<(), Unwritable> {
-    Ok(match record {
+    match record {
         Record::GenericKV(Keyed { key, value }) => put_generic_kv(out, tree, key, value)?,
         _ => serde_json::to_writer(out, &(tree, record))?,
-    })
+    }
+    Ok(())
 }
 
 /// The kind that makes up most of a dump: as serde writes it, but for the value, which goes from
