@@ -1,15 +1,4 @@
-//! Parse, check, rewrite and encode dumps of a Databend meta service.
-//!
-//! Bytes go in, bytes and reports come out:
-//!
-//! ```text
-//! bytes ─► LineFramer ─► scan_line ─► Record ─┬─► Checker  ─► (Summary, findings)
-//!                                             ├─► Rewriter ─► lines
-//!                                             └─► wal, rotbl ─► the files of a raft dir
-//! ```
-//!
-//! **Invariant:** this crate does no I/O. No file system, network, clock, environment or thread
-//! is used; the caller supplies the bytes and the time.
+#![doc = include_str!("../README.md")]
 
 mod change;
 pub mod check;
