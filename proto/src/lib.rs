@@ -1,20 +1,4 @@
-//! The gRPC interface of a Databend meta service: messages, and stubs for both ends.
-//!
-//! The `.proto` files beside this crate are written from the documented wire format; field
-//! numbers and types are those of every release from 0.6 on, so that one client speaks with all of
-//! them. Fields that a release does not know yet are absent, fields that it no longer knows are
-//! ignored.
-//!
-//! Without features there are messages only. `client` adds `meta::meta_service_client`, `server`
-//! adds `meta::meta_service_server`; neither brings in the other's code.
-//!
-//! ```
-//! use metadump_proto::meta::ExportRequest;
-//! use prost::Message;
-//!
-//! let request = ExportRequest { chunk_size: Some(32) };
-//! assert_eq!(request.encode_to_vec(), [10 << 3, 32]);
-//! ```
+#![doc = include_str!("../README.md")]
 
 /// The meta service: its messages, and the stubs that the features ask for.
 pub mod meta {

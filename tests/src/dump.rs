@@ -1,29 +1,15 @@
 //! Checks and rewrites a dump that is in memory.
 
-use std::convert::Infallible;
-
+pub use metadump::check;
 use metadump::rewrite::{Changes, Disposition, Planner, Request};
 use metadump::scan::{ScannedLine, scan_line};
-use metadump::{Checker, Line, LineFramer, Report};
-
-/// Checks a dump that comes in one piece.
-pub fn check(dump: &[u8]) -> Report {
-    check_pieces([dump])
-}
+use metadump::{Dump, Line, LineFramer, Report};
 
 /// Checks a dump that comes in pieces.
 pub fn check_pieces<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Report {
-    let mut checker = Checker::default();
-    let mut framer = LineFramer::default();
-    let mut take = |line: Line<'_>| -> Result<(), Infallible> {
-        checker.line(&line);
-        Ok(())
-    };
-    for piece in pieces {
-        let Ok(()) = framer.feed(piece, &mut take);
-    }
-    let Ok(()) = framer.finish(&mut take);
-    checker.finish()
+    let mut dump = Dump::default();
+    pieces.into_iter().for_each(|piece| dump.push(piece));
+    dump.finish()
 }
 
 /// The findings of a report, one line each: place, code and message.

@@ -225,6 +225,7 @@ impl ManifestBuilder {
     }
 
     /// The manifest of what was added.
+    #[must_use]
     pub fn finish(
         self,
         dump: &str,

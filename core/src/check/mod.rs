@@ -10,6 +10,7 @@
 mod cluster;
 mod code;
 mod code_groups;
+mod dump;
 mod expire;
 mod finding;
 mod foreign;
@@ -25,6 +26,7 @@ mod raft_state;
 mod summary;
 
 pub use code::{Code, Severity, UnknownCode};
+pub use dump::Dump;
 pub use finding::{Finding, Findings};
 pub use inspection::{Evidence, Inspection, Requirement};
 pub use summary::{LogSummary, OTHER_PREFIXES, Summary, Tally};
@@ -39,9 +41,24 @@ use crate::dump::scan::{LineError, ScannedLine, scan_line};
 use crate::state::claim::{ClaimCheck, Verdict};
 use crate::state::state_hash::StateHash;
 
+/// Checks a dump that is in memory; [`Dump`] takes one in pieces.
+///
+/// ```
+/// let dump = br#"["header",{"DataHeader":{"key":"header","value":{"version":"V004"}}}]"#;
+/// let report = metadump::check(dump);
+/// let codes: Vec<_> = report.findings.kept().iter().map(|finding| finding.code.name()).collect();
+/// assert_eq!(codes, ["no-final-newline", "empty-dump"]);
+/// ```
+pub fn check(dump: &[u8]) -> Report {
+    let mut whole = Dump::default();
+    whole.push(dump);
+    whole.finish()
+}
+
 /// What was found in a dump. Its JSON form is the same in the terminal and in the browser.
 #[derive(Debug, Default, Serialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[must_use = "what is wrong with the dump is in the report only"]
 pub struct Report {
     /// What the dump holds.
     pub summary: Summary,

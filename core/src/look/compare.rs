@@ -219,6 +219,7 @@ impl Comparison {
     }
 
     /// Ends both dumps.
+    #[must_use]
     pub fn finish(mut self) -> Differences {
         self.end(Side::Left);
         self.end(Side::Right);

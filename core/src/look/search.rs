@@ -205,6 +205,7 @@ impl Search {
     }
 
     /// Ends the search.
+    #[must_use]
     pub fn finish(self) -> Hits {
         let mut kept = self.kept;
         for Reverse((bytes, Reverse(line), offset_bytes, key)) in self.largest.into_sorted_vec() {

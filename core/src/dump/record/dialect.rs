@@ -111,6 +111,7 @@ impl Dialect {
     }
 
     /// What was lost so far.
+    #[must_use]
     pub const fn losses(&self) -> &Losses {
         &self.losses
     }

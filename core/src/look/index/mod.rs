@@ -64,6 +64,7 @@ impl Indexer {
     }
 
     /// Ends the dump.
+    #[must_use]
     pub fn finish(mut self) -> Self {
         self.catch_up();
         self
