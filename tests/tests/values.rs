@@ -1,5 +1,7 @@
 //! The description of values in `core/proto/value`, held to itself and to real values.
 
+#![allow(clippy::unwrap_used)] // every function here is a test's
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -93,7 +93,6 @@ impl Inspection {
     }
 
     /// Ends the dump and reports.
-    #[must_use]
     pub fn finish(self) -> Report {
         let Self { mut checker, expected, measured } = self;
         match expected {
