@@ -75,6 +75,7 @@ impl Tree {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[allow(missing_docs)] // the names are the format's own; docs/format.md explains each
+#[non_exhaustive]
 pub enum Kind {
     DataHeader,
     RaftStateKV,
