@@ -63,6 +63,7 @@ pub struct TxId {
 
 /// A command for the state machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Cmd<'a> {
     /// Adds or replaces a node record.
     AddNode(AddNode),

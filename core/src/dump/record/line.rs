@@ -75,6 +75,7 @@ impl Tree {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[allow(missing_docs)] // the names are the format's own; docs/format.md explains each
+#[non_exhaustive]
 pub enum Kind {
     DataHeader,
     RaftStateKV,
@@ -232,6 +233,7 @@ pub enum StateMachineValue {
 /// The variants are the kinds of line; text and values borrow from the line where they can.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)] // the names are the format's own; docs/format.md explains each
+#[non_exhaustive]
 pub enum Record<'a> {
     DataHeader(#[serde(borrow)] Keyed<Text<'a>, DataHeader>),
     RaftStateKV(Keyed<RaftStateKey, RaftStateValue>),

@@ -45,6 +45,7 @@ impl ScannedLine<'_> {
 
 /// Why a line is not a record. Columns count bytes from 0.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum LineError {
     /// The line is empty or has only blanks.
     #[error("the line is blank")]
