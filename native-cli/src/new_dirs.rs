@@ -2,12 +2,13 @@
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
+use std::iter;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::open_dir::parent_of;
+use crate::open_dir::{parent_of, parents_of};
 use crate::signals::Doomed;
 
 /// Only the owner may look in: a dump holds password hashes and credentials.
@@ -28,13 +29,9 @@ impl NewDirs {
     ///
     /// When one cannot be made; those that were are removed.
     pub fn make(path: &Path, parents: u32) -> Result<Self> {
-        let mut missing = Vec::new();
-        let mut next = path.to_owned();
-        while !next.exists() {
-            let parent = parent_of(&next);
-            missing.push(next);
-            next = parent;
-        }
+        let is_missing = |dir: &PathBuf| dir != Path::new(".") && !dir.exists();
+        let dirs = iter::once(path.to_owned()).chain(parents_of(path));
+        let mut missing = Vec::from_iter(dirs.take_while(is_missing));
         let mut new = Self::default();
         while let Some(dir) = missing.pop() {
             let mode = if missing.is_empty() { PRIVATE } else { parents };

@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, Read};
+use std::iter::successors;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
@@ -417,6 +418,12 @@ pub fn parent_of(path: &Path) -> PathBuf {
         Some(parent) if parent != Path::new("") => parent.to_owned(),
         _ => PathBuf::from("."),
     }
+}
+
+/// The directories that a path is in, the innermost first. They end at the working directory, also
+/// where that cannot be read.
+pub fn parents_of(path: &Path) -> impl Iterator<Item = PathBuf> {
+    successors(Some(parent_of(path)), |dir| Some(parent_of(dir)).filter(|next| next != dir))
 }
 
 const PRIVATE_FILE: Mode = Mode::RUSR.union(Mode::WUSR);

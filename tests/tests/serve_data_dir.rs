@@ -4,13 +4,13 @@
 
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::{MetadataExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use metadump_tests::fixtures::{content, fixture, unpack};
 use metadump_tests::meta_client::{MetaClient, admin};
-use metadump_tests::metactl::{binary, command, run};
+use metadump_tests::metactl::{Ran, binary, command, run};
 use metadump_tests::served::Served;
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -190,4 +190,22 @@ async fn a_full_disk_ends_it_and_loses_nothing() {
     // The one that was refused was written, and may be there.
     found.truncate(acknowledged.len());
     assert_eq!(found, acknowledged);
+}
+
+/// Neither a way up without end nor a stack that overflows: the directory that a relative path begins
+/// in cannot even be looked at.
+#[test]
+fn a_working_directory_that_cannot_be_read_is_refused() {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut serve = Command::new("sh");
+    serve.args(["-c", r#"cd "$0" && chmod 0 . && exec "$@""#]).arg(scratch.path());
+    if rustix::process::geteuid().is_root() {
+        serve.args(["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--"]);
+    }
+    serve.arg(binary()).args(["serve", "--data-dir", "a/b"]).arg(fixture("valid/v004.ndjson"));
+    let ran: Ran = serve.output().unwrap().into();
+    let expected = "error: cannot create a\ncause: Permission denied (os error 13)\n\
+                    help:  run it as the user that owns the files, or as root\n";
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(3), expected));
+    fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o700)).unwrap();
 }

@@ -14,7 +14,7 @@ use super::lock::assert_stopped;
 use super::place::assert_own;
 use super::staging::{OldFate, STOP};
 use crate::failure::WithHelp;
-use crate::open_dir::{OpenDir, parent_of};
+use crate::open_dir::{OpenDir, parents_of};
 
 /// What a directory has that `serve --data-dir` fills.
 const SERVED: [&str; 3] = ["serve.lock", "store/database.redb", "store/database"];
@@ -58,10 +58,8 @@ fn assert_creatable(path: &Path) -> Result<()> {
         return Err(anyhow!("{} is a link to nothing", path.display()))
             .help("create the directory that it leads to, or remove it");
     }
-    let mut parent = parent_of(path);
-    while !parent.exists() {
-        parent = parent_of(&parent);
-    }
+    let parent = parents_of(path).find(|dir| dir.exists());
+    let parent = parent.context("the working directory cannot be read")?;
     anyhow::ensure!(parent.is_dir(), "{} is not a directory", parent.display());
     assert_writable(&parent)
 }
