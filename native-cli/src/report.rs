@@ -227,3 +227,30 @@ pub fn compact_time(seconds: u64) -> String {
     let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
     format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
 }
+
+/// What a dump was let in with: `note: the dump has 2 warnings, 1 note (…); … shows them`.
+pub fn let_in_with(report: &Report) -> Option<String> {
+    let counts = report.findings.counts();
+    let by_severity: Vec<(u64, Severity)> = [Severity::Error, Severity::Warning, Severity::Note]
+        .into_iter()
+        .map(|severity| (report.findings.count_of(severity), severity))
+        .filter(|(count, _)| *count > 0)
+        .collect();
+    let (_, worst) = by_severity.first()?;
+    // What is accepted fails nothing.
+    let level = if *worst == Severity::Note { "note" } else { "warning" };
+    let by_severity: Vec<String> =
+        by_severity.iter().map(|(count, severity)| plural(*count, &severity.to_string())).collect();
+    let by_code: Vec<String> = counts
+        .iter()
+        .map(|(code, count)| match count {
+            1 => code.to_string(),
+            _ => format!("{} {code}", grouped(*count)),
+        })
+        .collect();
+    Some(format!(
+        "{level}: the dump has {} ({}); `databend-metactl validate` shows them",
+        by_severity.join(", "),
+        by_code.join(", ")
+    ))
+}

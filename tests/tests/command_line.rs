@@ -344,3 +344,23 @@ fn values_of_flags_are_refused_in_words_of_the_field() {
         assert!(ran.stderr.contains(&format!(": {expected}")), "{args}: {}", ran.stderr);
     }
 }
+
+/// What is only for a directory is refused for a running service, and not passed over.
+#[test]
+fn a_running_service_takes_no_flags_of_a_directory() {
+    let lines = [
+        "export --live",
+        "export --salvage",
+        "export --data-version V003",
+        "import --keep-old",
+        "import --data-version V003",
+    ];
+    for line in lines {
+        let args = line.split(' ').chain(["--grpc-api-address", "127.0.0.1:1"]);
+        let ran = run(args);
+        let flag = line.split(' ').nth(1).unwrap();
+        let told = format!("error: the argument '{flag}");
+        assert!(ran.code == Some(2) && ran.stderr.starts_with(&told), "{line}: {}", ran.stderr);
+        assert!(ran.stderr.contains("cannot be used with"), "{line}: {}", ran.stderr);
+    }
+}

@@ -184,9 +184,10 @@ fn an_import_says_what_of_the_old_cluster_goes() {
         let ran = import(&dir, &dump, &args);
         let shown = dir.display();
         let expected = format!(
-            "{}\nnote: the dump has {findings}; `databend-metactl validate` shows them\n\
+            "{}\n{}: the dump has {findings}; `databend-metactl validate` shows them\n\
              read {read}\nimported into {shown} as node 1 of 1 node: {holds}\n",
-            said.join("\n")
+            said.join("\n"),
+            if findings.contains("error") { "warning" } else { "note" },
         );
         assert_eq!((ran.code, ran.stderr), (Some(0), expected), "{name}");
         // What was written is sound.

@@ -150,6 +150,9 @@ impl Findings {
         if self.counts.keys().any(|code| code.shows_cut()) {
             self.advise_of_cut();
         }
+        if self.counts.contains_key(&Code::Salvaged) {
+            self.advise_of_salvage();
+        }
         let has_unread_line = self.counts.keys().any(|code| code.is_of_unread_line());
         self.kept.sort_by_key(|finding| {
             let follows = has_unread_line && finding.code.is_of_missing_line();
@@ -157,10 +160,24 @@ impl Findings {
         });
     }
 
+    /// The dump is what was left: that its snapshot is missing is no sign of a young cluster, and
+    /// there is no manifest to export.
+    fn advise_of_salvage(&mut self) {
+        self.forget(Code::NoSnapshot);
+        let missing = |finding: &&mut Finding| finding.code == Code::ManifestMissing;
+        for finding in self.kept.iter_mut().filter(missing) {
+            finding.help = Code::Salvaged.help();
+        }
+    }
+
+    fn forget(&mut self, code: Code) {
+        self.counts.remove(&code);
+        self.kept.retain(|finding| finding.code != code);
+    }
+
     /// The dump was cut: nothing may be said that is only true of a whole one.
     fn advise_of_cut(&mut self) {
-        self.counts.remove(&Code::NoSnapshot);
-        self.kept.retain(|finding| finding.code != Code::NoSnapshot);
+        self.forget(Code::NoSnapshot);
         for finding in self.kept.iter_mut().filter(|finding| finding.code.is_repairable()) {
             finding.help = FETCH_AGAIN;
         }

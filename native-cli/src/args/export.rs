@@ -28,13 +28,13 @@ pub struct Export {
     pub manifest: Option<PathBuf>,
 
     /// With --raft-dir, export while the node's server is running: a point-in-time state.
-    #[arg(long, requires = "raft_dir")]
+    #[arg(long, requires = "raft_dir", conflicts_with = "grpc_api_address")]
     pub live: bool,
 
     /// With --raft-dir, export what is left of a damaged directory, and list what is lost: the
     /// newest snapshot that can be read, and the log up to the first damage. The manifest has the
     /// list, too.
-    #[arg(long, requires = "raft_dir", conflicts_with = "live")]
+    #[arg(long, requires = "raft_dir", conflicts_with_all = ["live", "grpc_api_address"])]
     pub salvage: bool,
 
     /// With --raft-dir, the data version of the dump, up or down from that of the directory.
@@ -43,7 +43,7 @@ pub struct Export {
         value_name = "VERSION",
         default_value = "V004",
         requires = "raft_dir",
-        conflicts_with = "salvage"
+        conflicts_with_all = ["salvage", "grpc_api_address"]
     )]
     pub data_version: TargetVersion,
 

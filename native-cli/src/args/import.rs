@@ -43,11 +43,17 @@ pub struct Import {
     pub format: Format,
 
     /// The data version to write, to match the server's release.
-    #[arg(long, value_name = "VERSION", default_value = "V004", requires = "raft_dir")]
+    #[arg(
+        long,
+        value_name = "VERSION",
+        default_value = "V004",
+        requires = "raft_dir",
+        conflicts_with = "grpc_api_address"
+    )]
     pub data_version: TargetVersion,
 
     /// Keep the data that was in the directory, under a dated name inside it.
-    #[arg(long, requires = "raft_dir")]
+    #[arg(long, requires = "raft_dir", conflicts_with = "grpc_api_address")]
     pub keep_old: bool,
 
     /// Import despite error findings of this code; may be repeated.

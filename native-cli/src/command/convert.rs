@@ -31,6 +31,7 @@ use crate::open_dir::OpenDir;
 use crate::output::Destination;
 use crate::progress::Progress;
 use crate::raft_dir::{DirReader, OlderDump};
+use crate::report::let_in_with;
 use crate::temporary::{TemporaryDir, TemporaryFile, remove_leftovers};
 
 /// `rewrite --data-version`.
@@ -55,12 +56,13 @@ pub fn dump(
     // Then there is nothing to convert: not a byte is another one.
     let keeps_lines = from == version && cluster.is_none();
     let Restored { report: read, dropped, leftovers, .. } = &converted.restored;
-    let (losses, remarks) = if keeps_lines {
+    let (losses, mut remarks) = if keeps_lines {
         (Losses::default(), Vec::new())
     } else {
         let remarks = leftovers.describe().into_iter().chain(converted.restored.lost());
         (converted.losses(progress)?, remarks.collect())
     };
+    remarks.extend(let_in_with(read));
     if !args.dry_run {
         converted.refuse(&losses)?;
     }

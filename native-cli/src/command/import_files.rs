@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 use metadump::Report;
-use metadump::check::{Severity, Summary};
+use metadump::check::Summary;
 use metadump::cluster::{InitialCluster, Leftovers};
 use metadump::record::DataVersion;
 
@@ -14,7 +14,7 @@ use crate::input::Source;
 use crate::open_dir::OpenDir;
 use crate::progress::Progress;
 use crate::raft_dir::{DirContent, Holdings, OlderDir, OlderWriter, V004Reader};
-use crate::report::{grouped, plural};
+use crate::report::{let_in_with, plural};
 
 /// What an import writes, wherever it writes it.
 pub struct ImportFiles<'a> {
@@ -74,7 +74,7 @@ impl ImportFiles<'_> {
             Restoring { admission, source, name, cluster, df_meta: &v004, scratch: place };
         let restored = restoring.write(progress)?;
         let mut remarks = restored.lost();
-        let Restored { report, dropped, reader, mut holdings, leftovers } = restored;
+        let Restored { report, dropped, reader, mut holdings, leftovers, .. } = restored;
         if !is_v004 {
             let from = report.summary.version.unwrap_or(DataVersion::V004);
             let older = Older { admission, from, version, v004: &v004, place };
@@ -82,7 +82,7 @@ impl ImportFiles<'_> {
             holdings = written;
             remarks.extend(lost);
         }
-        remarks.extend(findings(&report));
+        remarks.extend(let_in_with(&report));
         Ok(Imported { report, dropped: dropped.count(), remarks, holdings, leftovers })
     }
 }
@@ -125,29 +125,4 @@ impl Older<'_> {
         let lost = losses.iter().map(|(loss, count)| format!("lost: {loss} ({count} times)"));
         Ok((content.holdings, lost.collect()))
     }
-}
-
-/// What the dump was let in with: `note: 2 warnings, 1 note (…); … lists them`.
-fn findings(report: &Report) -> Option<String> {
-    let counts = report.findings.counts();
-    let by_severity: Vec<String> = [Severity::Error, Severity::Warning, Severity::Note]
-        .into_iter()
-        .map(|severity| (report.findings.count_of(severity), severity))
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, severity)| plural(count, &severity.to_string()))
-        .collect();
-    let by_code: Vec<String> = counts
-        .iter()
-        .map(|(code, count)| match count {
-            1 => code.to_string(),
-            _ => format!("{} {code}", grouped(*count)),
-        })
-        .collect();
-    (!counts.is_empty()).then(|| {
-        format!(
-            "note: the dump has {} ({}); `databend-metactl validate` shows them",
-            by_severity.join(", "),
-            by_code.join(", ")
-        )
-    })
 }

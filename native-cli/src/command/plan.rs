@@ -141,7 +141,7 @@ impl Planned {
                 "{} is not the dump that its manifest describes ({count} differences)",
                 reading.name
             ))
-            .help("`databend-metactl validate` tells the differences; fetch the dump again");
+            .help("`databend-metactl validate` shows the differences; fetch the dump again");
         }
         let mut plan = planner.finish().map_err(|error| {
             let help = help_for(&error);
@@ -325,6 +325,11 @@ const fn help_for(error: &RewriteError) -> Option<&'static str> {
         }
         RewriteError::Takeover(_) => {
             Some("the dump is put together from two, or damaged: take a dump from another node")
+        }
+        RewriteError::CommittedBeyondLog { .. }
+        | RewriteError::PurgedBeyondApplied { .. }
+        | RewriteError::LogOrder { .. } => {
+            Some("lines are missing or out of order: fetch the dump again, or take a new one")
         }
         RewriteError::MaybeCut(_) => {
             Some("fetch the dump again, or take one from another node; a manifest shows a cut")

@@ -14,7 +14,7 @@ use crate::input::Source;
 use crate::open_dir::OpenDir;
 use crate::progress::Progress;
 use crate::raft_dir::{Complete, DirWriter, Holdings, V004Reader};
-use crate::report::{grouped, plural, printable};
+use crate::report::{entries, grouped, plural, printable};
 
 /// What is written, and where.
 pub struct Restoring<'a> {
@@ -38,6 +38,8 @@ pub struct Restored {
     pub report: Report,
     /// The lines that are no records, and are not in the files.
     pub dropped: Dropped,
+    /// How many entries of the log are left out, because it ends before the last applied one.
+    pub left_out: u64,
     /// The files, read back.
     pub reader: V004Reader,
     /// What they hold.
@@ -82,7 +84,14 @@ impl Restored {
     /// What of the dump is not in the files, a line each.
     pub fn lost(&self) -> Vec<String> {
         let findings = self.report.findings.kept().iter().filter(|finding| is_lost(finding));
-        self.dropped.told().chain(findings.map(lost)).collect()
+        let log = (self.left_out > 0).then(|| {
+            format!(
+                "left out of the log: {}, which end before the last applied one; the snapshot holds \
+                 what they did",
+                entries(self.left_out)
+            )
+        });
+        self.dropped.told().chain(findings.map(lost)).chain(log).collect()
     }
 }
 
@@ -135,7 +144,7 @@ impl Restoring<'_> {
             return Err(anyhow!("the dump does not say which node it is from"))
                 .help("restore it as a new cluster, with --id and --initial-cluster");
         }
-        let Complete { written, leftovers } = writer.finish(cluster, now_ms())?;
+        let Complete { written, leftovers, left_out } = writer.finish(cluster, now_ms())?;
         progress.phase("verifying");
         let reader = V004Reader::of_df_meta(df_meta.path())?;
         let holdings = reader.holdings(&written);
@@ -144,6 +153,6 @@ impl Restoring<'_> {
             "what was written cannot be read back; {}",
             admission.kept
         );
-        Ok(Restored { report, dropped, reader, holdings, leftovers })
+        Ok(Restored { report, dropped, left_out, reader, holdings, leftovers })
     }
 }

@@ -16,6 +16,7 @@ use crate::input::Source;
 use crate::manifest::lost;
 use crate::output::{Destination, is_same_file};
 use crate::progress::Progress;
+use crate::report::let_in_with;
 use crate::stdout::stdout;
 
 /// Runs the command.
@@ -44,6 +45,7 @@ pub fn run(args: &Rewrite, progress: &Progress) -> Result<Outcome> {
         return convert::dump(args, destination, &reading, version.data_version(), progress);
     }
     let planned = Planned::new(&reading, request, progress)?;
+    let remarks = Vec::from_iter(let_in_with(&planned.report));
     if args.dry_run && args.format == Format::Json {
         let more = json!({
             "file": source.name(),
@@ -51,11 +53,13 @@ pub fn run(args: &Rewrite, progress: &Progress) -> Result<Outcome> {
             "data_version": planned.report.summary.version,
             "changes": planned.plan.changes(),
             "lines": planned.count_changes(&reading, progress)?,
+            "remarks": remarks,
         });
         ended::print("rewrite", Step::Plan, more, Some(&planned.report))?;
         return Ok(Outcome::Done);
     }
     if args.dry_run {
+        remarks.iter().for_each(|remark| progress.say(remark));
         let mut out = stdout();
         planned.print_changes(&reading, &mut out, progress)?;
         out.flush()?;
@@ -77,6 +81,7 @@ pub fn run(args: &Rewrite, progress: &Progress) -> Result<Outcome> {
     dump.write(&tail)?;
     let report = dump.commit(lost(&source))?;
     progress.finish();
+    remarks.iter().for_each(|remark| progress.say(remark));
     for change in planned.plan.changes().describe() {
         progress.say(&change);
     }
@@ -87,6 +92,7 @@ pub fn run(args: &Rewrite, progress: &Progress) -> Result<Outcome> {
             "output": args.output.as_deref().map(ended::shown),
             "data_version": report.summary.version,
             "changes": planned.plan.changes(),
+            "remarks": remarks,
         });
         ended::print("rewrite", Step::Done, more, Some(&report))?;
     }

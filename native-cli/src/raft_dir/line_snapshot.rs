@@ -12,6 +12,7 @@ use metadump::sled_items::{SpelledRecord, decode_line, is_line_of};
 
 use super::sled_reader::learn;
 use super::snapshot_files::{FROM_ANOTHER_NODE, assert_named, newest};
+use super::told::AtDamage;
 use crate::failure::WithHelp;
 use crate::files::open_regular;
 
@@ -27,9 +28,9 @@ pub struct LineSnapshot {
 }
 
 impl LineSnapshot {
-    /// Opens the newest complete snapshot, and reads all of it but keys and expiry; none in a young
-    /// directory.
-    pub fn newest(dir: &Path) -> Result<Option<Self>> {
+    /// Opens the newest complete snapshot, and reads all of it but keys and expiry; those, too, where
+    /// damage must not come later. None in a young directory.
+    pub fn newest(dir: &Path, at_damage: AtDamage) -> Result<Option<Self>> {
         let Some((id, path)) = newest(dir)? else { return Ok(None) };
         let mut system = SystemState::default();
         let mut lines = 0;
@@ -42,7 +43,13 @@ impl LineSnapshot {
         })?;
         assert_named(&path, &id, &system)?;
         let warning = miscounted(&path, &id, lines);
-        Ok(Some(Self { path, system, warning }))
+        let snapshot = Self { path, system, warning };
+        if at_damage == AtDamage::GoOn {
+            for kind in [Kind::Expire, Kind::GenericKV] {
+                snapshot.for_each(kind, |_| Ok(()))?;
+            }
+        }
+        Ok(Some(snapshot))
     }
 
     /// Everything but keys and expiry.

@@ -21,6 +21,7 @@ use super::lock::{assert_stopped, held_by_server};
 use super::log_lost::{End, LogLost};
 use super::log_remains::LogRemains;
 use super::reader::Access;
+use super::sled_reader::ends_before;
 use super::snapshot_files::{NOT_WHOLE, Table, for_each_entry, newest_table};
 use super::table_file::Finished;
 use super::told::{AtDamage, Told};
@@ -240,10 +241,7 @@ impl V004Reader {
         }
         let reached = state.last.max(state.purged).max(applied);
         if let Some(committed) = state.committed.filter(|id| Some(id.index) > index(reached)) {
-            self.told.lose(anyhow::anyhow!(
-                "the log was committed up to {committed}; the dump ends at {}",
-                reached.map_or("nothing".to_owned(), |id| id.to_string())
-            ))?;
+            self.told.lose(ends_before(committed, reached))?;
             state.committed = reached;
         }
         Ok(())

@@ -7,8 +7,8 @@ use anyhow::Result;
 use metadump::cluster::{FormerCluster, InitialCluster, Leftovers};
 use metadump::node::NodeState;
 use metadump::record::{
-    Cmd, DataHeader, DataVersion, ExpireKey, ExpireValue, Fact, LogEntry, Node, NodeId, Payload,
-    SeqV, Text, Tree,
+    Cmd, DataHeader, DataVersion, ExpireKey, ExpireValue, Fact, LogEntry, LogId, Node, NodeId,
+    Payload, SeqV, Text, Tree,
 };
 use metadump::rewrite::UNLOGGED_STATE;
 use metadump::rotbl::{SnapshotId, TableEntry};
@@ -36,6 +36,8 @@ pub struct Complete {
     pub written: Written,
     /// What of the old cluster went, when there is a new one.
     pub leftovers: Leftovers,
+    /// How many entries of the log are left out, because it ends before the last applied one.
+    pub left_out: u64,
 }
 
 /// Writes a data directory record by record.
@@ -48,6 +50,10 @@ pub struct DirWriter {
     former: FormerCluster,
     machine: LiveMachine,
     index: ExpiryIndex,
+    /// How many entries the log has.
+    entries: u64,
+    /// How many of them it has lost again.
+    left_out: u64,
 }
 
 /// Which of several state machines is the live one: dumps up to V001 can have others beside it,
@@ -106,6 +112,8 @@ impl DirWriter {
             former: FormerCluster::default(),
             machine: LiveMachine::default(),
             index: ExpiryIndex::Unknown,
+            entries: 0,
+            left_out: 0,
         })
     }
 
@@ -132,7 +140,10 @@ impl DirWriter {
             // The number of a sled tree: V004 has none.
             Fact::LiveMachine(number) => self.machine.name(number)?,
             Fact::Entry(entry) if self.is_purged(entry) => return Ok(()),
-            Fact::Entry(entry) => self.append(entry)?,
+            Fact::Entry(entry) => {
+                self.append(entry)?;
+                self.entries += 1;
+            }
             Fact::Node(id, node) => {
                 // Releases since 0.9.23 drop the gRPC address that V0 dumps can have.
                 let known = Node { grpc_api_addr: None, ..node.clone() };
@@ -223,7 +234,7 @@ impl DirWriter {
         let snapshot = self.table.finish(system, count, &id)?;
         let header = serde_json::to_vec(&DataHeader::new(DataVersion::V004))?;
         self.df_meta.write(VERSION, &header)?;
-        Ok(Complete { written: Written { log, snapshot }, leftovers })
+        Ok(Complete { written: Written { log, snapshot }, leftovers, left_out: self.left_out })
     }
 
     /// Lets the log reach the last applied entry, where a server looks for it: purging up to there
@@ -232,9 +243,15 @@ impl DirWriter {
     fn reach_applied(&mut self) -> Result<()> {
         let Some(applied) = self.former.node.system.last_applied else { return Ok(()) };
         if self.log.last().is_none_or(|last| last.index < applied.index) {
-            self.log.purge(applied)?;
+            self.leave_out_log(applied)?;
         }
         Ok(())
+    }
+
+    /// Purges a log that ends before an entry up to there.
+    fn leave_out_log(&mut self, upto: LogId) -> Result<()> {
+        self.left_out = self.entries;
+        self.log.purge(upto)
     }
 
     /// Makes log and state those of a new cluster; gives what of the old one went.
@@ -251,7 +268,7 @@ impl DirWriter {
             self.log.save_vote(vote)?;
         }
         if let Some(purged) = takeover.purged {
-            self.log.purge(purged)?;
+            self.leave_out_log(purged)?;
         }
         for entry in &takeover.entries {
             self.log.append(entry)?;

@@ -181,8 +181,8 @@ fn build(
             continue;
         }
         machine.apply(entry).map_err(|error| anyhow::anyhow!("{error}")).help(
-            "a server of today could not apply the log either; `databend-metactl validate` tells \
-             what the dump holds",
+            "a server of today could not apply the log either; `databend-metactl validate` shows \
+             what is wrong with the dump",
         )?;
         writing.took(line.len())?;
     }

@@ -2,6 +2,7 @@
 
 use anyhow::{Result, anyhow};
 use metadump::apply::{ApplyRules, MemoryStore, SharedRecord, StateMachine, Store};
+use metadump::check::Code;
 use metadump::record::{DataVersion, Fact, LogId, Tree};
 use metadump::scan::scan_line;
 
@@ -10,9 +11,10 @@ use super::super::import::admission;
 use super::super::plan::Reading;
 use super::super::restoring::Dropped;
 use crate::args::Import;
+use crate::failure::WithHelp;
 use crate::input::Source;
 use crate::progress::Progress;
-use crate::report::grouped;
+use crate::report::{grouped, let_in_with};
 
 /// The state that a dump holds: its snapshot, and what its log makes of it. All of it is in
 /// memory.
@@ -23,6 +25,8 @@ pub struct DumpState {
     pub name: String,
     /// How many of its lines are no records, and not in the state.
     pub dropped: u64,
+    /// What should be known of it, a line each.
+    pub remarks: Vec<String>,
     snapshot_at: Option<LogId>,
 }
 
@@ -43,6 +47,17 @@ impl DumpState {
                 Err(error) => dropped.add(line.number, &error),
             })?;
         admission.refuse(reading.name(), &report, Becomes::NewCluster)?;
+        let is_salvaged = report.findings.counts().contains_key(&Code::Salvaged);
+        if args.reconcile.delete_extra && is_salvaged && !admission.accepts(Code::Salvaged) {
+            return Err(anyhow!(
+                "{} is what was left of damaged data: --delete-extra would delete what it has lost",
+                reading.name()
+            ))
+            .help(
+                "the cluster keeps its data; leave out --delete-extra, or delete all the same with \
+                 --accept salvaged",
+            );
+        }
         let version = report.summary.version.unwrap_or(DataVersion::V0);
         let mut machine =
             StateMachine::new(machine.into_store(), ApplyRules::of_data_version(version));
@@ -59,9 +74,10 @@ impl DumpState {
             Ok(())
         })?;
         progress.finish();
-        dropped.told().for_each(|line| progress.say(&line));
+        let remarks = Vec::from_iter(dropped.told().chain(let_in_with(&report)));
+        remarks.iter().for_each(|remark| progress.say(remark));
         let name = reading.name().to_owned();
-        Ok(Self { machine, snapshot_at, name, dropped: dropped.count() })
+        Ok(Self { machine, snapshot_at, name, dropped: dropped.count(), remarks })
     }
 
     /// A record of the state.
@@ -74,10 +90,11 @@ impl DumpState {
     pub fn describe(&self) -> String {
         let reached = self.machine.system().last_applied;
         let at = |log_id: Option<LogId>| log_id.map_or("nothing".to_owned(), |id| id.to_string());
+        let snapshot =
+            self.snapshot_at.map_or("no snapshot".to_owned(), |id| format!("the snapshot to {id}"));
         let entries = entries_between(self.snapshot_at, reached);
         let noun = if entries == 1 { "entry" } else { "entries" };
-        let snapshot = at(self.snapshot_at);
-        format!("{}: the snapshot to {snapshot} and {} log {noun}", at(reached), grouped(entries))
+        format!("{}: {snapshot} and {} log {noun}", at(reached), grouped(entries))
     }
 }
 

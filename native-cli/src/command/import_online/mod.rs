@@ -94,7 +94,9 @@ async fn restore(
         return Ok(Outcome::Done);
     }
     if !writes {
-        progress.say("nothing was written; --yes writes it");
+        let how =
+            if args.dry_run { "without --dry-run, --yes writes it" } else { "--yes writes it" };
+        progress.say(&format!("nothing was written; {how}"));
         return Ok(Outcome::Done);
     }
     let tally = target.carry_out(&planned, leader).await?;
@@ -179,6 +181,7 @@ impl<'a> Target<'a> {
                 let more = json!({
                     "file": self.state.name,
                     "dropped": self.state.dropped,
+                    "remarks": self.state.remarks,
                     "grpc_api_address": session.address().to_string(),
                     "server_version": session.version().to_string(),
                     "keys": planned.counts(),

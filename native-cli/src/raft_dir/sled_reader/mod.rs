@@ -1,6 +1,6 @@
 //! Reads a data directory of V0 to V003, whose log is in a sled database.
 
-use std::path::{Path, PathBuf};
+mod opening;
 
 use anyhow::{Context, Result};
 use metadump::node::{EntryFate, RaftState, SystemState};
@@ -18,9 +18,7 @@ use super::reader::Access;
 use super::sled_database::SledDatabase;
 use super::sled_files::SledFiles;
 use super::sled_trees::{RoleTree, SledTrees};
-use super::snapshot_files::{
-    FROM_ANOTHER_NODE, NOT_WHOLE, Table, for_each_entry, newest, newest_table,
-};
+use super::snapshot_files::{FROM_ANOTHER_NODE, Table, for_each_entry};
 use super::told::{AtDamage, Told};
 use super::upgrade::Complete;
 use crate::failure::{Help, WithHelp};
@@ -45,6 +43,8 @@ pub struct SledReader {
     trees: SledTrees,
     complete: Complete,
     raft_state: RaftState,
+    /// How far the log was committed before a part of it was lost.
+    committed: Option<LogId>,
     machine: Machine,
     /// Whether the database ends at a damage.
     is_cut: bool,
@@ -115,6 +115,7 @@ impl SledReader {
             trees,
             complete: Complete::all_of(DataVersion::V0),
             raft_state: RaftState::default(),
+            committed: None,
             machine: Machine::Nothing,
             is_cut,
             told,
@@ -122,164 +123,29 @@ impl SledReader {
         reader.raft_state = reader.read_raft_state()?;
         reader.complete = reader.find_complete(header)?;
         reader.machine = reader.open_machine()?;
+        if at_damage == AtDamage::GoOn {
+            reader.commit_what_is_left()?;
+        }
         Ok(reader)
+    }
+
+    /// Makes the log committed as far as it goes, where its end is lost.
+    fn commit_what_is_left(&mut self) -> Result<()> {
+        let known = self.told.losses().len();
+        let reached = self.last_log_id()?;
+        self.is_cut |= self.told.losses().len() > known;
+        self.committed = self.raft_state.committed;
+        let index = |id: Option<LogId>| id.map(|id| id.index);
+        if let Some(committed) = self.committed.filter(|id| Some(id.index) > index(reached)) {
+            self.raft_state.committed = reached;
+            return self.told.lose(ends_before(committed, reached));
+        }
+        Ok(())
     }
 
     /// The version of the data that is read.
     pub const fn version(&self) -> DataVersion {
         self.complete.version
-    }
-
-    /// The version whose data is complete.
-    fn find_complete(&self, header: Option<DataHeader>) -> Result<Complete> {
-        let mut header = header;
-        if header.is_none() {
-            self.for_each_record(Role::Header, |record| {
-                if let Record::DataHeader(Keyed { value, .. }) = record {
-                    header = Some(value);
-                }
-                Ok(())
-            })?;
-        }
-        let df_meta = self.dir.df_meta();
-        if header.is_none() && self.trees.are_of_engine() {
-            // It has the records of V001, and never had a header.
-            return Ok(Complete::all_of(DataVersion::V001));
-        }
-        let Some(header) = header else {
-            // Before 1.1.13 there was no header; a header can also be lost.
-            let files = [DataVersion::V003, DataVersion::V002].into_iter();
-            let mut files = files.filter(|version| df_meta.join(version.to_string()).is_dir());
-            return Ok(Complete::all_of(files.next().unwrap_or(DataVersion::V0)));
-        };
-        let complete = Complete::of(&header)?;
-        if let Some(warning) = complete.warning() {
-            self.told.warn(warning);
-        }
-        if complete.version == DataVersion::V004 {
-            let shown = self.dir.root().display();
-            return Err(anyhow::anyhow!("{shown} holds V004 data, but no df_meta/VERSION"))
-                .help("the directory is not complete: take a dump from another node");
-        }
-        Ok(complete)
-    }
-
-    fn snapshots_of(&self, version: DataVersion) -> PathBuf {
-        self.dir.df_meta().join(version.to_string()).join("snapshot")
-    }
-
-    fn open_machine(&self) -> Result<Machine> {
-        let version = self.version();
-        if version < DataVersion::V002 {
-            return self.open_tree();
-        }
-        let snapshots = self.snapshots_of(version);
-        let machine = self.open_snapshot(version, &snapshots)?;
-        match machine.system() {
-            None => self.assert_young(&snapshots)?,
-            Some(system) => self.assert_joins(system, &snapshots)?,
-        }
-        Ok(machine)
-    }
-
-    /// Fails when there should be a snapshot.
-    fn assert_young(&self, snapshots: &Path) -> Result<()> {
-        let (version, shown) = (self.version(), snapshots.display());
-        if let Some(to) = self.complete.interrupted
-            && let Some((_, newer)) = newest(&self.snapshots_of(to))?
-        {
-            let error = anyhow::anyhow!(
-                "an upgrade from {version} to {to} was interrupted here: there is no snapshot in \
-                 {shown}, but there is {}, which may not be complete",
-                newer.display()
-            );
-            return self.told.lose(helped(error, "take a dump from another node of the cluster"));
-        }
-        // Entries are only purged once a snapshot holds what they did.
-        let Some(purged) = self.raft_state.purged else { return Ok(()) };
-        let error = anyhow::anyhow!(
-            "the log is purged up to {purged}, but there is no snapshot in {shown}"
-        );
-        let help = "give --raft-dir the whole directory, with `df_meta`, or take a dump from \
-                    another node";
-        self.told.lose(helped(error, help))
-    }
-
-    /// Fails when entries are missing between the snapshot and the log.
-    fn assert_joins(&self, system: &SystemState, snapshots: &Path) -> Result<()> {
-        let applied = system.last_applied;
-        let Some(purged) = self
-            .raft_state
-            .purged
-            .filter(|purged| applied.is_none_or(|applied| applied.index < purged.index))
-        else {
-            return Ok(());
-        };
-        let error = anyhow::anyhow!(
-            "the log is purged up to {purged}, but the snapshot in {} holds {}",
-            snapshots.display(),
-            applied.map_or("nothing".to_owned(), |id| format!("entries up to {id}"))
-        );
-        self.told.lose(helped(error, NOT_WHOLE))
-    }
-
-    fn open_snapshot(&self, version: DataVersion, snapshots: &Path) -> Result<Machine> {
-        match version {
-            DataVersion::V0 | DataVersion::V001 => Ok(Machine::Nothing),
-            DataVersion::V002 => {
-                let snapshot = LineSnapshot::newest(snapshots)?;
-                if let Some(warning) = snapshot.as_ref().and_then(LineSnapshot::warning) {
-                    self.told.warn(warning);
-                }
-                Ok(snapshot.map_or(Machine::Nothing, |read| Machine::Lines(Box::new(read))))
-            }
-            DataVersion::V003 | DataVersion::V004 => {
-                let table = newest_table(snapshots, &self.told)?;
-                Ok(table.map_or(Machine::Nothing, |table| Machine::Table(Box::new(table))))
-            }
-        }
-    }
-
-    /// The live tree is the one that the raft state names; the others are left-overs.
-    fn open_tree(&self) -> Result<Machine> {
-        let number = self.raft_state.live_machine.unwrap_or(0);
-        let Some(tree) = self.trees.of(Role::StateMachine(number)) else {
-            let others = self.trees.state_machines();
-            let others = if others.is_empty() { "none".to_owned() } else { others.join(", ") };
-            let error = anyhow::anyhow!(
-                "the live state machine is tree state_machine/{number}, which is not there; there \
-                 are: {others}"
-            );
-            let help = "the directory is damaged, or its upgrade was interrupted: take a dump from \
-                        another node";
-            self.told.lose(helped(error, help))?;
-            return Ok(Machine::Nothing);
-        };
-        let mut system = SystemState::default();
-        let is_wanted = |kind| kind != Kind::GenericKV && kind != Kind::Expire;
-        self.for_each_record_of(tree, is_wanted, |record| {
-            learn(&mut system, &record).or_else(|error| {
-                let what = format!("cannot convert tree {}", tree.name);
-                self.told.lose(helped(error.context(what), OF_ITS_TIME))
-            })
-        })?;
-        Ok(Machine::Tree(tree.clone(), Box::new(system)))
-    }
-
-    fn read_raft_state(&self) -> Result<RaftState> {
-        let mut state = RaftState::default();
-        for role in [Role::RaftState, Role::RaftLog] {
-            let Some(tree) = self.trees.of(role) else { continue };
-            self.for_each_record_of(
-                tree,
-                |kind| kind != Kind::Logs,
-                |record| {
-                    state.learn(&record.fact());
-                    Ok(())
-                },
-            )?;
-        }
-        Ok(state)
     }
 
     /// The entry with the highest index, in the log or the state.
@@ -361,7 +227,7 @@ impl SledReader {
             return Ok(());
         }
         let index = |id: Option<LogId>| id.map(|id| id.index);
-        let RaftState { purged, committed, .. } = self.raft_state;
+        let (purged, committed) = (self.raft_state.purged, self.committed);
         let applied = index(self.machine.system().and_then(|system| system.last_applied));
         let last = kept.last().map(|run| *run.end());
         let last = [last, index(committed), index(purged), applied].into_iter().flatten().max();
@@ -470,6 +336,12 @@ pub(super) fn learn(system: &mut SystemState, record: &Record<'_>) -> Result<()>
             Ok(())
         }
     }
+}
+
+/// What a salvage says of a log whose end is lost.
+pub(super) fn ends_before(committed: LogId, reached: Option<LogId>) -> anyhow::Error {
+    let reached = reached.map_or("nothing".to_owned(), |id| id.to_string());
+    anyhow::anyhow!("the log was committed up to {committed}; the dump ends at {reached}")
 }
 
 fn helped(error: anyhow::Error, help: &str) -> anyhow::Error {

@@ -1,0 +1,173 @@
+//! What a directory is, and whether its parts fit together.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use metadump::node::{RaftState, SystemState};
+use metadump::record::{DataHeader, DataVersion, Keyed, Kind, Record, Tree as Role};
+
+use super::super::line_snapshot::LineSnapshot;
+use super::super::snapshot_files::{NOT_WHOLE, newest, newest_table};
+use super::super::upgrade::Complete;
+use super::{Machine, OF_ITS_TIME, SledReader, helped, learn};
+use crate::failure::WithHelp;
+
+impl SledReader {
+    /// The version whose data is complete.
+    pub(super) fn find_complete(&self, header: Option<DataHeader>) -> Result<Complete> {
+        let mut header = header;
+        if header.is_none() {
+            self.for_each_record(Role::Header, |record| {
+                if let Record::DataHeader(Keyed { value, .. }) = record {
+                    header = Some(value);
+                }
+                Ok(())
+            })?;
+        }
+        let df_meta = self.dir.df_meta();
+        if header.is_none() && self.trees.are_of_engine() {
+            // It has the records of V001, and never had a header.
+            return Ok(Complete::all_of(DataVersion::V001));
+        }
+        let Some(header) = header else {
+            // Before 1.1.13 there was no header; a header can also be lost.
+            let files = [DataVersion::V003, DataVersion::V002].into_iter();
+            let mut files = files.filter(|version| df_meta.join(version.to_string()).is_dir());
+            return Ok(Complete::all_of(files.next().unwrap_or(DataVersion::V0)));
+        };
+        let complete = Complete::of(&header)?;
+        if let Some(warning) = complete.warning() {
+            self.told.warn(warning);
+        }
+        if complete.version == DataVersion::V004 {
+            let shown = self.dir.root().display();
+            return Err(anyhow::anyhow!("{shown} holds V004 data, but no df_meta/VERSION"))
+                .help("the directory is not complete: take a dump from another node");
+        }
+        Ok(complete)
+    }
+
+    fn snapshots_of(&self, version: DataVersion) -> PathBuf {
+        self.dir.df_meta().join(version.to_string()).join("snapshot")
+    }
+
+    pub(super) fn open_machine(&self) -> Result<Machine> {
+        let version = self.version();
+        if version < DataVersion::V002 {
+            return self.open_tree();
+        }
+        let snapshots = self.snapshots_of(version);
+        let machine = self.open_snapshot(version, &snapshots)?;
+        match machine.system() {
+            None => self.assert_young(&snapshots)?,
+            Some(system) => self.assert_joins(system, &snapshots)?,
+        }
+        Ok(machine)
+    }
+
+    /// Fails when there should be a snapshot.
+    fn assert_young(&self, snapshots: &Path) -> Result<()> {
+        let (version, shown) = (self.version(), snapshots.display());
+        if let Some(to) = self.complete.interrupted
+            && let Some((_, newer)) = newest(&self.snapshots_of(to))?
+        {
+            let error = anyhow::anyhow!(
+                "an upgrade from {version} to {to} was interrupted here: there is no snapshot in \
+                 {shown}, but there is {}, which may not be complete",
+                newer.display()
+            );
+            return self.told.lose(helped(error, "take a dump from another node of the cluster"));
+        }
+        // Entries are only purged once a snapshot holds what they did.
+        let Some(purged) = self.raft_state.purged else { return Ok(()) };
+        let error = anyhow::anyhow!(
+            "the log is purged up to {purged}, but there is no snapshot in {shown}"
+        );
+        let help = "give --raft-dir the whole directory, with `df_meta`, or take a dump from \
+                    another node";
+        self.told.lose(helped(error, help))
+    }
+
+    /// Fails when entries are missing between the snapshot and the log.
+    fn assert_joins(&self, system: &SystemState, snapshots: &Path) -> Result<()> {
+        let applied = system.last_applied;
+        let Some(purged) = self
+            .raft_state
+            .purged
+            .filter(|purged| applied.is_none_or(|applied| applied.index < purged.index))
+        else {
+            return Ok(());
+        };
+        let error = anyhow::anyhow!(
+            "the log is purged up to {purged}, but the snapshot in {} holds {}",
+            snapshots.display(),
+            applied.map_or("nothing".to_owned(), |id| format!("entries up to {id}"))
+        );
+        self.told.lose(helped(error, NOT_WHOLE))
+    }
+
+    fn open_snapshot(&self, version: DataVersion, snapshots: &Path) -> Result<Machine> {
+        match version {
+            DataVersion::V0 | DataVersion::V001 => Ok(Machine::Nothing),
+            DataVersion::V002 => {
+                let snapshot = match LineSnapshot::newest(snapshots, self.told.at_damage()) {
+                    Ok(snapshot) => snapshot,
+                    Err(error) => {
+                        self.told.lose(error)?;
+                        None
+                    }
+                };
+                if let Some(warning) = snapshot.as_ref().and_then(LineSnapshot::warning) {
+                    self.told.warn(warning);
+                }
+                Ok(snapshot.map_or(Machine::Nothing, |read| Machine::Lines(Box::new(read))))
+            }
+            DataVersion::V003 | DataVersion::V004 => {
+                let table = newest_table(snapshots, &self.told)?;
+                Ok(table.map_or(Machine::Nothing, |table| Machine::Table(Box::new(table))))
+            }
+        }
+    }
+
+    /// The live tree is the one that the raft state names; the others are left-overs.
+    fn open_tree(&self) -> Result<Machine> {
+        let number = self.raft_state.live_machine.unwrap_or(0);
+        let Some(tree) = self.trees.of(Role::StateMachine(number)) else {
+            let others = self.trees.state_machines();
+            let others = if others.is_empty() { "none".to_owned() } else { others.join(", ") };
+            let error = anyhow::anyhow!(
+                "the live state machine is tree state_machine/{number}, which is not there; there \
+                 are: {others}"
+            );
+            let help = "the directory is damaged, or its upgrade was interrupted: take a dump from \
+                        another node";
+            self.told.lose(helped(error, help))?;
+            return Ok(Machine::Nothing);
+        };
+        let mut system = SystemState::default();
+        let is_wanted = |kind| kind != Kind::GenericKV && kind != Kind::Expire;
+        self.for_each_record_of(tree, is_wanted, |record| {
+            learn(&mut system, &record).or_else(|error| {
+                let what = format!("cannot convert tree {}", tree.name);
+                self.told.lose(helped(error.context(what), OF_ITS_TIME))
+            })
+        })?;
+        Ok(Machine::Tree(tree.clone(), Box::new(system)))
+    }
+
+    pub(super) fn read_raft_state(&self) -> Result<RaftState> {
+        let mut state = RaftState::default();
+        for role in [Role::RaftState, Role::RaftLog] {
+            let Some(tree) = self.trees.of(role) else { continue };
+            self.for_each_record_of(
+                tree,
+                |kind| kind != Kind::Logs,
+                |record| {
+                    state.learn(&record.fact());
+                    Ok(())
+                },
+            )?;
+        }
+        Ok(state)
+    }
+}
