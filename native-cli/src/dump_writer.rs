@@ -18,9 +18,6 @@ use crate::stage::Stage;
 /// How much is written, checked and hashed at a time.
 const PIECE_BYTES: usize = 1 << 20;
 
-/// How much of what was lost a manifest names.
-const MOST_LOST: usize = 100;
-
 /// Takes the bytes of a dump in pieces of any size. They are checked, hashed and written by a thread
 /// each, so that whoever makes them waits for none of it.
 pub struct DumpWriter {
@@ -161,8 +158,8 @@ impl DumpWriter {
         let manifest = name.map(|name| {
             let by = format!("databend-metactl {}", env!("CARGO_PKG_VERSION"));
             let manifest = ManifestBuilder { bytes, lines };
-            let lost = abridged(lost);
-            Manifest { lost, ..manifest.finish(&name, &report.summary, by, now_ms()) }
+            let manifest = manifest.finish(&name, &report.summary, by, now_ms());
+            Manifest { lost, ..manifest }.abridged()
         });
         output.commit(manifest.as_ref(), &progress)?;
         if let (Some(file), Some(manifest)) = (elsewhere, manifest) {
@@ -170,16 +167,6 @@ impl DumpWriter {
         }
         Ok(report)
     }
-}
-
-/// The first of what was lost, and how much more there is: a manifest is small.
-fn abridged(mut lost: Vec<String>) -> Vec<String> {
-    let more = lost.len().saturating_sub(MOST_LOST);
-    if more > 0 {
-        lost.truncate(MOST_LOST);
-        lost.push(format!("and {} more", grouped(more as u64)));
-    }
-    lost
 }
 
 /// The clock, milliseconds since 1970.

@@ -75,7 +75,7 @@ const EXAMPLES: [(Code, Place, &str); 89] = [
     (
         Code::UnknownCommand,
         Some((8, 1051)),
-        r#"LogEntry: "Touch" is not known to this release: a newer server has written it"#,
+        r#"LogEntry: "Touch" is not known to this release: probably a newer server has written it"#,
     ),
     (Code::OutOfRange, Some((16, 2272)), "GenericKV: expected a number from 0 to 255, found 300"),
     (Code::UnknownTree, Some((12, 1589)), r#"the tree is "state_machine""#),

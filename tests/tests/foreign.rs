@@ -184,7 +184,7 @@ fn a_command_of_a_newer_server_is_the_only_finding() {
         let [finding] = report.findings.kept() else { panic!("{:?}", findings(&report)) };
         assert_eq!(finding.code, Code::UnknownCommand);
         let said = format!(
-            "LogEntry: {name:?} is not known to this release: a newer server has written it"
+            "LogEntry: {name:?} is not known to this release: probably a newer server has written it"
         );
         assert_eq!(finding.message, said);
         assert_eq!(report.summary.log.commands["unknown"], 1);

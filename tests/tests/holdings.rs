@@ -73,7 +73,7 @@ fn an_import_says_what_it_read_and_what_the_directory_holds() {
     check(&whole, &[], UNPROVEN, read, "", &holds);
     let cluster = ["--id", "1", "--initial-cluster", "1=localhost:1"];
     let joined = "last applied T1-N1.80, 67 keys in the snapshot, 98 log entries up to T1-N1.97";
-    check(&whole, &cluster, UNPROVEN, read, " as node 1 of 1 node", joined);
+    check(&whole, &cluster, UNPROVEN, read, " as node 1, the only node", joined);
 
     let place = TempDir::new().unwrap();
     let read = "read 188 lines, 165,457 bytes; dropped 1 line";
@@ -132,4 +132,41 @@ fn an_import_into_a_running_cluster_says_what_is_dropped() {
     let plan: Value = serde_json::from_slice(&ran.stdout).unwrap();
     assert_eq!(plan["dropped"], 1);
     assert_eq!(plan["remarks"], json!(Vec::from_iter(DAMAGED.lines())));
+}
+
+/// What stands in the tree of a state machine and is of none does not choose the live one.
+#[test]
+fn a_stray_line_does_not_empty_the_state() {
+    let place = TempDir::new().unwrap();
+    for (version, stray, more) in [
+        ("v002", r#"["state_machine/0",{"DataHeader""#, &[][..]),
+        ("v004", r#"["raft_log",{"NodeId""#, &["--accept", "kind-in-wrong-tree"]),
+    ] {
+        let whole = fs::read_to_string(fixture(&format!("valid/{version}.ndjson"))).unwrap();
+        let (_, rest) = stray.split_once(',').unwrap();
+        let moved = whole.replace(stray, &format!(r#"["state_machine/7",{rest}"#));
+        assert!(moved.len() > 1 && moved != whole, "{version}");
+        let dump = place.path().join(version);
+        fs::write(&dump, moved).unwrap();
+        let ran = import(&place.path().join(format!("{version}.raft")), &dump, more);
+        let holds = " 3 keys in the snapshot, ";
+        assert!(ran.code == Some(0) && ran.stderr.contains(holds), "{version}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_commit_beyond_the_log_is_lowered_aloud() {
+    let place = TempDir::new().unwrap();
+    let whole = fs::read_to_string(fixture("cluster/three-nodes.ndjson")).unwrap();
+    let is_last = |line: &&str| line.contains(r#""index":9},"payload""#);
+    let cut: Vec<&str> = whole.lines().filter(|line| !is_last(line)).collect();
+    assert_eq!(cut.len(), whole.lines().count() - 1);
+    let dump = place.path().join("cut.db");
+    fs::write(&dump, cut.join("\n") + "\n").unwrap();
+    let more = ["--accept", "committed-beyond-log"];
+    let ran = import(&place.path().join("raft"), &dump, &more);
+    let said = "committed: T3-N1.9 -> T3-N1.8, where the log ends\n";
+    assert!(ran.code == Some(0) && ran.stderr.contains(said), "{}", ran.stderr);
+    let planned = import(&place.path().join("raft"), &dump, &[&more[..], &["--dry-run"]].concat());
+    assert!(String::from_utf8(planned.stdout).unwrap().contains(said), "{}", planned.stderr);
 }

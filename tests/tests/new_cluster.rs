@@ -185,7 +185,7 @@ fn an_import_says_what_of_the_old_cluster_goes() {
         let shown = dir.display();
         let expected = format!(
             "{}\n{}: the dump has {findings}; `databend-metactl validate` shows them\n\
-             read {read}\nimported into {shown} as node 1 of 1 node: {holds}\n",
+             read {read}\nimported into {shown} as node 1, the only node: {holds}\n",
             said.join("\n"),
             if findings.contains("error") { "warning" } else { "note" },
         );

@@ -381,12 +381,13 @@ fn a_damaged_database_is_refused() {
 
 const SALVAGED: &str = "\
 note: the directory holds V002; this is its content in the form of V004
-warning: the log of the sled database ends at LSN 191577, but more was written at byte 201394 of \
-    `db`: as after a crash, that is left out; if the server did not crash, compare the dump with \
-    one of another node
 exported 142 lines, 107,380 bytes, last applied T1-N1.80, log to T1-N1.49
 lost: cannot read DIR: db, byte 191577: the message of LSN 191577 is damaged, the log goes on \
     right behind it
+lost: the log of the sled database ends at LSN 191577, but more was written at byte 201394 of `db`, \
+    which is left out
+lost: the log ends before the snapshot, which holds entries up to T1-N1.80: its end is missing, and \
+    with it what stood behind the snapshot
 lost: the log was committed up to T1-N1.95; the dump ends at T1-N1.80
 lost: from the log 46 entries, 50 to 95; from the state what was done by 15 entries, 81 to 95; the \
     snapshot holds what the others did; whether entries stood behind 95 is not known

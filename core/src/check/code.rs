@@ -149,7 +149,7 @@ catalogue! {
         "Look at the place that is named; compare the file with another copy.";
     /// A log entry holds something that this release does not know.
     UnknownCommand "unknown-command" Error
-        "A newer server has written the entry. What it does cannot be told, so neither can the state after it."
+        "Probably a newer server has written the entry. Its effect is not known, nor is the state after it."
         "Use a newer release of this tool. The dump is not damaged: do not remove the line.";
     /// A number does not fit.
     OutOfRange "number-out-of-range" Error
@@ -337,7 +337,7 @@ catalogue! {
         "Compare with the manifest or another copy; if the dump is complete, rewrite it with --repair expire.";
     /// A key expires but is not in the expiry index.
     KeyWithoutExpire "key-without-expire" Error
-        "The server never removes the key, though clients no longer see it."
+        "Once the key has expired, clients no longer see it, but the server never removes it."
         "Rewrite the dump with --repair expire.";
     /// An entry of the expiry index and its key disagree.
     ExpireMismatch "expire-mismatch" Error

@@ -100,11 +100,15 @@ impl Code {
         )
     }
 
-    /// Whether `--repair` is what to do about it in a whole dump.
+    /// Whether a repair or a new cluster is what to do about it in a whole dump.
     pub(super) const fn is_repairable(self) -> bool {
         matches!(
             self,
-            Self::SnapshotLacksEntries
+            Self::MembershipEmpty
+                | Self::VoterWithoutNode
+                | Self::LearnerWithoutNode
+                | Self::OwnIdNotMember
+                | Self::SnapshotLacksEntries
                 | Self::ExpireWithoutKey
                 | Self::KeyWithoutExpire
                 | Self::ExpireMismatch

@@ -16,6 +16,10 @@ use crate::dump::frame::Line;
 use crate::dump::record::{DataVersion, Kind, LogId};
 use crate::dump::scan::{ScannedLine, in_plain_words};
 
+/// How much of what was lost a manifest names: it is small, so that everybody reads it whole.
+const MOST_LOST: usize = 100;
+const LONGEST_LOST: usize = 500;
+
 /// The version of the manifest that this release writes.
 const FORMAT_VERSION: u64 = 1;
 
@@ -66,6 +70,27 @@ pub enum ManifestError {
 }
 
 impl Manifest {
+    /// The same with no more of what was lost than a manifest holds: the first, none longer than 500
+    /// characters, and how many more there are.
+    #[must_use]
+    pub fn abridged(mut self) -> Self {
+        // One that is abridged stays as it is.
+        let more = self.lost.len().saturating_sub(MOST_LOST);
+        if more > 1 {
+            self.lost.truncate(MOST_LOST);
+            self.lost.push(format!("and {more} more"));
+        }
+        for lost in &mut self.lost {
+            if let Some((end, _)) = lost.char_indices().nth(LONGEST_LOST - 1)
+                && lost.chars().nth(LONGEST_LOST).is_some()
+            {
+                lost.truncate(end);
+                lost.push('…');
+            }
+        }
+        self
+    }
+
     /// Where the manifest of a dump is.
     ///
     /// ```
@@ -280,6 +305,16 @@ mod tests {
         }
         assert_eq!(differ(&of_two, b"third"), differ(&manifest(b"second", None), b"third"));
         assert_eq!(differ(&of_two, b"third").len(), 2);
+    }
+
+    #[test]
+    fn a_manifest_stays_small_whatever_was_lost() {
+        let mut lost = vec!["ä".repeat(5000)];
+        lost.resize(150, "x".to_owned());
+        let abridged = Manifest { lost, ..manifest(b"", None) }.abridged();
+        assert_eq!((abridged.lost.len(), abridged.lost[0].chars().count()), (101, 500));
+        assert_eq!(abridged.lost[100], "and 50 more");
+        assert_eq!(abridged.clone().abridged(), abridged);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::dump::record::{Fact, LogEntry, LogId, Node, NodeId, StoredMembership, Vote};
+use crate::dump::record::{Fact, LogEntry, LogId, Node, NodeId, StoredMembership, Tree, Vote};
 
 /// What a node knows beside the entries of its log and the keys of its state machine.
 ///
@@ -137,5 +137,81 @@ impl SystemState {
             .chain(self.last_applied.map(Fact::LastApplied))
             .chain([Fact::Membership(&self.last_membership)])
             .chain(self.nodes.iter().map(|(id, node)| Fact::Node(*id, node)))
+    }
+}
+
+/// Which of several state machines is the live one: dumps up to V001 can have others beside it,
+/// left by snapshots.
+#[derive(Debug, Default)]
+pub struct LiveMachine {
+    /// What the Raft state names.
+    named: Option<u64>,
+    /// The tree that facts have been taken from.
+    taken: Option<u64>,
+}
+
+/// The live state machine is named only behind what was taken from another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the dump names state_machine/{named} as the live one behind the records of \
+     state_machine/{taken}: move its raft_state lines to the front"
+)]
+pub struct NamedLate {
+    /// The live one.
+    pub named: u64,
+    /// The one that was taken for it.
+    pub taken: u64,
+}
+
+impl LiveMachine {
+    /// Whether a fact is of the live one, or of none; when none is named it is the first.
+    ///
+    /// # Errors
+    ///
+    /// When the fact names one, and facts of another were taken.
+    pub fn has(&mut self, tree: Tree, fact: &Fact<'_>) -> Result<bool, NamedLate> {
+        if let Fact::LiveMachine(named) = *fact {
+            if let Some(taken) = self.taken.filter(|taken| *taken != named) {
+                return Err(NamedLate { named, taken });
+            }
+            self.named = Some(named);
+        }
+        let Tree::StateMachine(number) = tree else { return Ok(true) };
+        if !fact.is_of_machine() {
+            return Ok(true);
+        }
+        let live = self.named.unwrap_or(self.taken.unwrap_or(number));
+        if live == number {
+            self.taken = Some(number);
+        }
+        Ok(live == number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dump::record::{DataHeader, DataVersion};
+
+    #[test]
+    fn only_what_is_of_a_machine_makes_it_the_live_one() {
+        let mut live = LiveMachine::default();
+        let [other, own] = [9, 0].map(Tree::StateMachine);
+        let header = DataHeader::new(DataVersion::V002);
+        assert_eq!(live.has(other, &Fact::Header(&header)), Ok(true));
+        assert_eq!(live.has(other, &Fact::NodeId(None)), Ok(true));
+        assert_eq!(live.has(own, &Fact::Sequence(1)), Ok(true));
+        assert_eq!(live.has(other, &Fact::Sequence(1)), Ok(false));
+        assert_eq!(live.has(Tree::RaftLog, &Fact::Purged(None)), Ok(true));
+        let late = NamedLate { named: 9, taken: 0 };
+        assert_eq!(live.has(Tree::RaftState, &Fact::LiveMachine(9)), Err(late));
+    }
+
+    #[test]
+    fn the_named_one_is_live_wherever_it_stands() {
+        let mut live = LiveMachine::default();
+        assert_eq!(live.has(Tree::RaftState, &Fact::LiveMachine(2)), Ok(true));
+        assert_eq!(live.has(Tree::StateMachine(1), &Fact::Sequence(1)), Ok(false));
+        assert_eq!(live.has(Tree::StateMachine(2), &Fact::Sequence(1)), Ok(true));
     }
 }

@@ -87,10 +87,16 @@ impl Admission<'_> {
         print_findings(&mut std::io::stderr().lock(), name, report, Style::of_stderr())?;
         let codes = objections.iter().map(|finding| finding.code);
         let Self { done, kept, .. } = self;
-        // Nobody is led to accept what can only harm.
+        // Nobody is led to accept what can only harm, or what a new cluster cures.
         let hopeless = objections.iter().find(|finding| !finding.code.is_acceptable());
+        let is_cured = objections.iter().all(|finding| finding.code.is_cured_by_new_cluster());
         let help = match hopeless {
-            Some(finding) => format!("{kept}. {}", finding.code.help()),
+            Some(finding) => format!("{kept}. {}", finding.help),
+            None if is_cured => format!(
+                "{kept}; restore it as a new cluster, with --id and --initial-cluster, or, to go on \
+                 all the same, {}",
+                accept(codes)
+            ),
             None => format!("{kept}; to go on all the same, {}", accept(codes)),
         };
         Err(anyhow!("{name} is not {done}: {}", first.message)).help(help)

@@ -66,8 +66,10 @@ pub fn dump(
     if !args.dry_run {
         converted.refuse(&losses)?;
     }
-    remarks.iter().for_each(|remark| progress.say(remark));
-    tell(&losses, progress);
+    let said = || {
+        remarks.iter().for_each(|remark| progress.say(remark));
+        tell(&losses, progress);
+    };
     let ended = || {
         json!({
             "file": source.name(),
@@ -81,6 +83,7 @@ pub fn dump(
         })
     };
     if args.dry_run {
+        said();
         if args.format == Format::Json {
             ended::print("rewrite", Step::Plan, ended(), Some(read))?;
         } else {
@@ -103,6 +106,7 @@ pub fn dump(
     }
     let report = dump.commit(lost(source))?;
     progress.finish();
+    said();
     progress.say(&format!("wrote {}, {from} to {version}", export::extent(&report.summary)));
     if args.format == Format::Json {
         ended::print("rewrite", Step::Done, ended(), Some(&report))?;

@@ -70,11 +70,10 @@ fn into_directory(raft_dir: &Path, args: &Import, progress: &Progress) -> Result
     progress.say(&format!(
         "imported into {}{}: {}",
         dir.root().display(),
-        cluster.as_ref().map_or(String::new(), |cluster| format!(
-            " as node {} of {}",
-            cluster.own_id(),
-            plural(cluster.nodes().len() as u64, "node")
-        )),
+        cluster.as_ref().map_or(String::new(), |cluster| match cluster.nodes().len() {
+            1 => format!(" as node {}, the only node", cluster.own_id()),
+            nodes => format!(" as node {} of {}", cluster.own_id(), plural(nodes as u64, "node")),
+        }),
         imported.holdings
     ));
     if args.format == Format::Json {

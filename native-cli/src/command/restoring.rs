@@ -4,7 +4,7 @@ use anyhow::{Context, Result, anyhow};
 use metadump::Report;
 use metadump::check::{Code, Finding};
 use metadump::cluster::{InitialCluster, Leftovers};
-use metadump::record::Kind;
+use metadump::record::{Kind, LogId};
 use metadump::scan::LineError;
 
 use super::admission::{Admission, Becomes};
@@ -40,6 +40,8 @@ pub struct Restored {
     pub dropped: Dropped,
     /// How many entries of the log are left out, because it ends before the last applied one.
     pub left_out: u64,
+    /// How far the log was committed, and is now, where it does not reach that.
+    pub committed: Option<(LogId, Option<LogId>)>,
     /// The files, read back.
     pub reader: V004Reader,
     /// What they hold.
@@ -84,6 +86,10 @@ impl Restored {
     /// What of the dump is not in the files, a line each.
     pub fn lost(&self) -> Vec<String> {
         let findings = self.report.findings.kept().iter().filter(|finding| is_lost(finding));
+        let committed = self.committed.map(|(before, now)| {
+            let now = now.map_or("nothing".to_owned(), |id| id.to_string());
+            format!("committed: {before} -> {now}, where the log ends")
+        });
         let log = (self.left_out > 0).then(|| {
             format!(
                 "left out of the log: {}, which end before the last applied one; the snapshot holds \
@@ -91,7 +97,7 @@ impl Restored {
                 entries(self.left_out)
             )
         });
-        self.dropped.told().chain(findings.map(lost)).chain(log).collect()
+        self.dropped.told().chain(findings.map(lost)).chain(log).chain(committed).collect()
     }
 }
 
@@ -144,7 +150,8 @@ impl Restoring<'_> {
             return Err(anyhow!("the dump does not say which node it is from"))
                 .help("restore it as a new cluster, with --id and --initial-cluster");
         }
-        let Complete { written, leftovers, left_out } = writer.finish(cluster, now_ms())?;
+        let Complete { written, leftovers, left_out, committed } =
+            writer.finish(cluster, now_ms())?;
         progress.phase("verifying");
         let reader = V004Reader::of_df_meta(df_meta.path())?;
         let holdings = reader.holdings(&written);
@@ -153,6 +160,13 @@ impl Restoring<'_> {
             "what was written cannot be read back; {}",
             admission.kept
         );
-        Ok(Restored { report, dropped, left_out, reader, holdings, leftovers })
+        // Whatever the reason: an empty state in place of the old data is no restore.
+        anyhow::ensure!(
+            holdings.keys > 0 || report.summary.keys == 0,
+            "{name} has {}, and none would be restored; {}",
+            plural(report.summary.keys, "key"),
+            admission.kept
+        );
+        Ok(Restored { report, dropped, left_out, committed, reader, holdings, leftovers })
     }
 }

@@ -65,7 +65,7 @@ pub fn exchange(
     let superseded = match (&undo, of_old, manifest) {
         (None, ..) => Ok(()),
         (Some(_), Some(of_old), Some(manifest)) => {
-            let both = Manifest { replaces: Some(Box::new(of_old)), ..manifest.clone() };
+            let both = Manifest { replaces: Some(Box::new(of_old.abridged())), ..manifest.clone() };
             prepare(json(&both)?)?.map_or(Ok(()), SmallFile::publish)
         }
         (Some(_), ..) => SmallFile::remove(&manifest_path),

@@ -71,6 +71,11 @@ impl LogFiles {
         self.record(|wal| wal.purge(upto))
     }
 
+    /// How many entries were written.
+    pub const fn entries(&self) -> u64 {
+        self.entries
+    }
+
     /// Writes an entry.
     pub fn append(&mut self, entry: &LogEntry<'_>) -> Result<()> {
         self.entries += 1;
@@ -82,12 +87,13 @@ impl LogFiles {
         self.wal.announce_committed(committed);
     }
 
-    /// Writes how far the log is committed, never beyond its end.
-    pub fn commit(&mut self, committed: Option<LogId>) -> Result<()> {
-        let Some(committed) = committed.min(self.last()) else {
-            return Ok(());
-        };
-        self.record(|wal| wal.commit(committed))
+    /// Writes how far the log is committed, never beyond its end; gives how far.
+    pub fn commit(&mut self, committed: Option<LogId>) -> Result<Option<LogId>> {
+        let committed = committed.min(self.last());
+        if let Some(committed) = committed {
+            self.record(|wal| wal.commit(committed))?;
+        }
+        Ok(committed)
     }
 
     fn record(

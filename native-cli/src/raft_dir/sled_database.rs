@@ -43,7 +43,7 @@ impl SledDatabase {
         for fault in database.damage() {
             told.lose(damaged(fault.clone(), &shown))?;
         }
-        warn_of_crash(&database, told);
+        tell_of_crash(&database, told)?;
         Ok(Self::Fork(Box::new(database)))
     }
 
@@ -88,10 +88,12 @@ fn damaged(fault: metadump::sled::SledError, what: &impl fmt::Display) -> anyhow
 
 /// What follows the end of the log is no part of the database, for sled neither. A server that
 /// was killed leaves such a log; so does damage near its end.
-fn warn_of_crash(database: &Database<FileBytes>, told: &Told) {
+///
+/// Who salvages knows of damage: what was written behind the end is lost then.
+fn tell_of_crash(database: &Database<FileBytes>, told: &Told) -> Result<()> {
     let recovery = database.recovery();
     if recovery.is_clean() {
-        return;
+        return Ok(());
     }
     let what = if let Some(batch) = recovery.torn_batch {
         format!("the last batch of changes, at {batch}, was not written whole")
@@ -102,9 +104,14 @@ fn warn_of_crash(database: &Database<FileBytes>, told: &Told) {
     } else {
         format!("{} of `db` were written behind it", plural(recovery.unread_segments, "segment"))
     };
+    let ends = format!("the log of the sled database ends at {}, but {what}", recovery.end);
+    let goes_on = recovery.message_behind_end.is_some() || recovery.unread_segments > 0;
+    if goes_on && told.at_damage() == AtDamage::GoOn {
+        return told.lose(anyhow::anyhow!("{ends}, which is left out"));
+    }
     told.warn(format!(
-        "the log of the sled database ends at {}, but {what}: as after a crash, that is left out; \
-         if the server did not crash, compare the dump with one of another node",
-        recovery.end
+        "{ends}: as after a crash, that is left out; if the server did not crash, compare the dump \
+         with one of another node"
     ));
+    Ok(())
 }

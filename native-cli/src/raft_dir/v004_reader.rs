@@ -134,10 +134,13 @@ impl V004Reader {
     }
 
     fn warn_of_torn_end(&self) {
-        if let Some(TornTail { chunk, offset_bytes, len_bytes }) = self.log.torn {
+        // A file without a byte has no record that could be torn.
+        if let Some(TornTail { chunk, offset_bytes, len_bytes }) = self.log.torn
+            && len_bytes > 0
+        {
             self.told.warn(format!(
                 "the last record of the log is torn: {len_bytes} bytes from byte {offset_bytes} of \
-                 {} on are left out, as the server would",
+                 {} on are left out, as the server would leave them",
                 chunk.file_name()
             ));
         }

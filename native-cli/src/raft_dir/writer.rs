@@ -5,7 +5,7 @@
 
 use anyhow::Result;
 use metadump::cluster::{FormerCluster, InitialCluster, Leftovers};
-use metadump::node::NodeState;
+use metadump::node::{LiveMachine, NodeState};
 use metadump::record::{
     Cmd, DataHeader, DataVersion, ExpireKey, ExpireValue, Fact, LogEntry, LogId, Node, NodeId,
     Payload, SeqV, Text, Tree,
@@ -38,6 +38,8 @@ pub struct Complete {
     pub leftovers: Leftovers,
     /// How many entries of the log are left out, because it ends before the last applied one.
     pub left_out: u64,
+    /// How far the log was committed, and is now, where it does not reach that.
+    pub committed: Option<(LogId, Option<LogId>)>,
 }
 
 /// Writes a data directory record by record.
@@ -50,43 +52,8 @@ pub struct DirWriter {
     former: FormerCluster,
     machine: LiveMachine,
     index: ExpiryIndex,
-    /// How many entries the log has.
-    entries: u64,
-    /// How many of them it has lost again.
+    /// How many entries the log has lost again.
     left_out: u64,
-}
-
-/// Which of several state machines is the live one: dumps up to V001 can have others beside it,
-/// left by snapshots.
-#[derive(Debug, Default)]
-struct LiveMachine {
-    /// What the Raft state names.
-    named: Option<u64>,
-    /// The tree that records have been taken from.
-    taken: Option<u64>,
-}
-
-impl LiveMachine {
-    fn name(&mut self, number: u64) -> Result<()> {
-        if let Some(taken) = self.taken.filter(|taken| *taken != number) {
-            anyhow::bail!(
-                "the dump names state_machine/{number} as the live one behind the records of \
-                 state_machine/{taken}: move its raft_state lines to the front"
-            );
-        }
-        self.named = Some(number);
-        Ok(())
-    }
-
-    /// Whether a record is of the live one; when none is named it is the first.
-    fn has(&mut self, tree: Tree) -> bool {
-        let Tree::StateMachine(number) = tree else { return true };
-        let live = self.named.unwrap_or(*self.taken.get_or_insert(number));
-        if live == number {
-            self.taken = Some(number);
-        }
-        live == number
-    }
 }
 
 /// Whether the dump has an index of what expires.
@@ -112,7 +79,6 @@ impl DirWriter {
             former: FormerCluster::default(),
             machine: LiveMachine::default(),
             index: ExpiryIndex::Unknown,
-            entries: 0,
             left_out: 0,
         })
     }
@@ -124,7 +90,7 @@ impl DirWriter {
     /// When the log would have a gap or go back, or a record is of a kind that cannot be
     /// restored.
     pub fn fact(&mut self, tree: Tree, fact: &Fact<'_>) -> Result<()> {
-        if !self.machine.has(tree) {
+        if !self.machine.has(tree, fact)? {
             return Ok(());
         }
         match *fact {
@@ -137,13 +103,8 @@ impl DirWriter {
             // The record comes last: raft-log 0.4.6 refuses a commit beyond the log, also on open.
             Fact::Committed(id) => self.log.announce_committed(id),
             Fact::Purged(Some(id)) => self.log.purge(id)?,
-            // The number of a sled tree: V004 has none.
-            Fact::LiveMachine(number) => self.machine.name(number)?,
             Fact::Entry(entry) if self.is_purged(entry) => return Ok(()),
-            Fact::Entry(entry) => {
-                self.append(entry)?;
-                self.entries += 1;
-            }
+            Fact::Entry(entry) => self.append(entry)?,
             Fact::Node(id, node) => {
                 // Releases since 0.9.23 drop the gRPC address that V0 dumps can have.
                 let known = Node { grpc_api_addr: None, ..node.clone() };
@@ -225,7 +186,9 @@ impl DirWriter {
             }
         };
         let NodeState { raft, system } = self.former.node;
-        self.log.commit(raft.committed)?;
+        let reached = self.log.commit(raft.committed)?;
+        let committed = raft.committed.filter(|_| reached != raft.committed);
+        let committed = committed.map(|committed| (committed, reached));
         let log = self.log.finish()?;
         // The official import writes the snapshot of a new cluster through the server's code,
         // which counts.
@@ -234,7 +197,12 @@ impl DirWriter {
         let snapshot = self.table.finish(system, count, &id)?;
         let header = serde_json::to_vec(&DataHeader::new(DataVersion::V004))?;
         self.df_meta.write(VERSION, &header)?;
-        Ok(Complete { written: Written { log, snapshot }, leftovers, left_out: self.left_out })
+        Ok(Complete {
+            written: Written { log, snapshot },
+            leftovers,
+            left_out: self.left_out,
+            committed,
+        })
     }
 
     /// Lets the log reach the last applied entry, where a server looks for it: purging up to there
@@ -250,7 +218,7 @@ impl DirWriter {
 
     /// Purges a log that ends before an entry up to there.
     fn leave_out_log(&mut self, upto: LogId) -> Result<()> {
-        self.left_out = self.entries;
+        self.left_out = self.log.entries();
         self.log.purge(upto)
     }
 

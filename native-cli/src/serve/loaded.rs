@@ -41,6 +41,9 @@ impl Loaded {
             }
         }
         let Tree::StateMachine(number) = tree else { return };
+        if !fact.is_of_machine() {
+            return;
+        }
         self.state_from.get_or_insert(from);
         let live = match self.version {
             // The name of the tree of V002 and later is a constant.

@@ -66,6 +66,21 @@ pub enum Fact<'r> {
 }
 
 impl<'r> Fact<'r> {
+    /// Whether it is about a state machine: what stands in the tree of one besides, such as the
+    /// header of a V002 snapshot, does not make that tree one.
+    pub const fn is_of_machine(&self) -> bool {
+        matches!(
+            self,
+            Self::LastApplied(_)
+                | Self::Membership(_)
+                | Self::Node(..)
+                | Self::Sequence(_)
+                | Self::Expire(..)
+                | Self::Key(..)
+                | Self::Retired(_)
+        )
+    }
+
     /// The record of V004 that says it and the tree that it belongs to; none when V004 has no such
     /// record.
     pub fn record(&self) -> Option<(Tree, Record<'r>)> {

@@ -81,7 +81,9 @@ pub enum LineError {
         column: u64,
     },
     /// A log entry with a payload, command, operation or condition that no release has written.
-    #[error("{kind}: {name:?} is not known to this release: a newer server has written it")]
+    #[error(
+        "{kind}: {name:?} is not known to this release: probably a newer server has written it"
+    )]
     UnknownCommand {
         /// The kind in the line.
         kind: String,

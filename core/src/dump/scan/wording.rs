@@ -47,19 +47,19 @@ fn of_syntax(message: &str) -> Option<&'static str> {
         "EOF while parsing a string" => "it ends inside a string",
         "EOF while parsing a value" => "it ends where a value should be",
         "expected value" => "there is no value where one should be",
-        "expected ident" => "a word is none of true, false and null",
+        "expected ident" => "a word is not true, false or null",
         "expected `:`" => "there is no colon behind a name",
         "expected `,` or `]`" => "neither a comma nor ] follows an element",
         "expected `,` or `}`" => "neither a comma nor } follows a member",
         "key must be a string" => "a name is not in quotes",
         "trailing comma" => "nothing follows a comma",
-        "trailing characters" => "something follows the end",
+        "trailing characters" => "text follows the value",
         "invalid number" => "a number is malformed",
         "number out of range" => "a number is too large",
-        "invalid escape" => "an escape is none that JSON has",
+        "invalid escape" => "an escape is not valid",
         "unexpected end of hex escape"
         | "lone leading surrogate in hex escape"
-        | "invalid unicode code point" => "an escape stands for no character",
+        | "invalid unicode code point" => "an escape is not a character",
         "control character (\\u0000-\\u001F) found while parsing a string" => {
             "a string has a control character that is not escaped"
         }
@@ -229,15 +229,15 @@ mod tests {
             "a name is not in quotes",
             "a number is malformed",
             "a string has a control character that is not escaped",
-            "a word is none of true, false and null",
-            "an escape is none that JSON has",
+            "a word is not true, false or null",
+            "an escape is not valid",
             "it ends inside a list",
             "it ends inside a string",
             "it ends inside an object",
             "it ends where a value should be",
             "neither a comma nor ] follows an element",
             "neither a comma nor } follows a member",
-            "something follows the end",
+            "text follows the value",
             "there is no colon behind a name",
             "there is no value where one should be",
         ];

@@ -3,7 +3,8 @@
 use anyhow::{Result, anyhow};
 use metadump::apply::{ApplyRules, MemoryStore, SharedRecord, StateMachine, Store};
 use metadump::check::Code;
-use metadump::record::{DataVersion, Fact, LogId, Tree};
+use metadump::node::LiveMachine;
+use metadump::record::{DataVersion, Fact, LogId};
 use metadump::scan::scan_line;
 
 use super::super::admission::Becomes;
@@ -38,15 +39,20 @@ impl DumpState {
         let mut machine = StateMachine::new(MemoryStore::default(), ApplyRules::CURRENT);
         let admission = admission(args, "the cluster keeps its data".to_owned());
         let mut dropped = Dropped::default();
+        let (mut live, mut late) = (LiveMachine::default(), None);
         let report =
             admission.check(reading.source(), progress, |line, scanned| match scanned {
-                Ok(scanned) if matches!(scanned.tree(), Tree::StateMachine(_)) => {
-                    let Ok(_) = machine.load(&scanned.record);
-                }
-                Ok(_) => {}
+                Ok(scanned) => match live.has(scanned.tree(), &scanned.record.fact()) {
+                    Ok(true) => {
+                        let Ok(_) = machine.load(&scanned.record);
+                    }
+                    Ok(false) => {}
+                    Err(error) => late = Some(error),
+                },
                 Err(error) => dropped.add(line.number, &error),
             })?;
         admission.refuse(reading.name(), &report, Becomes::NewCluster)?;
+        late.map_or(Ok(()), Err)?;
         let is_salvaged = report.findings.counts().contains_key(&Code::Salvaged);
         if args.reconcile.delete_extra && is_salvaged && !admission.accepts(Code::Salvaged) {
             return Err(anyhow!(

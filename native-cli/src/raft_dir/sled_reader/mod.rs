@@ -136,6 +136,17 @@ impl SledReader {
         self.is_cut |= self.told.losses().len() > known;
         self.committed = self.raft_state.committed;
         let index = |id: Option<LogId>| id.map(|id| id.index);
+        let applied = self.machine.system().and_then(|system| system.last_applied);
+        let log = self.last_of_log()?.max(self.raft_state.purged);
+        // Before V002 there is no snapshot: the state is that of the end of the log.
+        let applied = applied.filter(|_| self.version() >= DataVersion::V002);
+        if let Some(applied) = applied.filter(|id| index(log) < Some(id.index)) {
+            self.is_cut = true;
+            self.told.lose(anyhow::anyhow!(
+                "the log ends before the snapshot, which holds entries up to {applied}: its end is \
+                 missing, and with it what stood behind the snapshot"
+            ))?;
+        }
         if let Some(committed) = self.committed.filter(|id| Some(id.index) > index(reached)) {
             self.raft_state.committed = reached;
             return self.told.lose(ends_before(committed, reached));
@@ -151,16 +162,23 @@ impl SledReader {
     /// The entry with the highest index, in the log or the state.
     pub fn last_log_id(&self) -> Result<Option<LogId>> {
         let applied = self.machine.system().and_then(|system| system.last_applied);
-        let mut ids = Vec::from_iter([self.raft_state.purged, applied].into_iter().flatten());
+        let ids = [self.raft_state.purged, applied, self.last_of_log()?];
+        Ok(ids.into_iter().flatten().max_by_key(|id| (id.index, *id)))
+    }
+
+    /// The last entry of the log.
+    fn last_of_log(&self) -> Result<Option<LogId>> {
+        let mut last: Option<LogId> = None;
         self.for_each_record(Role::RaftLog, |record| {
             if let Record::Logs(Keyed { value: entry, .. }) = record
                 && self.raft_state.fate_of(&entry) == EntryFate::Live
             {
-                ids.push(entry.log_id);
+                let id = entry.log_id;
+                last = last.filter(|last| (last.index, *last) > (id.index, id)).or(Some(id));
             }
             Ok(())
         })?;
-        Ok(ids.into_iter().max_by_key(|id| (id.index, *id)))
+        Ok(last)
     }
 
     /// Calls `each` with every line of the dump, line end included, in the order of V004.

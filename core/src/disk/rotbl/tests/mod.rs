@@ -234,7 +234,7 @@ fn a_row_that_is_no_entry_is_named() {
     }
     assert_eq!(
         row_fault("kv--/k", b"\x01\x04nul!\x01k"),
-        r#"block 0 at byte 36: the value of "kv--/k" is not readable: byte 3: a word is none of true, false and null"#
+        r#"block 0 at byte 36: the value of "kv--/k" is not readable: byte 3: a word is not true, false or null"#
     );
     assert_eq!(
         row_fault("exp-/00000000000000000001/00000000000000000002", b"\x01\x04null\x01\xff"),

@@ -50,12 +50,12 @@ fn the_reason_and_the_byte_are_told() {
         ("[1", not_json(2, "it ends inside a list")),
         (r#"["t",{"NodeId":1}"#, not_json(17, "it ends inside a list")),
         (r#"["t",{"Nod"#, not_json(10, "it ends inside a string")),
-        (r#"["t",{"NodeId":1}]]"#, not_json(18, "something follows the end")),
+        (r#"["t",{"NodeId":1}]]"#, not_json(18, "text follows the value")),
         (r#"["t",{"NodeId":1},]"#, not_json(18, "there is no value where one should be")),
         (r#"["t" {"NodeId":1}]"#, not_json(5, "neither a comma nor ] follows an element")),
         (r#"["t",{"NodeId" 1}]"#, not_json(15, "there is no colon behind a name")),
         (r#"["t",{NodeId:1}]"#, not_json(6, "a name is not in quotes")),
-        (r#"["\x",{"NodeId":1}]"#, not_json(3, "an escape is none that JSON has")),
+        (r#"["\x",{"NodeId":1}]"#, not_json(3, "an escape is not valid")),
         (r#"["t",{"NodeId":01}]"#, not_json(16, "a number is malformed")),
         (
             "[\"t\u{1}\",{\"NodeId\":1}]",
@@ -73,7 +73,7 @@ fn the_reason_and_the_byte_are_told() {
         ),
         (r#"["t",{}]"#, not_envelope(6, "the object has no kind")),
         (r#"["t",{"NodeId":1,"NodeId":1}]"#, not_envelope(27, "the object has more than one kind")),
-        (r#"["t",{"\ud800":1}]"#, not_envelope(6, "an escape stands for no character")),
+        (r#"["t",{"\ud800":1}]"#, not_envelope(6, "an escape is not a character")),
         (r#"["t",{"Foo":1}]"#, unknown_kind(6, "Foo")),
         (r#"["t",{"Foo":300.5}]"#, unknown_kind(6, "Foo")),
         (
@@ -102,7 +102,7 @@ fn the_reason_and_the_byte_are_told() {
         ),
         (
             r#"["t",{"GenericKV":{"key":"k\ud800","value":{"seq":1,"meta":null,"data":[]}}}]"#,
-            wrong_shape("GenericKV", 25, "an escape stands for no character"),
+            wrong_shape("GenericKV", 25, "an escape is not a character"),
         ),
         (
             r#"["t",{"LogEntry":{"log_id":{"term":1,"index":1},"payload":"Blanc"}}]"#,
