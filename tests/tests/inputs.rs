@@ -278,7 +278,9 @@ fn packed_dumps_of_all_sorts() {
             _ => "",
         };
         let said = format!(
-            "{note}no line of the dump changes\nwrote 8 lines, 815 bytes, last applied none, log to T1-N1.2\n"
+            "{note}note: the dump has 2 notes (no-snapshot, completeness-unproven); \
+             `databend-metactl validate` shows them\nno line of the dump changes\n\
+             wrote 8 lines, 815 bytes, last applied none, log to T1-N1.2\n"
         );
         assert_eq!(ran.stderr.replace(text(&folder.join(name)), "DUMP"), said);
     }
