@@ -59,10 +59,10 @@ pub fn run(args: &Rewrite, progress: &Progress) -> Result<Outcome> {
         return Ok(Outcome::Done);
     }
     if args.dry_run {
-        remarks.iter().for_each(|remark| progress.say(remark));
         let mut out = stdout();
         planned.print_changes(&reading, &mut out, progress)?;
         out.flush()?;
+        remarks.iter().for_each(|remark| progress.say(remark));
         return Ok(Outcome::Done);
     }
     let mut dump =
