@@ -8,6 +8,7 @@ mod dump;
 #[cfg(feature = "look")]
 mod look;
 mod state;
+pub mod value;
 
 pub use change::{cluster, reconcile, registration, rewrite};
 pub use check::{Checker, Dump, Report, check, manifest};

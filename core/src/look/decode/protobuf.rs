@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::value::{first_part, printable};
+use super::value::printable;
+use crate::value::{Fields, Wire, first_part};
 
 /// How many fields of a value are shown.
 pub const MOST_FIELDS: usize = 5000;
@@ -70,34 +71,20 @@ pub fn message(bytes: &[u8]) -> Option<Vec<Field>> {
 }
 
 /// The depth is bounded by `depth`, whatever the bytes say.
-fn fields(mut rest: &[u8], depth: u8, budget: &mut Budget) -> Option<Vec<Field>> {
-    let mut fields = Vec::new();
-    if rest.is_empty() {
+fn fields(bytes: &[u8], depth: u8, budget: &mut Budget) -> Option<Vec<Field>> {
+    if bytes.is_empty() {
         return None;
     }
-    while !rest.is_empty() {
-        let tag;
-        (tag, rest) = varint(rest)?;
-        let number = tag >> 3;
-        if number == 0 || number > 0x1FFF_FFFF {
-            return None;
-        }
-        let value;
-        (value, rest) = match tag & 7 {
-            0 => varint(rest).map(|(value, rest)| (FieldValue::Varint(value), rest)),
-            1 => rest
-                .split_first_chunk::<8>()
-                .map(|(value, rest)| (FieldValue::Fixed64(u64::from_le_bytes(*value)), rest)),
-            5 => rest
-                .split_first_chunk::<4>()
-                .map(|(value, rest)| (FieldValue::Fixed32(u32::from_le_bytes(*value)), rest)),
-            2 => {
-                let (len, rest) = varint(rest)?;
-                let (bytes, rest) = rest.split_at_checked(usize::try_from(len).ok()?)?;
-                Some((delimited(bytes, depth, budget), rest))
-            }
-            _ => None,
-        }?;
+    let mut fields = Vec::new();
+    for field in Fields::new(bytes) {
+        let (number, wire) = field.ok()?;
+        let number = u64::from(number);
+        let value = match wire {
+            Wire::Varint(value) => FieldValue::Varint(value),
+            Wire::Fixed64(value) => FieldValue::Fixed64(value),
+            Wire::Fixed32(value) => FieldValue::Fixed32(value),
+            Wire::Bytes(bytes) => delimited(bytes, depth, budget),
+        };
         if budget.fields > 0 {
             budget.fields -= 1;
             fields.push(Field { number, name: name(number), value });
@@ -132,22 +119,6 @@ const fn name(number: u64) -> Option<&'static str> {
         101 => Some("min_reader_ver"),
         _ => None,
     }
-}
-
-fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    let mut value = 0_u64;
-    for (at, byte) in bytes.iter().take(10).enumerate() {
-        let bits = u64::from(byte & 0x7f);
-        let shifted = bits.checked_shl(7 * at as u32)?;
-        if shifted >> (7 * at as u32) != bits {
-            return None;
-        }
-        value |= shifted;
-        if byte & 0x80 == 0 {
-            return Some((value, bytes.get(at + 1..)?));
-        }
-    }
-    None
 }
 
 #[cfg(test)]

@@ -1,22 +1,18 @@
 //! What the bytes of a value are: protobuf, JSON, text or neither; unpacked when they are packed.
 
-use std::io::Read;
+use std::borrow::Cow;
 
 use serde::Serialize;
 
 use super::protobuf::{Field, message};
-
-/// How many bytes a packed value may unpack to.
-pub const MOST_UNPACKED_BYTES: u64 = 64 << 20;
+pub use crate::value::MOST_UNPACKED_BYTES;
+use crate::value::{first_part, unpacked};
 
 /// How many bytes are shown in hexadecimal.
 const MOST_HEX_BYTES: usize = 4096;
 
 /// How many bytes of text are shown.
 const MOST_TEXT_BYTES: usize = 1 << 20;
-
-/// In front of a packed value: never the start of a protobuf message.
-const PACKED: &[u8] = &[0x0f, 1, 0, 0];
 
 /// A value for the eye.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -72,18 +68,16 @@ pub(super) fn value_within(bytes: &[u8], left: &mut u64) -> ValueView {
         content: Content::Binary,
         hex: String::new(),
     };
-    let unpacked;
     let mut shown = bytes;
-    if let Some(frame) = bytes.strip_prefix(PACKED) {
-        match unpack(frame, *left) {
-            Ok(plain) => {
-                *left -= plain.len() as u64;
-                view.unpacked_bytes = Some(plain.len() as u64);
-                unpacked = plain;
-                shown = &unpacked;
-            }
-            Err(error) => view.error = Some(error),
+    let plain = unpacked(bytes, *left);
+    match &plain {
+        Ok(Cow::Borrowed(plain)) => shown = plain,
+        Ok(Cow::Owned(plain)) => {
+            *left -= plain.len() as u64;
+            view.unpacked_bytes = Some(plain.len() as u64);
+            shown = plain;
         }
+        Err(misfit) => view.error = Some(misfit.to_string()),
     }
     if view.error.is_none() {
         view.content = content(shown);
@@ -114,37 +108,13 @@ pub(super) fn printable(text: &str) -> bool {
     text.chars().all(|c| !c.is_control() || matches!(c, '\n' | '\t' | '\r'))
 }
 
-/// The first part of a text that is longer than `most` bytes, marked as cut.
-pub(super) fn first_part(text: &str, most: usize) -> String {
-    match text.get(..text.floor_char_boundary(most)) {
-        Some(part) if part.len() < text.len() => format!("{part}…"),
-        _ => text.to_owned(),
-    }
-}
-
-fn unpack(frame: &[u8], most: u64) -> Result<Vec<u8>, String> {
-    let mut source = frame;
-    let decoder = ruzstd::decoding::StreamingDecoder::new_with_max_window_size(
-        &mut source,
-        MOST_UNPACKED_BYTES,
-    )
-    .map_err(|error| format!("not a zstd frame: {error}"))?;
-    let mut plain = Vec::new();
-    let read = decoder.take(most + 1).read_to_end(&mut plain);
-    read.map_err(|error| format!("the zstd frame is broken: {error}"))?;
-    if plain.len() as u64 > most {
-        return Err(format!("unpacks to more than {most} bytes"));
-    }
-    Ok(plain)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn packed_values_are_unpacked() {
-        let mut bytes = PACKED.to_vec();
+        let mut bytes = b"\x0f\x01\0\0".to_vec();
         let frame = ruzstd::encoding::compress_to_vec(
             &b"\xa0\x06\x18\xa8\x06\x18"[..],
             ruzstd::encoding::CompressionLevel::Fastest,
@@ -161,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_frame_is_told() {
+    fn a_broken_frame_is_reported() {
         let view = value(b"\x0f\x01\x00\x00broken");
         assert_eq!(view.content, Content::Binary);
         assert!(view.error.unwrap().starts_with("not a zstd frame"));

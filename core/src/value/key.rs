@@ -1,0 +1,191 @@
+//! Keys by their forms: which record a key is of, and which objects its segments name.
+
+use std::borrow::Cow;
+
+use super::table::{KEYS, KeyForm, ObjectKind, Segment};
+
+/// A key with its form.
+#[derive(Debug, Clone, Copy)]
+pub struct KeyParts<'a> {
+    /// The form.
+    pub form: &'static KeyForm,
+    prefix: &'a str,
+    rest: &'a str,
+}
+
+impl<'a> KeyParts<'a> {
+    /// The form of a key, if it is one of those that servers write.
+    ///
+    /// ```
+    /// use metadump::value::{KeyParts, ObjectKind};
+    ///
+    /// let key = KeyParts::of("__fd_database/a%2db/sales").unwrap();
+    /// assert_eq!(key.tenant().as_deref(), Some("a-b"));
+    /// assert_eq!(key.name(ObjectKind::Database).as_deref(), Some("sales"));
+    /// ```
+    pub fn of(key: &'a str) -> Option<Self> {
+        let (prefix, rest) = key.split_once('/').unwrap_or((key, ""));
+        let has_rest = prefix.len() < key.len();
+        forms(prefix)
+            .iter()
+            .chain(forms("*"))
+            .find(|form| form.fits(has_rest.then_some(rest)))
+            .map(|form| Self { form, prefix, rest })
+    }
+
+    /// The segments behind the prefix, as they are in the key.
+    pub fn segments(&self) -> impl Iterator<Item = (Segment, &'a str)> + use<'a> {
+        let segments = self.form.segments;
+        segments.iter().copied().zip(self.rest.splitn(segments.len().max(1), '/'))
+    }
+
+    /// The tenant that the key names.
+    pub fn tenant(&self) -> Option<Cow<'a, str>> {
+        if self.form.prefix == "*" {
+            return Some(unescaped(self.prefix));
+        }
+        let mut segments = self.segments();
+        segments.find(|(segment, _)| *segment == Segment::Tenant).map(|(_, raw)| unescaped(raw))
+    }
+
+    /// The first id of a kind of object that the key has.
+    pub fn id(&self, kind: ObjectKind) -> Option<u64> {
+        let mut segments = self.segments();
+        let (_, digits) = segments.find(|(segment, _)| *segment == Segment::Id(kind))?;
+        digits.parse().ok()
+    }
+
+    /// The first name of a kind of object that the key has; of a user `'name'@'host'`.
+    pub fn name(&self, kind: ObjectKind) -> Option<Cow<'a, str>> {
+        let is = |segment| segment == Segment::Name(kind) || segment == Segment::User(kind);
+        let (segment, raw) = self.segments().find(|(segment, _)| is(*segment))?;
+        Some(segment.text(raw))
+    }
+}
+
+impl Segment {
+    /// The text of a segment for people: without escapes.
+    pub fn text<'a>(&self, raw: &'a str) -> Cow<'a, str> {
+        match self {
+            Self::Literal(_) | Self::Raw(_) => raw.into(),
+            _ => unescaped(raw),
+        }
+    }
+
+    /// What the segment is called: `table`, `revision`.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Literal(text) => text,
+            Self::Tenant => "tenant",
+            Self::Name(kind) | Self::User(kind) | Self::Id(kind) => kind.name(),
+            Self::Number(name)
+            | Self::Grouped(name)
+            | Self::Digits(name)
+            | Self::Hex(name)
+            | Self::Text(name)
+            | Self::Raw(name) => name,
+        }
+    }
+
+    fn fits(&self, raw: &str) -> bool {
+        let digits = || !raw.is_empty() && raw.bytes().all(|byte| byte.is_ascii_digit());
+        match self {
+            Self::Literal(text) => *text == raw,
+            // Ids have 64 bits.
+            Self::Id(_) => digits() && raw.parse::<u64>().is_ok(),
+            Self::Number(_) | Self::Digits(_) => digits(),
+            _ => true,
+        }
+    }
+}
+
+impl KeyForm {
+    /// Every form, ordered by prefix.
+    pub const fn all() -> &'static [Self] {
+        KEYS
+    }
+
+    /// Whether what follows the prefix, if anything does, has the segments.
+    fn fits(&self, rest: Option<&str>) -> bool {
+        let Some(rest) = rest else { return self.segments.is_empty() };
+        let is_open = matches!(self.segments.last(), Some(Segment::Raw(_)));
+        let mut found = rest.splitn(if is_open { self.segments.len() } else { usize::MAX }, '/');
+        self.segments.iter().all(|segment| found.next().is_some_and(|raw| segment.fits(raw)))
+            && found.next().is_none()
+    }
+}
+
+/// The forms of a prefix, in their order.
+fn forms(prefix: &str) -> &'static [KeyForm] {
+    let from = KEYS.partition_point(|form| form.prefix < prefix);
+    let forms = KEYS.get(from..).unwrap_or_default();
+    let len = forms.partition_point(|form| form.prefix <= prefix);
+    forms.get(..len).unwrap_or_default()
+}
+
+/// A segment without escapes; as it is when it has none, or is not escaped as servers do it.
+pub fn unescaped(raw: &str) -> Cow<'_, str> {
+    unescape(raw).map_or(Cow::Borrowed(raw), Cow::Owned)
+}
+
+/// None when nothing is escaped, an escape is broken, or the bytes are not UTF-8.
+pub(crate) fn unescape(raw: &str) -> Option<String> {
+    let mut parts = raw.split('%');
+    let mut bytes = parts.next()?.as_bytes().to_vec();
+    let mut escapes = 0_u64;
+    for part in parts {
+        let (digits, rest) = part.split_at_checked(2)?;
+        if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return None;
+        }
+        bytes.push(u8::from_str_radix(digits, 16).ok()?);
+        bytes.extend_from_slice(rest.as_bytes());
+        escapes += 1;
+    }
+    if escapes == 0 {
+        return None;
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes() {
+        assert_eq!(unescape("plain"), None);
+        assert_eq!(unescape("a%20b"), Some("a b".into()));
+        assert_eq!(unescape("%e4%b8%ad"), Some("中".into()));
+        assert_eq!(unescape("%"), None);
+        assert_eq!(unescape("%+1"), None);
+        assert_eq!(unescape("%ff"), None);
+        assert_eq!(unescape("%中"), None);
+    }
+
+    fn prefix(key: &str) -> Option<(&'static str, usize)> {
+        KeyParts::of(key).map(|key| (key.form.prefix, key.form.segments.len()))
+    }
+
+    #[test]
+    fn forms_of_keys() {
+        assert_eq!(prefix("__fd_table_lock/t/7/8"), Some(("__fd_table_lock", 3)));
+        assert_eq!(prefix("__fd_table_lock/7/8"), Some(("__fd_table_lock", 2)));
+        assert_eq!(prefix("__fd_table_lock_v2_seq"), Some(("__fd_table_lock_v2_seq", 0)));
+        assert_eq!(
+            prefix("__fd_table_copied_files/7/a/b//c"),
+            Some(("__fd_table_copied_files", 2))
+        );
+        assert_eq!(prefix("tenant/history_log_clean/l/heartbeat"), Some(("*", 3)));
+        for unknown in ["", "/", "__fd_table", "__fd_table/x/y", "__fd_table_by_id/1/2", "a/b"] {
+            assert_eq!(prefix(unknown), None, "{unknown}");
+        }
+        assert_eq!(prefix("__fd_table_by_id/99999999999999999999"), None);
+    }
+
+    #[test]
+    fn a_user_has_a_name_and_a_host() {
+        let key = KeyParts::of("__fd_users/t/%27o%2527x%27%40%27%25%27").unwrap();
+        assert_eq!(key.name(ObjectKind::User).as_deref(), Some("'o%27x'@'%'"));
+    }
+}

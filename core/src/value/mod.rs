@@ -1,0 +1,31 @@
+//! What keys and values mean: messages by name, ids, JSON, the objects that keys name.
+
+mod items;
+mod json;
+mod key;
+mod mask;
+mod meaning;
+mod message;
+mod shown;
+mod sql;
+mod table;
+mod wire;
+
+pub use items::{Misfit, Name, Reason, Scalar};
+pub use json::JsonError;
+pub(crate) use key::unescape;
+pub use key::{KeyParts, unescaped};
+pub use mask::{MASKED, Secrets};
+pub use meaning::{Forms, MOST_UNPACKED_BYTES, Meaning, unpacked};
+pub use message::{Decoded, Message, Value, fits};
+pub(crate) use shown::first_part;
+pub use shown::{Shown, ShownContent, Viewer, utc};
+pub use sql::sql_type;
+pub use table::{
+    Cardinality, EnumType, Field, Former, Holds, KeyForm, Mask, MessageType, ObjectKind, Refers,
+    Segment, Type, Unit, ValueForm,
+};
+pub use wire::{Fields, Wire, WireError};
+
+#[cfg(test)]
+mod tests;
