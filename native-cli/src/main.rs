@@ -28,6 +28,7 @@ mod signals;
 mod stage;
 mod stdout;
 mod style;
+mod table;
 mod temporary;
 mod threads;
 mod unpacking;
@@ -112,6 +113,8 @@ fn run(command: &Command, progress: &Progress) -> anyhow::Result<Outcome> {
         Command::Inspect(args) => command::inspect::run(args, progress),
         Command::Export(args) => command::export::run(args, progress),
         Command::Import(args) => command::import::run(args, progress),
+        Command::Objects(args) => command::objects::run(args, progress),
+        Command::Show(args) => command::show::run(args, progress),
         Command::KeysLayout(args) => command::keys_layout::run(args, progress),
         Command::Rewrite(args) => command::rewrite::run(args, progress),
         Command::Status(args) => command::status::run(args, progress),

@@ -6,4 +6,5 @@ pub mod history;
 pub mod keys_layout;
 pub mod node;
 pub mod object_id;
+pub mod objects;
 pub mod state_hash;

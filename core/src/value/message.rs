@@ -101,6 +101,27 @@ fn fits_within(of: &'static MessageType, bytes: &[u8], depth: usize) -> Result<(
     Ok(())
 }
 
+/// Calls `each` with the scalars that stand once in a message, not with those of messages in it, and
+/// with the last number of each list.
+pub fn single_scalars(
+    of: &'static MessageType,
+    bytes: &[u8],
+    mut each: impl FnMut(&'static Field, &Scalar<'_>),
+) -> Result<(), Misfit> {
+    for item in Items::new(of, bytes) {
+        match item? {
+            (Name::Field(field), Content::One(One::Scalar(scalar))) => each(field, &scalar),
+            (Name::Field(field), Content::Packed(of, numbers)) => {
+                if let Some(last) = packed(of, numbers).last() {
+                    each(field, &last?);
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 fn take(left: &mut usize) -> Result<(), Reason> {
     *left = left.checked_sub(1).ok_or(Reason::Large(MOST_ITEMS))?;
     Ok(())

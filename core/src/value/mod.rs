@@ -13,11 +13,13 @@ mod wire;
 
 pub use items::{Misfit, Name, Reason, Scalar};
 pub use json::JsonError;
+#[cfg(feature = "look")]
 pub(crate) use key::unescape;
 pub use key::{KeyParts, unescaped};
 pub use mask::{MASKED, Secrets};
 pub use meaning::{Forms, MOST_UNPACKED_BYTES, Meaning, unpacked};
-pub use message::{Decoded, Message, Value, fits};
+pub use message::{Decoded, Message, Value, fits, single_scalars};
+#[cfg(feature = "look")]
 pub(crate) use shown::first_part;
 pub use shown::{Shown, ShownContent, Viewer, utc};
 pub use sql::sql_type;

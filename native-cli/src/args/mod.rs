@@ -22,7 +22,7 @@ pub use dump::{Dump, Dumps};
 pub use explained::{asks_for_more, explained};
 pub use export::{Export, Online};
 pub use import::{Import, Reconcile};
-pub use reading::{Inspect, KeysLayout, Validate};
+pub use reading::{Inspect, KeysLayout, Objects, Show, Sort, State, Validate};
 pub use rewrite::{Repair, Rewrite};
 pub use service::{Get, Query, Service, Status, Watch};
 pub use serving::{Serve, View};
@@ -61,6 +61,10 @@ pub enum Command {
     Validate(Validate),
     /// Show what a dump holds.
     Inspect(Inspect),
+    /// List the objects of a state, by tenant, with the space that they take.
+    Objects(Objects),
+    /// Show an object or a key, with everything that belongs to it, decoded.
+    Show(Show),
     /// Count the keys below each directory of the key space.
     KeysLayout(KeysLayout),
     /// Change a dump without a data directory: other node ids and addresses, repairs.

@@ -1,9 +1,11 @@
-//! What only reads: `validate`, `inspect`, `keys-layout`.
+//! What only reads: `validate`, `inspect`, `objects`, `show`, `keys-layout`.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::{Args, ValueHint};
+use clap::{Args, ValueEnum, ValueHint};
+use metadump::objects::ObjectRef;
+use metadump::value::{ObjectKind, Secrets};
 
 use super::values::whole;
 use super::{Dump, Dumps, Format, Service};
@@ -58,6 +60,99 @@ pub struct Inspect {
     /// How to print what is in it.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+}
+
+/// The state that a command looks at.
+#[derive(Debug, Args)]
+#[command(
+    mut_arg("file", |arg| arg.conflicts_with("grpc_api_address")),
+    mut_arg("db", |arg| arg.conflicts_with("grpc_api_address")),
+)]
+pub struct State {
+    /// The dump.
+    #[command(flatten)]
+    pub dump: Dump,
+
+    /// The data directory of a stopped node, in place of a dump; nothing in it is changed.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with_all = ["Dump", "grpc_api_address"])]
+    pub raft_dir: Option<PathBuf>,
+
+    /// A running service, in place of a dump.
+    #[command(flatten)]
+    pub service: Service,
+}
+
+/// `objects`
+#[derive(Debug, Args)]
+pub struct Objects {
+    /// The state.
+    #[command(flatten)]
+    pub state: State,
+
+    /// Only objects of this tenant, one by one; may be repeated.
+    #[arg(long, value_name = "NAME")]
+    pub tenant: Vec<String>,
+
+    /// Only objects of this kind, one by one: `table`, `user` …; may be repeated.
+    #[arg(long, value_name = "KIND", value_parser = object_kind)]
+    pub kind: Vec<ObjectKind>,
+
+    /// What comes first.
+    #[arg(long, value_enum, default_value_t)]
+    pub sort: Sort,
+
+    /// How to print them.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// The order of a list of objects.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Sort {
+    /// By tenant, kind and name.
+    #[default]
+    Name,
+    /// The largest values first.
+    Bytes,
+    /// The most keys first.
+    Keys,
+}
+
+fn object_kind(text: &str) -> Result<ObjectKind, String> {
+    let name = text.to_ascii_lowercase().replace('-', "_");
+    let known = ObjectKind::ALL.iter().find(|kind| kind.name() == name);
+    known.copied().ok_or_else(|| {
+        let names: Vec<_> = ObjectKind::ALL.iter().map(|kind| kind.name()).collect();
+        format!("expected one of {}", names.join(", "))
+    })
+}
+
+/// `show`
+#[derive(Debug, Args)]
+pub struct Show {
+    /// What to show: `DATABASE.TABLE`, `DATABASE`, `TENANT/DATABASE.TABLE`, `table:ID`,
+    /// `user:NAME`, `KIND:TENANT/NAME`, or a key.
+    #[arg(value_name = "OBJECT", value_parser = ObjectRef::parse)]
+    pub object: ObjectRef,
+
+    /// The state.
+    #[command(flatten)]
+    pub state: State,
+
+    /// Show credentials, which are masked otherwise.
+    #[arg(long)]
+    pub show_secrets: bool,
+
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+impl Show {
+    /// Whether credentials are shown.
+    pub const fn secrets(&self) -> Secrets {
+        if self.show_secrets { Secrets::Shown } else { Secrets::Masked }
+    }
 }
 
 /// `keys-layout`

@@ -1,0 +1,360 @@
+//! The objects of a state, put together from its records.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::Serialize;
+
+use super::record::{Description, ObjectRecord, Owner, Says, parent_kind};
+use crate::value::ObjectKind;
+
+/// An object.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Object {
+    /// The tenant; none when nothing says it.
+    pub tenant: Option<Box<str>>,
+    /// The kind: `table`.
+    pub kind: &'static str,
+    /// The id, of kinds that have one.
+    pub id: Option<u64>,
+    /// The name of the database, of what is in one.
+    pub database: Option<Box<str>>,
+    /// The id of what it is in.
+    pub parent_id: Option<u64>,
+    /// The name; none when nothing says it.
+    pub name: Option<Box<str>>,
+    /// How many keys belong to it.
+    pub keys: u64,
+    /// How many bytes their values have.
+    pub bytes: u64,
+    /// When it was made.
+    pub created_on: Option<Box<str>>,
+    /// When it was changed.
+    pub updated_on: Option<Box<str>>,
+    /// When it was dropped.
+    pub dropped_on: Option<Box<str>>,
+    /// The engine of a database or table.
+    pub engine: Option<Box<str>>,
+    /// The role that owns it.
+    pub owner: Option<Box<str>>,
+}
+
+/// Keys and bytes that belong to no object of their own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Sum {
+    /// How many keys.
+    pub keys: u64,
+    /// How many bytes their values have.
+    pub bytes: u64,
+}
+
+impl Sum {
+    const fn add(&mut self, keys: u64, bytes: u64) {
+        self.keys += keys;
+        self.bytes += bytes;
+    }
+}
+
+/// Objects of one kind in a tenant.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct KindSum {
+    /// How many there are.
+    pub count: u64,
+    /// How many are dropped, beside these.
+    pub dropped: u64,
+    /// Their keys and bytes.
+    #[serde(flatten)]
+    pub sum: Sum,
+}
+
+/// What a tenant has.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Tenant {
+    /// The name; none for what belongs to no tenant, or to one that nothing names.
+    pub tenant: Option<Box<str>>,
+    /// All its keys and bytes.
+    #[serde(flatten)]
+    pub sum: Sum,
+    /// Its objects by kind, and the keys of kinds whose objects are not told apart.
+    pub kinds: BTreeMap<&'static str, KindSum>,
+}
+
+/// Puts objects together. It takes the records of a state in any order.
+///
+/// **Invariant:** memory grows with the objects, some 300 bytes for each with its names and times,
+/// not with their keys or values.
+#[derive(Debug, Default)]
+pub struct Catalogue {
+    by_id: HashMap<(ObjectKind, u64), Object>,
+    by_name: HashMap<(ObjectKind, Box<str>, Box<str>), Object>,
+    rest: BTreeMap<(Option<ObjectKind>, Option<Box<str>>), Sum>,
+}
+
+impl Catalogue {
+    /// Adds a record.
+    pub fn add(&mut self, record: ObjectRecord) {
+        let ObjectRecord { owner, bytes, says } = record;
+        let object = match owner {
+            Owner::Id(kind, id) => {
+                let object = self.by_id.entry((kind, id)).or_default();
+                (object.kind, object.id) = (kind.name(), Some(id));
+                object
+            }
+            Owner::Name(kind, tenant, name) => {
+                let key = (kind, tenant.clone(), name.clone());
+                self.by_name.entry(key).or_insert_with(|| Object {
+                    kind: kind.name(),
+                    tenant: Some(tenant),
+                    name: Some(name),
+                    ..Object::default()
+                })
+            }
+            Owner::Rest(kind, tenant) => {
+                self.rest.entry((kind, tenant)).or_default().add(1, bytes);
+                return;
+            }
+        };
+        object.keys += 1;
+        object.bytes += bytes;
+        if let Some(says) = says {
+            object.learn(*says);
+        }
+    }
+
+    /// What there is.
+    pub fn finish(mut self) -> Objects {
+        self.give_names_ids();
+        let (databases, tables) = self.places();
+        let mut objects: Vec<Object> = Vec::with_capacity(self.by_id.len() + self.by_name.len());
+        for ((kind, _), mut object) in self.by_id {
+            let table = match parent_kind(kind) {
+                Some(ObjectKind::Table) => object.parent_id.and_then(|id| tables.get(&id)),
+                _ => None,
+            };
+            let database = match kind {
+                ObjectKind::Database => None,
+                _ => table.copied().or(object.parent_id),
+            };
+            let database = database.and_then(|id| databases.get(&id));
+            if let Some((tenant, name)) = database.filter(|_| parent_kind(kind).is_some()) {
+                object.database.clone_from(name);
+                object.tenant = object.tenant.or_else(|| tenant.clone());
+            }
+            objects.push(object);
+        }
+        objects.extend(self.by_name.into_values());
+        objects.sort_by(|a, b| a.place().cmp(&b.place()));
+        Objects { objects, rest: self.rest }
+    }
+
+    /// What is known by its name alone, of an object that has an id, belongs to that.
+    fn give_names_ids(&mut self) {
+        if self.by_name.is_empty() {
+            return;
+        }
+        let mut ids: HashMap<(ObjectKind, &str, &str), u64> = HashMap::new();
+        let named: Vec<_> = self.by_name.keys().cloned().collect();
+        for ((kind, id), object) in &self.by_id {
+            if let (Some(tenant), Some(name)) = (&object.tenant, &object.name) {
+                ids.insert((*kind, &**tenant, &**name), *id);
+            }
+        }
+        let moves: Vec<_> = named
+            .into_iter()
+            .filter_map(|key| Some((ids.get(&(key.0, &*key.1, &*key.2)).copied()?, key)))
+            .collect();
+        for (id, key) in moves {
+            let kind = key.0;
+            if let (Some(from), Some(to)) =
+                (self.by_name.remove(&key), self.by_id.get_mut(&(kind, id)))
+            {
+                to.keys += from.keys;
+                to.bytes += from.bytes;
+            }
+        }
+    }
+
+    /// Tenant and name of each database, and the database of each table.
+    #[expect(clippy::type_complexity, reason = "two maps, used once")]
+    fn places(&self) -> (HashMap<u64, (Option<Box<str>>, Option<Box<str>>)>, HashMap<u64, u64>) {
+        let (mut databases, mut tables) = (HashMap::new(), HashMap::new());
+        for ((kind, id), object) in &self.by_id {
+            match (kind, object.parent_id) {
+                (ObjectKind::Database, _) => {
+                    databases.insert(*id, (object.tenant.clone(), object.name.clone()));
+                }
+                (ObjectKind::Table, Some(database)) => {
+                    tables.insert(*id, database);
+                }
+                _ => {}
+            }
+        }
+        (databases, tables)
+    }
+}
+
+impl Object {
+    fn learn(&mut self, says: Says) {
+        let Says { tenant, parent, name, description, role } = says;
+        self.tenant = tenant.or_else(|| self.tenant.take());
+        self.parent_id = parent.or(self.parent_id);
+        self.name = name.or_else(|| self.name.take());
+        self.owner = role.or_else(|| self.owner.take());
+        if let Some(Description { created_on, updated_on, dropped_on, engine }) = description {
+            self.created_on = created_on;
+            self.updated_on = updated_on;
+            self.dropped_on = dropped_on;
+            self.engine = engine;
+        }
+    }
+
+    /// What objects are ordered by.
+    fn place(&self) -> impl Ord + '_ {
+        (self.tenant.as_deref(), self.kind, self.database.as_deref(), self.name.as_deref(), self.id)
+    }
+
+    /// The name as people write it: `sales.orders` for a table. The id when nothing says the name.
+    pub fn full_name(&self) -> String {
+        let name = self.name.as_deref();
+        match (self.database.as_deref().filter(|_| self.kind != "database"), name, self.id) {
+            (Some(database), Some(name), _) => format!("{database}.{name}"),
+            (None, Some(name), _) => name.to_owned(),
+            (_, None, Some(id)) => format!("{}:{id}", self.kind),
+            (_, None, None) => String::new(),
+        }
+    }
+}
+
+/// The objects of a state, by tenant, kind and name.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Objects {
+    objects: Vec<Object>,
+    rest: BTreeMap<(Option<ObjectKind>, Option<Box<str>>), Sum>,
+}
+
+impl Objects {
+    /// Every object.
+    pub fn all(&self) -> &[Object] {
+        &self.objects
+    }
+
+    /// How many keys there are whose form is not known, and the bytes of their values.
+    pub fn unknown(&self) -> Sum {
+        self.rest.get(&(None, None)).copied().unwrap_or_default()
+    }
+
+    /// What each tenant has, by name; last what belongs to none.
+    pub fn tenants<'a>(&'a self) -> Vec<Tenant> {
+        let mut tenants: BTreeMap<(bool, Option<&str>), Tenant> = BTreeMap::new();
+        let mut add = |tenant: Option<&'a str>, kind, objects, dropped, sum: Sum| {
+            let found = tenants
+                .entry((tenant.is_none(), tenant))
+                .or_insert_with(|| Tenant { tenant: tenant.map(Box::from), ..Tenant::default() });
+            found.sum.add(sum.keys, sum.bytes);
+            let of_kind = found.kinds.entry(kind).or_default();
+            of_kind.count += objects;
+            of_kind.dropped += dropped;
+            of_kind.sum.add(sum.keys, sum.bytes);
+        };
+        for object in &self.objects {
+            let dropped = u64::from(object.dropped_on.is_some());
+            let sum = Sum { keys: object.keys, bytes: object.bytes };
+            add(object.tenant.as_deref(), object.kind, 1 - dropped, dropped, sum);
+        }
+        for ((kind, tenant), sum) in &self.rest {
+            let kind = kind.map_or("unknown", ObjectKind::name);
+            add(tenant.as_deref(), kind, 0, 0, *sum);
+        }
+        tenants.into_values().collect()
+    }
+
+    /// The names of objects by their ids.
+    pub fn names(&self) -> Names<'_> {
+        let id = |object: &Object| Some((object.kind, object.id?));
+        let objects = self.objects.iter().filter(|object| object.name.is_some());
+        Names(objects.filter_map(|object| Some((id(object)?, object))).collect())
+    }
+}
+
+/// The names of objects by their ids.
+#[derive(Debug, Default)]
+pub struct Names<'o>(HashMap<(&'static str, u64), &'o Object>);
+
+impl Names<'_> {
+    /// The name as people write it, if it is known.
+    pub fn get(&self, kind: ObjectKind, id: u64) -> Option<String> {
+        self.0.get(&(kind.name(), id)).map(|object| object.full_name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::{Decoded, MessageType};
+
+    fn message(of: &str, json: &str) -> Vec<u8> {
+        Decoded::from_json(MessageType::named(of).unwrap(), json).unwrap().write()
+    }
+
+    fn objects() -> Objects {
+        let mut catalogue = Catalogue::default();
+        let dropped = message("TableMeta", r#"{"drop_on":"2025-01-02 00:00:00 UTC"}"#);
+        let name = message("DbIdTableName", r#"{"db_id":7,"table_name":"old"}"#);
+        let index = message("IndexMeta", r#"{"table_id":8}"#);
+        let records: [(&str, &[u8]); 12] = [
+            ("__fd_table/7/orders", b"8"),
+            ("__fd_table_by_id/8", b""),
+            ("__fd_table_copied_files/8/a/b", b"xy"),
+            ("__fd_table_by_id/9", &dropped),
+            ("__fd_table_id_to_name/9", &name),
+            ("__fd_index_by_id/3", &index),
+            ("__fd_database/t/sales", b"7"),
+            ("__fd_datamask/t/m", b"5"),
+            ("__fd_datamask_id_list/t/m", b""),
+            ("__fd_users/t/%27a%27%40%27%25%27", b""),
+            ("__fd_token/t/abc", b"z"),
+            ("other", b"abc"),
+        ];
+        for (key, value) in records {
+            catalogue.add(ObjectRecord::of(key, value));
+        }
+        catalogue.finish()
+    }
+
+    #[test]
+    fn objects_have_their_tenants_and_databases() {
+        let objects = objects();
+        let shown: Vec<_> = objects
+            .all()
+            .iter()
+            .map(|object| (object.kind, object.full_name(), object.tenant.as_deref(), object.keys))
+            .collect();
+        let t = Some("t");
+        assert_eq!(
+            shown,
+            [
+                ("database", "sales".to_owned(), t, 1),
+                ("index", "index:3".to_owned(), t, 1),
+                ("masking_policy", "m".to_owned(), t, 2),
+                ("table", "sales.old".to_owned(), t, 2),
+                ("table", "sales.orders".to_owned(), t, 3),
+                ("user", "'a'@'%'".to_owned(), t, 1),
+            ]
+        );
+        assert_eq!(objects.names().get(ObjectKind::Table, 8).as_deref(), Some("sales.orders"));
+        assert_eq!(objects.unknown(), Sum { keys: 1, bytes: 3 });
+    }
+
+    #[test]
+    fn a_tenant_has_all_that_belongs_to_it() {
+        let tenants = objects().tenants();
+        let [t, none] = tenants.as_slice() else { panic!("{tenants:?}") };
+        assert_eq!((t.tenant.as_deref(), t.sum.keys), (Some("t"), 11));
+        let tables = t.kinds["table"];
+        assert_eq!((tables.count, tables.dropped, tables.sum.keys), (1, 1, 5));
+        assert_eq!(
+            t.kinds["token"],
+            KindSum { sum: Sum { keys: 1, bytes: 1 }, ..KindSum::default() }
+        );
+        assert_eq!((&none.tenant, none.sum), (&None, Sum { keys: 1, bytes: 3 }));
+    }
+}

@@ -1,0 +1,9 @@
+//! The objects of a cluster: which there are, and what belongs to each.
+
+mod catalogue;
+mod record;
+mod reference;
+
+pub use catalogue::{Catalogue, KindSum, Names, Object, Objects, Sum, Tenant};
+pub use record::{Description, ObjectRecord, Owner, Says};
+pub use reference::{ObjectRef, ObjectRefError};

@@ -1,0 +1,256 @@
+//! What one record of the key space says of objects.
+
+use crate::value::{
+    Field, Holds, KeyParts, ObjectKind, Scalar, Segment, ValueForm, single_scalars, unpacked,
+};
+
+/// How many bytes a packed value may unpack to.
+const MOST_UNPACKED_BYTES: u64 = 64 << 20;
+
+/// Which object a record belongs to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Owner {
+    /// An object with an id.
+    Id(ObjectKind, u64),
+    /// An object that has a name in a tenant, and no id in the key.
+    Name(ObjectKind, Box<str>, Box<str>),
+    /// A tenant's record of a kind whose objects are not told apart, or nobody's.
+    Rest(Option<ObjectKind>, Option<Box<str>>),
+}
+
+/// A record, and what it says of the object that it belongs to. It is small, and can be made on any
+/// thread.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectRecord {
+    /// The object.
+    pub owner: Owner,
+    /// How many bytes the value has.
+    pub bytes: u64,
+    /// What it says; most records say nothing.
+    pub says: Option<Box<Says>>,
+}
+
+/// What a record says of an object.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Says {
+    /// The tenant.
+    pub tenant: Option<Box<str>>,
+    /// The object that it is in: the database of a table, the table of an index.
+    pub parent: Option<u64>,
+    /// The name.
+    pub name: Option<Box<str>>,
+    /// What describes the object, if the record does.
+    pub description: Option<Description>,
+    /// The role that owns it.
+    pub role: Option<Box<str>>,
+}
+
+/// What describes an object.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Description {
+    /// When it was made.
+    pub created_on: Option<Box<str>>,
+    /// When it was changed.
+    pub updated_on: Option<Box<str>>,
+    /// When it was dropped.
+    pub dropped_on: Option<Box<str>>,
+    /// The engine of a database or table.
+    pub engine: Option<Box<str>>,
+}
+
+impl ObjectRecord {
+    /// What a key and its value say.
+    pub fn of(key: &str, value: &[u8]) -> Self {
+        let mut says = Says::default();
+        let owner = match KeyParts::of(key) {
+            Some(parts) => read(&parts, value, &mut says),
+            None => Owner::Rest(None, None),
+        };
+        let says = (says != Says::default()).then(|| Box::new(says));
+        Self { owner, bytes: value.len() as u64, says }
+    }
+}
+
+/// What objects of a kind are in.
+pub(super) const fn parent_kind(kind: ObjectKind) -> Option<ObjectKind> {
+    match kind {
+        ObjectKind::Table | ObjectKind::Dictionary => Some(ObjectKind::Database),
+        ObjectKind::Index => Some(ObjectKind::Table),
+        _ => None,
+    }
+}
+
+fn read(parts: &KeyParts<'_>, value: &[u8], says: &mut Says) -> Owner {
+    let kind = match parts.form.kind {
+        // A materialized view is a table.
+        ObjectKind::MaterializedView => ObjectKind::Table,
+        kind => kind,
+    };
+    let id = match parts.form.kind {
+        ObjectKind::MaterializedView => parts.id(ObjectKind::MaterializedView),
+        _ => None,
+    };
+    let id = id.or_else(|| parts.id(kind));
+    let tenant = parts.tenant();
+    let name = parts.name(kind);
+    let parent = parent_kind(kind).and_then(|parent| parts.id(parent));
+    let unpacked = unpacked(value, MOST_UNPACKED_BYTES);
+    let form = unpacked.as_ref().ok().and_then(|value| parts.forms().of(value));
+    let mut listed = None;
+    if let (Ok(value), Some(ValueForm::Message(of))) = (&unpacked, form) {
+        let mut description = describes(parts).then(Description::default);
+        // What does not fit its message is the business of the checks.
+        let _ = single_scalars(of, value, |field, scalar| {
+            scalar_says(kind, field, scalar, says, description.as_mut());
+            if field.name == "ids" {
+                listed = number(scalar).or(listed);
+            }
+        });
+        says.description = description;
+        if !matches!(of.name, "DbIdList" | "TableIdList") {
+            listed = None;
+        }
+    }
+    let stored = match (form, &unpacked) {
+        (Some(ValueForm::Id(of)), Ok(value)) if of == kind => decimal(value),
+        _ => None,
+    };
+    let owner_id = id.or(stored).or(listed);
+    let tells_tenant = says.tenant.is_none();
+    match (owner_id, &tenant, name) {
+        (Some(id), _, name) => {
+            if tells_tenant {
+                says.tenant = tenant.map(|tenant| tenant.into());
+            }
+            if id_is_named_here(parts, kind) {
+                says.name = name.map(|name| name.into()).or_else(|| says.name.take());
+            }
+            says.parent = parent.or(says.parent);
+            Owner::Id(kind, id)
+        }
+        (None, Some(tenant), Some(name)) => {
+            Owner::Name(kind, tenant.as_ref().into(), name.as_ref().into())
+        }
+        (None, tenant, _) => {
+            Owner::Rest(Some(kind), tenant.as_ref().map(|tenant| tenant.as_ref().into()))
+        }
+    }
+}
+
+/// Whether the name in the key is that of the object, and not of one beside it.
+fn id_is_named_here(parts: &KeyParts<'_>, kind: ObjectKind) -> bool {
+    let names = |segment: Segment| segment == Segment::Name(kind) || segment == Segment::User(kind);
+    matches!(parts.segments().last(), Some((segment, _)) if names(segment))
+        || parts.form.segments.contains(&Segment::Text("arguments"))
+}
+
+/// Whether the value describes the object, and not what belongs to it.
+fn describes(parts: &KeyParts<'_>) -> bool {
+    let kind = parts.form.kind;
+    let is_name =
+        |segment: &Segment| *segment == Segment::Name(kind) || *segment == Segment::User(kind);
+    parts.form.prefix.ends_with("_by_id")
+        || matches!(parts.form.segments, [Segment::Tenant, last] if is_name(last))
+}
+
+fn scalar_says(
+    kind: ObjectKind,
+    field: &Field,
+    scalar: &Scalar<'_>,
+    says: &mut Says,
+    description: Option<&mut Description>,
+) {
+    let text = match scalar {
+        Scalar::Text(text) => Some(&**text).filter(|text| !text.is_empty()),
+        _ => None,
+    };
+    let boxed = || text.map(Box::from);
+    match field.name {
+        "tenant" => says.tenant = boxed(),
+        "table_name" if kind == ObjectKind::Table => says.name = boxed(),
+        "name" if description.is_none() => says.name = boxed(),
+        "db_id" if kind == ObjectKind::Table => says.parent = number(scalar),
+        "table_id" if kind == ObjectKind::Index => says.parent = number(scalar),
+        "role" => says.role = boxed(),
+        _ => {}
+    }
+    let Some(description) = description else { return };
+    match field.name {
+        "engine" => description.engine = boxed(),
+        _ if field.holds != Holds::Time => {}
+        "created_on" | "create_on" => description.created_on = boxed(),
+        "updated_on" | "update_on" => description.updated_on = boxed(),
+        "drop_on" | "dropped_on" => description.dropped_on = boxed(),
+        _ => {}
+    }
+}
+
+const fn number(scalar: &Scalar<'_>) -> Option<u64> {
+    match scalar {
+        Scalar::Unsigned(number) => Some(*number),
+        _ => None,
+    }
+}
+
+fn decimal(value: &[u8]) -> Option<u64> {
+    std::str::from_utf8(value).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::{Decoded, MessageType};
+
+    fn message(of: &str, json: &str) -> Vec<u8> {
+        Decoded::from_json(MessageType::named(of).unwrap(), json).unwrap().write()
+    }
+
+    fn says(key: &str, value: &[u8]) -> (Owner, Says) {
+        let record = ObjectRecord::of(key, value);
+        (record.owner, record.says.map(|says| *says).unwrap_or_default())
+    }
+
+    #[test]
+    fn names_and_what_is_behind_them() {
+        let (owner, name) = says("__fd_table/7/orders", b"42");
+        assert_eq!(owner, Owner::Id(ObjectKind::Table, 42));
+        assert_eq!((name.name.as_deref(), name.parent), (Some("orders"), Some(7)));
+        let (owner, name) = says("__fd_database/t%2d1/sales", b"7");
+        assert_eq!(owner, Owner::Id(ObjectKind::Database, 7));
+        assert_eq!((name.tenant.as_deref(), name.name.as_deref()), (Some("t-1"), Some("sales")));
+        let value = message("DbIdTableName", r#"{"db_id":7,"table_name":"orders"}"#);
+        let (owner, name) = says("__fd_table_id_to_name/42", &value);
+        assert_eq!(owner, Owner::Id(ObjectKind::Table, 42));
+        assert_eq!((name.name.as_deref(), name.parent), (Some("orders"), Some(7)));
+        let value = message("TableIdList", r#"{"ids":[40,42]}"#);
+        assert_eq!(says("__fd_table_id_list/7/orders", &value).0, Owner::Id(ObjectKind::Table, 42));
+    }
+
+    #[test]
+    fn what_belongs_to_an_object_does_not_describe_it() {
+        let lock = message("LockMeta", r#"{"created_on":"2025-01-01 00:00:00 UTC"}"#);
+        let (owner, lock) = says("__fd_table_lock/t/42/1", &lock);
+        assert_eq!(owner, Owner::Id(ObjectKind::Table, 42));
+        assert_eq!((lock.description, lock.tenant.as_deref()), (None, Some("t")));
+        let meta = r#"{"engine":"FUSE","drop_on":"2025-01-01 00:00:00 UTC"}"#;
+        let (_, table) = says("__fd_table_by_id/42", &message("TableMeta", meta));
+        let description = table.description.unwrap();
+        assert_eq!(description.engine.as_deref(), Some("FUSE"));
+        assert_eq!(description.dropped_on.as_deref(), Some("2025-01-01 00:00:00 UTC"));
+    }
+
+    #[test]
+    fn objects_without_ids_and_records_of_none() {
+        let (owner, _) = says("__fd_users/t/%27a%27%40%27%25%27", b"");
+        assert_eq!(owner, Owner::Name(ObjectKind::User, "t".into(), "'a'@'%'".into()));
+        let (owner, _) = says("__fd_token/t/abc", b"");
+        assert_eq!(owner, Owner::Rest(Some(ObjectKind::Token), Some("t".into())));
+        assert_eq!(says("__fd_table/7/x", b"no id").0, Owner::Rest(Some(ObjectKind::Table), None));
+        assert_eq!(says("anything", b"").0, Owner::Rest(None, None));
+        let owner = says("__fd_procedure/t/p/INT/8", b"9").0;
+        assert_eq!(owner, Owner::Rest(None, None));
+        let (owner, procedure) = says("__fd_procedure/t/p/INT", b"9");
+        assert_eq!(owner, Owner::Id(ObjectKind::Procedure, 9));
+        assert_eq!(procedure.name.as_deref(), Some("p"));
+    }
+}

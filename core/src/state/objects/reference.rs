@@ -1,0 +1,234 @@
+//! How people name an object: `sales.orders`, `acme/sales`, `table:42`, `user:'root'@'%'`, a key.
+
+use std::fmt;
+
+use nom::branch::alt;
+use nom::bytes::complete::{is_not, take_till1};
+use nom::character::complete::char;
+use nom::combinator::{all_consuming, cut, map, opt, rest, verify};
+use nom::sequence::{delimited, preceded, terminated};
+use nom::{IResult, Parser};
+
+use super::catalogue::Object;
+use crate::value::{KeyParts, ObjectKind};
+
+/// What names an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ObjectRef {
+    /// A key, which may be there or not.
+    Key(String),
+    /// A kind and an id: `table:42`.
+    Id(ObjectKind, u64),
+    /// A kind and a name: `user:'root'@'%'`, `user:acme/'root'@'%'`.
+    Name {
+        /// The kind.
+        kind: ObjectKind,
+        /// The tenant; any when it is not said.
+        tenant: Option<String>,
+        /// The name; of a table with its database in front, when it is said: `sales.orders`.
+        name: String,
+    },
+    /// A database, or what is in one: `sales`, `sales.orders`, `acme/sales.orders`.
+    Path {
+        /// The tenant; any when it is not said.
+        tenant: Option<String>,
+        /// The database.
+        database: String,
+        /// What is in it.
+        table: Option<String>,
+    },
+}
+
+/// A text that names no object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectRefError {
+    text: String,
+    column: usize,
+}
+
+impl fmt::Display for ObjectRefError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let before = self.text.get(..self.column).unwrap_or(&self.text);
+        let indent = " ".repeat(before.chars().count());
+        write!(
+            f,
+            "expected DATABASE.TABLE, KIND:ID, KIND:NAME or a key\n  {}\n  {indent}^",
+            self.text
+        )
+    }
+}
+
+impl std::error::Error for ObjectRefError {}
+
+impl fmt::Display for ObjectRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let of_tenant = |tenant: &Option<String>| {
+            tenant.as_ref().map_or_else(String::new, |tenant| format!(" of tenant {tenant}"))
+        };
+        match self {
+            Self::Key(key) => write!(f, "key {key}"),
+            Self::Id(kind, id) => write!(f, "{} with id {id}", kind.name()),
+            Self::Name { kind, tenant, name } => {
+                write!(f, "{} {name}{}", kind.name(), of_tenant(tenant))
+            }
+            Self::Path { tenant, database, table: None } => {
+                write!(f, "database {database}{}", of_tenant(tenant))
+            }
+            Self::Path { tenant, database, table: Some(table) } => {
+                write!(f, "table {database}.{table}{}", of_tenant(tenant))
+            }
+        }
+    }
+}
+
+type Parsed<'a, T> = IResult<&'a str, T>;
+
+impl ObjectRef {
+    /// Reads the name of an object. Names that hold `.`, `/` or `:` stand in double quotes.
+    ///
+    /// # Errors
+    ///
+    /// When the text names none: where, and what is expected.
+    ///
+    /// ```
+    /// use metadump::objects::ObjectRef;
+    /// use metadump::value::ObjectKind;
+    ///
+    /// assert_eq!(ObjectRef::parse("table:42"), Ok(ObjectRef::Id(ObjectKind::Table, 42)));
+    /// let error = ObjectRef::parse("sales.").unwrap_err().to_string();
+    /// assert!(error.ends_with("\n  sales.\n        ^"));
+    /// ```
+    pub fn parse(text: &str) -> Result<Self, ObjectRefError> {
+        if KeyParts::of(text).is_some() || text.starts_with("__fd_") {
+            return Ok(Self::Key(text.to_owned()));
+        }
+        all_consuming(alt((of_kind, path))).parse(text).map(|(_, found)| found).map_err(|error| {
+            let at = match &error {
+                nom::Err::Error(error) | nom::Err::Failure(error) => error.input,
+                nom::Err::Incomplete(_) => "",
+            };
+            ObjectRefError { text: text.to_owned(), column: text.len() - at.len() }
+        })
+    }
+
+    /// Whether it names an object.
+    pub fn names(&self, object: &Object) -> bool {
+        let of_tenant = |tenant: &Option<String>| {
+            tenant.is_none() || tenant.as_deref() == object.tenant.as_deref()
+        };
+        match self {
+            Self::Key(_) => false,
+            Self::Id(kind, id) => object.kind == kind.name() && object.id == Some(*id),
+            Self::Name { kind, tenant, name } => {
+                let is_named = object.name.as_deref() == Some(name)
+                    || (object.database.is_some() && object.full_name() == *name)
+                    || (*kind == ObjectKind::User
+                        && object.name.as_deref().is_some_and(|user| {
+                            user.strip_prefix('\'')
+                                .and_then(|user| user.split_once("'@'"))
+                                .is_some_and(|(user, _)| user == name)
+                        }));
+                object.kind == kind.name() && of_tenant(tenant) && is_named
+            }
+            Self::Path { tenant, database, table: None } => {
+                object.kind == "database"
+                    && of_tenant(tenant)
+                    && object.name.as_deref() == Some(database)
+            }
+            Self::Path { tenant, database, table: Some(table) } => {
+                object.kind == "table"
+                    && of_tenant(tenant)
+                    && object.database.as_deref() == Some(database)
+                    && object.name.as_deref() == Some(table)
+            }
+        }
+    }
+}
+
+fn quoted(input: &str) -> Parsed<'_, &str> {
+    delimited(char('"'), is_not("\""), char('"')).parse(input)
+}
+
+fn word(input: &str) -> Parsed<'_, &str> {
+    alt((quoted, take_till1(|c| matches!(c, '.' | '/' | '"')))).parse(input)
+}
+
+fn tenant(input: &str) -> Parsed<'_, Option<String>> {
+    opt(map(terminated(word, char('/')), str::to_owned)).parse(input)
+}
+
+fn of_kind(input: &str) -> Parsed<'_, ObjectRef> {
+    let kind = |text: &str| ObjectKind::ALL.iter().copied().find(|kind| kind.name() == text);
+    let name = take_till1(|c| matches!(c, ':' | '.' | '/' | '"'));
+    let (input, kind) = terminated(name.map_opt(kind), char(':')).parse(input)?;
+    let id = |text: &str| text.parse().ok();
+    alt((
+        map(all_consuming(rest.map_opt(id)), move |id| ObjectRef::Id(kind, id)),
+        map(
+            (tenant, alt((all_consuming(quoted), verify(rest, |name: &str| !name.is_empty())))),
+            move |(tenant, name)| ObjectRef::Name { kind, tenant, name: name.to_owned() },
+        ),
+    ))
+    .parse(input)
+}
+
+fn path(input: &str) -> Parsed<'_, ObjectRef> {
+    map((tenant, word, opt(preceded(char('.'), cut(word)))), |(tenant, database, table)| {
+        ObjectRef::Path { tenant, database: database.to_owned(), table: table.map(str::to_owned) }
+    })
+    .parse(input)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn path(tenant: Option<&str>, database: &str, table: Option<&str>) -> ObjectRef {
+        let [tenant, table] = [tenant, table].map(|name| name.map(str::to_owned));
+        ObjectRef::Path { tenant, database: database.to_owned(), table }
+    }
+
+    fn name(kind: ObjectKind, tenant: Option<&str>, name: &str) -> ObjectRef {
+        ObjectRef::Name { kind, tenant: tenant.map(str::to_owned), name: name.to_owned() }
+    }
+
+    #[test]
+    fn names_of_objects() {
+        for (text, expected) in [
+            ("sales", path(None, "sales", None)),
+            ("sales.orders", path(None, "sales", Some("orders"))),
+            ("acme/sales.orders", path(Some("acme"), "sales", Some("orders"))),
+            ("acme/sales", path(Some("acme"), "sales", None)),
+            (r#""a.b"."c/d""#, path(None, "a.b", Some("c/d"))),
+            ("table:42", ObjectRef::Id(ObjectKind::Table, 42)),
+            ("table:sales.orders", name(ObjectKind::Table, None, "sales.orders")),
+            ("user:'root'@'%'", name(ObjectKind::User, None, "'root'@'%'")),
+            ("user:acme/'root'@'%'", name(ObjectKind::User, Some("acme"), "'root'@'%'")),
+            (r#"stage:"a/b""#, name(ObjectKind::Stage, None, "a/b")),
+            ("masking_policy:m", name(ObjectKind::MaskingPolicy, None, "m")),
+            ("__fd_table_by_id/42", ObjectRef::Key("__fd_table_by_id/42".to_owned())),
+            ("__fd_new/1", ObjectRef::Key("__fd_new/1".to_owned())),
+        ] {
+            assert_eq!(ObjectRef::parse(text), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_names_none_is_pointed_at() {
+        for (text, column) in [("", 0), ("sales.", 6), ("sales.a.b", 7), ("a/b/c", 3), ("\"a", 0)] {
+            let error = ObjectRef::parse(text).unwrap_err();
+            assert_eq!(error.column, column, "{text}: {error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in "\\PC{0,40}") {
+            if let Err(error) = ObjectRef::parse(&text) {
+                prop_assert!(text.is_char_boundary(error.column));
+            }
+        }
+    }
+}
