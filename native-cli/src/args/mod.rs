@@ -22,7 +22,7 @@ pub use dump::{Dump, Dumps};
 pub use explained::{asks_for_more, explained};
 pub use export::{Export, Online};
 pub use import::{Import, Reconcile};
-pub use reading::{Inspect, KeysLayout, Objects, Show, Sort, State, Validate};
+pub use reading::{Inspect, KeysLayout, Objects, Show, ShowSecrets, Sort, State, Validate};
 pub use rewrite::{Repair, Rewrite};
 pub use service::{Get, Query, Service, Status, Watch};
 pub use serving::{Serve, View};

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use anyhow::Result;
 use clap::{Args, ValueEnum, ValueHint};
 use metadump::objects::ObjectRef;
 use metadump::value::{ObjectKind, Secrets};
@@ -82,6 +83,13 @@ pub struct State {
     pub service: Service,
 }
 
+impl State {
+    /// Whether a dump or a directory is named.
+    pub fn is_offline(&self) -> Result<bool> {
+        Ok(self.raft_dir.is_some() || self.dump.path()?.is_some())
+    }
+}
+
 /// `objects`
 #[derive(Debug, Args)]
 pub struct Objects {
@@ -118,7 +126,7 @@ pub enum Sort {
     Keys,
 }
 
-fn object_kind(text: &str) -> Result<ObjectKind, String> {
+fn object_kind(text: &str) -> std::result::Result<ObjectKind, String> {
     let name = text.to_ascii_lowercase().replace('-', "_");
     let known = ObjectKind::ALL.iter().find(|kind| kind.name() == name);
     known.copied().ok_or_else(|| {
@@ -139,17 +147,25 @@ pub struct Show {
     #[command(flatten)]
     pub state: State,
 
-    /// Show credentials, which are masked otherwise.
-    #[arg(long)]
-    pub show_secrets: bool,
+    /// Whether credentials are shown.
+    #[command(flatten)]
+    pub secrets: ShowSecrets,
 
     /// How to print it.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
 }
 
-impl Show {
-    /// Whether credentials are shown.
+/// Whether credentials are shown.
+#[derive(Debug, Args)]
+pub struct ShowSecrets {
+    /// Show credentials, which are masked otherwise.
+    #[arg(long)]
+    pub show_secrets: bool,
+}
+
+impl ShowSecrets {
+    /// The same as a choice.
     pub const fn secrets(&self) -> Secrets {
         if self.show_secrets { Secrets::Shown } else { Secrets::Masked }
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::Format;
 use super::values::whole;
+use super::{Format, ShowSecrets, State};
 use crate::grpc::Address;
 
 /// `status`
@@ -40,13 +40,21 @@ pub struct Get {
     #[arg(long, required = true)]
     pub key: Vec<String>,
 
-    /// The running service.
+    /// The running service, or what stands in its place.
     #[command(flatten)]
-    pub service: Service,
+    pub state: State,
 
     /// How to print the values.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+
+    /// Print what the value means: its message with names, credentials masked.
+    #[arg(long, conflicts_with = "raw")]
+    pub decode: bool,
+
+    /// Whether credentials are shown.
+    #[command(flatten)]
+    pub secrets: ShowSecrets,
 
     /// Print the bytes of the value and nothing else, no line end either; for one key.
     #[arg(long, conflicts_with = "format")]

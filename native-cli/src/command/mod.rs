@@ -3,6 +3,7 @@
 mod admission;
 mod ahead;
 mod convert;
+mod decoded;
 mod ended;
 pub mod export;
 mod export_online;

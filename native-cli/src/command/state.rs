@@ -154,19 +154,16 @@ impl Moment {
 }
 
 impl AsOf {
-    /// `as of T1-N1.80; 15 later entries of the log are not in it`.
+    /// `as of T1-N1.80; 15 later log entries are not applied`.
     pub fn describe(&self) -> String {
-        let mut text = match self.applied {
+        let moment = match self.applied {
             Some(applied) => format!("as of {applied}"),
             None => "as of no log entry".to_owned(),
         };
         match self.later_entries {
-            0 => {}
-            1 => text.push_str("; 1 later log entry is not applied"),
-            later => {
-                text.push_str(&format!("; {} later log entries are not applied", grouped(later)))
-            }
+            0 => moment,
+            1 => format!("{moment}; 1 later log entry is not applied"),
+            later => format!("{moment}; {} later log entries are not applied", grouped(later)),
         }
-        text
     }
 }

@@ -1,13 +1,10 @@
 //! The values of keys.
 
-use std::fmt;
-
 use metadump_proto::meta::{RaftRequest, SeqV, StreamItem};
 use serde::Serialize;
 
-use super::record::seq_v;
 use super::{Failure, Session};
-use crate::report::{json_line, plural};
+use crate::report::plural;
 
 /// A request as the service reads it, in JSON.
 #[derive(Serialize)]
@@ -49,14 +46,4 @@ pub async fn get(session: &Session, keys: &[String]) -> Result<Vec<Option<SeqV>>
         return Err(unexpected(plural(values.len() as u64, "key")));
     }
     Ok(values)
-}
-
-/// A value as the official tool prints it: JSON, and `null` when there is none.
-pub struct ValueText<'a>(pub Option<&'a SeqV>);
-
-impl fmt::Display for ValueText<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = self.0.map(seq_v);
-        f.write_str(&json_line(&value).map_err(|_| fmt::Error)?)
-    }
 }

@@ -52,7 +52,7 @@ pub use cluster::Cluster;
 pub use credentials::Credentials;
 pub use export::{ExportOptions, Exported, export};
 pub use failure::Failure;
-pub use get::{ValueText, get};
+pub use get::get;
 pub use handshake::ServerVersion;
 pub use keys_layout::keys_layout;
 pub use list::list;

@@ -8,10 +8,11 @@ use metadump_proto::meta::{
 
 use super::super::fake::{Nobody, Running, Script, talking};
 use super::super::{
-    Session, StatusText, ValueText, WatchText, get, keys_layout, member_list, status,
-    trigger_snapshot, watch,
+    Session, StatusText, WatchText, get, keys_layout, member_list, seq_v, status, trigger_snapshot,
+    watch,
 };
 use super::*;
+use crate::report::json_line;
 
 const STATUS: &str = include_str!("../../../../tests/fixtures/v004/v004-origin.status.txt");
 const KEYS_LAYOUT: &str =
@@ -157,7 +158,7 @@ fn values() {
         let printed = async |keys: &[&str]| {
             let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
             let values = get(&session, &keys).await.unwrap();
-            values.iter().map(|v| ValueText(v.as_ref()).to_string()).collect::<Vec<_>>()
+            values.iter().map(|v| json_line(&v.as_ref().map(seq_v)).unwrap()).collect::<Vec<_>>()
         };
         let a = r#"{"seq":123,"meta":null,"data":[109,121,118,97,108,117,101]}"#;
         let b = r#"{"seq":2,"meta":{"expire_at":7,"proposed_at_ms":8},"data":[]}"#;

@@ -1,0 +1,203 @@
+//! Records of the key space, decoded: as an outline for people, as JSON for programs.
+
+use std::io::Write;
+
+use anyhow::Result;
+use metadump::objects::Names;
+use metadump::record::SeqV;
+use metadump::value::{
+    KeyParts, MOST_UNPACKED_BYTES, Meaning, Secrets, Shown, ShownContent, Viewer, unpacked,
+};
+use serde::Serialize;
+use serde_json::json;
+use serde_json::value::{RawValue, to_raw_value};
+
+use crate::args::Format;
+use crate::progress::Progress;
+use crate::report::{grouped, json_line, plural, shown, utc};
+use crate::table::{Column, print_table};
+
+/// How many lines and bytes of text of a value are shown.
+const MOST_LINES: usize = 100_000;
+const MOST_TEXT_BYTES: usize = 64 << 20;
+
+/// A record, as `--format json` prints it.
+#[derive(Serialize)]
+pub struct Record {
+    key: String,
+    seq: u64,
+    expire_at_ms: Option<u64>,
+    bytes: u64,
+    /// The name of the message, or what else the value is.
+    form: String,
+    /// Why the value is not what it is to be.
+    error: Option<String>,
+    value: Option<Box<RawValue>>,
+    /// The same for people.
+    #[serde(skip)]
+    content: ShownContent,
+    /// How many credentials are masked.
+    #[serde(skip)]
+    pub masked: u64,
+}
+
+/// Decodes records and prints them.
+pub struct Decoder<'n> {
+    /// The names of objects, to stand beside their ids.
+    pub names: &'n Names<'n>,
+    /// Whether credentials are shown.
+    pub secrets: Secrets,
+    /// How records are printed.
+    pub format: Format,
+}
+
+impl Decoder<'_> {
+    /// What is stored under a key.
+    pub fn record(&self, key: &str, value: &SeqV<'_>) -> Result<Record> {
+        let bytes = value.data.decode();
+        let parts = KeyParts::of(key);
+        let hides_key = parts.filter(|_| self.secrets == Secrets::Masked);
+        let masked_key = hides_key.and_then(|parts| parts.masked());
+        let mut record = Record {
+            masked: u64::from(masked_key.is_some()),
+            key: masked_key.unwrap_or_else(|| key.to_owned()),
+            seq: value.seq,
+            expire_at_ms: value.expire_ms(),
+            bytes: bytes.len() as u64,
+            form: "value of an unknown form".to_owned(),
+            error: None,
+            content: ShownContent::Text(raw(&bytes)),
+            value: None,
+        };
+        let Some(parts) = parts else { return Ok(record) };
+        let plain = unpacked(&bytes, MOST_UNPACKED_BYTES);
+        let meaning = match &plain {
+            Ok(plain) => parts.meaning(plain).unwrap_or(Ok(Meaning::Empty)),
+            Err(misfit) => Err(misfit.clone()),
+        };
+        match meaning {
+            Ok(mut meaning) => {
+                if self.secrets == Secrets::Masked {
+                    record.masked += meaning.mask(parts.form);
+                }
+                record.form = form(&meaning);
+                record.value = Some(as_json(&meaning)?);
+                let names = |kind, id| self.names.get(kind, id);
+                let viewer = Viewer::new(MOST_LINES, MOST_TEXT_BYTES, &names);
+                record.content = viewer.show(&meaning, parts.form.kind);
+            }
+            Err(misfit) => record.error = Some(misfit.to_string()),
+        }
+        Ok(record)
+    }
+
+    /// Prints a record.
+    pub fn print(&self, out: &mut impl Write, record: &Record) -> Result<()> {
+        if self.format == Format::Json {
+            writeln!(out, "{}", json_line(record)?)?;
+            return Ok(());
+        }
+        writeln!(out, "{}", shown(&record.key))?;
+        write!(out, "  {}, {}, seq {}", record.form, plural(record.bytes, "byte"), record.seq)?;
+        if let Some(expires) = record.expire_at_ms {
+            write!(out, ", expires {}", utc(expires))?;
+        }
+        writeln!(out)?;
+        if let Some(error) = &record.error {
+            writeln!(out, "  does not decode: {}", shown(error))?;
+        }
+        print_content(out, &record.content, 1)?;
+        Ok(writeln!(out)?)
+    }
+}
+
+/// Says how many credentials are masked.
+pub fn say_masked(masked: u64, progress: &Progress) {
+    if masked > 0 {
+        let are = if masked == 1 { "is" } else { "are" };
+        progress.say(&format!(
+            "note: {} {are} masked; --show-secrets shows them",
+            plural(masked, "credential")
+        ));
+    }
+}
+
+/// What a value is called.
+fn form(meaning: &Meaning<'_>) -> String {
+    match meaning {
+        Meaning::Empty => "empty".to_owned(),
+        Meaning::Id(kind, _) => format!("id of a {}", kind.name().replace('_', " ")),
+        Meaning::Number(what, _) => format!("number ({what})"),
+        Meaning::Text(_) => "text".to_owned(),
+        Meaning::Json(name, _) => format!("{name} (JSON)"),
+        Meaning::Permit { .. } => "permits of a semaphore".to_owned(),
+        Meaning::Message(decoded) => decoded.message.of.name.to_owned(),
+    }
+}
+
+fn as_json(meaning: &Meaning<'_>) -> serde_json::Result<Box<RawValue>> {
+    match meaning {
+        Meaning::Empty => to_raw_value(&()),
+        Meaning::Id(_, number) | Meaning::Number(_, number) => to_raw_value(number),
+        Meaning::Text(text) => to_raw_value(text),
+        Meaning::Json(_, value) => to_raw_value(value),
+        Meaning::Permit { id, permits } => to_raw_value(&json!({"id": id, "permits": permits})),
+        Meaning::Message(decoded) => to_raw_value(decoded),
+    }
+}
+
+/// Bytes that are of no known form: as text if they are one, or else in hexadecimal.
+fn raw(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if !text.chars().any(|c| c.is_control() && c != '\n') => text.to_owned(),
+        _ => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+    }
+}
+
+fn print_content(out: &mut impl Write, content: &ShownContent, depth: usize) -> Result<()> {
+    let indent = "  ".repeat(depth);
+    match content {
+        ShownContent::Text(text) => {
+            for line in text.lines() {
+                writeln!(out, "{indent}{}", shown(line))?;
+            }
+        }
+        ShownContent::Parts(parts) => {
+            for part in parts {
+                print_part(out, part, depth)?;
+            }
+        }
+        ShownContent::Table { columns, rows } => {
+            let mut text = Vec::new();
+            if let &[a, b, c, d, e] = columns.as_slice() {
+                let columns = [a, b, c, d, e].map(Column::Text);
+                let row = |row: &Vec<String>| {
+                    let mut cells = row.iter().map(|cell| shown(cell).into_owned());
+                    std::array::from_fn(|_| cells.next().unwrap_or_default())
+                };
+                print_table(&mut text, columns, || rows.iter().map(row))?;
+            }
+            for line in String::from_utf8_lossy(&text).lines() {
+                writeln!(out, "{indent}{line}")?;
+            }
+        }
+        ShownContent::More(count) => writeln!(out, "{indent}… and {} more", grouped(*count))?,
+    }
+    Ok(())
+}
+
+fn print_part(out: &mut impl Write, part: &Shown, depth: usize) -> Result<()> {
+    let indent = "  ".repeat(depth);
+    let name = shown(&part.name);
+    match &part.content {
+        ShownContent::Text(text) if !text.contains('\n') => {
+            writeln!(out, "{}", format!("{indent}{name}: {}", shown(text)).trim_end())?;
+        }
+        ShownContent::More(_) => print_content(out, &part.content, depth)?,
+        content => {
+            writeln!(out, "{indent}{name}:")?;
+            print_content(out, content, depth + 1)?;
+        }
+    }
+    Ok(())
+}
