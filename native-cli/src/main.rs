@@ -4,6 +4,7 @@
 #![allow(unreachable_pub)]
 
 mod args;
+mod checked_lines;
 mod command;
 mod completions;
 mod dump_writer;

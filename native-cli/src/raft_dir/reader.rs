@@ -4,9 +4,11 @@
 //! longer than it takes to see whether a server holds it.
 
 use anyhow::Result;
-use metadump::record::{DataHeader, DataVersion, Fact, LogId};
+use metadump::node::{RaftState, SystemState};
+use metadump::record::{DataHeader, DataVersion, Fact, LogEntry, LogId};
 use metadump::wal::ChunkId;
 
+use super::fact_source::FactSource;
 use super::layout::{Content, RaftDir, was_sled};
 use super::sled_reader::SledReader;
 use super::told::AtDamage;
@@ -105,11 +107,10 @@ impl DirReader {
         }
     }
 
-    /// Calls `each` with every fact, in the same order.
-    pub fn for_each_fact(&self, each: impl FnMut(&Fact<'_>) -> Result<()>) -> Result<()> {
+    fn facts(&self) -> &dyn FactSource {
         match &self.files {
-            Files::V004(reader) => reader.for_each_fact(each),
-            Files::Sled(reader) => reader.for_each_fact(each),
+            Files::V004(reader) => &**reader,
+            Files::Sled(reader) => &**reader,
         }
     }
 
@@ -164,6 +165,24 @@ impl DirReader {
             Files::V004(reader) => reader.assert_unchanged(),
             Files::Sled(reader) => reader.assert_unchanged(),
         }
+    }
+}
+
+impl FactSource for DirReader {
+    fn raft_state(&self) -> RaftState {
+        self.facts().raft_state()
+    }
+
+    fn system(&self) -> Option<&SystemState> {
+        self.facts().system()
+    }
+
+    fn for_each_entry(&self, each: &mut dyn FnMut(&LogEntry<'_>) -> Result<()>) -> Result<()> {
+        self.facts().for_each_entry(each)
+    }
+
+    fn for_each_fact(&self, each: &mut dyn FnMut(&Fact<'_>) -> Result<()>) -> Result<()> {
+        self.facts().for_each_fact(each)
     }
 }
 
