@@ -162,7 +162,7 @@ fn build(
     if let Some(state_from) = loaded.state_from {
         let mut lines = file.lines_between(state_from, u64::MAX);
         while let Some(line) = lines.next_line()? {
-            let scanned = scan_line(line)?;
+            let scanned = scan_line(&line)?;
             if loaded.is_state(scanned.tree()) {
                 machine.load(&scanned.record)?;
                 writing.took(line.len())?;
@@ -175,7 +175,7 @@ fn build(
     }
     let mut lines = file.lines_between(0, loaded.log_end);
     while let Some(line) = lines.next_line()? {
-        let record = scan_line(line)?.record;
+        let record = scan_line(&line)?.record;
         let Fact::Entry(entry) = record.fact() else { continue };
         if Some(entry.log_id.index) <= machine.system().last_applied.map(|id| id.index) {
             continue;
