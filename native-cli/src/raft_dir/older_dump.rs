@@ -97,10 +97,7 @@ impl<'e> OlderDump<'e> {
     ///
     /// That of `each`.
     pub fn finish(mut self) -> Result<Losses> {
-        if self.part == Part::Raft {
-            self.reach(Part::System)?;
-            return Ok(self.form.losses());
-        }
+        // Where no snapshot was taken yet, the state machine is empty, as an import has it.
         self.reach(Part::Entries)?;
         self.expiries()?;
         if self.form.version() <= DataVersion::V001 {
@@ -111,11 +108,11 @@ impl<'e> OlderDump<'e> {
 
     /// Writes what stands before a part.
     fn reach(&mut self, part: Part) -> Result<()> {
-        if self.part == Part::Raft && part > Part::Raft {
+        if part > Part::Raft && self.part == Part::Raft {
             self.part = Part::System;
             self.fact(&Fact::Purged(self.purged))?;
         }
-        if self.part == Part::System && part > Part::System {
+        if part > Part::System && self.part == Part::System {
             self.part = Part::Entries;
             let system = std::mem::take(&mut self.system);
             self.write_system(&system)?;

@@ -125,7 +125,7 @@ pub fn machine_facts(system: &SystemState, version: DataVersion) -> impl Iterato
     let facts: Vec<Fact<'_>> = match version {
         DataVersion::V0 | DataVersion::V001 => nodes.chain(meta).collect(),
         DataVersion::V002 => meta.chain([sequence]).chain(nodes).collect(),
-        DataVersion::V003 | DataVersion::V004 => system.facts().collect(),
+        _ => system.facts().collect(),
     };
     facts.into_iter()
 }

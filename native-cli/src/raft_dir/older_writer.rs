@@ -191,7 +191,7 @@ impl OlderWriter<'_> {
                 write_tree(&system, table()?, |record| sled.put(tree, record))
             }
             DataVersion::V002 => write_lines(&snapshots, &id, &system, table()?),
-            DataVersion::V003 | DataVersion::V004 => Ok(()),
+            _ => Ok(()),
         }
     }
 
