@@ -197,3 +197,24 @@ impl Order {
         ascends.then_some(()).ok_or(NeedsImport)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_expiry_ascends_and_behind_it_the_keys() {
+        let at = |time_ms, seq| ExpireKey { time_ms, seq };
+        let mut order = Order::default();
+        assert_eq!(order.expiry(at(2, 1)), Ok(()));
+        assert_eq!(order.expiry(at(2, 2)), Ok(()));
+        assert_eq!(order.expiry(at(2, 2)), Err(NeedsImport));
+        assert_eq!(order.expiry(at(1, 3)), Err(NeedsImport));
+        assert_eq!(order.key(""), Ok(()));
+        assert_eq!(order.key(""), Err(NeedsImport));
+        assert_eq!(order.key("b"), Ok(()));
+        assert_eq!(order.key("b/a"), Ok(()));
+        assert_eq!(order.key("b"), Err(NeedsImport));
+        assert_eq!(order.expiry(at(9, 9)), Err(NeedsImport));
+    }
+}

@@ -129,3 +129,63 @@ pub fn machine_facts(system: &SystemState, version: DataVersion) -> impl Iterato
     };
     facts.into_iter()
 }
+
+#[cfg(test)]
+mod tests {
+    use metadump::node::RaftState;
+    use metadump::record::Payload;
+
+    use super::*;
+
+    struct Log {
+        raft: RaftState,
+        system: SystemState,
+        indexes: Vec<u64>,
+    }
+
+    impl FactSource for Log {
+        fn raft_state(&self) -> RaftState {
+            self.raft
+        }
+
+        fn system(&self) -> Option<&SystemState> {
+            Some(&self.system)
+        }
+
+        fn for_each_entry(&self, each: &mut dyn FnMut(&LogEntry<'_>) -> Result<()>) -> Result<()> {
+            self.indexes.iter().try_for_each(|index| {
+                each(&LogEntry { log_id: LogId::new(1, 1, *index), payload: Payload::Blank })
+            })
+        }
+
+        fn for_each_fact(&self, each: &mut dyn FnMut(&Fact<'_>) -> Result<()>) -> Result<()> {
+            self.for_each_entry(&mut |entry| each(&Fact::Entry(entry)))
+        }
+    }
+
+    #[track_caller]
+    fn check(purged: Option<u64>, entries: &[u64], reached: [Option<u64>; 2], is_whole: bool) {
+        let id = |index: Option<u64>| index.map(|index| LogId::new(1, 1, index));
+        let [committed, last_applied] = reached.map(id);
+        let raft = RaftState { purged: id(purged), committed, ..RaftState::default() };
+        let system = SystemState { last_applied, ..SystemState::default() };
+        let log = Log { raft, system, indexes: entries.to_vec() };
+        let form = OlderForm::of(&log, DataVersion::V004, DataVersion::V002).unwrap();
+        assert_eq!(form.is_log_whole(), is_whole);
+    }
+
+    #[test]
+    fn a_log_is_whole_without_gaps_up_to_what_is_applied_and_committed() {
+        check(None, &[], [None, None], true);
+        check(None, &[0, 1, 2], [Some(2), Some(1)], true);
+        check(None, &[7, 8], [None, None], true);
+        check(Some(3), &[4, 5], [Some(5), Some(5)], true);
+        check(Some(3), &[], [Some(3), Some(3)], true);
+        check(Some(3), &[5], [None, None], false);
+        check(None, &[0, 2], [None, None], false);
+        check(None, &[1, 0], [None, None], false);
+        check(None, &[0, 1], [Some(2), None], false);
+        check(None, &[0, 1], [None, Some(2)], false);
+        check(None, &[], [None, Some(0)], false);
+    }
+}
