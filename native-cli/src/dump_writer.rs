@@ -4,13 +4,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use anyhow::Result;
-use metadump::Report;
-use metadump::manifest::{ByteMeasure, Manifest, ManifestBuilder};
+use anyhow::{Result, anyhow};
+use metadump::check::Inspection;
+use metadump::manifest::{ByteMeasure, LineCount, Manifest, ManifestBuilder};
+use metadump::scan::scan_line;
+use metadump::{Line, LineFramer, Report};
 
-use crate::checked_lines::{CheckedLines, Origin};
+use crate::failure::WithHelp;
 use crate::output::{Destination, ManifestFile, Output};
 use crate::progress::Progress;
+use crate::report::grouped;
 use crate::stage::Stage;
 
 /// How much is written, checked and hashed at a time.
@@ -22,11 +25,64 @@ pub struct DumpWriter {
     progress: Progress,
     /// What comes next.
     piece: Vec<u8>,
-    checked: Stage<CheckedLines>,
+    checked: Stage<Checked>,
     hashed: Stage<ByteMeasure>,
     written: Stage<Output>,
     /// The manifest, where the dump is nothing that it could stand beside.
     manifest: Option<ManifestFile>,
+}
+
+/// Who made the lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// This program, out of records that it has read.
+    Ours,
+    /// A server; the first line that is no record ends the dump. What a record holds is not
+    /// judged: a server may be newer than this program, and its backup must not wait.
+    Server,
+}
+
+/// What the lines say.
+struct Checked {
+    origin: Origin,
+    framer: LineFramer,
+    inspection: Inspection,
+    lines: LineCount,
+}
+
+impl Checked {
+    fn feed(&mut self, bytes: &[u8]) -> Result<()> {
+        let Self { origin, framer, inspection, lines } = self;
+        framer.feed(bytes, |line| check(*origin, &line, inspection, lines))
+    }
+
+    fn finish(self) -> Result<(Report, LineCount)> {
+        let Self { origin, framer, mut inspection, mut lines } = self;
+        framer.finish(|line| check(origin, &line, &mut inspection, &mut lines))?;
+        Ok((inspection.finish(), lines))
+    }
+}
+
+fn check(
+    origin: Origin,
+    line: &Line<'_>,
+    inspection: &mut Inspection,
+    lines: &mut LineCount,
+) -> Result<()> {
+    let scanned = scan_line(line.bytes);
+    if let (Origin::Server, Err(error)) = (origin, &scanned)
+        && !error.has_envelope()
+    {
+        let at = line.offset_bytes.saturating_add(error.column());
+        return Err(anyhow!(
+            "line {}, byte {at} of what the server sent: {error}",
+            grouped(line.number)
+        ))
+        .help("check that this is the gRPC address of a meta service, and its log");
+    }
+    inspection.line(line, &scanned);
+    lines.add(scanned.as_ref().ok());
+    Ok(())
 }
 
 impl DumpWriter {
@@ -43,11 +99,17 @@ impl DumpWriter {
         progress: &Progress,
     ) -> Result<Self> {
         let manifest = manifest.map(|path| ManifestFile::create(&destination, path)).transpose()?;
+        let checked = Checked {
+            origin,
+            framer: LineFramer::default(),
+            inspection: Inspection::default(),
+            lines: LineCount::default(),
+        };
         let output = Output::open(destination, progress)?;
         Ok(Self {
             progress: progress.clone(),
             piece: Vec::with_capacity(PIECE_BYTES),
-            checked: CheckedLines::start(origin),
+            checked: Stage::start(checked, Checked::feed),
             hashed: Stage::start(ByteMeasure::default(), |measure, bytes| {
                 measure.add(bytes);
                 Ok(())

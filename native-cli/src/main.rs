@@ -4,7 +4,6 @@
 #![allow(unreachable_pub)]
 
 mod args;
-mod checked_lines;
 mod command;
 mod completions;
 mod dump_writer;

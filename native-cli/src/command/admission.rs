@@ -7,7 +7,7 @@ use metadump::check::{Code, Finding, Inspection, Requirement, Severity};
 use metadump::cluster::InitialCluster;
 use metadump::record::{DataVersion, Losses};
 use metadump::scan::{LineError, ScannedLine, scan_line};
-use metadump::{Line, LineFramer, Report};
+use metadump::{Line, Report};
 
 use crate::failure::WithHelp;
 use crate::input::Source;
@@ -78,12 +78,7 @@ impl Admission<'_> {
                 for_each_scanned(source, Threads::of_flag(None), progress, each)?;
             }
             Incoming::Directory(reader) => {
-                let mut framer = LineFramer::default();
-                reader.for_each_line(|line| {
-                    progress.advance(line.len() as u64);
-                    framer.feed(line, |line| each(&line, scan_line(line.bytes)))
-                })?;
-                reader.assert_unchanged()?;
+                reader.for_each_placed_line(progress, |line| each(&line, scan_line(line.bytes)))?;
             }
         }
         Ok(inspection.finish())

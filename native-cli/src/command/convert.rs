@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 use metadump::check::{Code, Requirement};
 use metadump::cluster::InitialCluster;
 use metadump::record::{DataVersion, Losses};
-use metadump::{Checker, LineFramer, Report};
+use metadump::{Dump, Report};
 use serde_json::json;
 
 use super::admission::{Admission, Incoming};
@@ -22,8 +22,7 @@ use super::plan::Reading;
 use super::restoring::{Restored, Restoring};
 use super::{Outcome, export, new_cluster};
 use crate::args::{Format, Rewrite};
-use crate::checked_lines::Origin;
-use crate::dump_writer::DumpWriter;
+use crate::dump_writer::{DumpWriter, Origin};
 use crate::failure::Unwritten;
 use crate::manifest::lost;
 use crate::open_dir::OpenDir;
@@ -227,14 +226,12 @@ impl Converted<'_> {
     /// What would be in the dump, and what the version cannot hold.
     fn foretell(&self, progress: &Progress) -> Result<(Report, Losses)> {
         progress.phase("converting");
-        let (mut framer, mut checker) = (LineFramer::default(), Checker::default());
+        let mut dump = Dump::default();
         let losses = self.for_each_line(&mut |line| {
-            framer.feed(line, |line| {
-                checker.line(&line);
-                Ok(())
-            })
+            dump.push(line);
+            Ok(())
         })?;
-        Ok((checker.finish(), losses))
+        Ok((dump.finish(), losses))
     }
 
     /// Refuses losses that are not accepted.

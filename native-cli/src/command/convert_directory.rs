@@ -9,13 +9,12 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use metadump::record::{DataVersion, Fact, Losses};
-use metadump::{Report, dump_line};
+use metadump::{Dump, Report, dump_line};
 
 use super::admission::{Becomes, Incoming};
 use super::convert::{Conversion, admission, private_place, tell, with_node_id_null};
 use crate::args::Export;
-use crate::checked_lines::{CheckedLines, Origin};
-use crate::dump_writer::DumpWriter;
+use crate::dump_writer::{DumpWriter, Origin};
 use crate::output::Destination;
 use crate::progress::Progress;
 use crate::raft_dir::{DirReader, FactSource, NeedsImport, OlderDump, OlderForm};
@@ -112,13 +111,16 @@ fn lines(
 /// Facts that are checked as lines, on another thread.
 struct CheckedFacts {
     piece: Vec<u8>,
-    checked: Stage<CheckedLines>,
+    checked: Stage<Dump>,
 }
 
 impl CheckedFacts {
     fn start() -> Self {
-        let piece = Vec::with_capacity(PIECE_BYTES);
-        Self { piece, checked: CheckedLines::start(Origin::Ours) }
+        let checked = Stage::start(Dump::default(), |dump: &mut Dump, piece| {
+            dump.push(piece);
+            Ok(())
+        });
+        Self { piece: Vec::with_capacity(PIECE_BYTES), checked }
     }
 
     fn put(&mut self, fact: &Fact<'_>) -> Result<()> {
@@ -134,6 +136,6 @@ impl CheckedFacts {
     fn finish(self) -> Result<Report> {
         let Self { piece, mut checked } = self;
         checked.feed(&Arc::new(piece))?;
-        Ok(checked.finish()?.finish()?.0)
+        Ok(checked.finish()?.finish())
     }
 }

@@ -13,8 +13,7 @@ use super::ended::{self, Step, assert_apart};
 use super::export::extent;
 use super::service::{connect_options, tell};
 use crate::args::{Export, Format, Online};
-use crate::checked_lines::Origin;
-use crate::dump_writer::DumpWriter;
+use crate::dump_writer::{DumpWriter, Origin};
 use crate::failure::Usage;
 use crate::grpc::{
     Address, ConnectOptions, ExportOptions, Exported, Failure, Session, export, parse_log_id,

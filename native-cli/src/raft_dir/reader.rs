@@ -7,6 +7,7 @@ use anyhow::Result;
 use metadump::node::{RaftState, SystemState};
 use metadump::record::{DataHeader, DataVersion, Fact, LogEntry, LogId};
 use metadump::wal::ChunkId;
+use metadump::{Line, LineFramer};
 
 use super::fact_source::FactSource;
 use super::layout::{Content, RaftDir, was_sled};
@@ -15,6 +16,7 @@ use super::told::AtDamage;
 use super::upgrade::Complete;
 use super::v004_reader::V004Reader;
 use crate::open_dir::names;
+use crate::progress::Progress;
 
 /// Whether the directory's server may be running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,6 +107,25 @@ impl DirReader {
             Files::V004(reader) => reader.for_each_line(each),
             Files::Sled(reader) => reader.for_each_line(each),
         }
+    }
+
+    /// The same, as lines with their places; fails when a server has started meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// When the directory cannot be read, and the first error of `each`.
+    pub fn for_each_placed_line(
+        &self,
+        progress: &Progress,
+        mut each: impl FnMut(Line<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let mut framer = LineFramer::default();
+        self.for_each_line(|line| {
+            progress.advance(line.len() as u64);
+            framer.feed(line, &mut each)
+        })?;
+        framer.finish(each)?;
+        self.assert_unchanged()
     }
 
     fn facts(&self) -> &dyn FactSource {

@@ -102,15 +102,9 @@ impl Copy {
     fn raft_dir(&mut self, path: &Path, progress: &Progress) -> Result<()> {
         progress.phase("exporting");
         let mut inspection = Inspection::default();
-        let mut framer = LineFramer::default();
         let reader = DirReader::open(&RaftDir::new(path), Access::Stopped)?;
-        reader.for_each_line(|bytes| {
-            progress.advance(bytes.len() as u64);
-            framer.feed(bytes, |line| self.line(&line, &mut inspection))
-        })?;
-        reader.assert_unchanged()?;
+        reader.for_each_placed_line(progress, |line| self.line(&line, &mut inspection))?;
         reader.remarks(DataVersion::V004).iter().for_each(|remark| progress.say(remark));
-        framer.finish(|line| self.line(&line, &mut inspection))?;
         refuse_errors(&path.display().to_string(), &inspection.finish())
     }
 
