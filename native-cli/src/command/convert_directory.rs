@@ -1,8 +1,8 @@
 //! `export --raft-dir --data-version`: what a directory holds, in the form of another data version.
 //!
-//! The facts go from the directory into the dump. As the V004 dump that they are, they are checked
-//! beside, and have to be let in like one. Only what is out of order goes through V004 files, as a
-//! dump does.
+//! The facts go from the directory straight into the dump. Another thread checks them in the form of
+//! V004, and errors keep them out as they keep out a dump. Only data that is out of order goes
+//! through V004 files, as a dump does.
 
 use std::path::Path;
 use std::sync::Arc;
