@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::{Result, anyhow};
+use metadump::check::Inspection;
 use metadump::manifest::{ByteMeasure, LineCount, Manifest, ManifestBuilder};
 use metadump::scan::scan_line;
-use metadump::{Checker, Line, LineFramer, Report};
+use metadump::{Line, LineFramer, Report};
 
 use crate::failure::WithHelp;
 use crate::output::{Destination, ManifestFile, Output};
@@ -45,27 +46,27 @@ pub enum Origin {
 struct Checked {
     origin: Origin,
     framer: LineFramer,
-    checker: Checker,
+    inspection: Inspection,
     lines: LineCount,
 }
 
 impl Checked {
     fn feed(&mut self, bytes: &[u8]) -> Result<()> {
-        let Self { origin, framer, checker, lines } = self;
-        framer.feed(bytes, |line| check(*origin, &line, checker, lines))
+        let Self { origin, framer, inspection, lines } = self;
+        framer.feed(bytes, |line| check(*origin, &line, inspection, lines))
     }
 
     fn finish(self) -> Result<(Report, LineCount)> {
-        let Self { origin, framer, mut checker, mut lines } = self;
-        framer.finish(|line| check(origin, &line, &mut checker, &mut lines))?;
-        Ok((checker.finish(), lines))
+        let Self { origin, framer, mut inspection, mut lines } = self;
+        framer.finish(|line| check(origin, &line, &mut inspection, &mut lines))?;
+        Ok((inspection.finish(), lines))
     }
 }
 
 fn check(
     origin: Origin,
     line: &Line<'_>,
-    checker: &mut Checker,
+    inspection: &mut Inspection,
     lines: &mut LineCount,
 ) -> Result<()> {
     let scanned = scan_line(line.bytes);
@@ -79,7 +80,7 @@ fn check(
         ))
         .help("check that this is the gRPC address of a meta service, and its log");
     }
-    checker.scanned(line, &scanned);
+    inspection.line(line, &scanned);
     lines.add(scanned.as_ref().ok());
     Ok(())
 }
@@ -101,7 +102,7 @@ impl DumpWriter {
         let checked = Checked {
             origin,
             framer: LineFramer::default(),
-            checker: Checker::default(),
+            inspection: Inspection::default(),
             lines: LineCount::default(),
         };
         let output = Output::open(destination, progress)?;

@@ -53,7 +53,7 @@ impl Style {
         let colour = match severity {
             Severity::Error => 31,
             Severity::Warning => 33,
-            Severity::Note => 36,
+            _ => 36,
         };
         match self {
             Self::Plain => severity.to_string(),

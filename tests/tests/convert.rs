@@ -99,6 +99,50 @@ fn what_an_older_version_cannot_hold_has_to_be_accepted() {
     assert_eq!(names, 2, "only the dump and its manifest are there");
 }
 
+/// A refusal leaves an older dump as it is, and a stream empty.
+#[test]
+fn what_is_refused_is_neither_in_a_file_nor_in_a_stream() {
+    let place = TempDir::new().unwrap();
+    let newest = with_snapshot(&place);
+    let dir = place.path().join("dir");
+    well(&run(["import", "--raft-dir", text(&dir), "--db", text(&newest)]));
+    let old = place.path().join("old.db");
+    fs::write(&old, "precious").unwrap();
+    let names = || fs::read_dir(place.path()).unwrap().count();
+    let before = names();
+    for from in [["rewrite", "--db", text(&newest)], ["export", "--raft-dir", text(&dir)]] {
+        let output = if from[0] == "rewrite" { "--output" } else { "--db" };
+        let to_file = run(from.iter().chain(&["--data-version", "V003", output, text(&old)]));
+        let to_stdout = run(from.iter().chain(&["--data-version", "V003"]));
+        for ran in [to_file, to_stdout] {
+            assert_eq!((ran.code, ran.stdout.len()), (Some(3), 0));
+            let why = "error: V003 cannot hold the time at which a key was proposed";
+            assert!(ran.stderr.starts_with(why), "{}", ran.stderr);
+        }
+        assert_eq!((fs::read(&old).unwrap(), names()), (b"precious".to_vec(), before));
+    }
+}
+
+/// A directory whose data has errors is refused by its name.
+#[test]
+fn a_directory_with_errors_is_not_converted() {
+    let place = TempDir::new().unwrap();
+    let dump = fixture("findings/snapshot-lacks-entries.ndjson");
+    let dir = place.path().join("dir");
+    let accept = ["--accept", "snapshot-lacks-entries"];
+    let import = ["import", "--raft-dir", text(&dir), "--db", text(&dump)];
+    well(&run(import.iter().chain(&accept)));
+    let old = place.path().join("old.db");
+    let export = ["export", "--raft-dir", text(&dir), "--data-version", "V003", "--db", text(&old)];
+    let refused = run(export);
+    let what = format!("error[snapshot-lacks-entries] {}, line ", text(&dir));
+    assert!(refused.stderr.contains(&what), "{}", refused.stderr);
+    let why = format!("error: {} is not converted: ", text(&dir));
+    assert!(refused.stderr.contains(&why), "{}", refused.stderr);
+    assert_eq!((refused.code, old.exists()), (Some(3), false));
+    well(&run(export.iter().chain(&accept).chain(&["--accept", "lost-proposal-time"])));
+}
+
 #[test]
 fn an_entry_that_only_the_log_holds_is_never_dropped() {
     let place = TempDir::new().unwrap();

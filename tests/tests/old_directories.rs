@@ -90,6 +90,39 @@ fn a_directory_exports_in_the_form_of_any_version_and_back() {
     }
 }
 
+/// The one file below a directory whose name ends like this.
+fn only_file(dir: &Path, ending: &str) -> PathBuf {
+    let files = tree(dir).into_keys().filter(|path| path.to_string_lossy().ends_with(ending));
+    let [file] = <[PathBuf; 1]>::try_from(Vec::from_iter(files)).unwrap();
+    dir.join(file)
+}
+
+#[test]
+fn a_snapshot_in_any_order_exports_in_the_order_of_the_version() {
+    let (_keep, dir) = old("v002");
+    let accept = ["--accept", "expire-unsorted", "--accept", "keys-unsorted", "--data-version"];
+    let args = |told| Vec::from_iter(accept.into_iter().chain([told]));
+    let sorted = ["V002", "V003"].map(|told| run_on(&dir, "export", &args(told)));
+    let snapshot = only_file(&dir, ".snap");
+    let text = fs::read_to_string(&snapshot).unwrap();
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.reverse();
+    fs::write(&snapshot, lines.join("\n") + "\n").unwrap();
+    let scratch = tempfile::tempdir().unwrap();
+    for (told, sorted) in ["V002", "V003"].into_iter().zip(sorted) {
+        assert_eq!(sorted.code, Some(0), "{}", sorted.stderr);
+        let ran = run_on(&dir, "export", &args(told));
+        assert_eq!((ran.code, ran.stderr), (Some(0), sorted.stderr));
+        assert!(ran.stdout == sorted.stdout, "{told}");
+        let db = scratch.path().join(told);
+        let to_file = [args(told), vec!["--db", db.to_str().unwrap()]].concat();
+        assert_eq!(run_on(&dir, "export", &to_file).code, Some(0));
+        assert!(fs::read(&db).unwrap() == sorted.stdout, "{told}");
+    }
+    // A dump and a manifest each, and nothing that was only needed meanwhile.
+    assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 4);
+}
+
 #[test]
 #[ignore = "needs METADUMP_CORPUS"]
 fn directories_of_the_corpus_export_as_the_official_upgrades_do() {

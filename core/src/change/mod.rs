@@ -1,5 +1,6 @@
 //! What is changed of a dump, or of a cluster to match one.
 
+pub mod address;
 pub mod cluster;
 pub mod reconcile;
 pub mod registration;

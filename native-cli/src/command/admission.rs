@@ -6,13 +6,14 @@ use anyhow::{Result, anyhow};
 use metadump::check::{Code, Finding, Inspection, Requirement, Severity};
 use metadump::cluster::InitialCluster;
 use metadump::record::{DataVersion, Losses};
-use metadump::scan::{LineError, ScannedLine};
+use metadump::scan::{LineError, ScannedLine, scan_line};
 use metadump::{Line, Report};
 
 use crate::failure::WithHelp;
 use crate::input::Source;
 use crate::manifest::evidence;
 use crate::progress::Progress;
+use crate::raft_dir::DirReader;
 use crate::report::print_findings;
 use crate::scanning::{Threads, for_each_scanned};
 use crate::style::Style;
@@ -33,6 +34,15 @@ impl Becomes {
     }
 }
 
+/// What has the lines of a dump.
+#[derive(Debug, Clone, Copy)]
+pub enum Incoming<'a> {
+    /// A dump.
+    Dump(&'a Source),
+    /// A data directory, as the dump that it is exported as.
+    Directory(&'a DirReader),
+}
+
 /// What is let in, and what stays as it is when something is not.
 #[derive(Debug, Clone)]
 pub struct Admission<'a> {
@@ -50,16 +60,27 @@ impl Admission<'_> {
     /// Reads, checks and hands on every line of a dump, and what it is.
     pub fn check(
         &self,
-        source: &Source,
+        incoming: Incoming<'_>,
         progress: &Progress,
         mut each: impl FnMut(&Line<'_>, Result<ScannedLine<'_>, LineError>) + Send,
     ) -> Result<Report> {
-        let mut inspection = Inspection::new(evidence(source), self.manifest);
-        for_each_scanned(source, Threads::of_flag(None), progress, |line, scanned| {
+        let mut inspection = match incoming {
+            Incoming::Dump(source) => Inspection::new(evidence(source), self.manifest),
+            Incoming::Directory(_) => Inspection::default(),
+        };
+        let mut each = |line: &Line<'_>, scanned: Result<ScannedLine<'_>, LineError>| {
             inspection.line(line, &scanned);
             each(line, scanned);
             Ok(())
-        })?;
+        };
+        match incoming {
+            Incoming::Dump(source) => {
+                for_each_scanned(source, Threads::of_flag(None), progress, each)?;
+            }
+            Incoming::Directory(reader) => {
+                reader.for_each_placed_line(progress, |line| each(&line, scan_line(line.bytes)))?;
+            }
+        }
         Ok(inspection.finish())
     }
 

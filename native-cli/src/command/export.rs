@@ -9,7 +9,7 @@ use metadump::record::DataVersion;
 use serde_json::json;
 
 use super::ended::{self, Step, assert_apart};
-use super::{Outcome, convert, export_online};
+use super::{Outcome, convert_directory, export_online};
 use crate::args::{Export, Format};
 use crate::dump_writer::{DumpWriter, Origin};
 use crate::output::Destination;
@@ -44,7 +44,7 @@ fn from_directory(raft_dir: &Path, args: &Export, progress: &Progress) -> Result
         reader.assert_unchanged()?;
         dump.commit(reader.losses())?
     } else {
-        convert::directory(args, destination, &reader, version, progress)?
+        convert_directory::directory(args, destination, &reader, raft_dir, version, progress)?
     };
     let (remarks, losses) = (reader.remarks(version), reader.losses());
     remarks.iter().for_each(|remark| progress.say(remark));

@@ -7,7 +7,7 @@ use metadump::check::Summary;
 use metadump::cluster::{InitialCluster, Leftovers};
 use metadump::record::DataVersion;
 
-use super::admission::Admission;
+use super::admission::{Admission, Incoming};
 use super::restoring::{Restored, Restoring};
 use crate::dump_writer::now_ms;
 use crate::input::Source;
@@ -70,8 +70,9 @@ impl ImportFiles<'_> {
         // cluster.
         let is_v004 = version == DataVersion::V004;
         let v004 = if is_v004 { df_meta } else { place.create_dir(V004)? };
+        let incoming = Incoming::Dump(source);
         let restoring =
-            Restoring { admission, source, name, cluster, df_meta: &v004, scratch: place };
+            Restoring { admission, incoming, name, cluster, df_meta: &v004, scratch: place };
         let restored = restoring.write(progress)?;
         let mut remarks = restored.lost();
         let Restored { report, dropped, reader, mut holdings, leftovers, .. } = restored;

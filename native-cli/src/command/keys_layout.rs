@@ -5,10 +5,10 @@
 use std::io::{self, BufWriter, Write};
 
 use anyhow::Result;
+use metadump::Line;
 use metadump::keys_layout::{KeysCount, KeysLayout, MOST_LEVELS};
 use metadump::record::{DataVersion, Record};
 use metadump::scan::scan_line;
-use metadump::{Line, LineFramer};
 use serde_json::json;
 
 use super::Outcome;
@@ -31,13 +31,7 @@ pub fn run(args: &Args, progress: &Progress) -> Result<Outcome> {
         let name = dir.display().to_string();
         let missed = count_here(args, &name, &mut out, |each| {
             let reader = DirReader::open(&RaftDir::new(dir), Access::Stopped)?;
-            let mut framer = LineFramer::default();
-            reader.for_each_line(|piece| {
-                progress.advance(piece.len() as u64);
-                framer.feed(piece, &mut *each)
-            })?;
-            framer.finish(each)?;
-            reader.assert_unchanged()?;
+            reader.for_each_placed_line(progress, each)?;
             reader.remarks(DataVersion::V004).iter().for_each(|remark| progress.say(remark));
             Ok(())
         })?;

@@ -3,6 +3,7 @@
 mod admission;
 mod ahead;
 mod convert;
+mod convert_directory;
 mod decoded;
 mod ended;
 pub mod export;

@@ -7,10 +7,9 @@ use metadump::cluster::{InitialCluster, Leftovers};
 use metadump::record::{Kind, LogId};
 use metadump::scan::LineError;
 
-use super::admission::{Admission, Becomes};
+use super::admission::{Admission, Becomes, Incoming};
 use crate::dump_writer::now_ms;
 use crate::failure::WithHelp;
-use crate::input::Source;
 use crate::open_dir::OpenDir;
 use crate::progress::Progress;
 use crate::raft_dir::{Complete, DirWriter, Holdings, V004Reader};
@@ -21,7 +20,7 @@ pub struct Restoring<'a> {
     /// Which dumps are let in.
     pub admission: &'a Admission<'a>,
     /// The dump.
-    pub source: &'a Source,
+    pub incoming: Incoming<'a>,
     /// The dump's name for messages.
     pub name: &'a str,
     /// The new cluster, if any.
@@ -118,12 +117,12 @@ impl Restoring<'_> {
     ///
     /// When the dump is not let in, cannot be read, or the files cannot be written.
     pub fn write(&self, progress: &Progress) -> Result<Restored> {
-        let Self { admission, source, name, cluster, df_meta, scratch } = *self;
+        let Self { admission, incoming, name, cluster, df_meta, scratch } = *self;
         let mut writer = DirWriter::create(df_meta, scratch)?;
         let mut failed = None;
         let mut dropped = Dropped::default();
         let mut records = 0_u64;
-        let report = admission.check(source, progress, |line, scanned| match scanned {
+        let report = admission.check(incoming, progress, |line, scanned| match scanned {
             Err(error) => dropped.add(line.number, &error),
             // The first record that cannot be written ends the writing; the check goes on.
             Ok(scanned) if failed.is_none() => {

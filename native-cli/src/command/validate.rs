@@ -8,7 +8,7 @@ use metadump::check::{Inspection, Requirement};
 use metadump::record::{DataVersion, Tree};
 use metadump::scan::scan_line;
 use metadump::state_hash::StateHash;
-use metadump::{Line, LineFramer, Report};
+use metadump::{Line, Report};
 
 use super::Outcome;
 use crate::args::{Format, Validate};
@@ -111,21 +111,14 @@ pub fn check_directory(raft_dir: &Path, hashing: Hashing, progress: &Progress) -
     progress.phase("checking");
     let reader = DirReader::open(&RaftDir::new(raft_dir), Access::Stopped)?;
     let mut inspection = Inspection::default();
-    let mut framer = LineFramer::default();
-    let mut each = |line: Line<'_>| -> Result<()> {
+    reader.for_each_placed_line(progress, |line| {
         let scanned = scan_line(line.bytes);
         inspection.line(&line, &scanned);
         if let Some((machine, hash)) = hashing.hash(&scanned) {
             inspection.state_hash(machine, hash);
         }
         Ok(())
-    };
-    reader.for_each_line(|piece| {
-        progress.advance(piece.len() as u64);
-        framer.feed(piece, &mut each)
     })?;
-    framer.finish(each)?;
-    reader.assert_unchanged()?;
     reader.remarks(DataVersion::V004).iter().for_each(|remark| progress.say(remark));
     progress.finish();
     Ok(inspection.finish())

@@ -2,8 +2,10 @@
 //! when the choice of TLS is not left to the other options.
 
 use std::fmt;
-use std::net::Ipv6Addr;
 use std::str::FromStr;
+
+use metadump::address::{AddressError, parse_endpoint};
+use metadump::record::Endpoint;
 
 /// The address of a server.
 ///
@@ -25,16 +27,6 @@ pub enum Scheme {
     Http,
     /// TLS.
     Https,
-}
-
-/// A text that is no address.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is no address: expected {expected}")]
-pub struct AddressError {
-    /// The text.
-    pub text: String,
-    /// What is missing or wrong.
-    pub expected: String,
 }
 
 impl Address {
@@ -75,46 +67,29 @@ impl FromStr for Address {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
-        parse(text).map_err(|expected| AddressError { text: text.to_owned(), expected })
+        let fail = |column, expected: &str| AddressError {
+            text: text.to_owned(),
+            column,
+            expected: expected.to_owned(),
+        };
+        let (scheme, rest) = match text.split_once("://") {
+            None => (None, text),
+            Some(("http", rest)) => (Some(Scheme::Http), rest),
+            Some(("https", rest)) => (Some(Scheme::Https), rest),
+            Some(_) => return Err(fail(0, "http:// or https://, or nothing before the host")),
+        };
+        let start = text.len() - rest.len();
+        // A lone slash is what a browser's address bar leaves behind.
+        let rest = if scheme.is_some() { rest.strip_suffix('/').unwrap_or(rest) } else { rest };
+        let Endpoint { addr, port } =
+            parse_endpoint(rest).map_err(|error| fail(start + error.column, &error.expected))?;
+        // Certificates and URLs have no place for a zone.
+        if let Some(zone) = addr.find('%') {
+            return Err(fail(start + zone, "an IPv6 address without a zone"));
+        }
+        let in_brackets = addr.strip_prefix('[').and_then(|addr| addr.strip_suffix(']'));
+        Ok(Self { scheme, host: in_brackets.unwrap_or(&addr).to_owned(), port })
     }
-}
-
-fn parse(text: &str) -> Result<Address, String> {
-    let (scheme, rest) = match text.split_once("://") {
-        None => (None, text),
-        Some(("http", rest)) => (Some(Scheme::Http), rest),
-        Some(("https", rest)) => (Some(Scheme::Https), rest),
-        Some(_) => return Err("http:// or https://, or nothing before the host".to_owned()),
-    };
-    // A lone slash is what a browser's address bar leaves behind.
-    let rest = if scheme.is_some() { rest.strip_suffix('/').unwrap_or(rest) } else { rest };
-    let (host, port) = match rest.strip_prefix('[') {
-        Some(rest) => {
-            let (host, port) = rest.split_once(']').ok_or("a `]` after the IPv6 address")?;
-            host.parse::<Ipv6Addr>().map_err(|_| "an IPv6 address in the brackets")?;
-            (host, port.strip_prefix(':').ok_or("`:` and the port after the bracket")?)
-        }
-        None => {
-            let (host, port) = rest
-                .rsplit_once(':')
-                .ok_or_else(|| format!("`:` and the port, as in {rest}:9191"))?;
-            if rest.parse::<Ipv6Addr>().is_ok() || host.parse::<Ipv6Addr>().is_ok() {
-                return Err("brackets around the IPv6 address, as in [::1]:9191".to_owned());
-            }
-            if host.is_empty() || !host.chars().all(is_host_char) {
-                return Err("a host name or an IP address before the port".to_owned());
-            }
-            (host, port)
-        }
-    };
-    let is_number = port.bytes().all(|byte| byte.is_ascii_digit());
-    let port = port.parse().ok().filter(|port| *port != 0 && is_number);
-    let port = port.ok_or("a port from 1 to 65535")?;
-    Ok(Address { scheme, host: host.to_owned(), port })
-}
-
-fn is_host_char(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')
 }
 
 #[cfg(test)]
@@ -129,8 +104,8 @@ mod tests {
         assert_eq!(address.to_string(), text.trim_end_matches('/'));
     }
 
-    fn check_error(text: &str, expected: &str) {
-        let error = AddressError { text: text.to_owned(), expected: expected.to_owned() };
+    fn check_error(text: &str, column: usize, expected: &str) {
+        let error = AddressError { text: text.to_owned(), column, expected: expected.to_owned() };
         assert_eq!(text.parse::<Address>(), Err(error), "{text}");
     }
 
@@ -145,25 +120,17 @@ mod tests {
     }
 
     #[test]
-    fn errors_say_what_is_missing() {
-        check_error("", "`:` and the port, as in :9191");
-        check_error("localhost", "`:` and the port, as in localhost:9191");
-        check_error("localhost:", "a port from 1 to 65535");
-        check_error("localhost:0", "a port from 1 to 65535");
-        check_error("localhost:65536", "a port from 1 to 65535");
-        check_error("localhost:+1", "a port from 1 to 65535");
-        check_error("localhost:9191/", "a port from 1 to 65535");
-        check_error(":9191", "a host name or an IP address before the port");
-        check_error("a b:9191", "a host name or an IP address before the port");
-        check_error("user@host:9191", "a host name or an IP address before the port");
-        check_error("a:1,b:2", "a host name or an IP address before the port");
-        check_error("::1", "brackets around the IPv6 address, as in [::1]:9191");
-        check_error("::1:9191", "brackets around the IPv6 address, as in [::1]:9191");
-        check_error("[::1", "a `]` after the IPv6 address");
-        check_error("[::1]", "`:` and the port after the bracket");
-        check_error("[::1]9191", "`:` and the port after the bracket");
-        check_error("[x]:9191", "an IPv6 address in the brackets");
-        check_error("grpc://a:1", "http:// or https://, or nothing before the host");
+    fn errors_point_at_the_place() {
+        check_error("localhost", 9, "`:` and the port");
+        check_error("localhost:9191/", 14, "nothing more");
+        check_error("https://localhost", 17, "`:` and the port");
+        check_error("https://localhost/", 17, "`:` and the port");
+        check_error("http://localhost:0/", 17, "a port from 1 to 65535");
+        check_error("http://a:1//", 10, "nothing more");
+        check_error("a:1,b:2", 3, "nothing more");
+        check_error("[fe80::1%1]:9191", 8, "an IPv6 address without a zone");
+        check_error("http://[fe80::1%1]:9191", 15, "an IPv6 address without a zone");
+        check_error("grpc://a:1", 0, "http:// or https://, or nothing before the host");
     }
 
     proptest! {

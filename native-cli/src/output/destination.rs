@@ -21,7 +21,7 @@ pub const PART: &str = ".part";
 const MOST_LINKS: usize = 40;
 
 /// Where a dump goes.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Destination {
     /// Standard output.
     Stdout,
@@ -32,7 +32,7 @@ pub enum Destination {
 }
 
 /// A device, a FIFO, or a file that a process has open (`/dev/fd/3`).
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Stream {
     /// The name.
     pub path: PathBuf,
@@ -63,6 +63,12 @@ impl Destination {
             Some(path) if path != Path::new("-") => Self::of(path),
             _ => Ok(Self::Stdout),
         }
+    }
+
+    /// Whether it is a file, which has its name only when it is complete. What goes elsewhere is
+    /// gone at once.
+    pub const fn is_file(&self) -> bool {
+        matches!(self, Self::File(_))
     }
 
     fn of(path: &Path) -> Result<Self> {

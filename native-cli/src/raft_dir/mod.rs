@@ -2,6 +2,7 @@
 
 mod chunk_files;
 mod fact_lines;
+mod fact_source;
 mod file_bytes;
 mod fingerprint;
 mod holdings;
@@ -13,6 +14,7 @@ mod log_lost;
 mod log_remains;
 mod obstacles;
 mod older_dump;
+mod older_form;
 mod older_writer;
 mod place;
 mod reader;
@@ -32,10 +34,12 @@ mod upgrade;
 mod v004_reader;
 mod writer;
 
+pub use fact_source::FactSource;
 pub use holdings::Holdings;
 pub use layout::RaftDir;
 pub use obstacles::assert_importable;
 pub use older_dump::OlderDump;
+pub use older_form::{NeedsImport, OlderForm};
 pub use older_writer::{DirContent, OlderDir, OlderWriter};
 pub use place::{Recovered, describe_interrupted};
 pub use reader::{Access, DirReader};

@@ -14,22 +14,20 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use metadump::dump_line;
 use metadump::node::{RaftState, SystemState};
-use metadump::record::{
-    DataHeader, DataVersion, Dialect, Fact, Keyed, LogId, Loss, Losses, Record, TooNew,
-};
+use metadump::record::{DataHeader, DataVersion, Fact, Keyed, Losses, Record};
 use metadump::rotbl::{RotblReader, SnapshotId, TableEntry};
 use metadump::sled_items::put_line;
 
+use super::fact_source::FactSource;
 use super::file_bytes::FileBytes;
 use super::fingerprint::Fingerprint;
 use super::holdings::Holdings;
 use super::layout::{DF_META, RaftDir};
-use super::older_dump::machine_facts;
+use super::older_form::{OlderForm, machine_facts};
 use super::reader::{Access, DirReader};
 use super::sled_output::SledOutput;
 use super::table_file::{Finished, KeyCounts, TableFile};
 use super::v004_reader::V004Reader;
-use crate::failure::WithHelp;
 use crate::open_dir::OpenDir;
 
 /// The snapshot of V002 until it is complete.
@@ -51,7 +49,7 @@ impl DirContent {
     pub fn of(dir: &Path) -> Result<Self> {
         let mut content = Self::default();
         let reader = DirReader::open(&RaftDir::new(dir), Access::Stopped)?;
-        reader.for_each_fact(|fact| content.add(fact))?;
+        reader.for_each_fact(&mut |fact| content.add(fact))?;
         Ok(content)
     }
 
@@ -108,52 +106,45 @@ impl OlderWriter<'_> {
     /// When a log entry holds what servers of that version cannot read, and the state does not
     /// hold its effect.
     pub fn write(&self) -> Result<OlderDir> {
-        let mut dialect = Dialect::new(self.from, self.to);
-        let mut losses = Losses::default();
-        let readable_after = readable_after(self.v004, self.from, self.to, &mut losses)?;
+        let mut form = OlderForm::of(self.v004, self.from, self.to)?;
         let mut sled = SledOutput::create(self.root)?;
         let mut content = DirContent::default();
         content.add(&Fact::Header(&DataHeader::new(DataVersion::V004)))?;
         let header = sled.tree("header");
         let value = DataHeader::new(self.to);
         sled.put(header, &Record::DataHeader(Keyed { key: "header".into(), value }))?;
-        self.write_raft(&mut sled, &mut dialect, readable_after, &mut content)?;
-        self.write_machine(&mut sled, &mut dialect, &mut content)?;
+        self.write_raft(&mut sled, &mut form, &mut content)?;
+        self.write_machine(&mut sled, &mut form, &mut content)?;
         sled.finish()?;
-        losses.add_all(dialect.losses());
-        Ok(OlderDir { content, losses })
+        Ok(OlderDir { content, losses: form.losses() })
     }
 
     fn write_raft(
         &self,
         sled: &mut SledOutput,
-        dialect: &mut Dialect,
-        readable_after: Option<LogId>,
+        form: &mut OlderForm,
         content: &mut DirContent,
     ) -> Result<()> {
         let (raft_state, raft_log) = (sled.tree("raft_state"), sled.tree("raft_log"));
         let RaftState { node_id, vote, committed, purged, .. } = self.v004.raft_state();
         let committed = committed.filter(|_| self.to >= DataVersion::V002);
-        let purged = Fact::Purged(purged.max(readable_after));
+        let purged = Fact::Purged(form.purged(purged));
         for fact in [Fact::NodeId(node_id), Fact::Vote(vote), Fact::Committed(committed)] {
             content.add(&fact)?;
-            if let Some((_, record)) = dialect.record(&fact)? {
+            if let Some((_, record)) = form.record(&fact)? {
                 sled.put(raft_state, &record)?;
             }
         }
         content.add(&purged)?;
-        self.v004.for_each_entry(|entry| {
-            if Some(entry.log_id) <= readable_after {
-                return Ok(());
-            }
-            if let Some((_, record)) = dialect.record(&Fact::Entry(entry))? {
+        self.v004.for_each_entry(&mut |entry| {
+            if let Some((_, record)) = form.record(&Fact::Entry(entry))? {
                 sled.put(raft_log, &record)?;
                 content.add(&record.fact())?;
             }
             Ok(())
         })?;
         // Its key is greater than that of any entry.
-        if let Some((_, record)) = dialect.record(&purged)? {
+        if let Some((_, record)) = form.record(&purged)? {
             sled.put(raft_log, &record)?;
         }
         Ok(())
@@ -162,13 +153,13 @@ impl OlderWriter<'_> {
     fn write_machine(
         &self,
         sled: &mut SledOutput,
-        dialect: &mut Dialect,
+        form: &mut OlderForm,
         content: &mut DirContent,
     ) -> Result<()> {
         let Some(known) = self.v004.system() else { return Ok(()) };
         let mut system = SystemState::default();
         for fact in known.facts() {
-            if let Some((_, record)) = dialect.record(&fact)? {
+            if let Some((_, record)) = form.record(&fact)? {
                 system.learn(&record.fact());
             }
         }
@@ -180,7 +171,7 @@ impl OlderWriter<'_> {
         let table_dir = if is_table { &snapshots } else { self.scratch };
         let mut table = TableFile::create(table_dir.again()?, self.scratch.again()?)?;
         self.v004.for_each_table_entry(|entry| {
-            let record = dialect.record(&entry.fact())?.map(|(_, record)| record);
+            let record = form.record(&entry.fact())?.map(|(_, record)| record);
             match record.as_ref().and_then(|record| TableEntry::of(&record.fact())) {
                 Some(entry) => table.add(&entry),
                 None => Ok(()),
@@ -200,7 +191,7 @@ impl OlderWriter<'_> {
                 write_tree(&system, table()?, |record| sled.put(tree, record))
             }
             DataVersion::V002 => write_lines(&snapshots, &id, &system, table()?),
-            DataVersion::V003 | DataVersion::V004 => Ok(()),
+            _ => Ok(()),
         }
     }
 
@@ -213,46 +204,6 @@ impl OlderWriter<'_> {
         let df_meta = self.root.subdir(DF_META)?.context("df_meta is gone")?;
         df_meta.create_dir(self.to.to_string())?.create_dir("snapshot")
     }
-}
-
-/// The last entry that servers of an older version cannot read: the log has to begin after it.
-///
-/// # Errors
-///
-/// When the state does not hold what the entry did.
-pub(super) fn readable_after(
-    v004: &V004Reader,
-    from: DataVersion,
-    to: DataVersion,
-    losses: &mut Losses,
-) -> Result<Option<LogId>> {
-    let applied = v004.system().and_then(|system| system.last_applied);
-    let mut last = None;
-    let (mut entries, mut left_out) = (0, 0);
-    let mut refused = None;
-    let mut dialect = Dialect::new(from, to);
-    v004.for_each_entry(|entry| {
-        entries += 1;
-        match dialect.record(&Fact::Entry(entry)) {
-            Err(TooNew { log_id, .. }) if Some(log_id) <= applied => {
-                last = Some(log_id);
-                // The log begins behind it, so those before it are left out, too.
-                left_out = entries;
-            }
-            Err(too_new) => refused = refused.take().or(Some(too_new)),
-            Ok(_) => {}
-        }
-        Ok(())
-    })?;
-    if let Some(too_new) = refused {
-        return Err(too_new).help(
-            "the snapshot does not hold yet what the entry did: `serve` the dump with \
-             --admin-api-address, export it from there with --trigger-snapshot and the same \
-             --admin-api-address, and take that dump",
-        );
-    }
-    losses.add_times(Loss::Command, left_out);
-    Ok(last)
 }
 
 /// Writes a state machine as a tree, in the order of the keys: nodes, what was applied, expiry,

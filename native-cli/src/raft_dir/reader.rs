@@ -4,15 +4,19 @@
 //! longer than it takes to see whether a server holds it.
 
 use anyhow::Result;
-use metadump::record::{DataHeader, DataVersion, Fact, LogId};
+use metadump::node::{RaftState, SystemState};
+use metadump::record::{DataHeader, DataVersion, Fact, LogEntry, LogId};
 use metadump::wal::ChunkId;
+use metadump::{Line, LineFramer};
 
+use super::fact_source::FactSource;
 use super::layout::{Content, RaftDir, was_sled};
 use super::sled_reader::SledReader;
 use super::told::AtDamage;
 use super::upgrade::Complete;
 use super::v004_reader::V004Reader;
 use crate::open_dir::names;
+use crate::progress::Progress;
 
 /// Whether the directory's server may be running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,11 +109,29 @@ impl DirReader {
         }
     }
 
-    /// Calls `each` with every fact, in the same order.
-    pub fn for_each_fact(&self, each: impl FnMut(&Fact<'_>) -> Result<()>) -> Result<()> {
+    /// The same, as lines with their places; fails when a server has started meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// When the directory cannot be read, and the first error of `each`.
+    pub fn for_each_placed_line(
+        &self,
+        progress: &Progress,
+        mut each: impl FnMut(Line<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let mut framer = LineFramer::default();
+        self.for_each_line(|line| {
+            progress.advance(line.len() as u64);
+            framer.feed(line, &mut each)
+        })?;
+        framer.finish(each)?;
+        self.assert_unchanged()
+    }
+
+    fn facts(&self) -> &dyn FactSource {
         match &self.files {
-            Files::V004(reader) => reader.for_each_fact(each),
-            Files::Sled(reader) => reader.for_each_fact(each),
+            Files::V004(reader) => &**reader,
+            Files::Sled(reader) => &**reader,
         }
     }
 
@@ -164,6 +186,24 @@ impl DirReader {
             Files::V004(reader) => reader.assert_unchanged(),
             Files::Sled(reader) => reader.assert_unchanged(),
         }
+    }
+}
+
+impl FactSource for DirReader {
+    fn raft_state(&self) -> RaftState {
+        self.facts().raft_state()
+    }
+
+    fn system(&self) -> Option<&SystemState> {
+        self.facts().system()
+    }
+
+    fn for_each_entry(&self, each: &mut dyn FnMut(&LogEntry<'_>) -> Result<()>) -> Result<()> {
+        self.facts().for_each_entry(each)
+    }
+
+    fn for_each_fact(&self, each: &mut dyn FnMut(&Fact<'_>) -> Result<()>) -> Result<()> {
+        self.facts().for_each_fact(each)
     }
 }
 

@@ -14,6 +14,7 @@ use metadump::wal::{LineForm, LiveEntries, Replayed, TornTail, log_entry_line};
 
 use super::chunk_files::ChunkFiles;
 use super::fact_lines::FactLines;
+use super::fact_source::FactSource;
 use super::fingerprint::Fingerprint;
 use super::holdings::Holdings;
 use super::layout::RaftDir;
@@ -156,11 +157,6 @@ impl V004Reader {
         self.told.losses()
     }
 
-    /// What the snapshot holds beside keys and expiry; none without a snapshot.
-    pub fn system(&self) -> Option<&SystemState> {
-        self.snapshot.as_ref().map(|(_, snapshot)| &snapshot.sys_data().system)
-    }
-
     fn last_applied(&self) -> Option<LogId> {
         self.system().and_then(|system| system.last_applied)
     }
@@ -272,13 +268,6 @@ impl V004Reader {
         self.state_facts(|fact| lines.put(fact))
     }
 
-    /// Calls `each` with every fact, in the same order.
-    pub fn for_each_fact(&self, mut each: impl FnMut(&Fact<'_>) -> Result<()>) -> Result<()> {
-        self.raft_facts(&mut each)?;
-        self.for_each_entry(|entry| each(&Fact::Entry(entry)))?;
-        self.state_facts(each)
-    }
-
     fn raft_facts(&self, mut each: impl FnMut(&Fact<'_>) -> Result<()>) -> Result<()> {
         each(&Fact::Header(&DataHeader::new(DataVersion::V004)))?;
         self.raft_state().facts().iter().try_for_each(each)
@@ -293,19 +282,6 @@ impl V004Reader {
     /// The last entry of the log; the last purged one when nothing follows it.
     pub const fn last_log(&self) -> Option<LogId> {
         self.log.state.last
-    }
-
-    /// What the node knows as a member of a cluster.
-    pub fn raft_state(&self) -> RaftState {
-        self.log.state.raft_state()
-    }
-
-    /// Calls `each` with every entry of the log.
-    pub fn for_each_entry(&self, mut each: impl FnMut(&LogEntry<'_>) -> Result<()>) -> Result<()> {
-        self.for_each_entry_line(|line| match scan_line(line.trim_ascii_end())?.record.fact() {
-            Fact::Entry(entry) => each(entry),
-            _ => Ok(()),
-        })
     }
 
     /// Calls `each` with the line of every entry of the log, line end included.
@@ -384,5 +360,28 @@ impl V004Reader {
                 .help("export again with --live, or stop the server");
         }
         Ok(())
+    }
+}
+
+impl FactSource for V004Reader {
+    fn raft_state(&self) -> RaftState {
+        self.log.state.raft_state()
+    }
+
+    fn system(&self) -> Option<&SystemState> {
+        self.snapshot.as_ref().map(|(_, snapshot)| &snapshot.sys_data().system)
+    }
+
+    fn for_each_entry(&self, each: &mut dyn FnMut(&LogEntry<'_>) -> Result<()>) -> Result<()> {
+        self.for_each_entry_line(|line| match scan_line(line.trim_ascii_end())?.record.fact() {
+            Fact::Entry(entry) => each(entry),
+            _ => Ok(()),
+        })
+    }
+
+    fn for_each_fact(&self, each: &mut dyn FnMut(&Fact<'_>) -> Result<()>) -> Result<()> {
+        self.raft_facts(&mut *each)?;
+        self.for_each_entry(&mut |entry| each(&Fact::Entry(entry)))?;
+        self.state_facts(each)
     }
 }

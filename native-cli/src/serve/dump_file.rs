@@ -1,5 +1,7 @@
 //! Files that hold lines of a dump: the one that was loaded, and the snapshots taken since.
 
+use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -7,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use metadump::{Line, LineFramer};
 
 use crate::files::open_regular;
 
@@ -37,7 +40,14 @@ impl DumpFile {
     /// The lines from one offset, where one begins, to another, where one ends.
     pub fn lines_between(&self, from: u64, to: u64) -> Lines {
         let to = to.min(self.len_bytes);
-        Lines { file: Arc::clone(&self.file), at: from, to, buffer: Vec::new(), taken: 0 }
+        Lines {
+            file: Arc::clone(&self.file),
+            at: from,
+            to,
+            piece: Vec::new(),
+            framer: LineFramer::default(),
+            cut: VecDeque::new(),
+        }
     }
 }
 
@@ -48,54 +58,41 @@ pub struct Lines {
     /// Where the next piece begins.
     at: u64,
     to: u64,
-    buffer: Vec<u8>,
-    /// How much of the buffer has been handed out.
-    taken: usize,
+    piece: Vec<u8>,
+    framer: LineFramer,
+    /// What is cut, and not handed out yet.
+    cut: VecDeque<Vec<u8>>,
 }
 
 impl Lines {
     /// The next line without its line end; none behind the last.
-    pub fn next_line(&mut self) -> io::Result<Option<&[u8]>> {
-        let mut searched = self.taken;
-        let end = loop {
-            let rest = self.buffer.get(searched..).unwrap_or_default();
-            if let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-                break searched + end;
+    pub fn next_line(&mut self) -> io::Result<Option<Vec<u8>>> {
+        while self.cut.is_empty() {
+            let left = usize::try_from(self.to.saturating_sub(self.at)).unwrap_or(READ_BYTES);
+            self.piece.resize(left.min(READ_BYTES), 0);
+            let read = self.read()?;
+            let cut = &mut self.cut;
+            let each = |line: Line<'_>| -> Result<(), Infallible> {
+                cut.push_back(line.bytes.to_vec());
+                Ok(())
+            };
+            if read == 0 {
+                let Ok(()) = std::mem::take(&mut self.framer).finish(each);
+                break;
             }
-            searched = self.buffer.len() - self.taken;
-            self.buffer.drain(..self.taken);
-            self.taken = 0;
-            if self.fill()? == 0 {
-                break self.buffer.len();
-            }
-        };
-        let from = self.taken;
-        self.taken = end + 1;
-        if from >= self.buffer.len() {
-            self.taken = self.buffer.len();
-            return Ok(None);
+            let Ok(()) = self.framer.feed(self.piece.get(..read).unwrap_or_default(), each);
         }
-        self.taken = self.taken.min(self.buffer.len());
-        Ok(self.buffer.get(from..end))
+        Ok(self.cut.pop_front())
     }
 
-    fn fill(&mut self) -> io::Result<usize> {
-        let left = usize::try_from(self.to.saturating_sub(self.at)).unwrap_or(READ_BYTES);
-        let had = self.buffer.len();
-        self.buffer.resize(had + left.min(READ_BYTES), 0);
-        let read = loop {
-            match self.file.read_at(self.buffer.get_mut(had..).unwrap_or_default(), self.at) {
+    /// Reads the next piece, and gives how long it is.
+    fn read(&mut self) -> io::Result<usize> {
+        loop {
+            match self.file.read_at(&mut self.piece, self.at) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    self.buffer.truncate(had);
-                    return Err(error);
-                }
-                Ok(read) => break read,
+                read => return read.inspect(|read| self.at += *read as u64),
             }
-        };
-        self.buffer.truncate(had + read);
-        self.at += read as u64;
-        Ok(read)
+        }
     }
 }
 
@@ -110,7 +107,7 @@ mod tests {
         let mut lines = DumpFile::open(&path).unwrap().lines_between(from, to);
         let mut read = Vec::new();
         while let Some(line) = lines.next_line().unwrap() {
-            read.push(line.to_vec());
+            read.push(line);
         }
         assert_eq!(read, expected);
         assert_eq!(lines.next_line().unwrap(), None);

@@ -105,7 +105,7 @@ impl Part {
         match self {
             Self::All(lines) => lines.next_line()?.map(text).transpose(),
             Self::Made(lines) => Ok(lines.pop_front()),
-            Self::Written(rows) => rows.next().map(|row| text(&row?)).transpose(),
+            Self::Written(rows) => rows.next().map(|row| text(row?)).transpose(),
             Self::Entries(lines) => {
                 while let Some(line) = lines.next_line()? {
                     if let Some(line) = entry_of_today(line)? {
@@ -116,7 +116,7 @@ impl Part {
             }
             Self::Machine(lines) => {
                 while let Some(line) = lines.next_line()? {
-                    if is_of_machine(line)? {
+                    if is_of_machine(&line)? {
                         return text(line).map(Some);
                     }
                 }
@@ -129,23 +129,23 @@ impl Part {
 fn made(fact: &Fact<'_>) -> Result<String> {
     let mut line = Vec::new();
     dump_line::put_fact(&mut line, fact)?;
-    text(&line)
+    text(line)
 }
 
-fn text(line: &[u8]) -> Result<String> {
-    String::from_utf8(line.to_vec()).context("a line of the dump is not UTF-8")
+fn text(line: Vec<u8>) -> Result<String> {
+    String::from_utf8(line).context("a line of the dump is not UTF-8")
 }
 
 /// A line of the log as servers of today write it; none for lines of another kind.
-fn entry_of_today(line: &[u8]) -> Result<Option<String>> {
-    if let Some(seen) = envelope(line) {
+fn entry_of_today(line: Vec<u8>) -> Result<Option<String>> {
+    if let Some(seen) = envelope(&line) {
         match seen.kind {
             Kind::LogEntry => return text(line).map(Some),
             Kind::Logs => {}
             _ => return Ok(None),
         }
     }
-    let record = scan_line(line)?.record;
+    let record = scan_line(&line)?.record;
     match record.fact() {
         fact @ Fact::Entry(_) => made(&fact).map(Some),
         _ => Ok(None),

@@ -102,15 +102,9 @@ impl Copy {
     fn raft_dir(&mut self, path: &Path, progress: &Progress) -> Result<()> {
         progress.phase("exporting");
         let mut inspection = Inspection::default();
-        let mut framer = LineFramer::default();
         let reader = DirReader::open(&RaftDir::new(path), Access::Stopped)?;
-        reader.for_each_line(|bytes| {
-            progress.advance(bytes.len() as u64);
-            framer.feed(bytes, |line| self.line(&line, &mut inspection))
-        })?;
-        reader.assert_unchanged()?;
+        reader.for_each_placed_line(progress, |line| self.line(&line, &mut inspection))?;
         reader.remarks(DataVersion::V004).iter().for_each(|remark| progress.say(remark));
-        framer.finish(|line| self.line(&line, &mut inspection))?;
         refuse_errors(&path.display().to_string(), &inspection.finish())
     }
 
@@ -162,7 +156,7 @@ fn build(
     if let Some(state_from) = loaded.state_from {
         let mut lines = file.lines_between(state_from, u64::MAX);
         while let Some(line) = lines.next_line()? {
-            let scanned = scan_line(line)?;
+            let scanned = scan_line(&line)?;
             if loaded.is_state(scanned.tree()) {
                 machine.load(&scanned.record)?;
                 writing.took(line.len())?;
@@ -175,7 +169,7 @@ fn build(
     }
     let mut lines = file.lines_between(0, loaded.log_end);
     while let Some(line) = lines.next_line()? {
-        let record = scan_line(line)?.record;
+        let record = scan_line(&line)?.record;
         let Fact::Entry(entry) = record.fact() else { continue };
         if Some(entry.log_id.index) <= machine.system().last_applied.map(|id| id.index) {
             continue;

@@ -1,15 +1,10 @@
 //! The grammar of members: `ID=HOST:PORT`, one or several with commas between them.
 
-use std::fmt;
-
-use nom::branch::alt;
-use nom::bytes::complete::take_while1;
+use nom::Parser;
 use nom::character::complete::{char, digit1};
-use nom::combinator::recognize;
-use nom::error::{ErrorKind, ParseError};
-use nom::sequence::{delimited, separated_pair};
-use nom::{IResult, Parser};
+use nom::sequence::separated_pair;
 
+use crate::change::address::{AddressError, Parsed, endpoint, expect, expected, parse_whole};
 use crate::dump::record::{Endpoint, NodeId};
 
 /// One node of a new cluster.
@@ -19,56 +14,6 @@ pub struct ClusterMember {
     pub id: NodeId,
     /// Its Raft address.
     pub endpoint: Endpoint,
-}
-
-/// A text that is no member. Its message has a line that points at the place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MemberError {
-    /// The text.
-    pub text: String,
-    /// Where it stops being a member, in bytes from 0.
-    pub column: usize,
-    /// What should stand there.
-    pub expected: String,
-}
-
-impl fmt::Display for MemberError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let before = self.text.get(..self.column).unwrap_or(&self.text);
-        let indent = " ".repeat(before.chars().count());
-        write!(f, "expected {}\n  {}\n  {indent}^", self.expected, self.text)
-    }
-}
-
-impl std::error::Error for MemberError {}
-
-/// Where the grammar failed, and what it expected there.
-#[derive(Debug)]
-struct Expected<'a> {
-    at: &'a str,
-    what: &'static str,
-}
-
-impl<'a> ParseError<&'a str> for Expected<'a> {
-    fn from_error_kind(at: &'a str, _: ErrorKind) -> Self {
-        Self { at, what: "ID=HOST:PORT" }
-    }
-
-    fn append(_: &'a str, _: ErrorKind, other: Self) -> Self {
-        other
-    }
-}
-
-type Parsed<'a, T> = IResult<&'a str, T, Expected<'a>>;
-
-/// Names what `parser` expects where it fails.
-fn expect<'a, T>(
-    what: &'static str,
-    mut parser: impl Parser<&'a str, Output = T, Error = Expected<'a>>,
-) -> impl FnMut(&'a str) -> Parsed<'a, T> {
-    move |input| {
-        parser.parse(input).map_err(|error| error.map(|found| Expected { at: found.at, what }))
-    }
 }
 
 /// Reads the nodes of one `--initial-cluster`: `ID=HOST:PORT`, or several behind one another with
@@ -92,13 +37,13 @@ fn expect<'a, T>(
 /// let error = parse_members("2=localhost").unwrap_err();
 /// assert_eq!(error.to_string(), "expected `:` and the port\n  2=localhost\n             ^");
 /// ```
-pub fn parse_members(text: &str) -> Result<Vec<ClusterMember>, MemberError> {
+pub fn parse_members(text: &str) -> Result<Vec<ClusterMember>, AddressError> {
     let second = text.split_once(',').map(|(_, second)| second);
     let is_obsolete = second.is_some_and(|second| !second.contains(['=', ',']));
     let parts = if is_obsolete { 1 } else { usize::MAX };
     let (mut members, mut start) = (Vec::new(), 0);
     for part in text.split(',').take(parts) {
-        members.push(member(text, start, part)?);
+        members.push(parse_whole(text, start, part, member)?);
         start += part.len() + 1;
     }
     Ok(members)
@@ -109,9 +54,9 @@ pub fn parse_members(text: &str) -> Result<Vec<ClusterMember>, MemberError> {
 /// # Errors
 ///
 /// When the text is something else, several nodes too.
-pub fn parse_member(text: &str) -> Result<ClusterMember, MemberError> {
+pub fn parse_member(text: &str) -> Result<ClusterMember, AddressError> {
     let members = parse_members(text)?;
-    let [member] = <[ClusterMember; 1]>::try_from(members).map_err(|_| MemberError {
+    let [member] = <[ClusterMember; 1]>::try_from(members).map_err(|_| AddressError {
         text: text.to_owned(),
         column: text.find(',').unwrap_or_default(),
         expected: "one node only".to_owned(),
@@ -119,60 +64,18 @@ pub fn parse_member(text: &str) -> Result<ClusterMember, MemberError> {
     Ok(member)
 }
 
-/// Reads the part of `text` that starts at byte `start`.
-fn member(text: &str, start: usize, part: &str) -> Result<ClusterMember, MemberError> {
-    let fail = |at: &str, expected: &str| MemberError {
-        text: text.to_owned(),
-        column: start + part.len() - at.len(),
-        expected: expected.to_owned(),
-    };
-    let (left, ((id, host), port)) = grammar(part).map_err(|error| match error {
-        nom::Err::Error(found) | nom::Err::Failure(found) => fail(found.at, found.what),
-        nom::Err::Incomplete(_) => fail("", "more"),
-    })?;
-    let id_number = id.parse().map_err(|_| fail(part, "an id below 2^64"))?;
-    let from_port = part.get(id.len() + 1 + host.len() + 1..).unwrap_or_default();
-    let port = match port.parse() {
-        Ok(0) | Err(_) => return Err(fail(from_port, "a port from 1 to 65535")),
-        Ok(port) => port,
-    };
-    if !left.is_empty() {
-        return Err(fail(left, "nothing more"));
-    }
-    let endpoint = Endpoint { addr: host.to_owned(), port };
-    Ok(ClusterMember { id: NodeId(id_number), endpoint })
-}
-
-fn grammar(input: &str) -> Parsed<'_, ((&str, &str), &str)> {
-    let id = expect("the node's id, a number", digit1);
+fn member(input: &str) -> Parsed<'_, ClusterMember> {
     let equals = expect("`=` and the node's address", char('='));
-    let colon = expect("`:` and the port", char(':'));
-    let port = expect("the port, a number from 1 to 65535", digit1);
-    separated_pair(separated_pair(id, equals, host), colon, port).parse(input)
+    let (left, (id, endpoint)) = separated_pair(id, equals, endpoint).parse(input)?;
+    Ok((left, ClusterMember { id, endpoint }))
 }
 
-fn host(input: &str) -> Parsed<'_, &str> {
-    let in_brackets = |c: char| c.is_ascii_hexdigit() || matches!(c, ':' | '.' | '%');
-    let (left, host) = expect(
-        "a host name, an IPv4 address, or an IPv6 address in brackets",
-        alt((
-            recognize(delimited(char('['), take_while1(in_brackets), char(']'))),
-            take_while1(|c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')),
-        )),
-    )(input)?;
-    // `::1:28203` would else be read as the host up to some colon.
-    if left.matches(':').count() > 1 {
-        return Err(nom::Err::Error(Expected {
-            at: input,
-            what: "brackets around the IPv6 address",
-        }));
+fn id(input: &str) -> Parsed<'_, NodeId> {
+    let (left, digits) = expect("the node's id, a number", digit1)(input)?;
+    match digits.parse() {
+        Ok(id) => Ok((left, NodeId(id))),
+        Err(_) => expected("an id below 2^64", input),
     }
-    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    let address = address.map(|address| address.split('%').next().unwrap_or_default());
-    if address.is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_err()) {
-        return Err(nom::Err::Error(Expected { at: input, what: "an IPv6 address" }));
-    }
-    Ok((left, host))
 }
 
 #[cfg(test)]
@@ -187,7 +90,7 @@ mod tests {
     }
 
     fn check_error(text: &str, column: usize, expected: &str) {
-        let error = MemberError { text: text.into(), column, expected: expected.into() };
+        let error = AddressError { text: text.into(), column, expected: expected.into() };
         assert_eq!(parse_member(text), Err(error), "{text}");
     }
 
@@ -225,7 +128,7 @@ mod tests {
         check_error("1=a:65536", 4, "a port from 1 to 65535");
         check_error("1=a:1x", 5, "nothing more");
         check_error("1=a:1 ", 5, "nothing more");
-        check_error("1=http://a:1", 2, "brackets around the IPv6 address");
+        check_error("1=http://a:1", 7, "the port, a number from 1 to 65535");
         check_error("1=é:1", 2, host);
     }
 
@@ -244,7 +147,7 @@ mod tests {
         check("1=a:1,2=b:2", &[node(1, "a", 1), node(2, "b", 2)]);
         check("1=a:1,2=[::1]:2,3=c:3", &[node(1, "a", 1), node(2, "[::1]", 2), node(3, "c", 3)]);
         let check_error = |text: &str, column: usize, expected: &str| {
-            let error = MemberError { text: text.into(), column, expected: expected.into() };
+            let error = AddressError { text: text.into(), column, expected: expected.into() };
             assert_eq!(parse_members(text), Err(error), "{text}");
         };
         let id = "the node's id, a number";

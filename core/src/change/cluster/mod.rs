@@ -5,7 +5,7 @@ mod member;
 mod takeover;
 
 pub use former::FormerCluster;
-pub use member::{ClusterMember, MemberError, parse_member, parse_members};
+pub use member::{ClusterMember, parse_member, parse_members};
 pub use takeover::{Leftovers, Takeover, TakeoverError};
 
 use std::collections::BTreeMap;

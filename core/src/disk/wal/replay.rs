@@ -191,7 +191,7 @@ impl WalReplay {
 
     fn append(&mut self, found: LogId, at: &RecordAt<'_>) -> Result<(), WalFault> {
         if let Some(last) = self.state.last
-            && !follows(last, found)
+            && !found.follows(last)
         {
             return Err(WalFault::NotConsecutive { last, found });
         }
@@ -233,9 +233,4 @@ impl WalReplay {
             self.live.keep_upto(None);
         }
     }
-}
-
-/// Whether an entry is the next one after another.
-pub(super) fn follows(last: LogId, next: LogId) -> bool {
-    next > last && last.index.checked_add(1) == Some(next.index)
 }

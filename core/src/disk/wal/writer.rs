@@ -4,7 +4,6 @@ use super::ChunkId;
 use super::encode::{EncodeError, encode_append, encode_record};
 use super::error::id_or_none;
 use super::record::{UserData, WalRecord, WalState};
-use super::replay::follows;
 use crate::dump::record::{LogEntry, LogId, NodeId, Vote};
 
 /// When a chunk is full and the next one begins.
@@ -211,7 +210,7 @@ impl WalWriter {
     pub fn append(&mut self, entry: &LogEntry<'_>) -> Result<(), WalWriteError> {
         let found = entry.log_id;
         if let Some(last) = self.state.last
-            && !follows(last, found)
+            && !found.follows(last)
         {
             return Err(WalWriteError::NotConsecutive { last, found });
         }

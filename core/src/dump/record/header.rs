@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// The version of the on-disk layout and of the dump dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[non_exhaustive]
 pub enum DataVersion {
     /// Everything in sled; dumps without a header before 1.1.13.
     V0,

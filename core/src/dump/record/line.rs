@@ -15,6 +15,7 @@ use super::{
 ///
 /// Test set-ups prefix the names (`test-29000-raft_log`), so the suffix decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum Tree {
     /// `header`
     Header,
@@ -71,84 +72,65 @@ impl Tree {
     }
 }
 
-/// The kind of a line: the one member of its entry object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
-#[allow(missing_docs)] // the names are the format's own; docs/format.md explains each
-#[non_exhaustive]
-pub enum Kind {
-    DataHeader,
-    RaftStateKV,
-    Logs,
-    LogMeta,
-    NodeId,
-    Vote,
-    Committed,
-    Purged,
-    LogEntry,
-    Sequences,
-    StateMachineMeta,
-    Nodes,
-    Expire,
-    GenericKV,
-    ClientLastResps,
-    MetaSrvAddrs,
-    Databases,
-    Tables,
-    DatabaseLookup,
-    TableLookup,
+/// Makes [`Kind`] from the table of kinds: each has the name of the variant of [`Record`] that has
+/// its content.
+macro_rules! kinds {
+    ($($kind:ident)+) => {
+        /// The kind of a line: the one member of its entry object.
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+        )]
+        #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+        #[allow(missing_docs)] // the names are the format's own; docs/format.md explains each
+        #[non_exhaustive]
+        pub enum Kind {
+            $($kind,)+
+        }
+
+        impl Kind {
+            /// Every kind, in the order of a V004 dump, retired ones last.
+            pub const ALL: [Self; [$(Self::$kind),+].len()] = [$(Self::$kind),+];
+
+            /// The kind's name in a dump.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$kind => stringify!($kind),)+
+                }
+            }
+        }
+
+        impl Record<'_> {
+            /// The record's kind.
+            pub const fn kind(&self) -> Kind {
+                match self {
+                    $(Self::$kind(_) => Kind::$kind,)+
+                }
+            }
+        }
+    };
 }
 
-impl Kind {
-    /// Every kind, in the order of a V004 dump, retired ones last.
-    pub const ALL: [Self; 20] = [
-        Self::DataHeader,
-        Self::RaftStateKV,
-        Self::Logs,
-        Self::LogMeta,
-        Self::NodeId,
-        Self::Vote,
-        Self::Committed,
-        Self::Purged,
-        Self::LogEntry,
-        Self::Sequences,
-        Self::StateMachineMeta,
-        Self::Nodes,
-        Self::Expire,
-        Self::GenericKV,
-        Self::ClientLastResps,
-        Self::MetaSrvAddrs,
-        Self::Databases,
-        Self::Tables,
-        Self::DatabaseLookup,
-        Self::TableLookup,
-    ];
-
-    /// The kind's name in a dump.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::DataHeader => "DataHeader",
-            Self::RaftStateKV => "RaftStateKV",
-            Self::Logs => "Logs",
-            Self::LogMeta => "LogMeta",
-            Self::NodeId => "NodeId",
-            Self::Vote => "Vote",
-            Self::Committed => "Committed",
-            Self::Purged => "Purged",
-            Self::LogEntry => "LogEntry",
-            Self::Sequences => "Sequences",
-            Self::StateMachineMeta => "StateMachineMeta",
-            Self::Nodes => "Nodes",
-            Self::Expire => "Expire",
-            Self::GenericKV => "GenericKV",
-            Self::ClientLastResps => "ClientLastResps",
-            Self::MetaSrvAddrs => "MetaSrvAddrs",
-            Self::Databases => "Databases",
-            Self::Tables => "Tables",
-            Self::DatabaseLookup => "DatabaseLookup",
-            Self::TableLookup => "TableLookup",
-        }
-    }
+kinds! {
+    DataHeader
+    RaftStateKV
+    Logs
+    LogMeta
+    NodeId
+    Vote
+    Committed
+    Purged
+    LogEntry
+    Sequences
+    StateMachineMeta
+    Nodes
+    Expire
+    GenericKV
+    ClientLastResps
+    MetaSrvAddrs
+    Databases
+    Tables
+    DatabaseLookup
+    TableLookup
 }
 
 impl fmt::Display for Kind {
@@ -255,32 +237,4 @@ pub enum Record<'a> {
     Tables(Keyed<Retired, Retired>),
     DatabaseLookup(Keyed<Retired, Retired>),
     TableLookup(Keyed<Retired, Retired>),
-}
-
-impl Record<'_> {
-    /// The record's kind.
-    pub const fn kind(&self) -> Kind {
-        match self {
-            Self::DataHeader(_) => Kind::DataHeader,
-            Self::RaftStateKV(_) => Kind::RaftStateKV,
-            Self::Logs(_) => Kind::Logs,
-            Self::LogMeta(_) => Kind::LogMeta,
-            Self::NodeId(_) => Kind::NodeId,
-            Self::Vote(_) => Kind::Vote,
-            Self::Committed(_) => Kind::Committed,
-            Self::Purged(_) => Kind::Purged,
-            Self::LogEntry(_) => Kind::LogEntry,
-            Self::Sequences(_) => Kind::Sequences,
-            Self::StateMachineMeta(_) => Kind::StateMachineMeta,
-            Self::Nodes(_) => Kind::Nodes,
-            Self::Expire(_) => Kind::Expire,
-            Self::GenericKV(_) => Kind::GenericKV,
-            Self::ClientLastResps(_) => Kind::ClientLastResps,
-            Self::MetaSrvAddrs(_) => Kind::MetaSrvAddrs,
-            Self::Databases(_) => Kind::Databases,
-            Self::Tables(_) => Kind::Tables,
-            Self::DatabaseLookup(_) => Kind::DatabaseLookup,
-            Self::TableLookup(_) => Kind::TableLookup,
-        }
-    }
 }

@@ -54,6 +54,11 @@ impl LogId {
     pub const fn new(term: u64, node_id: u64, index: u64) -> Self {
         Self { leader_id: LeaderId { term, node_id: NodeId(node_id) }, index }
     }
+
+    /// Whether this can be the entry right behind `last` in a log.
+    pub fn follows(self, last: Self) -> bool {
+        self > last && last.index.checked_add(1) == Some(self.index)
+    }
 }
 
 impl fmt::Display for LogId {

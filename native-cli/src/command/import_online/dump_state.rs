@@ -7,7 +7,7 @@ use metadump::node::LiveMachine;
 use metadump::record::{DataVersion, Fact, LogId};
 use metadump::scan::scan_line;
 
-use super::super::admission::Becomes;
+use super::super::admission::{Becomes, Incoming};
 use super::super::import::admission;
 use super::super::plan::Reading;
 use super::super::restoring::Dropped;
@@ -41,15 +41,17 @@ impl DumpState {
         let mut dropped = Dropped::default();
         let (mut live, mut late) = (LiveMachine::default(), None);
         let report =
-            admission.check(reading.source(), progress, |line, scanned| match scanned {
-                Ok(scanned) => match live.has(scanned.tree(), &scanned.record.fact()) {
-                    Ok(true) => {
-                        let Ok(_) = machine.load(&scanned.record);
-                    }
-                    Ok(false) => {}
-                    Err(error) => late = Some(error),
-                },
-                Err(error) => dropped.add(line.number, &error),
+            admission.check(Incoming::Dump(reading.source()), progress, |line, scanned| {
+                match scanned {
+                    Ok(scanned) => match live.has(scanned.tree(), &scanned.record.fact()) {
+                        Ok(true) => {
+                            let Ok(_) = machine.load(&scanned.record);
+                        }
+                        Ok(false) => {}
+                        Err(error) => late = Some(error),
+                    },
+                    Err(error) => dropped.add(line.number, &error),
+                }
             })?;
         admission.refuse(reading.name(), &report, Becomes::NewCluster)?;
         late.map_or(Ok(()), Err)?;

@@ -5,11 +5,12 @@ mod opening;
 use anyhow::{Context, Result};
 use metadump::node::{EntryFate, RaftState, SystemState};
 use metadump::record::{
-    DataHeader, DataVersion, ExpireValue, Fact, Keyed, Kind, LogId, Record, Tree as Role,
+    DataHeader, DataVersion, ExpireValue, Fact, Keyed, Kind, LogEntry, LogId, Record, Tree as Role,
 };
 use metadump::sled_items::{SpelledRecord, StoredError, kind_of_key};
 
 use super::fact_lines::FactLines;
+use super::fact_source::FactSource;
 use super::layout::RaftDir;
 use super::line_snapshot::LineSnapshot;
 use super::lock::assert_stopped;
@@ -184,22 +185,14 @@ impl SledReader {
     /// Calls `each` with every line of the dump, line end included, in the order of V004.
     pub fn for_each_line(&self, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
         let mut lines = FactLines::new(&mut each);
-        self.for_each_fact(|fact| lines.put(fact))
+        self.for_each_fact(&mut |fact| lines.put(fact))
     }
 
-    /// Calls `each` with every fact, in the same order.
-    pub fn for_each_fact(&self, mut each: impl FnMut(&Fact<'_>) -> Result<()>) -> Result<()> {
-        each(&Fact::Header(&DataHeader::new(DataVersion::V004)))?;
-        self.raft_state.facts().iter().try_for_each(&mut each)?;
-        let (kept, end) = self.for_each_entry(&mut each)?;
-        self.state_facts(&mut each)?;
-        self.tell_lost(kept, end)
-    }
-
-    /// Gives which entries there were, and whether the log may have had more.
-    fn for_each_entry(
+    /// Calls `each` with every entry of the log. Gives which there were, and whether the log may
+    /// have had more.
+    fn entries(
         &self,
-        each: &mut dyn FnMut(&Fact<'_>) -> Result<()>,
+        each: &mut dyn FnMut(&LogEntry<'_>) -> Result<()>,
     ) -> Result<(Vec<Run>, End)> {
         let mut beyond_vote = 0;
         let mut kept: Vec<Run> = Vec::new();
@@ -226,7 +219,7 @@ impl SledReader {
                 ));
                 return self.told.lose(helped(error, OF_ITS_TIME));
             }
-            each(&Fact::Entry(entry))
+            each(entry)
         })?;
         if beyond_vote > 0 {
             self.told.warn(format!(
@@ -342,6 +335,28 @@ impl SledReader {
                 .help("stop the server and everything that copies the directory, export again");
         }
         assert_stopped(&self.dir, "stop it and export again")
+    }
+}
+
+impl FactSource for SledReader {
+    fn raft_state(&self) -> RaftState {
+        self.raft_state
+    }
+
+    fn system(&self) -> Option<&SystemState> {
+        self.machine.system()
+    }
+
+    fn for_each_entry(&self, each: &mut dyn FnMut(&LogEntry<'_>) -> Result<()>) -> Result<()> {
+        self.entries(each).map(|_| ())
+    }
+
+    fn for_each_fact(&self, each: &mut dyn FnMut(&Fact<'_>) -> Result<()>) -> Result<()> {
+        each(&Fact::Header(&DataHeader::new(DataVersion::V004)))?;
+        self.raft_state.facts().iter().try_for_each(&mut *each)?;
+        let (kept, end) = self.entries(&mut |entry| each(&Fact::Entry(entry)))?;
+        self.state_facts(each)?;
+        self.tell_lost(kept, end)
     }
 }
 

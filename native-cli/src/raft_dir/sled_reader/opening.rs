@@ -122,7 +122,7 @@ impl SledReader {
                 }
                 Ok(snapshot.map_or(Machine::Nothing, |read| Machine::Lines(Box::new(read))))
             }
-            DataVersion::V003 | DataVersion::V004 => {
+            _ => {
                 let table = newest_table(snapshots, &self.told)?;
                 Ok(table.map_or(Machine::Nothing, |table| Machine::Table(Box::new(table))))
             }
