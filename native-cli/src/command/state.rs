@@ -14,7 +14,7 @@ use crate::failure::Unwritten;
 use crate::grpc::{ExportOptions, Failure, export, wait};
 use crate::input::Source;
 use crate::progress::Progress;
-use crate::raft_dir::{Access, DirReader, RaftDir};
+use crate::raft_dir::{Access, DirReader, FactSource, RaftDir};
 use crate::report::grouped;
 use crate::scanning::{Scanned, Threads, for_each_prepared};
 use crate::temporary::TemporaryFile;
