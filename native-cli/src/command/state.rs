@@ -77,7 +77,7 @@ impl State {
         let mut moment = Moment::default();
         match self {
             Self::Directory(reader, _) => {
-                reader.for_each_fact(|fact| {
+                reader.for_each_fact(&mut |fact| {
                     moment.fact(fact);
                     let Fact::Key(key, value) = fact else { return Ok(()) };
                     progress.advance(1);
