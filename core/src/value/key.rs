@@ -26,11 +26,9 @@ impl<'a> KeyParts<'a> {
     pub fn of(key: &'a str) -> Option<Self> {
         let (prefix, rest) = key.split_once('/').unwrap_or((key, ""));
         let has_rest = prefix.len() < key.len();
-        forms(prefix)
-            .iter()
-            .chain(forms("*"))
-            .find(|form| form.fits(has_rest.then_some(rest)))
-            .map(|form| Self { form, prefix, rest })
+        let fits = |form: &&KeyForm| form.fits(has_rest.then_some(rest));
+        let form = forms(prefix).iter().find(fits).or_else(|| forms("*").iter().find(fits))?;
+        Some(Self { form, prefix, rest })
     }
 
     /// The segments behind the prefix, as they are in the key.
@@ -119,7 +117,7 @@ impl KeyForm {
 fn forms(prefix: &str) -> &'static [KeyForm] {
     let from = KEYS.partition_point(|form| form.prefix < prefix);
     let forms = KEYS.get(from..).unwrap_or_default();
-    let len = forms.partition_point(|form| form.prefix <= prefix);
+    let len = forms.iter().take_while(|form| form.prefix == prefix).count();
     forms.get(..len).unwrap_or_default()
 }
 

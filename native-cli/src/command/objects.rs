@@ -40,7 +40,7 @@ pub fn run(args: &Args, progress: &Progress) -> Result<Outcome> {
 pub fn catalogue(state: &State, progress: &Progress) -> Result<(Objects, AsOf)> {
     let mut catalogue = Catalogue::default();
     let prepare =
-        |key: &str, value: &metadump::record::SeqV<'_>| ObjectRecord::of(key, &value.data.decode());
+        |key: &str, value: &metadump::record::SeqV<'_>| ObjectRecord::of(key, &value.data);
     let as_of = state.for_each_key(progress, prepare, |record| {
         catalogue.add(record);
         Ok(())

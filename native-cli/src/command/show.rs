@@ -30,7 +30,7 @@ pub fn run(args: &Args, progress: &Progress) -> Result<Outcome> {
     }
     let is_shown = |key: &str, value: &SeqV<'_>| match &args.object {
         ObjectRef::Key(asked) => asked == key,
-        _ => owns(&found, &ObjectRecord::of(key, &value.data.decode()).owner),
+        _ => owns(&found, &ObjectRecord::of(key, &value.data).owner),
     };
     let (mut keys, mut masked) = (0, 0);
     let prepare = |key: &str, value: &SeqV<'_>| {

@@ -289,6 +289,7 @@ impl Names<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dump::record::Bytes;
     use crate::value::{Decoded, MessageType};
 
     fn message(of: &str, json: &str) -> Vec<u8> {
@@ -315,7 +316,7 @@ mod tests {
             ("other", b"abc"),
         ];
         for (key, value) in records {
-            catalogue.add(ObjectRecord::of(key, value));
+            catalogue.add(ObjectRecord::of(key, &Bytes::Decoded(value.into())));
         }
         catalogue.finish()
     }

@@ -1,5 +1,6 @@
 //! What one record of the key space says of objects.
 
+use crate::dump::record::Bytes;
 use crate::value::{
     Field, Holds, KeyParts, ObjectKind, Scalar, Segment, ValueForm, single_scalars, unpacked,
 };
@@ -60,12 +61,17 @@ pub struct Description {
 
 impl ObjectRecord {
     /// What a key and its value say.
-    pub fn of(key: &str, value: &[u8]) -> Self {
-        let mut says = Says::default();
-        let owner = match KeyParts::of(key) {
-            Some(parts) => read(&parts, value, &mut says),
-            None => Owner::Rest(None, None),
+    pub fn of(key: &str, value: &Bytes<'_>) -> Self {
+        let Some(parts) = KeyParts::of(key) else {
+            return Self { owner: Owner::Rest(None, None), bytes: value.len(), says: None };
         };
+        if !speaks(&parts) {
+            let owner = read(&parts, &[], &mut Says::default());
+            return Self { owner, bytes: value.len(), says: None };
+        }
+        let value = value.decode();
+        let mut says = Says::default();
+        let owner = read(&parts, &value, &mut says);
         let says = (says != Says::default()).then(|| Box::new(says));
         Self { owner, bytes: value.len() as u64, says }
     }
@@ -144,6 +150,13 @@ fn id_is_named_here(parts: &KeyParts<'_>, kind: ObjectKind) -> bool {
         || parts.form.segments.contains(&Segment::Text("arguments"))
 }
 
+/// Whether a record says anything but which object it belongs to. Most are of files that were
+/// copied into tables; what is in them is not read.
+fn speaks(parts: &KeyParts<'_>) -> bool {
+    let is_open = |segment: Option<&Segment>| matches!(segment, Some(Segment::Raw(_)));
+    !is_open(parts.form.segments.last()) || parts.id(parts.form.kind).is_none()
+}
+
 /// Whether the value describes the object, and not what belongs to it.
 fn describes(parts: &KeyParts<'_>) -> bool {
     let kind = parts.form.kind;
@@ -206,7 +219,7 @@ mod tests {
     }
 
     fn says(key: &str, value: &[u8]) -> (Owner, Says) {
-        let record = ObjectRecord::of(key, value);
+        let record = ObjectRecord::of(key, &Bytes::Decoded(value.into()));
         (record.owner, record.says.map(|says| *says).unwrap_or_default())
     }
 
