@@ -115,6 +115,7 @@ fn run(command: &Command, progress: &Progress) -> anyhow::Result<Outcome> {
         Command::Import(args) => command::import::run(args, progress),
         Command::Objects(args) => command::objects::run(args, progress),
         Command::Show(args) => command::show::run(args, progress),
+        Command::Keys(args) => command::keys::run(args, progress),
         Command::KeysLayout(args) => command::keys_layout::run(args, progress),
         Command::Rewrite(args) => command::rewrite::run(args, progress),
         Command::Status(args) => command::status::run(args, progress),

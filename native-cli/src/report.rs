@@ -4,11 +4,17 @@ use std::io::{self, Write};
 
 use metadump::Report;
 use metadump::check::{Finding, Severity, Summary};
+use metadump::objects::Tenant;
+use metadump::record::Vote;
 use serde::Serialize;
-use time::OffsetDateTime;
+
+pub use metadump::value::utc;
 
 pub use crate::printable::{json_line, printable, shown};
 use crate::style::Style;
+
+/// How many tenants are named; of more only the number is said.
+const MOST_TENANTS: usize = 10;
 
 /// A report with the name of its dump, as `--format json` prints it.
 #[derive(Serialize)]
@@ -107,14 +113,19 @@ pub fn grouped(number: u64) -> String {
 }
 
 /// Prints what a dump holds, for people.
-pub fn print_summary(out: &mut impl Write, name: &str, summary: &Summary) -> io::Result<()> {
+pub fn print_summary(
+    out: &mut impl Write,
+    name: &str,
+    summary: &Summary,
+    tenants: &[Tenant],
+) -> io::Result<()> {
     let or_none = |text: Option<String>| text.unwrap_or_else(|| "none".to_owned());
     let mut row = |label: &str, value: String| writeln!(out, "{label:<16} {}", printable(&value));
     row("dump", name.to_owned())?;
     row("size", format!("{}, {}", plural(summary.bytes, "byte"), plural(summary.lines, "line")))?;
     row("version", or_none(summary.version.map(|version| version.to_string())))?;
     row("node id", or_none(summary.node_id.map(|id| id.to_string())))?;
-    row("vote", or_none(summary.vote.map(|vote| vote.to_string())))?;
+    row("vote", or_none(summary.vote.as_ref().map(vote)))?;
     row("committed", or_none(summary.committed.map(|id| id.to_string())))?;
     row("purged", or_none(summary.purged.map(|id| id.to_string())))?;
     let log = &summary.log;
@@ -153,6 +164,10 @@ pub fn print_summary(out: &mut impl Write, name: &str, summary: &Summary) -> io:
     if let Some(said) = state_in_log(summary) {
         row("", said)?;
     }
+    row("last write", or_none(summary.last_write_ms.map(utc)))?;
+    for (label, text) in objects(tenants) {
+        row(label, text)?;
+    }
     writeln!(out, "\n{:>12} {:>16}  kind", "lines", "bytes")?;
     for (kind, tally) in &summary.kinds {
         writeln!(out, "{:>12} {:>16}  {kind}", grouped(tally.lines), grouped(tally.bytes))?;
@@ -181,6 +196,39 @@ pub fn entries(count: u64) -> String {
     if count == 1 { "1 entry".to_owned() } else { format!("{} entries", grouped(count)) }
 }
 
+/// `T1-N2:Q, which makes node 2 the leader`
+fn vote(vote: &Vote) -> String {
+    if vote.committed {
+        format!("{vote}: node {} is the leader", vote.leader_id.node_id)
+    } else {
+        format!("{vote}: no leader yet")
+    }
+}
+
+/// What the tenants have in all: tenants, databases, tables and users.
+fn objects(tenants: &[Tenant]) -> Vec<(&'static str, String)> {
+    let named: Vec<&str> = tenants.iter().filter_map(|tenant| tenant.tenant.as_deref()).collect();
+    let count = |kind: &str| {
+        let sums = tenants.iter().filter_map(|tenant| tenant.kinds.get(kind));
+        let (count, dropped) = sums.fold((0, 0), |(a, b), sum| (a + sum.count, b + sum.dropped));
+        match dropped {
+            0 => grouped(count),
+            dropped => format!("{}, {} dropped", grouped(count), grouped(dropped)),
+        }
+    };
+    let names = match named.as_slice() {
+        [] => "none".to_owned(),
+        names if names.len() > MOST_TENANTS => grouped(names.len() as u64),
+        names => names.join(", "),
+    };
+    vec![
+        ("tenants", names),
+        ("databases", count("database")),
+        ("tables", count("table")),
+        ("users", count("user")),
+    ]
+}
+
 fn membership(stored: &metadump::record::StoredMembership) -> String {
     let set = |ids: &std::collections::BTreeSet<metadump::record::NodeId>| {
         let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
@@ -200,32 +248,10 @@ pub fn entries_to(log: &metadump::check::LogSummary) -> String {
     log.last.map_or("no log".to_owned(), |last| format!("log to {last}"))
 }
 
-/// Milliseconds since 1970 as `2026-11-23 12:49:00 UTC`.
-pub fn utc(ms: u64) -> String {
-    let seconds = i64::try_from(ms / 1000).unwrap_or(i64::MAX);
-    match OffsetDateTime::from_unix_timestamp(seconds) {
-        Ok(at) => {
-            format!("{} {:02}:{:02}:{:02} UTC", at.date(), at.hour(), at.minute(), at.second())
-        }
-        // Beyond the year 9999.
-        Err(_) => format!("{ms} ms after 1970"),
-    }
-}
-
 /// Seconds since 1970 as `20261123T124900Z`.
 pub fn compact_time(seconds: u64) -> String {
-    let (days, of_day) = (seconds / 86_400, seconds % 86_400);
-    // Days are counted from 0000-03-01, so that a leap day ends a year, in eras of 400 years.
-    let days = days + 719_468;
-    let (era, of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let day_of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
-    format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
+    let time = utc(seconds.saturating_mul(1000));
+    time.replace(" UTC", "Z").replace(' ', "T").replace(['-', ':'], "")
 }
 
 /// What a dump was let in with: `note: the dump has 2 warnings, 1 note (…); … shows them`.

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use memchr::memchr;
 use serde::Serialize;
 
-use crate::dump::record::{DataVersion, Kind, LogId, Node, NodeId, Record, StoredMembership, Vote};
+use crate::dump::record::{
+    DataVersion, Kind, LogEntry, LogId, Node, NodeId, Payload, Record, StoredMembership, Vote,
+    expire_at_ms,
+};
 use crate::state::state_hash::StateHash;
 
 /// Lines and bytes of one kind or prefix.
@@ -78,6 +81,10 @@ pub struct Summary {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "typescript", ts(optional, as = "Option<String>"))]
     pub state_hash: Option<StateHash>,
+    /// When the last write was proposed, in milliseconds since 1970: that of the newest log entry or
+    /// key that says it.
+    #[cfg_attr(feature = "typescript", ts(type = "Integer | null"))]
+    pub last_write_ms: Option<u64>,
     /// How many keys the state machine has.
     pub keys: u64,
     /// How many of them expire.
@@ -116,11 +123,13 @@ pub(super) struct Tallies {
     prefixes: BTreeMap<String, Tally>,
     /// The prefix of the line before and what has been counted for it: keys come sorted.
     current: (String, Tally),
+    last_write_ms: Option<u64>,
 }
 
 impl Tallies {
     pub(super) fn line(&mut self, record: &Record<'_>, bytes: u64) {
         self.kinds.entry(record.kind()).or_default().add(bytes);
+        self.last_write_ms = self.last_write_ms.max(written_ms(record));
         if let Record::GenericKV(kv) = record {
             let prefix = first_segment(&kv.key);
             if self.current.0 != prefix {
@@ -151,6 +160,24 @@ impl Tallies {
         self.close_prefix();
         summary.kinds = self.kinds;
         summary.prefixes = self.prefixes;
+        summary.last_write_ms = self.last_write_ms;
+    }
+}
+
+/// When a write was proposed, as its record says.
+fn written_ms(record: &Record<'_>) -> Option<u64> {
+    match record {
+        Record::GenericKV(kv) => kv.value.meta?.proposed_at_ms,
+        Record::LogEntry(entry) => proposed_ms(entry),
+        Record::Logs(keyed) => proposed_ms(&keyed.value),
+        _ => None,
+    }
+}
+
+fn proposed_ms(entry: &LogEntry<'_>) -> Option<u64> {
+    match &entry.payload {
+        Payload::Normal(body) => body.time_ms.map(expire_at_ms),
+        _ => None,
     }
 }
 

@@ -22,7 +22,7 @@ pub use dump::{Dump, Dumps};
 pub use explained::{asks_for_more, explained};
 pub use export::{Export, Online};
 pub use import::{Import, Reconcile};
-pub use reading::{Inspect, KeysLayout, Objects, Show, ShowSecrets, Sort, State, Validate};
+pub use reading::{Inspect, Keys, KeysLayout, Objects, Show, ShowSecrets, Sort, State, Validate};
 pub use rewrite::{Repair, Rewrite};
 pub use service::{Get, Query, Service, Status, Watch};
 pub use serving::{Serve, View};
@@ -65,6 +65,8 @@ pub enum Command {
     Objects(Objects),
     /// Show an object or a key, with everything that belongs to it, decoded.
     Show(Show),
+    /// List the keys of a state: all, those that expire, those that hold credentials.
+    Keys(Keys),
     /// Count the keys below each directory of the key space.
     KeysLayout(KeysLayout),
     /// Change a dump without a data directory: other node ids and addresses, repairs.

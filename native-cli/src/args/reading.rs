@@ -2,12 +2,14 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum, ValueHint};
 use metadump::objects::ObjectRef;
 use metadump::value::{ObjectKind, Secrets};
 
+use super::service::parse_seconds;
 use super::values::whole;
 use super::{Dump, Dumps, Format, Service};
 
@@ -169,6 +171,38 @@ impl ShowSecrets {
     pub const fn secrets(&self) -> Secrets {
         if self.show_secrets { Secrets::Shown } else { Secrets::Masked }
     }
+}
+
+/// `keys`
+#[derive(Debug, Args)]
+pub struct Keys {
+    /// The state.
+    #[command(flatten)]
+    pub state: State,
+
+    /// What the keys begin with; without it, all keys.
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub prefix: String,
+
+    /// Only keys that expire, the first to expire first.
+    #[arg(long)]
+    pub expiring: bool,
+
+    /// Only keys that expire within this time of the last write.
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds, requires = "expiring")]
+    pub within: Option<Duration>,
+
+    /// Only keys that hold credentials, with their number.
+    #[arg(long)]
+    pub credentials: bool,
+
+    /// Whether credentials are shown.
+    #[command(flatten)]
+    pub secrets: ShowSecrets,
+
+    /// How to print them; JSON has the decoded values.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
 }
 
 /// `keys-layout`

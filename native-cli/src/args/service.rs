@@ -132,7 +132,8 @@ pub struct Service {
     pub max_message_bytes: u64,
 }
 
-fn parse_seconds(text: &str) -> Result<Duration, String> {
+/// A time in seconds, above 0.
+pub(super) fn parse_seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().ok().filter(|seconds| *seconds > 0.0);
     seconds
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())

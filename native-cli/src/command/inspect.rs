@@ -4,8 +4,10 @@ use std::io::{BufWriter, Write};
 
 use anyhow::Result;
 use metadump::check::Requirement;
+use metadump::objects::Tenant;
+use serde::Serialize;
 
-use super::validate::Hashing;
+use super::validate::Gathered;
 use super::{Outcome, validate};
 use crate::args::{Format, Inspect};
 use crate::input::Source;
@@ -18,11 +20,12 @@ use crate::style::Style;
 
 /// Runs the command.
 pub fn run(args: &Inspect, progress: &Progress) -> Result<Outcome> {
+    let mut gathered = Gathered::default();
     let (name, manifest, report) = if let Some(raft_dir) = &args.raft_dir {
         (
             raft_dir.display().to_string(),
             None,
-            validate::check_directory(raft_dir, Hashing::On, progress)?,
+            validate::check_directory(raft_dir, Some(&mut gathered), progress)?,
         )
     } else {
         let source = Source::open(args.dump.path()?)?.with_manifest(args.manifest.as_deref())?;
@@ -33,15 +36,16 @@ pub fn run(args: &Inspect, progress: &Progress) -> Result<Outcome> {
                 &source,
                 Requirement::Optional,
                 Threads::of_flag(None),
-                Hashing::On,
+                Some(&mut gathered),
                 progress,
             )?,
         )
     };
+    let tenants = gathered.objects().tenants();
     let mut out = BufWriter::new(stdout());
     match args.format {
         Format::Text => {
-            print_summary(&mut out, &name, &report.summary)?;
+            print_summary(&mut out, &name, &report.summary, &tenants)?;
             writeln!(out)?;
             if let Some(manifest) = manifest {
                 writeln!(out, "manifest: {}", printable(&manifest))?;
@@ -54,9 +58,17 @@ pub fn run(args: &Inspect, progress: &Progress) -> Result<Outcome> {
         }
         Format::Json => {
             let report = NamedReport { file: &name, report: &report };
-            writeln!(out, "{}", json_line(&report)?)?;
+            writeln!(out, "{}", json_line(&Inspected { report, tenants: &tenants })?)?;
         }
     }
     out.flush()?;
     Ok(Outcome::of(&report))
+}
+
+/// A report with what each tenant has.
+#[derive(Serialize)]
+struct Inspected<'a> {
+    #[serde(flatten)]
+    report: NamedReport<'a>,
+    tenants: &'a [Tenant],
 }

@@ -13,6 +13,7 @@ pub mod import;
 mod import_files;
 mod import_online;
 pub mod inspect;
+pub mod keys;
 pub mod keys_layout;
 pub mod member_list;
 pub mod objects;

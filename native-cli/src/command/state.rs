@@ -15,7 +15,7 @@ use crate::grpc::{ExportOptions, Failure, export, wait};
 use crate::input::Source;
 use crate::progress::Progress;
 use crate::raft_dir::{Access, DirReader, FactSource, RaftDir};
-use crate::report::grouped;
+use crate::report::{grouped, utc};
 use crate::scanning::{Scanned, Threads, for_each_prepared};
 use crate::temporary::TemporaryFile;
 
@@ -34,6 +34,8 @@ pub struct AsOf {
     pub applied: Option<LogId>,
     /// How many entries the log has after it.
     pub later_entries: u64,
+    /// When the last write to a key was proposed, in milliseconds since 1970.
+    pub last_write_ms: Option<u64>,
 }
 
 impl State {
@@ -135,6 +137,7 @@ fn exported(args: &args::State, progress: &Progress) -> Result<Source> {
 struct Moment {
     applied: Option<LogId>,
     last_entry: Option<LogId>,
+    last_write_ms: Option<u64>,
 }
 
 impl Moment {
@@ -142,6 +145,10 @@ impl Moment {
         match fact {
             Fact::LastApplied(applied) => self.applied = Some(*applied),
             Fact::Entry(entry) => self.last_entry = Some(entry.log_id),
+            Fact::Key(_, value) => {
+                let proposed = value.meta.and_then(|meta| meta.proposed_at_ms);
+                self.last_write_ms = self.last_write_ms.max(proposed);
+            }
             _ => {}
         }
     }
@@ -149,16 +156,17 @@ impl Moment {
     fn as_of(&self) -> AsOf {
         let index = |id: Option<LogId>| id.map_or(0, |id| id.index);
         let later_entries = index(self.last_entry).saturating_sub(index(self.applied));
-        AsOf { applied: self.applied, later_entries }
+        AsOf { applied: self.applied, later_entries, last_write_ms: self.last_write_ms }
     }
 }
 
 impl AsOf {
-    /// `as of T1-N1.80; 15 later log entries are not applied`.
+    /// `as of T1-N1.80, 2026-11-28 14:28:47 UTC; 15 later log entries are not applied`.
     pub fn describe(&self) -> String {
+        let at = self.last_write_ms.map_or_else(String::new, |ms| format!(", {}", utc(ms)));
         let moment = match self.applied {
-            Some(applied) => format!("as of {applied}"),
-            None => "as of no log entry".to_owned(),
+            Some(applied) => format!("as of {applied}{at}"),
+            None => format!("as of no log entry{at}"),
         };
         match self.later_entries {
             0 => moment,

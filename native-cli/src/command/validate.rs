@@ -5,7 +5,9 @@ use std::path::Path;
 
 use anyhow::Result;
 use metadump::check::{Inspection, Requirement};
-use metadump::record::{DataVersion, Tree};
+use metadump::node::LiveMachine;
+use metadump::objects::{Catalogue, ObjectRecord, Objects};
+use metadump::record::{DataVersion, Fact, Tree};
 use metadump::scan::scan_line;
 use metadump::state_hash::StateHash;
 use metadump::{Line, Report};
@@ -25,7 +27,7 @@ use crate::style::Style;
 /// Runs the command.
 pub fn run(args: &Validate, progress: &Progress) -> Result<Outcome> {
     if let Some(raft_dir) = &args.raft_dir {
-        let report = check_directory(raft_dir, Hashing::Off, progress)?;
+        let report = check_directory(raft_dir, None, progress)?;
         let printed = print(&raft_dir.display().to_string(), &report, args.format);
         return verdict(Outcome::of(&report), printed);
     }
@@ -50,7 +52,7 @@ pub fn run(args: &Validate, progress: &Progress) -> Result<Outcome> {
         // One is open at a time.
         let checked = Source::open(file).and_then(|source| {
             let source = source.with_manifest(args.manifest.as_deref())?;
-            Ok((source.name(), check(&source, requirement, threads, Hashing::Off, progress)?))
+            Ok((source.name(), check(&source, requirement, threads, None, progress)?))
         });
         let (name, report) = match checked {
             Ok(checked) => checked,
@@ -88,34 +90,58 @@ fn print(name: &str, report: &Report, format: Format) -> Result<()> {
     Ok(out.flush()?)
 }
 
-/// Whether the state is hashed, too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hashing {
-    /// It is.
-    On,
-    /// It is not, which is faster.
-    Off,
+/// What a check gathers of the state besides: its hash and its objects. That takes longer.
+#[derive(Debug, Default)]
+pub struct Gathered {
+    catalogue: Catalogue,
+    live: LiveMachine,
 }
 
-impl Hashing {
-    /// The state machine and the hash of a record that is part of it.
-    fn hash(self, scanned: &Scanned<'_>) -> Option<(u64, StateHash)> {
-        let scanned = scanned.as_ref().ok().filter(|_| self == Self::On)?;
+/// What there is to gather of a line; it can be made on any thread.
+type Gatherable = Option<(u64, StateHash, Option<ObjectRecord>)>;
+
+impl Gathered {
+    /// The objects of the state.
+    pub fn objects(self) -> Objects {
+        self.catalogue.finish()
+    }
+
+    fn prepare(scanned: &Scanned<'_>) -> Gatherable {
+        let scanned = scanned.as_ref().ok()?;
         let Tree::StateMachine(machine) = scanned.tree() else { return None };
-        Some((machine, StateHash::of(&scanned.record)?))
+        let object = match scanned.record.fact() {
+            Fact::Key(key, value) => Some(ObjectRecord::of(key, &value.data)),
+            _ => None,
+        };
+        Some((machine, StateHash::of(&scanned.record)?, object))
+    }
+
+    fn take(&mut self, scanned: &Scanned<'_>, found: Gatherable, inspection: &mut Inspection) {
+        let Ok(scanned) = scanned else { return };
+        // One that is named too late is a finding.
+        let is_live = self.live.has(scanned.tree(), &scanned.record.fact()).unwrap_or(false);
+        let Some((machine, hash, object)) = found else { return };
+        inspection.state_hash(machine, hash);
+        if let Some(object) = object.filter(|_| is_live) {
+            self.catalogue.add(object);
+        }
     }
 }
 
 /// Checks what an export of a data directory would hold.
-pub fn check_directory(raft_dir: &Path, hashing: Hashing, progress: &Progress) -> Result<Report> {
+pub fn check_directory(
+    raft_dir: &Path,
+    mut gathered: Option<&mut Gathered>,
+    progress: &Progress,
+) -> Result<Report> {
     progress.phase("checking");
     let reader = DirReader::open(&RaftDir::new(raft_dir), Access::Stopped)?;
     let mut inspection = Inspection::default();
     reader.for_each_placed_line(progress, |line| {
         let scanned = scan_line(line.bytes);
         inspection.line(&line, &scanned);
-        if let Some((machine, hash)) = hashing.hash(&scanned) {
-            inspection.state_hash(machine, hash);
+        if let Some(gathered) = &mut gathered {
+            gathered.take(&scanned, Gathered::prepare(&scanned), &mut inspection);
         }
         Ok(())
     })?;
@@ -129,19 +155,21 @@ pub fn check(
     source: &Source,
     requirement: Requirement,
     threads: Threads,
-    hashing: Hashing,
+    mut gathered: Option<&mut Gathered>,
     progress: &Progress,
 ) -> Result<Report> {
     progress.phase("checking");
     let mut inspection = Inspection::new(evidence(source), requirement);
-    let each = |line: &Line<'_>, scanned: Scanned<'_>, hash: Option<(u64, StateHash)>| {
+    let gathers = gathered.is_some();
+    let prepare = |scanned: &Scanned<'_>| gathers.then(|| Gathered::prepare(scanned)).flatten();
+    let each = |line: &Line<'_>, scanned: Scanned<'_>, found: Gatherable| {
         inspection.line(line, &scanned);
-        if let Some((machine, hash)) = hash {
-            inspection.state_hash(machine, hash);
+        if let Some(gathered) = &mut gathered {
+            gathered.take(&scanned, found, &mut inspection);
         }
         Ok(())
     };
-    for_each_prepared(source, threads, progress, |scanned| hashing.hash(scanned), each)?;
+    for_each_prepared(source, threads, progress, prepare, each)?;
     progress.finish();
     Ok(inspection.finish())
 }

@@ -622,6 +622,11 @@ sequence: Integer | null,
  */
 state_hash?: string,
 /**
+ * When the last write was proposed, in milliseconds since 1970: that of the newest log entry or
+ * key that says it.
+ */
+last_write_ms: Integer | null,
+/**
  * How many keys the state machine has.
  */
 keys: number,
