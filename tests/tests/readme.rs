@@ -1,4 +1,5 @@
-//! The README's commands do what it says: they are run as they stand there, in their order.
+//! The commands of the README and of the cookbook do what they say: they are run as they stand there,
+//! in their order.
 //!
 //! A block of `sh` has to succeed. In a block of `console` each command is followed by what it
 //! prints on stdout and stderr; a line `...` stands for any number of lines.
@@ -67,6 +68,16 @@ fn matches(promised: &[String], printed: &[&str]) -> bool {
 
 #[test]
 fn every_command_does_what_the_readme_says() {
+    follow("README.md");
+}
+
+#[test]
+fn every_command_does_what_the_cookbook_says() {
+    follow("docs/cookbook.md");
+}
+
+/// Does as a reader of the page would.
+fn follow(page: &str) {
     let binaries = metactl::binary().parent().unwrap().to_owned();
     let path = format!("{}:{}", binaries.display(), std::env::var("PATH").unwrap());
 
@@ -76,8 +87,7 @@ fn every_command_does_what_the_readme_says() {
     symlink(repo.join("tests"), place.path().join("tests")).unwrap();
     let (led_to, mut current) = (place.path().join("led-to"), place.path().to_owned());
 
-    let page = repo.join("README.md");
-    let examples = examples(&fs::read_to_string(page).unwrap());
+    let examples = examples(&fs::read_to_string(repo.join(page)).unwrap());
     assert!(examples.len() >= 8, "{examples:?}");
     for Example { script, printed } in examples {
         let stop_at_failure = if printed.is_none() { "set -e" } else { "" };

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
-use super::record::{Description, ObjectRecord, Owner, Says, parent_kind};
+use super::record::{Description, ObjectRecord, Owner, Says, has_ids, parent_kind};
 use crate::value::ObjectKind;
 
 /// An object.
@@ -170,6 +170,11 @@ impl Catalogue {
                 to.keys += from.keys;
                 to.bytes += from.bytes;
             }
+        }
+        // A name that no object has any more.
+        let lost = self.by_name.extract_if(|(kind, ..), _| has_ids(*kind));
+        for ((kind, tenant, _), object) in lost {
+            self.rest.entry((Some(kind), Some(tenant))).or_default().add(object.keys, object.bytes);
         }
     }
 

@@ -2,7 +2,8 @@
 
 use crate::dump::record::Bytes;
 use crate::value::{
-    Field, Holds, KeyParts, ObjectKind, Scalar, Segment, ValueForm, single_scalars, unpacked,
+    Field, Holds, KeyForm, KeyParts, ObjectKind, Scalar, Segment, ValueForm, single_scalars,
+    unpacked,
 };
 
 /// How many bytes a packed value may unpack to.
@@ -77,6 +78,13 @@ impl ObjectRecord {
     }
 }
 
+/// Whether objects of a kind have ids, by which they are known when they have lost their names.
+pub(super) fn has_ids(kind: ObjectKind) -> bool {
+    KeyForm::all().iter().any(|form| {
+        form.values.iter().any(|value| matches!(value, ValueForm::Id(of) if *of == kind))
+    })
+}
+
 /// What objects of a kind are in.
 pub(super) const fn parent_kind(kind: ObjectKind) -> Option<ObjectKind> {
     match kind {
@@ -104,7 +112,8 @@ fn read(parts: &KeyParts<'_>, value: &[u8], says: &mut Says) -> Owner {
     let form = unpacked.as_ref().ok().and_then(|value| parts.forms().of(value));
     let mut listed = None;
     if let (Ok(value), Some(ValueForm::Message(of))) = (&unpacked, form) {
-        let mut description = describes(parts).then(Description::default);
+        let is_list = of.name.ends_with("IdList");
+        let mut description = (describes(parts) && !is_list).then(Description::default);
         // What does not fit its message is the business of the checks.
         let _ = single_scalars(of, value, |field, scalar| {
             scalar_says(kind, field, scalar, says, description.as_mut());
@@ -123,8 +132,8 @@ fn read(parts: &KeyParts<'_>, value: &[u8], says: &mut Says) -> Owner {
     };
     let owner_id = id.or(stored).or(listed);
     let tells_tenant = says.tenant.is_none();
-    match (owner_id, &tenant, name) {
-        (Some(id), _, name) => {
+    match (owner_id, tenant, name) {
+        (Some(id), tenant, name) => {
             if tells_tenant {
                 says.tenant = tenant.map(|tenant| tenant.into());
             }
@@ -134,12 +143,12 @@ fn read(parts: &KeyParts<'_>, value: &[u8], says: &mut Says) -> Owner {
             says.parent = parent.or(says.parent);
             Owner::Id(kind, id)
         }
-        (None, Some(tenant), Some(name)) => {
-            Owner::Name(kind, tenant.as_ref().into(), name.as_ref().into())
-        }
-        (None, tenant, _) => {
-            Owner::Rest(Some(kind), tenant.as_ref().map(|tenant| tenant.as_ref().into()))
-        }
+        (None, Some(tenant), Some(name)) => Owner::Name(kind, tenant.into(), name.into()),
+        (None, tenant, _) => match parent_kind(kind).zip(parent) {
+            // A list of no ids, of what had the name.
+            Some((parent, id)) => Owner::Id(parent, id),
+            None => Owner::Rest(Some(kind), tenant.map(|tenant| tenant.into())),
+        },
     }
 }
 
@@ -258,7 +267,8 @@ mod tests {
         assert_eq!(owner, Owner::Name(ObjectKind::User, "t".into(), "'a'@'%'".into()));
         let (owner, _) = says("__fd_token/t/abc", b"");
         assert_eq!(owner, Owner::Rest(Some(ObjectKind::Token), Some("t".into())));
-        assert_eq!(says("__fd_table/7/x", b"no id").0, Owner::Rest(Some(ObjectKind::Table), None));
+        assert_eq!(says("__fd_table/7/x", b"no id").0, Owner::Id(ObjectKind::Database, 7));
+        assert_eq!(says("__fd_table_id_list/7/x", b"").0, Owner::Id(ObjectKind::Database, 7));
         assert_eq!(says("anything", b"").0, Owner::Rest(None, None));
         let owner = says("__fd_procedure/t/p/INT/8", b"9").0;
         assert_eq!(owner, Owner::Rest(None, None));
