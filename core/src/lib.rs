@@ -18,4 +18,4 @@ pub use dump::frame::{Line, LineFramer};
 pub use dump::{dump_line, frame, packing, record, scan};
 #[cfg(feature = "look")]
 pub use look::{compare, decode, gunzip, index, search, unzstd, workers};
-pub use state::{apply, claim, history, keys_layout, node, object_id, objects, state_hash};
+pub use state::{apply, claim, history, keys_layout, moment, node, object_id, objects, state_hash};

@@ -161,12 +161,14 @@ pub fn print_summary(
     let keys = grouped(summary.keys);
     let of = if log.entries_beyond_snapshot > 0 { " in the snapshot" } else { "" };
     row("keys", format!("{keys}{of}, {expiring} of them expire"))?;
+    let of = if of.is_empty() { "" } else { ", in the snapshot" };
     if let Some(said) = state_in_log(summary) {
         row("", said)?;
     }
     row("last write", or_none(summary.last_write_ms.map(utc)))?;
     for (label, text) in objects(tenants) {
-        row(label, text)?;
+        let of = if label == "tenants" { of } else { "" };
+        row(label, format!("{text}{of}"))?;
     }
     writeln!(out, "\n{:>12} {:>16}  kind", "lines", "bytes")?;
     for (kind, tally) in &summary.kinds {

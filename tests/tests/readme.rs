@@ -8,7 +8,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use metadump_tests::metactl;
@@ -68,7 +68,10 @@ fn matches(promised: &[String], printed: &[&str]) -> bool {
 
 #[test]
 fn every_command_does_what_the_readme_says() {
-    follow("README.md");
+    let (_place, led_to) = follow("README.md");
+    for node in ["restored", "new_meta1", "new_meta2", "new_meta3"] {
+        assert!(led_to.join(node).join("df_meta/VERSION").is_file(), "{node}");
+    }
 }
 
 #[test]
@@ -76,8 +79,8 @@ fn every_command_does_what_the_cookbook_says() {
     follow("docs/cookbook.md");
 }
 
-/// Does as a reader of the page would.
-fn follow(page: &str) {
+/// Does as a reader of the page would, in a place of its own; gives where that led to.
+fn follow(page: &str) -> (TempDir, PathBuf) {
     let binaries = metactl::binary().parent().unwrap().to_owned();
     let path = format!("{}:{}", binaries.display(), std::env::var("PATH").unwrap());
 
@@ -108,7 +111,5 @@ fn follow(page: &str) {
         let lines: Vec<&str> = said.lines().collect();
         assert!(matches(&promised, &lines), "{script}\nprinted:\n{said}");
     }
-    for node in ["restored", "new_meta1", "new_meta2", "new_meta3"] {
-        assert!(current.join(node).join("df_meta/VERSION").is_file(), "{node}");
-    }
+    (place, current)
 }

@@ -4,6 +4,7 @@ pub mod apply;
 pub mod claim;
 pub mod history;
 pub mod keys_layout;
+pub mod moment;
 pub mod node;
 pub mod object_id;
 pub mod objects;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum, ValueHint};
+use metadump::moment::At;
 use metadump::objects::ObjectRef;
 use metadump::value::{ObjectKind, Secrets};
 
@@ -79,6 +80,17 @@ pub struct State {
     /// The data directory of a stopped node, in place of a dump; nothing in it is changed.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with_all = ["Dump", "grpc_api_address"])]
     pub raft_dir: Option<PathBuf>,
+
+    /// Which moment: `snapshot`, `end` (after the last committed log entry), a log index, an entry
+    /// such as `T1-N2.34`, a time such as `2026-11-28T14:28:47Z`, or `-2h`.
+    #[arg(
+        long,
+        value_name = "MOMENT",
+        default_value = "end",
+        allow_hyphen_values = true,
+        value_parser = At::parse
+    )]
+    pub at: At,
 
     /// A running service, in place of a dump.
     #[command(flatten)]

@@ -19,7 +19,7 @@ use crate::stdout::stdout;
 
 /// Runs the command.
 pub fn run(args: &Args, progress: &Progress) -> Result<Outcome> {
-    let state = State::open(&args.state, progress)?.repeatable(progress)?;
+    let state = State::open(&args.state, progress)?;
     let (objects, as_of) = catalogue(&state, progress)?;
     let found = find(&objects, &args.object)?;
     let names = objects.names();

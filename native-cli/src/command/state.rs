@@ -1,69 +1,120 @@
-//! The state that a command looks at: of a dump, of a stopped node, of a running service.
+//! The state that a command looks at: of a dump, of a stopped node, of a running service; at which
+//! moment.
 
 use std::io::{BufWriter, Write};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use metadump::Line;
+use metadump::moment::{Moment, Replay, Survey};
 use metadump::node::LiveMachine;
-use metadump::record::{Fact, LogId, SeqV};
+use metadump::record::{DataVersion, Fact, LogId, SeqV};
 
 use super::plan::not_a_record;
 use super::service::{connect_options, tell};
 use crate::args;
-use crate::failure::Unwritten;
+use crate::failure::{Unwritten, Usage, WithHelp};
 use crate::grpc::{ExportOptions, Failure, export, wait};
 use crate::input::Source;
 use crate::progress::Progress;
 use crate::raft_dir::{Access, DirReader, FactSource, RaftDir};
-use crate::report::{grouped, utc};
+use crate::report::{entries, utc};
 use crate::scanning::{Scanned, Threads, for_each_prepared};
 use crate::temporary::TemporaryFile;
 
-/// A state that can be read as often as is wanted.
-pub enum State {
-    /// Of a dump; that of a running service is one.
+/// A state at a moment. It can be read as often as is wanted.
+pub struct State {
+    origin: Origin,
+    moment: Moment,
+}
+
+/// What the state is of.
+enum Origin {
+    /// A dump; that of a running service is one.
     Dump(Source),
-    /// Of a data directory.
+    /// A data directory.
     Directory(Box<DirReader>, String),
 }
 
 /// Which moment a state is of.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct AsOf {
+    moment: Moment,
     /// The last log entry that it holds.
-    pub applied: Option<LogId>,
-    /// How many entries the log has after it.
-    pub later_entries: u64,
-    /// When the last write to a key was proposed, in milliseconds since 1970.
+    last: Option<LogId>,
+    /// How many log entries were applied to the snapshot.
+    applied: u64,
+    /// When the last write was proposed, in milliseconds since 1970.
     pub last_write_ms: Option<u64>,
 }
+
+/// Ends a reading early.
+#[derive(Debug, thiserror::Error)]
+#[error("enough is read")]
+struct Enough;
 
 impl State {
     /// Opens what the command line names; without a name, stdin.
     pub fn open(args: &args::State, progress: &Progress) -> Result<Self> {
-        if let Some(dir) = &args.raft_dir {
+        let origin = if let Some(dir) = &args.raft_dir {
             let reader = DirReader::open(&RaftDir::new(dir), Access::Stopped)?;
-            return Ok(Self::Directory(Box::new(reader), dir.display().to_string()));
-        }
-        if !args.service.grpc_api_address.is_empty() {
-            return exported(args, progress).map(Self::Dump);
-        }
-        Ok(Self::Dump(Source::open(args.dump.path()?)?))
-    }
-
-    /// The same, to be read more than once.
-    pub fn repeatable(self, progress: &Progress) -> Result<Self> {
-        match self {
-            Self::Dump(source) => source.repeatable(progress).map(Self::Dump),
-            directory => Ok(directory),
-        }
+            Origin::Directory(Box::new(reader), dir.display().to_string())
+        } else if args.service.grpc_api_address.is_empty() {
+            Origin::Dump(Source::open(args.dump.path()?)?.repeatable(progress)?)
+        } else {
+            Origin::Dump(exported(args, progress)?)
+        };
+        let mut state = Self { origin, moment: Moment::default() };
+        let mut survey = Survey::new(args.at, now_ms());
+        let needs_keys = survey.needs_keys();
+        state.for_each_fact(progress, needs_keys, |fact| {
+            survey.learn(fact);
+            Ok(())
+        })?;
+        state.moment = survey.finish().map_err(|error| {
+            Usage::error(
+                format!("{}: {error}", state.name()),
+                "--at names an entry or a time between the snapshot and the end of the log",
+            )
+        })?;
+        Ok(state)
     }
 
     /// The name for messages.
     pub fn name(&self) -> String {
-        match self {
-            Self::Dump(source) => source.name(),
-            Self::Directory(_, name) => name.clone(),
+        match &self.origin {
+            Origin::Dump(source) => source.name(),
+            Origin::Directory(_, name) => name.clone(),
+        }
+    }
+
+    /// Calls `each` with every fact of the node. Without keys the reading may end where those begin.
+    fn for_each_fact(
+        &self,
+        progress: &Progress,
+        with_keys: bool,
+        mut each: impl FnMut(&Fact<'_>) -> Result<()> + Send,
+    ) -> Result<()> {
+        let mut version = None;
+        let mut each = |fact: &Fact<'_>| {
+            if let Fact::Header(header) = fact {
+                version = header.data_version();
+            }
+            // In older dumps other records come after the keys.
+            if !with_keys && version == Some(DataVersion::V004) && matches!(fact, Fact::Key(..)) {
+                return Err(Enough.into());
+            }
+            each(fact)
+        };
+        let read = match &self.origin {
+            Origin::Directory(reader, _) => reader.for_each_fact(&mut each),
+            Origin::Dump(source) => {
+                for_each_fact_of_line(source, progress, |_| (), |fact, ()| each(fact))
+            }
+        };
+        match read {
+            Err(error) if error.is::<Enough>() => Ok(()),
+            read => read,
         }
     }
 
@@ -75,40 +126,111 @@ impl State {
         prepare: impl Fn(&str, &SeqV<'_>) -> T + Sync,
         mut each: impl FnMut(T) -> Result<()> + Send,
     ) -> Result<AsOf> {
+        let mut replay = self.replay(progress)?;
+        let mut as_of = AsOf { moment: self.moment, ..AsOf::default() };
+        if let Some(replay) = &replay {
+            as_of.last = replay.system().last_applied;
+            as_of.applied = replay.applied();
+            as_of.last_write_ms = replay.last_ms();
+        } else {
+            as_of.last = self.moment.applied;
+        }
         progress.phase("reading");
-        let mut moment = Moment::default();
-        match self {
-            Self::Directory(reader, _) => {
+        let mut record = |key: &str, record: &SeqV<'_>, prepared: T| {
+            if let Some(replay) = &mut replay {
+                replay.merge(Some(key), |key, record| each(prepare(key, record)))?;
+                if replay.replaces(key, record) {
+                    return Ok(());
+                }
+            }
+            let proposed = record.meta.and_then(|meta| meta.proposed_at_ms);
+            as_of.last_write_ms = as_of.last_write_ms.max(proposed);
+            each(prepared)
+        };
+        match &self.origin {
+            Origin::Directory(reader, _) => {
                 reader.for_each_fact(&mut |fact| {
-                    moment.fact(fact);
                     let Fact::Key(key, value) = fact else { return Ok(()) };
                     progress.advance(1);
-                    each(prepare(key, value))
+                    record(key, value, prepare(key, value))
                 })?;
                 reader.assert_unchanged()?;
+                reader.remarks(DataVersion::V004).iter().for_each(|remark| progress.say(remark));
             }
-            Self::Dump(source) => {
-                let name = source.name();
-                let mut live = LiveMachine::default();
-                let prepare = |scanned: &Scanned<'_>| match scanned.as_ref().ok()?.record.fact() {
+            Origin::Dump(source) => {
+                let prepare = |fact: &Fact<'_>| match fact {
                     Fact::Key(key, value) => Some(prepare(key, value)),
                     _ => None,
                 };
-                let each = |line: &Line<'_>, scanned: Scanned<'_>, prepared: Option<T>| {
-                    let scanned = scanned.map_err(|error| not_a_record(&name, line, error))?;
-                    let fact = scanned.record.fact();
-                    if !live.has(scanned.tree(), &fact)? {
-                        return Ok(());
+                for_each_fact_of_line(source, progress, prepare, |fact, prepared| {
+                    match (fact, prepared) {
+                        (Fact::Key(key, value), Some(prepared)) => record(key, value, prepared),
+                        _ => Ok(()),
                     }
-                    moment.fact(&fact);
-                    prepared.map_or(Ok(()), &mut each)
-                };
-                for_each_prepared(source, Threads::of_flag(None), progress, prepare, each)?;
+                })?;
             }
         }
+        if let Some(replay) = &mut replay {
+            replay.merge(None, |key, record| each(prepare(key, record)))?;
+        }
         progress.finish();
-        Ok(moment.as_of())
+        Ok(as_of)
     }
+
+    /// The entries that lead from the snapshot to the moment, applied; none when there are none.
+    fn replay(&self, progress: &Progress) -> Result<Option<Replay>> {
+        if self.moment.until.is_none() {
+            return Ok(None);
+        }
+        progress.phase("applying the log");
+        let mut replay = Replay::new(self.moment);
+        self.for_each_fact(progress, false, |fact| {
+            replay.reach(fact);
+            Ok(())
+        })?;
+        self.for_each_fact(progress, true, |fact| {
+            replay.load(fact);
+            Ok(())
+        })?;
+        let name = self.name();
+        self.for_each_fact(progress, false, |fact| {
+            replay
+                .apply(fact)
+                .with_context(|| format!("{name}: the log cannot be applied"))
+                .help("--at snapshot takes the state without the log")
+        })?;
+        Ok(Some(replay))
+    }
+}
+
+/// Calls `each` with every fact of a dump that is of the node or of its live state machine, and with
+/// what `prepare` makes of it on one of several threads.
+fn for_each_fact_of_line<T: Send>(
+    source: &Source,
+    progress: &Progress,
+    prepare: impl Fn(&Fact<'_>) -> T + Sync,
+    mut each: impl FnMut(&Fact<'_>, T) -> Result<()> + Send,
+) -> Result<()> {
+    let name = source.name();
+    let mut live = LiveMachine::default();
+    let prepare = |scanned: &Scanned<'_>| {
+        scanned.as_ref().ok().map(|scanned| prepare(&scanned.record.fact()))
+    };
+    let each = |line: &Line<'_>, scanned: Scanned<'_>, prepared: Option<T>| {
+        let scanned = scanned.map_err(|error| not_a_record(&name, line, error))?;
+        let fact = scanned.record.fact();
+        match prepared {
+            Some(prepared) if live.has(scanned.tree(), &fact)? => each(&fact, prepared),
+            _ => Ok(()),
+        }
+    };
+    for_each_prepared(source, Threads::of_flag(None), progress, prepare, each)
+}
+
+/// Milliseconds since 1970.
+fn now_ms() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// What a running service exports, in a file of our own.
@@ -132,46 +254,29 @@ fn exported(args: &args::State, progress: &Progress) -> Result<Source> {
     Source::of_temporary(exported.address.to_string(), file)
 }
 
-/// Finds out which moment a state is of.
-#[derive(Debug, Default)]
-struct Moment {
-    applied: Option<LogId>,
-    last_entry: Option<LogId>,
-    last_write_ms: Option<u64>,
-}
-
-impl Moment {
-    fn fact(&mut self, fact: &Fact<'_>) {
-        match fact {
-            Fact::LastApplied(applied) => self.applied = Some(*applied),
-            Fact::Entry(entry) => self.last_entry = Some(entry.log_id),
-            Fact::Key(_, value) => {
-                let proposed = value.meta.and_then(|meta| meta.proposed_at_ms);
-                self.last_write_ms = self.last_write_ms.max(proposed);
-            }
-            _ => {}
-        }
-    }
-
-    fn as_of(&self) -> AsOf {
-        let index = |id: Option<LogId>| id.map_or(0, |id| id.index);
-        let later_entries = index(self.last_entry).saturating_sub(index(self.applied));
-        AsOf { applied: self.applied, later_entries, last_write_ms: self.last_write_ms }
-    }
-}
-
 impl AsOf {
-    /// `as of T1-N1.80, 2026-11-28 14:28:47 UTC; 15 later log entries are not applied`.
+    /// `as of T1-N1.95, 2026-11-28 14:28:47 UTC, 15 entries after the snapshot`.
     pub fn describe(&self) -> String {
+        let last = self.last.map_or_else(|| "no log entry".to_owned(), |last| last.to_string());
         let at = self.last_write_ms.map_or_else(String::new, |ms| format!(", {}", utc(ms)));
-        let moment = match self.applied {
-            Some(applied) => format!("as of {applied}{at}"),
-            None => format!("as of no log entry{at}"),
+        let after = match (self.applied, self.moment.applied) {
+            (0, _) => String::new(),
+            (applied, Some(_)) => format!(", {} after the snapshot", entries(applied)),
+            (applied, None) => format!(", {}, no snapshot", entries(applied)),
         };
-        match self.later_entries {
-            0 => moment,
-            1 => format!("{moment}; 1 later log entry is not applied"),
-            later => format!("{moment}; {} later log entries are not applied", grouped(later)),
-        }
+        let Moment { later, uncommitted, .. } = self.moment;
+        let later = match (later, uncommitted) {
+            (0, _) => String::new(),
+            (later, 0) => format!("; {} later not applied", entries(later)),
+            (later, uncommitted) if later == uncommitted => {
+                format!("; {} not known to be committed, not applied", entries(later))
+            }
+            (later, uncommitted) => format!(
+                "; {} later not applied, {} of them not known to be committed",
+                entries(later),
+                uncommitted,
+            ),
+        };
+        format!("as of {last}{at}{after}{later}")
     }
 }

@@ -21,9 +21,9 @@ pub(super) enum Condition<'a> {
 
 /// A comparison of what is there with what is given: `there op given`.
 pub(super) struct Comparison<'a> {
-    key: &'a str,
+    pub(super) key: &'a str,
     op: CompareOp,
-    given: &'a Target<'a>,
+    pub(super) given: &'a Target<'a>,
 }
 
 /// The conditions of a group that is being evaluated.

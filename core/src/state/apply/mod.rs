@@ -22,6 +22,7 @@ mod counter;
 mod memory;
 mod operation;
 mod range;
+mod reach;
 mod read;
 mod reply;
 mod rules;
@@ -36,6 +37,7 @@ use std::collections::BTreeMap;
 
 pub use memory::MemoryStore;
 pub use range::KeyRange;
+pub use reach::Reach;
 pub use reply::{
     Applied, ChangeEvent, ExecutionPath, KVChange, KvTransactionReply, NodeChange, Reply,
     TxnOpResponse, TxnReply,

@@ -23,15 +23,24 @@ impl<S: Store> StateMachine<S> {
     ///
     /// The store failed.
     pub fn load(&mut self, record: &Record<'_>) -> Result<Loaded, S::Error> {
-        match record.fact() {
-            Fact::Expire(at, value) => self.store.put_expiry(at, value.clone())?,
+        self.learn(&record.fact())
+    }
+
+    /// Takes over what a fact says, as [`load`](Self::load) does.
+    ///
+    /// # Errors
+    ///
+    /// The store failed.
+    pub fn learn(&mut self, fact: &Fact<'_>) -> Result<Loaded, S::Error> {
+        match fact {
+            Fact::Expire(at, value) => self.store.put_expiry(*at, (*value).clone())?,
             Fact::Key(key, SeqV { seq, meta, data }) => {
                 let record =
                     SeqV { seq: *seq, meta: *meta, data: data.decode().into_owned().into() };
                 self.store.put_record(key, Arc::new(record))?;
             }
             fact => {
-                let is_state = self.store.system_mut().learn(&fact);
+                let is_state = self.store.system_mut().learn(fact);
                 return Ok(if is_state { Loaded::State } else { Loaded::Other });
             }
         }

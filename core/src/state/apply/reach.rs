@@ -1,0 +1,127 @@
+//! Which records entries may look at or change, so that only those need to be at hand.
+
+use std::collections::BTreeSet;
+
+use super::condition::Condition;
+use super::operation::Step;
+use super::range::KeyRange;
+use super::rules::TransactionRule;
+use crate::dump::record::{
+    Cmd, ExpireKey, ExpireValue, KvBranch, LogEntry, Payload, SeqV, Target, TxnRequest,
+    expire_at_ms,
+};
+
+/// The records that some entries may look at or change: those of keys and prefixes that they name,
+/// and what expires by their clocks.
+///
+/// **Invariant:** entries that are applied to these records alone do to them what they would do to
+/// them in the whole state.
+#[derive(Debug, Clone, Default)]
+pub struct Reach {
+    keys: BTreeSet<String>,
+    prefixes: Vec<KeyRange>,
+    /// The latest clock.
+    until_ms: u64,
+}
+
+impl Reach {
+    /// Adds an entry.
+    pub fn add(&mut self, entry: &LogEntry<'_>) {
+        let Payload::Normal(body) = &entry.payload else { return };
+        self.until_ms = self.until_ms.max(body.time_ms.map_or(0, expire_at_ms));
+        match &body.cmd {
+            Cmd::UpsertKV(upsert) => self.key(&upsert.key),
+            Cmd::Transaction(request) => self.request(request),
+            Cmd::KvTransaction(txn) => txn.branches.iter().for_each(|branch| self.branch(branch)),
+            _ => {}
+        }
+    }
+
+    /// Adds what an entry of the expiry index may remove.
+    pub fn add_expiry(&mut self, at: ExpireKey, value: &ExpireValue<'_>) {
+        if at.time_ms <= self.until_ms {
+            self.key(&value.key);
+        }
+    }
+
+    /// Whether the record of a key may be looked at or changed.
+    pub fn has(&self, key: &str, record: &SeqV<'_>) -> bool {
+        record.expire_ms().is_some_and(|at| at <= self.until_ms) || self.has_key(key)
+    }
+
+    /// Whether an entry of the expiry index may be looked at or changed.
+    pub fn has_expiry(&self, at: ExpireKey, value: &ExpireValue<'_>) -> bool {
+        at.time_ms <= self.until_ms || self.has_key(&value.key)
+    }
+
+    fn has_key(&self, key: &str) -> bool {
+        self.keys.contains(key) || self.prefixes.iter().any(|range| range.contains(key))
+    }
+
+    fn key(&mut self, key: &str) {
+        if !self.keys.contains(key) {
+            self.keys.insert(key.to_owned());
+        }
+    }
+
+    fn prefix(&mut self, prefix: &str) {
+        let range = KeyRange::with_prefix(prefix);
+        if !self.prefixes.contains(&range) {
+            self.prefixes.push(range);
+        }
+    }
+
+    fn request(&mut self, request: &TxnRequest<'_>) {
+        // Under this rule every operation and every condition counts.
+        const RULE: TransactionRule = TransactionRule::Converted;
+        self.condition(Condition::of_request(&request.condition, RULE));
+        for branch in &request.operations {
+            if let Some(predicate) = &branch.predicate {
+                self.condition(Condition::of_expression(predicate, RULE));
+            }
+        }
+        let branches = request.operations.iter().flat_map(|branch| &branch.operations);
+        for operation in branches.chain(&request.if_then).chain(&request.else_then) {
+            if let Some(step) = Step::of_txn(operation, RULE) {
+                self.step(&step);
+            }
+        }
+    }
+
+    fn branch(&mut self, branch: &KvBranch<'_>) {
+        if let Some(predicate) = &branch.predicate {
+            self.condition(Condition::of_predicate(predicate));
+        }
+        branch.operations.iter().for_each(|operation| self.step(&Step::of_kv(operation)));
+    }
+
+    fn condition(&mut self, condition: Condition<'_>) {
+        // On a stack of our own, since the input decides how deep conditions nest.
+        let mut left = vec![condition];
+        while let Some(condition) = left.pop() {
+            match condition {
+                Condition::All(children) | Condition::Any(children) => left.extend(children),
+                Condition::Comparison(comparison) => match comparison.given {
+                    Target::KeysWithPrefix(_) => self.prefix(comparison.key),
+                    Target::Seq(_) | Target::Value(_) => self.key(comparison.key),
+                },
+                Condition::Settled(_) => {}
+            }
+        }
+    }
+
+    fn step(&mut self, step: &Step<'_>) {
+        match *step {
+            Step::Get { key }
+            | Step::Put { key, .. }
+            | Step::Delete { key, .. }
+            | Step::FetchIncrease { key, .. } => self.key(key),
+            Step::DeleteByPrefix { prefix } => self.prefix(prefix),
+            // Its number is that of the counter by then.
+            Step::PutSequential { prefix, counter, .. } => {
+                self.key(counter);
+                self.prefix(prefix);
+            }
+        }
+    }
+}

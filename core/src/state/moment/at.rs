@@ -1,0 +1,156 @@
+//! The moments that people name: `end`, `snapshot`, `83`, `T3-N1.83`, a time, `-2h`.
+
+use std::fmt;
+
+use nom::branch::alt;
+use nom::bytes::complete::tag;
+use nom::character::complete::{char, one_of, u64 as number};
+use nom::combinator::{all_consuming, cut, map, value};
+use nom::sequence::preceded;
+use nom::{IResult, Parser};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::dump::record::{LeaderId, LogId, NodeId};
+
+/// A moment of a state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum At {
+    /// When the snapshot was taken.
+    Snapshot,
+    /// After the last committed entry.
+    #[default]
+    End,
+    /// After the entry of an index, which need not be committed.
+    Index(u64),
+    /// After an entry, which need not be committed.
+    Entry(LogId),
+    /// A time, in milliseconds since 1970: after the entries that were proposed until then.
+    Time(u64),
+    /// So many milliseconds before now.
+    Ago(u64),
+}
+
+/// A text that is no moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AtError {
+    text: String,
+    column: usize,
+}
+
+impl fmt::Display for AtError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let before = self.text.get(..self.column).unwrap_or(&self.text);
+        let indent = " ".repeat(before.chars().count());
+        write!(
+            f,
+            "expected snapshot, end, a log index, T1-N2.34, a time as 2026-11-28T14:28:47Z, or -2h\n  \
+             {}\n  {indent}^",
+            self.text
+        )
+    }
+}
+
+impl std::error::Error for AtError {}
+
+type Parsed<'a, T> = IResult<&'a str, T>;
+
+impl At {
+    /// Reads a moment.
+    ///
+    /// # Errors
+    ///
+    /// When the text is none: where, and what is expected.
+    ///
+    /// ```
+    /// use metadump::moment::At;
+    ///
+    /// assert_eq!(At::parse("-2h"), Ok(At::Ago(7_200_000)));
+    /// let error = At::parse("-2x").unwrap_err().to_string();
+    /// assert!(error.ends_with("\n  -2x\n    ^"), "{error}");
+    /// ```
+    pub fn parse(text: &str) -> Result<Self, AtError> {
+        let word = alt((value(Self::Snapshot, tag("snapshot")), value(Self::End, tag("end"))));
+        let index = map(number, Self::Index);
+        // A date begins with a number, too.
+        if let Ok(time) = OffsetDateTime::parse(text, &Rfc3339)
+            && let Ok(ms) = u64::try_from(time.unix_timestamp_nanos() / 1_000_000)
+        {
+            return Ok(Self::Time(ms));
+        }
+        all_consuming(alt((word, entry, ago, index))).parse(text).map(|(_, at)| at).map_err(
+            |error| {
+                let rest = match &error {
+                    nom::Err::Error(error) | nom::Err::Failure(error) => error.input,
+                    nom::Err::Incomplete(_) => "",
+                };
+                AtError { text: text.to_owned(), column: text.len() - rest.len() }
+            },
+        )
+    }
+}
+
+/// `T3-N1.83`
+fn entry(input: &str) -> Parsed<'_, At> {
+    let parts = (
+        preceded(char('T'), cut(number)),
+        cut(preceded(tag("-N"), number)),
+        cut(preceded(char('.'), number)),
+    );
+    map(parts, |(term, node_id, index)| {
+        let leader_id = LeaderId { term, node_id: NodeId(node_id) };
+        At::Entry(LogId { leader_id, index })
+    })
+    .parse(input)
+}
+
+/// `-90s`, `-5m`, `-2h`, `-1d`
+fn ago(input: &str) -> Parsed<'_, At> {
+    let unit = map(one_of("smhd"), |unit| match unit {
+        's' => 1000_u64,
+        'm' => 60_000,
+        'h' => 3_600_000,
+        _ => 86_400_000,
+    });
+    map(preceded(char('-'), cut((number, unit))), |(count, unit)| {
+        At::Ago(count.saturating_mul(unit))
+    })
+    .parse(input)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments() {
+        let leader_id = LeaderId { term: 3, node_id: NodeId(1) };
+        for (text, expected) in [
+            ("snapshot", At::Snapshot),
+            ("end", At::End),
+            ("83", At::Index(83)),
+            ("T3-N1.83", At::Entry(LogId { leader_id, index: 83 })),
+            ("2026-11-28T14:28:47Z", At::Time(1_795_876_127_000)),
+            ("2026-11-28T15:28:47.5+01:00", At::Time(1_795_876_127_500)),
+            ("-90s", At::Ago(90_000)),
+            ("-1d", At::Ago(86_400_000)),
+        ] {
+            assert_eq!(At::parse(text), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_moment_is_pointed_at() {
+        for (text, column) in [
+            ("", 0),
+            ("later", 0),
+            ("83x", 2),
+            ("T3-N1", 5),
+            ("-2", 2),
+            ("endless", 3),
+            ("2026-11-28", 4),
+        ] {
+            assert_eq!(At::parse(text).unwrap_err().column, column, "{text}");
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! The state at a moment: that of the snapshot, and what the log did after it.
+//!
+//! A dump is read several times: [`Survey`] finds out which entries lead to the moment, [`Replay`]
+//! which records they reach, and applies them to those alone. All other records stay as they are.
+//!
+//! **Invariant:** memory grows with the entries and with what they reach, not with the state.
+
+mod at;
+mod replay;
+
+use crate::dump::record::{Fact, LogEntry, LogId, Payload, expire_at_ms};
+use crate::state::node::{EntryFate, RaftState};
+
+pub use at::{At, AtError};
+pub use replay::{Replay, ReplayError};
+
+/// Why there is no state of a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MomentError {
+    /// The snapshot is of a later moment.
+    #[error(
+        "the snapshot is of a later moment, {applied}, and the log before it is in the snapshot"
+    )]
+    BeforeSnapshot {
+        /// The last entry that the snapshot holds.
+        applied: LogId,
+    },
+    /// There is no such entry.
+    #[error("there is no entry {0} in the log")]
+    NoEntry(u64),
+    /// The entry of the index is another one.
+    #[error("the entry of that index is {0}")]
+    OtherEntry(LogId),
+}
+
+/// Finds out which entries lead to a moment, from the facts of a node.
+#[derive(Debug, Default)]
+pub struct Survey {
+    at: At,
+    until_ms: Option<u64>,
+    raft: RaftState,
+    applied: Option<LogId>,
+    last: Option<LogId>,
+    /// The entry that is named.
+    named: Option<LogId>,
+    /// The first entry that was proposed after the time that is asked for.
+    first_later: Option<u64>,
+    /// When the last write that the snapshot holds was proposed.
+    snapshot_ms: Option<u64>,
+}
+
+/// A moment, and the entries that lead to it from the snapshot.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Moment {
+    /// The last entry that the snapshot holds.
+    pub applied: Option<LogId>,
+    /// The index of the last entry to be applied; none when it is the snapshot's.
+    pub until: Option<u64>,
+    /// How many entries are in the log after that, committed or not.
+    pub later: u64,
+    /// How many of them are not known to be committed.
+    pub uncommitted: u64,
+}
+
+impl Survey {
+    /// A survey for a moment; the caller says what time it is.
+    pub fn new(at: At, now_ms: u64) -> Self {
+        let until_ms = match at {
+            At::Time(ms) => Some(ms),
+            At::Ago(ms) => Some(now_ms.saturating_sub(ms)),
+            At::Snapshot | At::End | At::Index(_) | At::Entry(_) => None,
+        };
+        Self { at, until_ms, ..Self::default() }
+    }
+
+    /// Takes what a fact says.
+    pub fn learn(&mut self, fact: &Fact<'_>) {
+        match fact {
+            Fact::LastApplied(applied) => self.applied = Some(*applied),
+            Fact::Key(_, record) => {
+                let proposed = record.meta.and_then(|meta| meta.proposed_at_ms);
+                self.snapshot_ms = self.snapshot_ms.max(proposed);
+            }
+            Fact::Entry(entry) if self.raft.fate_of(entry) == EntryFate::Live => {
+                self.last = Some(entry.log_id);
+                let index = entry.log_id.index;
+                let is_named = match self.at {
+                    At::Index(named) => named == index,
+                    At::Entry(named) => named.index == index,
+                    _ => false,
+                };
+                if is_named {
+                    self.named = Some(entry.log_id);
+                }
+                let is_later = |until| proposed_ms(entry).is_some_and(|at| at > until);
+                if self.first_later.is_none() && self.until_ms.is_some_and(is_later) {
+                    self.first_later = Some(index);
+                }
+            }
+            fact => {
+                self.raft.learn(fact);
+            }
+        }
+    }
+
+    /// Whether the keys are of interest, which come last in a V004 dump.
+    pub const fn needs_keys(&self) -> bool {
+        self.until_ms.is_some()
+    }
+
+    /// The moment.
+    ///
+    /// # Errors
+    ///
+    /// When the entry is not there, or the snapshot holds more already.
+    pub fn finish(self) -> Result<Moment, MomentError> {
+        let index = |id: Option<LogId>| id.map(|id| id.index);
+        let applied = index(self.applied);
+        let last = index(self.last).max(applied);
+        // Servers before V002 did not say it.
+        let committed = index(self.raft.committed).max(applied).or(last).min(last);
+        let until = match self.at {
+            At::Snapshot => applied,
+            At::End => committed,
+            At::Index(named) => Some(named),
+            At::Entry(named) => Some(named.index),
+            At::Time(_) | At::Ago(_) => match self.first_later {
+                Some(0) => applied,
+                Some(later) => Some(later - 1).min(committed),
+                None => committed,
+            },
+        };
+        let is_before = self.until_ms.is_some_and(|until| self.snapshot_ms > Some(until));
+        match (self.at, self.named, self.applied) {
+            (_, _, Some(applied)) if is_before => {
+                return Err(MomentError::BeforeSnapshot { applied });
+            }
+            (_, _, Some(applied)) if until.is_none_or(|until| until < applied.index) => {
+                return Err(MomentError::BeforeSnapshot { applied });
+            }
+            (At::Index(named), None, applied) if index(applied) != Some(named) => {
+                return Err(MomentError::NoEntry(named));
+            }
+            (At::Entry(named), None, applied) if applied != Some(named) => {
+                return Err(MomentError::NoEntry(named.index));
+            }
+            (At::Entry(named), Some(found), _) if found != named => {
+                return Err(MomentError::OtherEntry(found));
+            }
+            _ => {}
+        }
+        let after = |from: Option<u64>| match (last, from) {
+            (Some(last), Some(from)) => last.saturating_sub(from),
+            (Some(last), None) => last.saturating_add(1),
+            (None, _) => 0,
+        };
+        Ok(Moment {
+            applied: self.applied,
+            until: until.filter(|_| until != applied),
+            later: after(until),
+            uncommitted: after(committed).min(after(until)),
+        })
+    }
+}
+
+impl Moment {
+    /// Whether an entry leads to the moment.
+    pub fn has(&self, entry: LogId) -> bool {
+        let is_after = self.applied.is_none_or(|applied| entry.index > applied.index);
+        is_after && self.until.is_some_and(|until| entry.index <= until)
+    }
+}
+
+/// When an entry was proposed, in milliseconds since 1970.
+pub(crate) fn proposed_ms(entry: &LogEntry<'_>) -> Option<u64> {
+    match &entry.payload {
+        Payload::Normal(body) => body.time_ms.map(expire_at_ms),
+        Payload::Blank | Payload::Membership(_) => None,
+    }
+}
