@@ -15,13 +15,16 @@ mod unpacking;
 use metadump::cluster::{InitialCluster, parse_members};
 use metadump::packing::Packing;
 use metadump::record::NodeId;
+use metadump::value::Secrets;
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
 /// Decodes one line, given without its line end, as JSON of `metadump::decode::LineView`.
+/// Credentials are masked unless they are asked for.
 #[wasm_bindgen(js_name = decodeLine)]
-pub fn decode_line(line: &[u8]) -> String {
-    json(&metadump::decode::line(line))
+pub fn decode_line(line: &[u8], with_secrets: bool) -> String {
+    let secrets = if with_secrets { Secrets::Shown } else { Secrets::Masked };
+    json(&metadump::decode::line(line, secrets))
 }
 
 /// Decodes one line but for its values.

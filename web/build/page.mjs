@@ -5,6 +5,7 @@ import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 
+import zopfli from "@gfx/zopfli";
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { build } from "vite";
 
@@ -42,7 +43,11 @@ async function bundle(entry) {
 }
 
 const hash = (text) => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
-const base64 = (bytes) => gzipSync(bytes, { level: 9 }).toString("base64");
+/** Packed as gzip, which browsers unpack, a twentieth smaller than zlib packs it. */
+async function base64(bytes) {
+  const packed = await zopfli.gzipAsync(bytes, { numiterations: 5 });
+  return Buffer.from(packed).toString("base64");
+}
 
 const page = await bundle("src/main.ts");
 const worker = await bundle("src/worker/worker.ts");
@@ -75,8 +80,8 @@ const html = `<!doctype html>
 <body>
 <div id="app"></div>
 <noscript>The viewer reads dumps with JavaScript and WebAssembly, in this browser only.</noscript>
-<script type="text/plain" id="metadump-worker">${base64(worker.code)}</script>
-<script type="text/plain" id="metadump-wasm">${base64(wasm)}</script>
+<script type="text/plain" id="metadump-worker">${await base64(Buffer.from(worker.code))}</script>
+<script type="text/plain" id="metadump-wasm">${await base64(wasm)}</script>
 <script>${script}</script>
 </body>
 </html>

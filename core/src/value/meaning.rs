@@ -38,6 +38,21 @@ pub enum Meaning<'a> {
     Message(Decoded<'a>),
 }
 
+impl Meaning<'_> {
+    /// What it is called: `TableMeta`, `id of a table`.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Empty => "empty".to_owned(),
+            Self::Id(kind, _) => format!("id of a {}", kind.name().replace('_', " ")),
+            Self::Number(what, _) => format!("number ({what})"),
+            Self::Text(_) => "text".to_owned(),
+            Self::Json(name, _) => format!("{name} (JSON)"),
+            Self::Permit { .. } => "permits of a semaphore".to_owned(),
+            Self::Message(decoded) => decoded.message.of.name.to_owned(),
+        }
+    }
+}
+
 /// The forms of a value, for which a key is not needed any more.
 #[derive(Debug, Clone, Copy)]
 pub struct Forms(&'static [ValueForm]);

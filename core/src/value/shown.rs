@@ -40,7 +40,7 @@ pub enum ShownContent {
         rows: Vec<Vec<String>>,
     },
     /// So many more, here and before.
-    More(#[cfg_attr(feature = "typescript", ts(type = "Integer"))] u64),
+    More(u64),
 }
 
 /// Shows values.

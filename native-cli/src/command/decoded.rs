@@ -80,7 +80,7 @@ impl Decoder<'_> {
                 if self.secrets == Secrets::Masked {
                     record.masked += meaning.mask(parts.form);
                 }
-                record.form = form(&meaning);
+                record.form = meaning.name();
                 record.value = Some(as_json(&meaning)?);
                 let names = |kind, id| self.names.get(kind, id);
                 let viewer = Viewer::new(MOST_LINES, MOST_TEXT_BYTES, &names);
@@ -119,19 +119,6 @@ pub fn say_masked(masked: u64, progress: &Progress) {
             "note: {} {are} masked; --show-secrets shows them",
             plural(masked, "credential")
         ));
-    }
-}
-
-/// What a value is called.
-fn form(meaning: &Meaning<'_>) -> String {
-    match meaning {
-        Meaning::Empty => "empty".to_owned(),
-        Meaning::Id(kind, _) => format!("id of a {}", kind.name().replace('_', " ")),
-        Meaning::Number(what, _) => format!("number ({what})"),
-        Meaning::Text(_) => "text".to_owned(),
-        Meaning::Json(name, _) => format!("{name} (JSON)"),
-        Meaning::Permit { .. } => "permits of a semaphore".to_owned(),
-        Meaning::Message(decoded) => decoded.message.of.name.to_owned(),
     }
 }
 

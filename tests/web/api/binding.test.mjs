@@ -38,6 +38,12 @@ function same(actual, expected) {
   assert.equal(actual.length, expected.length);
 }
 
+/** The report of `inspect`, which says besides whose it is, and what each tenant has. */
+function inspected(path) {
+  const ran = spawnSync(metactl, ["inspect", "--format", "json", path], { encoding: "utf8", maxBuffer: 1 << 26 });
+  return ran.stdout.trimEnd().replace(`{"file":${JSON.stringify(path)},`, "{").replace(/,"tenants":\[.*\]}$/, "}");
+}
+
 function rewrite(bytes, ownId, members, repair) {
   const rewriting = new binding.Rewriting(ownId, members, repair, false);
   do rewriting.feed(bytes);
@@ -68,8 +74,7 @@ for (const path of [...fixtures, ...real]) {
   const bytes = readFileSync(path);
 
   test(`the report of ${name} is that of the command line, whatever the pieces`, () => {
-    const ran = spawnSync(metactl, ["inspect", "--format", "json", path], { encoding: "utf8", maxBuffer: 1 << 26 });
-    const expected = ran.stdout.trimEnd().replace(`{"file":${JSON.stringify(path)},`, "{");
+    const expected = inspected(path);
     same(open(bytes).report, expected);
     same(open(bytes, 777).report, expected);
   });
@@ -100,8 +105,7 @@ test("what a manifest says of a dump is that of the command line, also under ano
   copyFileSync(written, renamed);
   copyFileSync(manifestOf(written), manifestOf(renamed));
   for (const [path, codes] of [[written, []], [renamed, ["manifest-of-other-name"]]]) {
-    const ran = spawnSync(metactl, ["inspect", "--format", "json", path], { encoding: "utf8" });
-    const expected = ran.stdout.trimEnd().replace(`{"file":${JSON.stringify(path)},`, "{");
+    const expected = inspected(path);
     const { report } = open(readFileSync(path), 777, readFileSync(manifestOf(path)), basename(path));
     same(report, expected);
     assert.deepEqual(JSON.parse(report).findings.map((finding) => finding.code), codes);
@@ -114,9 +118,18 @@ const kv = (key, data) =>
 
 test("a line is decoded", () => {
   const line = Buffer.from(kv("__fd_users/t/%27a%27", [...Buffer.from('{"a":1}')]).trimEnd() + "\n").subarray(0, -1);
-  const view = JSON.parse(binding.decodeLine(line));
+  const view = JSON.parse(binding.decodeLine(line, false));
   assert.equal(view.segments[2].decoded, "'a'");
-  assert.deepEqual(view.value.content, { type: "json", value: '{"a":1}' });
+  assert.equal(view.value.form, "UserInfo (JSON)");
+  assert.deepEqual(view.value.content, { type: "named", value: { type: "parts", value: [{ name: "a", type: "text", value: "1" }] } });
+});
+
+test("credentials are masked unless they are asked for", () => {
+  const line = Buffer.from(kv("__fd_token/t/abc", []).trimEnd());
+  const masked = JSON.parse(binding.decodeLine(line, false));
+  assert.deepEqual([masked.key, masked.masked], ["__fd_token/t/***", 1]);
+  const shown = JSON.parse(binding.decodeLine(line, true));
+  assert.deepEqual([shown.key, shown.masked], ["__fd_token/t/abc", 0]);
 });
 
 test("a search over a part numbers its lines from the start of the dump", () => {

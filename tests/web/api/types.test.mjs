@@ -74,8 +74,8 @@ test("what the binding gives has the types that the page reads it with", () => {
     ...opened.map(({ index }) => ["Index", index]),
     ...dumps.map((bytes) => ["Hits", search(bytes)]),
     ...dumps.map((bytes) => ["Differences", compare(first, bytes)]),
-    ...lines.map((line) => ["LineView", binding.decodeLine(Buffer.from(line))]),
-    ["LineView", binding.decodeLine(Buffer.from("no record"))],
+    ...lines.map((line) => ["LineView", binding.decodeLine(Buffer.from(line), false)]),
+    ["LineView", binding.decodeLine(Buffer.from("no record"), false)],
     ["Splice[]", rewrite(readFileSync(join(repo, "tests/fixtures/valid/v004.ndjson")))],
   ];
   assert.equal(complaints(samples), "");
@@ -106,7 +106,7 @@ test("no number is rounded on its way to the page", () => {
   );
   assert.deepEqual([summary.lines, summary.bytes], [lines.length, dump.length]);
   assert.equal(parseExact(index).log.moments[1].time_ms, time);
-  const key = parseExact(binding.decodeLine(Buffer.from(lines.at(-1))));
+  const key = parseExact(binding.decodeLine(Buffer.from(lines.at(-1)), false));
   assert.deepEqual([key.seq, key.expire_ms, key.proposed_ms], [seq, expires, proposed]);
   assert.deepEqual(key.value.content.value.map(({ value }) => value), [2n ** 64n - 1n, 2n ** 64n - 1n]);
 });

@@ -92,6 +92,40 @@ test("keys are searched, and hostile ones stay text", async () => {
   await tab.getByText("2 hits").waitFor();
 });
 
+test("a value is shown by name, and its credentials on request", async () => {
+  const search = async (key) => {
+    await body1();
+    await tab.keyboard.press("/");
+    await tab.getByRole("searchbox").fill(key);
+    await tab.getByLabel("How to search").selectOption("substring");
+    await tab.keyboard.press("Enter");
+    await tab.getByRole("definition").filter({ hasText: key }).first().waitFor();
+  };
+  await open(tab, join(repo, "tests/fixtures/engine/e895.server-export.ndjson.gz"));
+  const panel = tab.getByRole("region", { name: /^Line/ });
+  await search("__fd_table_by_id/84");
+  await panel.getByRole("columnheader", { name: "type" }).waitFor();
+  await panel.getByRole("cell", { name: "Nullable(Map(String, Nullable(Int32)))" }).waitFor();
+  await panel.getByText("snapshot_location").waitFor();
+  await accessible();
+  await shot("value-table");
+
+  await search("__fd_stages/python_binding/st_ext");
+  await panel.getByText("StageInfo", { exact: true }).waitFor();
+  await panel.getByText("2 credentials are masked.").waitFor();
+  assert.equal(await panel.getByText("***").count(), 2);
+  assert.equal(await panel.getByRole("button", { name: "hex" }).count(), 0);
+  assert.equal(await panel.getByLabel("The line as it stands in the dump").count(), 0);
+  await accessible();
+  await shot("value-masked");
+  await panel.getByRole("button", { name: "Show credentials" }).click();
+  await panel.getByLabel("The line as it stands in the dump").waitFor();
+  assert.equal(await panel.getByText("***").count(), 0);
+  await search("__fd_connection/python_binding/conn_s3");
+  await panel.getByText("2 credentials are masked.").waitFor();
+  await open(tab, paths["good.ndjson"]);
+});
+
 test("a new cluster is judged while it is typed, and downloaded as the command line writes it", async () => {
   await view(6);
   await tab.getByLabel("Node 1", { exact: true }).fill("7=localhost");

@@ -131,8 +131,9 @@ export class Dump {
     this.rate = bytes / Math.max((performance.now() - since) / 1000, 0.001);
   }
 
-  /** Decodes a line; none when there is no such line. */
-  decode = (number: number) => this.#decoded(number, decodeLine);
+  /** Decodes a line, its credentials masked or shown; none when there is no such line. */
+  decode = (number: number, withSecrets: boolean) =>
+    this.#decoded(number, (line) => decodeLine(line, withSecrets));
 
   /** Decodes a line but for its values. */
   heading = (number: number) => this.#decoded(number, decodeHeading);
@@ -222,4 +223,5 @@ const brokenLine: LineView = {
   proposed_ms: null,
   value: null,
   log: null,
+  masked: 0,
 };

@@ -16,7 +16,7 @@ export type Code = "empty-dump" | "utf-16" | "packed-content" | "foreign-file" |
 /**
  * What a value is, as far as its bytes tell.
  */
-export type Content = { "type": "empty" } | { "type": "json", "value": string } | { "type": "text", "value": string } | { "type": "protobuf", "value": Array<Field> } | { "type": "binary" };
+export type Content = { "type": "named", "value": ShownContent } | { "type": "empty" } | { "type": "json", "value": string } | { "type": "text", "value": string } | { "type": "protobuf", "value": Array<Field> } | { "type": "binary" };
 
 /**
  * How many keys differ, by sort.
@@ -321,7 +321,11 @@ value: ValueView | null,
 /**
  * What a log entry does.
  */
-log: LogView | null, };
+log: LogView | null,
+/**
+ * How many credentials are masked, here and in the raw line if it is shown.
+ */
+masked: number, };
 
 /**
  * The identity of a log entry, ordered by term, node and index.
@@ -522,6 +526,36 @@ export type Runs = Array<Run>;
 export type Severity = "error" | "warning" | "note";
 
 /**
+ * One line of the outline, and what is below it.
+ */
+export type Shown = {
+/**
+ * The name: of a field, a key of a map, a position in a list from zero on.
+ */
+name: string, } & ({ "type": "text", "value": string } | { "type": "parts", "value": Array<Shown> } | { "type": "table", "value": {
+/**
+ * The heads.
+ */
+columns: Array<string>,
+/**
+ * The rows.
+ */
+rows: Array<Array<string>>, } } | { "type": "more", "value": number });
+
+/**
+ * What stands under a name.
+ */
+export type ShownContent = { "type": "text", "value": string } | { "type": "parts", "value": Array<Shown> } | { "type": "table", "value": {
+/**
+ * The heads.
+ */
+columns: Array<string>,
+/**
+ * The rows.
+ */
+rows: Array<Array<string>>, } } | { "type": "more", "value": number };
+
+/**
  * One of the two dumps.
  */
 export type Side = "left" | "right";
@@ -686,15 +720,23 @@ bytes: number,
  */
 unpacked_bytes: number | null,
 /**
- * Why it cannot be unpacked.
+ * Why it is not what it should be by its key, or cannot be unpacked.
  */
 error: string | null,
+/**
+ * What it is by its key: `TableMeta`, `id of a table`; none when the key is of no known form.
+ */
+form: string | null,
 /**
  * What it is.
  */
 content: Content,
 /**
- * Its first bytes in hexadecimal.
+ * How many credentials are masked.
+ */
+masked: number,
+/**
+ * Its first bytes in hexadecimal; none when a credential is masked.
  */
 hex: string, };
 

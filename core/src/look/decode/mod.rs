@@ -15,6 +15,7 @@ use crate::dump::record::{
     expire_at_ms,
 };
 use crate::dump::scan::scan_line;
+use crate::value::{KeyParts, Secrets};
 
 /// A line, decoded.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -43,6 +44,8 @@ pub struct LineView {
     pub value: Option<ValueView>,
     /// What a log entry does.
     pub log: Option<LogView>,
+    /// How many credentials are masked, here and in the raw line if it is shown.
+    pub masked: u64,
 }
 
 /// A log entry in short.
@@ -74,42 +77,55 @@ pub struct Effect {
     pub value: Option<ValueView>,
 }
 
-/// How many effects of an entry are told.
+/// How many effects of an entry are shown.
 const MOST_EFFECTS: usize = 200;
 
 /// Decodes a line, given without its line end. A line that is no record says so.
 ///
 /// ```
 /// let line = br#"["raft_log",{"NodeId":1}]"#;
-/// let view = metadump::decode::line(line);
+/// let view = metadump::decode::line(line, metadump::value::Secrets::Masked);
 /// assert_eq!((view.tree.as_str(), view.kind, view.error), ("raft_log", "NodeId", None));
 /// ```
-pub fn line(line: &[u8]) -> LineView {
-    view(line, &mut Values::Within(MOST_UNPACKED_BYTES))
+pub fn line(line: &[u8], secrets: Secrets) -> LineView {
+    view(line, &mut Decoding { values: Some(MOST_UNPACKED_BYTES), secrets, masked: 0 })
 }
 
 /// Decodes a line but for its values, as for a row among many.
 pub fn heading(line: &[u8]) -> LineView {
-    view(line, &mut Values::None)
+    view(line, &mut Decoding { values: None, secrets: Secrets::Masked, masked: 0 })
 }
 
-/// Which values are decoded.
-enum Values {
-    None,
-    /// All, as long as they do not unpack to more bytes together.
-    Within(u64),
+/// What is decoded.
+struct Decoding {
+    /// Whether values are, and how many bytes they may still unpack to together.
+    values: Option<u64>,
+    secrets: Secrets,
+    /// How many credentials were masked.
+    masked: u64,
 }
 
-impl Values {
-    fn view(&mut self, bytes: &Bytes<'_>) -> Option<ValueView> {
-        match self {
-            Self::None => None,
-            Self::Within(left) => Some(value::value_within(&bytes.decode(), left)),
-        }
+impl Decoding {
+    fn value(&mut self, key: &str, bytes: &Bytes<'_>) -> Option<ValueView> {
+        let left = self.values.as_mut()?;
+        let view =
+            value::value_within(KeyParts::of(key).as_ref(), &bytes.decode(), left, self.secrets);
+        self.masked += view.masked;
+        Some(view)
+    }
+
+    /// A key, with credentials in it masked.
+    fn key(&mut self, key: &str) -> String {
+        let masked = match self.secrets {
+            Secrets::Masked => KeyParts::of(key).and_then(|key| key.masked()),
+            Secrets::Shown => None,
+        };
+        self.masked += u64::from(masked.is_some());
+        masked.unwrap_or_else(|| key.to_owned())
     }
 }
 
-fn view(line: &[u8], values: &mut Values) -> LineView {
+fn view(line: &[u8], decoding: &mut Decoding) -> LineView {
     let scanned = match scan_line(line) {
         Ok(scanned) => scanned,
         Err(error) => {
@@ -127,13 +143,11 @@ fn view(line: &[u8], values: &mut Values) -> LineView {
     };
     match &scanned.record {
         Record::GenericKV(kv) => {
-            view.segments = key_segments(&kv.key);
-            view.key = Some(kv.key.to_string());
-            view.stored(&kv.value, values);
+            view.of_key(&kv.key, decoding);
+            view.stored(&kv.key, &kv.value, decoding);
         }
         Record::Expire(entry) => {
-            view.key = Some(entry.value.key.to_string());
-            view.segments = key_segments(&entry.value.key);
+            view.of_key(&entry.value.key, decoding);
             view.seq = Some(entry.key.seq);
             view.expire_ms = Some(entry.key.time_ms);
         }
@@ -145,25 +159,32 @@ fn view(line: &[u8], values: &mut Values) -> LineView {
         Record::DataHeader(header) => view.key = Some(header.key.to_string()),
         Record::Logs(keyed) => {
             view.key = Some(keyed.key.to_string());
-            view.log = Some(log(&keyed.value, values));
+            view.log = Some(log(&keyed.value, decoding));
         }
-        Record::LogEntry(entry) => view.log = Some(log(entry, values)),
+        Record::LogEntry(entry) => view.log = Some(log(entry, decoding)),
         _ => {}
     }
+    view.masked = decoding.masked;
     view
 }
 
 impl LineView {
-    fn stored(&mut self, stored: &SeqV<'_>, values: &mut Values) {
+    fn of_key(&mut self, key: &str, decoding: &mut Decoding) {
+        let key = decoding.key(key);
+        self.segments = key_segments(&key);
+        self.key = Some(key);
+    }
+
+    fn stored(&mut self, key: &str, stored: &SeqV<'_>, decoding: &mut Decoding) {
         self.seq = Some(stored.seq);
         self.expire_ms = stored.expire_ms();
         self.proposed_ms = stored.meta.and_then(|meta| meta.proposed_at_ms);
-        self.value = values.view(&stored.data);
+        self.value = decoding.value(key, &stored.data);
     }
 }
 
-fn log(entry: &LogEntry<'_>, values: &mut Values) -> LogView {
-    let mut effects = Effects { told: Vec::new(), count: 0, values };
+fn log(entry: &LogEntry<'_>, decoding: &mut Decoding) -> LogView {
+    let mut effects = Effects { shown: Vec::new(), count: 0, decoding };
     let (command, time_ms) = match &entry.payload {
         Payload::Blank => ("Blank", None),
         Payload::Membership(membership) => {
@@ -184,16 +205,16 @@ fn log(entry: &LogEntry<'_>, values: &mut Values) -> LogView {
         log_id: entry.log_id.to_string(),
         time_ms: time_ms.map(expire_at_ms),
         command,
-        effects: effects.told,
+        effects: effects.shown,
         effect_count: effects.count,
     }
 }
 
 /// Collects effects up to a number of them.
-struct Effects<'v> {
-    told: Vec<Effect>,
+struct Effects<'d> {
+    shown: Vec<Effect>,
     count: u64,
-    values: &'v mut Values,
+    decoding: &'d mut Decoding,
 }
 
 impl Effects<'_> {
@@ -204,9 +225,11 @@ impl Effects<'_> {
         value: Option<&Bytes<'_>>,
     ) {
         self.count += 1;
-        if self.told.len() < MOST_EFFECTS {
-            let value = value.and_then(|bytes| self.values.view(bytes));
-            self.told.push(Effect { verb, target: target(), value });
+        if self.shown.len() < MOST_EFFECTS {
+            let target = target();
+            let value = value.and_then(|bytes| self.decoding.value(&target, bytes));
+            let target = self.decoding.key(&target);
+            self.shown.push(Effect { verb, target, value });
         }
     }
 
@@ -300,6 +323,7 @@ mod tests {
     fn a_key_with_expiry_and_value() {
         let view = line(
             br#"["state_machine/0",{"GenericKV":{"key":"a/%2fb","value":{"seq":18446744073709551615,"meta":{"expire_at":1700000000},"data":[104,105]}}}]"#,
+            Secrets::Masked,
         );
         assert_eq!((view.kind, view.seq), ("GenericKV", Some(u64::MAX)));
         assert_eq!(view.expire_ms, Some(1_700_000_000_000));
@@ -311,6 +335,7 @@ mod tests {
     fn an_entry_tells_what_it_does() {
         let view = line(
             br#"["raft_log",{"LogEntry":{"log_id":{"leader_id":{"term":1,"node_id":2},"index":3},"payload":{"Normal":{"time_ms":1700000000000,"cmd":{"UpsertKV":{"key":"k","seq":"Any","value":"Delete","value_meta":null}}}}}}]"#,
+            Secrets::Masked,
         );
         let log = view.log.unwrap();
         let effect = Effect { verb: "delete", target: "k".into(), value: None };
@@ -321,14 +346,14 @@ mod tests {
     #[test]
     fn a_heading_is_the_line_without_values() {
         let bytes = br#"["state_machine/0",{"GenericKV":{"key":"a/b","value":{"seq":1,"meta":null,"data":[104]}}}]"#;
-        let view = line(bytes);
+        let view = line(bytes, Secrets::Masked);
         assert!(view.value.is_some());
         assert_eq!(heading(bytes), LineView { value: None, ..view });
     }
 
     #[test]
     fn a_broken_line_says_why() {
-        let view = line(b"{");
+        let view = line(b"{", Secrets::Masked);
         assert_eq!(view.kind, "broken");
         assert!(view.error.unwrap().starts_with("not JSON"));
     }

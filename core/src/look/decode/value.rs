@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use super::protobuf::{Field, message};
+use super::protobuf::{Field, MOST_FIELDS, message};
 pub use crate::value::MOST_UNPACKED_BYTES;
-use crate::value::{first_part, unpacked};
+use crate::value::{KeyParts, Meaning, Secrets, ShownContent, Viewer, first_part, unpacked};
 
 /// How many bytes are shown in hexadecimal.
 const MOST_HEX_BYTES: usize = 4096;
@@ -22,11 +22,15 @@ pub struct ValueView {
     pub bytes: u64,
     /// How many it has unpacked, when it is packed with zstd.
     pub unpacked_bytes: Option<u64>,
-    /// Why it cannot be unpacked.
+    /// Why it is not what it should be by its key, or cannot be unpacked.
     pub error: Option<String>,
+    /// What it is by its key: `TableMeta`, `id of a table`; none when the key is of no known form.
+    pub form: Option<String>,
     /// What it is.
     pub content: Content,
-    /// Its first bytes in hexadecimal.
+    /// How many credentials are masked.
+    pub masked: u64,
+    /// Its first bytes in hexadecimal; none when a credential is masked.
     pub hex: String,
 }
 
@@ -35,6 +39,8 @@ pub struct ValueView {
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "lowercase", tag = "type", content = "value")]
 pub enum Content {
+    /// What it is by its key, with names.
+    Named(ShownContent),
     /// Nothing.
     Empty,
     /// JSON, as it is spelled.
@@ -47,7 +53,7 @@ pub enum Content {
     Binary,
 }
 
-/// Tells what the bytes of a value are.
+/// Says what the bytes of a value are, without the key that they are stored under.
 ///
 /// ```
 /// use metadump::decode::{Content, value};
@@ -56,16 +62,24 @@ pub enum Content {
 /// assert_eq!(value(b"hello").content, Content::Text("hello".into()));
 /// ```
 pub fn value(bytes: &[u8]) -> ValueView {
-    value_within(bytes, &mut { MOST_UNPACKED_BYTES })
+    value_within(None, bytes, &mut { MOST_UNPACKED_BYTES }, Secrets::Shown)
 }
 
-/// Like [`value`], unpacking no more than `left` bytes, of which it takes what it unpacks.
-pub(super) fn value_within(bytes: &[u8], left: &mut u64) -> ValueView {
+/// Like [`value`], by its key, unpacking no more than `left` bytes, of which it takes what it
+/// unpacks.
+pub(super) fn value_within(
+    key: Option<&KeyParts<'_>>,
+    bytes: &[u8],
+    left: &mut u64,
+    secrets: Secrets,
+) -> ValueView {
     let mut view = ValueView {
         bytes: bytes.len() as u64,
         unpacked_bytes: None,
         error: None,
+        form: None,
         content: Content::Binary,
+        masked: 0,
         hex: String::new(),
     };
     let mut shown = bytes;
@@ -80,10 +94,33 @@ pub(super) fn value_within(bytes: &[u8], left: &mut u64) -> ValueView {
         Err(misfit) => view.error = Some(misfit.to_string()),
     }
     if view.error.is_none() {
-        view.content = content(shown);
+        match key.and_then(|key| Some((key, key.meaning(shown)?))) {
+            Some((key, Ok(meaning))) => view.named(key, meaning, secrets),
+            misfit => {
+                view.error = misfit.and_then(|(_, read)| Some(read.err()?.to_string()));
+                view.content = content(shown);
+            }
+        }
     }
-    view.hex = shown.iter().take(MOST_HEX_BYTES).map(|byte| format!("{byte:02x}")).collect();
+    if view.masked == 0 {
+        view.hex = shown.iter().take(MOST_HEX_BYTES).map(|byte| format!("{byte:02x}")).collect();
+    }
     view
+}
+
+impl ValueView {
+    fn named(&mut self, key: &KeyParts<'_>, mut meaning: Meaning<'_>, secrets: Secrets) {
+        if secrets == Secrets::Masked {
+            self.masked = meaning.mask(key.form);
+        }
+        self.form = Some(meaning.name());
+        if meaning == Meaning::Empty {
+            self.content = Content::Empty;
+            return;
+        }
+        let viewer = Viewer::new(MOST_FIELDS, MOST_TEXT_BYTES, &|_, _| None);
+        self.content = Content::Named(viewer.show(&meaning, key.form.kind));
+    }
 }
 
 fn content(bytes: &[u8]) -> Content {
@@ -125,8 +162,8 @@ mod tests {
         assert!(matches!(view.content, Content::Protobuf(fields) if fields.len() == 2));
         assert_eq!(view.hex, "a00618a80618");
         let mut left = 7;
-        assert_eq!((value_within(&bytes, &mut left).error, left), (None, 1));
-        let error = value_within(&bytes, &mut left).error;
+        assert_eq!((value_within(None, &bytes, &mut left, Secrets::Masked).error, left), (None, 1));
+        let error = value_within(None, &bytes, &mut left, Secrets::Masked).error;
         assert_eq!(error.as_deref(), Some("unpacks to more than 1 bytes"));
     }
 
@@ -142,6 +179,32 @@ mod tests {
         let long = "é".repeat(MOST_TEXT_BYTES);
         let Content::Text(shown) = value(long.as_bytes()).content else { panic!("no text") };
         assert_eq!(shown, "é".repeat(MOST_TEXT_BYTES / 2) + "…");
+    }
+
+    #[test]
+    fn a_value_by_its_key() {
+        let by = |key: &str, bytes: &[u8], secrets| {
+            let parts = KeyParts::of(key).unwrap();
+            value_within(Some(&parts), bytes, &mut 0, secrets)
+        };
+        let view = by("__fd_table/1/t", b"42", Secrets::Masked);
+        assert_eq!(view.form.as_deref(), Some("id of a table"));
+        assert_eq!(view.content, Content::Named(ShownContent::Text("42".into())));
+        assert_eq!(view.hex, "3432");
+
+        let gcs = b"\x1a\x09\x0a\x07\x1a\x05\x22\x03key";
+        let masked = by("__fd_stages/t/s", gcs, Secrets::Masked);
+        assert_eq!((masked.form.as_deref(), masked.masked), (Some("StageInfo"), 1));
+        assert_eq!(masked.hex, "");
+        let json = serde_json::to_string(&masked.content).unwrap();
+        assert!(json.contains(r#""name":"credential","type":"text","value":"***""#), "{json}");
+        let shown = by("__fd_stages/t/s", gcs, Secrets::Shown);
+        assert!(shown.masked == 0 && shown.hex.ends_with("6b6579"), "{shown:?}");
+
+        let misfit = by("__fd_stages/t/s", b"hello", Secrets::Masked);
+        assert_eq!((misfit.form, misfit.content), (None, Content::Text("hello".into())));
+        let reason = "not a protobuf message: no field has wire type 4";
+        assert_eq!(misfit.error.as_deref(), Some(reason));
     }
 
     #[test]
