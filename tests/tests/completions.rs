@@ -43,7 +43,7 @@ const NOTHING_TYPED: &[(&str, &str)] = &[
     ("view ", "view only"),
     ("validate only ", "validate only only"),
     ("completions ba", "completions bash"),
-    ("man keys", "man keys-layout"),
+    ("man keys-", "man keys-layout"),
 ];
 
 /// The script for a shell, and a folder with a file and a directory.
