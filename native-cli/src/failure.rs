@@ -1,4 +1,4 @@
-//! How a failure is told: what failed, the cause, and what to do, a line each.
+//! How a failure is reported: what failed, the cause, and what to do, a line each.
 
 use std::fmt;
 use std::io::{self, Write};

@@ -11,7 +11,7 @@ use crate::printable::printable_lines;
 /// How often the bar moves.
 const TICK: Duration = Duration::from_millis(200);
 
-/// What is told on stderr while and after a command works.
+/// What is reported on stderr while and after a command works.
 #[derive(Debug, Clone)]
 pub struct Progress {
     bar: ProgressBar,

@@ -109,7 +109,7 @@ enum Ended {
     Unread(io::Error),
     /// Whoever takes the lines has failed.
     Refused(anyhow::Error),
-    /// A thread has panicked; its panic is told when the threads are joined.
+    /// A thread has panicked; its panic is reported when the threads are joined.
     Panicked,
 }
 

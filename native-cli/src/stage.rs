@@ -20,7 +20,7 @@ enum Work<T> {
     Beside { pieces: SyncSender<Arc<Vec<u8>>>, thread: JoinHandle<Result<T>> },
     /// Whoever makes the pieces does it: there are no threads to be had.
     Inline { state: T, step: Step<T> },
-    /// Its failure was told.
+    /// Its failure was reported.
     Failed,
 }
 

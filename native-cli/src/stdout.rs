@@ -53,7 +53,7 @@ pub fn reader_has_gone(error: &anyhow::Error) -> bool {
 /// Before `main` the runtime opens `/dev/null` for reading and writing in place of a descriptor
 /// that is closed, so that no file that is opened later gets its number. A shell that is asked for
 /// `>/dev/null` opens it for writing only. Some programs open it for both when they discard what
-/// their child writes, which cannot be told apart; hence the other way in the help.
+/// their child writes, which cannot be distinguished; hence the other way in the help.
 pub fn assert_open() -> Result<()> {
     let null = std::fs::metadata("/dev/null").map(|null| null.rdev()).ok();
     let is_null = fstat(io::stdout()).is_ok_and(|stat| Some(stat.st_rdev) == null);

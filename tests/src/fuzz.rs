@@ -57,7 +57,7 @@ pub fn check_dump(data: &[u8]) {
         let kept = findings.kept().iter().filter(|kept| kept.code == *code);
         assert_eq!(kept.count() as u64, (*count).min(20), "{code}");
     }
-    // What may only follow from lines that could not be read is told behind all others.
+    // What may only follow from lines that could not be read is reported behind all others.
     let places: Vec<_> =
         findings.kept().iter().map(|kept| (kept.place.is_none(), kept.place)).collect();
     let is_back = |pair: &&[(bool, Option<_>)]| matches!(pair, [before, after] if before > after);

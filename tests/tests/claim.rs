@@ -271,7 +271,7 @@ fn what_cannot_be_told_is_not_repaired() {
          does not go back far enough, or has entries whose effect is not certain"
     );
     assert_eq!(findings(&check(purged.as_bytes())), [""; 0]);
-    // A sound state needs no log to be told.
+    // A sound state needs no log.
     let sound = without("LogEntry").replace("\"value\":4}}]", "\"value\":3}}]");
     let (same, changes) = rewrite(sound.as_bytes(), repair()).unwrap();
     assert!(same == sound.as_bytes() && changes.is_empty());

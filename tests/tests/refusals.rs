@@ -300,7 +300,7 @@ fn every_command_says_what_the_file_is() {
             let ran = run(&args);
             let said = String::from_utf8(ran.stdout).unwrap() + &ran.stderr;
             assert!(said.contains(says), "{args:?}: {said}");
-            // Nobody is led to accept it, and nothing else is told that follows from it.
+            // Nobody is led to accept it, and nothing else is reported that follows from it.
             assert!(!said.contains("--accept") && !said.contains("not-json"), "{args:?}: {said}");
         }
     }

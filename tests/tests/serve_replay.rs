@@ -1,4 +1,4 @@
-//! The service applies what it is given as servers do, and tells of it as it does it.
+//! The service applies what it is given as servers do, and answers as they do.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // every function here is a test's
 
@@ -142,7 +142,7 @@ fn commands(text: &str) -> Vec<LogEntry<'_>> {
     entries.filter(is_write).collect()
 }
 
-/// What a client was told.
+/// What a client was answered.
 #[derive(Debug, PartialEq)]
 enum Told {
     Upsert(String),

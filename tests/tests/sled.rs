@@ -150,7 +150,7 @@ fn a_configuration_that_no_server_had_is_refused() {
 }
 
 /// Damages every so many bytes of the log of a database. What is read then must be refused, be
-/// what the database holds, or be told as incomplete.
+/// what the database holds, or be reported as incomplete.
 fn check_damaged(name: &str, damage: fn(&mut Vec<u8>, usize)) {
     let (files, truth) = database(name);
     let log = files.iter().find(|(path, _)| path == "db").unwrap();

@@ -57,7 +57,7 @@ impl Comparing {
 
 fn feed(framer: &mut LineFramer, comparison: &mut Comparison, side: Side, piece: &[u8]) {
     let mut add = |line: Line<'_>| -> Result<(), Infallible> {
-        // What is no record is told by the report of its dump.
+        // What is no record is in the report of its dump.
         if let Ok(scanned) = scan_line(line.bytes) {
             comparison.line(side, &line, &scanned);
         }

@@ -23,7 +23,7 @@ enum Stream {
 
 #[wasm_bindgen]
 impl Unpacking {
-    /// Starts; the first bytes of a stream tell what it is.
+    /// Starts; the first bytes of a stream say what it is.
     #[wasm_bindgen(constructor)]
     pub fn new(first_bytes: &[u8]) -> Self {
         let stream = match Packing::of(first_bytes) {

@@ -1,7 +1,7 @@
 //! The keys with which query nodes announce themselves.
 //!
 //! A node writes what it is, with an expiry, and renews that as long as it lives: what a dump has
-//! of it tells of nodes that were there when the dump was taken.
+//! of it mentions nodes that were there when the dump was taken.
 
 /// Whether a record is the registration of a query node: one below `__fd_clusters`, any of its
 /// numbered successors, or `__fd_warehouses`, that expires. A warehouse that the system manages

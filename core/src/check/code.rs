@@ -192,7 +192,7 @@ catalogue! {
     VersionUnknown "version-unknown" Error
         "The dump was written by a newer server, whose records this release may misread."
         "Use a newer release of this tool.";
-    /// The header tells of an interrupted upgrade.
+    /// The header mentions an interrupted upgrade.
     UpgradeInterrupted "upgrade-interrupted" Warning
         "The dump was taken from a directory in the middle of an upgrade; its state may be incomplete."
         "Let the server finish the upgrade and take a new dump.";

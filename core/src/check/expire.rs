@@ -248,7 +248,7 @@ enum Pair {
     None,
 }
 
-/// 31 bits that stand for a key: two keys of one sequence number are told apart by them.
+/// 31 bits that stand for a key: two keys of one sequence number are distinguished by them.
 fn digest(key: &str) -> u32 {
     let mut hasher = DefaultHasher::new();
     key.hash(&mut hasher);

@@ -9,7 +9,7 @@ use super::{Code, Findings, Place, Summary};
 use crate::dump::record::{DataVersion, SeqV};
 use crate::state::object_id::ObjectId;
 
-/// How many kinds of object id are told apart.
+/// How many kinds of object id are distinguished.
 const MOST_ID_KINDS: usize = 64;
 
 /// With fewer sequence numbers left a cluster would soon stop to write: a million writes a second

@@ -14,7 +14,7 @@ use crate::dump::record::{
 };
 use crate::state::state_hash::StateHash;
 
-/// How many trees are told apart. A node has one, and one more while a snapshot is installed.
+/// How many trees are distinguished. A node has one, and one more while a snapshot is installed.
 const MOST_MACHINES: usize = 16;
 
 /// What is checked in one state machine.

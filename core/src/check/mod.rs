@@ -1,7 +1,7 @@
 //! Checks a dump line by line and reports everything that is wrong with it.
 //!
 //! The checker never stops at the first fault. It takes every line once, in order, and at the end
-//! tells what the dump holds and what was found.
+//! says what the dump holds and what was found.
 //!
 //! **Invariant:** memory grows by 32 bytes for a key that expires and by a few bits for any other
 //! (its sequence number, in a compressed set), never by the size of a key or a value. The end of

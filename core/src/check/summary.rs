@@ -110,7 +110,7 @@ impl Summary {
     }
 }
 
-/// How many prefixes are told apart; the rest is counted under [`OTHER_PREFIXES`].
+/// How many prefixes are distinguished; the rest is counted under [`OTHER_PREFIXES`].
 const MOST_PREFIXES: usize = 1000;
 
 /// The name under which keys are counted once there are too many prefixes.

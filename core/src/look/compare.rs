@@ -16,10 +16,10 @@ use crate::look::search::kept_key;
 /// How many differences of each sort are kept; the rest is counted.
 const MOST_KEPT: usize = 2000;
 
-/// How many prefixes are told apart; later ones are counted together under an empty name.
+/// How many prefixes are distinguished; later ones are counted together under an empty name.
 const MOST_PREFIXES: usize = 1000;
 
-/// Longer prefixes are not told apart.
+/// Longer prefixes are not distinguished.
 const MOST_PREFIX_BYTES: usize = 1000;
 
 /// One of the two dumps.
@@ -100,7 +100,7 @@ pub struct Differences {
     pub prefixes: BTreeMap<String, Counts>,
     /// The first differences of each sort, by key.
     pub kept: Vec<Difference>,
-    /// Lines whose keys do not ascend: what is told of the keys around them is not reliable.
+    /// Lines whose keys do not ascend: what is said of the keys around them is not reliable.
     pub unsorted: Vec<(Side, u64)>,
 }
 

@@ -11,13 +11,13 @@ pub struct KeysCount<'a> {
     pub count: u64,
 }
 
-/// The deepest level whose directories are told; keys below count in it. A key of 100,000 slashes
+/// The deepest level whose directories are reported; keys below count in it. A key of 100,000 slashes
 /// would have as many directories, whose paths together are gigabytes; servers write keys of less
 /// than ten levels.
 pub const MOST_LEVELS: usize = 100;
 
 /// Counts sorted keys per directory, as the server's `SnapshotKeysLayout` does: a key is split at
-/// each `/` and its last segment left out, and a directory is told when the keys leave it, so
+/// each `/` and its last segment left out, and a directory is reported when the keys leave it, so
 /// children come before their parents and the total with the empty prefix comes last.
 ///
 /// ```
@@ -74,7 +74,7 @@ impl KeysLayout {
         }
     }
 
-    /// How many keys so far are below the deepest level whose directories are told.
+    /// How many keys so far are below the deepest level whose directories are reported.
     pub const fn deeper_keys(&self) -> u64 {
         self.deeper
     }

@@ -122,7 +122,7 @@ impl Planned {
             match scanned {
                 Ok(scanned) => planner.line(line, &scanned),
                 Err(_) if strays == Strays::Dropped => dropped += 1,
-                // The rest is read all the same: it tells whether the file is a dump at all.
+                // The rest is read all the same: it says whether the file is a dump at all.
                 Err(error) if refusal.is_none() => {
                     refusal = Some(not_a_record(&reading.name, line, error));
                 }

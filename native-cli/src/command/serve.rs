@@ -19,7 +19,7 @@ use crate::serve::{OLDEST_CLIENT, Options, Origin, run as serve};
 pub fn run(args: &Serve, progress: &Progress) -> Result<Outcome> {
     let origin = match (args.dump.path()?, &args.raft_dir) {
         (Some(db), _) => {
-            // A wrong name is told before anything is created.
+            // A wrong name is reported before anything is created.
             let source = Source::open(Some(db))?.with_manifest(args.manifest.as_deref())?;
             source.wait(progress)?;
             Some(Origin::Dump(source))

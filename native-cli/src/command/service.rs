@@ -12,7 +12,7 @@ use crate::progress::Progress;
 /// The environment variable of the address, as the official tool has it.
 const ADDRESS_VARIABLE: &str = "METASRV_GRPC_API_ADDRESS";
 
-/// Where a server listens unless it is told otherwise.
+/// Where a server listens unless it is configured otherwise.
 const DEFAULT_ADDRESS: &str = "127.0.0.1:9191";
 
 /// How to reach the service.

@@ -85,7 +85,7 @@ impl Cluster {
             tokio::time::sleep(pause).await;
             let failed = self.session.address();
             self.options.addresses.sort_by_key(|address| address == failed);
-            // Which of them do not answer has been told, or is told with the next failure.
+            // Which of them do not answer has been said, or is reported with the next failure.
             match Session::open_first(&self.options, &mut |_| {}).await {
                 Ok(session) => {
                     note(&Note::GoingOn { address: session.address().clone() });

@@ -17,7 +17,7 @@ pub struct ExportOptions {
     /// Which of several servers.
     pub from: NodeChoice,
     /// How many lines the server sends at a time; none leaves it to the server, which sends 32.
-    /// Servers before 1.2.315 cannot be told.
+    /// Servers before 1.2.315 cannot be asked.
     pub chunk_lines: Option<NonZeroU64>,
 }
 
@@ -142,7 +142,7 @@ enum Oversize {
 }
 
 impl Oversize {
-    /// There is no code for it: both ends are told apart by what the library writes, in which
+    /// There is no code for it: both ends are distinguished by what the library writes, in which
     /// "decoded" only stands when the limit is the reader's, which here is the client's.
     fn told_by(status: &Status) -> Option<Self> {
         let (before, found) = status.message().split_once("message length too large")?;

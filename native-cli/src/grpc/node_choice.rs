@@ -1,7 +1,7 @@
 //! Which of several servers a dump is taken from.
 //!
 //! Each server exports its own data, and a follower may be behind: the servers are asked for
-//! their state first, and whoever is behind is told by how much.
+//! their state first, and it is said by how much one is behind.
 
 use clap::ValueEnum;
 use futures_util::future::join_all;

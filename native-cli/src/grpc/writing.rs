@@ -94,7 +94,7 @@ impl Tally {
     }
 }
 
-/// Carries out writes of different keys, and tells what became of them, also after a failure.
+/// Carries out writes of different keys, and says what became of them, also after a failure.
 /// Calls `advance` with the bytes that are settled.
 pub async fn write_all(
     cluster: &mut Cluster,

@@ -96,7 +96,7 @@ fn can_be_written(names: &Names) -> bool {
 struct EagerFile {
     file: File,
     written_bytes: u64,
-    /// What the kernel was told to put on disk.
+    /// What the kernel was asked to put on disk.
     sent_bytes: u64,
 }
 

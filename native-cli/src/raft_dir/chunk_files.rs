@@ -51,7 +51,7 @@ impl Chunk {
         self.for_each_piece(0, |piece| reader.feed(piece, &mut each))
             .and_then(|()| reader.finish(&mut each))
             .map_err(|error| {
-                // Only what is wrong with the log is told as that.
+                // Only what is wrong with the log is reported as that.
                 let context = || format!("cannot read the log in {}", self.path.display());
                 if error.is::<WalError>() { error.context(context()) } else { error }
             })

@@ -1,4 +1,4 @@
-//! What is left of a damaged V004 log: the records up to the damage, and what can be told of those
+//! What is left of a damaged V004 log: the records up to the damage, and what can be said of those
 //! behind it.
 //!
 //! A record behind the damage is never taken into the log: what stood between is not known.
@@ -28,7 +28,7 @@ pub struct LogRemains {
     pub log: Replayed,
     /// The last of the entries that stood in a file before the first one, which is missing.
     pub missing: Option<LogId>,
-    /// What can be told of the records behind the damage.
+    /// What can be said of the records behind the damage.
     pub behind: Seen,
 }
 

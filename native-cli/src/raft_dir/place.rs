@@ -70,7 +70,7 @@ pub enum Recovered {
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ready {
-    /// The inode of the new `df_meta`: tells whether the exchange has happened.
+    /// The inode of the new `df_meta`: says whether the exchange has happened.
     pub new_inode: u64,
     /// What becomes of the old data.
     pub old: OldData,

@@ -52,7 +52,7 @@ impl DirReader {
         Self::read(dir, access, AtDamage::Refuse)
     }
 
-    /// Opens what is left of a damaged directory of a stopped server; what is lost is told by
+    /// Opens what is left of a damaged directory of a stopped server; what is lost is reported by
     /// [`DirReader::losses`].
     ///
     /// # Errors

@@ -116,7 +116,7 @@ fn caught<T>(run: impl FnOnce() -> Result<T, sled::Error>) -> Result<T> {
     }
 }
 
-/// A panic of the crate is told as an error, not printed beside it.
+/// A panic of the crate is reported as an error, not printed beside it.
 fn silence_sled() {
     let print = panic::take_hook();
     panic::set_hook(Box::new(move |panicked| {

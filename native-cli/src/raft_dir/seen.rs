@@ -43,7 +43,7 @@ impl Seen {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Tree(BTreeMap<PathBuf, Entry>);
 
-/// What tells whether it is the same, and unchanged.
+/// What says whether it is the same, and unchanged.
 #[derive(Debug, PartialEq, Eq)]
 struct Entry {
     inode: u64,

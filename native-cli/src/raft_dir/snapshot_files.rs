@@ -56,7 +56,7 @@ pub fn for_each_entry(
 ) -> Result<()> {
     match snapshot.for_each(each) {
         Ok(_) => Ok(()),
-        // Only what is wrong with the snapshot is told as that.
+        // Only what is wrong with the snapshot is reported as that.
         Err(error) if error.is::<RotblError>() => Err(error)
             .with_context(|| format!("cannot read the snapshot {}", path.display()))
             .help(FROM_ANOTHER_NODE),

@@ -1,4 +1,4 @@
-//! What is to be told of a directory: warnings, and what a salvage could not read.
+//! What is to be reported of a directory: warnings, and what a salvage could not read.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -16,7 +16,7 @@ pub enum AtDamage {
     GoOn,
 }
 
-/// What is to be told of a directory.
+/// What is to be reported of a directory.
 #[derive(Debug)]
 pub struct Told {
     at_damage: AtDamage,

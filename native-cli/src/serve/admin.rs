@@ -31,7 +31,7 @@ pub struct Admin {
     pub state: Arc<State>,
     /// Takes snapshots.
     pub snapshots: Snapshots,
-    /// The gRPC address that is told.
+    /// The gRPC address that is reported.
     pub endpoint: String,
 }
 

@@ -22,7 +22,7 @@ const ROOT: &str = "root";
 /// As long as a block of the code's hash, so that the key is used as it is.
 const KEY_BYTES: usize = 64;
 
-/// How many characters of a name that is refused are told.
+/// How many characters of a name that is refused are reported.
 const SHOWN_NAME: usize = 64;
 
 type Code = Hmac<Sha256>;

@@ -145,7 +145,7 @@ impl DataDir {
             create_dir(&loading.store)?;
             let filled = fill(&loading, origin.unwrap_or(&Origin::NewCluster), progress);
             if filled.is_err() {
-                // The error tells what is wrong; what is left of the files does not matter.
+                // The error says what is wrong; what is left of the files does not matter.
                 let _ = remove_all(&loading.store);
             }
             filled?;

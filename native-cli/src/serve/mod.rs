@@ -132,7 +132,7 @@ pub fn run(options: Options, progress: &Progress) -> Result<()> {
 
 async fn serve(options: Options, progress: &Progress) -> Result<()> {
     let mut running = Running::start(options, progress).await?;
-    // Before the addresses are told: whoever knows them may end the service at once.
+    // Before the addresses are reported: whoever knows them may end the service at once.
     let mut signals = Signals::catch()?;
     running.announce(progress);
     let ended = tokio::select! {
@@ -162,7 +162,7 @@ impl Running {
     /// Loads the data and begins to take calls.
     async fn start(options: Options, progress: &Progress) -> Result<Self> {
         let Options { origin, data_dir, reach, .. } = options;
-        // Before anything is loaded: a taken port is told at once.
+        // Before anything is loaded: a taken port is reported at once.
         let grpc = bind("--grpc-api-address", options.grpc_address, reach).await?;
         let admin = match options.admin_address {
             Some(address) => Some(bind("--admin-api-address", address, reach).await?),
@@ -259,7 +259,7 @@ impl Running {
         // It ends with the last call that could write, and is to have ended before its files are
         // removed.
         if !self.written.is_terminated() {
-            // What it says is told by `failed`, or does not matter any more.
+            // What it says is reported by `failed`, or does not matter any more.
             let _ = tokio::time::timeout(STOPPING, &mut self.written).await;
         }
     }

@@ -8,7 +8,7 @@ use metadump::record::{Cmd, KvOperation, Request, TxnOp};
 /// a value of the same size.
 pub const LARGEST_REPLY_BYTES: u64 = 64 << 20;
 
-/// The most bytes of values that the answer to a command can hold. `stored` tells how many a key
+/// The most bytes of values that the answer to a command can hold. `stored` says how many a key
 /// has.
 ///
 /// Which branch will be taken is not known: that of the largest answer counts.

@@ -59,7 +59,7 @@ pub struct Service {
     pub gate: Arc<Gate>,
     /// The oldest client that gets one, as digits.
     pub oldest_client: u64,
-    /// The gRPC address that clients are told.
+    /// The gRPC address that is announced to clients.
     pub endpoint: String,
     /// Whether the service stops; it ends the calls that would go on.
     pub stopping: tokio::sync::watch::Receiver<bool>,
@@ -157,7 +157,7 @@ impl Service {
             Ok(present.next_piece()?.map(|piece| piece.into_iter().map(response).collect()))
         });
         let end = WatchResponse { event: None, is_initialization: false };
-        // After a failure no end of the present records is told.
+        // After a failure the present records have no end.
         let whole = records.chain(stream::iter([Ok(end)])).chain(live);
         Box::pin(until_error(whole))
     }

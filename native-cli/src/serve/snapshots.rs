@@ -34,7 +34,7 @@ pub struct Snapshots {
     write: Arc<WriteState>,
 }
 
-/// Writes the state of a view into a file that is not there yet; tells how many keys there are.
+/// Writes the state of a view into a file that is not there yet; says how many keys there are.
 type WriteState = dyn Fn(View, &Path) -> Result<u64> + Send + Sync;
 
 impl Snapshots {
@@ -93,7 +93,7 @@ impl Snapshots {
     }
 }
 
-/// Writes the lines of a state into a file that is not there yet, which is on disk when this returns; tells how many
+/// Writes the lines of a state into a file that is not there yet, which is on disk when this returns; says how many
 /// keys there are.
 pub fn write_state<S: Store<Error = StorageError>>(
     machine: &StateMachine<S>,

@@ -1,4 +1,4 @@
-//! What the service tells of itself.
+//! What the service says of itself.
 
 use metadump::record::NodeId;
 use metadump_proto::meta::{ClusterStatus, RaftLogStatus};

@@ -69,7 +69,7 @@ enum Request {
 pub struct Writer(mpsc::Sender<Request>);
 
 impl Writer {
-    /// Starts the thread, and tells how it ends: when all handles are gone, or with the error
+    /// Starts the thread, and says how it ends: when all handles are gone, or with the error
     /// that makes it impossible to go on.
     pub fn start(state: Arc<State>) -> Result<(Self, oneshot::Receiver<Result<()>>)> {
         let (sender, requests) = mpsc::channel(WAITING_COMMANDS);
@@ -265,7 +265,7 @@ impl Work {
             self.watchers.tell(event);
         }
         for (answer, reply) in group.answers {
-            // A client that has gone meanwhile is told nothing; its write stays.
+            // A client that has gone meanwhile gets no answer; its write stays.
             let _ = answer.send(Ok(reply));
         }
         Ok(())

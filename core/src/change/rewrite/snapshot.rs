@@ -52,7 +52,7 @@ impl SnapshotPlanner {
     ///
     /// # Errors
     ///
-    /// When that, or what it lacks, cannot be told for certain.
+    /// When that, or what it lacks, is not certain.
     pub(super) fn finish(
         &self,
         version: DataVersion,

@@ -48,7 +48,7 @@ pub struct Database<R> {
 pub(super) enum Mode {
     /// The first fault ends the reading.
     Strict,
-    /// Faults are told, and what can be read is read.
+    /// Faults are reported, and what can be read is read.
     Salvage,
 }
 

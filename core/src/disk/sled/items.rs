@@ -23,7 +23,7 @@ pub struct Items<'a, R> {
     store: &'a Store<R>,
     mode: Mode,
     state: State,
-    /// Faults that a salvage met and that are still to be told.
+    /// Faults that a salvage met and that are still to be reported.
     met: std::vec::IntoIter<SledError>,
 }
 

@@ -19,7 +19,7 @@ pub(super) enum Link<'a> {
 }
 
 impl<'a> Link<'a> {
-    /// Reads a change; tells how many bytes follow it.
+    /// Reads a change; says how many bytes follow it.
     pub(super) fn decode(bytes: &'a [u8]) -> Result<(Self, usize), &'static str> {
         let mut cursor = Cursor::new(bytes);
         let ends = "it ends early";

@@ -32,7 +32,7 @@ impl Tree {
     }
 }
 
-/// Reads the list of trees; tells how many bytes follow it.
+/// Reads the list of trees; says how many bytes follow it.
 pub(super) fn decode_trees(bytes: &[u8]) -> Result<(Vec<Tree>, usize), &'static str> {
     let mut cursor = Cursor::new(bytes);
     let ends = "it ends early";

@@ -12,7 +12,7 @@
 //!
 //! **Invariant:** what the database once confirmed to have written is either read or refused. The
 //! fork drops what it cannot read and goes on; [`Database::open`] refuses, and
-//! [`Database::salvage`] tells what it dropped.
+//! [`Database::salvage`] says what it dropped.
 
 mod bytes;
 mod chain;

@@ -40,7 +40,7 @@ enum Keys {
 }
 
 impl NodeImage {
-    /// Reads an image that stands behind its length; tells how many bytes follow it.
+    /// Reads an image that stands behind its length; says how many bytes follow it.
     pub(super) fn decode(mut item: Vec<u8>) -> Result<(Self, usize), &'static str> {
         let mut cursor = Cursor::new(&item);
         let len = cursor.sized().ok_or("it ends early")?.len();

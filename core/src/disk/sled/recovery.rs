@@ -1,6 +1,6 @@
 //! Recovery: from the files to the page table.
 //!
-//! The newest snapshot tells where pages were, the log that follows it what changed since. Where
+//! The newest snapshot says where pages were, the log that follows it what changed since. Where
 //! the log ends is found from its youngest segments: there the first place without a whole message
 //! is the end. Before that end everything must be readable; the fork passes over what is not, and
 //! loses it. See docs/format.md.

@@ -22,7 +22,7 @@ pub(super) struct Remains {
 }
 
 impl Remains {
-    /// Looks for the leaves; the faults that it meets are told beside it.
+    /// Looks for the leaves; the faults that it meets are reported beside it.
     pub(super) fn find<R: ReadAt>(store: &Store<R>, root: PageId) -> (Self, Vec<SledError>) {
         let mut faults = Faults::Salvage(Vec::new());
         let mut leaves = BTreeSet::new();
@@ -75,7 +75,7 @@ impl Remains {
                 }
             }
             let Some((_, page)) = self.leaves.pop() else { return Ok(None) };
-            // What is wrong with the node was told when it was found.
+            // What is wrong with the node was reported when it was found.
             let mut told = Faults::Salvage(Vec::new());
             if let Ok(leaf) = store.node(page, "a leaf", &mut told) {
                 self.leaf = Some((leaf, Position::default()));

@@ -69,7 +69,7 @@ pub enum StoredError {
     },
 }
 
-/// What a parser says is wrong, without the place, which is told beside it.
+/// What a parser says is wrong, without the place, which is reported beside it.
 pub(super) fn reason(error: &serde_json::Error) -> String {
     let text = error.to_string();
     plain_words(text.split_once(" at line ").map_or(text.as_str(), |(reason, _)| reason))

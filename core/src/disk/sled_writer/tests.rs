@@ -450,7 +450,7 @@ proptest! {
         check_reads_back(&trees, size(segment));
     }
 
-    /// Sled splits what is bigger when it is read, unless it is told not to.
+    /// Sled splits what is bigger when it is read, unless it is asked not to.
     #[test]
     fn a_node_is_small_or_says_that_it_is_not_to_be_split(
         keys in prop::collection::btree_set(key(), 2..200),

@@ -147,7 +147,7 @@ impl ChunkReader {
         Ok(())
     }
 
-    /// Calls `each` for the records that were held back and tells how the file ends.
+    /// Calls `each` for the records that were held back and says how the file ends.
     ///
     /// # Errors
     ///
@@ -240,7 +240,7 @@ const TRY_BYTES: usize = 256 * 1024;
 /// Where the first whole record stands behind bytes that are none; the first byte counts as one of
 /// them. None when there is none within reach, see below.
 ///
-/// It tells what a damaged log held. It is not to be taken for the log's next record.
+/// It says what a damaged log held. It is not to be taken for the log's next record.
 pub fn whole_record_behind_damage(bytes: &[u8]) -> Option<u64> {
     whole_record_in(bytes)
 }
@@ -265,7 +265,7 @@ fn whole_record_in(incomplete: &[u8]) -> Option<u64> {
         .map(|(at, _)| at as u64)
 }
 
-/// How many bytes tell whether a record may start with them.
+/// How many bytes say whether a record may start with them.
 const START_BYTES: usize = 6;
 
 /// Whether type and first bytes of the payload are those of a record.

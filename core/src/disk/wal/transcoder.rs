@@ -41,7 +41,7 @@ impl<'p, 'j> Transcoder<'p, 'j> {
         self.packed.is_empty()
     }
 
-    /// A map of what `members` steps over; it tells how many members that were.
+    /// A map of what `members` steps over; it says how many members that were.
     pub(super) fn map(&mut self, members: impl FnOnce(&mut Self) -> Option<u8>) -> Option<()> {
         let (&head, rest) = self.packed.split_first()?;
         let count = head.wrapping_sub(marker::FIXMAP);

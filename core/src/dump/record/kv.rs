@@ -9,7 +9,7 @@ const LARGEST_SECONDS: u64 = 100_000_000_000;
 
 /// Turns a stored `expire_at` into milliseconds since 1970.
 ///
-/// The unit is told by magnitude: more than 10^11 is milliseconds, otherwise seconds.
+/// The unit follows from the magnitude: more than 10^11 is milliseconds, otherwise seconds.
 pub const fn expire_at_ms(expire_at: u64) -> u64 {
     if expire_at > LARGEST_SECONDS { expire_at } else { expire_at * 1000 }
 }

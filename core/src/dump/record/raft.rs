@@ -219,7 +219,7 @@ pub struct Node {
     #[serde(default, skip_serializing)]
     #[cfg_attr(feature = "typescript", ts(skip))]
     pub grpc_api_addr: Option<String>,
-    /// The gRPC address that clients are told; always written, also as null.
+    /// The gRPC address that is announced to clients; always written, also as null.
     #[serde(default)]
     pub grpc_api_advertise_address: Option<String>,
     /// The Raft address behind TLS of the newest releases; omitted when there is none.

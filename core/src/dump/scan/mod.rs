@@ -151,7 +151,7 @@ impl LineError {
 ///
 /// # Errors
 ///
-/// A [`LineError`] that tells what the line is instead of a record, and where.
+/// A [`LineError`] that says what the line is instead of a record, and where.
 ///
 /// ```
 /// use metadump::record::{Kind, Record, Tree};

@@ -202,7 +202,7 @@ mod tests {
         1
     }
 
-    /// Text that is no JSON, cut or changed at every byte, is told in our words.
+    /// Text that is no JSON, cut or changed at every byte, is reported in our words.
     #[test]
     fn no_message_has_words_of_the_parser() {
         let line = r#"["state_machine/0",{"GenericKV":{"key":"k\u00e9\n","value":{"seq":1,"meta":null,"data":[1,-2.5e3,true]}}}]"#;

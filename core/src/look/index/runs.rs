@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::dump::frame::Line;
 
-/// How many runs are told apart; a dump has about ten, garbage has many.
+/// How many runs are distinguished; a dump has about ten, garbage has many.
 pub const MOST_RUNS: usize = 10_000;
 
 /// Neighbouring lines of one kind.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::check::Tally;
 use crate::dump::frame::Line;
 
-/// How many children of a node are told apart; the small ones are merged when there are more.
+/// How many children of a node are distinguished; the small ones are merged when there are more.
 pub const MOST_CHILDREN: usize = 2000;
 
 /// How many segments deep the tree goes.
@@ -36,7 +36,7 @@ pub struct Node {
     pub largest: (u64, u64),
     /// The next segments, each with its `/`; a last segment is no child.
     pub children: BTreeMap<String, Self>,
-    /// Children that were too many to be told apart.
+    /// Children that were too many to be distinguished.
     pub merged: Tally,
 }
 
@@ -105,7 +105,7 @@ impl Node {
 /// for many.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Run {
-    /// The segments that the tree tells apart.
+    /// The segments that the tree distinguishes.
     directory: String,
     keys: u64,
     bytes: u64,
@@ -139,7 +139,7 @@ impl Run {
     }
 }
 
-/// The segments of a key that the tree tells apart; a last one without `/` is none of them.
+/// The segments of a key that the tree distinguishes; a last one without `/` is none of them.
 fn directory(key: &str) -> &str {
     let mut len = 0;
     for at in memchr_iter(b'/', key.as_bytes()).take(MOST_DEPTH) {

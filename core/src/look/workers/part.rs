@@ -31,7 +31,7 @@ pub struct Part {
 impl Part {
     /// The part of a dump from one byte to another.
     pub fn new(from_bytes: u64, to_bytes: u64) -> Self {
-        // The byte before tells whether a line starts with the part.
+        // The byte before says whether a line starts with the part.
         let at_bytes = from_bytes.saturating_sub(1);
         let first_bytes = (from_bytes == 0).then_some(0);
         Self { from_bytes, to_bytes, at_bytes, first_bytes, framer: LineFramer::default() }

@@ -127,7 +127,7 @@ pub enum ApplyError<E> {
         /// The command's name.
         command: &'static str,
     },
-    /// The effect of a client's transaction id depends on replies that no dump tells.
+    /// The effect of a client's transaction id depends on replies that no dump has.
     #[error("entry {log_id} has a client's transaction id ({client:?}, {serial})")]
     TxId {
         /// The entry.

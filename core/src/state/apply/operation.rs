@@ -136,7 +136,7 @@ impl<S: Store> Application<'_, S> {
             let told = self.events.len();
             self.upsert(key, MatchSeq::GE(1), &Write::Delete, None)?;
             if !self.rules.cleaning.hides_expired() {
-                // Since 1.2.53 each of these deletions is told twice.
+                // Since 1.2.53 each of these deletions is reported twice.
                 self.events.extend_from_within(told..);
             }
         }

@@ -13,7 +13,7 @@ use crate::dump::record::Node;
 pub struct Applied {
     /// The answer for whoever proposed the entry.
     pub reply: Reply,
-    /// What watchers are told, in order: first the keys that expired, then what the command did.
+    /// What watchers see, in order: first the keys that expired, then what the command did.
     pub events: Vec<ChangeEvent>,
 }
 
@@ -164,7 +164,7 @@ pub enum TxnOpResponse {
     },
 }
 
-/// A change of one key: what a watcher of the key is told.
+/// A change of one key: what a watcher of the key sees.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeEvent {
     /// The key.

@@ -98,7 +98,7 @@ pub enum Verdict {
     Held,
     /// It lacks writes of entries that it claims.
     Lacking(Lacking),
-    /// It cannot be told.
+    /// It is not known.
     Unknown {
         /// The last entry that the state claims.
         claimed: Option<LogId>,
@@ -116,7 +116,7 @@ pub struct Lacking {
     pub sequence: u64,
     /// The largest sequence number that a key has.
     pub newest_seq: u64,
-    /// From where on writes are lacking; none when that cannot be told for certain.
+    /// From where on writes are lacking; none when that is not certain.
     pub gap: Option<Gap>,
 }
 

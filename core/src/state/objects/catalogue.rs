@@ -74,7 +74,7 @@ pub struct Tenant {
     /// All its keys and bytes.
     #[serde(flatten)]
     pub sum: Sum,
-    /// Its objects by kind, and the keys of kinds whose objects are not told apart.
+    /// Its objects by kind, and the keys of kinds whose objects are not distinguished.
     pub kinds: BTreeMap<&'static str, KindSum>,
 }
 

@@ -16,7 +16,7 @@ pub enum Owner {
     Id(ObjectKind, u64),
     /// An object that has a name in a tenant, and no id in the key.
     Name(ObjectKind, Box<str>, Box<str>),
-    /// A tenant's record of a kind whose objects are not told apart, or nobody's.
+    /// A tenant's record of a kind whose objects are not distinguished, or nobody's.
     Rest(Option<ObjectKind>, Option<Box<str>>),
 }
 

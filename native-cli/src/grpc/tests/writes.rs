@@ -151,7 +151,7 @@ fn what_broke_off_is_told_in_numbers() {
         let keys = Keys::default().with_script(script.into_iter().chain(gone_for_good));
         let server = starting(&keys);
         let wrote = write_to(&server.options(), new_keys(64 * 4)).await;
-        // Two transactions are done and answered; nothing tells which of the other two is done.
+        // Two transactions are done and answered; nothing says which of the other two is done.
         let tally = Tally { written: 128, unknown: 128, ..Tally::default() };
         assert_eq!(wrote.tally, tally);
         let failure = format!("Transaction: {} answers Unavailable: gone", server.address);

@@ -25,7 +25,7 @@ enum Step {
     Write(Which, u64, Vec<u8>),
     SetLen(Which, u64),
     Sync(Which),
-    /// The writer was told that this many commits are on disk.
+    /// The writer knows that this many commits are on disk.
     Acknowledged(u64),
 }
 

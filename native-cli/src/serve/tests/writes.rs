@@ -1,4 +1,4 @@
-//! Writes: what they answer, what they change, and what an export tells of them.
+//! Writes: what they answer, what they change, and what an export says of them.
 
 use std::fs;
 

@@ -3,7 +3,7 @@
 //! Two ways that agree. [`by_bytes`] looks at one byte after the other and is the definition;
 //! [`by_blocks`](blocks::by_blocks) looks at 64 together: each question (a digit? a comma? at
 //! least 6?) is answered for all of them by a mask with a bit for each, and what is wrong with an
-//! array can be told from a few such masks. It is compiled once for each set of SIMD instructions
+//! array can be judged by a few such masks. It is compiled once for each set of SIMD instructions
 //! (SSE2 to AVX-512, NEON, simd128), and is what runs wherever there is one.
 
 mod blocks;

@@ -1,4 +1,4 @@
-//! Holds the fast path against serde, and serde's refusals against the reasons that are told.
+//! Holds the fast path against serde, and serde's refusals against the reasons that are reported.
 
 mod reasons;
 

@@ -82,7 +82,7 @@ fn a_stale_index_entry_removes_what_its_key_holds_and_stays() {
     let applied = server.apply(20_000, GET);
     assert_eq!(events(&applied), ["live: 5 {e:90} v -> -"]);
     assert_eq!(server.expiries(), ["10000 3: 3 live", "10000 4: 4 gone"]);
-    // What no entry of the index tells of is never removed.
+    // What no entry of the index mentions is never removed.
     assert_eq!(server.records(), ["noindex: 6 {e:11} v"]);
 
     server.set(20_000, "live", "null");
@@ -189,7 +189,7 @@ fn up_to_1_2_52_an_upsert_takes_an_expired_record_for_absent() {
     let gone = "k: 33 {e:11} v -> -";
     for (seq, value, told, kept) in [
         (r#"{"Exact":0}"#, r#"{"Update":[119]}"#, vec![gone, "k: - -> 34 null w"], "34 null w"),
-        // The match fails, so the record stays; no entry of the index tells of it any more.
+        // The match fails, so the record stays; no entry of the index mentions it any more.
         (r#"{"Exact":33}"#, r#"{"Update":[119]}"#, vec![gone], "33 {e:11} v"),
         (r#"{"GE":1}"#, r#""Delete""#, vec![gone], "33 {e:11} v"),
         (r#""Any""#, r#""AsIs""#, vec![gone], "33 {e:11} v"),

@@ -266,7 +266,7 @@ proptest! {
     #[test]
     fn entries_keep_the_state_whole(rules in rules(), entries in vec(payload(), 0..25)) {
         let mut server = Server::new(rules);
-        // What watchers know when they are told every change.
+        // What watchers know when they see every change.
         let mut watched: BTreeMap<String, SharedRecord> = BTreeMap::new();
         for entry in entries {
             let before = server.sequence();
