@@ -201,7 +201,7 @@ fn files(command: Option<&str>) -> &'static [Row] {
         Some("export" | "validate" | "inspect") => &[MANIFEST, DF_META],
         Some("import") => &[MANIFEST, DF_META, STAGING, KEPT],
         Some("rewrite") => &[MANIFEST],
-        Some("keys-layout" | "serve") => &[DF_META],
+        Some("get" | "keys" | "keys-layout" | "objects" | "serve" | "show") => &[DF_META],
         Some(_) => &[],
     }
 }
@@ -253,6 +253,30 @@ fn examples(command: &str) -> &'static [Example] {
         "inspect" => {
             &[Example { what: "Show what a dump holds", line: "databend-metactl inspect meta.db" }]
         }
+        "objects" => &[
+            Example {
+                what: "List the tenants, the largest first",
+                line: "databend-metactl objects --db meta.db --sort bytes",
+            },
+            Example {
+                what: "List the tables as they were two hours ago",
+                line: "databend-metactl objects --db meta.db --kind table --at=-2h",
+            },
+        ],
+        "show" => &[
+            Example {
+                what: "Show a table and all that belongs to it",
+                line: "databend-metactl show sales.orders --db meta.db",
+            },
+            Example {
+                what: "Show a user of a running cluster",
+                line: "databend-metactl show user:root --grpc-api-address 127.0.0.1:9191",
+            },
+        ],
+        "keys" => &[Example {
+            what: "Find the keys that hold credentials",
+            line: "databend-metactl keys --db meta.db --credentials",
+        }],
         "keys-layout" => &[Example {
             what: "Count the keys of each kind",
             line: "databend-metactl keys-layout --db meta.db --depth 1",

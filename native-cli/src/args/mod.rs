@@ -44,8 +44,8 @@ pub struct Cli {
     pub color: ColorChoice,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 done, 1 the dump has errors, 2 wrong usage, \
-    3 refused or input/output failed.";
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 the dump has errors, a salvage has losses, or a key \
+    is not there (get --exit-code, show); 2 wrong usage; 3 refused, or reading or writing failed.";
 
 /// Which program this is: the official one has the same name.
 const VERSION: &str = concat!("(metadump) ", env!("CARGO_PKG_VERSION"), env!("METADUMP_COMMIT"));

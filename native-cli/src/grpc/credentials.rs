@@ -143,12 +143,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_password_file_is_told() {
+    fn what_is_no_password_file_is_reported() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("f");
-        let told = || format!("{:#}", read_password(&path).unwrap_err());
+        let message = || format!("{:#}", read_password(&path).unwrap_err());
         assert_eq!(
-            told(),
+            message(),
             format!(
                 "cannot read the password file {}: No such file or directory (os error 2)",
                 path.display()
@@ -159,9 +159,9 @@ mod tests {
             path.display()
         );
         fs::write(&path, b"\xff").unwrap();
-        assert_eq!(told(), no_password);
+        assert_eq!(message(), no_password);
         fs::write(&path, vec![b'a'; 65_537]).unwrap();
-        assert_eq!(told(), no_password);
+        assert_eq!(message(), no_password);
     }
 
     #[test]

@@ -135,10 +135,10 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(ahead_ms: i64, told: &str) {
+    fn check(ahead_ms: i64, said: &str) {
         let note = Note::ClocksApart { address: "[::1]:9191".parse().unwrap(), ahead_ms };
         let end = "that of this machine: what has expired is decided by the server's";
-        assert_eq!(note.to_string(), format!("the clock of [::1]:9191 is {told} {end}"));
+        assert_eq!(note.to_string(), format!("the clock of [::1]:9191 is {said} {end}"));
     }
 
     #[test]

@@ -167,7 +167,7 @@ pub fn foreign_files(df_meta: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Whether the directory holds a sled database, told by the text of its `conf` file.
+/// Whether the directory holds a sled database, recognised by the text of its `conf` file.
 pub fn is_sled(dir: &Path) -> bool {
     read_small(&dir.join(CONF)).is_ok_and(|conf| conf.starts_with(b"segment_size: "))
 }

@@ -10,9 +10,9 @@ use metadump::record::{Kind, Record};
 use metadump::rotbl::SnapshotId;
 use metadump::sled_items::{SpelledRecord, decode_line, is_line_of};
 
+use super::remarks::AtDamage;
 use super::sled_reader::learn;
 use super::snapshot_files::{FROM_ANOTHER_NODE, assert_named, newest};
-use super::told::AtDamage;
 use crate::failure::WithHelp;
 use crate::files::open_regular;
 

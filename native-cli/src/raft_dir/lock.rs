@@ -1,4 +1,4 @@
-//! Who works on a data directory, told by the locks that are held: a server, or an import.
+//! Who works on a data directory, recognised by the locks that are held: a server, or an import.
 
 use std::fs::{File, OpenOptions};
 use std::io;

@@ -13,7 +13,7 @@ use metadump::wal::{
 
 use super::chunk_files::{Chunk, ChunkFiles};
 use super::log_lost::{End, LogLost};
-use super::told::Told;
+use super::remarks::Remarks;
 use crate::report::entries;
 
 /// How often the records behind a damage are looked for anew: damage can be everywhere.
@@ -51,12 +51,12 @@ impl LogRemains {
 }
 
 impl LogRemains {
-    /// Reads the log in a directory as far as it can be read; what is lost goes to `told`.
-    pub fn of(dir: &Path, told: &Told) -> Result<Self> {
+    /// Reads the log in a directory as far as it can be read; what is lost goes to `remarks`.
+    pub fn of(dir: &Path, remarks: &Remarks) -> Result<Self> {
         let mut chunks = match ChunkFiles::open(dir) {
             Ok(chunks) => chunks,
             Err(error) => {
-                told.lose(error)?;
+                remarks.lose(error)?;
                 ChunkFiles::default()
             }
         };
@@ -73,7 +73,7 @@ impl LogRemains {
             match read {
                 Ok(end) => replay.end_chunk(&end),
                 Err(error) => {
-                    told.lose(error)?;
+                    remarks.lose(error)?;
                     damaged = Some((number, sound_bytes));
                     break;
                 }
@@ -81,7 +81,7 @@ impl LogRemains {
         }
         if let Some((number, sound_bytes)) = damaged {
             behind = Seen::behind(chunks.0.get(number..).unwrap_or_default(), sound_bytes);
-            told.lose(anyhow::anyhow!("{behind}"))?;
+            remarks.lose(anyhow::anyhow!("{behind}"))?;
             chunks.0.truncate(number + 1);
             if let Some(last) = chunks.0.last_mut() {
                 last.read_bytes = sound_bytes;
@@ -90,12 +90,12 @@ impl LogRemains {
         let (log, missing) = replay.remains();
         if let Some(last) = missing {
             let first = chunks.0.first().map_or_else(String::new, |chunk| chunk.id.file_name());
-            told.lose(anyhow::anyhow!(
+            remarks.lose(anyhow::anyhow!(
                 "a file of the log before {first} is missing: the entries up to {last} are in none"
             ))?;
         }
         if log.records == 0 && !chunks.0.is_empty() {
-            told.lose(anyhow::anyhow!(
+            remarks.lose(anyhow::anyhow!(
                 "no record of the log is left: neither the node's id, nor its vote, nor an entry"
             ))?;
         }

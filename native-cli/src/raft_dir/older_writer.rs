@@ -33,7 +33,7 @@ use crate::open_dir::OpenDir;
 /// The snapshot of V002 until it is complete.
 const UNFINISHED: &str = "unfinished";
 
-/// What a directory holds, told by the lines that it is exported as.
+/// What a directory holds, as the lines that it is exported as.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DirContent {
     /// All lines but those of keys and their expiry.

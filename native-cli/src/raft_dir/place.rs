@@ -94,7 +94,7 @@ impl Ready {
     }
 }
 
-/// Called with the old `df_meta` when it has made room, told by where it is: its error undoes that.
+/// Called with the old `df_meta` when it has made room, and where that is: its error undoes that.
 pub type Expecting<'a> = dyn FnMut(&OpenDir, &str) -> Result<()> + 'a;
 
 /// The directory, locked for as long as this is held.

@@ -11,8 +11,8 @@ use metadump::{Line, LineFramer};
 
 use super::fact_source::FactSource;
 use super::layout::{Content, RaftDir, was_sled};
+use super::remarks::AtDamage;
 use super::sled_reader::SledReader;
-use super::told::AtDamage;
 use super::upgrade::Complete;
 use super::v004_reader::V004Reader;
 use crate::open_dir::names;
@@ -155,17 +155,17 @@ impl DirReader {
         }
     }
 
-    /// What should be known of the directory, once it was read and told in the form of a version:
+    /// What should be known of the directory, once it was read and written in the form of a version:
     /// a note or a warning each.
-    pub fn remarks(&self, told: DataVersion) -> Vec<String> {
+    pub fn remarks(&self, remarks: DataVersion) -> Vec<String> {
         let version = self.version();
         let of_files = match &self.files {
             Files::V004(reader) => reader.warnings(),
             Files::Sled(reader) => reader.warnings(),
         };
-        let converted = (version != told).then(|| {
+        let converted = (version != remarks).then(|| {
             format!(
-                "note: the directory holds {version}; this is its content in the form of {told}"
+                "note: the directory holds {version}; this is its content in the form of {remarks}"
             )
         });
         let of_files = of_files.iter().map(|text| format!("warning: {text}"));

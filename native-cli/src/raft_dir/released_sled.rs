@@ -11,8 +11,8 @@ use std::panic::{self, AssertUnwindSafe};
 use anyhow::{Context, Result};
 use metadump::sled::Item;
 
+use super::remarks::Remarks;
 use super::sled_files::SledFiles;
-use super::told::Told;
 use crate::failure::{Help, WithHelp};
 use crate::files::open_regular;
 use crate::temporary::TemporaryDir;
@@ -73,13 +73,13 @@ impl ReleasedSled {
     pub fn for_each_item(
         &self,
         tree_name: &str,
-        told: &Told,
+        remarks: &Remarks,
         mut each: impl FnMut(Item) -> Result<()>,
     ) -> Result<()> {
         let Some(database) = &self.database else { return Ok(()) };
         let lost = |error: anyhow::Error| {
             let error = error.context(format!("cannot read tree {tree_name}"));
-            told.lose(error.context(Help(HELP.to_owned())))
+            remarks.lose(error.context(Help(HELP.to_owned())))
         };
         let mut items = match caught(|| database.open_tree(tree_name)) {
             Ok(tree) => tree.iter(),

@@ -10,8 +10,8 @@ use metadump::sled::{Database, Item};
 
 use super::file_bytes::FileBytes;
 use super::released_sled::ReleasedSled;
+use super::remarks::{AtDamage, Remarks};
 use super::sled_files::SledFiles;
-use super::told::{AtDamage, Told};
 use crate::failure::Help;
 use crate::report::plural;
 
@@ -25,25 +25,25 @@ pub enum SledDatabase {
 }
 
 impl SledDatabase {
-    /// Opens the database in a directory; what is wrong with it goes to `told`.
-    pub fn open(files: &SledFiles, told: &Told) -> Result<Self> {
+    /// Opens the database in a directory; what is wrong with it goes to `remarks`.
+    pub fn open(files: &SledFiles, remarks: &Remarks) -> Result<Self> {
         if files.are_of_released_sled() {
-            told.warn(
+            remarks.warn(
                 "the database is of the released sled, which passes over what is damaged without a \
                  word: compare the dump with one of another node",
             );
             return Ok(Self::Released(Box::new(ReleasedSled::open_copy(files)?)));
         }
         let shown = files.root().display();
-        let opened = match told.at_damage() {
+        let opened = match remarks.at_damage() {
             AtDamage::Refuse => Database::open(files.lend()?),
             AtDamage::GoOn => Database::salvage(files.lend()?),
         };
         let database = opened.map_err(|fault| damaged(fault, &shown))?;
         for fault in database.damage() {
-            told.lose(damaged(fault.clone(), &shown))?;
+            remarks.lose(damaged(fault.clone(), &shown))?;
         }
-        tell_of_crash(&database, told)?;
+        tell_of_crash(&database, remarks)?;
         Ok(Self::Fork(Box::new(database)))
     }
 
@@ -58,11 +58,11 @@ impl SledDatabase {
     }
 
     /// Calls `each` with every item of a tree in the order of the keys; what cannot be read goes
-    /// to `told`.
+    /// to `remarks`.
     pub fn for_each_item(
         &self,
         tree_name: &str,
-        told: &Told,
+        remarks: &Remarks,
         mut each: impl FnMut(Item) -> Result<()>,
     ) -> Result<()> {
         match self {
@@ -71,12 +71,12 @@ impl SledDatabase {
                 for item in database.items(tree) {
                     match item {
                         Ok(item) => each(item)?,
-                        Err(fault) => told.lose(damaged(fault, &format!("tree {tree_name}")))?,
+                        Err(fault) => remarks.lose(damaged(fault, &format!("tree {tree_name}")))?,
                     }
                 }
                 Ok(())
             }
-            Self::Released(database) => database.for_each_item(tree_name, told, each),
+            Self::Released(database) => database.for_each_item(tree_name, remarks, each),
         }
     }
 }
@@ -90,7 +90,7 @@ fn damaged(fault: metadump::sled::SledError, what: &impl fmt::Display) -> anyhow
 /// was killed leaves such a log; so does damage near its end.
 ///
 /// Who salvages knows of damage: what was written behind the end is lost then.
-fn tell_of_crash(database: &Database<FileBytes>, told: &Told) -> Result<()> {
+fn tell_of_crash(database: &Database<FileBytes>, remarks: &Remarks) -> Result<()> {
     let recovery = database.recovery();
     if recovery.is_clean() {
         return Ok(());
@@ -106,10 +106,10 @@ fn tell_of_crash(database: &Database<FileBytes>, told: &Told) -> Result<()> {
     };
     let ends = format!("the log of the sled database ends at {}, but {what}", recovery.end);
     let goes_on = recovery.message_behind_end.is_some() || recovery.unread_segments > 0;
-    if goes_on && told.at_damage() == AtDamage::GoOn {
-        return told.lose(anyhow::anyhow!("{ends}, which is left out"));
+    if goes_on && remarks.at_damage() == AtDamage::GoOn {
+        return remarks.lose(anyhow::anyhow!("{ends}, which is left out"));
     }
-    told.warn(format!(
+    remarks.warn(format!(
         "{ends}: as after a crash, that is left out; if the server did not crash, compare the dump \
          with one of another node"
     ));

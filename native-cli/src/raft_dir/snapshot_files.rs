@@ -7,7 +7,7 @@ use metadump::node::SystemState;
 use metadump::rotbl::{RotblError, RotblReader, SnapshotId, TableEntry};
 
 use super::file_bytes::FileBytes;
-use super::told::{AtDamage, Told};
+use super::remarks::{AtDamage, Remarks};
 use crate::failure::WithHelp;
 use crate::open_dir::names;
 
@@ -26,8 +26,8 @@ pub type Table = (PathBuf, RotblReader<FileBytes>);
 
 /// The newest complete snapshot of V003 and V004, none in a young directory. When the reading goes
 /// on at damage, it is the newest one that can be read to its end.
-pub fn newest_table(dir: &Path, told: &Told) -> Result<Option<Table>> {
-    if told.at_damage() == AtDamage::Refuse {
+pub fn newest_table(dir: &Path, remarks: &Remarks) -> Result<Option<Table>> {
+    if remarks.at_damage() == AtDamage::Refuse {
         return newest(dir)?.map(|(id, path)| open(&id, path)).transpose();
     }
     for (id, path) in all(dir)? {
@@ -35,7 +35,7 @@ pub fn newest_table(dir: &Path, told: &Told) -> Result<Option<Table>> {
             open(&id, path).and_then(|table| for_each_entry(&table, |_| Ok(())).map(|()| table));
         match read {
             Ok(table) => return Ok(Some(table)),
-            Err(error) => told.lose(error)?,
+            Err(error) => remarks.lose(error)?,
         }
     }
     Ok(None)

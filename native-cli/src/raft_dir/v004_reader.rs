@@ -22,10 +22,10 @@ use super::lock::{assert_stopped, held_by_server};
 use super::log_lost::{End, LogLost};
 use super::log_remains::LogRemains;
 use super::reader::Access;
+use super::remarks::{AtDamage, Remarks};
 use super::sled_reader::ends_before;
 use super::snapshot_files::{NOT_WHOLE, Table, for_each_entry, newest_table};
 use super::table_file::Finished;
-use super::told::{AtDamage, Told};
 use super::writer::Written;
 use crate::failure::WithHelp;
 use crate::report::{entries, plural};
@@ -47,7 +47,7 @@ pub struct V004Reader {
     chunks: ChunkFiles,
     log: Replayed,
     snapshot: Option<Table>,
-    told: Told,
+    remarks: Remarks,
 }
 
 impl V004Reader {
@@ -100,19 +100,19 @@ impl V004Reader {
     /// When the server runs, or the directory cannot be read at all.
     pub fn salvage(dir: &RaftDir) -> Result<Self> {
         assert_stopped(dir, "stop it")?;
-        let told = Told::new(AtDamage::GoOn);
+        let remarks = Remarks::new(AtDamage::GoOn);
         let v004 = dir.df_meta().join("V004");
-        let snapshot = newest_table(&v004.join("snapshot"), &told)?;
-        let known = told.losses().len();
-        let remains = LogRemains::of(&v004.join("log"), &told)?;
-        let is_undamaged = told.losses().len() == known;
+        let snapshot = newest_table(&v004.join("snapshot"), &remarks)?;
+        let known = remarks.losses().len();
+        let remains = LogRemains::of(&v004.join("log"), &remarks)?;
+        let is_undamaged = remarks.losses().len() == known;
         let mut lost = remains.extent();
         let LogRemains { chunks, log, missing, .. } = remains;
         let lock = Some(dir.clone());
-        let mut reader = Self { access: Access::Stopped, lock, chunks, log, snapshot, told };
+        let mut reader = Self { access: Access::Stopped, lock, chunks, log, snapshot, remarks };
         reader.warn_of_torn_end();
         if let Some(ends_early) = reader.ends_early(&v004).filter(|_| is_undamaged) {
-            reader.told.lose(ends_early)?;
+            reader.remarks.lose(ends_early)?;
             lost.end = End::Unknown;
         }
         reader.join(missing)?;
@@ -123,13 +123,13 @@ impl V004Reader {
     /// Opens the files below a `df_meta`.
     pub fn of_df_meta(df_meta: &Path) -> Result<Self> {
         let v004 = df_meta.join("V004");
-        let told = Told::new(AtDamage::Refuse);
+        let remarks = Remarks::new(AtDamage::Refuse);
         // The snapshot goes first: what the log has lost meanwhile is then in no older snapshot,
         // and the gap is seen.
-        let snapshot = newest_table(&v004.join("snapshot"), &told)?;
+        let snapshot = newest_table(&v004.join("snapshot"), &remarks)?;
         let chunks = ChunkFiles::open(&v004.join("log"))?;
         let log = chunks.replay()?;
-        let reader = Self { access: Access::Stopped, lock: None, chunks, log, snapshot, told };
+        let reader = Self { access: Access::Stopped, lock: None, chunks, log, snapshot, remarks };
         reader.warn_of_torn_end();
         Ok(reader)
     }
@@ -139,7 +139,7 @@ impl V004Reader {
         if let Some(TornTail { chunk, offset_bytes, len_bytes }) = self.log.torn
             && len_bytes > 0
         {
-            self.told.warn(format!(
+            self.remarks.warn(format!(
                 "the last record of the log is torn: {len_bytes} bytes from byte {offset_bytes} of \
                  {} on are left out, as the server would leave them",
                 chunk.file_name()
@@ -149,12 +149,12 @@ impl V004Reader {
 
     /// What should be known of the directory.
     pub fn warnings(&self) -> Vec<String> {
-        self.told.warnings()
+        self.remarks.warnings()
     }
 
     /// What a salvage could not read, or had to leave out.
     pub fn losses(&self) -> Vec<String> {
-        self.told.losses()
+        self.remarks.losses()
     }
 
     fn last_applied(&self) -> Option<LogId> {
@@ -223,7 +223,7 @@ impl V004Reader {
         if index(begins_after) <= index(applied) || snapshot.is_none() {
             state.purged = begins_after;
             if let (Some(upto), None) = (begins_after, snapshot) {
-                self.told.lose(anyhow::anyhow!(
+                self.remarks.lose(anyhow::anyhow!(
                     "no snapshot can be read: what the entries up to {upto} made of the state is \
                      gone, and those of the log cannot be applied without it"
                 ))?;
@@ -231,7 +231,7 @@ impl V004Reader {
         } else if let Some(upto) = begins_after {
             let held = applied.map_or("nothing".to_owned(), |id| format!("entries up to {id}"));
             let left_out = entries(live.len());
-            self.told.lose(anyhow::anyhow!(
+            self.remarks.lose(anyhow::anyhow!(
                 "the snapshot that can be read holds {held}, and the log only begins after {upto}: \
                  the entries between are gone, and the {left_out} of the log cannot be applied \
                  without them"
@@ -240,7 +240,7 @@ impl V004Reader {
         }
         let reached = state.last.max(state.purged).max(applied);
         if let Some(committed) = state.committed.filter(|id| Some(id.index) > index(reached)) {
-            self.told.lose(ends_before(committed, reached))?;
+            self.remarks.lose(ends_before(committed, reached))?;
             state.committed = reached;
         }
         Ok(())
@@ -248,7 +248,7 @@ impl V004Reader {
 
     /// Says which entries the log lacks, and which the state lacks, once something is lost.
     fn tell_lost(&self, extent: LogLost) -> Result<()> {
-        if self.told.losses().is_empty() {
+        if self.remarks.losses().is_empty() {
             return Ok(());
         }
         let applied = self.last_applied().map(|id| id.index);
@@ -256,7 +256,7 @@ impl V004Reader {
         let kept = kept.map(|(first, last)| first..=last);
         let last = extent.last.max(applied);
         let lost = LogLost { kept: Vec::from_iter(kept), last, applied, ..extent };
-        lost.describe().map_or(Ok(()), |said| self.told.lose(anyhow::anyhow!(said)))
+        lost.describe().map_or(Ok(()), |said| self.remarks.lose(anyhow::anyhow!(said)))
     }
 
     /// Calls `each` with every line of the dump, line end included, in the exporter's order.

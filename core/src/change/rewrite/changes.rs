@@ -84,10 +84,9 @@ impl Changes {
         }
         lines.extend(self.leftovers.describe());
         if self.entries_dropped > 0 {
-            lines.push(format!(
-                "log: {} entries dropped, the state machine is ahead of them",
-                self.entries_dropped
-            ));
+            let ahead = if self.entries_dropped == 1 { "it" } else { "them" };
+            let dropped = entries(self.entries_dropped);
+            lines.push(format!("log: {dropped} dropped, the state machine is ahead of {ahead}"));
         }
         if let Some((from, to)) = &self.purged {
             lines.push(format!("purged: {} -> {to}", or_none(from.map(|id| id.to_string()))));
@@ -114,10 +113,8 @@ impl Changes {
             ));
         }
         if let Some(expire) = &self.expire {
-            lines.push(format!(
-                "expiry index: {} entries dropped, {} added",
-                expire.dropped, expire.added
-            ));
+            let dropped = entries(expire.dropped);
+            lines.push(format!("expiry index: {dropped} dropped, {} added", expire.added));
             lines.extend(expire.examples.iter().map(|example| format!("  {example}")));
         }
         if lines.is_empty() {
@@ -130,4 +127,9 @@ impl Changes {
 fn voters(membership: &Membership) -> String {
     let ids: Vec<String> = membership.voters().iter().map(ToString::to_string).collect();
     format!("{{{}}}", ids.join(", "))
+}
+
+/// `1 entry`, `2 entries`
+fn entries(count: u64) -> String {
+    if count == 1 { "1 entry".to_owned() } else { format!("{count} entries") }
 }

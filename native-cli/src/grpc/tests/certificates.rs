@@ -84,7 +84,7 @@ fn check_problem(ran: Ran, problem: TlsProblem, text: &str) {
     let Failure::Tls { problem: found, address } = &failure else { panic!("{failure:?}") };
     assert_eq!(*found, problem);
     let address = address.clone();
-    assert_eq!(told(failure), format!("no secure connection to {address}: {text}"));
+    assert_eq!(message(failure), format!("no secure connection to {address}: {text}"));
 }
 
 #[test]
@@ -203,7 +203,7 @@ fn one_side_without_tls() {
         let http: Address = format!("http://{}", secure.address).parse().unwrap();
         let failure = connect_and_run(&http, &files.trusting(&authority)).await.failure();
         assert_eq!(
-            told(failure),
+            message(failure),
             format!(
                 "{http} is to be reached in plain text, but there are options for TLS\n\
                  help: write the address without http://, or leave the options for TLS out"
@@ -235,7 +235,7 @@ fn files_that_hold_something_else() {
     let (certificate, key) = authority.sign(|_| ());
     let files = Files::new();
     let load = |tls: TlsFiles| tls.load().map(|tls: Option<Tls>| tls.is_some());
-    let told = |tls: TlsFiles| {
+    let message = |tls: TlsFiles| {
         let error = load(tls).unwrap_err();
         error.chain().map(|cause| cause.to_string()).collect::<Vec<_>>().join(": ")
     };
@@ -245,7 +245,7 @@ fn files_that_hold_something_else() {
 
     let ca_cert = files.file("key.pem", &key);
     assert_eq!(
-        told(TlsFiles { ca_cert, ..TlsFiles::default() }),
+        message(TlsFiles { ca_cert, ..TlsFiles::default() }),
         format!(
             "a certificate in PEM stands between BEGIN and END lines that name it: \
              {path}/key.pem holds no certificate in PEM"
@@ -253,7 +253,7 @@ fn files_that_hold_something_else() {
     );
     let ca_cert = Some(files.0.path().join("none"));
     assert_eq!(
-        told(TlsFiles { ca_cert, ..TlsFiles::default() }),
+        message(TlsFiles { ca_cert, ..TlsFiles::default() }),
         format!(
             "cannot read the certificate in {path}/none: No such file or directory (os error 2)"
         )
@@ -261,14 +261,14 @@ fn files_that_hold_something_else() {
     let client_cert = files.file("client.pem", &certificate);
     let client_key = files.file("client.key", &certificate);
     assert_eq!(
-        told(TlsFiles { client_cert: client_cert.clone(), client_key, ..TlsFiles::default() }),
+        message(TlsFiles { client_cert: client_cert.clone(), client_key, ..TlsFiles::default() }),
         format!(
             "a private key in PEM stands between BEGIN and END lines that name it: \
              {path}/client.key holds no private key in PEM"
         )
     );
     assert_eq!(
-        told(TlsFiles { client_cert, ..TlsFiles::default() }),
+        message(TlsFiles { client_cert, ..TlsFiles::default() }),
         "give both --grpc-tls-client-cert and --grpc-tls-client-key: \
          a client certificate and its key only go together"
     );

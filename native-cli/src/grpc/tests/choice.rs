@@ -32,7 +32,7 @@ async fn check(
             assert_eq!(ran.lines, [line]);
             ran.ended.unwrap();
         }
-        Err(expected) => assert_eq!(told(ran.failure()), expected),
+        Err(expected) => assert_eq!(message(ran.failure()), expected),
     }
 }
 
@@ -98,7 +98,7 @@ fn servers_too_old_to_tell_their_state() {
 }
 
 #[test]
-fn when_nobody_answers_each_is_told() {
+fn when_nobody_answers_each_is_reported() {
     wait(async {
         let (first, second) = (Nobody::new(), Nobody::new());
         let (one, two) = (&first.address, &second.address);

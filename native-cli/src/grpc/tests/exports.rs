@@ -98,7 +98,7 @@ fn addresses_of_every_form_are_connected_to() {
 }
 
 #[test]
-fn a_wrong_password_is_told_with_the_user_and_not_tried_again() {
+fn a_wrong_password_is_reported_with_the_user_and_not_tried_again() {
     wait(async {
         let known = Credentials { username: "backup".to_owned(), password: "right".to_owned() };
         let wrong = Credentials { password: "wrong".to_owned(), ..known.clone() };
@@ -107,7 +107,7 @@ fn a_wrong_password_is_told_with_the_user_and_not_tried_again() {
             ConnectOptions { credentials: wrong, retry: Retry::default(), ..server.options() };
         let ran = run(&connect, &ExportOptions::default()).await;
         assert_eq!(
-            told(ran.failure()),
+            message(ran.failure()),
             format!(
                 "{} refuses user \"backup\": wrong user\\nor password\n\
                  help: name the user with --username, and give the password with \
@@ -136,7 +136,7 @@ fn a_status_in_the_middle_tells_what_had_arrived() {
         let bytes = ran.dump().len();
         assert_eq!(bytes, 1_394);
         assert_eq!(
-            told(ran.failure()),
+            message(ran.failure()),
             format!(
                 "the dump from {} is cut off after 10 lines, 1,394 bytes, the last is line 10: \
                  StateMachineMeta \"LastApplied\": Internal: disk\\u{{1b}}[31m gone\n\
@@ -157,7 +157,7 @@ fn a_status_before_the_first_line_is_that_of_the_call() {
         let server = start(script(vec![Step::Fail(Status::internal("no permit"))]));
         let ran = run(&server.options(), &ExportOptions::default()).await;
         assert_eq!(
-            told(ran.failure()),
+            message(ran.failure()),
             format!(
                 "ExportV1: {} answers Internal: no permit\nhelp: the log of the server says more",
                 server.address
@@ -200,7 +200,7 @@ fn a_silent_server_is_not_waited_for() {
         let connect = ConnectOptions { idle_timeout, ..server.options() };
         let ran = run(&connect, &ExportOptions::default()).await;
         assert_eq!(
-            told(ran.failure()),
+            message(ran.failure()),
             format!(
                 "ExportV1: no answer from {} within 1 s\n\
                  help: wait longer with --idle-timeout, or ask another server",
@@ -236,7 +236,7 @@ fn a_message_over_the_limit_names_the_option_and_the_line_before() {
             } if received.lines == 16
         ));
         assert_eq!(
-            told(failure),
+            message(failure),
             format!(
                 "{} sends 5,242,921 bytes in one message, more than the 5,000,000 that are taken, \
                  after 16 lines, 2,282 bytes, the last is line 16: GenericKV \"fruit/plain/0\"\n\
@@ -250,12 +250,12 @@ fn a_message_over_the_limit_names_the_option_and_the_line_before() {
 }
 
 #[test]
-fn a_message_over_the_limit_of_the_server_is_told_apart() {
+fn a_message_over_the_limit_of_the_server_is_reported_apart() {
     wait(async {
         let server = start(Script { max_encoding_bytes: 400, ..script(steps(DUMP, 5)) });
         let ran = run(&server.options(), &ExportOptions::default()).await;
         assert_eq!(
-            told(ran.failure()),
+            message(ran.failure()),
             format!(
                 "{} cannot send a message as large as the next one, after nothing: Error, \
                  encoded message length too large: found 1084 bytes, the limit is: 400 bytes\n\
@@ -348,7 +348,7 @@ fn a_server_that_does_not_shake_hands() {
         let connect_timeout = Duration::from_millis(100);
         let connect = ConnectOptions { connect_timeout, ..options(vec![address.clone()]) };
         assert_eq!(
-            told(run(&connect, &ExportOptions::default()).await.failure()),
+            message(run(&connect, &ExportOptions::default()).await.failure()),
             format!(
                 "Handshake: no answer from {address} within 0.1 s\n\
                  help: wait longer with --connect-timeout, or ask another server; a server that \
@@ -366,7 +366,7 @@ fn nobody_listens() {
         let address = nobody.address.clone();
         let ran = run(&options(vec![address.clone()]), &ExportOptions::default()).await;
         assert_eq!(
-            told(ran.failure()),
+            message(ran.failure()),
             format!(
                 "cannot connect to {address}: Connection refused (os error 111)\n\
                  help: check that the server runs and that this is its gRPC address (port 9191 by \
@@ -375,7 +375,7 @@ fn nobody_listens() {
         );
         let ran = run(&options(vec![]), &ExportOptions::default()).await;
         assert_eq!(
-            told(ran.failure()),
+            message(ran.failure()),
             "none of 0 servers can be used: \n\
              help: give the gRPC address of a server with --grpc-api-address"
         );

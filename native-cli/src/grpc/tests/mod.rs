@@ -56,7 +56,7 @@ async fn run(connect: &ConnectOptions, options: &ExportOptions) -> Ran {
 }
 
 /// The lines of a failure on the terminal.
-fn told(failure: Failure) -> String {
+fn message(failure: Failure) -> String {
     let error = failure.explained();
     let help = error.downcast_ref::<Help>().unwrap().to_string();
     let chain: Vec<String> = error.chain().map(ToString::to_string).collect();

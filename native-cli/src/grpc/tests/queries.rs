@@ -132,7 +132,7 @@ fn members() {
         let server = start(Script { leader: Some("10.0.0.3:9191"), ..Script::default() });
         let failure = member_list(&session(&server).await).await.unwrap_err();
         assert_eq!(
-            told(failure),
+            message(failure),
             format!(
                 "MemberList: {} is not the leader\n\
                  help: ask the leader: --grpc-api-address 10.0.0.3:9191",
@@ -239,7 +239,7 @@ fn a_snapshot_is_triggered_over_plain_http() {
         let not_found = "HTTP/1.1 404 Not Found\r\ncontent-length: 10\r\n\r\nnot found\n";
         let (address, _) = talking(not_found).await;
         assert_eq!(
-            told(trigger_snapshot(&address, timeout).await.unwrap_err()),
+            message(trigger_snapshot(&address, timeout).await.unwrap_err()),
             format!(
                 "{address} answers 404: not found\nhelp: check that this is the admin address of \
                  a meta service (port 28002 or 28101 by default)"

@@ -143,7 +143,7 @@ fn writes_go_on_after_a_lost_answer_and_a_new_leader() {
 }
 
 #[test]
-fn what_broke_off_is_told_in_numbers() {
+fn what_broke_off_is_reported_in_numbers() {
     wait(async {
         let gone = || Status::unavailable("gone");
         let script = [Answer::Done, Answer::Lost(gone()), Answer::Refused(gone()), Answer::Done];
@@ -227,7 +227,7 @@ fn a_sequence_is_raised_by_a_key_that_does_not_stay() {
         keys.put("__metadump_sequence", b"theirs");
         let failure = take_numbers(&mut cluster, 1, &mut |_| {}, &mut |_| {}).await.unwrap_err();
         assert_eq!(
-            told(failure),
+            message(failure),
             "the cluster has a key __metadump_sequence, which is written to raise the sequence\n\
              help: see what it is for; without it the command can be run again"
         );

@@ -16,11 +16,11 @@ use super::line_snapshot::LineSnapshot;
 use super::lock::assert_stopped;
 use super::log_lost::{End, LogLost, Run, add};
 use super::reader::Access;
+use super::remarks::{AtDamage, Remarks};
 use super::sled_database::SledDatabase;
 use super::sled_files::SledFiles;
 use super::sled_trees::{RoleTree, SledTrees};
 use super::snapshot_files::{FROM_ANOTHER_NODE, Table, for_each_entry};
-use super::told::{AtDamage, Told};
 use super::upgrade::Complete;
 use crate::failure::{Help, WithHelp};
 use crate::report::{entries, printable};
@@ -49,7 +49,7 @@ pub struct SledReader {
     machine: Machine,
     /// Whether the database ends at a damage.
     is_cut: bool,
-    told: Told,
+    remarks: Remarks,
 }
 
 /// The state machine.
@@ -92,10 +92,10 @@ impl SledReader {
             }
         };
         assert_stopped(dir, help)?;
-        let told = Told::new(at_damage);
+        let remarks = Remarks::new(at_damage);
         let files = SledFiles::find(dir.root())?;
-        let database = SledDatabase::open(&files, &told)?;
-        let is_cut = !told.losses().is_empty();
+        let database = SledDatabase::open(&files, &remarks)?;
+        let is_cut = !remarks.losses().is_empty();
         let trees = SledTrees::find(&database)?;
         if trees.is_foreign() {
             let names = trees.names();
@@ -107,7 +107,7 @@ impl SledReader {
                 "the sled database in {shown} is not of a meta service; its trees are: {names}"
             );
             let help = "give --raft-dir the directory that the server has as raft_dir";
-            told.lose(helped(error, help))?;
+            remarks.lose(helped(error, help))?;
         }
         let mut reader = Self {
             dir: dir.clone(),
@@ -119,7 +119,7 @@ impl SledReader {
             committed: None,
             machine: Machine::Nothing,
             is_cut,
-            told,
+            remarks,
         };
         reader.raft_state = reader.read_raft_state()?;
         reader.complete = reader.find_complete(header)?;
@@ -132,9 +132,9 @@ impl SledReader {
 
     /// Makes the log committed as far as it goes, where its end is lost.
     fn commit_what_is_left(&mut self) -> Result<()> {
-        let known = self.told.losses().len();
+        let known = self.remarks.losses().len();
         let reached = self.last_log_id()?;
-        self.is_cut |= self.told.losses().len() > known;
+        self.is_cut |= self.remarks.losses().len() > known;
         self.committed = self.raft_state.committed;
         let index = |id: Option<LogId>| id.map(|id| id.index);
         let applied = self.machine.system().and_then(|system| system.last_applied);
@@ -143,14 +143,14 @@ impl SledReader {
         let applied = applied.filter(|_| self.version() >= DataVersion::V002);
         if let Some(applied) = applied.filter(|id| index(log) < Some(id.index)) {
             self.is_cut = true;
-            self.told.lose(anyhow::anyhow!(
+            self.remarks.lose(anyhow::anyhow!(
                 "the log ends before the snapshot, which holds entries up to {applied}: its end is \
                  missing, and with it what stood behind the snapshot"
             ))?;
         }
         if let Some(committed) = self.committed.filter(|id| Some(id.index) > index(reached)) {
             self.raft_state.committed = reached;
-            return self.told.lose(ends_before(committed, reached));
+            return self.remarks.lose(ends_before(committed, reached));
         }
         Ok(())
     }
@@ -196,7 +196,7 @@ impl SledReader {
     ) -> Result<(Vec<Run>, End)> {
         let mut beyond_vote = 0;
         let mut kept: Vec<Run> = Vec::new();
-        let known = self.told.losses().len();
+        let known = self.remarks.losses().len();
         self.for_each_record(Role::RaftLog, |record| {
             let Record::Logs(Keyed { key, value: entry }) = &record else { return Ok(()) };
             match self.raft_state.fate_of(entry) {
@@ -210,31 +210,31 @@ impl SledReader {
             let id = entry.log_id;
             if *key != id.index {
                 let error = anyhow::anyhow!("entry {key} of the log says that it is entry {id}");
-                return self.told.lose(helped(error, FROM_ANOTHER_NODE));
+                return self.remarks.lose(helped(error, FROM_ANOTHER_NODE));
             }
             add(&mut kept, id.index);
             if entry.has_retired_command() {
                 let error = anyhow::anyhow!("a retired command cannot be written").context(format!(
                     "entry {id} holds a command of before 2022-05-07, which no later server knows"
                 ));
-                return self.told.lose(helped(error, OF_ITS_TIME));
+                return self.remarks.lose(helped(error, OF_ITS_TIME));
             }
             each(entry)
         })?;
         if beyond_vote > 0 {
-            self.told.warn(format!(
+            self.remarks.warn(format!(
                 "left out of the log: {} of a leader that is later than the server's vote",
                 entries(beyond_vote),
             ));
         }
-        let is_cut = self.is_cut || self.told.losses().len() > known;
+        let is_cut = self.is_cut || self.remarks.losses().len() > known;
         Ok((kept, if is_cut { End::Unknown } else { End::Known }))
     }
 
     /// Says which entries the log lacks, once something is lost; and which the state lacks, where a
     /// snapshot holds it, which is whole.
     fn tell_lost(&self, kept: Vec<Run>, end: End) -> Result<()> {
-        if self.told.losses().is_empty() {
+        if self.remarks.losses().is_empty() {
             return Ok(());
         }
         let index = |id: Option<LogId>| id.map(|id| id.index);
@@ -246,7 +246,7 @@ impl SledReader {
         let lost = LogLost { begin, kept, last, end, applied };
         let said =
             if self.version() < DataVersion::V002 { lost.describe_gone() } else { lost.describe() };
-        said.map_or(Ok(()), |said| self.told.lose(anyhow::anyhow!(said)))
+        said.map_or(Ok(()), |said| self.remarks.lose(anyhow::anyhow!(said)))
     }
 
     fn state_facts(&self, each: &mut dyn FnMut(&Fact<'_>) -> Result<()>) -> Result<()> {
@@ -297,7 +297,7 @@ impl SledReader {
         mut each: impl FnMut(Record<'_>) -> Result<()>,
     ) -> Result<()> {
         let mut spelled = SpelledRecord::default();
-        self.database.for_each_item(name, &self.told, |item| {
+        self.database.for_each_item(name, &self.remarks, |item| {
             if kind_of_key(*role, &item.key).is_ok_and(|kind| !is_wanted(kind)) {
                 return Ok(());
             }
@@ -307,7 +307,7 @@ impl SledReader {
                 .help(FROM_ANOTHER_NODE);
             match read {
                 Ok(record) => each(record),
-                Err(error) => self.told.lose(error),
+                Err(error) => self.remarks.lose(error),
             }
         })
     }
@@ -319,12 +319,12 @@ impl SledReader {
 
     /// What should be known of the directory.
     pub fn warnings(&self) -> Vec<String> {
-        self.told.warnings()
+        self.remarks.warnings()
     }
 
     /// What a salvage could not read.
     pub fn losses(&self) -> Vec<String> {
-        self.told.losses()
+        self.remarks.losses()
     }
 
     /// Fails when a server has started on the directory while it was read.

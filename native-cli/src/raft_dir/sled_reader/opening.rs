@@ -37,7 +37,7 @@ impl SledReader {
         };
         let complete = Complete::of(&header)?;
         if let Some(warning) = complete.warning() {
-            self.told.warn(warning);
+            self.remarks.warn(warning);
         }
         if complete.version == DataVersion::V004 {
             let shown = self.dir.root().display();
@@ -76,7 +76,9 @@ impl SledReader {
                  {shown}, but there is {}, which may not be complete",
                 newer.display()
             );
-            return self.told.lose(helped(error, "take a dump from another node of the cluster"));
+            return self
+                .remarks
+                .lose(helped(error, "take a dump from another node of the cluster"));
         }
         // Entries are only purged once a snapshot holds what they did.
         let Some(purged) = self.raft_state.purged else { return Ok(()) };
@@ -85,7 +87,7 @@ impl SledReader {
         );
         let help = "give --raft-dir the whole directory, with `df_meta`, or take a dump from \
                     another node";
-        self.told.lose(helped(error, help))
+        self.remarks.lose(helped(error, help))
     }
 
     /// Fails when entries are missing between the snapshot and the log.
@@ -103,27 +105,27 @@ impl SledReader {
             snapshots.display(),
             applied.map_or("nothing".to_owned(), |id| format!("entries up to {id}"))
         );
-        self.told.lose(helped(error, NOT_WHOLE))
+        self.remarks.lose(helped(error, NOT_WHOLE))
     }
 
     fn open_snapshot(&self, version: DataVersion, snapshots: &Path) -> Result<Machine> {
         match version {
             DataVersion::V0 | DataVersion::V001 => Ok(Machine::Nothing),
             DataVersion::V002 => {
-                let snapshot = match LineSnapshot::newest(snapshots, self.told.at_damage()) {
+                let snapshot = match LineSnapshot::newest(snapshots, self.remarks.at_damage()) {
                     Ok(snapshot) => snapshot,
                     Err(error) => {
-                        self.told.lose(error)?;
+                        self.remarks.lose(error)?;
                         None
                     }
                 };
                 if let Some(warning) = snapshot.as_ref().and_then(LineSnapshot::warning) {
-                    self.told.warn(warning);
+                    self.remarks.warn(warning);
                 }
                 Ok(snapshot.map_or(Machine::Nothing, |read| Machine::Lines(Box::new(read))))
             }
             _ => {
-                let table = newest_table(snapshots, &self.told)?;
+                let table = newest_table(snapshots, &self.remarks)?;
                 Ok(table.map_or(Machine::Nothing, |table| Machine::Table(Box::new(table))))
             }
         }
@@ -141,7 +143,7 @@ impl SledReader {
             );
             let help = "the directory is damaged, or its upgrade was interrupted: take a dump from \
                         another node";
-            self.told.lose(helped(error, help))?;
+            self.remarks.lose(helped(error, help))?;
             return Ok(Machine::Nothing);
         };
         let mut system = SystemState::default();
@@ -149,7 +151,7 @@ impl SledReader {
         self.for_each_record_of(tree, is_wanted, |record| {
             learn(&mut system, &record).or_else(|error| {
                 let what = format!("cannot convert tree {}", tree.name);
-                self.told.lose(helped(error.context(what), OF_ITS_TIME))
+                self.remarks.lose(helped(error.context(what), OF_ITS_TIME))
             })
         })?;
         Ok(Machine::Tree(tree.clone(), Box::new(system)))

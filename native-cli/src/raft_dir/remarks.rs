@@ -12,20 +12,20 @@ use crate::failure::Help;
 pub enum AtDamage {
     /// The first fault ends the reading.
     Refuse,
-    /// What can be read is read, and the rest told.
+    /// What can be read is read, and the rest is reported.
     GoOn,
 }
 
 /// What is to be reported of a directory.
 #[derive(Debug)]
-pub struct Told {
+pub struct Remarks {
     at_damage: AtDamage,
     warnings: RefCell<Vec<String>>,
     /// What was lost, in the order it was met; and once more, to tell nothing twice.
     losses: RefCell<(Vec<String>, BTreeSet<String>)>,
 }
 
-impl Told {
+impl Remarks {
     /// Nothing was met yet.
     pub fn new(at_damage: AtDamage) -> Self {
         Self { at_damage, warnings: RefCell::default(), losses: RefCell::default() }
