@@ -15,6 +15,7 @@ pub use check::{Checker, Dump, Report, check, manifest};
 #[cfg(feature = "disk")]
 pub use disk::{read_at, rotbl, sled, sled_items, sled_writer, wal};
 pub use dump::frame::{Line, LineFramer};
+pub use dump::syntax::SyntaxError;
 pub use dump::{dump_line, frame, packing, record, scan};
 #[cfg(feature = "look")]
 pub use look::{compare, decode, gunzip, index, search, unzstd, workers};

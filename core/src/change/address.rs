@@ -1,6 +1,5 @@
 //! The grammar of addresses: `HOST:PORT`.
 
-use std::fmt;
 use std::net::Ipv6Addr;
 
 use nom::branch::alt;
@@ -12,28 +11,7 @@ use nom::sequence::{delimited, separated_pair};
 use nom::{IResult, Parser};
 
 use crate::dump::record::Endpoint;
-
-/// A text that is no address, or no member of a cluster. Its message has a line that points at the
-/// place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AddressError {
-    /// The text.
-    pub text: String,
-    /// Where it stops being one, in bytes from 0.
-    pub column: usize,
-    /// What should stand there.
-    pub expected: String,
-}
-
-impl fmt::Display for AddressError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let before = self.text.get(..self.column).unwrap_or(&self.text);
-        let indent = " ".repeat(before.chars().count());
-        write!(f, "expected {}\n  {}\n  {indent}^", self.expected, self.text)
-    }
-}
-
-impl std::error::Error for AddressError {}
+use crate::dump::syntax::SyntaxError;
 
 /// Reads `HOST:PORT`. An IPv6 address stands in brackets, which are kept.
 ///
@@ -49,9 +27,9 @@ impl std::error::Error for AddressError {}
 ///
 /// let error = parse_endpoint("localhost").unwrap_err();
 /// assert_eq!(error.to_string(), "expected `:` and the port\n  localhost\n           ^");
-/// # Ok::<(), metadump::address::AddressError>(())
+/// # Ok::<(), metadump::SyntaxError>(())
 /// ```
-pub fn parse_endpoint(text: &str) -> Result<Endpoint, AddressError> {
+pub fn parse_endpoint(text: &str) -> Result<Endpoint, SyntaxError> {
     parse_whole(text, 0, text, endpoint)
 }
 
@@ -61,8 +39,8 @@ pub(super) fn parse_whole<'t, T>(
     start: usize,
     part: &'t str,
     mut parser: impl FnMut(&'t str) -> Parsed<'t, T>,
-) -> Result<T, AddressError> {
-    let fail = |at: &str, expected: &str| AddressError {
+) -> Result<T, SyntaxError> {
+    let fail = |at: &str, expected: &str| SyntaxError {
         text: text.to_owned(),
         column: start + part.len() - at.len(),
         expected: expected.to_owned(),
@@ -155,7 +133,7 @@ mod tests {
     }
 
     fn check_error(text: &str, column: usize, expected: &str) {
-        let error = AddressError { text: text.into(), column, expected: expected.into() };
+        let error = SyntaxError { text: text.into(), column, expected: expected.into() };
         assert_eq!(parse_endpoint(text), Err(error), "{text}");
     }
 

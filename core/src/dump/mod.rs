@@ -6,3 +6,4 @@ pub mod frame;
 pub mod packing;
 pub mod record;
 pub mod scan;
+pub(crate) mod syntax;

@@ -4,7 +4,7 @@ use super::items::{Name, Scalar};
 use super::key::KeyParts;
 use super::meaning::Meaning;
 use super::message::{Decoded, Message, Value};
-use super::table::{Field, KeyForm, Mask, MessageType, Segment};
+use super::table::{Field, KeyForm, Mask, MessageType, Segment, Type, ValueForm};
 
 /// What stands in the place of a credential.
 pub const MASKED: &str = "***";
@@ -37,6 +37,32 @@ impl Meaning<'_> {
             Self::Json(_, value) => mask_members(value, form.masked_members),
             _ => 0,
         }
+    }
+}
+
+impl KeyForm {
+    /// Whether its values may hold credentials: then one that does not decode is not shown either.
+    pub fn may_hold_credentials(&self) -> bool {
+        let mut left: Vec<&MessageType> = Vec::new();
+        let mut seen: Vec<&str> = Vec::new();
+        left.extend(self.values.iter().filter_map(|form| match form {
+            ValueForm::Message(of) => Some(*of),
+            _ => None,
+        }));
+        while let Some(of) = left.pop() {
+            if seen.contains(&of.name) {
+                continue;
+            }
+            seen.push(of.name);
+            if of.fields.iter().any(|field| field.mask != Mask::None) {
+                return true;
+            }
+            left.extend(of.fields.iter().filter_map(|field| match field.of {
+                Type::Message(of) => Some(of),
+                _ => None,
+            }));
+        }
+        !self.masked_members.is_empty()
     }
 }
 
@@ -153,9 +179,7 @@ mod tests {
     fn masked(key: &str, json: &str) -> (u64, String) {
         let form = KeyParts::of(key).unwrap().form;
         let mut meaning = match form.values[0] {
-            super::super::table::ValueForm::Message(of) => {
-                Meaning::Message(Decoded::from_json(of, json).unwrap())
-            }
+            ValueForm::Message(of) => Meaning::Message(Decoded::from_json(of, json).unwrap()),
             _ => Meaning::Json("", serde_json::from_str(json).unwrap()),
         };
         let count = meaning.mask(form);
@@ -186,6 +210,17 @@ mod tests {
         let node = r#"{"id":"n","secret":"s","nested":[{"token":[1,2]}]}"#;
         let shown = r#"{"id":"n","secret":"***","nested":[{"token":"***"}]}"#;
         assert_eq!(masked("__fd_clusters_v6/t/online_nodes/n", node), (2, shown.to_owned()));
+    }
+
+    #[test]
+    fn forms_that_may_hold_credentials() {
+        let may = |key: &str| KeyParts::of(key).unwrap().form.may_hold_credentials();
+        for key in ["__fd_stages/t/s", "__fd_table_by_id/1", "__fd_clusters_v6/t/online_nodes/n"] {
+            assert!(may(key), "{key}");
+        }
+        for key in ["__fd_table/1/t", "__fd_roles/t/r", "__fd_table_id_to_name/1"] {
+            assert!(!may(key), "{key}");
+        }
     }
 
     #[test]

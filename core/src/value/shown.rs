@@ -77,7 +77,7 @@ impl<'n> Viewer<'n> {
                 ShownContent::Text(with_time(*number, i64::try_from(*number).ok()))
             }
             Meaning::Number(_, number) => ShownContent::Text(number.to_string()),
-            Meaning::Text(text) => ShownContent::Text((*text).to_owned()),
+            Meaning::Text(text) => ShownContent::Text(self.cut(text)),
             Meaning::Json(_, value) => self.value(value, None, Some(kind)),
             Meaning::Permit { id, permits } => ShownContent::Parts(vec![
                 Shown { name: "id".into(), content: ShownContent::Text((*id).to_owned()) },
@@ -141,10 +141,13 @@ impl<'n> Viewer<'n> {
             Some(Value::List(fields)) => columns(fields, comments),
             _ => None,
         };
-        let Some(rows) = table.filter(|rows| rows.len() <= self.lines) else {
+        let Some(mut rows) = table.filter(|rows| rows.len() <= self.lines) else {
             return self.message(schema, parent, false);
         };
         self.lines -= rows.len();
+        for cell in rows.iter_mut().flatten() {
+            *cell = self.cut(cell);
+        }
         let heads = vec!["id", "name", "type", "default", "comment"];
         let mut parts = vec![Shown {
             name: "columns".into(),
@@ -221,6 +224,7 @@ impl<'n> Viewer<'n> {
             return;
         };
         self.lines = left;
+        let name = self.cut(&name);
         parts.push(Shown { name, content: show(self) });
     }
 
@@ -253,8 +257,13 @@ impl<'n> Viewer<'n> {
             Scalar::Fixed32(value) => format!("{value} (4 bytes)"),
             Scalar::Fixed64(value) => format!("{value} (8 bytes)"),
         };
-        let shown = first_part(&text, self.text_bytes);
-        self.text_bytes = self.text_bytes.saturating_sub(shown.len());
+        self.cut(&text)
+    }
+
+    /// As much of a text as may still be shown.
+    fn cut(&mut self, text: &str) -> String {
+        let shown = first_part(text, self.text_bytes);
+        self.text_bytes = self.text_bytes.saturating_sub(text.len());
         shown
     }
 

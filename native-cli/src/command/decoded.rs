@@ -6,7 +6,7 @@ use anyhow::Result;
 use metadump::objects::Names;
 use metadump::record::SeqV;
 use metadump::value::{
-    KeyParts, MOST_UNPACKED_BYTES, Meaning, Secrets, Shown, ShownContent, Viewer, unpacked,
+    KeyParts, MASKED, MOST_UNPACKED_BYTES, Meaning, Secrets, Shown, ShownContent, Viewer, unpacked,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -86,7 +86,14 @@ impl Decoder<'_> {
                 let viewer = Viewer::new(MOST_LINES, MOST_TEXT_BYTES, &names);
                 record.content = viewer.show(&meaning, parts.form.kind);
             }
-            Err(misfit) => record.error = Some(misfit.to_string()),
+            Err(misfit) => {
+                record.error = Some(misfit.to_string());
+                if self.secrets == Secrets::Masked && parts.form.may_hold_credentials() {
+                    // Which of the bytes are one is not known.
+                    record.masked += 1;
+                    record.content = ShownContent::Text(MASKED.to_owned());
+                }
+            }
         }
         Ok(record)
     }

@@ -4,7 +4,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use metadump::address::{AddressError, parse_endpoint};
+use metadump::SyntaxError;
+use metadump::address::parse_endpoint;
 use metadump::record::Endpoint;
 
 /// The address of a server.
@@ -64,10 +65,10 @@ impl fmt::Display for Address {
 }
 
 impl FromStr for Address {
-    type Err = AddressError;
+    type Err = SyntaxError;
 
-    fn from_str(text: &str) -> Result<Self, AddressError> {
-        let fail = |column, expected: &str| AddressError {
+    fn from_str(text: &str) -> Result<Self, SyntaxError> {
+        let fail = |column, expected: &str| SyntaxError {
             text: text.to_owned(),
             column,
             expected: expected.to_owned(),
@@ -105,7 +106,7 @@ mod tests {
     }
 
     fn check_error(text: &str, column: usize, expected: &str) {
-        let error = AddressError { text: text.to_owned(), column, expected: expected.to_owned() };
+        let error = SyntaxError { text: text.to_owned(), column, expected: expected.to_owned() };
         assert_eq!(text.parse::<Address>(), Err(error), "{text}");
     }
 

@@ -121,7 +121,10 @@ test("a value is shown by name, and its credentials on request", async () => {
   await panel.getByRole("button", { name: "Show credentials" }).click();
   await panel.getByLabel("The line as it stands in the dump").waitFor();
   assert.equal(await panel.getByText("***").count(), 0);
+  assert.equal(await tab.evaluate(() => document.activeElement?.textContent), "Mask credentials");
   await search("__fd_connection/python_binding/conn_s3");
+  await panel.getByText("2 credentials are masked.").waitFor();
+  await search("__fd_stages/python_binding/st_ext");
   await panel.getByText("2 credentials are masked.").waitFor();
   await open(tab, paths["good.ndjson"]);
 });

@@ -4,8 +4,9 @@ use nom::Parser;
 use nom::character::complete::{char, digit1};
 use nom::sequence::separated_pair;
 
-use crate::change::address::{AddressError, Parsed, endpoint, expect, expected, parse_whole};
+use crate::change::address::{Parsed, endpoint, expect, expected, parse_whole};
 use crate::dump::record::{Endpoint, NodeId};
+use crate::dump::syntax::SyntaxError;
 
 /// One node of a new cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +38,7 @@ pub struct ClusterMember {
 /// let error = parse_members("2=localhost").unwrap_err();
 /// assert_eq!(error.to_string(), "expected `:` and the port\n  2=localhost\n             ^");
 /// ```
-pub fn parse_members(text: &str) -> Result<Vec<ClusterMember>, AddressError> {
+pub fn parse_members(text: &str) -> Result<Vec<ClusterMember>, SyntaxError> {
     let second = text.split_once(',').map(|(_, second)| second);
     let is_obsolete = second.is_some_and(|second| !second.contains(['=', ',']));
     let parts = if is_obsolete { 1 } else { usize::MAX };
@@ -54,9 +55,9 @@ pub fn parse_members(text: &str) -> Result<Vec<ClusterMember>, AddressError> {
 /// # Errors
 ///
 /// When the text is something else, several nodes too.
-pub fn parse_member(text: &str) -> Result<ClusterMember, AddressError> {
+pub fn parse_member(text: &str) -> Result<ClusterMember, SyntaxError> {
     let members = parse_members(text)?;
-    let [member] = <[ClusterMember; 1]>::try_from(members).map_err(|_| AddressError {
+    let [member] = <[ClusterMember; 1]>::try_from(members).map_err(|_| SyntaxError {
         text: text.to_owned(),
         column: text.find(',').unwrap_or_default(),
         expected: "one node only".to_owned(),
@@ -90,7 +91,7 @@ mod tests {
     }
 
     fn check_error(text: &str, column: usize, expected: &str) {
-        let error = AddressError { text: text.into(), column, expected: expected.into() };
+        let error = SyntaxError { text: text.into(), column, expected: expected.into() };
         assert_eq!(parse_member(text), Err(error), "{text}");
     }
 
@@ -147,7 +148,7 @@ mod tests {
         check("1=a:1,2=b:2", &[node(1, "a", 1), node(2, "b", 2)]);
         check("1=a:1,2=[::1]:2,3=c:3", &[node(1, "a", 1), node(2, "[::1]", 2), node(3, "c", 3)]);
         let check_error = |text: &str, column: usize, expected: &str| {
-            let error = AddressError { text: text.into(), column, expected: expected.into() };
+            let error = SyntaxError { text: text.into(), column, expected: expected.into() };
             assert_eq!(parse_members(text), Err(error), "{text}");
         };
         let id = "the node's id, a number";

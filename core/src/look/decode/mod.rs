@@ -11,8 +11,8 @@ pub use value::{Content, MOST_UNPACKED_BYTES, ValueView, value};
 use serde::Serialize;
 
 use crate::dump::record::{
-    Bytes, Cmd, KvOperation, LogEntry, Operation, Payload, Record, Request, SeqV, TxnOp,
-    expire_at_ms,
+    BooleanExpression, Bytes, Cmd, KvOperation, KvPredicate, LogEntry, Operation, Payload, Record,
+    Request, SeqV, Target, TxnCondition, TxnOp, expire_at_ms,
 };
 use crate::dump::scan::scan_line;
 use crate::value::{KeyParts, Secrets};
@@ -225,10 +225,11 @@ impl Effects<'_> {
         value: Option<&Bytes<'_>>,
     ) {
         self.count += 1;
+        // What is not shown counts, too: the raw line has it.
+        let target = target();
+        let value = value.and_then(|bytes| self.decoding.value(&target, bytes));
+        let target = self.decoding.key(&target);
         if self.shown.len() < MOST_EFFECTS {
-            let target = target();
-            let value = value.and_then(|bytes| self.decoding.value(&target, bytes));
-            let target = self.decoding.key(&target);
             self.shown.push(Effect { verb, target, value });
         }
     }
@@ -254,17 +255,59 @@ impl Effects<'_> {
                 }
             }
             Cmd::Transaction(txn) => {
+                self.conditions(&txn.condition);
+                for predicate in
+                    txn.operations.iter().filter_map(|branch| branch.predicate.as_ref())
+                {
+                    self.expression(predicate);
+                }
                 let branches = txn.operations.iter().flat_map(|branch| &branch.operations);
                 for operation in branches.chain(&txn.if_then).chain(&txn.else_then) {
                     self.request(operation);
                 }
             }
             Cmd::KvTransaction(txn) => {
+                for predicate in txn.branches.iter().filter_map(|branch| branch.predicate.as_ref())
+                {
+                    self.predicate(predicate);
+                }
                 for operation in txn.branches.iter().flat_map(|branch| &branch.operations) {
                     self.operation(operation);
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Counts the credentials in a condition, which is not shown; the raw line has it.
+    fn condition(&mut self, key: &str, target: Option<&Target<'_>>) {
+        self.decoding.key(key);
+        if let Some(Target::Value(bytes)) = target {
+            self.decoding.value(key, bytes);
+        }
+    }
+
+    fn conditions(&mut self, conditions: &[TxnCondition<'_>]) {
+        for condition in conditions {
+            self.condition(&condition.key, condition.target.as_ref());
+        }
+    }
+
+    fn expression(&mut self, expression: &BooleanExpression<'_>) {
+        let mut left = vec![expression];
+        while let Some(expression) = left.pop() {
+            self.conditions(&expression.conditions);
+            left.extend(&expression.sub_expressions);
+        }
+    }
+
+    fn predicate(&mut self, predicate: &KvPredicate<'_>) {
+        let mut left = vec![predicate];
+        while let Some(predicate) = left.pop() {
+            match predicate {
+                KvPredicate::And(children) | KvPredicate::Or(children) => left.extend(children),
+                KvPredicate::Leaf(leaf) => self.condition(&leaf.key, Some(&leaf.target)),
+            }
         }
     }
 
@@ -349,6 +392,27 @@ mod tests {
         let view = line(bytes, Secrets::Masked);
         assert!(view.value.is_some());
         assert_eq!(heading(bytes), LineView { value: None, ..view });
+    }
+
+    #[test]
+    fn credentials_that_are_not_shown_count_for_the_raw_line() {
+        let masked = |condition: &str, operations: &str| {
+            let line_of = format!(
+                r#"["raft_log",{{"LogEntry":{{"log_id":{{"leader_id":{{"term":1,"node_id":2}},"index":3}},"payload":{{"Normal":{{"cmd":{{"Transaction":{{"condition":[{condition}],"if_then":[{operations}],"else_then":[]}}}}}}}}}}}}]"#
+            );
+            line(line_of.as_bytes(), Secrets::Masked).masked
+        };
+        let token = r#"{"key":"__fd_token/t/abc","expected":0,"target":{"Seq":0}}"#;
+        assert_eq!(masked(token, ""), 1);
+        let stage = "26,9,10,7,26,5,34,3,107,101,121";
+        let value =
+            format!(r#"{{"key":"__fd_stages/t/s","expected":0,"target":{{"Value":[{stage}]}}}}"#);
+        assert_eq!(masked(&value, ""), 1);
+        let put = format!(
+            r#"{{"request":{{"Put":{{"key":"__fd_stages/t/s","value":[{stage}],"prev_value":false}}}}}}"#
+        );
+        let many = vec![put.as_str(); MOST_EFFECTS + 5].join(",");
+        assert_eq!(masked("", &many), MOST_EFFECTS as u64 + 5);
     }
 
     #[test]

@@ -102,6 +102,12 @@ pub(super) fn value_within(
             }
         }
     }
+    let holds_credentials = || key.is_some_and(|key| key.form.may_hold_credentials());
+    if view.error.is_some() && secrets == Secrets::Masked && holds_credentials() {
+        // Which of the bytes are one is not known.
+        view.masked = 1;
+        view.content = Content::Binary;
+    }
     if view.masked == 0 {
         view.hex = shown.iter().take(MOST_HEX_BYTES).map(|byte| format!("{byte:02x}")).collect();
     }
@@ -202,6 +208,11 @@ mod tests {
         assert!(shown.masked == 0 && shown.hex.ends_with("6b6579"), "{shown:?}");
 
         let misfit = by("__fd_stages/t/s", b"hello", Secrets::Masked);
+        assert_eq!(
+            (misfit.content, misfit.masked, misfit.hex),
+            (Content::Binary, 1, String::new())
+        );
+        let misfit = by("__fd_stages/t/s", b"hello", Secrets::Shown);
         assert_eq!((misfit.form, misfit.content), (None, Content::Text("hello".into())));
         let reason = "not a protobuf message: no field has wire type 4";
         assert_eq!(misfit.error.as_deref(), Some(reason));

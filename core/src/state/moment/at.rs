@@ -1,7 +1,5 @@
 //! The moments that people name: `end`, `snapshot`, `83`, `T3-N1.83`, a time, `-2h`.
 
-use std::fmt;
-
 use nom::branch::alt;
 use nom::bytes::complete::tag;
 use nom::character::complete::{char, one_of, u64 as number};
@@ -12,6 +10,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::dump::record::{LeaderId, LogId, NodeId};
+use crate::dump::syntax::SyntaxError;
 
 /// A moment of a state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -31,27 +30,8 @@ pub enum At {
     Ago(u64),
 }
 
-/// A text that is no moment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AtError {
-    text: String,
-    column: usize,
-}
-
-impl fmt::Display for AtError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let before = self.text.get(..self.column).unwrap_or(&self.text);
-        let indent = " ".repeat(before.chars().count());
-        write!(
-            f,
-            "expected snapshot, end, a log index, T1-N2.34, a time as 2026-11-28T14:28:47Z, or -2h\n  \
-             {}\n  {indent}^",
-            self.text
-        )
-    }
-}
-
-impl std::error::Error for AtError {}
+const EXPECTED: &str =
+    "snapshot, end, a log index, T1-N2.34, a time as 2026-11-28T14:28:47Z, or -2h";
 
 type Parsed<'a, T> = IResult<&'a str, T>;
 
@@ -69,7 +49,7 @@ impl At {
     /// let error = At::parse("-2x").unwrap_err().to_string();
     /// assert!(error.ends_with("\n  -2x\n    ^"), "{error}");
     /// ```
-    pub fn parse(text: &str) -> Result<Self, AtError> {
+    pub fn parse(text: &str) -> Result<Self, SyntaxError> {
         let word = alt((value(Self::Snapshot, tag("snapshot")), value(Self::End, tag("end"))));
         let index = map(number, Self::Index);
         // A date begins with a number, too.
@@ -78,15 +58,8 @@ impl At {
         {
             return Ok(Self::Time(ms));
         }
-        all_consuming(alt((word, entry, ago, index))).parse(text).map(|(_, at)| at).map_err(
-            |error| {
-                let rest = match &error {
-                    nom::Err::Error(error) | nom::Err::Failure(error) => error.input,
-                    nom::Err::Incomplete(_) => "",
-                };
-                AtError { text: text.to_owned(), column: text.len() - rest.len() }
-            },
-        )
+        let read = all_consuming(alt((word, entry, ago, index))).parse(text);
+        read.map(|(_, at)| at).map_err(|error| SyntaxError::of(text, &error, EXPECTED))
     }
 }
 

@@ -11,7 +11,7 @@ mod replay;
 use crate::dump::record::{Fact, LogEntry, LogId, Payload, expire_at_ms};
 use crate::state::node::{EntryFate, RaftState};
 
-pub use at::{At, AtError};
+pub use at::At;
 pub use replay::{Replay, ReplayError};
 
 /// Why there is no state of a moment.

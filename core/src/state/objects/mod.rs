@@ -6,4 +6,4 @@ mod reference;
 
 pub use catalogue::{Catalogue, KindSum, Names, Object, Objects, Sum, Tenant};
 pub use record::{Description, ObjectRecord, Owner, Says};
-pub use reference::{ObjectRef, ObjectRefError};
+pub use reference::ObjectRef;

@@ -10,6 +10,7 @@ use nom::sequence::{delimited, preceded, terminated};
 use nom::{IResult, Parser};
 
 use super::catalogue::Object;
+use crate::dump::syntax::SyntaxError;
 use crate::value::{KeyParts, ObjectKind};
 
 /// What names an object.
@@ -39,27 +40,6 @@ pub enum ObjectRef {
     },
 }
 
-/// A text that names no object.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ObjectRefError {
-    text: String,
-    column: usize,
-}
-
-impl fmt::Display for ObjectRefError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let before = self.text.get(..self.column).unwrap_or(&self.text);
-        let indent = " ".repeat(before.chars().count());
-        write!(
-            f,
-            "expected DATABASE.TABLE, KIND:ID, KIND:NAME or a key\n  {}\n  {indent}^",
-            self.text
-        )
-    }
-}
-
-impl std::error::Error for ObjectRefError {}
-
 impl fmt::Display for ObjectRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let of_tenant = |tenant: &Option<String>| {
@@ -81,6 +61,8 @@ impl fmt::Display for ObjectRef {
     }
 }
 
+const EXPECTED: &str = "DATABASE.TABLE, KIND:ID, KIND:NAME or a key";
+
 type Parsed<'a, T> = IResult<&'a str, T>;
 
 impl ObjectRef {
@@ -98,17 +80,12 @@ impl ObjectRef {
     /// let error = ObjectRef::parse("sales.").unwrap_err().to_string();
     /// assert!(error.ends_with("\n  sales.\n        ^"));
     /// ```
-    pub fn parse(text: &str) -> Result<Self, ObjectRefError> {
+    pub fn parse(text: &str) -> Result<Self, SyntaxError> {
         if KeyParts::of(text).is_some() || text.starts_with("__fd_") {
             return Ok(Self::Key(text.to_owned()));
         }
-        all_consuming(alt((of_kind, path))).parse(text).map(|(_, found)| found).map_err(|error| {
-            let at = match &error {
-                nom::Err::Error(error) | nom::Err::Failure(error) => error.input,
-                nom::Err::Incomplete(_) => "",
-            };
-            ObjectRefError { text: text.to_owned(), column: text.len() - at.len() }
-        })
+        let read = all_consuming(alt((of_kind, path))).parse(text);
+        read.map(|(_, found)| found).map_err(|error| SyntaxError::of(text, &error, EXPECTED))
     }
 
     /// Whether it names an object.
