@@ -4,5 +4,6 @@ pub(crate) mod decimal;
 pub mod dump_line;
 pub mod frame;
 pub mod packing;
+pub(crate) mod plural;
 pub mod record;
 pub mod scan;

@@ -3,6 +3,7 @@
 use ruzstd::decoding::FrameDecoder;
 
 use crate::dump::packing::is_skippable_frame;
+use crate::dump::plural::plural;
 
 /// At least as long as any frame header.
 const MOST_HEADER_BYTES: usize = 18;
@@ -40,7 +41,7 @@ pub enum UnzstdError {
     #[error("the zstd stream is complete and ends at byte {0}; what follows is not zstd")]
     Trailing(u64),
     /// The stream ends inside a frame.
-    #[error("the zstd stream ends inside a frame, after {0} bytes: it was cut")]
+    #[error("the zstd stream ends inside a frame, after {}: it was cut", plural(*.0, "byte", "bytes"))]
     Cut(u64),
 }
 

@@ -282,7 +282,8 @@ impl Planned {
         if count > MOST_SHOWN {
             writeln!(out, "… and {} more", count - MOST_SHOWN)?;
         }
-        Ok(writeln!(out, "{unchanged} lines stay as they are")?)
+        let stay = if unchanged == 1 { "stays as it is" } else { "stay as they are" };
+        Ok(writeln!(out, "{} {stay}", plural(unchanged, "line"))?)
     }
 }
 

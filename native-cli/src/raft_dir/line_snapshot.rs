@@ -15,6 +15,7 @@ use super::sled_reader::learn;
 use super::snapshot_files::{FROM_ANOTHER_NODE, assert_named, newest};
 use crate::failure::WithHelp;
 use crate::files::open_regular;
+use crate::report::{grouped, plural};
 
 /// How much of a file is read at a time.
 const READ_BYTES: usize = 1 << 20;
@@ -85,8 +86,9 @@ fn miscounted(path: &Path, id: &SnapshotId, lines: u64) -> Option<String> {
     let expected = id.keys.filter(|expected| *expected != lines)?;
     let shown = path.display();
     Some(format!(
-        "{shown} has {lines} lines, its name says {expected}: compare the dump with one of another \
-         node"
+        "{shown} has {}, its name says {}: compare the dump with one of another node",
+        plural(lines, "line"),
+        grouped(expected)
     ))
 }
 

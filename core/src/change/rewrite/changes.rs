@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::change::cluster::Leftovers;
+use crate::dump::plural::plural;
 use crate::dump::record::{LogId, Membership, NodeId};
 
 /// What happens to the expiry index.
@@ -107,7 +108,7 @@ impl Changes {
             if let Some(membership) = membership {
                 lines.push(format!("membership: that of {membership}"));
             }
-            let keys = if *keys == 1 { "1 key".to_owned() } else { format!("{keys} keys") };
+            let keys = plural(*keys, "key", "keys");
             lines.push(format!(
                 "the log is applied from there on: what it writes to {keys} was missing"
             ));
@@ -124,12 +125,11 @@ impl Changes {
     }
 }
 
+fn entries(count: u64) -> String {
+    plural(count, "entry", "entries")
+}
+
 fn voters(membership: &Membership) -> String {
     let ids: Vec<String> = membership.voters().iter().map(ToString::to_string).collect();
     format!("{{{}}}", ids.join(", "))
-}
-
-/// `1 entry`, `2 entries`
-fn entries(count: u64) -> String {
-    if count == 1 { "1 entry".to_owned() } else { format!("{count} entries") }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::disk::read_at::ReadError;
+use crate::dump::plural::plural;
 
 /// A fault in one part of a table.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -55,7 +56,7 @@ pub enum RotblFault {
     #[error(transparent)]
     Read(#[from] ReadError),
     /// The file is too short to be a table.
-    #[error("the file has {found} bytes, a table has at least {least}")]
+    #[error("the file has {}, a table has at least {least}", plural(*found, "byte", "bytes"))]
     TooShort {
         /// The size of the smallest table.
         least: u64,

@@ -79,8 +79,10 @@ pub fn outcome(tally: &Tally, left: &Plan) -> Result<String> {
         .help("run the command again to see what still differs");
     }
     if !left.is_done() {
-        let differ = plural((left.missing.len() + left.different.len()) as u64, "key");
-        return Err(anyhow!("{differ} of the cluster are not as in the dump"))
+        let differ = (left.missing.len() + left.different.len()) as u64;
+        let are = if differ == 1 { "is" } else { "are" };
+        let differ = plural(differ, "key");
+        return Err(anyhow!("{differ} of the cluster {are} not as in the dump"))
             .help("somebody else writes to the cluster: run the command again");
     }
     let mut has = format!("the cluster has all {} of the dump", plural(left.same, "key"));

@@ -184,7 +184,7 @@ fn how_a_restore_ended() {
     let error = ended::outcome(&tally, &Plan { different, ..left.clone() }).unwrap_err();
     assert_eq!(
         told(&error),
-        "1 key of the cluster are not as in the dump\n\
+        "1 key of the cluster is not as in the dump\n\
          help: somebody else writes to the cluster: run the command again"
     );
     let overtaken = Tally { overtaken: vec!["a\n".to_owned(), "b".to_owned()], ..tally };
