@@ -78,7 +78,7 @@ fn an_export_that_fails_leaves_no_file_and_the_older_dump() {
 }
 
 #[test]
-fn compression_is_told_by_the_name_and_recognised_by_the_content() {
+fn compression_is_reported_by_the_name_and_recognised_by_the_content() {
     let (_keep, dir, out) = places();
     for (ending, magic) in [("gz", &[0x1f, 0x8b][..]), ("zst", &[0x28, 0xb5, 0x2f, 0xfd][..])] {
         let db = out.path().join(format!("meta.db.{ending}"));

@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn cut_and_broken_streams_are_told_and_what_came_before_is_kept() {
+    fn cut_and_broken_streams_are_reported_and_what_came_before_is_kept() {
         let plain = b"hello world, hello world".repeat(1000);
         let stream = packed(&plain);
         for len in 1..stream.len() {

@@ -131,10 +131,10 @@ impl Admission<'_> {
             return Ok(());
         }
         let codes = lost.iter().map(|(loss, _)| Code::of_loss(*loss));
-        let told: Vec<String> =
+        let reported: Vec<String> =
             lost.iter().map(|(loss, count)| format!("{loss} ({count} times)")).collect();
         let Self { kept, .. } = self;
-        Err(anyhow!("{version} cannot hold {}", told.join("; ")))
+        Err(anyhow!("{version} cannot hold {}", reported.join("; ")))
             .help(format!("{kept}; to go on without these, {}", accept(codes)))
     }
 }

@@ -8,7 +8,7 @@ use metadump::LineFramer;
 use metadump::node::SystemState;
 use metadump::record::{Kind, Record};
 use metadump::rotbl::SnapshotId;
-use metadump::sled_items::{SpelledRecord, decode_line, is_line_of};
+use metadump::sled_items::{RecordDecoder, decode_line, is_line_of};
 
 use super::remarks::AtDamage;
 use super::sled_reader::learn;
@@ -70,12 +70,12 @@ impl LineSnapshot {
         mut each: impl FnMut(Record<'_>) -> Result<()>,
     ) -> Result<()> {
         let others: Vec<Kind> = Kind::ALL.into_iter().filter(|other| *other != kind).collect();
-        let mut spelled = SpelledRecord::default();
+        let mut decoder = RecordDecoder::default();
         for_each_line(&self.path, |line| {
             if !is_line_of(kind, line) && others.iter().any(|other| is_line_of(*other, line)) {
                 return Ok(());
             }
-            let record = spelled.line(line)?;
+            let record = decoder.line(line)?;
             if record.kind() == kind { each(record) } else { Ok(()) }
         })
     }

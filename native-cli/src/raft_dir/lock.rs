@@ -119,11 +119,11 @@ pub enum Locks {
 
 /// Locks that keep servers from starting on a directory; given back when dropped.
 #[derive(Debug, Default)]
-pub struct ServersOut {
+pub struct ServerLocks {
     files: Vec<File>,
 }
 
-impl ServersOut {
+impl ServerLocks {
     /// Takes every lock that a server would take, but for those that are taken already.
     pub fn take(&mut self, dir: &RaftDir) -> Result<Locks> {
         for path in lock_files(dir) {
@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn a_lock_to_be_held_is_opened_as_nfs_wants_it() {
         let (_home, dir) = dir_with_lock();
-        let mut servers = ServersOut::default();
+        let mut servers = ServerLocks::default();
         assert_eq!(servers.take(&dir).unwrap(), Locks::Taken);
         assert_eq!(servers.take(&dir).unwrap(), Locks::Taken);
         let [file] = servers.files.as_slice() else { panic!("{servers:?}") };
@@ -223,10 +223,10 @@ mod tests {
     #[test]
     fn a_lock_that_somebody_holds_is_named() {
         let (_home, dir) = dir_with_lock();
-        let mut first = ServersOut::default();
+        let mut first = ServerLocks::default();
         assert_eq!(first.take(&dir).unwrap(), Locks::Taken);
         let lock = lock_of_df_meta(&dir.df_meta());
-        assert_eq!(ServersOut::default().take(&dir).unwrap(), Locks::Held(lock.clone()));
+        assert_eq!(ServerLocks::default().take(&dir).unwrap(), Locks::Held(lock.clone()));
         assert_eq!(held_by_server(&dir).unwrap(), Some(lock));
     }
 }

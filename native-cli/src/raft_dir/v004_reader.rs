@@ -116,7 +116,7 @@ impl V004Reader {
             lost.end = End::Unknown;
         }
         reader.join(missing)?;
-        reader.tell_lost(lost)?;
+        reader.report_lost(lost)?;
         Ok(reader)
     }
 
@@ -247,7 +247,7 @@ impl V004Reader {
     }
 
     /// Says which entries the log lacks, and which the state lacks, once something is lost.
-    fn tell_lost(&self, extent: LogLost) -> Result<()> {
+    fn report_lost(&self, extent: LogLost) -> Result<()> {
         if self.remarks.losses().is_empty() {
             return Ok(());
         }

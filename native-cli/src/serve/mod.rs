@@ -20,7 +20,6 @@ mod data_dir;
 mod database;
 mod dir_lock;
 mod door;
-mod draft;
 mod dump_file;
 mod export;
 mod journal;
@@ -29,6 +28,7 @@ mod loaded;
 mod messages;
 mod notes;
 mod older_database;
+mod overlay;
 mod read;
 mod reply_size;
 mod request_body;
@@ -78,7 +78,7 @@ use crate::runtime::{keep_a_thread, no_thread, on_this_thread};
 use crate::signals::Signals;
 use crate::stdout::stdout;
 
-pub use self::load::Origin;
+pub use self::load::InitialData;
 pub use self::service::OLDEST_CLIENT;
 
 /// The largest request that is taken, as by the real service.
@@ -101,7 +101,7 @@ const KEEPALIVE: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub struct Options {
     /// What it begins with; none goes on with the data directory, or begins a new cluster.
-    pub origin: Option<Origin>,
+    pub origin: Option<InitialData>,
     /// Where its data stays; none removes it at the end.
     pub data_dir: Option<PathBuf>,
     /// Where clients connect.
@@ -175,7 +175,9 @@ impl Running {
         no_thread(keep_a_thread())?;
         let data_dir = match data_dir {
             Some(path) => DataDir::kept(&path, origin.as_ref(), progress)?,
-            None => DataDir::temporary(origin.as_ref().unwrap_or(&Origin::NewCluster), progress)?,
+            None => {
+                DataDir::temporary(origin.as_ref().unwrap_or(&InitialData::NewCluster), progress)?
+            }
         };
         progress.finish();
         let state = Arc::new(State::open(data_dir.layout())?);

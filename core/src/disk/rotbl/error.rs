@@ -10,7 +10,7 @@ use crate::dump::plural::plural;
 #[error("{part} at byte {offset_bytes}: {fault}")]
 pub struct RotblError {
     /// The part.
-    pub part: Part,
+    pub part: TablePart,
     /// Where in the file the part starts.
     pub offset_bytes: u64,
     /// What is wrong.
@@ -20,7 +20,7 @@ pub struct RotblError {
 
 /// A part of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub enum TablePart {
     /// What the file begins with.
     FileHeader,
     /// The block with this number, counted from 0.
@@ -35,7 +35,7 @@ pub enum Part {
     Footer,
 }
 
-impl fmt::Display for Part {
+impl fmt::Display for TablePart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::FileHeader => f.write_str("file header"),

@@ -7,15 +7,15 @@
 //! [`decode_item`] and [`decode_line`] turn both into the [`Record`](crate::dump::record::Record)s of
 //! dumps; [`encode_item`] and [`put_line`] turn those into items and lines.
 
+mod decoder;
 mod error;
 mod item;
 mod key;
 mod line;
 mod put;
-mod spelled;
 
-pub use error::StoredError;
+pub use decoder::RecordDecoder;
+pub use error::ItemError;
 pub use item::{decode_item, kind_of_key};
 pub use line::{decode_line, is_line_of};
 pub use put::{StoredItem, encode_item, put_line};
-pub use spelled::SpelledRecord;

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use anyhow::{Result, anyhow};
-use metadump::reconcile::Plan;
+use metadump::reconcile::WritePlan;
 
 use crate::failure::{Help, WithHelp};
 use crate::grpc::{Failure, HowFar, Tally};
@@ -66,7 +66,7 @@ pub fn done(tally: &Tally) -> String {
 }
 
 /// What the cluster has after everything was written, or an error when that is not all.
-pub fn outcome(tally: &Tally, left: &Plan) -> Result<String> {
+pub fn outcome(tally: &Tally, left: &WritePlan) -> Result<String> {
     if let Some(first) = tally.overtaken.first() {
         return Err(anyhow!(
             "{} written by somebody else meanwhile and left alone, the first one \"{}\"",

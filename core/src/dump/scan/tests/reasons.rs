@@ -32,7 +32,7 @@ fn out_of_range(kind: &str, column: u64, message: &str) -> LineError {
 }
 
 #[test]
-fn the_reason_and_the_byte_are_told() {
+fn the_reason_and_the_byte_are_reported() {
     let envelope = "expected an array of a tree's name and an object with one kind";
     let deep = |depth: usize| {
         let open = "{\"And\":[".repeat(depth);
