@@ -23,7 +23,7 @@ type Row = (&'static str, &'static str);
 
 /// How every command ends.
 const EXIT_STATUS: &[Row] = &[
-    ("0", "done; also when the reader of a pipe has gone"),
+    ("0", "done, even if the reader of a pipe has gone"),
     (
         "1",
         "the dump has errors, or --salvage has losses to report; show, get --exit-code: no such key",

@@ -41,7 +41,7 @@ fn run_on_fifo(args: &[&str], fifo: &Path, content: &[u8]) -> Ran {
     })
 }
 
-/// What a command says, but for how it calls the dump.
+/// What a command says, except for how it calls the dump.
 fn without_name(ran: &Ran, name: &str) -> (Option<i32>, String, String) {
     let stdout = String::from_utf8_lossy(&ran.stdout).replace(name, "DUMP");
     (ran.code, stdout, ran.stderr.replace(name, "DUMP"))

@@ -380,7 +380,7 @@ fn a_cut_snapshot_of_v002_is_refused_or_reported() {
     let said = format!("cannot read the snapshot {}, line 87", snapshot.display());
     assert!(ran.stderr.starts_with(&format!("error: {said}\n")), "{}", ran.stderr);
 
-    // Between two lines only the name tells.
+    // Between two lines only the name shows it.
     let end = lines[..lines.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
     fs::write(&snapshot, &lines[..end]).unwrap();
     let ran = run_on(&dir, "export", &[]);

@@ -70,7 +70,7 @@ fn an_export_is_what_is_served_and_what_the_directory_gives() {
         assert_eq!(fs::read(&online).unwrap(), fs::read(&offline).unwrap());
         assert_eq!(fs::read(&online).unwrap(), fs::read(origin()).unwrap());
 
-        // The manifest says the same, but for name and time.
+        // The manifest says the same, except for name and time.
         let manifest = |path: &Path| {
             let path = path.with_extension("db.manifest.json");
             let mut manifest: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();

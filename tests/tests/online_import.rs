@@ -310,11 +310,11 @@ fn the_help_is_that_of_import() {
         let help = String::from_utf8(run([command, "--help"]).stdout).unwrap();
         help.split_whitespace().collect::<Vec<_>>().join(" ")
     };
-    let default = "By default what METASRV_GRPC_API_ADDRESS says";
+    let default = "Without it, METASRV_GRPC_API_ADDRESS, or else";
     assert!(help("export").contains(default));
     let import = help("import");
     assert!(!import.contains(default), "{import}");
-    assert!(import.contains("METASRV_GRPC_API_ADDRESS is not looked at"), "{import}");
+    assert!(import.contains("METASRV_GRPC_API_ADDRESS is ignored"), "{import}");
 }
 
 /// What a salvage has lost is no key that the cluster has too many.

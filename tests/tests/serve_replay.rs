@@ -127,7 +127,7 @@ fn replay(text: &str) -> Replayed {
     replayed
 }
 
-/// The writes of clients that a log tells.
+/// The writes of clients that a log shows.
 fn commands(text: &str) -> Vec<LogEntry<'_>> {
     let entries = text.lines().filter_map(|line| match record(line) {
         Record::LogEntry(entry) => Some(entry),

@@ -1,4 +1,4 @@
-//! Whether the log ids that a dump tells are of one history.
+//! Whether the log ids that a dump shows are of one history.
 //!
 //! In a Raft log an index belongs to one leader, and leaders only grow with the index. Ids that
 //! break this were not written by one cluster in one life: a snapshot of one was put beside the log

@@ -1,4 +1,5 @@
-//! Which dumps are let in: those without errors, but for the ones that the command line accepts.
+//! Which dumps are accepted: those without errors, except for the ones that the command line
+//! accepts.
 
 use std::collections::BTreeSet;
 
@@ -43,7 +44,7 @@ pub enum Incoming<'a> {
     Directory(&'a DirReader),
 }
 
-/// What is let in, and what stays as it is when something is not.
+/// What is accepted, and what stays as it is when something is not.
 #[derive(Debug, Clone)]
 pub struct Admission<'a> {
     /// The codes whose findings do not keep a dump out.

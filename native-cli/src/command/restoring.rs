@@ -17,7 +17,7 @@ use crate::report::{entries, grouped, plural, printable};
 
 /// What is written, and where.
 pub struct Restoring<'a> {
-    /// Which dumps are let in.
+    /// Which dumps are accepted.
     pub admission: &'a Admission<'a>,
     /// The dump.
     pub incoming: Incoming<'a>,

@@ -185,7 +185,7 @@ mod tests {
             choice,
             &["1 -", "2 -"],
             Some(0),
-            &["localhost:1 does not tell its state: it may be behind other servers"],
+            &["localhost:1 does not report its state: it may be behind other servers"],
         );
     }
 

@@ -184,7 +184,7 @@ impl<I: Iterator<Item = Write>> Queue<I> {
                 None => advance(bytes),
                 Some((batch, error)) => {
                     self.again.push(batch);
-                    // One that does not pass tells more than the broken connections beside it.
+                    // One that does not pass says more than the broken connections beside it.
                     if failure.as_ref().is_none_or(Failure::may_pass) {
                         failure = Some(error);
                     }
@@ -247,8 +247,8 @@ impl Batch {
             let before = self.writes.len();
             self.leave_out_overtaken(session, tally).await?;
             if self.writes.len() == before {
-                // A record that has expired is not returned by a read, and stands in the way until the
-                // next write has removed it.
+                // A record that has expired is not returned by a read, and stands in the way until
+                // the next write has removed it.
                 return self.settle_one_by_one(session, tally).await;
             }
         }

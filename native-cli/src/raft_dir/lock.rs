@@ -43,7 +43,9 @@ pub fn held_by_server(dir: &RaftDir) -> Result<Option<PathBuf>> {
         let Some(file) = if_there(open_regular(&path), &path)? else {
             continue;
         };
-        if is_held(&file).with_context(|| format!("cannot tell if {} is locked", path.display()))? {
+        if is_held(&file)
+            .with_context(|| format!("cannot tell whether {} is locked", path.display()))?
+        {
             return Ok(Some(path));
         }
     }
@@ -124,7 +126,7 @@ pub struct ServerLocks {
 }
 
 impl ServerLocks {
-    /// Takes every lock that a server would take, but for those that are taken already.
+    /// Takes every lock that a server would take, except for those that are taken already.
     pub fn take(&mut self, dir: &RaftDir) -> Result<Locks> {
         for path in lock_files(dir) {
             if let held @ Locks::Held(_) = self.take_one(&path)? {

@@ -127,7 +127,7 @@ impl RecordsBehind {
             behind.is_cut = true;
             while from < chunk.read_bytes && looks < MOST_LOOKS {
                 looks += 1;
-                // What cannot be read from the disk tells nothing.
+                // What cannot be read from the disk shows nothing.
                 let Ok(piece) = chunk.piece(from) else { break };
                 let found = if skip_first { whole_record_behind_damage(&piece) } else { Some(0) };
                 skip_first = true;

@@ -56,7 +56,7 @@ impl Doorkeeper {
         }
     }
 
-    /// The door of a service that wants tokens, but for a handshake.
+    /// The door of a service that wants tokens, except for a handshake.
     pub fn guard<S>(&self, inside: S, handshakes: S) -> Door<S> {
         Door { keeper: self.clone(), handshakes, inside: Some(inside) }
     }

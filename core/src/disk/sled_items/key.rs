@@ -5,7 +5,7 @@ use crate::dump::record::{
     ExpireKey, Kind, LogMetaKey, NodeId, RaftStateKey, StateMachineKey, Text, Tree,
 };
 
-/// The kind of record that a key is of, and what follows the byte that tells it.
+/// The kind of record that a key is of, and what follows the byte that shows it.
 ///
 /// Byte 11 had three uses: names of tables before 2022-05, addresses of servers up to 2022-06, and
 /// the header, which is the only one in a tree of its own.

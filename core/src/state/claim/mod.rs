@@ -95,7 +95,7 @@ struct Held {
 /// What is known of a state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// Nothing is missing, as far as the sequence tells.
+    /// Nothing is missing, as far as the sequence shows.
     Held,
     /// It lacks writes of entries that it claims.
     Lacking(Lacking),

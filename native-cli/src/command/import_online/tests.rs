@@ -79,7 +79,7 @@ fn what_has_expired_is_decided_by_the_clock_of_the_server() {
                 None => assert_eq!(
                     reported,
                     format!(
-                        "{address} does not tell its time: what has expired is decided by the \
+                        "{address} does not report its time: what has expired is decided by the \
                          clock of this machine"
                     )
                 ),
