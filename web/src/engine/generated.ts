@@ -86,7 +86,7 @@ prefixes: { [key in string]: Counts },
  */
 kept: Array<Difference>,
 /**
- * Lines whose keys do not ascend: what is reported of the keys around them is not reliable.
+ * Lines whose keys do not ascend: what is said of the keys around them is not reliable.
  */
 unsorted: Array<[Side, number]>, };
 
@@ -238,7 +238,7 @@ largest: [number, number],
  */
 children: { [key in string]: KeyNode },
 /**
- * Children that were too many to be told apart.
+ * Children that were too many to be distinguished.
  */
 merged: Tally, };
 
@@ -441,7 +441,7 @@ name: string,
  */
 endpoint: Endpoint,
 /**
- * The gRPC address that is advertised to clients; always written, also as null.
+ * The gRPC address that is announced to clients; always written, also as null.
  */
 grpc_api_advertise_address: string | null,
 /**
