@@ -140,8 +140,9 @@ impl V004Reader {
             && len_bytes > 0
         {
             self.remarks.warn(format!(
-                "the last record of the log is torn: {len_bytes} bytes from byte {offset_bytes} of \
-                 {} on are left out, as the server would leave them",
+                "the last record of the log is torn: {} from byte {offset_bytes} of {} on, left \
+                 out as a server would do",
+                plural(len_bytes, "byte"),
                 chunk.file_name()
             ));
         }

@@ -133,3 +133,21 @@ fn voters(membership: &Membership) -> String {
     let ids: Vec<String> = membership.voters().iter().map(ToString::to_string).collect();
     format!("{{{}}}", ids.join(", "))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_single_entry_is_singular() {
+        let expire = Some(ExpireChanges { dropped: 1, added: 2, examples: Vec::new() });
+        let changes = Changes { entries_dropped: 1, expire, ..Changes::default() };
+        assert_eq!(
+            changes.describe(),
+            [
+                "log: 1 entry dropped, the state machine is ahead of it",
+                "expiry index: 1 entry dropped, 2 added"
+            ]
+        );
+    }
+}
