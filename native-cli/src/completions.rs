@@ -1,6 +1,6 @@
 //! Completions for shells.
 
-use clap::ValueHint;
+use clap::{Arg, ValueHint};
 use clap_complete::Shell;
 
 use crate::manual;
@@ -11,8 +11,34 @@ pub fn script(shell: Shell) -> Vec<u8> {
     clap_complete::generate(shell, &mut manual::command(), manual::PROGRAM, &mut script);
     match shell {
         Shell::Bash => offering_files(&in_one_spelling(&script)).into_bytes(),
+        Shell::Fish => [script, without_files().into_bytes()].concat(),
         _ => script,
     }
+}
+
+/// What clap_complete's script for fish lacks: it offers files for the words of commands that take
+/// none, and not the values that they take.
+fn without_files() -> String {
+    let command = manual::command();
+    let of = |name: &str, values: &str| {
+        format!(
+            "complete -c {} -n \"__fish_databend_metactl_using_subcommand {name}\" -f{values}\n",
+            manual::PROGRAM
+        )
+    };
+    let mut lines = of("help", "");
+    for sub in command.get_subcommands() {
+        let words: Vec<&Arg> = sub.get_positionals().collect();
+        if words.iter().any(|word| word.get_value_hint() == ValueHint::FilePath) {
+            continue;
+        }
+        let values = words.iter().flat_map(|word| word.get_possible_values());
+        let values: Vec<String> = values.map(|value| value.get_name().to_owned()).collect();
+        let offered =
+            if values.is_empty() { String::new() } else { format!(" -a \"{}\"", values.join(" ")) };
+        lines.push_str(&of(sub.get_name(), &offered));
+    }
+    lines
 }
 
 /// clap_complete spells the hyphen of the program's name in two ways in a script for bash, which

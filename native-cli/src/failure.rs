@@ -92,11 +92,11 @@ pub fn what(error: &anyhow::Error) -> String {
 
 /// Prints a failure on stderr. What becomes of it there is no reason to fail once more.
 pub fn print(error: &anyhow::Error) {
-    let _ = io::stderr().write_all(told(error, Style::of_stderr()).as_bytes());
+    let _ = io::stderr().write_all(rendered(error, Style::of_stderr()).as_bytes());
 }
 
 /// The lines that tell a failure.
-fn told(error: &anyhow::Error, style: Style) -> String {
+fn rendered(error: &anyhow::Error, style: Style) -> String {
     let unwritten = error.chain().find_map(|cause| cause.downcast_ref::<Unwritten>());
     let error = unwritten.map_or(error, |unwritten| &unwritten.0);
     let help = error.downcast_ref::<Help>();
@@ -159,7 +159,7 @@ mod tests {
         let unwritten = |help: Option<&str>| {
             let error = Unwritten::of(full(), "cannot write x.db".into(), help.map(str::to_owned));
             let read: anyhow::Result<()> = Err(error).context("cannot read the snapshot");
-            told(&read.help("the file is damaged").unwrap_err(), Style::Plain)
+            rendered(&read.help("the file is damaged").unwrap_err(), Style::Plain)
         };
         assert_eq!(
             unwritten(None),
@@ -172,7 +172,7 @@ mod tests {
         );
         let read: anyhow::Result<()> = Err(full()).context("cannot read x.db");
         assert_eq!(
-            told(&read.help("do that").unwrap_err(), Style::Plain),
+            rendered(&read.help("do that").unwrap_err(), Style::Plain),
             "error: cannot read x.db\ncause: no storage space\nhelp:  do that\n"
         );
     }

@@ -15,6 +15,7 @@ use metadump::{Line, LineFramer};
 use crate::failure::WithHelp;
 use crate::manifest::Given;
 use crate::progress::Progress;
+use crate::report::plural;
 use crate::temporary::TemporaryFile;
 use crate::unpacking::{self, read_some, unpacked};
 
@@ -280,7 +281,8 @@ impl Source {
         let padded = move |zeros| {
             if is_first {
                 said.say(&format!(
-                    "note: {zeros} zeros follow the gzip stream of {name}; it is whole"
+                    "note: the gzip stream of {name} is padded with {}; it is whole",
+                    plural(zeros, "zero")
                 ));
             }
         };

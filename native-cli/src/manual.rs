@@ -23,8 +23,11 @@ type Row = (&'static str, &'static str);
 
 /// How every command ends.
 const EXIT_STATUS: &[Row] = &[
-    ("0", "done; also when the reader of a pipe has gone"),
-    ("1", "the dump has errors, or something of it was lost; get --exit-code: a key is not there"),
+    ("0", "done, even if the reader of a pipe has gone"),
+    (
+        "1",
+        "the dump has errors, or --salvage has losses to report; show, get --exit-code: no such key",
+    ),
     ("2", "wrong usage"),
     ("3", "refused, or reading or writing failed"),
 ];
@@ -37,7 +40,7 @@ pub fn command() -> Command {
     let names = names();
     let pages = PossibleValuesParser::new(names.clone());
     // The names are known only here.
-    let all = Cli::command().mut_subcommand("man", |man| {
+    let all = Cli::command().after_help(exit_codes()).mut_subcommand("man", |man| {
         man.mut_arg("command", |arg| arg.value_parser(pages).hide_possible_values(true))
     });
     names.iter().fold(all, |command, name| {
@@ -51,6 +54,11 @@ pub fn command() -> Command {
 /// The names of the commands.
 pub fn names() -> Vec<String> {
     Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect()
+}
+
+fn exit_codes() -> String {
+    let rows = EXIT_STATUS.iter().map(|(code, meaning)| format!("\n  {code}  {meaning}"));
+    format!("Exit codes:{}", rows.collect::<String>())
 }
 
 fn long_help(name: &str) -> String {
@@ -93,7 +101,10 @@ struct Page<'a> {
 impl Page<'_> {
     fn render(&self) -> io::Result<Vec<u8>> {
         let mut out = Vec::new();
-        let man = Man::new(self.command.clone()).manual("metadump");
+        // A page of a command has no version but that of the program.
+        let version = self.all.get_version().unwrap_or_default();
+        let source = format!("{PROGRAM} {version}");
+        let man = Man::new(self.command.clone()).manual("metadump").source(source);
         man.render_title(&mut out)?;
         man.render_name_section(&mut out)?;
         man.render_synopsis_section(&mut out)?;
@@ -366,10 +377,21 @@ mod tests {
     }
 
     #[test]
+    fn help_says_how_every_command_ends() {
+        let help = command().render_help().to_string();
+        let (_, codes) = help.split_once("\nExit codes:\n").unwrap();
+        let rows: Vec<String> =
+            EXIT_STATUS.iter().map(|(code, meaning)| format!("  {code}  {meaning}")).collect();
+        assert_eq!(codes.trim_end(), rows.join("\n"));
+    }
+
+    #[test]
     fn every_page_has_its_sections() {
         let names = names();
         for name in names.iter().map(|name| Some(name.as_str())).chain([None]) {
             let page = String::from_utf8(man_page(name).unwrap()).unwrap();
+            let source = format!("\"{PROGRAM} {}\"", command().get_version().unwrap());
+            assert!(page.contains(&source), "{name:?}: {source} is not in its title");
             let sections: Vec<&str> =
                 page.lines().filter_map(|line| line.strip_prefix(".SH ")).collect();
             for wanted in

@@ -78,7 +78,7 @@ impl OpenDir {
 
     /// The same directory once more.
     pub fn again(&self) -> Result<Self> {
-        let fd = self.told("open", &self.path, self.fd.try_clone())?;
+        let fd = self.with_path("open", &self.path, self.fd.try_clone())?;
         Ok(Self { fd, path: self.path.clone(), depth: self.depth, sharing: self.sharing })
     }
 
@@ -94,14 +94,14 @@ impl OpenDir {
 
     /// What it is itself.
     pub fn stat(&self) -> Result<Stat> {
-        self.told("read", &self.path, fstat(&self.fd))
+        self.with_path("read", &self.path, fstat(&self.fd))
     }
 
     /// What is under a name, none when nothing is.
     pub fn stat_of(&self, name: impl AsRef<OsStr>) -> Result<Option<Stat>> {
         match statat(&self.fd, name.as_ref(), AtFlags::SYMLINK_NOFOLLOW) {
             Err(Errno::NOENT) => Ok(None),
-            stat => self.told("read", &self.path_of(name), stat).map(Some),
+            stat => self.with_path("read", &self.path_of(name), stat).map(Some),
         }
     }
 
@@ -132,7 +132,7 @@ impl OpenDir {
         match openat(&self.fd, name.as_ref(), DIR | OFlags::NOFOLLOW, Mode::empty()) {
             Ok(fd) => Ok(Some(Self { fd, path, depth, sharing })),
             Err(Errno::NOENT) => Ok(None),
-            Err(error) => self.told("open", &path, Err(error)),
+            Err(error) => self.with_path("open", &path, Err(error)),
         }
     }
 
@@ -142,7 +142,7 @@ impl OpenDir {
         let name = name.as_ref();
         match mkdirat(&self.fd, name, Mode::RWXU) {
             Ok(()) | Err(Errno::EXIST) => self.subdir(name),
-            Err(error) => self.told("create", &self.path_of(name), Err(error)),
+            Err(error) => self.with_path("create", &self.path_of(name), Err(error)),
         }
     }
 
@@ -150,7 +150,7 @@ impl OpenDir {
     pub fn create_dir(&self, name: impl AsRef<OsStr>) -> Result<Self> {
         let name = name.as_ref();
         let path = self.path_of(name);
-        self.told("create", &path, mkdirat(&self.fd, name, Mode::RWXU))?;
+        self.with_path("create", &path, mkdirat(&self.fd, name, Mode::RWXU))?;
         let dir = self.subdir(name)?.with_context(|| format!("{} is gone", path.display()))?;
         dir.share()?;
         Ok(dir)
@@ -161,7 +161,7 @@ impl OpenDir {
         // What is created later in a directory with this bit gets its group.
         let inherits = self.stat()?.st_mode & Mode::SGID.bits();
         let mode = Mode::from_raw_mode(self.sharing.dir_mode() | inherits);
-        self.told("change the mode of", &self.path, fchmod(&self.fd, mode))
+        self.with_path("change the mode of", &self.path, fchmod(&self.fd, mode))
     }
 
     /// Creates a file for writing and reading.
@@ -169,9 +169,9 @@ impl OpenDir {
         let name = name.as_ref();
         let path = self.path_of(name);
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | STRICT;
-        let file = self.told("create", &path, openat(&self.fd, name, flags, PRIVATE_FILE))?;
+        let file = self.with_path("create", &path, openat(&self.fd, name, flags, PRIVATE_FILE))?;
         let mode = Mode::from_raw_mode(self.sharing.file_mode());
-        self.told("change the mode of", &path, fchmod(&file, mode))?;
+        self.with_path("change the mode of", &path, fchmod(&file, mode))?;
         Ok(file.into())
     }
 
@@ -183,7 +183,7 @@ impl OpenDir {
         match openat(&self.fd, name, flags, PRIVATE_FILE) {
             Ok(file) => self.regular(name, file).map(Some),
             Err(Errno::NOENT) => Ok(None),
-            Err(error) => self.told("open", &self.path_of(name), Err(error)),
+            Err(error) => self.with_path("open", &self.path_of(name), Err(error)),
         }
     }
 
@@ -193,13 +193,13 @@ impl OpenDir {
         match openat(&self.fd, name, OFlags::RDONLY | STRICT, Mode::empty()) {
             Ok(file) => self.regular(name, file).map(Some),
             Err(Errno::NOENT) => Ok(None),
-            Err(error) => self.told("open", &self.path_of(name), Err(error)),
+            Err(error) => self.with_path("open", &self.path_of(name), Err(error)),
         }
     }
 
     fn regular(&self, name: &OsStr, file: OwnedFd) -> Result<File> {
         let path = self.path_of(name);
-        let stat = self.told("read", &path, fstat(&file))?;
+        let stat = self.with_path("read", &path, fstat(&file))?;
         let kind = FileType::from_raw_mode(stat.st_mode);
         anyhow::ensure!(kind == FileType::RegularFile, "{} is no regular file", path.display());
         Ok(file.into())
@@ -211,7 +211,7 @@ impl OpenDir {
         let Some(file) = self.open_file(name)? else { return Ok(None) };
         let path = self.path_of(name);
         let mut content = Vec::new();
-        self.told("read", &path, file.take(most_bytes + 1).read_to_end(&mut content))?;
+        self.with_path("read", &path, file.take(most_bytes + 1).read_to_end(&mut content))?;
         anyhow::ensure!(
             content.len() as u64 <= most_bytes,
             "{} has more than {most_bytes} bytes",
@@ -225,7 +225,7 @@ impl OpenDir {
         let name = name.as_ref();
         let mut file = self.create_file(name)?;
         let written = io::Write::write_all(&mut file, content).and_then(|()| file.sync_all());
-        self.told("write", &self.path_of(name), written)
+        self.with_path("write", &self.path_of(name), written)
     }
 
     /// Moves something to another directory or name, over what is there.
@@ -289,7 +289,7 @@ impl OpenDir {
     /// Removes an empty directory.
     pub fn remove_empty_dir(&self, name: impl AsRef<OsStr>) -> Result<()> {
         let name = name.as_ref();
-        self.told("remove", &self.path_of(name), unlinkat(&self.fd, name, AtFlags::REMOVEDIR))
+        self.with_path("remove", &self.path_of(name), unlinkat(&self.fd, name, AtFlags::REMOVEDIR))
     }
 
     /// Removes a file, or a directory with all that is in it, that may already be gone.
@@ -304,13 +304,13 @@ impl OpenDir {
         }
         match unlinkat(&self.fd, name, flags) {
             Err(Errno::NOENT) => Ok(()),
-            removed => self.told("remove", &self.path_of(name), removed),
+            removed => self.with_path("remove", &self.path_of(name), removed),
         }
     }
 
     /// Makes the names in it durable.
     pub fn sync(&self) -> Result<()> {
-        self.told("sync", &self.path, fsync(&self.fd))
+        self.with_path("sync", &self.path, fsync(&self.fd))
     }
 
     /// The same for it and the directories below, children first.
@@ -336,13 +336,13 @@ impl OpenDir {
         let Owner { uid, gid } = owner;
         let flags = AtFlags::SYMLINK_NOFOLLOW;
         let given = chownat(&self.fd, name, Some(uid), Some(gid), flags);
-        self.told("change the owner of", &self.path_of(name), given)
+        self.with_path("change the owner of", &self.path_of(name), given)
     }
 
     /// Gives it alone to a user and a group.
     pub fn give_to(&self, owner: Owner) -> Result<()> {
         let Owner { uid, gid } = owner;
-        self.told("change the owner of", &self.path, fchown(&self.fd, Some(uid), Some(gid)))
+        self.with_path("change the owner of", &self.path, fchown(&self.fd, Some(uid), Some(gid)))
     }
 
     /// Whether another file system is mounted under a name, or another part of this one.
@@ -378,7 +378,7 @@ impl OpenDir {
         Ok(dirs)
     }
 
-    fn told<T>(
+    fn with_path<T>(
         &self,
         doing: impl Display,
         path: &Path,

@@ -159,7 +159,7 @@ fn open_new(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create_new(true).mode(PRIVATE_FILE).open(path)
 }
 
-/// Locks what has just been created, which tells others that it is in use. False when another run
+/// Locks what has just been created, which shows others that it is in use. False when another run
 /// has removed it before, as a left-over. A file system without locks keeps everything.
 fn claim(created: &File) -> bool {
     let _ = flock(created, FlockOperation::LockExclusive);

@@ -54,7 +54,7 @@ struct Gunzipped<R, P> {
     out: Vec<u8>,
     /// How much of `out` has been handed out.
     taken: usize,
-    /// Told when what came before has been handed out.
+    /// Notified when what came before has been handed out.
     failed: Option<GunzipError>,
 }
 

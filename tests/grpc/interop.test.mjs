@@ -69,7 +69,7 @@ function handshake(client, who) {
     call.on("data", (answer) => answers.push(answer));
     call.on("error", failed);
     call.on("end", () => {
-      // The end of a stream is told also when it failed, which has been told before.
+      // The end of a stream is reported also when it failed, which has been reported before.
       if (answers.length !== 1 || !(answers[0].protocolVersion > 0)) {
         failed(new Error(`unexpected answers to a handshake: ${JSON.stringify(answers)}`));
         return;
@@ -144,7 +144,7 @@ test("keys are read one, several and all at a time", async () => {
   }
 });
 
-test("a write is told by its reply, a read, a watch and the next export", async () => {
+test("a write is seen in its reply, a read, a watch and the next export", async () => {
   const watch = client.Watch({ key: "interop/", keyEnd: "interop0", filterType: "ALL", initialFlush: true }, token);
   const event = new Promise((done, failed) => {
     watch.on("data", (message) => message.event && done(message.event));

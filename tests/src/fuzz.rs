@@ -200,7 +200,7 @@ pub fn read_snapshot(data: &[u8]) {
 ///
 /// # Panics
 ///
-/// A database that opens tells items out of order, or a salvage tells fewer than a strict reading.
+/// A database that opens gives items out of order, or a salvage gives fewer than a strict reading.
 pub fn read_sled(data: &[u8]) {
     const CONF: &[u8] = b"segment_size: 4096\nuse_compression: false\nversion: 0.34\n";
     let mut conf = CONF.to_vec();

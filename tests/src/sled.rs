@@ -28,7 +28,7 @@ pub fn lend(files: &Files) -> DatabaseFiles<&[u8]> {
     lent
 }
 
-/// All of a database as the corpus tells it: a line for each tree, followed by one for each item.
+/// All of a database as the corpus shows it: a line for each tree, followed by one for each item.
 ///
 /// # Errors
 ///

@@ -20,7 +20,7 @@ fn import(dir: &Path, dump: &Path, more: &[&str]) -> Ran {
 }
 
 #[test]
-fn a_directory_that_is_ahead_of_the_dump_is_told() {
+fn a_directory_that_is_ahead_of_the_dump_is_reported() {
     let scratch = TempDir::new().unwrap();
     let dir = scratch.path().join("raft");
     let older = fixture("cluster/three-nodes.ndjson");

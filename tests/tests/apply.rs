@@ -144,7 +144,7 @@ fn a_restarted_server_cleans_what_is_before_its_window() {
     assert_ne!(lines(&machine), dump.state_lines);
 }
 
-/// A record as clients were told it.
+/// A record as clients were sent it.
 fn record(record: Option<&SharedRecord>) -> Value {
     serde_json::to_value(record.map(|record| &**record)).unwrap()
 }
@@ -206,12 +206,12 @@ fn replies_and_watch_events_are_those_that_clients_got() {
     let dump = Dump::read(&text);
     let applied = dump.replay(&mut empty(ApplyRules::V260217)).unwrap();
 
-    let told = replies(&applied);
-    assert_eq!(told.len(), 125);
+    let reported = replies(&applied);
+    assert_eq!(reported.len(), 125);
     let recorded_replies = recorded["L"].as_array().unwrap();
-    assert_eq!(told.len(), recorded_replies.len());
-    for (told, expected) in told.iter().zip(recorded_replies) {
-        assert_eq!(told, expected);
+    assert_eq!(reported.len(), recorded_replies.len());
+    for (reported, expected) in reported.iter().zip(recorded_replies) {
+        assert_eq!(reported, expected);
     }
 
     // The client watched up to the last character, which one key begins with.
@@ -223,14 +223,14 @@ fn replies_and_watch_events_are_those_that_clients_got() {
     let events: Vec<Value> = events.collect();
     let recorded_events = recorded["W"].as_array().unwrap();
     assert_eq!((events.len(), recorded_events.len()), (127, 127));
-    for (told, expected) in events.iter().zip(recorded_events) {
-        assert_eq!(told, expected);
+    for (reported, expected) in events.iter().zip(recorded_events) {
+        assert_eq!(reported, expected);
     }
 
     // By the rules of later servers one reply differs, that to the empty request.
     let applied = dump.replay(&mut empty(ApplyRules::CURRENT)).unwrap();
     let later = replies(&applied);
-    let differing: Vec<_> = told.iter().zip(&later).filter(|(was, is)| was != is).collect();
+    let differing: Vec<_> = reported.iter().zip(&later).filter(|(was, is)| was != is).collect();
     let (was, is) = (json!(["T", false, "", []]), json!(["T", true, "then", []]));
     assert_eq!(differing, [(&was, &is)]);
 }

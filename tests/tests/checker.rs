@@ -682,7 +682,7 @@ fn a_member_that_is_not_known_is_named() {
 }
 
 #[test]
-fn a_retired_kind_is_told_in_every_version() {
+fn a_retired_kind_is_reported_in_every_version() {
     let line = r#"["state_machine/0",{"Databases":{"key":1,"value":{"seq":1,"meta":null,"data":{"x":1}}}}]"#;
     for name in ["v0", "v004"] {
         let mut lines = valid(name);

@@ -244,14 +244,14 @@ fn a_membership_of_the_lost_entries_goes_with_them() {
 }
 
 #[test]
-fn what_cannot_be_told_is_not_repaired() {
+fn what_cannot_be_known_is_not_repaired() {
     let without = |words: &str| -> String {
         example().split_inclusive('\n').filter(|line| !line.contains(words)).collect()
     };
     let refused = rewrite(without("LogEntry").as_bytes(), repair()).unwrap_err();
     assert_eq!(
         refused,
-        "whether the state holds the entries up to T1-N1.6, as it says, cannot be told: the log \
+        "whether the state holds the entries up to T1-N1.6, as it says, is not known: the log \
          no longer has them"
     );
     // The entry that wrote the newest key is gone.
@@ -267,7 +267,7 @@ fn what_cannot_be_told_is_not_repaired() {
     let refused = rewrite(purged.as_bytes(), repair()).unwrap_err();
     assert_eq!(
         refused,
-        "whether the state holds the entries up to T1-N1.6, as it says, cannot be told: the log \
+        "whether the state holds the entries up to T1-N1.6, as it says, is not known: the log \
          does not go back far enough, or has entries whose effect is not certain"
     );
     assert_eq!(findings(&check(purged.as_bytes())), [""; 0]);
@@ -288,8 +288,8 @@ fn a_dump_that_may_have_been_cut_is_not_repaired() {
     assert_eq!(refused, format!("{lacking}, which no repair brings back"));
 }
 
-/// Key to sequence number and value, as a server told them.
-fn told(path: &Path) -> BTreeMap<String, (u64, Vec<u8>)> {
+/// Key to sequence number and value, as a server reported them.
+fn reported(path: &Path) -> BTreeMap<String, (u64, Vec<u8>)> {
     let text = String::from_utf8(content(path).unwrap()).unwrap();
     let events = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let key = |event: Value| {
@@ -317,7 +317,7 @@ fn a_real_servers_state_is_repaired_to_what_it_was_before_its_restart() {
         ["1003@874512 snapshot-lacks-entries: the state claims the entries up to T1-N0.3082, but \
           lacks what T1-N0.3080 and the 2 behind it wrote: 11 keys"]
     );
-    assert!(replayed(&dump) == told(&file("server-state-after-restart.ndjson.gz")));
+    assert!(replayed(&dump) == reported(&file("server-state-after-restart.ndjson.gz")));
     let (repaired, changes) = rewrite(&dump, repair()).unwrap();
     assert_eq!(
         changes.describe(),
@@ -328,7 +328,7 @@ fn a_real_servers_state_is_repaired_to_what_it_was_before_its_restart() {
         ]
     );
     assert_eq!(findings(&check(&repaired)), [""; 0]);
-    let before = told(&file("server-state-before-restart.ndjson.gz"));
+    let before = reported(&file("server-state-before-restart.ndjson.gz"));
     assert_eq!(before.len(), 6044);
     assert!(replayed(&repaired) == before);
 }

@@ -117,7 +117,7 @@ fn the_manifest_of_a_pipe_is_named() {
 }
 
 #[test]
-fn a_manifest_that_is_not_there_is_told_before_anything_is_read() {
+fn a_manifest_that_is_not_there_is_reported_before_anything_is_read() {
     let place = place();
     let ran = run_in(place.path(), "validate copy.db --manifest none.json");
     let expected = "error: cannot read the manifest none.json\n\
@@ -146,7 +146,7 @@ fn inspect_says_when_a_dump_was_written_if_a_manifest_does() {
 }
 
 #[test]
-fn the_manifest_of_a_dump_on_stdout_goes_where_it_is_told() {
+fn the_manifest_of_a_dump_on_stdout_goes_to_the_file_that_is_named() {
     let place = place();
     run_in(place.path(), "import meta.db --raft-dir dir");
     for line in [
@@ -194,7 +194,7 @@ fn the_manifest_of_a_file_stands_beside_it() {
 #[test]
 fn a_conflict_names_the_flags_that_are_given() {
     let place = place();
-    for (line, told) in [
+    for (line, reported) in [
         (
             "export --raft-dir d --connect-timeout 5",
             "error: the argument '--raft-dir <DIR>' cannot be used with \
@@ -212,12 +212,12 @@ fn a_conflict_names_the_flags_that_are_given() {
     ] {
         let ran = run_in(place.path(), line);
         let first = ran.stderr.split("\nUsage:").next().unwrap();
-        assert_eq!((ran.code, first), (Some(2), told), "{line}");
+        assert_eq!((ran.code, first), (Some(2), reported), "{line}");
     }
 }
 
 #[test]
-fn who_asks_for_more_is_told_that_there_is_no_more() {
+fn who_asks_for_more_is_reported_that_there_is_no_more() {
     for line in ["--verbose", "validate -v", "import --raft-dir dir --verbose"] {
         let ran = run(line.split_whitespace());
         let expected = "error: there is no --verbose\n\
@@ -241,7 +241,7 @@ fn an_empty_address_of_the_environment_is_none() {
 }
 
 #[test]
-fn threads_that_are_not_started_are_told() {
+fn threads_that_are_not_started_are_reported() {
     let place = place();
     let ran = run_in(place.path(), "validate meta.db --threads 100000");
     let said = "note: of 100,000 threads only ";
@@ -359,8 +359,8 @@ fn a_running_service_takes_no_flags_of_a_directory() {
         let args = line.split(' ').chain(["--grpc-api-address", "127.0.0.1:1"]);
         let ran = run(args);
         let flag = line.split(' ').nth(1).unwrap();
-        let told = format!("error: the argument '{flag}");
-        assert!(ran.code == Some(2) && ran.stderr.starts_with(&told), "{line}: {}", ran.stderr);
+        let reported = format!("error: the argument '{flag}");
+        assert!(ran.code == Some(2) && ran.stderr.starts_with(&reported), "{line}: {}", ran.stderr);
         assert!(ran.stderr.contains("cannot be used with"), "{line}: {}", ran.stderr);
     }
 }

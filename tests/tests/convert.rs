@@ -87,9 +87,9 @@ fn what_an_older_version_cannot_hold_has_to_be_accepted() {
     let old = place.path().join("old.db");
     let refused = rewrite(&newest, "V003", &old, &[]);
     assert_eq!(refused.code, Some(3));
-    let told = "help:  nothing was written; to go on without these, --accept \
+    let reported = "help:  nothing was written; to go on without these, --accept \
         lost-expiry-milliseconds --accept lost-log-entry --accept lost-proposal-time";
-    assert!(refused.stderr.contains(told), "{}", refused.stderr);
+    assert!(refused.stderr.contains(reported), "{}", refused.stderr);
     assert!(!old.exists());
     // One of them is not all.
     let refused = rewrite(&newest, "V003", &old, &["--accept", "lost-log-entry"]);
@@ -150,8 +150,8 @@ fn an_entry_that_only_the_log_holds_is_never_dropped() {
     let origin = fixture("v004/v004-origin.export.ndjson");
     let refused = rewrite(&origin, "V003", &old, &ACCEPT_ALL);
     assert_eq!(refused.code, Some(3));
-    let told = "entry T1-N1.88 holds a FetchIncreaseU64, which servers of V003 cannot read";
-    assert!(refused.stderr.contains(told), "{}", refused.stderr);
+    let reported = "entry T1-N1.88 holds a FetchIncreaseU64, which servers of V003 cannot read";
+    assert!(refused.stderr.contains(reported), "{}", refused.stderr);
     assert!(refused.stderr.contains("--trigger-snapshot"), "{}", refused.stderr);
     assert!(!old.exists());
 }

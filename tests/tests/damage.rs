@@ -46,7 +46,7 @@ fn a_torn_last_record_is_left_out_with_a_warning() {
     fs::write(dir.join(LOG), [log.clone(), vec![0; 5000]].concat()).unwrap();
     let ran = export(&dir);
     assert!(ran.code == Some(0) && ran.stdout == whole, "{}", ran.stderr);
-    assert!(ran.stderr.contains("torn: 5000 bytes"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("torn: 5,000 bytes"), "{}", ran.stderr);
 }
 
 #[test]

@@ -65,7 +65,7 @@ fn a_directory_without_a_version_file_is_read_as_v004() {
 }
 
 #[test]
-fn nobody_is_told_to_import_over_what_cannot_be_read() {
+fn nobody_is_reported_to_import_over_what_cannot_be_read() {
     let (_keep, dir) = unpack("engine/e747-own-user-store.raft_dir.tar.gz");
     let log = dir.join("df_meta/V004/log/r-00_000_000_000_000_000_000.wal");
     let mut bytes = fs::read(&log).unwrap();

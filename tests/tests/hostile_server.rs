@@ -316,7 +316,7 @@ fn a_huge_value_is_shown_with_escapes() {
 }
 
 #[test]
-fn refusals_are_told_with_escapes() {
+fn refusals_are_reported_with_escapes() {
     let place = TempDir::new().unwrap();
     let db = place.path().join("meta.db");
     let export = ["export", "--db", db.to_str().unwrap()];
@@ -335,7 +335,7 @@ fn refusals_are_told_with_escapes() {
 }
 
 #[test]
-fn exported_lines_are_told_with_escapes() {
+fn exported_lines_are_reported_with_escapes() {
     let place = TempDir::new().unwrap();
     let db = place.path().join("meta.db");
     let export = ["export", "--db", db.to_str().unwrap()];

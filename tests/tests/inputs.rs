@@ -41,7 +41,7 @@ fn run_on_fifo(args: &[&str], fifo: &Path, content: &[u8]) -> Ran {
     })
 }
 
-/// What a command says, but for how it calls the dump.
+/// What a command says, except for how it calls the dump.
 fn without_name(ran: &Ran, name: &str) -> (Option<i32>, String, String) {
     let stdout = String::from_utf8_lossy(&ran.stdout).replace(name, "DUMP");
     (ran.code, stdout, ran.stderr.replace(name, "DUMP"))
@@ -273,8 +273,12 @@ fn packed_dumps_of_all_sorts() {
         assert_eq!(ran.code, Some(0), "{name}: {}", ran.stderr);
         assert!(ran.stdout == plain, "{name}");
         let note = match name {
-            "zeros-after.gz" => "note: 8 zeros follow the gzip stream of DUMP; it is whole\n",
-            "block-padded.gz" => "note: 512 zeros follow the gzip stream of DUMP; it is whole\n",
+            "zeros-after.gz" => {
+                "note: the gzip stream of DUMP is padded with 8 zeros; it is whole\n"
+            }
+            "block-padded.gz" => {
+                "note: the gzip stream of DUMP is padded with 512 zeros; it is whole\n"
+            }
             _ => "",
         };
         let said = format!(

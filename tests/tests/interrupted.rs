@@ -300,7 +300,7 @@ fn dump_and_manifest_are_of_one_run() {
 }
 
 #[test]
-fn a_limit_of_file_sizes_is_told() {
+fn a_limit_of_file_sizes_is_reported() {
     let (_scratch, raft_dir) = unpack("v004/v004-origin.tar.gz");
     let out = TempDir::new().unwrap();
     let db = out.path().join("meta.db");

@@ -18,7 +18,7 @@ use metadump_tests::metactl::{self, Ran};
 const CALLS: [&str; 7] =
     ["write", "fsync", "fchmod", "renameat", "renameat2", "mkdirat", "unlinkat"];
 
-/// All calls by which a program can change something on disk, but for the opening of files.
+/// All calls by which a program can change something on disk, except for the opening of files.
 const CHANGING: &str = "/^(p?writev?(64|2)?|sendfile|copy_file_range|f(data)?sync|sync(fs)?|rename.*|\
                         mkdir.*|mknod.*|unlink.*|rmdir|link.*|symlink.*|f?truncate.*|fallocate|\
                         f?chmod.*|[fl]?chown.*|utime.*|f?(set|remove)xattr)$";

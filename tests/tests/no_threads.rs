@@ -47,9 +47,9 @@ fn clients_need_none_but_for_names() {
     let address = format!("localhost:{}", served.grpc.port());
     let ran = run_alone(&["member-list", "--grpc-api-address", &address]);
     assert_eq!(ran.code, Some(3));
-    let told = ran.stderr.lines().find(|line| line.starts_with("error: ")).unwrap();
+    let reported = ran.stderr.lines().find(|line| line.starts_with("error: ")).unwrap();
     assert_eq!(
-        told,
+        reported,
         format!(
             "error: cannot connect to {address}: no thread can be started to look up its name: \
              Resource temporarily unavailable (os error 11)"

@@ -66,10 +66,10 @@ fn a_directory_exports_in_the_form_of_any_version_and_back() {
     for (name, version) in [("v000", "V0"), ("v001", "V001"), ("v002", "V002"), ("v003", "V003")] {
         let (_keep, dir) = old(name);
         let plain = run_on(&dir, "export", &[]).stdout;
-        for told in ["V001", "V002", "V003"] {
+        for form in ["V001", "V002", "V003"] {
             let db = path(&older);
-            let ran = run_on(&dir, "export", &["--db", &db, "--data-version", told]);
-            if version >= "V002" && told == "V001" {
+            let ran = run_on(&dir, "export", &["--db", &db, "--data-version", form]);
+            if version >= "V002" && form == "V001" {
                 assert_eq!((ran.code, older.exists()), (Some(3), false));
                 let why = "holds a time to live, which servers of V001 cannot read";
                 assert!(ran.stderr.contains(why), "{}", ran.stderr);
@@ -77,14 +77,14 @@ fn a_directory_exports_in_the_form_of_any_version_and_back() {
             }
             assert_eq!(ran.code, Some(0), "{}", ran.stderr);
             let note = format!("the directory holds {version}; this is its content in the form of");
-            assert_eq!(ran.stderr.contains(&note), version != told, "{}", ran.stderr);
+            assert_eq!(ran.stderr.contains(&note), version != form, "{}", ran.stderr);
             let ran = run(["validate", "--require-manifest", &db]);
             let report = String::from_utf8(ran.stdout).unwrap();
-            assert!(report.contains(&format!("{told}, 0 errors, 0 warnings")), "{report}");
+            assert!(report.contains(&format!("{form}, 0 errors, 0 warnings")), "{report}");
             let output = path(&back);
             let ran = run(["rewrite", "--db", &db, "--output", &output, "--data-version", "V004"]);
             assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-            assert!(fs::read(&back).unwrap() == plain, "{version} by {told}");
+            assert!(fs::read(&back).unwrap() == plain, "{version} by {form}");
             fs::remove_file(&older).unwrap();
         }
     }
@@ -101,23 +101,23 @@ fn only_file(dir: &Path, ending: &str) -> PathBuf {
 fn a_snapshot_in_any_order_exports_in_the_order_of_the_version() {
     let (_keep, dir) = old("v002");
     let accept = ["--accept", "expire-unsorted", "--accept", "keys-unsorted", "--data-version"];
-    let args = |told| Vec::from_iter(accept.into_iter().chain([told]));
-    let sorted = ["V002", "V003"].map(|told| run_on(&dir, "export", &args(told)));
+    let args = |form| Vec::from_iter(accept.into_iter().chain([form]));
+    let sorted = ["V002", "V003"].map(|form| run_on(&dir, "export", &args(form)));
     let snapshot = only_file(&dir, ".snap");
     let text = fs::read_to_string(&snapshot).unwrap();
     let mut lines: Vec<&str> = text.lines().collect();
     lines.reverse();
     fs::write(&snapshot, lines.join("\n") + "\n").unwrap();
     let scratch = tempfile::tempdir().unwrap();
-    for (told, sorted) in ["V002", "V003"].into_iter().zip(sorted) {
+    for (form, sorted) in ["V002", "V003"].into_iter().zip(sorted) {
         assert_eq!(sorted.code, Some(0), "{}", sorted.stderr);
-        let ran = run_on(&dir, "export", &args(told));
+        let ran = run_on(&dir, "export", &args(form));
         assert_eq!((ran.code, ran.stderr), (Some(0), sorted.stderr));
-        assert!(ran.stdout == sorted.stdout, "{told}");
-        let db = scratch.path().join(told);
-        let to_file = [args(told), vec!["--db", db.to_str().unwrap()]].concat();
+        assert!(ran.stdout == sorted.stdout, "{form}");
+        let db = scratch.path().join(form);
+        let to_file = [args(form), vec!["--db", db.to_str().unwrap()]].concat();
         assert_eq!(run_on(&dir, "export", &to_file).code, Some(0));
-        assert!(fs::read(&db).unwrap() == sorted.stdout, "{told}");
+        assert!(fs::read(&db).unwrap() == sorted.stdout, "{form}");
     }
     // A dump and a manifest each, and nothing that was only needed meanwhile.
     assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 4);
@@ -369,7 +369,7 @@ fn snapshot_of(dir: &Path, version: &str) -> PathBuf {
 }
 
 #[test]
-fn a_cut_snapshot_of_v002_is_refused_or_told() {
+fn a_cut_snapshot_of_v002_is_refused_or_reported() {
     let (_keep, dir) = old("v002");
     let snapshot = snapshot_of(&dir, "V002");
     let lines = fs::read(&snapshot).unwrap();
@@ -380,7 +380,7 @@ fn a_cut_snapshot_of_v002_is_refused_or_told() {
     let said = format!("cannot read the snapshot {}, line 87", snapshot.display());
     assert!(ran.stderr.starts_with(&format!("error: {said}\n")), "{}", ran.stderr);
 
-    // Between two lines only the name tells.
+    // Between two lines only the name shows it.
     let end = lines[..lines.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
     fs::write(&snapshot, &lines[..end]).unwrap();
     let ran = run_on(&dir, "export", &[]);
@@ -594,7 +594,7 @@ fn every_record_of_a_directory_in_mixed_dialects_is_converted() {
 }
 
 #[test]
-fn entries_beyond_the_vote_are_left_out_and_told() {
+fn entries_beyond_the_vote_are_left_out_and_reported() {
     let entry = r#"{"log_id":{"leader_id":{"term":2,"node_id":1},"index":0},"payload":"Blank"}"#;
     let vote = r#"{"HardState":{"leader_id":{"term":1,"node_id":1},"committed":true}}"#;
     let written = Written::new(&[

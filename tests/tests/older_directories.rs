@@ -218,13 +218,13 @@ fn what_an_older_version_cannot_hold_is_refused_or_accepted() {
     let before = contents(&dir);
     let ran = import(&dir, &dump, "V003", &[]);
     assert_eq!(ran.code, Some(3));
-    let told = format!(
+    let reported = format!(
         "error: V003 cannot hold the milliseconds of an expiry, put off to the full second (11 \
          times)\n\
          help:  {} keeps its data; to go on without these, --accept lost-expiry-milliseconds\n",
         dir.display()
     );
-    assert_eq!(ran.stderr, told);
+    assert_eq!(ran.stderr, reported);
     assert!(contents(&dir) == before, "the directory was changed");
     imported(&dir, &dump, "V003", &ACCEPT);
     let (given, found) = (fs::read_to_string(&dump).unwrap(), exported(&dir));
@@ -247,13 +247,13 @@ fn an_entry_that_older_servers_cannot_read_is_refused() {
     for version in ["V002", "V003"] {
         let ran = import(&dir, &dump, version, &ACCEPT);
         assert_eq!(ran.code, Some(3));
-        let told = format!(
+        let reported = format!(
             "error: entry T1-N1.88 holds a FetchIncreaseU64, which servers of {version} cannot \
              read\nhelp:  the snapshot does not hold yet what the entry did: `serve` the dump with \
              --admin-api-address, export it from there with --trigger-snapshot and the same \
              --admin-api-address, and take that dump\n"
         );
-        assert_eq!(ran.stderr, told);
+        assert_eq!(ran.stderr, reported);
         assert!(!dir.exists());
     }
 }
@@ -282,14 +282,14 @@ fn a_dry_run_tells_what_would_be_lost_or_refused() {
     assert!(refused.stderr.starts_with(&said), "{}", refused.stderr);
     assert_eq!((refused.code, refused.stdout.len()), (Some(3), 0));
     let ran = import(&dir, &dump, "V002", &[vec!["--dry-run"], ACCEPT.to_vec()].concat());
-    let told = String::from_utf8(ran.stdout).unwrap();
+    let reported = String::from_utf8(ran.stdout).unwrap();
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     let begins = format!(
         "read 188 lines, 162,842 bytes\n{} would hold, as data version V002:\n",
         dir.display()
     );
-    assert!(told.starts_with(&begins), "{told}");
-    assert!(told.contains(&format!("\nlost: {lost}")), "{told}");
+    assert!(reported.starts_with(&begins), "{reported}");
+    assert!(reported.contains(&format!("\nlost: {lost}")), "{reported}");
     let too_new = fixture("v004/v004-origin.export.ndjson");
     let ran = import(&dir, &too_new, "V003", &[&["--dry-run"], ACCEPT.as_slice()].concat());
     let said =

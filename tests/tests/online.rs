@@ -70,7 +70,7 @@ fn an_export_is_what_is_served_and_what_the_directory_gives() {
         assert_eq!(fs::read(&online).unwrap(), fs::read(&offline).unwrap());
         assert_eq!(fs::read(&online).unwrap(), fs::read(origin()).unwrap());
 
-        // The manifest says the same, but for name and time.
+        // The manifest says the same, except for name and time.
         let manifest = |path: &Path| {
             let path = path.with_extension("db.manifest.json");
             let mut manifest: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
@@ -239,8 +239,8 @@ fn a_server_that_dies_leaves_no_file() {
             continue;
         }
         assert_eq!(ran.code, Some(3), "{}", ran.stderr);
-        let told = ["cut off after", "the connection to", "cannot connect to"];
-        assert!(told.iter().any(|told| ran.stderr.contains(told)), "{}", ran.stderr);
+        let reported = ["cut off after", "the connection to", "cannot connect to"];
+        assert!(reported.iter().any(|reported| ran.stderr.contains(reported)), "{}", ran.stderr);
         assert_eq!(names(&out), Vec::<String>::new());
     }
 }
@@ -280,7 +280,7 @@ fn garbage_is_no_server() {
 }
 
 #[test]
-fn a_message_that_is_too_large_is_told_with_its_flag() {
+fn a_message_that_is_too_large_is_reported_with_its_flag() {
     let place = TempDir::new().unwrap();
     let service = serve(&origin());
     let db = place.path().join("meta.db");

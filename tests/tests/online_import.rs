@@ -180,10 +180,10 @@ fn one_goes_on_with_another_server_when_its_own_is_lost() {
     let (broken, whole) = (breaking(service.grpc, 1_500_000), service.address());
     let ran = import(&[broken.clone(), whole.clone()], &dump, &["--yes", "--raise-sequence"]);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-    let told = |line: String| assert!(ran.stderr.contains(&line), "{}", ran.stderr);
-    told(format!("the connection to {broken} broke"));
-    told(format!("\nwarning: going on with {whole}\n"));
-    told(format!("\nthe cluster has all {LARGE_DUMP_KEYS} keys of the dump\n"));
+    let reported = |line: String| assert!(ran.stderr.contains(&line), "{}", ran.stderr);
+    reported(format!("the connection to {broken} broke"));
+    reported(format!("\nwarning: going on with {whole}\n"));
+    reported(format!("\nthe cluster has all {LARGE_DUMP_KEYS} keys of the dump\n"));
     let whole = Served::start(["--db", dump.to_str().unwrap()]);
     assert!(values(&service) == values(&whole), "the values are those of the dump");
 }
@@ -310,11 +310,11 @@ fn the_help_is_that_of_import() {
         let help = String::from_utf8(run([command, "--help"]).stdout).unwrap();
         help.split_whitespace().collect::<Vec<_>>().join(" ")
     };
-    let default = "By default what METASRV_GRPC_API_ADDRESS says";
+    let default = "Without it, METASRV_GRPC_API_ADDRESS, or else";
     assert!(help("export").contains(default));
     let import = help("import");
     assert!(!import.contains(default), "{import}");
-    assert!(import.contains("METASRV_GRPC_API_ADDRESS is not looked at"), "{import}");
+    assert!(import.contains("METASRV_GRPC_API_ADDRESS is ignored"), "{import}");
 }
 
 /// What a salvage has lost is no key that the cluster has too many.

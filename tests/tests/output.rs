@@ -78,7 +78,7 @@ fn an_export_that_fails_leaves_no_file_and_the_older_dump() {
 }
 
 #[test]
-fn compression_is_told_by_the_name_and_recognised_by_the_content() {
+fn compression_is_reported_by_the_name_and_recognised_by_the_content() {
     let (_keep, dir, out) = places();
     for (ending, magic) in [("gz", &[0x1f, 0x8b][..]), ("zst", &[0x28, 0xb5, 0x2f, 0xfd][..])] {
         let db = out.path().join(format!("meta.db.{ending}"));
@@ -266,7 +266,7 @@ fn help_completions_and_the_man_page_come_from_one_table() {
     }
     let man = String::from_utf8(run(["man"]).stdout).unwrap();
     let exits =
-        "\n.SH \"EXIT STATUS\"\n.TP\n\\fB0\\fR\ndone; also when the reader of a pipe has gone\n";
+        "\n.SH \"EXIT STATUS\"\n.TP\n\\fB0\\fR\ndone, even if the reader of a pipe has gone\n";
     assert!(man.contains(exits), "{man}");
 }
 

@@ -138,7 +138,7 @@ fn of_120_damaged_logs_exactly_the_part_before_the_damage_is_salvaged() {
 }
 
 #[test]
-fn what_is_lost_is_told_and_the_rest_can_be_imported() {
+fn what_is_lost_is_reported_and_the_rest_can_be_imported() {
     let (keep, dir) = unpack("v004/v004-imported-plain.tar.gz");
     let mut log = fs::read(dir.join(LOG)).unwrap();
     log[40_000] ^= 4;

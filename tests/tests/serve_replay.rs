@@ -127,7 +127,7 @@ fn replay(text: &str) -> Replayed {
     replayed
 }
 
-/// The writes of clients that a log tells.
+/// The writes of clients that a log shows.
 fn commands(text: &str) -> Vec<LogEntry<'_>> {
     let entries = text.lines().filter_map(|line| match record(line) {
         Record::LogEntry(entry) => Some(entry),
@@ -144,30 +144,30 @@ fn commands(text: &str) -> Vec<LogEntry<'_>> {
 
 /// What a client was answered.
 #[derive(Debug, PartialEq)]
-enum Told {
+enum Reported {
     Upsert(String),
     Transaction(meta::TxnReply),
     KvTransaction(meta::KvTransactionReply),
 }
 
-async fn send(client: &mut MetaClient, cmd: &Cmd<'_>) -> Told {
+async fn send(client: &mut MetaClient, cmd: &Cmd<'_>) -> Reported {
     match cmd {
         Cmd::UpsertKV(_) => {
-            Told::Upsert(client.kv_api(serde_json::to_string(cmd).unwrap()).await.unwrap())
+            Reported::Upsert(client.kv_api(serde_json::to_string(cmd).unwrap()).await.unwrap())
         }
         Cmd::Transaction(request) => {
-            Told::Transaction(client.transaction(transaction(request)).await.unwrap())
+            Reported::Transaction(client.transaction(transaction(request)).await.unwrap())
         }
         Cmd::KvTransaction(request) => {
             let reply = client.stub.kv_transaction(kv_transaction(request)).await;
-            Told::KvTransaction(reply.unwrap().into_inner())
+            Reported::KvTransaction(reply.unwrap().into_inner())
         }
         other => panic!("{other:?}"),
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn live_traffic_is_answered_and_told_as_its_own_log_says() {
+async fn live_traffic_is_answered_and_reported_as_its_own_log_says() {
     let served = Served::start::<&str>([]);
     let mut client = MetaClient::connect(served.grpc).await.unwrap();
     let watch = meta::WatchRequest {
@@ -179,10 +179,10 @@ async fn live_traffic_is_answered_and_told_as_its_own_log_says() {
     let text = case("A2-ops.ndjson");
     let commands = commands(&text);
     assert!(commands.len() > 100, "{}", commands.len());
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     for entry in &commands {
         let Payload::Normal(body) = &entry.payload else { panic!("{entry:?}") };
-        told.push(send(&mut client, &body.cmd).await);
+        reported.push(send(&mut client, &body.cmd).await);
     }
     // The event of the last write ends the reading of events.
     let last = record::UpsertKV {
@@ -191,14 +191,14 @@ async fn live_traffic_is_answered_and_told_as_its_own_log_says() {
         value: record::Operation::Update(b"".to_vec().into()),
         value_meta: None,
     };
-    told.push(send(&mut client, &Cmd::UpsertKV(last)).await);
+    reported.push(send(&mut client, &Cmd::UpsertKV(last)).await);
     let (answer, _) = admin(served.admin, "/v1/ctrl/trigger_snapshot").await.unwrap();
     assert_eq!(answer, "HTTP/1.1 200 OK");
     let exported = client.export().await.unwrap();
 
     let replayed = replay(&exported);
-    let expected: Vec<Told> = replayed.replies.iter().filter_map(expected).collect();
-    assert_eq!(told, expected);
+    let expected: Vec<Reported> = replayed.replies.iter().filter_map(expected).collect();
+    assert_eq!(reported, expected);
     let mut events = Vec::new();
     while events.last().is_none_or(|event: &meta::Event| event.key != "the end") {
         events.push(changes.message().await.unwrap().unwrap().event.unwrap());
@@ -207,15 +207,15 @@ async fn live_traffic_is_answered_and_told_as_its_own_log_says() {
     assert_eq!(state_lines(&exported), replayed.lines());
 }
 
-fn expected(reply: &Reply) -> Option<Told> {
+fn expected(reply: &Reply) -> Option<Reported> {
     Some(match reply {
-        Reply::KV(change) => Told::Upsert(serde_json::to_string(change).unwrap()),
-        Reply::Transaction(reply) => Told::Transaction(meta::TxnReply {
+        Reply::KV(change) => Reported::Upsert(serde_json::to_string(change).unwrap()),
+        Reply::Transaction(reply) => Reported::Transaction(meta::TxnReply {
             success: reply.success(),
             execution_path: reply.path.to_string(),
             responses: reply.responses.iter().map(response).collect(),
         }),
-        Reply::KvTransaction(reply) => Told::KvTransaction(meta::KvTransactionReply {
+        Reply::KvTransaction(reply) => Reported::KvTransaction(meta::KvTransactionReply {
             executed_branch: reply.executed_branch.map(|branch| u32::try_from(branch).unwrap()),
             responses: reply.responses.iter().map(response).collect(),
         }),

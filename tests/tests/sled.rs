@@ -159,8 +159,8 @@ fn check_damaged(name: &str, damage: fn(&mut Vec<u8>, usize)) {
         damage(content_mut(&mut damaged, "db"), at);
         let Ok(listed) = listing(&damaged) else { continue };
         let recovery = Database::open(lend(&damaged)).unwrap().recovery().clone();
-        let told = listed == truth || !recovery.is_clean();
-        assert!(told, "{name}, byte {at}: damage goes unnoticed, {recovery:?}");
+        let reported = listed == truth || !recovery.is_clean();
+        assert!(reported, "{name}, byte {at}: damage goes unnoticed, {recovery:?}");
     }
 }
 

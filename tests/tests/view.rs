@@ -129,8 +129,8 @@ fn the_dump_comes_whole_and_in_parts() {
     {
         let part = viewed.get("dump", &[&format!("Range: bytes={range}")]);
         assert_status(&part, 206);
-        let told = format!("content-range: bytes {from}-{}/{size}", to - 1);
-        assert!(part.0.contains(&told) && part.1 == dump[from..to], "{}", part.0);
+        let reported = format!("content-range: bytes {from}-{}/{size}", to - 1);
+        assert!(part.0.contains(&reported) && part.1 == dump[from..to], "{}", part.0);
     }
     let behind = viewed.get("dump", &[&format!("Range: bytes={size}-")]);
     assert_status(&behind, 416);
@@ -166,7 +166,7 @@ fn who_does_not_know_the_address_gets_nothing() {
 }
 
 #[test]
-fn a_dump_that_changes_is_told() {
+fn a_dump_that_changes_is_reported() {
     let viewed = Viewed::start();
     assert_status(&viewed.get("dump", &["Range: bytes=0-9"]), 206);
     let mut file = OpenOptions::new().append(true).open(&viewed.dump).unwrap();

@@ -27,7 +27,7 @@ pub fn decode_line(line: &[u8], with_secrets: bool) -> String {
     json(&metadump::decode::line(line, secrets))
 }
 
-/// Decodes one line but for its values.
+/// Decodes one line except for its values.
 #[wasm_bindgen(js_name = decodeHeading)]
 pub fn decode_heading(line: &[u8]) -> String {
     json(&metadump::decode::heading(line))

@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! state of the dump ──┐
-//!                     ├─► Comparison ─► Plan: puts, deletions, id conflicts
+//!                     ├─► Reconciler ─► WritePlan: puts, deletions, id conflicts
 //! keys of the service ┘
 //! ```
 
@@ -21,7 +21,7 @@ use crate::state::object_id::ObjectId;
 
 /// What it takes to give a service the keys of a dump.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Plan {
+pub struct WritePlan {
     /// Keys that only the dump has, in order.
     pub missing: Vec<String>,
     /// Keys with another value or expiry, in order.
@@ -62,7 +62,7 @@ pub struct IdConflict {
     pub id: u64,
 }
 
-impl Plan {
+impl WritePlan {
     /// Whether the service has every key of the dump already.
     pub fn is_done(&self) -> bool {
         self.missing.is_empty() && self.different.is_empty()
@@ -111,13 +111,13 @@ pub enum CompareError<E> {
 
 /// Merges the keys of a dump's state with those of a service.
 #[allow(missing_debug_implementations)] // the iterator behind it has none
-pub struct Comparison<W: Iterator> {
+pub struct Reconciler<W: Iterator> {
     wanted: Peekable<W>,
     expiry: ExpiryRule,
     clock_ms: u64,
     registrations: Registrations,
     last_key: Option<String>,
-    plan: Plan,
+    plan: WritePlan,
 }
 
 /// What a key of the dump asks for.
@@ -130,7 +130,7 @@ enum Fate<'a> {
     Registration,
 }
 
-impl<'a, E, W> Comparison<W>
+impl<'a, E, W> Reconciler<W>
 where
     W: Iterator<Item = Result<(Cow<'a, str>, SharedRecord), E>>,
 {
@@ -139,7 +139,7 @@ where
     /// of expiry.
     pub fn new(wanted: W, expiry: ExpiryRule, clock_ms: u64, registrations: Registrations) -> Self {
         let wanted = wanted.peekable();
-        let plan = Plan::default();
+        let plan = WritePlan::default();
         Self { wanted, expiry, clock_ms, registrations, last_key: None, plan }
     }
 
@@ -177,7 +177,7 @@ where
     /// # Errors
     ///
     /// See [`CompareError`].
-    pub fn finish(mut self) -> Result<Plan, CompareError<E>> {
+    pub fn finish(mut self) -> Result<WritePlan, CompareError<E>> {
         self.missing_before(None)?;
         Ok(self.plan)
     }
@@ -268,9 +268,9 @@ mod tests {
         SeqV { seq, meta, data: value.as_bytes().to_vec().into() }
     }
 
-    type Side<'a> = [(&'a str, SeqV<'static>)];
+    type Records<'a> = [(&'a str, SeqV<'static>)];
 
-    fn plan(wanted: &Side<'_>, present: &Side<'_>, expiry: ExpiryRule) -> Plan {
+    fn plan(wanted: &Records<'_>, present: &Records<'_>, expiry: ExpiryRule) -> WritePlan {
         let wanted = wanted.iter().map(|(key, record)| {
             Ok::<_, Infallible>((Cow::Borrowed(*key), Arc::new(record.clone())))
         });
@@ -279,15 +279,15 @@ mod tests {
 
     fn compare<'a>(
         wanted: impl Iterator<Item = Result<(Cow<'a, str>, SharedRecord), Infallible>>,
-        present: &Side<'_>,
+        present: &Records<'_>,
         expiry: ExpiryRule,
         registrations: Registrations,
-    ) -> Plan {
-        let mut comparison = Comparison::new(wanted, expiry, CLOCK_MS, registrations);
+    ) -> WritePlan {
+        let mut reconciler = Reconciler::new(wanted, expiry, CLOCK_MS, registrations);
         for (key, record) in present {
-            comparison.present(key, record).unwrap();
+            reconciler.present(key, record).unwrap();
         }
-        comparison.finish().unwrap()
+        reconciler.finish().unwrap()
     }
 
     const CLOCK_MS: u64 = 1_800_000_000_000;
@@ -317,7 +317,7 @@ mod tests {
         let plan = plan(&wanted, &present, ExpiryRule::ByMagnitude);
         assert_eq!(
             plan,
-            Plan {
+            WritePlan {
                 missing: vec!["a".to_owned(), "z".to_owned()],
                 different: vec![found("c", 22)],
                 extra: vec![found("0", 20), found("d", 23)],
@@ -354,13 +354,13 @@ mod tests {
             ("__fd_clusters_v6/t/online_nodes/d", record(21, "new", Some(LATER_MS))),
             (taken, record(22, "system-managed", None)),
         ];
-        let left_out = Plan {
+        let left_out = WritePlan {
             missing: vec![defined.to_owned()],
             extra_expiring: 1,
             expired: 1,
             registrations: 3,
             largest_seq: 22,
-            ..Plan::default()
+            ..WritePlan::default()
         };
         assert_eq!(plan(&wanted, &present, ExpiryRule::ByMagnitude), left_out);
 
@@ -368,7 +368,7 @@ mod tests {
             wanted.iter().map(|(key, record)| Ok((Cow::Borrowed(*key), Arc::new(record.clone()))));
         assert_eq!(
             compare(each, &present, ExpiryRule::ByMagnitude, Registrations::Wanted),
-            Plan {
+            WritePlan {
                 missing: vec![gone.to_owned(), defined.to_owned()],
                 different: vec![found(node, 20), found(taken, 22)],
                 registrations: 0,
@@ -392,8 +392,8 @@ mod tests {
     fn an_id_that_names_two_objects_is_a_conflict() {
         let named = |name| [("__fd_table_id_to_name/7", record(8, name, None))];
         let conflict = IdConflict { kind: "table".to_owned(), id: 7 };
-        let told = plan(&named("ours"), &named("theirs"), ExpiryRule::ByMagnitude).conflicts;
-        assert_eq!(told, [conflict]);
+        let reported = plan(&named("ours"), &named("theirs"), ExpiryRule::ByMagnitude).conflicts;
+        assert_eq!(reported, [conflict]);
         assert_eq!(plan(&named("a"), &named("a"), ExpiryRule::ByMagnitude).conflicts, []);
     }
 
@@ -408,21 +408,21 @@ mod tests {
         assert_eq!(plan.sequence_gap(0), Some(30));
         assert_eq!(plan.sequence_gap(29), Some(1));
         assert_eq!(plan.sequence_gap(30), None);
-        assert_eq!(Plan::default().sequence_gap(0), None);
+        assert_eq!(WritePlan::default().sequence_gap(0), None);
     }
 
     #[test]
     fn keys_of_the_service_must_ascend() {
-        let mut comparison = Comparison::new(
+        let mut reconciler = Reconciler::new(
             std::iter::empty::<Result<_, Infallible>>(),
             ExpiryRule::ByMagnitude,
             CLOCK_MS,
             Registrations::Wanted,
         );
-        comparison.present("b", &record(1, "", None)).unwrap();
+        reconciler.present("b", &record(1, "", None)).unwrap();
         for key in ["a", "b"] {
             let error = CompareError::Unsorted { key: key.to_owned(), after: "b".to_owned() };
-            assert_eq!(comparison.present(key, &record(2, "", None)), Err(error));
+            assert_eq!(reconciler.present(key, &record(2, "", None)), Err(error));
         }
     }
 

@@ -1,5 +1,7 @@
 //! Random access to bytes that stand somewhere else: a file, a buffer.
 
+use crate::dump::plural::plural;
+
 /// Bytes that can be read at any place.
 ///
 /// The crate does no I/O, so whoever holds the bytes brings them.
@@ -29,7 +31,7 @@ pub trait ReadAt {
 
 /// Bytes that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("cannot read {len_bytes} bytes at byte {offset_bytes}: {reason}")]
+#[error("cannot read {} at byte {offset_bytes}: {reason}", plural(*len_bytes, "byte", "bytes"))]
 pub struct ReadError {
     /// Where the first of them stands.
     pub offset_bytes: u64,
@@ -55,7 +57,7 @@ impl ReadAt for [u8] {
             None => Err(ReadError {
                 offset_bytes,
                 len_bytes: out.len() as u64,
-                reason: format!("there are only {} bytes", self.len()),
+                reason: format!("there are only {}", plural(self.len() as u64, "byte", "bytes")),
             }),
         }
     }

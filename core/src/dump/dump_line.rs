@@ -52,7 +52,7 @@ pub fn put(out: &mut Vec<u8>, tree: &str, record: &Record<'_>) -> Result<(), Unw
     Ok(())
 }
 
-/// The kind that makes up most of a dump: as serde writes it, but for the value, which goes from
+/// The kind that makes up most of a dump: as serde writes it, except for the value, which goes from
 /// bytes to text without a step for each.
 fn put_generic_kv(
     out: &mut Vec<u8>,

@@ -4,6 +4,7 @@ pub(crate) mod decimal;
 pub mod dump_line;
 pub mod frame;
 pub mod packing;
+pub(crate) mod plural;
 pub mod record;
 pub mod scan;
 pub(crate) mod syntax;

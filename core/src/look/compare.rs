@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn unsorted_keys_are_told() {
+    fn unsorted_keys_are_reported() {
         let mut comparison = Comparison::default();
         feed(&mut comparison, Side::Right, &[("b", 1, 1), ("a", 2, 2)]);
         assert_eq!(comparison.finish().unsorted, [(Side::Right, 2)]);

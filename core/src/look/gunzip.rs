@@ -4,6 +4,8 @@ use std::io::{self, ErrorKind, Write};
 
 use flate2::write::GzDecoder;
 
+use crate::dump::plural::plural;
+
 /// How much is handed out at a time: a small piece can unpack to gigabytes.
 pub const MOST_OUT_BYTES: usize = 4 << 20;
 
@@ -22,7 +24,7 @@ pub enum GunzipError {
         message: String,
     },
     /// The stream ends inside a member.
-    #[error("the gzip stream ends inside a member, after {0} bytes: it was cut")]
+    #[error("the gzip stream ends inside a member, after {}: it was cut", plural(*.0, "byte", "bytes"))]
     Cut(u64),
     /// Something else stands behind the last member.
     #[error("the gzip stream is complete and ends at byte {0}; what follows is not gzip")]
@@ -204,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn cut_and_broken_streams_are_told_and_what_came_before_is_kept() {
+    fn cut_and_broken_streams_are_reported_and_what_came_before_is_kept() {
         let plain = b"hello world, hello world".repeat(1000);
         let stream = packed(&plain);
         for len in 1..stream.len() {

@@ -3,6 +3,7 @@
 use ruzstd::decoding::FrameDecoder;
 
 use crate::dump::packing::is_skippable_frame;
+use crate::dump::plural::plural;
 
 /// At least as long as any frame header.
 const MOST_HEADER_BYTES: usize = 18;
@@ -40,7 +41,7 @@ pub enum UnzstdError {
     #[error("the zstd stream is complete and ends at byte {0}; what follows is not zstd")]
     Trailing(u64),
     /// The stream ends inside a frame.
-    #[error("the zstd stream ends inside a frame, after {0} bytes: it was cut")]
+    #[error("the zstd stream ends inside a frame, after {}: it was cut", plural(*.0, "byte", "bytes"))]
     Cut(u64),
 }
 
@@ -341,28 +342,31 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_told() {
+    fn damage_is_reported() {
         let plain = b"hello world, hello world".repeat(1000);
         let stream = packed(&plain);
         let end = stream.len() as u64;
         let mut damaged = stream.clone();
         *damaged.last_mut().unwrap() ^= 1;
         for piece_bytes in [1, 4096] {
-            let (out, told) = unpacked(&damaged, piece_bytes);
+            let (out, reported) = unpacked(&damaged, piece_bytes);
             assert!(out == plain);
-            assert_eq!(told, Err(UnzstdError::Checksum(end)));
+            assert_eq!(reported, Err(UnzstdError::Checksum(end)));
             for behind in [&b"\n"[..], b"more text than a header is long"] {
-                let (out, told) = unpacked(&[&stream[..], behind].concat(), piece_bytes);
+                let (out, reported) = unpacked(&[&stream[..], behind].concat(), piece_bytes);
                 assert!(out == plain);
-                assert_eq!(told, Err(UnzstdError::Trailing(end)));
+                assert_eq!(reported, Err(UnzstdError::Trailing(end)));
             }
         }
         assert!(matches!(unpacked(b"not zstd at all", 4).1, Err(UnzstdError::Broken { .. })));
         // A block, and a last one of a type that there is not.
         let broken = b"\x28\xb5\x2f\xfd\x20\x0a\x28\0\0hello\x2f\0\0world";
-        let (out, told) = unpacked(broken, 4096);
+        let (out, reported) = unpacked(broken, 4096);
         assert_eq!(out, b"hello");
-        assert!(matches!(told, Err(UnzstdError::Broken { offset_bytes: 14, .. })), "{told:?}");
+        assert!(
+            matches!(reported, Err(UnzstdError::Broken { offset_bytes: 14, .. })),
+            "{reported:?}"
+        );
         // The length of a frame without content is not believed.
         let skipped = [0x50, 0x2a, 0x4d, 0x18, 0xff, 0xff, 0xff, 0xff, 1];
         assert_eq!(unpacked(&skipped, 4), (vec![], Err(UnzstdError::Cut(9))));

@@ -1,4 +1,4 @@
-//! Whether the log ids that a dump tells are of one history.
+//! Whether the log ids that a dump shows are of one history.
 //!
 //! In a Raft log an index belongs to one leader, and leaders only grow with the index. Ids that
 //! break this were not written by one cluster in one life: a snapshot of one was put beside the log
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn each_id_that_does_not_fit_is_told_once() {
+    fn each_id_that_does_not_fit_is_reported_once() {
         let id = LogId::new;
         let marks = [
             (Mark::Purged, id(2, 1, 4)),
@@ -247,12 +247,12 @@ mod tests {
             (Mark::Membership, id(2, 1, 3)),
             (Mark::LastApplied, id(1, 1, 8)),
         ];
-        let told = |log: &LogLeaders| -> Vec<String> {
+        let reported = |log: &LogLeaders| -> Vec<String> {
             disagreements(log, &marks).iter().map(ToString::to_string).collect()
         };
-        assert_eq!(told(&log(&[])), ["last applied is T1-N1.8, purged is T2-N1.4"]);
+        assert_eq!(reported(&log(&[])), ["last applied is T1-N1.8, purged is T2-N1.4"]);
         assert_eq!(
-            told(&log(&[id(2, 1, 5), id(3, 1, 6)])),
+            reported(&log(&[id(2, 1, 5), id(3, 1, 6)])),
             [
                 "committed is T2-N1.9, the log has T3-N1.6",
                 "last applied is T1-N1.8, the log has T3-N1.6"

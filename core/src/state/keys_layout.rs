@@ -55,9 +55,9 @@ impl KeysLayout {
         let lens: Vec<usize> = slashes.take(MOST_LEVELS + 1).collect();
         // The key's last segment is no directory.
         let lens = match lens.get(..MOST_LEVELS) {
-            Some(told) if lens.len() > MOST_LEVELS => {
+            Some(reported) if lens.len() > MOST_LEVELS => {
                 self.deeper += 1;
-                told
+                reported
             }
             _ => &lens,
         };
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn directories_are_told_when_they_are_left() {
+    fn directories_are_reported_when_they_are_left() {
         assert_eq!(lines(&[], None), [" 0"]);
         assert_eq!(lines(&["hello"], None), [" 1"]);
         let keys = ["a", "a/1", "a/b/1", "a/b/c/1", "a/bc/1", "ab/1", "b//1", "é/1"];
@@ -135,9 +135,9 @@ mod tests {
         assert_eq!(lines(&keys, Some(0)), [" 8"]);
     }
     #[test]
-    fn deep_levels_are_counted_and_not_told() {
-        let told = "d/".repeat(MOST_LEVELS);
-        let deep = [format!("{told}a/1"), format!("{told}b/c/1"), "z/1".to_owned()];
+    fn deep_levels_are_counted_and_not_reported() {
+        let reported = "d/".repeat(MOST_LEVELS);
+        let deep = [format!("{reported}a/1"), format!("{reported}b/c/1"), "z/1".to_owned()];
         let mut layout = KeysLayout::new(None);
         let mut lines = Vec::new();
         for key in &deep {
@@ -145,15 +145,17 @@ mod tests {
         }
         assert_eq!(layout.deeper_keys(), 2);
         layout.finish(|found| lines.push((found.prefix.to_owned(), found.count)));
-        let mut expected: Vec<(String, u64)> =
-            (1..=MOST_LEVELS).rev().map(|levels| (told[..2 * levels - 1].to_owned(), 2)).collect();
+        let mut expected: Vec<(String, u64)> = (1..=MOST_LEVELS)
+            .rev()
+            .map(|levels| (reported[..2 * levels - 1].to_owned(), 2))
+            .collect();
         expected.extend([("z".to_owned(), 1), (String::new(), 3)]);
         assert_eq!(lines, expected);
     }
 
     proptest! {
         #[test]
-        fn every_directory_is_told_once_with_the_keys_below_it(
+        fn every_directory_is_reported_once_with_the_keys_below_it(
             mut keys in prop::collection::vec("[ab/é]{0,8}", 0..20),
             depth in prop::option::of(0_u32..4),
         ) {

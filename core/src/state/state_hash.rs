@@ -2,7 +2,7 @@
 //! version they are of and in which order their lines stand.
 //!
 //! The hash is the sum, modulo 2^256, of the SHA-256 of each record, so that neither order nor
-//! who has read which part counts, and nothing is held. That tells accidents, not forgers: who may
+//! who has read which part counts, and nothing is held. That shows accidents, not forgers: who may
 //! choose records can make two states of one sum. docs/format.md says what is hashed and why.
 
 use std::fmt;

@@ -12,7 +12,7 @@ pub struct Cluster {
     #[arg(long, value_name = "ID", value_parser = parse_node_id)]
     pub id: Option<NodeId>,
 
-    /// A node of the new cluster, `ID=HOST:PORT`, or several with commas between them; may be
+    /// A node of the new cluster, `ID=HOST:PORT`, or several separated by commas; may be
     /// repeated.
     #[arg(long, value_name = "ID=HOST:PORT")]
     pub initial_cluster: Vec<String>,

@@ -23,7 +23,7 @@ pub struct Export {
     #[arg(long, value_name = "FILE")]
     pub db: Option<PathBuf>,
 
-    /// The file for the manifest of a dump that goes to stdout: for a pipe whose end is a file.
+    /// Where to write the manifest of a dump that goes to stdout: for a pipe that ends in a file.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub manifest: Option<PathBuf>,
 
@@ -72,7 +72,7 @@ pub struct Online {
     #[arg(long, value_enum, default_value_t)]
     pub from: NodeChoice,
 
-    /// Lines per message of the server, 32 by default.
+    /// Lines per message of the server; 32 by default.
     #[arg(
         long,
         value_name = "LINES",

@@ -13,7 +13,7 @@ use super::{Cluster, Dump, Format, Service, TargetVersion};
 #[command(mut_arg("grpc_api_address", |arg| arg.help(RUNNING_CLUSTER)))]
 pub struct Import {
     /// The data directory to write; it is replaced only when its replacement is complete. With
-    /// --grpc-api-address in place of it, the keys of a running cluster are restored.
+    /// --grpc-api-address instead, the keys of a running cluster are restored.
     #[arg(
         long,
         value_name = "DIR", value_hint = ValueHint::DirPath,
@@ -82,7 +82,7 @@ pub struct Import {
 /// What `import` does with the addresses that other commands ask as well.
 const RUNNING_CLUSTER: &str = "The gRPC address of a server of the running cluster; may be \
     repeated: the first server that answers is used, and another one when it fails. There is no \
-    default: METASRV_GRPC_API_ADDRESS is not looked at";
+    default: METASRV_GRPC_API_ADDRESS is ignored";
 
 /// How the keys of a running cluster are restored.
 #[derive(Debug, Args)]

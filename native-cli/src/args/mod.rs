@@ -29,7 +29,7 @@ pub use serving::{Serve, View};
 
 /// Back up, restore, check and transform the data of a Databend meta service.
 #[derive(Debug, Parser)]
-#[command(name = "databend-metactl", version = VERSION, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(name = "databend-metactl", version = VERSION, max_term_width = 100)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -43,9 +43,6 @@ pub struct Cli {
     #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
     pub color: ColorChoice,
 }
-
-const EXIT_CODES: &str = "Exit codes: 0 done; 1 the dump has errors, a salvage has losses, or a key \
-    is not there (get --exit-code, show); 2 wrong usage; 3 refused, or reading or writing failed.";
 
 /// Which program this is: the official one has the same name.
 const VERSION: &str = concat!("(metadump) ", env!("CARGO_PKG_VERSION"), env!("METADUMP_COMMIT"));

@@ -33,7 +33,7 @@ pub struct Validate {
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
 
-    /// A dump without the manifest that proves it complete is an error.
+    /// Report a dump without the manifest that proves it complete as an error.
     #[arg(long, conflicts_with = "raft_dir")]
     pub require_manifest: bool,
 

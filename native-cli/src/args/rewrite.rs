@@ -26,7 +26,7 @@ pub struct Rewrite {
     #[arg(long, value_name = "OUT")]
     pub output: Option<PathBuf>,
 
-    /// The file for the manifest of a dump that goes to stdout: for a pipe whose end is a file.
+    /// Where to write the manifest of a dump that goes to stdout: for a pipe that ends in a file.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output_manifest: Option<PathBuf>,
 
@@ -60,7 +60,7 @@ pub struct Rewrite {
 pub enum Repair {
     /// The expiry index, recomputed from the keys.
     Expire,
-    /// A snapshot that lacks entries that it claims (servers 1.2.801 to 1.2.812): it claims what it
-    /// holds, so that the restored node applies the rest from the log.
+    /// A snapshot that lacks entries that it claims (servers 1.2.801 to 1.2.812): it then claims
+    /// only what it holds, and the restored node applies the rest from the log.
     Snapshot,
 }

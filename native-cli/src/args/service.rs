@@ -1,4 +1,5 @@
-//! How a running service is reached, and what is asked of it: `status`, `member-list`, `get`, `watch`.
+//! How a running service is reached, and what is asked of it: `status`, `member-list`, `get`,
+//! `watch`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,7 +17,7 @@ pub struct Status {
     #[command(flatten)]
     pub query: Query,
 
-    /// Wait until the server answers, for that long at most: it may be starting.
+    /// Wait until the server answers, for at most this long: it may be starting.
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
     pub wait: Option<Duration>,
 }
@@ -56,7 +57,7 @@ pub struct Get {
     #[command(flatten)]
     pub secrets: ShowSecrets,
 
-    /// Print the bytes of the value and nothing else, no line end either; for one key.
+    /// Print only the bytes of the value, without a line end; for a single key.
     #[arg(long, conflicts_with = "format")]
     pub raw: bool,
 
@@ -85,12 +86,12 @@ pub struct Watch {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Running service")]
 pub struct Service {
-    /// The gRPC address of a server; may be repeated: the first server that answers is used. By
-    /// default what METASRV_GRPC_API_ADDRESS says, or else 127.0.0.1:9191.
+    /// The gRPC address of a server; may be repeated: the first server that answers is used.
+    /// Without it, METASRV_GRPC_API_ADDRESS, or else 127.0.0.1:9191.
     #[arg(long, value_name = "HOST:PORT", value_delimiter = ',')]
     pub grpc_api_address: Vec<Address>,
 
-    /// The user.
+    /// The name of the user.
     #[arg(long, value_name = "NAME")]
     pub username: Option<String>,
 
@@ -122,7 +123,7 @@ pub struct Service {
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = parse_seconds)]
     pub idle_timeout: Duration,
 
-    /// Maximum message size.
+    /// The maximum size of a message.
     #[arg(
         long,
         value_name = "BYTES",

@@ -24,7 +24,7 @@ pub struct Serve {
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "Dump")]
     pub raft_dir: Option<PathBuf>,
 
-    /// Where the service keeps its data; without it the data is gone when the service ends.
+    /// Where the service keeps its data; without it, the data is discarded when the service ends.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub data_dir: Option<PathBuf>,
 
@@ -45,8 +45,8 @@ pub struct Serve {
     #[arg(long)]
     pub allow_remote_clients: bool,
 
-    /// Accept clients older than 1.2.676, as in drills of a backup of their time. A server of today
-    /// refuses them, although they can work.
+    /// Accept clients older than 1.2.676, for drills with backups from their time. Current servers
+    /// refuse such clients, although they can work.
     #[arg(long)]
     pub accept_old_clients: bool,
 
@@ -68,7 +68,7 @@ pub struct Serve {
     )]
     pub token_lifetime: u64,
 
-    /// The server's certificate in PEM, with the intermediate ones behind it.
+    /// The server's certificate in PEM, followed by the intermediate ones.
     #[arg(long, value_name = "FILE")]
     pub grpc_tls_server_cert: Option<PathBuf>,
 

@@ -1,4 +1,5 @@
-//! Which dumps are let in: those without errors, but for the ones that the command line accepts.
+//! Which dumps are accepted: those without errors, except for the ones that the command line
+//! accepts.
 
 use std::collections::BTreeSet;
 
@@ -43,7 +44,7 @@ pub enum Incoming<'a> {
     Directory(&'a DirReader),
 }
 
-/// What is let in, and what stays as it is when something is not.
+/// What is accepted, and what stays as it is when something is not.
 #[derive(Debug, Clone)]
 pub struct Admission<'a> {
     /// The codes whose findings do not keep a dump out.
@@ -131,10 +132,10 @@ impl Admission<'_> {
             return Ok(());
         }
         let codes = lost.iter().map(|(loss, _)| Code::of_loss(*loss));
-        let told: Vec<String> =
+        let reported: Vec<String> =
             lost.iter().map(|(loss, count)| format!("{loss} ({count} times)")).collect();
         let Self { kept, .. } = self;
-        Err(anyhow!("{version} cannot hold {}", told.join("; ")))
+        Err(anyhow!("{version} cannot hold {}", reported.join("; ")))
             .help(format!("{kept}; to go on without these, {}", accept(codes)))
     }
 }

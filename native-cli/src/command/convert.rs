@@ -63,7 +63,7 @@ pub fn dump(
     remarks.extend(let_in_with(read));
     let say = |losses: &Losses| {
         remarks.iter().for_each(|remark| progress.say(remark));
-        tell(losses, progress);
+        say_losses(losses, progress);
     };
     let ended = |losses: &Losses| {
         json!({
@@ -241,7 +241,7 @@ impl Converted<'_> {
 }
 
 /// Says what was lost.
-pub fn tell(losses: &Losses, progress: &Progress) {
+pub fn say_losses(losses: &Losses, progress: &Progress) {
     for (loss, count) in losses.iter() {
         progress.say(&format!("lost: {loss} ({count} times)"));
     }

@@ -12,7 +12,7 @@ use metadump::record::{DataVersion, Fact, Losses};
 use metadump::{Dump, Report, dump_line};
 
 use super::admission::{Becomes, Incoming};
-use super::convert::{Conversion, admission, private_place, tell, with_node_id_null};
+use super::convert::{Conversion, admission, private_place, say_losses, with_node_id_null};
 use crate::args::Export;
 use crate::dump_writer::{DumpWriter, Origin};
 use crate::output::Destination;
@@ -83,7 +83,7 @@ fn write(
         progress.advance(line.len() as u64);
         dump.write(line)
     })?;
-    tell(&losses, progress);
+    say_losses(&losses, progress);
     dump.commit(Vec::new())
 }
 

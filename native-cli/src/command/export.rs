@@ -49,8 +49,8 @@ fn from_directory(raft_dir: &Path, args: &Export, progress: &Progress) -> Result
     let (remarks, losses) = (reader.remarks(version), reader.losses());
     remarks.iter().for_each(|remark| progress.say(remark));
     progress.finish();
-    tell(&report, progress);
-    let outcome = tell_losses(&losses, progress);
+    say_findings(&report, progress);
+    let outcome = say_lost(&losses, progress);
     if args.format == Format::Json {
         let more = json!({
             "file": args.db.as_deref().map(ended::shown),
@@ -65,7 +65,7 @@ fn from_directory(raft_dir: &Path, args: &Export, progress: &Progress) -> Result
 }
 
 /// What a salvage could not read; without a loss the dump is as good as any.
-fn tell_losses(losses: &[String], progress: &Progress) -> Outcome {
+fn say_lost(losses: &[String], progress: &Progress) -> Outcome {
     if losses.is_empty() {
         return Outcome::Done;
     }
@@ -80,7 +80,7 @@ fn tell_losses(losses: &[String], progress: &Progress) -> Outcome {
 }
 
 /// The one-line summary, and a word when the data itself has errors.
-pub fn tell(report: &Report, progress: &Progress) {
+pub fn say_findings(report: &Report, progress: &Progress) {
     let errors = report.findings.count_of(Severity::Error);
     if errors > 0 {
         let finding = plural(errors, "error");

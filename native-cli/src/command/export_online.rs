@@ -11,7 +11,7 @@ use serde_json::json;
 use super::Outcome;
 use super::ended::{self, Step, assert_apart};
 use super::export::extent;
-use super::service::{connect_options, tell};
+use super::service::{connect_options, say_note};
 use crate::args::{Export, Format, Online};
 use crate::dump_writer::{DumpWriter, Origin};
 use crate::failure::Usage;
@@ -40,14 +40,14 @@ pub fn run(args: &Export, progress: &Progress) -> Result<Outcome> {
     let mut dump =
         DumpWriter::create(destination, args.manifest.as_deref(), Origin::Server, progress)?;
     let exported =
-        wait(export(&connect, &options, &mut |note| tell(note, progress), &mut |line| {
+        wait(export(&connect, &options, &mut |note| say_note(note, progress), &mut |line| {
             progress.advance(line.len() as u64 + 1);
             dump.write_line(line)
         }))?
         .map_err(Failure::explained)?;
     let report = dump.commit(Vec::new())?;
     progress.finish();
-    let outcome = tell_report(&exported, &report, progress);
+    let outcome = say_report(&exported, &report, progress);
     if args.format == Format::Json {
         let more = json!({
             "file": args.db.as_deref().map(ended::shown),
@@ -79,7 +79,7 @@ async fn take_snapshot(
     connect: &ConnectOptions,
     progress: &Progress,
 ) -> Result<(), Failure> {
-    let session = Session::open(connect, &mut |note| tell(note, progress)).await?;
+    let session = Session::open(connect, &mut |note| say_note(note, progress)).await?;
     let applied = parse_log_id(&status(&session).await?.last_applied);
     trigger_snapshot(admin, connect.connect_timeout).await?;
     let started = Instant::now();
@@ -103,7 +103,7 @@ fn index(log_id: Option<LogId>) -> Option<u64> {
 }
 
 /// Says what was exported, and what is wrong with it.
-fn tell_report(exported: &Exported, report: &Report, progress: &Progress) -> Outcome {
+fn say_report(exported: &Exported, report: &Report, progress: &Progress) -> Outcome {
     let count = |code| report.findings.counts().iter().find(|(c, _)| **c == code);
     let unknown = count(Code::UnknownKind).map_or(0, |(_, count)| *count);
     if unknown > 0 {

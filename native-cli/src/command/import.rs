@@ -59,8 +59,8 @@ fn into_directory(raft_dir: &Path, args: &Import, progress: &Progress) -> Result
     progress.finish();
     let newer = old_log.against(&imported.report.summary);
     let leftovers = imported.leftovers.describe().into_iter();
-    let told = leftovers.chain(imported.remarks.iter().cloned());
-    let mut remarks = Vec::from_iter(newer.into_iter().chain(told));
+    let reported = leftovers.chain(imported.remarks.iter().cloned());
+    let mut remarks = Vec::from_iter(newer.into_iter().chain(reported));
     remarks.iter().for_each(|remark| progress.say(remark));
     remarks.splice(..0, recovered);
     if let Some(kept) = &kept {

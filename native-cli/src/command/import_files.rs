@@ -18,7 +18,7 @@ use crate::report::{let_in_with, plural};
 
 /// What an import writes, wherever it writes it.
 pub struct ImportFiles<'a> {
-    /// Which dumps are let in.
+    /// Which dumps are accepted.
     pub admission: &'a Admission<'a>,
     /// The dump.
     pub source: &'a Source,
@@ -101,8 +101,8 @@ struct Older<'a> {
 }
 
 impl Older<'_> {
-    /// Writes the older version beside its `df_meta`, and removes the V004 one. Gives what it holds,
-    /// and what is lost.
+    /// Writes the older version beside its `df_meta`, and removes the V004 one. Gives what it
+    /// holds, and what is lost.
     fn write(&self, reader: &V004Reader, progress: &Progress) -> Result<(Holdings, Vec<String>)> {
         let Self { admission, from, version, v004, place } = *self;
         progress.phase("converting");

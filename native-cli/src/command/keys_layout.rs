@@ -35,14 +35,14 @@ pub fn run(args: &Args, progress: &Progress) -> Result<Outcome> {
             reader.remarks(DataVersion::V004).iter().for_each(|remark| progress.say(remark));
             Ok(())
         })?;
-        tell_end(&missed, progress);
+        say_end(&missed, progress);
     } else if let Some(db) = args.dump.path()? {
         progress.phase("counting");
         let source = Source::open(Some(db))?;
         let read =
             |each: &mut dyn FnMut(Line<'_>) -> Result<()>| source.for_each_line(progress, each);
         let missed = count_here(args, &source.name(), &mut out, read)?;
-        tell_end(&missed, progress);
+        say_end(&missed, progress);
     } else {
         with_session(&args.service, progress, async |session| {
             keys_layout(session, args.depth, &mut |found| Ok(print(&mut out, args.format, &found)?))
@@ -97,7 +97,7 @@ fn count_here(
     })
 }
 
-fn tell_end(missed: &Missed, progress: &Progress) {
+fn say_end(missed: &Missed, progress: &Progress) {
     progress.finish();
     if missed.log_entries > 0 {
         progress.say(&format!(

@@ -282,7 +282,8 @@ impl Planned {
         if count > MOST_SHOWN {
             writeln!(out, "… and {} more", count - MOST_SHOWN)?;
         }
-        Ok(writeln!(out, "{unchanged} lines stay as they are")?)
+        let stay = if unchanged == 1 { "stays as it is" } else { "stay as they are" };
+        Ok(writeln!(out, "{} {stay}", plural(unchanged, "line"))?)
     }
 }
 
@@ -351,7 +352,7 @@ fn foreign(name: &str, report: &Report) -> Option<anyhow::Error> {
     Some(error.context(Help(finding.code.help().to_owned())))
 }
 
-/// A line that is no record, told with its place, as the page does.
+/// A line that is no record, reported with its place, as the page does.
 pub(super) fn not_a_record(name: &str, line: &Line<'_>, error: LineError) -> anyhow::Error {
     let error = SpliceError::not_a_record(line, error);
     let help = "`databend-metactl validate` lists everything that is wrong with the dump";

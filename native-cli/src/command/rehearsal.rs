@@ -45,7 +45,7 @@ pub fn run(
     let interrupted = describe_interrupted(dir)?.map(str::to_owned);
     let remarks = interrupted.into_iter().chain(newer).chain(imported.remarks.iter().cloned());
     let remarks = Vec::from_iter(remarks);
-    let changes = Change::of(args, files.cluster, reading, progress)?;
+    let changes = LineChanges::of(args, files.cluster, reading, progress)?;
     progress.finish();
     if args.format == Format::Json {
         let mut more = json!({
@@ -102,7 +102,7 @@ fn more_room(place: &TemporaryDir) -> Help {
 }
 
 /// Which lines change.
-enum Change {
+enum LineChanges {
     Planned(Box<Planned>),
     /// The dump is converted first, and the lines are those of the version that is written.
     Converted(Box<Planned>, Reading),
@@ -110,7 +110,7 @@ enum Change {
     Unknown(String),
 }
 
-impl Change {
+impl LineChanges {
     fn of(
         args: &Import,
         cluster: Option<&InitialCluster>,

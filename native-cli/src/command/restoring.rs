@@ -17,7 +17,7 @@ use crate::report::{entries, grouped, plural, printable};
 
 /// What is written, and where.
 pub struct Restoring<'a> {
-    /// Which dumps are let in.
+    /// Which dumps are accepted.
     pub admission: &'a Admission<'a>,
     /// The dump.
     pub incoming: Incoming<'a>,
@@ -74,7 +74,7 @@ impl Dropped {
     }
 
     /// Which they are and why, a line each.
-    pub fn told(&self) -> impl Iterator<Item = String> {
+    pub fn describe(&self) -> impl Iterator<Item = String> {
         let more = self.count.saturating_sub(MOST_NAMED);
         let more = (more > 0).then(|| format!("dropped: {} more", plural(more, "line")));
         self.named.iter().map(|line| printable(line)).chain(more)
@@ -96,7 +96,7 @@ impl Restored {
                 entries(self.left_out)
             )
         });
-        self.dropped.told().chain(findings.map(lost)).chain(log).chain(committed).collect()
+        self.dropped.describe().chain(findings.map(lost)).chain(log).chain(committed).collect()
     }
 }
 

@@ -13,7 +13,7 @@ use crate::grpc::Credentials;
 use crate::input::Source;
 use crate::listen::Reach;
 use crate::progress::Progress;
-use crate::serve::{OLDEST_CLIENT, Options, Origin, run as serve};
+use crate::serve::{InitialData, OLDEST_CLIENT, Options, run as serve};
 
 /// Runs the command.
 pub fn run(args: &Serve, progress: &Progress) -> Result<Outcome> {
@@ -22,9 +22,9 @@ pub fn run(args: &Serve, progress: &Progress) -> Result<Outcome> {
             // A wrong name is reported before anything is created.
             let source = Source::open(Some(db))?.with_manifest(args.manifest.as_deref())?;
             source.wait(progress)?;
-            Some(Origin::Dump(source))
+            Some(InitialData::Dump(source))
         }
-        (None, Some(dir)) => Some(Origin::RaftDir(dir.clone())),
+        (None, Some(dir)) => Some(InitialData::RaftDir(dir.clone())),
         (None, None) => None,
     };
     let reach = if args.allow_remote_clients { Reach::Anywhere } else { Reach::ThisMachine };

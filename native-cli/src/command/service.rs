@@ -67,13 +67,13 @@ pub fn with_session<T>(
 ) -> Result<T> {
     let options = connect_options(args)?;
     let asked = wait(async {
-        let session = Session::open(&options, &mut |note| tell(note, progress)).await?;
+        let session = Session::open(&options, &mut |note| say_note(note, progress)).await?;
         ask(&session).await
     })?;
     asked.map_err(Failure::explained)
 }
 
 /// Tells a note while the work goes on.
-pub fn tell(note: &Note, progress: &Progress) {
+pub fn say_note(note: &Note, progress: &Progress) {
     progress.say(&format!("warning: {note}"));
 }

@@ -11,7 +11,7 @@ use metadump::node::LiveMachine;
 use metadump::record::{DataVersion, Fact, LogId, SeqV};
 
 use super::plan::not_a_record;
-use super::service::{connect_options, tell};
+use super::service::{connect_options, say_note};
 use crate::args;
 use crate::failure::{Unwritten, Usage, WithHelp};
 use crate::grpc::{ExportOptions, Failure, export, wait};
@@ -24,12 +24,12 @@ use crate::temporary::TemporaryFile;
 
 /// A state at a moment. It can be read as often as is wanted.
 pub struct State {
-    origin: Origin,
+    origin: StateSource,
     moment: Moment,
 }
 
 /// What the state is of.
-enum Origin {
+enum StateSource {
     /// A dump; that of a running service is one.
     Dump(Source),
     /// A data directory.
@@ -58,11 +58,11 @@ impl State {
     pub fn open(args: &args::State, progress: &Progress) -> Result<Self> {
         let origin = if let Some(dir) = &args.raft_dir {
             let reader = DirReader::open(&RaftDir::new(dir), Access::Stopped)?;
-            Origin::Directory(Box::new(reader), dir.display().to_string())
+            StateSource::Directory(Box::new(reader), dir.display().to_string())
         } else if args.service.grpc_api_address.is_empty() {
-            Origin::Dump(Source::open(args.dump.path()?)?.repeatable(progress)?)
+            StateSource::Dump(Source::open(args.dump.path()?)?.repeatable(progress)?)
         } else {
-            Origin::Dump(exported(args, progress)?)
+            StateSource::Dump(exported(args, progress)?)
         };
         let mut state = Self { origin, moment: Moment::default() };
         let mut survey = Survey::new(args.at, now_ms());
@@ -83,8 +83,8 @@ impl State {
     /// The name for messages.
     pub fn name(&self) -> String {
         match &self.origin {
-            Origin::Dump(source) => source.name(),
-            Origin::Directory(_, name) => name.clone(),
+            StateSource::Dump(source) => source.name(),
+            StateSource::Directory(_, name) => name.clone(),
         }
     }
 
@@ -107,8 +107,8 @@ impl State {
             each(fact)
         };
         let read = match &self.origin {
-            Origin::Directory(reader, _) => reader.for_each_fact(&mut each),
-            Origin::Dump(source) => {
+            StateSource::Directory(reader, _) => reader.for_each_fact(&mut each),
+            StateSource::Dump(source) => {
                 for_each_fact_of_line(source, progress, |_| (), |fact, ()| each(fact))
             }
         };
@@ -148,7 +148,7 @@ impl State {
             each(prepared)
         };
         match &self.origin {
-            Origin::Directory(reader, _) => {
+            StateSource::Directory(reader, _) => {
                 reader.for_each_fact(&mut |fact| {
                     let Fact::Key(key, value) = fact else { return Ok(()) };
                     progress.advance(1);
@@ -157,7 +157,7 @@ impl State {
                 reader.assert_unchanged()?;
                 reader.remarks(DataVersion::V004).iter().for_each(|remark| progress.say(remark));
             }
-            Origin::Dump(source) => {
+            StateSource::Dump(source) => {
                 let prepare = |fact: &Fact<'_>| match fact {
                     Fact::Key(key, value) => Some(prepare(key, value)),
                     _ => None,
@@ -243,7 +243,7 @@ fn exported(args: &args::State, progress: &Progress) -> Result<Source> {
     progress.phase("exporting");
     let options = ExportOptions::default();
     let exported =
-        wait(export(&connect, &options, &mut |note| tell(note, progress), &mut |line| {
+        wait(export(&connect, &options, &mut |note| say_note(note, progress), &mut |line| {
             progress.advance(line.len() as u64 + 1);
             lines.write_all(line.as_bytes()).map_err(unwritten)?;
             lines.write_all(b"\n").map_err(unwritten)

@@ -111,7 +111,7 @@ fn stopped(session: &Session, call: &'static str, stop: Stop, received: Received
         }
         Stop::Status(status) => status,
     };
-    match Oversize::told_by(&status) {
+    match Oversize::of_status(&status) {
         Some(Oversize::Ours { message_bytes }) => Failure::MessageTooLarge {
             address,
             message_bytes,
@@ -144,7 +144,7 @@ enum Oversize {
 impl Oversize {
     /// There is no code for it: both ends are distinguished by what the library writes, in which
     /// "decoded" only stands when the limit is the reader's, which here is the client's.
-    fn told_by(status: &Status) -> Option<Self> {
+    fn of_status(status: &Status) -> Option<Self> {
         let (before, found) = status.message().split_once("message length too large")?;
         if !before.ends_with("decoded ") {
             return Some(Self::Theirs);

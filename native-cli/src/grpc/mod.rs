@@ -70,6 +70,6 @@ pub use session::Session;
 pub use snapshot_trigger::trigger_snapshot;
 pub use status::{StatusText, status};
 pub use tls::{Tls, TlsFiles, TlsProblem};
-pub use transaction::{Change, Write};
+pub use transaction::{Write, WriteOp};
 pub use watch::{WatchText, watch};
 pub use writing::{HowFar, Tally, write_all};

@@ -57,7 +57,7 @@ pub(super) async fn choose(
     if choice == NodeChoice::Any {
         let session = Session::open_first(options, note).await?;
         let standing = standing(&session).await?;
-        tell_standing(&[standing], 0, note);
+        say_standing(&[standing], 0, note);
         return Ok(session);
     }
     let asked = options.addresses.iter().map(async |address| {
@@ -84,7 +84,7 @@ pub(super) async fn choose(
     let chosen = pick(&standings, choice).ok_or_else(|| Failure::NoLeader {
         leader: standings.iter().find_map(Standing::known_leader),
     })?;
-    tell_standing(&standings, chosen, note);
+    say_standing(&standings, chosen, note);
     Ok(sessions.swap_remove(chosen))
 }
 
@@ -117,7 +117,7 @@ fn pick(standings: &[Standing], choice: NodeChoice) -> Option<usize> {
 }
 
 /// Notes what speaks against the chosen server, if anything does.
-fn tell_standing(standings: &[Standing], chosen: usize, note: &mut dyn FnMut(&Note)) {
+fn say_standing(standings: &[Standing], chosen: usize, note: &mut dyn FnMut(&Note)) {
     let Some(standing) = standings.get(chosen) else { return };
     let address = || standing.address.clone();
     let Some(applied) = standing.applied_index() else {
@@ -164,7 +164,7 @@ mod tests {
         assert_eq!(pick(&standings, choice), chosen);
         let mut notes = Vec::new();
         if let Some(chosen) = chosen {
-            tell_standing(&standings, chosen, &mut |note| notes.push(note.to_string()));
+            say_standing(&standings, chosen, &mut |note| notes.push(note.to_string()));
         }
         assert_eq!(notes, expected);
     }
@@ -185,7 +185,7 @@ mod tests {
             choice,
             &["1 -", "2 -"],
             Some(0),
-            &["localhost:1 does not tell its state: it may be behind other servers"],
+            &["localhost:1 does not report its state: it may be behind other servers"],
         );
     }
 

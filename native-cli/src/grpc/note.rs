@@ -82,7 +82,7 @@ impl fmt::Display for Note {
             ),
             Self::ClockUnknown { address } => write!(
                 f,
-                "{address} does not tell its time: what has expired is decided by the clock of \
+                "{address} does not report its time: what has expired is decided by the clock of \
                  this machine"
             ),
             Self::ClocksApart { address, ahead_ms } => write!(
@@ -94,7 +94,7 @@ impl fmt::Display for Note {
             ),
             Self::NotAnswering { failure } => write!(f, "left out: {failure}"),
             Self::StateUnknown { chosen } => {
-                write!(f, "{chosen} does not tell its state: it may be behind other servers")
+                write!(f, "{chosen} does not report its state: it may be behind other servers")
             }
             Self::NotLeader { chosen, leader: None } => {
                 write!(f, "{chosen} is a follower that knows no leader: it may be behind")

@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_line_is_told_by_kind_and_key() {
+    fn the_last_line_is_reported_by_kind_and_key() {
         check(&[], "nothing");
         check(&["garbage"], "1 line, 8 bytes");
         check(&[r#"["raft_log",{"NodeId":1}]"#], "1 line, 26 bytes, the last is line 1: NodeId");

@@ -18,12 +18,12 @@ pub struct Write {
     /// The sequence number of the record that was found; 0 when there was none.
     pub found_seq: u64,
     /// What becomes of it.
-    pub change: Change,
+    pub op: WriteOp,
 }
 
 /// What becomes of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
+pub enum WriteOp {
     /// It gets a value.
     Put {
         /// The value.
@@ -50,9 +50,9 @@ pub enum Written {
 ///
 /// A [`Failure`]; the keys are written or not then.
 pub async fn write(session: &Session, writes: &[Write]) -> Result<Written, Failure> {
-    let change = |write: &Write| match &write.change {
-        Change::Put { value, expire_at } => put(&write.key, value.clone(), *expire_at),
-        Change::Delete => delete(&write.key),
+    let change = |write: &Write| match &write.op {
+        WriteOp::Put { value, expire_at } => put(&write.key, value.clone(), *expire_at),
+        WriteOp::Delete => delete(&write.key),
     };
     let request = TxnRequest {
         condition: writes.iter().map(|write| unchanged(&write.key, write.found_seq)).collect(),

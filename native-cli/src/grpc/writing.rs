@@ -25,7 +25,7 @@ use metadump::record::{Bytes, KVMeta, SeqV};
 use metadump_proto::meta;
 
 use super::record::seq_v;
-use super::transaction::{Change, Write, Written, write};
+use super::transaction::{Write, WriteOp, Written, write};
 use super::{Cluster, Failure, Note, Session, get};
 
 /// How many keys are written together.
@@ -81,7 +81,7 @@ impl Tally {
     }
 
     fn count(&mut self, writes: &[Write]) {
-        let deleted = writes.iter().filter(|write| write.change == Change::Delete).count();
+        let deleted = writes.iter().filter(|write| write.op == WriteOp::Delete).count();
         self.deleted += deleted as u64;
         self.written += (writes.len() - deleted) as u64;
     }
@@ -184,7 +184,7 @@ impl<I: Iterator<Item = Write>> Queue<I> {
                 None => advance(bytes),
                 Some((batch, error)) => {
                     self.again.push(batch);
-                    // One that does not pass tells more than the broken connections beside it.
+                    // One that does not pass says more than the broken connections beside it.
                     if failure.as_ref().is_none_or(Failure::may_pass) {
                         failure = Some(error);
                     }
@@ -247,8 +247,8 @@ impl Batch {
             let before = self.writes.len();
             self.leave_out_overtaken(session, tally).await?;
             if self.writes.len() == before {
-                // A record that has expired is not told by a read, and stands in the way until the
-                // next write has removed it.
+                // A record that has expired is not returned by a read, and stands in the way until
+                // the next write has removed it.
                 return self.settle_one_by_one(session, tally).await;
             }
         }
@@ -295,10 +295,10 @@ impl Batch {
 
 /// Whether a key is what a write makes of it.
 fn is_done(write: &Write, found: Option<&meta::SeqV>, session: &Session) -> bool {
-    match (&write.change, found) {
-        (Change::Delete, found) => found.is_none(),
-        (Change::Put { .. }, None) => false,
-        (Change::Put { value, expire_at }, Some(found)) => {
+    match (&write.op, found) {
+        (WriteOp::Delete, found) => found.is_none(),
+        (WriteOp::Put { .. }, None) => false,
+        (WriteOp::Put { value, expire_at }, Some(found)) => {
             let meta = Some(KVMeta { expire_at: *expire_at, proposed_at_ms: None });
             let wanted = SeqV { seq: 0, meta, data: Bytes::Decoded(value.into()) };
             is_same(&wanted, &seq_v(found), ApplyRules::of_server(session.version().0).expiry)
@@ -308,9 +308,9 @@ fn is_done(write: &Write, found: Option<&meta::SeqV>, session: &Session) -> bool
 
 /// The bytes of a write in a message: the key is in the condition, and in the write.
 fn size(write: &Write) -> u64 {
-    let value = match &write.change {
-        Change::Put { value, .. } => value.len(),
-        Change::Delete => 0,
+    let value = match &write.op {
+        WriteOp::Put { value, .. } => value.len(),
+        WriteOp::Delete => 0,
     };
     (2 * write.key.len() + value) as u64
 }

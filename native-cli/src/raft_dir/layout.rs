@@ -16,7 +16,7 @@ use crate::open_dir::{OpenDir, names};
 /// The directory that holds everything but sled's files.
 pub const DF_META: &str = "df_meta";
 
-/// The file that tells the data version of `df_meta`.
+/// The file that shows the data version of `df_meta`.
 pub const VERSION: &str = "VERSION";
 
 /// The empty file that sled puts beside a database.

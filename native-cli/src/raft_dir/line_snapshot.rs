@@ -8,13 +8,14 @@ use metadump::LineFramer;
 use metadump::node::SystemState;
 use metadump::record::{Kind, Record};
 use metadump::rotbl::SnapshotId;
-use metadump::sled_items::{SpelledRecord, decode_line, is_line_of};
+use metadump::sled_items::{RecordDecoder, decode_line, is_line_of};
 
 use super::remarks::AtDamage;
 use super::sled_reader::learn;
 use super::snapshot_files::{FROM_ANOTHER_NODE, assert_named, newest};
 use crate::failure::WithHelp;
 use crate::files::open_regular;
+use crate::report::{grouped, plural};
 
 /// How much of a file is read at a time.
 const READ_BYTES: usize = 1 << 20;
@@ -69,12 +70,12 @@ impl LineSnapshot {
         mut each: impl FnMut(Record<'_>) -> Result<()>,
     ) -> Result<()> {
         let others: Vec<Kind> = Kind::ALL.into_iter().filter(|other| *other != kind).collect();
-        let mut spelled = SpelledRecord::default();
+        let mut decoder = RecordDecoder::default();
         for_each_line(&self.path, |line| {
             if !is_line_of(kind, line) && others.iter().any(|other| is_line_of(*other, line)) {
                 return Ok(());
             }
-            let record = spelled.line(line)?;
+            let record = decoder.line(line)?;
             if record.kind() == kind { each(record) } else { Ok(()) }
         })
     }
@@ -85,8 +86,9 @@ fn miscounted(path: &Path, id: &SnapshotId, lines: u64) -> Option<String> {
     let expected = id.keys.filter(|expected| *expected != lines)?;
     let shown = path.display();
     Some(format!(
-        "{shown} has {lines} lines, its name says {expected}: compare the dump with one of another \
-         node"
+        "{shown} has {}, its name says {}: compare the dump with one of another node",
+        plural(lines, "line"),
+        grouped(expected)
     ))
 }
 

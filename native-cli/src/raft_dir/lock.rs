@@ -43,7 +43,9 @@ pub fn held_by_server(dir: &RaftDir) -> Result<Option<PathBuf>> {
         let Some(file) = if_there(open_regular(&path), &path)? else {
             continue;
         };
-        if is_held(&file).with_context(|| format!("cannot tell if {} is locked", path.display()))? {
+        if is_held(&file)
+            .with_context(|| format!("cannot tell whether {} is locked", path.display()))?
+        {
             return Ok(Some(path));
         }
     }
@@ -119,12 +121,12 @@ pub enum Locks {
 
 /// Locks that keep servers from starting on a directory; given back when dropped.
 #[derive(Debug, Default)]
-pub struct ServersOut {
+pub struct ServerLocks {
     files: Vec<File>,
 }
 
-impl ServersOut {
-    /// Takes every lock that a server would take, but for those that are taken already.
+impl ServerLocks {
+    /// Takes every lock that a server would take, except for those that are taken already.
     pub fn take(&mut self, dir: &RaftDir) -> Result<Locks> {
         for path in lock_files(dir) {
             if let held @ Locks::Held(_) = self.take_one(&path)? {
@@ -213,7 +215,7 @@ mod tests {
     #[test]
     fn a_lock_to_be_held_is_opened_as_nfs_wants_it() {
         let (_home, dir) = dir_with_lock();
-        let mut servers = ServersOut::default();
+        let mut servers = ServerLocks::default();
         assert_eq!(servers.take(&dir).unwrap(), Locks::Taken);
         assert_eq!(servers.take(&dir).unwrap(), Locks::Taken);
         let [file] = servers.files.as_slice() else { panic!("{servers:?}") };
@@ -223,10 +225,10 @@ mod tests {
     #[test]
     fn a_lock_that_somebody_holds_is_named() {
         let (_home, dir) = dir_with_lock();
-        let mut first = ServersOut::default();
+        let mut first = ServerLocks::default();
         assert_eq!(first.take(&dir).unwrap(), Locks::Taken);
         let lock = lock_of_df_meta(&dir.df_meta());
-        assert_eq!(ServersOut::default().take(&dir).unwrap(), Locks::Held(lock.clone()));
+        assert_eq!(ServerLocks::default().take(&dir).unwrap(), Locks::Held(lock.clone()));
         assert_eq!(held_by_server(&dir).unwrap(), Some(lock));
     }
 }

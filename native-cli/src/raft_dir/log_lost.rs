@@ -6,10 +6,10 @@ use std::ops::RangeInclusive;
 use crate::report::entries;
 
 /// Indices of entries that follow each other.
-pub type Run = RangeInclusive<u64>;
+pub type IndexRange = RangeInclusive<u64>;
 
 /// Adds an index that is greater than all before.
-pub fn add(runs: &mut Vec<Run>, index: u64) {
+pub fn add(runs: &mut Vec<IndexRange>, index: u64) {
     match runs.last_mut() {
         Some(run) if run.end().checked_add(1) == Some(index) => *run = *run.start()..=index,
         _ => runs.push(index..=index),
@@ -22,7 +22,7 @@ pub struct LogLost {
     /// The first index that the log had; none when that is not known.
     pub begin: Option<u64>,
     /// What is left of it, ascending.
-    pub kept: Vec<Run>,
+    pub kept: Vec<IndexRange>,
     /// The last index that is known of.
     pub last: Option<u64>,
     /// Whether entries may have stood behind that.
@@ -51,7 +51,7 @@ impl LogLost {
         if let Some(lost) = &lost {
             said.push(format!(
                 "from the state what was done by {}",
-                Runs(std::slice::from_ref(lost))
+                IndexRanges(std::slice::from_ref(lost))
             ));
         }
         let held = gone.iter().any(|run| self.applied.is_some_and(|held| *run.start() <= held));
@@ -78,11 +78,11 @@ impl LogLost {
     /// Which entries are gone from the log, in words; none when all are there.
     pub fn describe_gone(&self) -> Option<String> {
         let gone = self.gone();
-        (!gone.is_empty()).then(|| format!("from the log {}", Runs(&gone)))
+        (!gone.is_empty()).then(|| format!("from the log {}", IndexRanges(&gone)))
     }
 
     /// Indices that the log had and has no more.
-    fn gone(&self) -> Vec<Run> {
+    fn gone(&self) -> Vec<IndexRange> {
         let (Some(mut next), Some(last)) = (self.begin, self.last) else { return Vec::new() };
         let mut gone = Vec::new();
         for run in &self.kept {
@@ -99,7 +99,7 @@ impl LogLost {
     }
 
     /// Indices behind the last entry that the snapshot holds, or that can be applied to it.
-    fn lost(&self) -> Option<Run> {
+    fn lost(&self) -> Option<IndexRange> {
         let mut next = self.applied.map_or(Some(0), |applied| applied.checked_add(1))?;
         for run in &self.kept {
             if *run.start() <= next {
@@ -111,11 +111,11 @@ impl LogLost {
 }
 
 /// `23 entries, 73 to 95`
-struct Runs<'a>(&'a [Run]);
+struct IndexRanges<'a>(&'a [IndexRange]);
 
-impl fmt::Display for Runs<'_> {
+impl fmt::Display for IndexRanges<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let len = |run: &Run| (run.end() - run.start()).saturating_add(1);
+        let len = |run: &IndexRange| (run.end() - run.start()).saturating_add(1);
         let count = self.0.iter().fold(0, |count: u64, run| count.saturating_add(len(run)));
         write!(f, "{}", entries(count))?;
         for (number, run) in self.0.iter().enumerate() {
@@ -136,7 +136,7 @@ mod tests {
     #[track_caller]
     fn check(
         begin: Option<u64>,
-        kept: &[Run],
+        kept: &[IndexRange],
         last: Option<u64>,
         end: End,
         applied: Option<u64>,

@@ -29,7 +29,7 @@ pub struct LogRemains {
     /// The last of the entries that stood in a file before the first one, which is missing.
     pub missing: Option<LogId>,
     /// What can be said of the records behind the damage.
-    pub behind: Seen,
+    pub behind: RecordsBehind,
 }
 
 impl LogRemains {
@@ -62,7 +62,7 @@ impl LogRemains {
         };
         let mut replay = WalReplay::default();
         let mut damaged = None;
-        let mut behind = Seen { is_cut: chunks.0.is_empty(), ..Seen::default() };
+        let mut behind = RecordsBehind { is_cut: chunks.0.is_empty(), ..RecordsBehind::default() };
         for (number, chunk) in chunks.0.iter_mut().enumerate() {
             let mut sound_bytes = 0;
             let read = chunk.for_each_record(|at| {
@@ -80,7 +80,7 @@ impl LogRemains {
             }
         }
         if let Some((number, sound_bytes)) = damaged {
-            behind = Seen::behind(chunks.0.get(number..).unwrap_or_default(), sound_bytes);
+            behind = RecordsBehind::of(chunks.0.get(number..).unwrap_or_default(), sound_bytes);
             remarks.lose(anyhow::anyhow!("{behind}"))?;
             chunks.0.truncate(number + 1);
             if let Some(last) = chunks.0.last_mut() {
@@ -105,7 +105,7 @@ impl LogRemains {
 
 /// What the records behind a damage tell.
 #[derive(Debug, Default)]
-pub struct Seen {
+pub struct RecordsBehind {
     entries: u64,
     first: Option<LogId>,
     last: Option<LogId>,
@@ -115,30 +115,30 @@ pub struct Seen {
     is_cut: bool,
 }
 
-impl Seen {
+impl RecordsBehind {
     /// Looks for whole records behind a byte of the first chunk.
-    fn behind(chunks: &[Chunk], sound_bytes: u64) -> Self {
-        let mut seen = Self::default();
+    fn of(chunks: &[Chunk], sound_bytes: u64) -> Self {
+        let mut behind = Self::default();
         let mut looks = 0;
         for (number, chunk) in chunks.iter().enumerate() {
             let mut from = if number == 0 { sound_bytes } else { 0 };
             // A later file may be sound from its beginning.
             let mut skip_first = number == 0;
-            seen.is_cut = true;
+            behind.is_cut = true;
             while from < chunk.read_bytes && looks < MOST_LOOKS {
                 looks += 1;
-                // What cannot be read from the disk tells nothing.
+                // What cannot be read from the disk shows nothing.
                 let Ok(piece) = chunk.piece(from) else { break };
                 let found = if skip_first { whole_record_behind_damage(&piece) } else { Some(0) };
                 skip_first = true;
                 from = match found {
-                    Some(at) => seen.records_of(chunk, from + at),
+                    Some(at) => behind.records_of(chunk, from + at),
                     // A record that starts near the end of the piece is whole in the next one.
                     None => from + (piece.len() as u64).div_ceil(2),
                 };
             }
         }
-        seen
+        behind
     }
 
     /// Takes the records from a place on; says where they end.
@@ -183,7 +183,7 @@ impl Seen {
     }
 }
 
-impl std::fmt::Display for Seen {
+impl std::fmt::Display for RecordsBehind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let entries = entries(self.entries);
         match (self.first, self.last) {

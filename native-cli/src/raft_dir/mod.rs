@@ -1,5 +1,6 @@
 //! A node's data directory: reading it without a trace, replacing it without a risk.
 
+mod baseline;
 mod chunk_files;
 mod fact_lines;
 mod fact_source;
@@ -20,7 +21,6 @@ mod place;
 mod reader;
 mod released_sled;
 mod remarks;
-mod seen;
 mod sled_database;
 mod sled_exchange;
 mod sled_files;

@@ -16,7 +16,7 @@ use super::older_form::{NeedsImport, OlderForm, machine_facts};
 /// Takes the facts of a node in the order of a V004 dump, and hands on the lines of an older one.
 pub struct OlderDump<'e> {
     form: OlderForm,
-    part: Part,
+    phase: Phase,
     purged: Option<LogId>,
     system: SystemState,
     /// What expires in one second.
@@ -28,7 +28,7 @@ pub struct OlderDump<'e> {
 
 /// How far the facts have come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Part {
+enum Phase {
     Raft,
     System,
     Entries,
@@ -39,7 +39,7 @@ impl<'e> OlderDump<'e> {
     pub fn new(form: OlderForm, each: &'e mut dyn FnMut(&[u8]) -> Result<()>) -> Self {
         Self {
             form,
-            part: Part::Raft,
+            phase: Phase::Raft,
             purged: None,
             system: SystemState::default(),
             due: Vec::new(),
@@ -66,12 +66,12 @@ impl<'e> OlderDump<'e> {
                 Ok(())
             }
             Fact::Sequence(_) | Fact::LastApplied(_) | Fact::Membership(_) | Fact::Node(..) => {
-                self.reach(Part::System)?;
+                self.reach(Phase::System)?;
                 self.system.learn(fact);
                 Ok(())
             }
             Fact::Expire(key, value) => {
-                self.reach(Part::Entries)?;
+                self.reach(Phase::Entries)?;
                 self.order.expiry(key)?;
                 let second = |key| self.form.expire_key(key).time_ms;
                 if self.due.first().is_some_and(|(first, _)| second(*first) != second(key)) {
@@ -82,7 +82,7 @@ impl<'e> OlderDump<'e> {
                 Ok(())
             }
             Fact::Key(key, _) => {
-                self.reach(Part::Entries)?;
+                self.reach(Phase::Entries)?;
                 self.order.key(key.as_str())?;
                 self.expiries()?;
                 self.fact(fact)
@@ -98,7 +98,7 @@ impl<'e> OlderDump<'e> {
     /// That of `each`.
     pub fn finish(mut self) -> Result<Losses> {
         // Where no snapshot was taken yet, the state machine is empty, as an import has it.
-        self.reach(Part::Entries)?;
+        self.reach(Phase::Entries)?;
         self.expiries()?;
         if self.form.version() <= DataVersion::V001 {
             self.fact(&Fact::Sequence(self.system.sequence))?;
@@ -107,13 +107,13 @@ impl<'e> OlderDump<'e> {
     }
 
     /// Writes what stands before a part.
-    fn reach(&mut self, part: Part) -> Result<()> {
-        if part > Part::Raft && self.part == Part::Raft {
-            self.part = Part::System;
+    fn reach(&mut self, phase: Phase) -> Result<()> {
+        if phase > Phase::Raft && self.phase == Phase::Raft {
+            self.phase = Phase::System;
             self.fact(&Fact::Purged(self.purged))?;
         }
-        if part > Part::System && self.part == Part::System {
-            self.part = Part::Entries;
+        if phase > Phase::System && self.phase == Phase::System {
+            self.phase = Phase::Entries;
             let system = std::mem::take(&mut self.system);
             self.write_system(&system)?;
             self.system = system;

@@ -12,7 +12,7 @@ use rustix::process::geteuid;
 use serde::{Deserialize, Serialize};
 
 use super::layout::{DF_META, OLD, RaftDir, STAGING, sled_database};
-use super::lock::{IMPORT_LOCK, Locks, ServersOut, another_import, lock_of_df_meta};
+use super::lock::{IMPORT_LOCK, Locks, ServerLocks, another_import, lock_of_df_meta};
 use super::sled_exchange::{OLD_SLED, SledExchange, SledInodes, are_of_sled};
 use crate::failure::WithHelp;
 use crate::open_dir::{OpenDir, Owner, Sharing};
@@ -232,7 +232,7 @@ impl Place {
     }
 
     /// Disposes of the old data; the new is in its place. Gives where the old data is kept.
-    pub fn finish(&self, ready: &Ready, servers: &mut ServersOut) -> Result<Option<PathBuf>> {
+    pub fn finish(&self, ready: &Ready, servers: &mut ServerLocks) -> Result<Option<PathBuf>> {
         let Self { root, open, .. } = self;
         let old_sled = if ready.new_sled.is_empty() { sled_database(root)? } else { Vec::new() };
         let OldData::KeptAs(name) = &ready.old else {
@@ -304,7 +304,7 @@ impl Place {
     }
 
     /// Finishes or undoes what an interrupted import has left.
-    pub fn recover(&self, servers: &mut ServersOut) -> Result<Recovered> {
+    pub fn recover(&self, servers: &mut ServerLocks) -> Result<Recovered> {
         let Self { root, open, .. } = self;
         let Some(ready) = Ready::read(open)? else {
             self.remove()?;

@@ -21,7 +21,7 @@ pub enum AtDamage {
 pub struct Remarks {
     at_damage: AtDamage,
     warnings: RefCell<Vec<String>>,
-    /// What was lost, in the order it was met; and once more, to tell nothing twice.
+    /// What was lost, in the order it was met; and once more, to report nothing twice.
     losses: RefCell<(Vec<String>, BTreeSet<String>)>,
 }
 

@@ -43,7 +43,7 @@ impl SledDatabase {
         for fault in database.damage() {
             remarks.lose(damaged(fault.clone(), &shown))?;
         }
-        tell_of_crash(&database, remarks)?;
+        report_crash(&database, remarks)?;
         Ok(Self::Fork(Box::new(database)))
     }
 
@@ -90,7 +90,7 @@ fn damaged(fault: metadump::sled::SledError, what: &impl fmt::Display) -> anyhow
 /// was killed leaves such a log; so does damage near its end.
 ///
 /// Who salvages knows of damage: what was written behind the end is lost then.
-fn tell_of_crash(database: &Database<FileBytes>, remarks: &Remarks) -> Result<()> {
+fn report_crash(database: &Database<FileBytes>, remarks: &Remarks) -> Result<()> {
     let recovery = database.recovery();
     if recovery.is_clean() {
         return Ok(());

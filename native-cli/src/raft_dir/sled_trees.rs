@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use metadump::record::Tree as Role;
+use metadump::record::Tree;
 
 use super::sled_database::SledDatabase;
 use crate::failure::WithHelp;
 
 /// A tree and what it is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RoleTree {
+pub struct NamedTree {
     /// What it is for.
-    pub role: Role,
+    pub role: Tree,
     /// Its name.
     pub name: String,
 }
@@ -24,7 +24,7 @@ const OF_ENGINE: &str = "-local-kv";
 /// The trees by what they are for. Test set-ups put a prefix before the names.
 #[derive(Debug, Default)]
 pub struct SledTrees {
-    by_role: BTreeMap<Role, RoleTree>,
+    by_role: BTreeMap<Tree, NamedTree>,
     others: Vec<String>,
     of_engine: bool,
 }
@@ -46,13 +46,13 @@ impl SledTrees {
                 }
             };
             let of_engine = role_in_engine(&name);
-            let role = of_engine.unwrap_or_else(|| Role::from_name(&name));
-            if role == Role::Other {
+            let role = of_engine.unwrap_or_else(|| Tree::from_name(&name));
+            if role == Tree::Other {
                 found.others.push(name);
                 continue;
             }
             found.of_engine |= of_engine.is_some();
-            let tree = RoleTree { role, name: name.clone() };
+            let tree = NamedTree { role, name: name.clone() };
             if let Some(other) = found.by_role.insert(role, tree) {
                 let other = other.name;
                 return Err(anyhow::anyhow!(
@@ -65,7 +65,7 @@ impl SledTrees {
     }
 
     /// The tree for this.
-    pub fn of(&self, role: Role) -> Option<&RoleTree> {
+    pub fn of(&self, role: Tree) -> Option<&NamedTree> {
         self.by_role.get(&role)
     }
 
@@ -76,7 +76,7 @@ impl SledTrees {
 
     /// Whether there is neither a log nor what belongs to it.
     pub fn is_foreign(&self) -> bool {
-        !self.of_engine && self.of(Role::RaftLog).or(self.of(Role::RaftState)).is_none()
+        !self.of_engine && self.of(Tree::RaftLog).or(self.of(Tree::RaftState)).is_none()
     }
 
     /// The names of all trees but sled's own.
@@ -88,7 +88,7 @@ impl SledTrees {
 
     /// The names of the trees of state machines.
     pub fn state_machines(&self) -> Vec<&str> {
-        let trees = self.by_role.values().filter(|tree| matches!(tree.role, Role::StateMachine(_)));
+        let trees = self.by_role.values().filter(|tree| matches!(tree.role, Tree::StateMachine(_)));
         trees.map(|tree| tree.name.as_str()).collect()
     }
 }
@@ -97,8 +97,8 @@ impl SledTrees {
 const DEFAULT_TREE: &str = "__sled__default";
 
 /// What a tree of the store inside an engine is for.
-fn role_in_engine(name: &str) -> Option<Role> {
+fn role_in_engine(name: &str) -> Option<Tree> {
     let (prefix, own_name) = name.split_at(name.find("state_machine/")?);
-    let role = Role::from_name(own_name);
-    (prefix.ends_with(OF_ENGINE) && role != Role::Other).then_some(role)
+    let role = Tree::from_name(own_name);
+    (prefix.ends_with(OF_ENGINE) && role != Tree::Other).then_some(role)
 }

@@ -30,11 +30,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
 
+use super::baseline::{Baseline, Tree};
 use super::layout::{DF_META, RaftDir, sled_database};
-use super::lock::{Locks, ServersOut, lock_of_df_meta, server_runs};
+use super::lock::{Locks, ServerLocks, lock_of_df_meta, server_runs};
 use super::obstacles::spare_foreign_files;
 use super::place::{OldData, Place, Ready, Recovered};
-use super::seen::{Seen, Tree};
 use super::sled_exchange::sled_inodes;
 use crate::failure::WithHelp;
 use crate::new_dirs::NewDirs;
@@ -57,9 +57,9 @@ pub struct Staging {
     dir: RaftDir,
     old: OldFate,
     /// Held as long as a server could start on the old data.
-    servers: ServersOut,
+    servers: ServerLocks,
     /// The old data as the import found it.
-    seen: Seen,
+    baseline: Baseline,
     disposal: Disposal,
     /// What a signal removes.
     doomed: Vec<Doomed>,
@@ -84,7 +84,7 @@ impl Drop for Staging {
         // The place may be that of another import as soon as it is unlocked.
         self.doomed.clear();
         // Whoever sees that a server is locked out looks for an import next.
-        self.servers = ServersOut::default();
+        self.servers = ServerLocks::default();
         // A failure leaves files that the next import removes.
         let _ = self.place.remove();
     }
@@ -99,18 +99,18 @@ impl Staging {
     /// When another import works on the directory, a server runs on it, or the file system refuses.
     pub fn create(dir: &RaftDir, old: OldFate) -> Result<(Self, Option<Recovered>)> {
         let new_dirs = NewDirs::make(dir.root(), PARENTS)?;
-        let mut servers = ServersOut::default();
+        let mut servers = ServerLocks::default();
         let mut recovered = None;
         loop {
             let place = Place::lock(dir)?;
             if place.is_empty()? {
                 let mut doomed = vec![Doomed::dir(place.open().path())];
                 doomed.extend(new_dirs.doomed());
-                let seen = Seen::of(place.root())?;
+                let baseline = Baseline::of(place.root())?;
                 let (dir, disposal) = (dir.clone(), Disposal::Place);
                 let mut staging =
-                    Self { place, dir, old, servers, seen, disposal, doomed, new_dirs };
-                staging.keep_servers_out()?;
+                    Self { place, dir, old, servers, baseline, disposal, doomed, new_dirs };
+                staging.lock_servers_out()?;
                 return Ok((staging, recovered));
             }
             lock_servers_out(&mut servers, dir)?;
@@ -146,7 +146,7 @@ impl Staging {
             return match undone {
                 Ok(Recovered::RolledBack) => {
                     let crosses = is_in_lower_layer(&error);
-                    let error = error.context(if self.seen.is_empty() {
+                    let error = error.context(if self.baseline.is_empty() {
                         format!("nothing was put into {shown}")
                     } else {
                         format!("{shown} keeps its old data")
@@ -192,7 +192,7 @@ impl Staging {
             }
         }
         self.new_dirs.sync()?;
-        let has_old = self.old == OldFate::Kept && !self.seen.is_empty();
+        let has_old = self.old == OldFate::Kept && !self.baseline.is_empty();
         let old = if has_old { OldData::kept_now() } else { OldData::Removed };
         Ok(Ready { new_inode: new.stat()?.st_ino, old, new_sled: sled_inodes(open)? })
     }
@@ -200,18 +200,18 @@ impl Staging {
     /// Fails when somebody has written into the directory since the import began: an empty one has
     /// no lock that would have kept a server out.
     fn assert_untouched(&mut self) -> Result<()> {
-        self.keep_servers_out()?;
+        self.lock_servers_out()?;
         spare_foreign_files(&self.dir, self.old)?;
-        let now = Seen::of(self.place.root())?;
-        let changed = self.seen.difference(&now).map(|path| self.place.root().path_of(path));
+        let now = Baseline::of(self.place.root())?;
+        let changed = self.baseline.difference(&now).map(|path| self.place.root().path_of(path));
         changed.map_or(Ok(()), |path| Err(changed_meanwhile(&path)))
     }
 
     fn put_in_place(&mut self, ready: &Ready) -> Result<()> {
-        let Self { place, servers, seen, .. } = self;
+        let Self { place, servers, baseline, .. } = self;
         place.put_in_place(ready, &mut |holder, name| {
             let now = Tree::of_df_meta(holder, name)?;
-            if let Some(path) = seen.df_meta.difference(&now) {
+            if let Some(path) = baseline.df_meta.difference(&now) {
                 return Err(changed_meanwhile(&place.root().path_of(path)));
             }
             match servers.take_one(&lock_of_df_meta(&holder.path_of(name)))? {
@@ -221,12 +221,12 @@ impl Staging {
         })
     }
 
-    fn keep_servers_out(&mut self) -> Result<()> {
+    fn lock_servers_out(&mut self) -> Result<()> {
         lock_servers_out(&mut self.servers, &self.dir)
     }
 }
 
-fn lock_servers_out(servers: &mut ServersOut, dir: &RaftDir) -> Result<()> {
+fn lock_servers_out(servers: &mut ServerLocks, dir: &RaftDir) -> Result<()> {
     match servers.take(dir)? {
         Locks::Taken => Ok(()),
         Locks::Held(lock) => Err(server_runs(dir, &lock)).help(STOP),

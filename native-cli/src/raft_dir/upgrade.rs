@@ -26,7 +26,7 @@ impl Complete {
         Self { version, interrupted: None, cleaned: None }
     }
 
-    /// What a header tells.
+    /// What a header shows.
     ///
     /// # Errors
     ///

@@ -116,7 +116,7 @@ impl V004Reader {
             lost.end = End::Unknown;
         }
         reader.join(missing)?;
-        reader.tell_lost(lost)?;
+        reader.report_lost(lost)?;
         Ok(reader)
     }
 
@@ -140,8 +140,9 @@ impl V004Reader {
             && len_bytes > 0
         {
             self.remarks.warn(format!(
-                "the last record of the log is torn: {len_bytes} bytes from byte {offset_bytes} of \
-                 {} on are left out, as the server would leave them",
+                "the last record of the log is torn: {} from byte {offset_bytes} of {} on, left \
+                 out as a server would do",
+                plural(len_bytes, "byte"),
                 chunk.file_name()
             ));
         }
@@ -247,7 +248,7 @@ impl V004Reader {
     }
 
     /// Says which entries the log lacks, and which the state lacks, once something is lost.
-    fn tell_lost(&self, extent: LogLost) -> Result<()> {
+    fn report_lost(&self, extent: LogLost) -> Result<()> {
         if self.remarks.losses().is_empty() {
             return Ok(());
         }

@@ -16,7 +16,7 @@ use tonic::metadata::MetadataMap;
 use crate::dump_writer::now_ms;
 use crate::grpc::Credentials;
 
-/// The only user of a service that was not told others.
+/// The only user of a service that has no others configured.
 const ROOT: &str = "root";
 
 /// As long as a block of the code's hash, so that the key is used as it is.
@@ -111,8 +111,8 @@ mod tests {
             metadata.insert_bin(AUTH_TOKEN, BinaryMetadataValue::from_bytes(token));
         }
         let checked = gate.check_headers(&metadata.into_headers());
-        let told = checked.as_ref().map_err(|status| status.message());
-        assert_eq!(told.copied(), expected);
+        let reported = checked.as_ref().map_err(|status| status.message());
+        assert_eq!(reported.copied(), expected);
         if let Err(status) = checked {
             assert_eq!(status.code(), tonic::Code::Unauthenticated);
         }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::dir_lock::{DirLock, LOCK};
-use super::load::{Origin, fill};
+use super::load::{InitialData, fill};
 use super::older_database;
 use crate::failure::WithHelp;
 use crate::new_dirs::NewDirs;
@@ -100,7 +100,7 @@ pub struct DataDir {
 
 impl DataDir {
     /// A private directory, removed when this is dropped.
-    pub fn temporary(origin: &Origin, progress: &Progress) -> Result<Self> {
+    pub fn temporary(origin: &InitialData, progress: &Progress) -> Result<Self> {
         let private = TemporaryDir::create("metactl-serve-", None)
             .context("cannot create a temporary directory")
             .help("the data goes where TMPDIR says")?;
@@ -117,7 +117,7 @@ impl DataDir {
     ///
     /// When another process uses it, when it has data and there is an origin, and when it is not
     /// empty and not of this command.
-    pub fn kept(root: &Path, origin: Option<&Origin>, progress: &Progress) -> Result<Self> {
+    pub fn kept(root: &Path, origin: Option<&InitialData>, progress: &Progress) -> Result<Self> {
         let shown = root.display();
         let mut new_dirs = NewDirs::make(root, PRIVATE_DIR)?;
         new_dirs.sync()?;
@@ -143,7 +143,7 @@ impl DataDir {
             doomed.extend(lock.doomed());
             doomed.extend(new_dirs.doomed());
             create_dir(&loading.store)?;
-            let filled = fill(&loading, origin.unwrap_or(&Origin::NewCluster), progress);
+            let filled = fill(&loading, origin.unwrap_or(&InitialData::NewCluster), progress);
             if filled.is_err() {
                 // The error says what is wrong; what is left of the files does not matter.
                 let _ = remove_all(&loading.store);

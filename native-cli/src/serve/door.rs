@@ -56,7 +56,7 @@ impl Doorkeeper {
         }
     }
 
-    /// The door of a service that wants tokens, but for a handshake.
+    /// The door of a service that wants tokens, except for a handshake.
     pub fn guard<S>(&self, inside: S, handshakes: S) -> Door<S> {
         Door { keeper: self.clone(), handshakes, inside: Some(inside) }
     }
@@ -118,8 +118,8 @@ where
             }
             _ => {
                 let Ok(place) = Arc::clone(&keeper.strange_calls).try_acquire_owned() else {
-                    let told = "too many calls without a token at a time; try again";
-                    let status = Status::resource_exhausted(told);
+                    let reported = "too many calls without a token at a time; try again";
+                    let status = Status::resource_exhausted(reported);
                     return Box::pin(std::future::ready(Ok(status.into_http())));
                 };
                 let answer = timeout(STRANGE_CALL, self.handshakes.call(request));
@@ -127,8 +127,8 @@ where
                     let answer = answer.await;
                     drop(place);
                     answer.unwrap_or_else(|_| {
-                        let told = "the request did not arrive in time";
-                        Ok(Status::deadline_exceeded(told).into_http())
+                        let reported = "the request did not arrive in time";
+                        Ok(Status::deadline_exceeded(reported).into_http())
                     })
                 })
             }

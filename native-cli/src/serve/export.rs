@@ -18,10 +18,10 @@ use super::state::State;
 
 /// Reads the lines one after the other, from what the state was when this was made.
 pub struct ExportLines {
-    parts: VecDeque<Part>,
+    sections: VecDeque<Section>,
 }
 
-enum Part {
+enum Section {
     /// Every line of a file.
     All(Lines),
     /// Lines that are made here.
@@ -40,14 +40,15 @@ impl ExportLines {
         let published = state.published();
         let loaded = &state.loaded;
         if published.leadership.is_none() && published.snapshot.is_none() {
-            return Ok(Self { parts: [Part::All(state.loaded_file.lines())].into() });
+            return Ok(Self { sections: [Section::All(state.loaded_file.lines())].into() });
         }
         let mut purged = loaded.raft.purged;
-        let mut parts = VecDeque::new();
+        let mut sections = VecDeque::new();
         if loaded.has_outdated_log() {
             purged = loaded.last_applied;
         } else {
-            parts.push_back(Part::Entries(state.loaded_file.lines_between(0, loaded.log_end)));
+            sections
+                .push_back(Section::Entries(state.loaded_file.lines_between(0, loaded.log_end)));
         }
         let leader_id = state.leader();
         let vote = match published.leadership {
@@ -57,7 +58,7 @@ impl ExportLines {
         let last_applied = published.system.last_applied;
         if let (Some(leadership), Some(last)) = (published.leadership, last_applied) {
             let rows = state.database.newest().log(leadership.first_index, last.index);
-            parts.push_back(Part::Written(Box::new(rows)));
+            sections.push_back(Section::Written(Box::new(rows)));
         }
         let head = [
             Fact::Header(&DataHeader::new(DataVersion::V004)),
@@ -67,40 +68,40 @@ impl ExportLines {
             Fact::Purged(purged),
         ];
         let head = head.iter().map(made).collect::<Result<_>>()?;
-        parts.push_front(Part::Made(head));
-        parts.extend(Self::machine(state));
-        Ok(Self { parts })
+        sections.push_front(Section::Made(head));
+        sections.extend(Self::machine(state));
+        Ok(Self { sections })
     }
 
     /// The last snapshot only: the one that was taken last, or the loaded state machine.
     pub fn snapshot(state: &State) -> Self {
-        Self { parts: Self::machine(state).into_iter().collect() }
+        Self { sections: Self::machine(state).into_iter().collect() }
     }
 
-    fn machine(state: &State) -> Option<Part> {
+    fn machine(state: &State) -> Option<Section> {
         if let Some((_, file)) = &state.published().snapshot {
-            return Some(Part::All(file.lines()));
+            return Some(Section::All(file.lines()));
         }
         if let Some(file) = &state.loaded_state {
-            return Some(Part::All(file.lines()));
+            return Some(Section::All(file.lines()));
         }
         let from = state.loaded.state_from?;
-        Some(Part::Machine(state.loaded_file.lines_between(from, u64::MAX)))
+        Some(Section::Machine(state.loaded_file.lines_between(from, u64::MAX)))
     }
 
     /// The next line, without its line end; none behind the last.
     pub fn next_line(&mut self) -> Result<Option<String>> {
-        while let Some(part) = self.parts.front_mut() {
+        while let Some(part) = self.sections.front_mut() {
             if let Some(line) = part.next_line()? {
                 return Ok(Some(line));
             }
-            self.parts.pop_front();
+            self.sections.pop_front();
         }
         Ok(None)
     }
 }
 
-impl Part {
+impl Section {
     fn next_line(&mut self) -> Result<Option<String>> {
         match self {
             Self::All(lines) => lines.next_line()?.map(text).transpose(),

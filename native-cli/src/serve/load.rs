@@ -15,10 +15,10 @@ use metadump::{Line, LineFramer, Report};
 
 use super::data_dir::{Layout, create_file};
 use super::database::{Batch, Database};
-use super::draft::{Draft, Pending};
 use super::dump_file::DumpFile;
 use super::loaded::Loaded;
 use super::notes;
+use super::overlay::{Overlay, Pending};
 use super::snapshots::write_state;
 use crate::failure::WithHelp;
 use crate::input::Source;
@@ -36,7 +36,7 @@ const LOADED_BYTES: usize = 4 << 20;
 
 /// What a service begins with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
+pub enum InitialData {
     /// A dump.
     Dump(Source),
     /// The data directory of a server.
@@ -50,12 +50,12 @@ pub enum Origin {
 /// # Errors
 ///
 /// When what is loaded has errors, cannot be read, or cannot be applied.
-pub fn fill(layout: &Layout, origin: &Origin, progress: &Progress) -> Result<()> {
+pub fn fill(layout: &Layout, origin: &InitialData, progress: &Progress) -> Result<()> {
     let mut copy = Copy::create(&layout.loaded())?;
     match origin {
-        Origin::Dump(source) => copy.dump(source, progress)?,
-        Origin::RaftDir(path) => copy.raft_dir(path, progress)?,
-        Origin::NewCluster => copy.new_cluster()?,
+        InitialData::Dump(source) => copy.dump(source, progress)?,
+        InitialData::RaftDir(path) => copy.raft_dir(path, progress)?,
+        InitialData::NewCluster => copy.new_cluster()?,
     }
     let loaded = copy.finish()?;
     progress.phase("loading");
@@ -150,9 +150,9 @@ fn build(
     file: &DumpFile,
     loaded: &Loaded,
 ) -> Result<SystemState> {
-    let draft = Draft::new(Arc::clone(database), SystemState::default());
-    let mut writing = Writing { database, pending: draft.pending(), bytes: 0 };
-    let mut machine = StateMachine::new(draft, ApplyRules::CURRENT);
+    let overlay = Overlay::new(Arc::clone(database), SystemState::default());
+    let mut writing = Writing { database, pending: overlay.pending(), bytes: 0 };
+    let mut machine = StateMachine::new(overlay, ApplyRules::CURRENT);
     if let Some(state_from) = loaded.state_from {
         let mut lines = file.lines_between(state_from, u64::MAX);
         while let Some(line) = lines.next_line()? {

@@ -10,8 +10,8 @@
 //! **Invariant:** what was loaded is exported again byte for byte.
 //!
 //! **Invariant:** memory does not grow with how slow a client is: what is read for a client is
-//! read a piece at a time, when it asks for more. Nor does it grow with the data, but for the cache
-//! of the database.
+//! read a piece at a time, when it asks for more. Nor does it grow with the data, except for the
+//! cache of the database.
 
 mod admin;
 mod auth;
@@ -20,7 +20,6 @@ mod data_dir;
 mod database;
 mod dir_lock;
 mod door;
-mod draft;
 mod dump_file;
 mod export;
 mod journal;
@@ -29,6 +28,7 @@ mod loaded;
 mod messages;
 mod notes;
 mod older_database;
+mod overlay;
 mod read;
 mod reply_size;
 mod request_body;
@@ -78,7 +78,7 @@ use crate::runtime::{keep_a_thread, no_thread, on_this_thread};
 use crate::signals::Signals;
 use crate::stdout::stdout;
 
-pub use self::load::Origin;
+pub use self::load::InitialData;
 pub use self::service::OLDEST_CLIENT;
 
 /// The largest request that is taken, as by the real service.
@@ -101,7 +101,7 @@ const KEEPALIVE: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub struct Options {
     /// What it begins with; none goes on with the data directory, or begins a new cluster.
-    pub origin: Option<Origin>,
+    pub origin: Option<InitialData>,
     /// Where its data stays; none removes it at the end.
     pub data_dir: Option<PathBuf>,
     /// Where clients connect.
@@ -110,9 +110,9 @@ pub struct Options {
     pub admin_address: Option<SocketAddr>,
     /// Who may connect.
     pub reach: Reach,
-    /// The oldest client that is let in, as digits: see [`OLDEST_CLIENT`].
+    /// The oldest client that is accepted, as digits: see [`OLDEST_CLIENT`].
     pub oldest_client: u64,
-    /// Who is let in; none lets `root` in with any password.
+    /// Who may log in; none accepts `root` with any password.
     pub credentials: Option<Credentials>,
     /// How long a token is valid.
     pub token_lifetime: Duration,
@@ -168,14 +168,16 @@ impl Running {
             Some(address) => Some(bind("--admin-api-address", address, reach).await?),
             None => None,
         };
-        let grpc_address = grpc.local_addr().context("cannot tell the gRPC address")?;
+        let grpc_address = grpc.local_addr().context("cannot determine the gRPC address")?;
         let admin_address = admin.as_ref().map(TcpListener::local_addr).transpose();
-        let admin_address = admin_address.context("cannot tell the admin address")?;
+        let admin_address = admin_address.context("cannot determine the admin address")?;
         let gate = Arc::new(Gate::new(options.credentials, options.token_lifetime)?);
         no_thread(keep_a_thread())?;
         let data_dir = match data_dir {
             Some(path) => DataDir::kept(&path, origin.as_ref(), progress)?,
-            None => DataDir::temporary(origin.as_ref().unwrap_or(&Origin::NewCluster), progress)?,
+            None => {
+                DataDir::temporary(origin.as_ref().unwrap_or(&InitialData::NewCluster), progress)?
+            }
         };
         progress.finish();
         let state = Arc::new(State::open(data_dir.layout())?);

@@ -217,10 +217,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_message_has_a_minute_to_arrive() {
         let bytes = Arc::new(Semaphore::new(100));
-        let check = async |mut body: RequestBody, code, told: &str| {
+        let check = async |mut body: RequestBody, code, reported: &str| {
             let began = Instant::now();
             let status = body.frame().await.unwrap().unwrap_err();
-            assert_eq!((status.code(), status.message()), (code, told));
+            assert_eq!((status.code(), status.message()), (code, reported));
             assert_eq!(began.elapsed().as_secs(), 60);
         };
         let held = Held::default();

@@ -143,8 +143,8 @@ impl Service {
                     Some((Err(Status::unavailable("the service is stopping")), None))
                 }
                 Err(Ended::TooSlow) => {
-                    let told = "the watcher is too slow: events were lost; watch anew";
-                    Some((Err(Status::resource_exhausted(told)), None))
+                    let reported = "the watcher is too slow: events were lost; watch anew";
+                    Some((Err(Status::resource_exhausted(reported)), None))
                 }
             }
         });
@@ -176,7 +176,7 @@ fn until_error<T: Send + 'static>(
 /// The directories of a snapshot that are still to be counted.
 struct Counting {
     lines: ExportLines,
-    /// None when the total has been told.
+    /// None when the total has been sent.
     layout: Option<KeysLayout>,
 }
 

@@ -101,7 +101,7 @@ impl Watchers {
     }
 
     /// Hands out an event.
-    pub fn tell(&mut self, event: ChangeEvent) {
+    pub fn notify(&mut self, event: ChangeEvent) {
         let weight = weight(&event);
         let event = Arc::new(event);
         self.0.retain(|watcher| {
@@ -144,8 +144,8 @@ mod tests {
             watchers.add(Interest { range: range.clone(), filter: FilterType::Update });
         let mut deletions = watchers.add(Interest { range, filter: FilterType::Delete });
         let deletion = ChangeEvent { current: None, ..event("a", 0) };
-        for told in [event("a", 1), event("b", 1), deletion.clone(), event("a", 2)] {
-            watchers.tell(told);
+        for reported in [event("a", 1), event("b", 1), deletion.clone(), event("a", 2)] {
+            watchers.notify(reported);
         }
         drop(watchers);
         assert_eq!(*updates.next().await.unwrap(), event("a", 1));
@@ -160,10 +160,10 @@ mod tests {
         let mut watchers = Watchers::default();
         let mut slow = watchers.add(all());
         for _ in 0..WAITING_EVENTS {
-            watchers.tell(event("k", 1));
+            watchers.notify(event("k", 1));
         }
         assert_eq!(watchers.0.len(), 1);
-        watchers.tell(event("k", 1));
+        watchers.notify(event("k", 1));
         assert_eq!(watchers.0.len(), 0);
         assert_eq!(slow.next().await, Err(Ended::TooSlow));
     }
@@ -173,10 +173,10 @@ mod tests {
         let mut watchers = Watchers::default();
         let mut slow = watchers.add(all());
         let large = usize::try_from(WAITING_BYTES).unwrap() + 1;
-        watchers.tell(event("k", large));
+        watchers.notify(event("k", large));
         assert_eq!(slow.next().await.unwrap().key, "k");
-        watchers.tell(event("k", large));
-        watchers.tell(event("k", 1));
+        watchers.notify(event("k", large));
+        watchers.notify(event("k", 1));
         assert_eq!(slow.next().await, Err(Ended::TooSlow));
     }
 }

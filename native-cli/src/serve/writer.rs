@@ -3,7 +3,7 @@
 //! **Invariant:** a command is answered when its entry and what it changed are on disk. All
 //! commands that wait when a write begins share one sync.
 //!
-//! **Invariant:** entries are numbered, applied and told to watchers in one order.
+//! **Invariant:** entries are numbered, applied and sent to watchers in one order.
 
 use std::sync::Arc;
 
@@ -14,9 +14,9 @@ use metadump::record::{Cmd, LeaderId, LogEntry, LogEntryBody, LogId, Payload, Re
 use tokio::sync::{mpsc, oneshot};
 
 use super::database::{Batch, is_disk_full};
-use super::draft::{Draft, Pending, stored_bytes};
 use super::dump_file::DumpFile;
 use super::notes::{self, Leadership, Snapshot};
+use super::overlay::{Overlay, Pending, stored_bytes};
 use super::reply_size::{LARGEST_REPLY_BYTES, largest_reply};
 use super::state::{Published, State};
 use super::view::View;
@@ -73,9 +73,9 @@ impl Writer {
     /// that makes it impossible to go on.
     pub fn start(state: Arc<State>) -> Result<(Self, oneshot::Receiver<Result<()>>)> {
         let (sender, requests) = mpsc::channel(WAITING_COMMANDS);
-        let draft = Draft::new(Arc::clone(&state.database), state.published().system.clone());
-        let pending = draft.pending();
-        let machine = StateMachine::new(draft, ApplyRules::CURRENT);
+        let overlay = Overlay::new(Arc::clone(&state.database), state.published().system.clone());
+        let pending = overlay.pending();
+        let machine = StateMachine::new(overlay, ApplyRules::CURRENT);
         let watchers = Watchers::default();
         let work = Work { state, pending, machine, watchers };
         let (end, ended) = oneshot::channel();
@@ -120,7 +120,7 @@ type Waiting = oneshot::Sender<Result<Reply, WriteError>>;
 struct Work {
     state: Arc<State>,
     pending: Pending,
-    machine: StateMachine<Draft>,
+    machine: StateMachine<Overlay>,
     watchers: Watchers,
 }
 
@@ -262,7 +262,7 @@ impl Work {
             snapshot: last.snapshot.clone(),
         });
         for event in group.events {
-            self.watchers.tell(event);
+            self.watchers.notify(event);
         }
         for (answer, reply) in group.answers {
             // A client that has gone meanwhile gets no answer; its write stays.

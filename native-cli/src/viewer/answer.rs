@@ -29,7 +29,7 @@ pub struct Site {
     pub dump: ServedFile,
     /// The manifest beside it.
     pub manifest: Option<ServedFile>,
-    /// Told when the page asks for the end.
+    /// Notified when the page asks for the end.
     pub end: Notify,
 }
 

@@ -77,7 +77,7 @@ pub fn run(
         no_thread(keep_a_thread())?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
         let listener = bind("the viewer's address", address, Reach::ThisMachine).await?;
-        let port = listener.local_addr().context("cannot tell the port")?.port();
+        let port = listener.local_addr().context("cannot determine the port")?.port();
         let name = options.dump.file_name().unwrap_or_default().to_string_lossy();
         let site = Site { hosts: hosts(port), token, page, dump, manifest, end: Notify::new() };
         let mut signals = Signals::catch()?;

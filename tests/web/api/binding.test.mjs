@@ -175,7 +175,7 @@ function unpack(packed) {
   return { plain: Buffer.concat(parts).toString(), error: null };
 }
 
-test("a cut zstd stream is told", () => {
+test("a cut zstd stream is reported", () => {
   const { error } = unpack(Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x04, 0x58, 0x01, 0x00]));
   assert.match(error, /zstd stream ends inside a frame/);
 });

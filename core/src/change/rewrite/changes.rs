@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::change::cluster::Leftovers;
+use crate::dump::plural::plural;
 use crate::dump::record::{LogId, Membership, NodeId};
 
 /// What happens to the expiry index.
@@ -107,7 +108,7 @@ impl Changes {
             if let Some(membership) = membership {
                 lines.push(format!("membership: that of {membership}"));
             }
-            let keys = if *keys == 1 { "1 key".to_owned() } else { format!("{keys} keys") };
+            let keys = plural(*keys, "key", "keys");
             lines.push(format!(
                 "the log is applied from there on: what it writes to {keys} was missing"
             ));
@@ -124,12 +125,29 @@ impl Changes {
     }
 }
 
+fn entries(count: u64) -> String {
+    plural(count, "entry", "entries")
+}
+
 fn voters(membership: &Membership) -> String {
     let ids: Vec<String> = membership.voters().iter().map(ToString::to_string).collect();
     format!("{{{}}}", ids.join(", "))
 }
 
-/// `1 entry`, `2 entries`
-fn entries(count: u64) -> String {
-    if count == 1 { "1 entry".to_owned() } else { format!("{count} entries") }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_single_entry_is_singular() {
+        let expire = Some(ExpireChanges { dropped: 1, added: 2, examples: Vec::new() });
+        let changes = Changes { entries_dropped: 1, expire, ..Changes::default() };
+        assert_eq!(
+            changes.describe(),
+            [
+                "log: 1 entry dropped, the state machine is ahead of it",
+                "expiry index: 1 entry dropped, 2 added"
+            ]
+        );
+    }
 }

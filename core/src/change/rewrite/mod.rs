@@ -23,7 +23,7 @@ use crate::dump::dump_line::Unwritable;
 use crate::dump::record::{DataVersion, ExpireKey, LogId};
 
 /// The entry that a state without a log counts as when it gets a new cluster: the store inside an
-/// engine has writes, but no log that they came from. Without it the next dump could not be told
+/// engine has writes, but no log that they came from. Without it the next dump could not be distinguished
 /// from one that has lost its `LastApplied` line.
 pub const UNLOGGED_STATE: LogId = LogId::new(0, 0, 0);
 
@@ -120,7 +120,7 @@ pub enum RewriteError {
     Takeover(#[from] TakeoverError),
     /// It is not known whether the state holds what it claims.
     #[error(
-        "whether the state holds the entries up to {}, as it says, cannot be told: {}",
+        "whether the state holds the entries up to {}, as it says, is not known: {}",
         claimed.map_or("none".to_owned(), |id| id.to_string()),
         if *in_log {
             "the log does not go back far enough, or has entries whose effect is not certain"
@@ -135,7 +135,7 @@ pub enum RewriteError {
         in_log: bool,
     },
     /// The state lacks writes, and it is not known which.
-    #[error("{0}; from which entry on cannot be told from the log")]
+    #[error("{0}; the log does not show from which entry on")]
     GapUnknown(String),
     /// What the state lacks may have been cut off the dump, with more.
     #[error("{0}, which no repair brings back")]

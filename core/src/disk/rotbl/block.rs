@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use super::bincode::{put_bytes, put_varint, take_byte, take_bytes, take_varint};
-use super::error::{Part, RotblError, RotblFault};
+use super::error::{RotblError, RotblFault, TablePart};
 use super::index::BlockEntry;
 use super::layout::{
     BLOCK, BLOCK_FRAME_BYTES, COMPRESSED_BLOCK_VERSION, Covered, PartReader, VERSION,
@@ -41,7 +41,7 @@ pub(super) fn for_each_row<E: From<RotblError>>(
     bytes: &[u8],
     mut each: impl FnMut(&Row<'_>) -> Result<(), E>,
 ) -> Result<u64, E> {
-    let mut part = PartReader::new(Part::Block(entry.block_num), entry.offset_bytes, bytes);
+    let mut part = PartReader::new(TablePart::Block(entry.block_num), entry.offset_bytes, bytes);
     let version = part.header(BLOCK)?;
     let [number, rows_bytes] = part.numbers()?;
     part.number("the block's number", number, entry.block_num)?;

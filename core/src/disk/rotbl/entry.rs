@@ -47,7 +47,7 @@ impl<'a> TableEntry<'a> {
     }
 
     /// Reads a row; none for a tombstone. Members of the meta that this release does not know are
-    /// told to `note_unknown`.
+    /// reported to `note_unknown`.
     pub(super) fn from_row(
         row: &Row<'a>,
         note_unknown: &mut dyn FnMut(String),

@@ -3,13 +3,14 @@
 use std::fmt;
 
 use crate::disk::read_at::ReadError;
+use crate::dump::plural::plural;
 
 /// A fault in one part of a table.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{part} at byte {offset_bytes}: {fault}")]
 pub struct RotblError {
     /// The part.
-    pub part: Part,
+    pub part: TablePart,
     /// Where in the file the part starts.
     pub offset_bytes: u64,
     /// What is wrong.
@@ -19,7 +20,7 @@ pub struct RotblError {
 
 /// A part of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub enum TablePart {
     /// What the file begins with.
     FileHeader,
     /// The block with this number, counted from 0.
@@ -34,7 +35,7 @@ pub enum Part {
     Footer,
 }
 
-impl fmt::Display for Part {
+impl fmt::Display for TablePart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::FileHeader => f.write_str("file header"),
@@ -55,7 +56,7 @@ pub enum RotblFault {
     #[error(transparent)]
     Read(#[from] ReadError),
     /// The file is too short to be a table.
-    #[error("the file has {found} bytes, a table has at least {least}")]
+    #[error("the file has {}, a table has at least {least}", plural(*found, "byte", "bytes"))]
     TooShort {
         /// The size of the smallest table.
         least: u64,

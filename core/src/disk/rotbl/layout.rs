@@ -1,6 +1,6 @@
 //! What the parts of a table have in common: headers, numbers, checksums.
 
-use super::error::{Part, RotblError, RotblFault};
+use super::error::{RotblError, RotblFault, TablePart};
 
 /// The size of a named header: name, version, CRC.
 pub(super) const HEADER_BYTES: u64 = 24;
@@ -47,7 +47,7 @@ impl Span {
 /// Reads a part from its bytes, checking as it goes.
 #[derive(Debug, Clone)]
 pub(super) struct PartReader<'a> {
-    part: Part,
+    part: TablePart,
     offset_bytes: u64,
     /// All of the part, for the checksums.
     bytes: &'a [u8],
@@ -56,7 +56,7 @@ pub(super) struct PartReader<'a> {
 
 impl<'a> PartReader<'a> {
     /// A reader of the part that stands at an offset of the file.
-    pub(super) const fn new(part: Part, offset_bytes: u64, bytes: &'a [u8]) -> Self {
+    pub(super) const fn new(part: TablePart, offset_bytes: u64, bytes: &'a [u8]) -> Self {
         Self { part, offset_bytes, bytes, at: 0 }
     }
 

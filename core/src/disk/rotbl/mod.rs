@@ -26,7 +26,7 @@ mod writer;
 
 pub use block::Row;
 pub use entry::TableEntry;
-pub use error::{Part, RotblError, RotblFault};
+pub use error::{RotblError, RotblFault, TablePart};
 pub use index::{BlockEntry, TableStat};
 pub use reader::{RotblReader, Visited};
 pub use snapshot_id::SnapshotId;

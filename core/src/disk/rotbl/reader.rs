@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::block::{Row, for_each_row};
 use super::entry::TableEntry;
-use super::error::{Part, RotblError, RotblFault};
+use super::error::{RotblError, RotblFault, TablePart};
 use super::index::{BlockEntry, Meta, TableStat};
 use super::layout::{
     BLOCK_FRAME_BYTES, BLOCK_INDEX, CRC_BYTES, Covered, FILE, FOOTER_BYTES, HEADER_BYTES, META,
@@ -82,33 +82,35 @@ impl<R: ReadAt> RotblReader<R> {
         let part_error = |part, offset_bytes, fault| RotblError { part, offset_bytes, fault };
         if size < LEAST_BYTES {
             let fault = RotblFault::TooShort { least: LEAST_BYTES, found: size };
-            return Err(part_error(Part::FileHeader, 0, fault));
+            return Err(part_error(TablePart::FileHeader, 0, fault));
         }
         let preamble = Span { offset_bytes: 0, size_bytes: PREAMBLE_BYTES };
-        let bytes = read(&source, Part::FileHeader, preamble)?;
-        let mut part = PartReader::new(Part::FileHeader, 0, &bytes);
+        let bytes = read(&source, TablePart::FileHeader, preamble)?;
+        let mut part = PartReader::new(TablePart::FileHeader, 0, &bytes);
         part.header_of_version(FILE, VERSION)?;
         part.table_id()?;
 
         let [index_span, meta_span, stat_span] = read_footer(&source, size)?;
         let index: Vec<BlockEntry> = {
-            let (part, offset) = (Part::BlockIndex, index_span.offset_bytes);
+            let (part, offset) = (TablePart::BlockIndex, index_span.offset_bytes);
             let bytes = read(&source, part, index_span)?;
             json_part(PartReader::new(part, offset, &bytes), Some(BLOCK_INDEX))?
         };
         let blocks_bytes = check_index(&index, index_span)?;
 
-        let bytes = read(&source, Part::Meta, meta_span)?;
-        let meta: Meta =
-            json_part(PartReader::new(Part::Meta, meta_span.offset_bytes, &bytes), Some(META))?;
+        let bytes = read(&source, TablePart::Meta, meta_span)?;
+        let meta: Meta = json_part(
+            PartReader::new(TablePart::Meta, meta_span.offset_bytes, &bytes),
+            Some(META),
+        )?;
         let (sys_data, unknown_member) = read_sys_data(&meta.user_data).map_err(|error| {
             let message = in_plain_words(meta.user_data.as_bytes(), &error);
             let fault = RotblFault::Json { message };
-            part_error(Part::Meta, meta_span.offset_bytes, fault)
+            part_error(TablePart::Meta, meta_span.offset_bytes, fault)
         })?;
 
-        let bytes = read(&source, Part::Stat, stat_span)?;
-        let part = PartReader::new(Part::Stat, stat_span.offset_bytes, &bytes);
+        let bytes = read(&source, TablePart::Stat, stat_span)?;
+        let part = PartReader::new(TablePart::Stat, stat_span.offset_bytes, &bytes);
         let stat: TableStat = json_part(part.clone(), None)?;
         part.number("the number of blocks", stat.blocks, index.len() as u64)?;
         part.number("the size of all blocks", stat.blocks_bytes, blocks_bytes)?;
@@ -194,7 +196,7 @@ impl<R: ReadAt> RotblReader<R> {
         let mut rows = 0;
         for block in &self.index {
             let span = Span { offset_bytes: block.offset_bytes, size_bytes: block.size_bytes };
-            let bytes = read(&self.source, Part::Block(block.block_num), span)?;
+            let bytes = read(&self.source, TablePart::Block(block.block_num), span)?;
             let mut is_first = true;
             rows += for_each_row(block, &bytes, |row| {
                 if std::mem::take(&mut is_first) {
@@ -210,14 +212,14 @@ impl<R: ReadAt> RotblReader<R> {
             let last_key = previous.as_deref().unwrap_or_default();
             expect_key(block, "last", &block.last_key, last_key)?;
         }
-        let stat = PartReader::new(Part::Stat, self.stat_offset_bytes, &[]);
+        let stat = PartReader::new(TablePart::Stat, self.stat_offset_bytes, &[]);
         stat.number("the number of rows", self.stat.rows, rows)?;
         Ok(())
     }
 }
 
 fn block_error(block: &BlockEntry, fault: RotblFault) -> RotblError {
-    RotblError { part: Part::Block(block.block_num), offset_bytes: block.offset_bytes, fault }
+    RotblError { part: TablePart::Block(block.block_num), offset_bytes: block.offset_bytes, fault }
 }
 
 fn expect_key(
@@ -255,7 +257,7 @@ fn follow(block: &BlockEntry, previous: &mut Option<String>, key: &str) -> Resul
 }
 
 /// Reads a part whose place was checked to be inside the file.
-fn read(source: &impl ReadAt, part: Part, span: Span) -> Result<Vec<u8>, RotblError> {
+fn read(source: &impl ReadAt, part: TablePart, span: Span) -> Result<Vec<u8>, RotblError> {
     let fault_at = |fault| RotblError { part, offset_bytes: span.offset_bytes, fault };
     let too_large = || {
         fault_at(RotblFault::Rows {
@@ -280,8 +282,8 @@ fn read(source: &impl ReadAt, part: Part, span: Span) -> Result<Vec<u8>, RotblEr
 /// The places of block index, meta and stat: one after the other, up to the footer.
 fn read_footer(source: &impl ReadAt, size: u64) -> Result<[Span; 3], RotblError> {
     let footer = Span { offset_bytes: size.saturating_sub(FOOTER_BYTES), size_bytes: FOOTER_BYTES };
-    let bytes = read(source, Part::Footer, footer)?;
-    let mut part = PartReader::new(Part::Footer, footer.offset_bytes, &bytes);
+    let bytes = read(source, TablePart::Footer, footer)?;
+    let mut part = PartReader::new(TablePart::Footer, footer.offset_bytes, &bytes);
     let mut span = || -> Result<Span, RotblError> {
         let [offset_bytes, size_bytes] = part.numbers()?;
         Ok(Span { offset_bytes, size_bytes })
@@ -324,7 +326,7 @@ fn json_part<T: DeserializeOwned>(
 
 /// Checks that the blocks fill the file up to the index; gives the size of all.
 fn check_index(index: &[BlockEntry], span: Span) -> Result<u64, RotblError> {
-    let part = PartReader::new(Part::BlockIndex, span.offset_bytes, &[]);
+    let part = PartReader::new(TablePart::BlockIndex, span.offset_bytes, &[]);
     let mut end = PREAMBLE_BYTES;
     for (number, block) in index.iter().enumerate() {
         part.number("the number of a block", block.block_num, number as u64)?;

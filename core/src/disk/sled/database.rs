@@ -101,7 +101,7 @@ impl<R: ReadAt> Database<R> {
 
     /// The items of a tree in the order of their keys. A page is read when it is its turn.
     ///
-    /// The first error is the last item, except in a salvage, which tells every fault and goes
+    /// The first error is the last item, except in a salvage, which reports every fault and goes
     /// on.
     pub fn items<'a>(&'a self, tree: &Tree) -> Items<'a, R> {
         Items::new(&self.store, tree.root(), self.mode)

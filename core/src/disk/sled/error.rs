@@ -4,6 +4,7 @@ use super::file::SledFile;
 use super::lsn::Lsn;
 use super::page_table::PageId;
 use crate::disk::read_at::ReadError;
+use crate::dump::plural::plural;
 
 /// A fault at one place of one file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -55,7 +56,7 @@ pub enum SledFault {
         found: String,
     },
     /// The file ends before what belongs here does.
-    #[error("{what} needs {expected} bytes, the file has {found} from here on")]
+    #[error("{what} needs {}, the file has {found} from here on", plural(*expected, "byte", "bytes"))]
     Short {
         /// What belongs here.
         what: &'static str,

@@ -9,7 +9,7 @@ use crate::disk::read_at::ReadAt;
 
 /// Compares the nodes of a level, from left to right, with what the level above lists.
 ///
-/// A node may be unknown to its parents: a split was not told yet. A listed node may be absent only
+/// A node may be unknown to its parents: a split was not recorded yet. A listed node may be absent only
 /// while it is being merged into its left neighbour.
 #[derive(Debug)]
 pub(super) struct Family {

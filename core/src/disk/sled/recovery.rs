@@ -192,7 +192,7 @@ fn read_headers<R: ReadAt>(
     Ok(segments)
 }
 
-/// Where in the log a segment without a header belongs, as its first message tells.
+/// Where in the log a segment without a header belongs, as its first message shows.
 fn lost_segment<R: ReadAt>(db: &R, size: SegmentSize, segment_bytes: u64) -> Option<Lsn> {
     let first = read_message_at(db, size, segment_bytes + HEADER_BYTES).ok()??;
     let lsn = first.segment_number.checked_mul(size.bytes())?;

@@ -52,7 +52,7 @@ impl Remains {
         (Self { leaves, ..Self::default() }, faults.into_met())
     }
 
-    /// The next item. A leaf whose items cannot be read on is left, and the error told.
+    /// The next item. A leaf whose items cannot be read on is left, and the error reported.
     pub(super) fn next_item<R: ReadAt>(
         &mut self,
         store: &Store<R>,

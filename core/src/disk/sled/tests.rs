@@ -88,8 +88,8 @@ fn no_byte_changes_unnoticed_but_in_the_last_message() {
         let mut files = DatabaseFiles::default();
         files.insert("conf", CONF);
         files.insert("db", log.as_slice());
-        let told = Database::open(files).map_or(true, |read| !read.recovery().is_clean());
-        assert!(told || open(&log).is_err(), "byte {at}");
+        let reported = Database::open(files).map_or(true, |read| !read.recovery().is_clean());
+        assert!(reported || open(&log).is_err(), "byte {at}");
     }
 }
 

@@ -6,7 +6,7 @@ use crate::dump::scan::wording::plain as plain_words;
 /// A key and a value that are no record.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum StoredError {
+pub enum ItemError {
     /// The key has no byte.
     #[error("the key is empty, expected the byte of a kind of record first")]
     EmptyKey,

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::error::{StoredError, reason};
+use super::error::{ItemError, reason};
 use super::key;
 use crate::dump::record::{Keyed, Kind, Record, Retired, Tree};
 
@@ -17,18 +17,18 @@ use crate::dump::record::{Keyed, Kind, Record, Retired, Tree};
 /// let record = decode_item(Tree::StateMachine(0), key, b"159")?;
 /// let Record::Sequences(sequence) = record else { panic!() };
 /// assert_eq!((sequence.key.as_str(), sequence.value), ("generic-kv", 159));
-/// # Ok::<(), metadump::sled_items::StoredError>(())
+/// # Ok::<(), metadump::sled_items::ItemError>(())
 /// ```
 ///
 /// # Errors
 ///
-/// When the key or the value is not one of a record, see [`StoredError`]. The content of retired
+/// When the key or the value is not one of a record, see [`ItemError`]. The content of retired
 /// kinds is not kept, only that there is such a record.
 pub fn decode_item<'a>(
     tree: Tree,
     item_key: &'a [u8],
     item_value: &'a [u8],
-) -> Result<Record<'a>, StoredError> {
+) -> Result<Record<'a>, ItemError> {
     let (kind, rest) = key::split(tree, item_key)?;
     let retired = || Keyed { key: Retired, value: Retired };
     Ok(match kind {
@@ -56,7 +56,7 @@ pub fn decode_item<'a>(
         // No key of a tree is of these: V004 has no sled.
         Kind::NodeId | Kind::Vote | Kind::Committed | Kind::Purged | Kind::LogEntry => {
             let found = item_key.first().copied().unwrap_or_default();
-            return Err(StoredError::UnknownKind { found });
+            return Err(ItemError::UnknownKind { found });
         }
     })
 }
@@ -66,7 +66,7 @@ pub fn decode_item<'a>(
 /// # Errors
 ///
 /// When the first byte is of no kind.
-pub fn kind_of_key(tree: Tree, item_key: &[u8]) -> Result<Kind, StoredError> {
+pub fn kind_of_key(tree: Tree, item_key: &[u8]) -> Result<Kind, ItemError> {
     key::split(tree, item_key).map(|(kind, _)| kind)
 }
 
@@ -74,12 +74,12 @@ fn keyed<'a, K, V: Deserialize<'a>>(
     kind: Kind,
     key: K,
     value: &'a [u8],
-) -> Result<Keyed<K, V>, StoredError> {
+) -> Result<Keyed<K, V>, ItemError> {
     match serde_json::from_slice(value) {
         Ok(value) => Ok(Keyed { key, value }),
         Err(error) => {
             let column = error.column() as u64;
-            Err(StoredError::Value { kind, reason: reason(&error), column })
+            Err(ItemError::Value { kind, reason: reason(&error), column })
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A line of a V002 snapshot as a record.
 
-use super::error::{StoredError, reason};
+use super::error::{ItemError, reason};
 use crate::dump::record::{Kind, Record};
 
 /// Reads a line, without its line end.
@@ -11,17 +11,15 @@ use crate::dump::record::{Kind, Record};
 ///
 /// let record = decode_line(br#"{"Sequences":{"key":"generic-kv","value":159}}"#)?;
 /// assert_eq!(record.kind(), Kind::Sequences);
-/// # Ok::<(), metadump::sled_items::StoredError>(())
+/// # Ok::<(), metadump::sled_items::ItemError>(())
 /// ```
 ///
 /// # Errors
 ///
 /// When the line is no record.
-pub fn decode_line(line: &[u8]) -> Result<Record<'_>, StoredError> {
-    serde_json::from_slice(line).map_err(|error| StoredError::Line {
-        reason: reason(&error),
-        column: error.column() as u64,
-    })
+pub fn decode_line(line: &[u8]) -> Result<Record<'_>, ItemError> {
+    serde_json::from_slice(line)
+        .map_err(|error| ItemError::Line { reason: reason(&error), column: error.column() as u64 })
 }
 
 /// Whether a line begins as servers write records of this kind; one that does not can still be

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::error::StoredError;
+use super::error::ItemError;
 use crate::dump::record::{DataHeader, Keyed, LogMetaKey, RaftStateKey, Record, StateMachineKey};
 
 /// A key and a value of a sled tree.
@@ -30,13 +30,13 @@ struct SledHeader<'a> {
 /// let sequence = Record::Sequences(Keyed { key: "generic-kv".into(), value: 159 });
 /// let item = encode_item(&sequence)?;
 /// assert_eq!((item.key.as_slice(), item.value.as_slice()), (&b"\x07generic-kv"[..], &b"159"[..]));
-/// # Ok::<(), metadump::sled_items::StoredError>(())
+/// # Ok::<(), metadump::sled_items::ItemError>(())
 /// ```
 ///
 /// # Errors
 ///
 /// When records of this kind were never in sled, or their content is not kept.
-pub fn encode_item(record: &Record<'_>) -> Result<StoredItem, StoredError> {
+pub fn encode_item(record: &Record<'_>) -> Result<StoredItem, ItemError> {
     let (space, key, value) = match record {
         Record::Logs(Keyed { key, value }) => (1, number(*key), json(record, value)?),
         Record::Nodes(Keyed { key, value }) => (2, number(key.0), json(record, value)?),
@@ -74,12 +74,12 @@ pub fn encode_item(record: &Record<'_>) -> Result<StoredItem, StoredError> {
         | Record::Databases(_)
         | Record::Tables(_)
         | Record::DatabaseLookup(_)
-        | Record::TableLookup(_) => return Err(StoredError::Retired { kind: record.kind() }),
+        | Record::TableLookup(_) => return Err(ItemError::Retired { kind: record.kind() }),
         Record::NodeId(_)
         | Record::Vote(_)
         | Record::Committed(_)
         | Record::Purged(_)
-        | Record::LogEntry(_) => return Err(StoredError::NotInSled { kind: record.kind() }),
+        | Record::LogEntry(_) => return Err(ItemError::NotInSled { kind: record.kind() }),
     };
     Ok(StoredItem { key: [vec![space], key].concat(), value })
 }
@@ -90,7 +90,7 @@ pub fn encode_item(record: &Record<'_>) -> Result<StoredItem, StoredError> {
 /// # Errors
 ///
 /// When the content of records of this kind is not kept.
-pub fn put_line(record: &Record<'_>, out: &mut Vec<u8>) -> Result<(), StoredError> {
+pub fn put_line(record: &Record<'_>, out: &mut Vec<u8>) -> Result<(), ItemError> {
     let mut line = json(record, record)?;
     out.append(&mut line);
     out.push(b'\n');
@@ -105,9 +105,9 @@ fn text(text: &str) -> Vec<u8> {
     text.as_bytes().to_vec()
 }
 
-fn json(record: &Record<'_>, value: &impl Serialize) -> Result<Vec<u8>, StoredError> {
+fn json(record: &Record<'_>, value: &impl Serialize) -> Result<Vec<u8>, ItemError> {
     serde_json::to_vec(value)
-        .map_err(|error| StoredError::Unwritable { kind: record.kind(), reason: error.to_string() })
+        .map_err(|error| ItemError::Unwritable { kind: record.kind(), reason: error.to_string() })
 }
 
 #[cfg(test)]
@@ -207,9 +207,9 @@ mod tests {
     #[test]
     fn what_was_never_in_sled_is_no_item() {
         let kind = Record::NodeId(None).kind();
-        assert_eq!(encode_item(&Record::NodeId(None)), Err(StoredError::NotInSled { kind }));
+        assert_eq!(encode_item(&Record::NodeId(None)), Err(ItemError::NotInSled { kind }));
         let retired = decode_item(Tree::StateMachine(0), b"\x0ax", b"1").unwrap();
         let kind = retired.kind();
-        assert_eq!(encode_item(&retired), Err(StoredError::Retired { kind }));
+        assert_eq!(encode_item(&retired), Err(ItemError::Retired { kind }));
     }
 }

@@ -11,7 +11,7 @@ use crate::dump::record::LogId;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LiveEntries {
     /// Ascending in indexes and in offsets, without overlap in either.
-    runs: Vec<Run>,
+    runs: Vec<EntryRun>,
     /// Whether the next entry may extend the last run.
     extensible: bool,
 }
@@ -19,7 +19,7 @@ pub struct LiveEntries {
 /// Consecutive entries. A record between the offsets is live if its index is in the run: those
 /// beyond were cut off later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Run {
+struct EntryRun {
     first_index: u64,
     last_index: u64,
     /// The global offset of the first record.
@@ -31,7 +31,7 @@ struct Run {
 impl LiveEntries {
     /// How many entries there are.
     pub fn len(&self) -> u64 {
-        self.runs.iter().map(Run::len).sum()
+        self.runs.iter().map(EntryRun::len).sum()
     }
 
     /// Whether there are none.
@@ -73,7 +73,7 @@ impl LiveEntries {
                 run.upto_bytes = at.global_end_bytes();
             }
             _ => {
-                self.runs.push(Run {
+                self.runs.push(EntryRun {
                     first_index: index,
                     last_index: index,
                     from_bytes: at.global_offset_bytes(),
@@ -110,7 +110,7 @@ impl LiveEntries {
     }
 }
 
-impl Run {
+impl EntryRun {
     const fn len(&self) -> u64 {
         (self.last_index - self.first_index).saturating_add(1)
     }

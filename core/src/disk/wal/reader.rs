@@ -270,7 +270,8 @@ const START_BYTES: usize = 6;
 
 /// Whether type and first bytes of the payload are those of a record.
 fn may_be_record(start: &[u8]) -> bool {
-    // Votes and log ids are maps of two, and `leader_id`, nine bytes of text, is their first member.
+    // Votes and log ids are maps of two, and `leader_id`, nine bytes of text, is their first
+    // member.
     matches!(
         start,
         [0, 0, 0, 0 | 1 | 2 | 4, 0x82, 0xa9, ..]

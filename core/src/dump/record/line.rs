@@ -11,7 +11,7 @@ use super::{
     Text, Vote,
 };
 
-/// The part of the store that a line belongs to, told by the end of the tree's name.
+/// The part of the store that a line belongs to, which the end of the tree's name shows.
 ///
 /// Test set-ups prefix the names (`test-29000-raft_log`), so the suffix decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -9,7 +9,7 @@ use crate::dump::record::{Kind, Tree};
 /// The outside of a line in the form in which servers write it.
 ///
 /// Key and value are only found, not read: whether they are what their kind asks for is what
-/// [`scan_line`](super::scan_line) tells.
+/// [`scan_line`](super::scan_line) shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Envelope<'a> {
     /// The tree's name.

@@ -18,7 +18,8 @@ pub(crate) fn plain(message: &str) -> String {
     if let Some(rest) = message.strip_prefix("invalid length ")
         && let Some((length, expected)) = rest.split_once(", expected ")
     {
-        return format!("expected {}, found {length} elements", type_name(expected));
+        let elements = if length == "1" { "element" } else { "elements" };
+        return format!("expected {}, found {length} {elements}", type_name(expected));
     }
     if let Some(member) = message.strip_prefix("missing field ") {
         return format!("the member {member} is missing");

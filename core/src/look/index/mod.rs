@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_big_prefix_behind_many_small_ones_is_told() {
+    fn a_big_prefix_behind_many_small_ones_is_reported() {
         let small = (0..60_000_u32).map(|n| {
             let (a, b, c) = (n / 10_000, n / 100 % 100, n % 100);
             kv(&format!("a/{a:03}/{b:03}/{c:03}/k"))

@@ -46,7 +46,7 @@ impl Node {
         self.children.get(segment)
     }
 
-    fn add(&mut self, run: &Run) {
+    fn add(&mut self, run: &KeyRun) {
         if self.keys == 0 {
             self.first_line = run.first_line;
         }
@@ -104,7 +104,7 @@ impl Node {
 /// Keys of one directory that follow each other: keys come sorted, so that the tree is walked once
 /// for many.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Run {
+struct KeyRun {
     /// The segments that the tree distinguishes.
     directory: String,
     keys: u64,
@@ -114,7 +114,7 @@ struct Run {
     largest: (u64, u64),
 }
 
-impl Run {
+impl KeyRun {
     /// Whether a key belongs to the run: its directory is that of the run.
     fn holds(&self, key: &str) -> bool {
         self.keys > 0
@@ -160,7 +160,7 @@ pub struct KeyTree {
     nodes: usize,
     /// What the tree does not hold yet.
     #[serde(skip)]
-    run: Run,
+    run: KeyRun,
 }
 
 impl KeyTree {

@@ -13,14 +13,14 @@ pub(super) enum Condition<'a> {
     All(Box<dyn Iterator<Item = Self> + 'a>),
     /// One holds, or there are none.
     Any(Box<dyn Iterator<Item = Self> + 'a>),
-    /// One comparison.
-    Comparison(Comparison<'a>),
+    /// A comparison with what a key holds.
+    Key(KeyCondition<'a>),
     /// Settled without a look at the state.
     Settled(bool),
 }
 
 /// A comparison of what is there with what is given: `there op given`.
-pub(super) struct Comparison<'a> {
+pub(super) struct KeyCondition<'a> {
     pub(super) key: &'a str,
     op: CompareOp,
     pub(super) given: &'a Target<'a>,
@@ -53,7 +53,7 @@ impl<S: Store> Application<'_, S> {
                     groups.push(Group { rest, settles: true, otherwise: true });
                     None
                 }
-                Condition::Comparison(comparison) => Some(self.compare(&comparison)?),
+                Condition::Key(condition) => Some(self.compare(&condition)?),
                 Condition::Settled(holds) => Some(holds),
             };
             next = loop {
@@ -74,8 +74,8 @@ impl<S: Store> Application<'_, S> {
         }
     }
 
-    fn compare(&self, comparison: &Comparison<'_>) -> Result<bool, S::Error> {
-        let Comparison { key, op, given } = comparison;
+    fn compare(&self, condition: &KeyCondition<'_>) -> Result<bool, S::Error> {
+        let KeyCondition { key, op, given } = condition;
         let ordering = match given {
             Target::Seq(seq) => {
                 let there = self.store.record(key)?.map_or(0, |record| record.seq);
@@ -145,7 +145,7 @@ impl<'a> Condition<'a> {
                 Self::Any(Box::new(children.iter().map(Self::of_predicate)))
             }
             KvPredicate::Leaf(leaf) => {
-                Self::Comparison(Comparison { key: &leaf.key, op: leaf.op, given: &leaf.target })
+                Self::Key(KeyCondition { key: &leaf.key, op: leaf.op, given: &leaf.target })
             }
         }
     }
@@ -162,7 +162,7 @@ impl<'a> Condition<'a> {
             _ => CompareOp::Eq,
         };
         match &condition.target {
-            Some(given) => Self::Comparison(Comparison { key: &condition.key, op, given }),
+            Some(given) => Self::Key(KeyCondition { key: &condition.key, op, given }),
             None => Self::Settled(false),
         }
     }

@@ -133,11 +133,11 @@ impl<S: Store> Application<'_, S> {
             None => self.keys_with_prefix(prefix)?,
         };
         for key in &keys {
-            let told = self.events.len();
+            let reported = self.events.len();
             self.upsert(key, MatchSeq::GE(1), &Write::Delete, None)?;
             if !self.rules.cleaning.hides_expired() {
                 // Since 1.2.53 each of these deletions is reported twice.
-                self.events.extend_from_within(told..);
+                self.events.extend_from_within(reported..);
             }
         }
         Ok(TxnOpResponse::DeleteByPrefix { prefix: prefix.to_owned(), count: keys.len() as u64 })

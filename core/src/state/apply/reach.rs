@@ -101,9 +101,9 @@ impl Reach {
         while let Some(condition) = left.pop() {
             match condition {
                 Condition::All(children) | Condition::Any(children) => left.extend(children),
-                Condition::Comparison(comparison) => match comparison.given {
-                    Target::KeysWithPrefix(_) => self.prefix(comparison.key),
-                    Target::Seq(_) | Target::Value(_) => self.key(comparison.key),
+                Condition::Key(condition) => match condition.given {
+                    Target::KeysWithPrefix(_) => self.prefix(condition.key),
+                    Target::Seq(_) | Target::Value(_) => self.key(condition.key),
                 },
                 Condition::Settled(_) => {}
             }

@@ -1,4 +1,4 @@
-//! What applying an entry answers and tells.
+//! What applying an entry answers and reports.
 
 use std::fmt;
 

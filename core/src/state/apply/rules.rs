@@ -142,7 +142,7 @@ impl ApplyRules {
     /// Before 0.8.97.
     pub const OLDEST: Self = Self { cleaning: CleaningRule::NoIndex, ..Self::V0_8_97 };
 
-    /// The rules of the last releases that wrote a data version, which is what a dump tells.
+    /// The rules of the last releases that wrote a data version, which is what a dump shows.
     pub const fn of_data_version(version: DataVersion) -> Self {
         match version {
             DataVersion::V0 | DataVersion::V001 => Self::V0_8_97,
@@ -151,7 +151,7 @@ impl ApplyRules {
         }
     }
 
-    /// The rules of a server, by the version that it tells in a handshake: `major * 1_000_000 +
+    /// The rules of a server, by the version that it sends in a handshake: `major * 1_000_000 +
     /// minor * 1_000 + patch` of a nightly, or, since nightly 1.2.880, of its own version, which
     /// begins with a date such as 260304.
     pub const fn of_server(version: u64) -> Self {

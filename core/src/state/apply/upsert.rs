@@ -60,7 +60,7 @@ impl<S: Store> Application<'_, S> {
         Ok(KVChange { prev, result })
     }
 
-    /// The record as an upsert sees it: up to 1.2.52 not when it has expired. It is then told as
+    /// The record as an upsert sees it: up to 1.2.52 not when it has expired. It is then reported as
     /// gone and leaves the index, though it stays unless the upsert goes on to write.
     fn upserted_record(&mut self, key: &str) -> Result<Option<SharedRecord>, S::Error> {
         let Some(record) = self.store.record(key)? else { return Ok(None) };
@@ -85,7 +85,7 @@ impl<S: Store> Application<'_, S> {
         if let Some(at) = current.as_ref().and_then(|record| self.expiry(record)) {
             let seq = match self.rules.cleaning {
                 CleaningRule::FirstEntries => Some(0),
-                // No line of a dump told an index then.
+                // No line of a dump held an index then.
                 CleaningRule::NoIndex => None,
                 _ => Some(self.store.system().sequence),
             };

@@ -24,6 +24,7 @@ mod replay;
 use std::collections::VecDeque;
 
 use crate::dump::frame::Place;
+use crate::dump::plural::plural;
 use crate::dump::record::{Fact, KVMeta, LogEntry, LogId};
 use kept::Kept;
 
@@ -94,7 +95,7 @@ struct Held {
 /// What is known of a state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// Nothing is missing, as far as the sequence tells.
+    /// Nothing is missing, as far as the sequence shows.
     Held,
     /// It lacks writes of entries that it claims.
     Lacking(Lacking),
@@ -274,7 +275,7 @@ impl Lacking {
                     1 => " and the one behind it".to_owned(),
                     many => format!(" and the {many} behind it"),
                 };
-                let keys = if *keys == 1 { "1 key".to_owned() } else { format!("{keys} keys") };
+                let keys = plural(*keys, "key", "keys");
                 let cut = if *may_be_cut {
                     ", behind the last line: the dump may have been cut"
                 } else {

@@ -82,7 +82,7 @@ impl DumpState {
             Ok(())
         })?;
         progress.finish();
-        let remarks = Vec::from_iter(dropped.told().chain(let_in_with(&report)));
+        let remarks = Vec::from_iter(dropped.describe().chain(let_in_with(&report)));
         remarks.iter().for_each(|remark| progress.say(remark));
         let name = reading.name().to_owned();
         Ok(Self { machine, snapshot_at, name, dropped: dropped.count(), remarks })

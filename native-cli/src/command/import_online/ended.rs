@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use anyhow::{Result, anyhow};
-use metadump::reconcile::Plan;
+use metadump::reconcile::WritePlan;
 
 use crate::failure::{Help, WithHelp};
 use crate::grpc::{Failure, HowFar, Tally};
@@ -66,7 +66,7 @@ pub fn done(tally: &Tally) -> String {
 }
 
 /// What the cluster has after everything was written, or an error when that is not all.
-pub fn outcome(tally: &Tally, left: &Plan) -> Result<String> {
+pub fn outcome(tally: &Tally, left: &WritePlan) -> Result<String> {
     if let Some(first) = tally.overtaken.first() {
         return Err(anyhow!(
             "{} written by somebody else meanwhile and left alone, the first one \"{}\"",
@@ -79,8 +79,10 @@ pub fn outcome(tally: &Tally, left: &Plan) -> Result<String> {
         .help("run the command again to see what still differs");
     }
     if !left.is_done() {
-        let differ = plural((left.missing.len() + left.different.len()) as u64, "key");
-        return Err(anyhow!("{differ} of the cluster are not as in the dump"))
+        let differ = (left.missing.len() + left.different.len()) as u64;
+        let are = if differ == 1 { "is" } else { "are" };
+        let differ = plural(differ, "key");
+        return Err(anyhow!("{differ} of the cluster {are} not as in the dump"))
             .help("somebody else writes to the cluster: run the command again");
     }
     let mut has = format!("the cluster has all {} of the dump", plural(left.same, "key"));

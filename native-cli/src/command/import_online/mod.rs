@@ -21,19 +21,19 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use metadump::apply::{ApplyRules, ExpiryRule, KeyRange};
-use metadump::reconcile::{Comparison, Plan, Registrations, expire_at};
+use metadump::reconcile::{Reconciler, Registrations, WritePlan, expire_at};
 use metadump_proto::meta::ClusterStatus;
 use serde_json::json;
 use tonic::Code;
 
 use super::Outcome;
 use super::ended::{self as ended_json, Step};
-use super::service::{connect_options, tell};
+use super::service::{connect_options, say_note};
 use crate::args::{Format, Import, Reconcile};
 use crate::dump_writer::now_ms;
 use crate::failure::Usage;
 use crate::grpc::{
-    Change, Cluster, ConnectOptions, Failure, HowFar, Note, ServerClock, Session, Tally, Write,
+    Cluster, ConnectOptions, Failure, HowFar, Note, ServerClock, Session, Tally, Write, WriteOp,
     list, server_clock, status, take_numbers, wait, write_all,
 };
 use crate::input::Source;
@@ -61,7 +61,8 @@ pub fn run(args: &Import, progress: &Progress) -> Result<Outcome> {
     let connect = connect_options(&args.service)?;
     // What costs nothing comes first: the dump may take minutes to read.
     let source = Source::open(args.dump.path()?)?.with_manifest(args.manifest.as_deref())?;
-    wait(Session::open(&connect, &mut |note| tell(note, progress)))?.map_err(Failure::explained)?;
+    wait(Session::open(&connect, &mut |note| say_note(note, progress)))?
+        .map_err(Failure::explained)?;
     let state = DumpState::read(args, &source, progress)?;
     wait(restore(args, &connect, &state, progress))?
 }
@@ -73,17 +74,17 @@ async fn restore(
     state: &DumpState,
     progress: &Progress,
 ) -> Result<Outcome> {
-    // The servers that do not answer were told when the address was tried.
+    // The servers that do not answer were reported when the address was tried.
     let told_already = &mut |note: &Note| match note {
         Note::NotAnswering { .. } => {}
-        note => tell(note, progress),
+        note => say_note(note, progress),
     };
     let cluster = Cluster::open(connect, told_already).await.map_err(Failure::explained)?;
     let how = &args.reconcile;
     let mut target = Target { cluster, state, how, progress };
     let (planned, leader) = target.plan().await.map_err(Failure::explained)?;
     let writes = how.yes && !args.dry_run;
-    match target.tell_plan(&planned, args) {
+    match target.say_plan(&planned, args) {
         // That nobody reads the plan any more, as in `import --yes | head`, does not stop it.
         Err(error) if writes && reader_has_gone(&error) => {}
         shown => shown?,
@@ -125,7 +126,7 @@ impl<'a> Target<'a> {
     async fn plan(&mut self) -> Result<(Planned<'a>, Option<String>), Failure> {
         let (plan, clock) = self.compare().await?;
         if let Some(note) = clock_note(self.cluster.session(), clock) {
-            tell(&note, self.progress);
+            say_note(&note, self.progress);
         }
         let status = self.status().await?;
         // A server that is too old to tell: its keys tell the least that the sequence can be. One
@@ -137,23 +138,23 @@ impl<'a> Target<'a> {
     }
 
     /// Compares the keys of the cluster with those of the dump, by the clock of the cluster.
-    async fn compare(&mut self) -> Result<(Plan, Option<ServerClock>), Failure> {
+    async fn compare(&mut self) -> Result<(WritePlan, Option<ServerClock>), Failure> {
         let Self { cluster, state, how, progress } = self;
         progress.phase("comparing");
         let registrations =
             if how.with_registrations { Registrations::Wanted } else { Registrations::LeftOut };
-        let note = &mut |note: &Note| tell(note, progress);
+        let note = &mut |note: &Note| say_note(note, progress);
         let compared = cluster.ask(note, async |session| {
             let clock = server_clock(session).await?;
             let clock_ms = clock.map_or_else(now_ms, |clock| clock.now_ms);
             let wanted = state.machine.present(KeyRange::all());
-            let mut comparison = Comparison::new(wanted, expiry(session), clock_ms, registrations);
+            let mut reconciler = Reconciler::new(wanted, expiry(session), clock_ms, registrations);
             list(session, &mut |key, record| {
                 progress.advance(key.len() as u64 + record.data.len());
-                Ok(comparison.present(key, record)?)
+                Ok(reconciler.present(key, record)?)
             })
             .await?;
-            let plan = comparison.finish().map_err(|error| Failure::Consumer(error.into()))?;
+            let plan = reconciler.finish().map_err(|error| Failure::Consumer(error.into()))?;
             Ok((plan, clock))
         });
         let compared = compared.await;
@@ -164,7 +165,7 @@ impl<'a> Target<'a> {
     /// What the server says of itself; none when it is too old to say anything.
     async fn status(&mut self) -> Result<Option<ClusterStatus>, Failure> {
         let progress = self.progress;
-        let asked = self.cluster.ask(&mut |note| tell(note, progress), status).await;
+        let asked = self.cluster.ask(&mut |note| say_note(note, progress), status).await;
         match asked {
             Ok(status) => Ok(Some(status)),
             Err(Failure::Call { code: Code::Unimplemented, .. }) => Ok(None),
@@ -173,7 +174,7 @@ impl<'a> Target<'a> {
     }
 
     /// Prints the plan in the form that is asked for.
-    fn tell_plan(&self, planned: &Planned<'_>, args: &Import) -> Result<()> {
+    fn say_plan(&self, planned: &Planned<'_>, args: &Import) -> Result<()> {
         match args.format {
             Format::Text => Ok(self.show(planned, &mut stdout())?),
             Format::Json => {
@@ -221,13 +222,13 @@ impl<'a> Target<'a> {
         let deletions = extra.map(|extra| Write {
             key: extra.key.clone(),
             found_seq: extra.seq,
-            change: Change::Delete,
+            op: WriteOp::Delete,
         });
         let (tally, ended) = write_all(
             &mut self.cluster,
             puts.chain(deletions),
             &how_far,
-            &mut |note| tell(note, progress),
+            &mut |note| say_note(note, progress),
             &mut |bytes| progress.advance(bytes),
         )
         .await;
@@ -251,7 +252,7 @@ impl<'a> Target<'a> {
     }
 
     /// What is left to do, and who leads the cluster now.
-    async fn look_again(&mut self) -> Result<(Plan, Option<String>), Failure> {
+    async fn look_again(&mut self) -> Result<(WritePlan, Option<String>), Failure> {
         let (left, _) = self.compare().await?;
         Ok((left, self.status().await?.and_then(|status| status.leader)))
     }
@@ -262,16 +263,20 @@ impl<'a> Target<'a> {
         progress.phase("raising the sequence");
         let reached = |taken: u64| grouped(sequence.saturating_add(taken));
         let goal = reached(by);
-        let (mut done, mut told) = (0, 0);
-        let ended =
-            take_numbers(&mut self.cluster, by, &mut |note| tell(note, progress), &mut |taken| {
+        let (mut done, mut reported) = (0, 0);
+        let ended = take_numbers(
+            &mut self.cluster,
+            by,
+            &mut |note| say_note(note, progress),
+            &mut |taken| {
                 done = taken;
-                if taken >= told + NUMBERS_A_LINE && taken < by {
-                    told = taken;
+                if taken >= reported + NUMBERS_A_LINE && taken < by {
+                    reported = taken;
                     progress.say(&format!("the sequence is at {} of {goal}", reached(taken)));
                 }
-            })
-            .await;
+            },
+        )
+        .await;
         match ended {
             Ok(()) => {
                 progress.say(&format!("raised the sequence from {} to {goal}", grouped(sequence)));
@@ -307,6 +312,6 @@ fn clock_note(session: &Session, clock: Option<ServerClock>) -> Option<Note> {
 fn put(state: &DumpState, key: &str, found_seq: u64, expiry: ExpiryRule) -> Option<Write> {
     let record = state.record(key)?;
     let value = record.data.decode().into_owned();
-    let change = Change::Put { value, expire_at: expire_at(&record, expiry) };
-    Some(Write { key: key.to_owned(), found_seq, change })
+    let op = WriteOp::Put { value, expire_at: expire_at(&record, expiry) };
+    Some(Write { key: key.to_owned(), found_seq, op })
 }

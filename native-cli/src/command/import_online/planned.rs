@@ -3,7 +3,7 @@
 use std::io;
 
 use anyhow::{Result, anyhow};
-use metadump::reconcile::Plan;
+use metadump::reconcile::WritePlan;
 use serde_json::{Value, json};
 
 use crate::args::Reconcile;
@@ -20,10 +20,10 @@ const MOST_SHOWN: usize = 20;
 /// better restored as a cluster of its own.
 const MOST_RAISED: u64 = 1_000_000;
 
-/// A comparison, and what is to be done about it.
+/// A reconciler, and what is to be done about it.
 pub struct Planned<'a> {
     /// What the cluster lacks.
-    pub plan: Plan,
+    pub plan: WritePlan,
     /// The last number that the cluster gave to a record.
     pub sequence: u64,
     /// What was asked for.
@@ -190,7 +190,10 @@ mod tests {
     };
 
     fn planned(largest_id: u64, how: &Reconcile) -> Planned<'_> {
-        let plan = Plan { largest_id: Some(("table".to_owned(), largest_id)), ..Plan::default() };
+        let plan = WritePlan {
+            largest_id: Some(("table".to_owned(), largest_id)),
+            ..WritePlan::default()
+        };
         Planned { plan, sequence: 7, how }
     }
 
@@ -232,7 +235,7 @@ mod tests {
     fn a_plan_says_what_becomes_of_each_sort_of_keys() {
         let raising = Reconcile { raise_sequence: true, delete_extra: true, ..HOW };
         let present = |key: &str| metadump::reconcile::Present { key: key.to_owned(), seq: 1 };
-        let plan = Plan {
+        let plan = WritePlan {
             missing: (0..22).map(|number| format!("missing/{number:02}\n")).collect(),
             different: vec![present("different")],
             extra: vec![present("extra")],

@@ -48,7 +48,7 @@ fn state(args: &Import, progress: &Progress) -> DumpState {
 }
 
 /// Compares a dump with a service, by its clock.
-async fn plan(server: &Running) -> (Plan, Option<Note>) {
+async fn plan(server: &Running) -> (WritePlan, Option<Note>) {
     let dump = dump();
     let args = import(&server.address, &dump);
     let progress = Progress::new(Quiet::Yes);
@@ -73,23 +73,23 @@ fn what_has_expired_is_decided_by_the_clock_of_the_server() {
             let (plan, note) = plan(&server).await;
             assert_eq!(plan.missing, missing, "{server_time:?}");
             assert_eq!(plan.expired, 2 - missing.len() as u64);
-            let told = note.unwrap().to_string();
+            let reported = note.unwrap().to_string();
             let address = &server.address;
             match server_time {
                 None => assert_eq!(
-                    told,
+                    reported,
                     format!(
-                        "{address} does not tell its time: what has expired is decided by the \
+                        "{address} does not report its time: what has expired is decided by the \
                          clock of this machine"
                     )
                 ),
                 Some(_) => assert!(
-                    told.starts_with(&format!("the clock of {address} is "))
-                        && told.ends_with(
+                    reported.starts_with(&format!("the clock of {address} is "))
+                        && reported.ends_with(
                             " days behind that of this machine: what has expired is decided by \
                              the server's"
                         ),
-                    "{told}"
+                    "{reported}"
                 ),
             }
         }
@@ -101,7 +101,7 @@ fn what_has_expired_is_decided_by_the_clock_of_the_server() {
 }
 
 /// The lines of an error on the terminal.
-fn told(error: &anyhow::Error) -> String {
+fn rendered(error: &anyhow::Error) -> String {
     let help = error.downcast_ref::<Help>().unwrap().to_string();
     let chain: Vec<String> = error.chain().map(ToString::to_string).collect();
     assert_eq!(chain[0], help);
@@ -120,7 +120,7 @@ fn a_restore_that_cannot_write_says_how_far_it_came() {
         let state = state(&args, &progress);
         let error = restore(&args, &server.options(), &state, &progress).await.err().unwrap();
         assert_eq!(
-            told(&error),
+            rendered(&error),
             format!(
                 "0 to 1 of 1 key are written\n\
                  cause: Transaction: {} answers OutOfRange: too large\n\
@@ -144,7 +144,7 @@ fn how_a_restore_broke_off() {
         cause: "Connection refused".to_owned(),
     };
     assert_eq!(
-        told(&ended::broke_off(&tally, 30_863, "written or deleted", broken)),
+        rendered(&ended::broke_off(&tally, 30_863, "written or deleted", broken)),
         "1,088 to 1,152 of 30,863 keys are written or deleted\n\
          cause: Transaction: the connection to 10.0.0.1:9191 broke: Connection refused\n\
          help: see that the server runs, or give further ones with --grpc-api-address; run the \
@@ -158,7 +158,7 @@ fn how_a_restore_broke_off() {
     };
     let tally = Tally { unknown: 0, ..tally };
     assert_eq!(
-        told(&ended::broke_off(&tally, 30_863, "written", no_leader)),
+        rendered(&ended::broke_off(&tally, 30_863, "written", no_leader)),
         "1,088 of 30,863 keys are written\n\
          cause: Transaction: 10.0.0.1:9191 answers Internal: need to forward but no known leader\n\
          help: see that a majority of the cluster's nodes runs and has a leader (`status`); run \
@@ -174,22 +174,22 @@ fn how_a_restore_ended() {
     let found = "64 were found as in the dump when their turn came";
     assert_eq!(ended::done(&tally), format!("wrote 2 keys and deleted 3; {found}"));
 
-    let left = Plan { same: 5, expired: 2, registrations: 1, ..Plan::default() };
+    let left = WritePlan { same: 5, expired: 2, registrations: 1, ..WritePlan::default() };
     assert_eq!(
         ended::outcome(&tally, &left).unwrap(),
         "the cluster has all 5 keys of the dump, without 2 that expired, without 1 registration \
          of query nodes"
     );
     let different = vec![Present { key: "k".to_owned(), seq: 1 }];
-    let error = ended::outcome(&tally, &Plan { different, ..left.clone() }).unwrap_err();
+    let error = ended::outcome(&tally, &WritePlan { different, ..left.clone() }).unwrap_err();
     assert_eq!(
-        told(&error),
-        "1 key of the cluster are not as in the dump\n\
+        rendered(&error),
+        "1 key of the cluster is not as in the dump\n\
          help: somebody else writes to the cluster: run the command again"
     );
     let overtaken = Tally { overtaken: vec!["a\n".to_owned(), "b".to_owned()], ..tally };
     assert_eq!(
-        told(&ended::outcome(&overtaken, &left).unwrap_err()),
+        rendered(&ended::outcome(&overtaken, &left).unwrap_err()),
         "2 keys were written by somebody else meanwhile and left alone, the first one \"a\\n\"\n\
          help: run the command again to see what still differs"
     );

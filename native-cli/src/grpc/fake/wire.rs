@@ -19,7 +19,7 @@ async fn listen() -> (TcpListener, Address) {
     (listener, address)
 }
 
-/// Passes everything on to `server` and back, but for one connection, and only the first `bytes`
+/// Passes everything on to `server` and back, except for one connection, and only the first `bytes`
 /// of what the server says; then the connection breaks. Counts what has passed.
 pub async fn shortened(server: &Address, bytes: u64) -> (Address, Arc<AtomicU64>) {
     let (listener, address) = listen().await;

@@ -88,7 +88,7 @@ fn servers_too_old_to_tell_their_state() {
         let (first, second) = (old("first"), old("second"));
         for from in [NodeChoice::Any, NodeChoice::Leader, NodeChoice::Freshest] {
             let note = format!(
-                "{} does not tell its state: it may be behind other servers",
+                "{} does not report its state: it may be behind other servers",
                 first.address
             );
             check(from, &[&first.address, &second.address], Ok("first"), &[note]).await;

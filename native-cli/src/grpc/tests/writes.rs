@@ -6,8 +6,8 @@ use tonic::Status;
 
 use super::super::fake::{Answer, Keys, Nobody, Running, Script};
 use super::super::{
-    Change, Cluster, HowFar, Retry, ServerClock, Session, Tally, Write, server_clock, take_numbers,
-    write_all,
+    Cluster, HowFar, Retry, ServerClock, Session, Tally, Write, WriteOp, server_clock,
+    take_numbers, write_all,
 };
 use super::*;
 
@@ -23,8 +23,8 @@ async fn cluster(options: &ConnectOptions) -> Cluster {
 }
 
 fn put(key: impl Into<String>, found_seq: u64, value: &[u8]) -> Write {
-    let change = Change::Put { value: value.to_vec(), expire_at: None };
-    Write { key: key.into(), found_seq, change }
+    let op = WriteOp::Put { value: value.to_vec(), expire_at: None };
+    Write { key: key.into(), found_seq, op }
 }
 
 /// So many new keys: as many transactions as there are 64.
@@ -81,8 +81,8 @@ fn a_key_that_somebody_else_wrote_is_left_alone() {
             keys.put(key, b"theirs");
         }
         let delete = |key: &str, found_seq| {
-            let change = Change::Delete;
-            Write { key: key.to_owned(), found_seq, change }
+            let op = WriteOp::Delete;
+            Write { key: key.to_owned(), found_seq, op }
         };
         let writes = vec![
             put("changed", 7, b"ours"),

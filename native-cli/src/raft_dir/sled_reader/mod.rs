@@ -5,21 +5,21 @@ mod opening;
 use anyhow::{Context, Result};
 use metadump::node::{EntryFate, RaftState, SystemState};
 use metadump::record::{
-    DataHeader, DataVersion, ExpireValue, Fact, Keyed, Kind, LogEntry, LogId, Record, Tree as Role,
+    DataHeader, DataVersion, ExpireValue, Fact, Keyed, Kind, LogEntry, LogId, Record, Tree,
 };
-use metadump::sled_items::{SpelledRecord, StoredError, kind_of_key};
+use metadump::sled_items::{ItemError, RecordDecoder, kind_of_key};
 
 use super::fact_lines::FactLines;
 use super::fact_source::FactSource;
 use super::layout::RaftDir;
 use super::line_snapshot::LineSnapshot;
 use super::lock::assert_stopped;
-use super::log_lost::{End, LogLost, Run, add};
+use super::log_lost::{End, IndexRange, LogLost, add};
 use super::reader::Access;
 use super::remarks::{AtDamage, Remarks};
 use super::sled_database::SledDatabase;
 use super::sled_files::SledFiles;
-use super::sled_trees::{RoleTree, SledTrees};
+use super::sled_trees::{NamedTree, SledTrees};
 use super::snapshot_files::{FROM_ANOTHER_NODE, Table, for_each_entry};
 use super::upgrade::Complete;
 use crate::failure::{Help, WithHelp};
@@ -58,7 +58,7 @@ enum Machine {
     /// The server was too young to have one, or it is lost.
     Nothing,
     /// V0 and V001: a tree, which is always at the end of the log.
-    Tree(RoleTree, Box<SystemState>),
+    Tree(NamedTree, Box<SystemState>),
     /// V002: a file of lines.
     Lines(Box<LineSnapshot>),
     /// V003: the table that V004 has, too.
@@ -170,7 +170,7 @@ impl SledReader {
     /// The last entry of the log.
     fn last_of_log(&self) -> Result<Option<LogId>> {
         let mut last: Option<LogId> = None;
-        self.for_each_record(Role::RaftLog, |record| {
+        self.for_each_record(Tree::RaftLog, |record| {
             if let Record::Logs(Keyed { value: entry, .. }) = record
                 && self.raft_state.fate_of(&entry) == EntryFate::Live
             {
@@ -193,11 +193,11 @@ impl SledReader {
     fn entries(
         &self,
         each: &mut dyn FnMut(&LogEntry<'_>) -> Result<()>,
-    ) -> Result<(Vec<Run>, End)> {
+    ) -> Result<(Vec<IndexRange>, End)> {
         let mut beyond_vote = 0;
-        let mut kept: Vec<Run> = Vec::new();
+        let mut kept: Vec<IndexRange> = Vec::new();
         let known = self.remarks.losses().len();
-        self.for_each_record(Role::RaftLog, |record| {
+        self.for_each_record(Tree::RaftLog, |record| {
             let Record::Logs(Keyed { key, value: entry }) = &record else { return Ok(()) };
             match self.raft_state.fate_of(entry) {
                 EntryFate::Live => {}
@@ -233,7 +233,7 @@ impl SledReader {
 
     /// Says which entries the log lacks, once something is lost; and which the state lacks, where a
     /// snapshot holds it, which is whole.
-    fn tell_lost(&self, kept: Vec<Run>, end: End) -> Result<()> {
+    fn report_lost(&self, kept: Vec<IndexRange>, end: End) -> Result<()> {
         if self.remarks.losses().is_empty() {
             return Ok(());
         }
@@ -283,7 +283,7 @@ impl SledReader {
 
     fn for_each_record(
         &self,
-        role: Role,
+        role: Tree,
         each: impl FnMut(Record<'_>) -> Result<()>,
     ) -> Result<()> {
         self.trees.of(role).map_or(Ok(()), |tree| self.for_each_record_of(tree, |_| true, each))
@@ -292,16 +292,16 @@ impl SledReader {
     /// Calls `each` with every record of a tree that is of a wanted kind.
     fn for_each_record_of(
         &self,
-        RoleTree { role, name }: &RoleTree,
+        NamedTree { role, name }: &NamedTree,
         is_wanted: impl Fn(Kind) -> bool,
         mut each: impl FnMut(Record<'_>) -> Result<()>,
     ) -> Result<()> {
-        let mut spelled = SpelledRecord::default();
+        let mut decoder = RecordDecoder::default();
         self.database.for_each_item(name, &self.remarks, |item| {
             if kind_of_key(*role, &item.key).is_ok_and(|kind| !is_wanted(kind)) {
                 return Ok(());
             }
-            let read = spelled
+            let read = decoder
                 .item(*role, &item.key, &item.value)
                 .with_context(|| format!("tree {name}, key b\"{}\"", item.key.escape_ascii()))
                 .help(FROM_ANOTHER_NODE);
@@ -356,14 +356,14 @@ impl FactSource for SledReader {
         self.raft_state.facts().iter().try_for_each(&mut *each)?;
         let (kept, end) = self.entries(&mut |entry| each(&Fact::Entry(entry)))?;
         self.state_facts(each)?;
-        self.tell_lost(kept, end)
+        self.report_lost(kept, end)
     }
 }
 
 /// Takes what a record of a state machine says, whichever server wrote it.
 pub(super) fn learn(system: &mut SystemState, record: &Record<'_>) -> Result<()> {
     match record.fact() {
-        Fact::Retired(kind) => Err(StoredError::Retired { kind }.into()),
+        Fact::Retired(kind) => Err(ItemError::Retired { kind }.into()),
         fact => {
             system.learn(&fact);
             Ok(())

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use metadump::node::{RaftState, SystemState};
-use metadump::record::{DataHeader, DataVersion, Keyed, Kind, Record, Tree as Role};
+use metadump::record::{DataHeader, DataVersion, Keyed, Kind, Record, Tree};
 
 use super::super::line_snapshot::LineSnapshot;
 use super::super::snapshot_files::{NOT_WHOLE, newest, newest_table};
@@ -17,7 +17,7 @@ impl SledReader {
     pub(super) fn find_complete(&self, header: Option<DataHeader>) -> Result<Complete> {
         let mut header = header;
         if header.is_none() {
-            self.for_each_record(Role::Header, |record| {
+            self.for_each_record(Tree::Header, |record| {
                 if let Record::DataHeader(Keyed { value, .. }) = record {
                     header = Some(value);
                 }
@@ -134,7 +134,7 @@ impl SledReader {
     /// The live tree is the one that the raft state names; the others are left-overs.
     fn open_tree(&self) -> Result<Machine> {
         let number = self.raft_state.live_machine.unwrap_or(0);
-        let Some(tree) = self.trees.of(Role::StateMachine(number)) else {
+        let Some(tree) = self.trees.of(Tree::StateMachine(number)) else {
             let others = self.trees.state_machines();
             let others = if others.is_empty() { "none".to_owned() } else { others.join(", ") };
             let error = anyhow::anyhow!(
@@ -159,7 +159,7 @@ impl SledReader {
 
     pub(super) fn read_raft_state(&self) -> Result<RaftState> {
         let mut state = RaftState::default();
-        for role in [Role::RaftState, Role::RaftLog] {
+        for role in [Tree::RaftState, Tree::RaftLog] {
             let Some(tree) = self.trees.of(role) else { continue };
             self.for_each_record_of(
                 tree,

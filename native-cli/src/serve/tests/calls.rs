@@ -114,9 +114,9 @@ async fn what_the_server_tells_of_itself() {
     let session: Session = session(&running).await;
     let own = running.grpc_address.to_string();
     assert_eq!(member_list(&session).await.unwrap(), std::slice::from_ref(&own));
-    let told = status(&session).await.unwrap();
-    assert!(told.is_leader);
-    assert_eq!((told.data_version.as_str(), told.endpoint), ("V004", own));
+    let reported = status(&session).await.unwrap();
+    assert!(reported.is_leader);
+    assert_eq!((reported.data_version.as_str(), reported.endpoint), ("V004", own));
     let mut client = client(&running).await;
     let info = client.get_client_info(Empty {}).await.unwrap().into_inner();
     assert!(info.client_addr.starts_with("127.0.0.1:"), "{info:?}");

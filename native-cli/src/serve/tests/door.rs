@@ -11,7 +11,7 @@ use super::client::{channel, handshake};
 use super::{Running, options, start};
 
 /// The status of a gRPC answer and its message.
-type Told = (String, String);
+type Reported = (String, String);
 
 async fn connect(running: &Running) -> SendRequest<Bytes> {
     let stream = TcpStream::connect(running.grpc_address).await.unwrap();
@@ -47,7 +47,7 @@ async fn begin(
     Begun { answer, _body: stream }
 }
 
-async fn told(begun: Begun) -> Told {
+async fn reported(begun: Begun) -> Reported {
     let answer = begun.answer.await.unwrap();
     let of = |headers: &HeaderMap, name| headers.get(name).unwrap().to_str().unwrap().to_owned();
     let message = of(answer.headers(), "grpc-message").replace("%20", " ");
@@ -63,7 +63,7 @@ const UNAUTHENTICATED: &str = "16";
 const OUT_OF_RANGE: &str = "11";
 const RESOURCE_EXHAUSTED: &str = "8";
 
-fn expected(status: &str, message: &str) -> Told {
+fn expected(status: &str, message: &str) -> Reported {
     (status.to_owned(), message.to_owned())
 }
 
@@ -75,23 +75,23 @@ async fn a_stranger_is_answered_before_the_request_is_there() {
         let path = format!("/meta.MetaService/{method}");
         let begun = begin(&client, &path, None, &prefix(30 << 20)).await;
         let without = expected(UNAUTHENTICATED, "the call has no auth-token-bin");
-        assert_eq!(told(begun).await, without, "{method}");
+        assert_eq!(reported(begun).await, without, "{method}");
     }
     let path = "/meta.MetaService/Transaction";
     let begun = begin(&client, path, Some(b"made up"), &prefix(30 << 20)).await;
     let unknown = expected(UNAUTHENTICATED, "the token is not one of this server");
-    assert_eq!(told(begun).await, unknown);
+    assert_eq!(reported(begun).await, unknown);
     let larger = "Error, decoded message length too large: found 16385 bytes, the limit is: 16384 \
                   bytes";
     for path in ["/meta.MetaService/Handshake", "/grpc.health.v1.Health/Check"] {
         let begun = begin(&client, path, None, &prefix((16 << 10) + 1)).await;
-        assert_eq!(told(begun).await, expected(OUT_OF_RANGE, larger), "{path}");
+        assert_eq!(reported(begun).await, expected(OUT_OF_RANGE, larger), "{path}");
     }
     let (_, token) = handshake(channel(&running).await, 0, "root", "").await.unwrap();
     let begun = begin(&client, path, Some(&token), &prefix((32 << 20) + 1)).await;
     let larger = "Error, decoded message length too large: found 33554433 bytes, the limit is: \
                   33554432 bytes";
-    assert_eq!(told(begun).await, expected(OUT_OF_RANGE, larger));
+    assert_eq!(reported(begun).await, expected(OUT_OF_RANGE, larger));
     running.stop().await;
 }
 
@@ -110,19 +110,19 @@ async fn strangers_have_a_bounded_number_of_calls() {
     }
     for client in [&client, &other] {
         let last = begin(client, "/meta.MetaService/Export", None, &[]).await;
-        assert_eq!(told(last).await.0, UNAUTHENTICATED);
+        assert_eq!(reported(last).await.0, UNAUTHENTICATED);
     }
     let too_many = "too many calls without a token at a time; try again";
     for client in [&client, &other] {
         let refused = begin(client, path, None, &prefix(100)).await;
-        assert_eq!(told(refused).await, expected(RESOURCE_EXHAUSTED, too_many));
+        assert_eq!(reported(refused).await, expected(RESOURCE_EXHAUSTED, too_many));
     }
     drop(begun);
     running.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_name_that_is_refused_is_told_in_part() {
+async fn a_name_that_is_refused_is_reported_in_part() {
     let running = start(options()).await;
     let refused = handshake(channel(&running).await, 0, &"x".repeat(9000), "").await.unwrap_err();
     assert_eq!(refused.code(), tonic::Code::Unauthenticated);

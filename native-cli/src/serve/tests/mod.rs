@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::OLDEST_CLIENT;
-use super::{Options, Origin, Reach, Running};
+use super::{InitialData, Options, Reach, Running};
 use crate::grpc::{ConnectOptions, ExportOptions, Retry, Session, export, trigger_snapshot};
 use crate::input::Source;
 use crate::progress::{Progress, Quiet};
@@ -36,8 +36,8 @@ fn options() -> Options {
     }
 }
 
-fn dump(path: &Path) -> Option<Origin> {
-    Some(Origin::Dump(Source::open(Some(path)).unwrap()))
+fn dump(path: &Path) -> Option<InitialData> {
+    Some(InitialData::Dump(Source::open(Some(path)).unwrap()))
 }
 
 async fn start(options: Options) -> Running {

@@ -9,7 +9,7 @@ use metadump::record::{Bytes, Cmd, MatchSeq, Operation, Text, UpsertKV};
 use super::fixture;
 use crate::input::Source;
 use crate::progress::{Progress, Quiet};
-use crate::serve::Origin;
+use crate::serve::InitialData;
 use crate::serve::data_dir::DataDir;
 use crate::serve::export::ExportLines;
 use crate::serve::snapshots::{Snapshots, write_state};
@@ -33,7 +33,7 @@ fn exported(state: &State) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_snapshot_that_was_given_up_on_is_finished_and_spares_the_next() {
-    let origin = Origin::Dump(Source::open(Some(&fixture("valid/v004.ndjson"))).unwrap());
+    let origin = InitialData::Dump(Source::open(Some(&fixture("valid/v004.ndjson"))).unwrap());
     let data_dir = DataDir::temporary(&origin, &Progress::new(Quiet::Yes)).unwrap();
     let state = Arc::new(State::open(data_dir.layout()).unwrap());
     let (writer, _ended) = Writer::start(Arc::clone(&state)).unwrap();

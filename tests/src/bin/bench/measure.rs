@@ -34,7 +34,7 @@ impl Run {
     }
 }
 
-/// Runs a command line to its end, in a process that has no other child: the kernel only tells
+/// Runs a command line to its end, in a process that has no other child: the kernel only shows
 /// the memory of all children together.
 pub fn run(command: &[String]) -> Result<Run, Box<dyn Error>> {
     let mut measured = Command::new(std::env::current_exe()?);

@@ -49,7 +49,7 @@ const LIMITS: &str = "
 - Where the official tool is not at hand, imports and exports are compared with serde_json. Its release 260304 was
   measured on another machine of two cores, where serde_json did 270 MB/s: it imported dumps of 211 and 261 MB at 80 to
   110 MB/s, that is 0.3 to 0.4 times serde_json's speed, and exported them at 105 to 170 MB/s, 0.4 to 0.6 times.
-- An export over gRPC takes four seconds of a core for a GB, or two where everything is twice as fast, not one: a quarter
+- An export over gRPC takes four seconds of a core per GB, or two where everything is twice as fast, not one: a quarter
   each for SHA-256 and for writing, an eighth for checking, the rest for receiving. What it waits for is the server.
 - Chromium takes most of a core to hand a file to a page. Slices as array buffers come at 0.4 to 0.9 GB/s, so does what
   `FileReaderSync` reads; a byte stream that is read into the same memory again comes at 1.2 GB/s, and is what the page

@@ -40,13 +40,13 @@ fn faults_name_the_part_and_the_place() {
         (part, offset_bytes)
     };
     let second = RotblReader::open(file.as_slice()).unwrap().blocks()[1].offset_bytes;
-    assert_eq!(fault_of(0), (Part::FileHeader, 0));
-    assert_eq!(fault_of(30), (Part::FileHeader, 0));
-    assert_eq!(fault_of(36 + 60), (Part::Block(0), 36));
-    assert_eq!(fault_of(usize::try_from(second).unwrap() + 60), (Part::Block(1), second));
+    assert_eq!(fault_of(0), (TablePart::FileHeader, 0));
+    assert_eq!(fault_of(30), (TablePart::FileHeader, 0));
+    assert_eq!(fault_of(36 + 60), (TablePart::Block(0), 36));
+    assert_eq!(fault_of(usize::try_from(second).unwrap() + 60), (TablePart::Block(1), second));
     let footer = file.len() - 72;
-    assert_eq!(fault_of(footer), (Part::Footer, footer as u64));
-    assert_eq!(fault_of(footer - 1).0, Part::Stat);
+    assert_eq!(fault_of(footer), (TablePart::Footer, footer as u64));
+    assert_eq!(fault_of(footer - 1).0, TablePart::Stat);
 }
 
 /// A file whose bytes cannot be read from some place on.

@@ -244,7 +244,7 @@ fn a_row_that_is_no_entry_is_named() {
 }
 
 #[test]
-fn a_member_of_a_meta_that_is_not_known_is_told() {
+fn a_member_of_a_meta_that_is_not_known_is_reported() {
     let mut file = Vec::new();
     let mut writer = RotblWriter::new(2, &mut file);
     let row = Row { key: "kv--/k", seq: 5, value: Some(b"\x01\x0b{\"owner\":1}\x01v") };
@@ -290,7 +290,7 @@ fn sys_data_must_be_complete_and_single() {
 }
 
 #[test]
-fn a_member_of_a_node_that_is_not_known_is_told() {
+fn a_member_of_a_node_that_is_not_known_is_reported() {
     let with_zone = br#"{"name":"1","endpoint":{"addr":"a","port":1},"zone":"z"}"#;
     let text = format!(
         r#"{{"last_membership":{{"log_id":null,"membership":{{"configs":[],"nodes":{{}}}}}},"nodes":{{"1":{}}},"sequence":9}}"#,

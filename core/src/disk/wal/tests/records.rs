@@ -65,7 +65,7 @@ fn with_crc(content: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn what_is_no_record_is_told_apart() {
+fn what_is_no_record_is_reported_apart() {
     let error = |bytes: &[u8]| decode_record(bytes).unwrap_err();
     assert_eq!(error(b"\0\0\0\x06"), RecordError::UnknownType { found: 6 });
     assert_eq!(error(b"\0\0\0\x05\x02"), RecordError::UnknownStateVersion { found: 2 });

@@ -32,7 +32,7 @@ fn out_of_range(kind: &str, column: u64, message: &str) -> LineError {
 }
 
 #[test]
-fn the_reason_and_the_byte_are_told() {
+fn the_reason_and_the_byte_are_reported() {
     let envelope = "expected an array of a tree's name and an object with one kind";
     let deep = |depth: usize| {
         let open = "{\"And\":[".repeat(depth);
@@ -64,7 +64,7 @@ fn the_reason_and_the_byte_are_told() {
         ("null", not_envelope(0, &format!("{envelope}, found null"))),
         (r#"{"a":1}"#, not_envelope(0, &format!("{envelope}, found an object"))),
         ("[]", not_envelope(1, &format!("{envelope}, found 0 elements"))),
-        (r#"["t"]"#, not_envelope(4, &format!("{envelope}, found 1 elements"))),
+        (r#"["t"]"#, not_envelope(4, &format!("{envelope}, found 1 element"))),
         (r#"["t",{"NodeId":1},3]"#, not_envelope(19, &format!("{envelope}, found 3 elements"))),
         (r#"[7,{"NodeId":1}]"#, not_envelope(1, "expected a string, found 7")),
         (

@@ -26,12 +26,12 @@ fn expired_records_go_in_order_before_the_command_and_without_limit() {
     }
     let set = r#"{"UpsertKV":{"key":"k00","seq":{"Exact":0},"value":{"Update":[119]},"value_meta":null}}"#;
     let applied = server.apply(1_000_000, set);
-    let told = events(&applied);
-    assert_eq!(told.len(), 71);
-    assert_eq!(told[0], "k69: 1 {e:10,p:1} v -> -");
-    assert_eq!(told[1], "k68: 2 {e:10,p:1} v -> -");
-    assert_eq!(told[69], "k00: 70 {e:44,p:1} v -> -");
-    assert_eq!(told[70], "k00: - -> 71 {p:1000000} w");
+    let reported = events(&applied);
+    assert_eq!(reported.len(), 71);
+    assert_eq!(reported[0], "k69: 1 {e:10,p:1} v -> -");
+    assert_eq!(reported[1], "k68: 2 {e:10,p:1} v -> -");
+    assert_eq!(reported[69], "k00: 70 {e:44,p:1} v -> -");
+    assert_eq!(reported[70], "k00: - -> 71 {p:1000000} w");
     assert_eq!(server.records(), ["k00: 71 {p:1000000} w"]);
 }
 
@@ -187,7 +187,7 @@ fn up_to_1_2_52_an_upsert_takes_an_expired_record_for_absent() {
         format!(r#"{{"UpsertKV":{{"key":"k","seq":{seq},"value":{value},"value_meta":null}}}}"#)
     };
     let gone = "k: 33 {e:11} v -> -";
-    for (seq, value, told, kept) in [
+    for (seq, value, reported, kept) in [
         (r#"{"Exact":0}"#, r#"{"Update":[119]}"#, vec![gone, "k: - -> 34 null w"], "34 null w"),
         // The match fails, so the record stays; no entry of the index mentions it any more.
         (r#"{"Exact":33}"#, r#"{"Update":[119]}"#, vec![gone], "33 {e:11} v"),
@@ -197,7 +197,7 @@ fn up_to_1_2_52_an_upsert_takes_an_expired_record_for_absent() {
     ] {
         let mut server = with_pending();
         let applied = server.apply(20_000, &upsert(seq, value));
-        assert_eq!(events(&applied)[32..], told, "{seq} {value}");
+        assert_eq!(events(&applied)[32..], reported, "{seq} {value}");
         let record = server.machine.store().record("k").unwrap();
         assert_eq!(shown(record.as_ref()), kept, "{seq} {value}");
         assert_eq!(server.expiries(), Vec::<String>::new());
@@ -216,7 +216,7 @@ fn up_to_1_2_52_prefixes_are_listed_before_the_entry() {
         r#"{"Put":{"key":"p/new","value":[118],"prev_value":true}}"#,
         r#"{"DeleteByPrefix":{"prefix":"p/"}}"#,
     ];
-    let told = server.txn(20_000, &requests);
-    assert_eq!(told, ["put p/new: - -> 3 {} v", "delete p/*: 2"]);
+    let reported = server.txn(20_000, &requests);
+    assert_eq!(reported, ["put p/new: - -> 3 {} v", "delete p/*: 2"]);
     assert_eq!(server.records(), ["p/new: 3 {} v"]);
 }

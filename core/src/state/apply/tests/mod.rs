@@ -94,7 +94,7 @@ impl Server {
         );
         let Reply::Transaction(reply) = self.apply(time_ms, &cmd).reply else { panic!("{cmd}") };
         assert_eq!((reply.path, reply.success()), (ExecutionPath::Then, true));
-        reply.responses.iter().map(told).collect()
+        reply.responses.iter().map(reported).collect()
     }
 
     fn sequence(&self) -> u64 {
@@ -139,7 +139,7 @@ fn shown(record: Option<&SharedRecord>) -> String {
 }
 
 /// A response in one line.
-fn told(response: &TxnOpResponse) -> String {
+fn reported(response: &TxnOpResponse) -> String {
     match response {
         TxnOpResponse::Get { key, value } => format!("get {key}: {}", shown(value.as_ref())),
         TxnOpResponse::Put { key, prev_value, current } => {

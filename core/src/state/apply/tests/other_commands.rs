@@ -165,7 +165,7 @@ fn a_state_that_is_loaded_gives_the_same_lines() {
 }
 
 #[test]
-fn what_is_no_state_is_told() {
+fn what_is_no_state_is_reported() {
     let mut server = Server::new(ApplyRules::CURRENT);
     for line in [
         r#"["header",{"DataHeader":{"key":"header","value":{"version":"V004"}}}]"#,

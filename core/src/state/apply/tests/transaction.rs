@@ -10,7 +10,7 @@ fn run(rules: ApplyRules, transaction: &str) -> (ExecutionPath, Vec<String>) {
     server.upsert(1, "k2", r#""Any""#, r#"{"Update":[120]}"#, "null");
     let cmd = format!(r#"{{"Transaction":{transaction}}}"#);
     let Reply::Transaction(reply) = server.apply(1, &cmd).reply else { panic!("{transaction}") };
-    (reply.path, reply.responses.iter().map(told).collect())
+    (reply.path, reply.responses.iter().map(reported).collect())
 }
 
 fn condition(key: &str, expected: i32, target: &str) -> String {
@@ -238,7 +238,7 @@ fn each_operation_sees_those_before_it() {
     ],"else_then":[]}}"#;
     let applied = server.apply(150_000_000_000, cmd);
     let Reply::Transaction(reply) = &applied.reply else { panic!() };
-    let responses: Vec<String> = reply.responses.iter().map(told).collect();
+    let responses: Vec<String> = reply.responses.iter().map(reported).collect();
     let (one, two, three, four) = (
         "1 {p:150000000000} a",
         "2 {e:150000001000,p:150000000000} b",
@@ -284,13 +284,13 @@ fn a_put_that_is_born_expired_leaves_nothing() {
     let mut server = Server::new(ApplyRules::CURRENT);
     server.set(10_000, "k", "null");
     let put = r#"{"Put":{"key":"k","value":[97],"expire_at":9}}"#;
-    let told = server.txn(10_000, &[put, r#"{"Get":{"key":"k"}}"#, put]);
-    assert_eq!(told, ["put k: 1 {p:10000} v -> -", "get k: -", "put k: - -> -"]);
+    let reported = server.txn(10_000, &[put, r#"{"Get":{"key":"k"}}"#, put]);
+    assert_eq!(reported, ["put k: 1 {p:10000} v -> -", "get k: -", "put k: - -> -"]);
     assert_eq!(server.sequence(), 3);
 }
 
 #[test]
-fn a_prefix_is_deleted_in_order_and_each_deletion_is_told_twice() {
+fn a_prefix_is_deleted_in_order_and_each_deletion_is_reported_twice() {
     let delete = r#"{"Transaction":{"condition":[],"if_then":[
         {"request":{"Put":{"key":"p/c","value":[118]}}},
         {"request":{"DeleteByPrefix":{"prefix":"p/"}}},
@@ -302,7 +302,7 @@ fn a_prefix_is_deleted_in_order_and_each_deletion_is_told_twice() {
         }
         let applied = server.apply(1, delete);
         let Reply::Transaction(reply) = &applied.reply else { panic!() };
-        let responses: Vec<String> = reply.responses.iter().skip(1).map(told).collect();
+        let responses: Vec<String> = reply.responses.iter().skip(1).map(reported).collect();
         assert_eq!(responses, ["delete p/*: 3", "delete p/*: 0"]);
         let keys: Vec<&str> = applied.events.iter().map(|event| event.key.as_str()).collect();
         assert_eq!(keys, ["p/c", "p/a", "p/a", "p/b", "p/b", "p/c", "p/c"]);
@@ -400,7 +400,7 @@ fn a_counter_is_raised_to_its_floor_before_it_is_increased() {
             r#"{{"FetchIncreaseU64":{{"key":"c","match_seq":{match_seq},"delta":{delta},"max_value":{floor}}}}}"#
         )
     };
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     for request in [
         add(1, 0, "null"),
         add(1, 10, "null"),
@@ -412,10 +412,10 @@ fn a_counter_is_raised_to_its_floor_before_it_is_increased() {
         add(i64::MAX, 0, "null"),
         add(i64::MIN, 0, "null"),
     ] {
-        told.extend(server.txn(1, &[&request]));
+        reported.extend(server.txn(1, &[&request]));
     }
     assert_eq!(
-        told,
+        reported,
         [
             "add c: 0=0 -> 1=1",
             "add c: 1=1 -> 2=11",
@@ -473,7 +473,7 @@ fn a_kv_transaction_runs_as_it_stands() {
     let mut run = |branches: &str| {
         let cmd = format!(r#"{{"KvTransaction":{{"branches":[{branches}]}}}}"#);
         let Reply::KvTransaction(reply) = server.apply(1_000, &cmd).reply else { panic!("{cmd}") };
-        (reply.executed_branch, reply.responses.iter().map(told).collect::<Vec<_>>())
+        (reply.executed_branch, reply.responses.iter().map(reported).collect::<Vec<_>>())
     };
     assert_eq!(run(""), (None, vec![]));
     let leaf = |op: &str| format!(r#"{{"Leaf":{{"key":"k","target":{{"Seq":1}},"op":"{op}"}}}}"#);

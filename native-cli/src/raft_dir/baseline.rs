@@ -11,14 +11,14 @@ use crate::open_dir::OpenDir;
 
 /// The old data of a directory.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Seen {
+pub struct Baseline {
     /// What `df_meta` was, and what was in it.
     pub df_meta: Tree,
     /// The same of a sled database beside it.
     sled: Tree,
 }
 
-impl Seen {
+impl Baseline {
     /// Looks at a data directory.
     pub fn of(root: &OpenDir) -> Result<Self> {
         let mut sled = Tree::default();

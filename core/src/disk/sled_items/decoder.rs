@@ -1,6 +1,6 @@
 //! The fast way to read stored records: spelled as lines of a dump, which have a fast scanner.
 
-use super::error::StoredError;
+use super::error::ItemError;
 use super::item::decode_item;
 use super::line::decode_line;
 use crate::dump::record::{Record, Tree};
@@ -13,11 +13,11 @@ const GENERIC_KV: u8 = 6;
 /// Reads stored records as [`decode_item`] and [`decode_line`] do, and values without decoding
 /// them; keeps the text of one record.
 #[derive(Debug, Default)]
-pub struct SpelledRecord {
+pub struct RecordDecoder {
     line: Vec<u8>,
 }
 
-impl SpelledRecord {
+impl RecordDecoder {
     /// Reads an item of a tree.
     ///
     /// # Errors
@@ -28,7 +28,7 @@ impl SpelledRecord {
         tree: Tree,
         item_key: &'a [u8],
         item_value: &'a [u8],
-    ) -> Result<Record<'a>, StoredError> {
+    ) -> Result<Record<'a>, ItemError> {
         let key =
             item_key.split_first().filter(|(kind, key)| **kind == GENERIC_KV && is_plain(key));
         if let Some((_, key)) = key {
@@ -45,7 +45,7 @@ impl SpelledRecord {
     /// # Errors
     ///
     /// As [`decode_line`].
-    pub fn line<'a>(&'a mut self, line: &'a [u8]) -> Result<Record<'a>, StoredError> {
+    pub fn line<'a>(&'a mut self, line: &'a [u8]) -> Result<Record<'a>, ItemError> {
         self.spell(&[TREE, line, b"]"]);
         read(&self.line).map_or_else(|| decode_line(line), Ok)
     }
@@ -91,7 +91,7 @@ mod tests {
             key in prop_oneof!["[ -~]{0,9}", "\\PC{0,4}", any::<String>()],
             value in prop_oneof![Just("159"), prop::sample::select(VALUES.to_vec())],
         ) {
-            let (mut of_item, mut of_line) = (SpelledRecord::default(), SpelledRecord::default());
+            let (mut of_item, mut of_line) = (RecordDecoder::default(), RecordDecoder::default());
             let key = [&[kind], key.as_bytes()].concat();
             let tree = Tree::StateMachine(0);
             let slow = decode_item(tree, &key, value.as_bytes());

@@ -21,13 +21,13 @@ impl Pending {
 
 /// The newest state, which only the writer has.
 #[derive(Debug)]
-pub struct Draft {
+pub struct Overlay {
     database: Arc<Database>,
     pending: Pending,
     system: SystemState,
 }
 
-impl Draft {
+impl Overlay {
     /// The state of the database, whose small part is given.
     pub fn new(database: Arc<Database>, system: SystemState) -> Self {
         Self { database, pending: Pending::default(), system }
@@ -79,7 +79,7 @@ fn merged<K: Ord, V>(
     })
 }
 
-impl Store for Draft {
+impl Store for Overlay {
     type Error = StorageError;
 
     fn system(&self) -> &SystemState {
