@@ -54,7 +54,7 @@ pub enum Change {
 pub struct Difference {
     /// What became of it.
     pub change: Change,
-    /// The key, of a very long one the first part.
+    /// The key, its credentials masked, of a very long one the first part.
     pub key: String,
     /// Its line in the first dump.
     pub left_line: Option<u64>,
@@ -266,6 +266,15 @@ mod tests {
         assert_eq!(kept, expected);
         assert_eq!(found.prefixes.get("a/").map(|counts| counts.removed), Some(1));
         assert_eq!(found.unsorted, []);
+    }
+
+    #[test]
+    fn a_credential_in_a_key_that_differs_is_masked() {
+        let mut comparison = Comparison::default();
+        feed(&mut comparison, Side::Left, &[("__fd_token/t/abc", 1, 1)]);
+        feed(&mut comparison, Side::Right, &[("__fd_token/t/abd", 1, 1)]);
+        let kept: Vec<_> = comparison.finish().kept.into_iter().map(|one| one.key).collect();
+        assert_eq!(kept, ["__fd_token/t/***", "__fd_token/t/***"]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::dump::frame::Line;
 use crate::dump::record::{Kind, Record};
 use crate::dump::scan::{envelope, scan_line};
+use crate::value::KeyParts;
 
 /// What is looked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,15 +60,17 @@ pub struct Hit {
     pub offset_bytes: u64,
     /// How many bytes it takes, line end included.
     pub bytes: u64,
-    /// The key, a very long one only its first part; none when the line has none.
+    /// The key, its credentials masked, a very long one only its first part; none when the line has
+    /// none.
     pub key: Option<String>,
 }
 
 /// How many bytes of a key are kept with a hit or a difference: thousands of those are kept.
 const MOST_KEY_BYTES: usize = 1000;
 
-/// A key as it is kept: the first part of a very long one.
-pub(crate) fn kept_key(mut key: String) -> String {
+/// A key as it is kept: its credentials masked, and the first part of a very long one.
+pub(crate) fn kept_key(key: String) -> String {
+    let mut key = KeyParts::of(&key).and_then(|parts| parts.masked()).unwrap_or(key);
     if key.len() > MOST_KEY_BYTES {
         key.truncate(key.floor_char_boundary(MOST_KEY_BYTES));
         key.push('…');
@@ -187,15 +190,16 @@ impl Search {
         let bytes = line.len_bytes();
         self.count += 1;
         self.bytes += bytes;
-        let key = key.map(kept_key);
         match self.order {
             Order::Dump => {
                 if self.kept.len() < self.most {
+                    let key = key.map(kept_key);
                     let (line, offset_bytes) = (line.number, line.offset_bytes);
                     self.kept.push(Hit { line, offset_bytes, bytes, key });
                 }
             }
             Order::Size => {
+                let key = key.map(kept_key);
                 self.largest.push(Reverse((bytes, Reverse(line.number), line.offset_bytes, key)));
                 if self.largest.len() > self.most {
                     self.largest.pop();
@@ -262,6 +266,18 @@ mod tests {
         check(Pattern::Line("oke".into()), Order::Dump, &[4]);
         let query = Query { pattern: Pattern::Regex("(".into()), order: Order::Dump, most: 1 };
         assert!(Search::new(&query).is_err());
+    }
+
+    #[test]
+    fn a_credential_in_a_key_is_found_but_not_kept() {
+        let line = br#"["state_machine/0",{"GenericKV":{"key":"__fd_token/t/abc","value":{"seq":1,"meta":null,"data":[]}}}]"#;
+        for order in [Order::Dump, Order::Size] {
+            let pattern = Pattern::Substring("/abc".into());
+            let mut search = Search::new(&Query { pattern, order, most: 1 }).unwrap();
+            search.line(&Line::new(1, 0, line, true));
+            let kept: Vec<_> = search.finish().kept.into_iter().map(|hit| hit.key).collect();
+            assert_eq!(kept, [Some("__fd_token/t/***".to_owned())]);
+        }
     }
 
     #[test]

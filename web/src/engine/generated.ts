@@ -57,7 +57,7 @@ export type Difference = {
  */
 change: Change,
 /**
- * The key, of a very long one the first part.
+ * The key, its credentials masked, of a very long one the first part.
  */
 key: string,
 /**
@@ -160,7 +160,8 @@ offset_bytes: number,
  */
 bytes: number,
 /**
- * The key, a very long one only its first part; none when the line has none.
+ * The key, its credentials masked, a very long one only its first part; none when the line has
+ * none.
  */
 key: string | null, };
 
