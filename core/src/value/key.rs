@@ -37,6 +37,12 @@ impl<'a> KeyParts<'a> {
         segments.iter().copied().zip(self.rest.splitn(segments.len().max(1), '/'))
     }
 
+    /// What the prefix is, where it is not the same in every key of the form.
+    #[cfg(feature = "look")]
+    pub(crate) fn prefix_meaning(&self) -> Option<String> {
+        (self.form.prefix == "*").then(|| Segment::Tenant.meaning()).flatten()
+    }
+
     /// The tenant that the key names.
     pub fn tenant(&self) -> Option<Cow<'a, str>> {
         if self.form.prefix == "*" {
@@ -85,6 +91,17 @@ impl Segment {
         }
     }
 
+    /// What the segment is, for people: `name of a database`; none of one that is the same in every
+    /// key.
+    pub fn meaning(&self) -> Option<String> {
+        Some(match self {
+            Self::Literal(_) => return None,
+            Self::Name(kind) | Self::User(kind) => format!("name of {}", kind.one()),
+            Self::Id(kind) => format!("id of {}", kind.one()),
+            _ => self.name().replace('_', " "),
+        })
+    }
+
     fn fits(&self, raw: &str) -> bool {
         let digits = || !raw.is_empty() && raw.bytes().all(|byte| byte.is_ascii_digit());
         match self {
@@ -94,6 +111,15 @@ impl Segment {
             Self::Number(_) | Self::Digits(_) => digits(),
             _ => true,
         }
+    }
+}
+
+impl ObjectKind {
+    /// One object of the kind: `a table`, `an index`, `a masking policy`.
+    pub(super) fn one(self) -> String {
+        let name = self.name().replace('_', " ");
+        let article = if name.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
+        format!("{article} {name}")
     }
 }
 
@@ -179,6 +205,13 @@ mod tests {
             assert_eq!(prefix(unknown), None, "{unknown}");
         }
         assert_eq!(prefix("__fd_table_by_id/99999999999999999999"), None);
+    }
+
+    #[test]
+    fn one_of_each_kind() {
+        assert_eq!(ObjectKind::MaskingPolicy.one(), "a masking policy");
+        assert_eq!(ObjectKind::Index.one(), "an index");
+        assert_eq!(ObjectKind::Udf.one(), "a udf");
     }
 
     #[test]

@@ -43,7 +43,7 @@ impl Meaning<'_> {
     pub fn name(&self) -> String {
         match self {
             Self::Empty => "empty".to_owned(),
-            Self::Id(kind, _) => format!("id of a {}", kind.name().replace('_', " ")),
+            Self::Id(kind, _) => format!("id of {}", kind.one()),
             Self::Number(what, _) => format!("number ({what})"),
             Self::Text(_) => "text".to_owned(),
             Self::Json(name, _) => format!("{name} (JSON)"),

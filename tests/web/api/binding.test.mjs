@@ -120,6 +120,7 @@ test("a line is decoded", () => {
   const line = Buffer.from(kv("__fd_users/t/%27a%27", [...Buffer.from('{"a":1}')]).trimEnd() + "\n").subarray(0, -1);
   const view = JSON.parse(binding.decodeLine(line, false));
   assert.equal(view.segments[2].decoded, "'a'");
+  assert.deepEqual(view.segments.map(({ meaning }) => meaning), [null, "tenant", "name of a user"]);
   assert.equal(view.value.form, "UserInfo (JSON)");
   assert.deepEqual(view.value.content, { type: "named", value: { type: "parts", value: [{ name: "a", type: "text", value: "1" }] } });
 });

@@ -107,6 +107,9 @@ test("a value is shown by name, and its credentials on request", async () => {
   await panel.getByRole("columnheader", { name: "type" }).waitFor();
   await panel.getByRole("cell", { name: "Nullable(Map(String, Nullable(Int32)))" }).waitFor();
   await panel.getByText("snapshot_location").waitFor();
+  const sizes = await panel.locator(".shown :is(.name, .mono, th)").evaluateAll((all) => all.map((one) => getComputedStyle(one).fontSize));
+  assert.ok(sizes.length > 50);
+  assert.deepEqual([...new Set(sizes)], [sizes[0]]);
   await accessible();
   await shot("value-table");
 
@@ -126,6 +129,46 @@ test("a value is shown by name, and its credentials on request", async () => {
   await panel.getByText("2 credentials are masked.").waitFor();
   await search("__fd_stages/python_binding/st_ext");
   await panel.getByText("2 credentials are masked.").waitFor();
+  await open(tab, paths["good.ndjson"]);
+});
+
+test("names in a value stay text, and a credential in a key is listed nowhere", async () => {
+  const named = { id: "<img src=x onerror=alert(1)>", "<b>bold</b>\u202e": { "<img src=y onerror=alert(2)>": 1 } };
+  const value = [...Buffer.from(JSON.stringify(named))].join();
+  const withToken = (token) => sound(kv("__fd_clusters_v6/t/online_nodes/n", value, 1) + kv(`__fd_token/t/${token}`, "49", 2));
+  const [first, second] = ["TOKENA", "TOKENB"].map((token) => join(scratch, `${token}.ndjson`));
+  writeFileSync(first, withToken("TOKENA"));
+  writeFileSync(second, withToken("TOKENB"));
+  await open(tab, first);
+  const panel = tab.getByRole("region", { name: /^Line/ });
+  const search = async (key) => {
+    await body1();
+    await tab.keyboard.press("/");
+    await tab.getByRole("searchbox").fill(key);
+    await tab.getByLabel("How to search").selectOption("substring");
+    await tab.keyboard.press("Enter");
+    await tab.getByText("1 hit").waitFor();
+  };
+  await search("online_nodes");
+  await panel.getByText("<b>bold</b>\\u{202e}", { exact: true }).waitFor();
+  await panel.getByText("<img src=y onerror=alert(2)>", { exact: true }).waitFor();
+  await panel.getByText("<img src=x onerror=alert(1)>", { exact: true }).waitFor();
+  await panel.getByText("name of a node", { exact: true }).waitFor();
+  assert.equal(await tab.locator("main :is(img, b)").count(), 0);
+  await accessible();
+  await shot("value-hostile");
+
+  await search("__fd_token/t/TOKENA");
+  await tab.getByRole("grid", { name: "Keys" }).getByText("__fd_token/t/***", { exact: true }).waitFor();
+  await panel.getByText("token hash", { exact: true }).waitFor();
+  assert.doesNotMatch(await tab.locator("main").innerText(), /TOKENA/);
+  await view(7);
+  await tab.locator("main input[type=file]").setInputFiles(second);
+  await tab.getByRole("row").getByText("__fd_token/t/***", { exact: true }).first().waitFor();
+  assert.doesNotMatch(await tab.locator("main").innerText(), /TOKEN[AB](?!\.ndjson)/);
+  await accessible();
+  await shot("compare-token");
+  await view(1);
   await open(tab, paths["good.ndjson"]);
 });
 

@@ -254,7 +254,12 @@ raw: string,
 /**
  * The segment without escapes, when it has any.
  */
-decoded: string | null, };
+decoded: string | null,
+/**
+ * What it is: `id of a table`, `tenant`; none of a segment that is the same in every key of its
+ * form, and in keys of no known form.
+ */
+meaning: string | null, };
 
 /**
  * The tree of all keys.
