@@ -7,6 +7,7 @@ use std::fs;
 
 use metadump::objects::{Catalogue, ObjectRecord};
 use metadump::record::Bytes;
+use metadump::value::ObjectKind;
 use metadump_tests::fixtures::{content, fixture};
 use metadump_tests::metactl::{Ran, run};
 use metadump_tests::served::Served;
@@ -61,7 +62,7 @@ fn a_running_service_has_the_objects_of_its_state() {
         catalogue.add(ObjectRecord::of(key, &Bytes::Decoded(value.into())));
     }
     let objects = catalogue.finish();
-    let tables = objects.all().iter().filter(|object| object.kind == "table");
+    let tables = objects.all().iter().filter(|object| object.kind == ObjectKind::Table);
     let reported: BTreeMap<u64, String> = tables
         .map(|table| (table.id.unwrap(), serde_json::to_string(&table.name).unwrap()))
         .collect();

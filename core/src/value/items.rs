@@ -95,6 +95,9 @@ pub enum Reason {
     /// There is too much to show.
     #[error("more than {0} fields")]
     Large(usize),
+    /// JSON is too long to be read.
+    #[error("longer than {0} bytes")]
+    Long(usize),
     /// A value behind a packing that is not known or broken.
     #[error("{0}")]
     Packing(String),

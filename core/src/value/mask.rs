@@ -2,7 +2,7 @@
 
 use super::items::{Name, Scalar};
 use super::key::KeyParts;
-use super::meaning::Meaning;
+use super::meaning::{MOST_JSON_BYTES, Meaning};
 use super::message::{Decoded, Message, Value};
 use super::table::{Field, KeyForm, Mask, MessageType, Segment, Type, ValueForm};
 
@@ -81,7 +81,8 @@ impl Message<'_> {
     fn mask(&mut self) -> u64 {
         let has_credentials = self.of.has_credentials();
         let mask = |(name, value): &mut (Name, Value<'_>)| match name {
-            Name::Field(Field { mask: Mask::Always, .. }) => value.mask(),
+            Name::Field(Field { mask: Mask::Always, .. })
+            | Name::Former(Field { mask: Mask::Always, .. }, _) => value.mask(),
             Name::Field(Field { mask: Mask::ByKey, .. }) => mask_members(value, &[]),
             // A server may have got a credential more.
             Name::Unknown(_) if has_credentials => value.mask(),
@@ -133,6 +134,15 @@ impl Value<'_> {
             Self::Map(entries) => entries.iter_mut().map(|(_, value)| value.mask()).sum(),
         }
     }
+}
+
+/// JSON under a key that is not known, with the members masked whose names are those of credentials,
+/// and how many; none when the bytes are not JSON, or nothing in them is masked.
+pub fn masked_json(bytes: &[u8]) -> Option<(String, u64)> {
+    let mut value: Value<'_> =
+        serde_json::from_slice(bytes.get(..MOST_JSON_BYTES.min(bytes.len()))?).ok()?;
+    let masked = mask_members(&mut value, &[]);
+    (masked > 0).then(|| serde_json::to_string(&value).ok())?.map(|json| (json, masked))
 }
 
 /// Masks the members whose names are those of credentials.
@@ -221,6 +231,14 @@ mod tests {
         for key in ["__fd_table/1/t", "__fd_roles/t/r", "__fd_table_id_to_name/1"] {
             assert!(!may(key), "{key}");
         }
+    }
+
+    #[test]
+    fn json_of_an_unknown_form() {
+        let masked = masked_json(br#"{"a":1,"password":"p"}"#);
+        assert_eq!(masked, Some((r#"{"a":1,"password":"***"}"#.to_owned(), 1)));
+        assert_eq!(masked_json(br#"{"a":1}"#), None);
+        assert_eq!(masked_json(b"password"), None);
     }
 
     #[test]

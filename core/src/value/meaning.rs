@@ -12,7 +12,7 @@ use super::table::{MessageType, ObjectKind, ValueForm};
 pub const MOST_UNPACKED_BYTES: u64 = 64 << 20;
 
 /// How many bytes of JSON are read.
-const MOST_JSON_BYTES: usize = 16 << 20;
+pub(super) const MOST_JSON_BYTES: usize = 4 << 20;
 
 /// What a value is.
 #[derive(Debug, Clone, PartialEq)]
@@ -100,7 +100,7 @@ fn read(form: ValueForm, bytes: &[u8]) -> Result<Meaning<'_>, Misfit> {
         ValueForm::Empty => return Err(Reason::NotEmpty(bytes.len()).into()),
         ValueForm::Permit => permit(bytes).ok_or(Reason::NotAPermit)?,
         ValueForm::Json(_) if bytes.len() > MOST_JSON_BYTES => {
-            return Err(Reason::Large(MOST_JSON_BYTES).into());
+            return Err(Reason::Long(MOST_JSON_BYTES).into());
         }
         ValueForm::Json(name) => {
             let json = serde_json::from_slice(bytes);

@@ -16,7 +16,7 @@ pub use json::JsonError;
 #[cfg(feature = "look")]
 pub(crate) use key::unescape;
 pub use key::{KeyParts, unescaped};
-pub use mask::{MASKED, Secrets};
+pub use mask::{MASKED, Secrets, masked_json};
 pub use meaning::{Forms, MOST_UNPACKED_BYTES, Meaning, unpacked};
 pub use message::{Decoded, Message, Value, fits, single_scalars};
 #[cfg(feature = "look")]

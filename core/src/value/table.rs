@@ -254,6 +254,12 @@ pub enum ValueForm {
     Permit,
 }
 
+impl serde::Serialize for ObjectKind {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
 include!(concat!(env!("OUT_DIR"), "/value_tables.rs"));
 
 #[cfg(test)]

@@ -6,7 +6,8 @@ use anyhow::Result;
 use metadump::objects::Names;
 use metadump::record::SeqV;
 use metadump::value::{
-    KeyParts, MASKED, MOST_UNPACKED_BYTES, Meaning, Secrets, Shown, ShownContent, Viewer, unpacked,
+    KeyParts, MASKED, MOST_UNPACKED_BYTES, Meaning, Scalar, Secrets, Shown, ShownContent, Viewer,
+    masked_json, unpacked,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -33,7 +34,7 @@ pub struct Record {
     /// Why the value is not what it is to be.
     error: Option<String>,
     value: Option<Box<RawValue>>,
-    /// The same for people.
+    /// The same for people, when it is printed for them.
     #[serde(skip)]
     content: ShownContent,
     /// How many credentials are masked.
@@ -66,10 +67,13 @@ impl Decoder<'_> {
             bytes: bytes.len() as u64,
             form: "value of an unknown form".to_owned(),
             error: None,
-            content: ShownContent::Text(raw(&bytes)),
+            content: ShownContent::Text(String::new()),
             value: None,
         };
-        let Some(parts) = parts else { return Ok(record) };
+        let Some(parts) = parts else {
+            self.raw(&mut record, &bytes)?;
+            return Ok(record);
+        };
         let plain = unpacked(&bytes, MOST_UNPACKED_BYTES);
         let meaning = match &plain {
             Ok(plain) => parts.meaning(plain).unwrap_or(Ok(Meaning::Empty)),
@@ -81,21 +85,52 @@ impl Decoder<'_> {
                     record.masked += meaning.mask(parts.form);
                 }
                 record.form = meaning.name();
-                record.value = Some(as_json(&meaning)?);
-                let names = |kind, id| self.names.get(kind, id);
-                let viewer = Viewer::new(MOST_LINES, MOST_TEXT_BYTES, &names);
-                record.content = viewer.show(&meaning, parts.form.kind);
+                if self.format == Format::Json {
+                    record.value = Some(as_json(&meaning)?);
+                } else {
+                    let names = |kind, id| self.names.get(kind, id);
+                    let viewer = Viewer::new(MOST_LINES, MOST_TEXT_BYTES, &names);
+                    record.content = viewer.show(&meaning, parts.form.kind);
+                }
             }
             Err(misfit) => {
                 record.error = Some(misfit.to_string());
                 if self.secrets == Secrets::Masked && parts.form.may_hold_credentials() {
                     // Which of the bytes are one is not known.
                     record.masked += 1;
+                    record.value = Some(to_raw_value(MASKED)?);
                     record.content = ShownContent::Text(MASKED.to_owned());
+                } else {
+                    self.raw(&mut record, &bytes)?;
                 }
             }
         }
         Ok(record)
+    }
+
+    /// Bytes that are of no known form: as text if they are one, or else in hexadecimal, in JSON in
+    /// base64.
+    fn raw(&self, record: &mut Record, bytes: &[u8]) -> Result<()> {
+        let masked = match self.secrets {
+            Secrets::Masked => masked_json(bytes),
+            Secrets::Shown => None,
+        };
+        let text = std::str::from_utf8(bytes).ok();
+        let text = text.filter(|text| !text.chars().any(|c| c.is_control() && c != '\n'));
+        let (scalar, text) = match (masked, text) {
+            (Some((json, count)), _) => {
+                record.masked += count;
+                (Scalar::Text(json.clone().into()), json)
+            }
+            (None, Some(text)) => (Scalar::Text(text.into()), text.to_owned()),
+            (None, None) => {
+                let hex = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+                (Scalar::Bytes(bytes.into()), hex)
+            }
+        };
+        record.value = Some(to_raw_value(&scalar)?);
+        record.content = ShownContent::Text(text);
+        Ok(())
     }
 
     /// Prints a record.
@@ -137,14 +172,6 @@ fn as_json(meaning: &Meaning<'_>) -> serde_json::Result<Box<RawValue>> {
         Meaning::Json(_, value) => to_raw_value(value),
         Meaning::Permit { id, permits } => to_raw_value(&json!({"id": id, "permits": permits})),
         Meaning::Message(decoded) => to_raw_value(decoded),
-    }
-}
-
-/// Bytes that are of no known form: as text if they are one, or else in hexadecimal.
-fn raw(bytes: &[u8]) -> String {
-    match std::str::from_utf8(bytes) {
-        Ok(text) if !text.chars().any(|c| c.is_control() && c != '\n') => text.to_owned(),
-        _ => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
     }
 }
 

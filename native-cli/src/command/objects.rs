@@ -62,8 +62,7 @@ fn chosen<'o>(objects: &'o Objects, args: &Args) -> Result<Vec<&'o Object>> {
     let is_asked = |object: &&Object| {
         let of_tenant = args.tenant.is_empty()
             || object.tenant.as_deref().is_some_and(|name| args.tenant.iter().any(|t| t == name));
-        let of_kind =
-            args.kind.is_empty() || args.kind.iter().any(|kind| kind.name() == object.kind);
+        let of_kind = args.kind.is_empty() || args.kind.contains(&object.kind);
         of_tenant && of_kind
     };
     let mut chosen: Vec<&Object> = objects.all().iter().filter(is_asked).collect();
@@ -143,7 +142,7 @@ fn print_objects(out: &mut impl Write, objects: &[&Object], format: Format) -> R
         };
         [
             text(&object.tenant),
-            object.kind.to_owned(),
+            object.kind.name().to_owned(),
             object.id.map_or_else(String::new, |id| id.to_string()),
             shown(&object.full_name()).into(),
             grouped(object.keys),

@@ -1,5 +1,6 @@
 //! `show`: an object or a key with everything that belongs to it, decoded.
 
+use std::collections::HashSet;
 use std::io::{BufWriter, Write};
 
 use anyhow::Result;
@@ -28,9 +29,10 @@ pub fn run(args: &Args, progress: &Progress) -> Result<Outcome> {
     for object in &found {
         print_object(&mut out, object, args.format)?;
     }
+    let owners: HashSet<Owner> = found.iter().flat_map(|object| object.owners()).collect();
     let is_shown = |key: &str, value: &SeqV<'_>| match &args.object {
         ObjectRef::Key(asked) => asked == key,
-        _ => owns(&found, &ObjectRecord::of(key, &value.data).owner),
+        _ => owners.contains(&ObjectRecord::of(key, &value.data).owner),
     };
     let (mut keys, mut masked) = (0, 0);
     let prepare = |key: &str, value: &SeqV<'_>| {
@@ -69,25 +71,12 @@ fn find<'o>(objects: &'o Objects, asked: &ObjectRef) -> Result<Vec<&'o Object>> 
     Ok(found)
 }
 
-/// Whether a record belongs to one of the objects.
-fn owns(objects: &[&Object], owner: &Owner) -> bool {
-    objects.iter().any(|object| match owner {
-        Owner::Id(kind, id) => object.kind == kind.name() && object.id == Some(*id),
-        Owner::Name(kind, tenant, name) => {
-            object.kind == kind.name()
-                && object.tenant.as_ref() == Some(tenant)
-                && object.name.as_ref() == Some(name)
-        }
-        Owner::Rest(..) => false,
-    })
-}
-
 fn print_object(out: &mut impl Write, object: &Object, format: Format) -> Result<()> {
     if format == Format::Json {
         writeln!(out, "{}", json_line(&json!({"object": object}))?)?;
         return Ok(());
     }
-    let kind = object.kind.replace('_', " ");
+    let kind = object.kind.name().replace('_', " ");
     let name = object.full_name();
     write!(out, "{kind} {}", shown(&name))?;
     if let Some(id) = object.id {

@@ -6,7 +6,9 @@ use serde::Serialize;
 
 use super::protobuf::{Field, MOST_FIELDS, message};
 pub use crate::value::MOST_UNPACKED_BYTES;
-use crate::value::{KeyParts, Meaning, Secrets, ShownContent, Viewer, first_part, unpacked};
+use crate::value::{
+    KeyParts, Meaning, Secrets, ShownContent, Viewer, first_part, masked_json, unpacked,
+};
 
 /// How many bytes are shown in hexadecimal.
 const MOST_HEX_BYTES: usize = 4096;
@@ -101,6 +103,13 @@ pub(super) fn value_within(
                 view.content = content(shown);
             }
         }
+    }
+    if key.is_none()
+        && secrets == Secrets::Masked
+        && let Some((json, masked)) = masked_json(shown)
+    {
+        view.masked = masked;
+        view.content = Content::Json(json);
     }
     let holds_credentials = || key.is_some_and(|key| key.form.may_hold_credentials());
     if view.error.is_some() && secrets == Secrets::Masked && holds_credentials() {

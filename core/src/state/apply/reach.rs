@@ -1,6 +1,7 @@
 //! Which records entries may look at or change, so that only those need to be at hand.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use super::condition::Condition;
 use super::operation::Step;
@@ -19,7 +20,8 @@ use crate::dump::record::{
 #[derive(Debug, Clone, Default)]
 pub struct Reach {
     keys: BTreeSet<String>,
-    prefixes: Vec<KeyRange>,
+    /// Ranges of keys that do not overlap, by their first key.
+    ranges: BTreeMap<String, KeyRange>,
     /// The latest clock.
     until_ms: u64,
 }
@@ -55,7 +57,8 @@ impl Reach {
     }
 
     fn has_key(&self, key: &str) -> bool {
-        self.keys.contains(key) || self.prefixes.iter().any(|range| range.contains(key))
+        let mut before = self.ranges.range::<str, _>((Bound::Unbounded, Bound::Included(key)));
+        self.keys.contains(key) || before.next_back().is_some_and(|(_, range)| range.contains(key))
     }
 
     fn key(&mut self, key: &str) {
@@ -65,10 +68,24 @@ impl Reach {
     }
 
     fn prefix(&mut self, prefix: &str) {
-        let range = KeyRange::with_prefix(prefix);
-        if !self.prefixes.contains(&range) {
-            self.prefixes.push(range);
+        let mut new = KeyRange::with_prefix(prefix);
+        // Those that the new one overlaps become part of it.
+        let first = self
+            .ranges
+            .range::<str, _>((Bound::Unbounded, Bound::Included(new.from.as_str())))
+            .next_back()
+            .filter(|(_, range)| range.contains(&new.from))
+            .map(|(from, _)| from.clone());
+        let mut from = first.unwrap_or_else(|| new.from.clone());
+        while let Some((next, _)) = self.ranges.range(from..).next()
+            && (*next <= new.from || new.contains(next))
+        {
+            from = next.clone();
+            let Some(old) = self.ranges.remove(&from) else { break };
+            new.from = new.from.min(old.from);
+            new.before = new.before.zip(old.before).map(|(a, b)| a.max(b));
         }
+        self.ranges.insert(new.from.clone(), new);
     }
 
     fn request(&mut self, request: &TxnRequest<'_>) {
@@ -121,6 +138,31 @@ impl Reach {
             Step::PutSequential { prefix, counter, .. } => {
                 self.key(counter);
                 self.prefix(prefix);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_key_is_reached_when_a_prefix_has_it(
+            prefixes in proptest::collection::vec("[ab]{0,3}", 0..8),
+            key in "[abc]{0,5}",
+        ) {
+            let mut reach = Reach::default();
+            prefixes.iter().for_each(|prefix| reach.prefix(prefix));
+            let has = prefixes.iter().any(|prefix| key.starts_with(prefix.as_str()));
+            prop_assert_eq!(reach.has_key(&key), has, "{:?}", reach.ranges);
+            let ranges: Vec<&KeyRange> = reach.ranges.values().collect();
+            for pair in ranges.windows(2) {
+                prop_assert!(pair[0].before.as_ref() <= Some(&pair[1].from));
+                prop_assert!(pair[0].before.is_some());
             }
         }
     }

@@ -8,12 +8,12 @@ use super::record::{Description, ObjectRecord, Owner, Says, has_ids, parent_kind
 use crate::value::ObjectKind;
 
 /// An object.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Object {
     /// The tenant; none when nothing says it.
     pub tenant: Option<Box<str>>,
-    /// The kind: `table`.
-    pub kind: &'static str,
+    /// The kind.
+    pub kind: ObjectKind,
     /// The id, of kinds that have one.
     pub id: Option<u64>,
     /// The name of the database, of what is in one.
@@ -95,17 +95,14 @@ impl Catalogue {
         let ObjectRecord { owner, bytes, says } = record;
         let object = match owner {
             Owner::Id(kind, id) => {
-                let object = self.by_id.entry((kind, id)).or_default();
-                (object.kind, object.id) = (kind.name(), Some(id));
-                object
+                self.by_id.entry((kind, id)).or_insert_with(|| Object::new(kind, Some(id)))
             }
             Owner::Name(kind, tenant, name) => {
                 let key = (kind, tenant.clone(), name.clone());
                 self.by_name.entry(key).or_insert_with(|| Object {
-                    kind: kind.name(),
                     tenant: Some(tenant),
                     name: Some(name),
-                    ..Object::default()
+                    ..Object::new(kind, None)
                 })
             }
             Owner::Rest(kind, tenant) => {
@@ -198,6 +195,31 @@ impl Catalogue {
 }
 
 impl Object {
+    const fn new(kind: ObjectKind, id: Option<u64>) -> Self {
+        Self {
+            tenant: None,
+            kind,
+            id,
+            database: None,
+            parent_id: None,
+            name: None,
+            keys: 0,
+            bytes: 0,
+            created_on: None,
+            updated_on: None,
+            dropped_on: None,
+            engine: None,
+            owner: None,
+        }
+    }
+
+    /// What the records that belong to it are owned by.
+    pub fn owners(&self) -> impl Iterator<Item = Owner> {
+        let by_id = self.id.map(|id| Owner::Id(self.kind, id));
+        let by_name = self.tenant.clone().zip(self.name.clone());
+        by_id.into_iter().chain(by_name.map(|(tenant, name)| Owner::Name(self.kind, tenant, name)))
+    }
+
     fn learn(&mut self, says: Says) {
         let Says { tenant, parent, name, description, role } = says;
         self.tenant = tenant.or_else(|| self.tenant.take());
@@ -220,10 +242,14 @@ impl Object {
     /// The name as people write it: `sales.orders` for a table. The id when nothing says the name.
     pub fn full_name(&self) -> String {
         let name = self.name.as_deref();
-        match (self.database.as_deref().filter(|_| self.kind != "database"), name, self.id) {
+        match (
+            self.database.as_deref().filter(|_| self.kind != ObjectKind::Database),
+            name,
+            self.id,
+        ) {
             (Some(database), Some(name), _) => format!("{database}.{name}"),
             (None, Some(name), _) => name.to_owned(),
-            (_, None, Some(id)) => format!("{}:{id}", self.kind),
+            (_, None, Some(id)) => format!("{}:{id}", self.kind.name()),
             (_, None, None) => String::new(),
         }
     }
@@ -263,7 +289,7 @@ impl Objects {
         for object in &self.objects {
             let dropped = u64::from(object.dropped_on.is_some());
             let sum = Sum { keys: object.keys, bytes: object.bytes };
-            add(object.tenant.as_deref(), object.kind, 1 - dropped, dropped, sum);
+            add(object.tenant.as_deref(), object.kind.name(), 1 - dropped, dropped, sum);
         }
         for ((kind, tenant), sum) in &self.rest {
             let kind = kind.map_or("unknown", ObjectKind::name);
@@ -282,12 +308,12 @@ impl Objects {
 
 /// The names of objects by their ids.
 #[derive(Debug, Default)]
-pub struct Names<'o>(HashMap<(&'static str, u64), &'o Object>);
+pub struct Names<'o>(HashMap<(ObjectKind, u64), &'o Object>);
 
 impl Names<'_> {
     /// The name as people write it, if it is known.
     pub fn get(&self, kind: ObjectKind, id: u64) -> Option<String> {
-        self.0.get(&(kind.name(), id)).map(|object| object.full_name())
+        self.0.get(&(kind, id)).map(|object| object.full_name())
     }
 }
 
@@ -332,18 +358,20 @@ mod tests {
         let shown: Vec<_> = objects
             .all()
             .iter()
-            .map(|object| (object.kind, object.full_name(), object.tenant.as_deref(), object.keys))
+            .map(|object| {
+                (object.kind.name(), object.full_name(), object.tenant.as_deref(), object.keys)
+            })
             .collect();
         let t = Some("t");
         assert_eq!(
             shown,
             [
                 ("database", "sales".to_owned(), t, 1),
-                ("index", "index:3".to_owned(), t, 1),
-                ("masking_policy", "m".to_owned(), t, 2),
                 ("table", "sales.old".to_owned(), t, 2),
                 ("table", "sales.orders".to_owned(), t, 3),
+                ("index", "index:3".to_owned(), t, 1),
                 ("user", "'a'@'%'".to_owned(), t, 1),
+                ("masking_policy", "m".to_owned(), t, 2),
             ]
         );
         assert_eq!(objects.names().get(ObjectKind::Table, 8).as_deref(), Some("sales.orders"));

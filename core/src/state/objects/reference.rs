@@ -95,7 +95,7 @@ impl ObjectRef {
         };
         match self {
             Self::Key(_) => false,
-            Self::Id(kind, id) => object.kind == kind.name() && object.id == Some(*id),
+            Self::Id(kind, id) => object.kind == *kind && object.id == Some(*id),
             Self::Name { kind, tenant, name } => {
                 let is_named = object.name.as_deref() == Some(name)
                     || (object.database.is_some() && object.full_name() == *name)
@@ -105,15 +105,15 @@ impl ObjectRef {
                                 .and_then(|user| user.split_once("'@'"))
                                 .is_some_and(|(user, _)| user == name)
                         }));
-                object.kind == kind.name() && of_tenant(tenant) && is_named
+                object.kind == *kind && of_tenant(tenant) && is_named
             }
             Self::Path { tenant, database, table: None } => {
-                object.kind == "database"
+                object.kind == ObjectKind::Database
                     && of_tenant(tenant)
                     && object.name.as_deref() == Some(database)
             }
             Self::Path { tenant, database, table: Some(table) } => {
-                object.kind == "table"
+                object.kind == ObjectKind::Table
                     && of_tenant(tenant)
                     && object.database.as_deref() == Some(database)
                     && object.name.as_deref() == Some(table)
