@@ -120,6 +120,7 @@ impl Decoder<'_> {
         let (scalar, text) = match (masked, text) {
             (Some((json, count)), _) => {
                 record.masked += count;
+                let json = serde_json::to_string(&json)?;
                 (Scalar::Text(json.clone().into()), json)
             }
             (None, Some(text)) => (Scalar::Text(text.into()), text.to_owned()),

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::protobuf::{Field, MOST_FIELDS, message};
 pub use crate::value::MOST_UNPACKED_BYTES;
 use crate::value::{
-    KeyParts, Meaning, Secrets, ShownContent, Viewer, first_part, masked_json, unpacked,
+    KeyParts, Meaning, ObjectKind, Secrets, ShownContent, Viewer, first_part, masked_json, unpacked,
 };
 
 /// How many bytes are shown in hexadecimal.
@@ -109,7 +109,7 @@ pub(super) fn value_within(
         && let Some((json, masked)) = masked_json(shown)
     {
         view.masked = masked;
-        view.content = Content::Json(json);
+        view.content = named(&Meaning::Json("", json), ObjectKind::Namespace);
     }
     let holds_credentials = || key.is_some_and(|key| key.form.may_hold_credentials());
     if view.error.is_some() && secrets == Secrets::Masked && holds_credentials() {
@@ -133,9 +133,13 @@ impl ValueView {
             self.content = Content::Empty;
             return;
         }
-        let viewer = Viewer::new(MOST_FIELDS, MOST_TEXT_BYTES, &|_, _| None);
-        self.content = Content::Named(viewer.show(&meaning, key.form.kind));
+        self.content = named(&meaning, key.form.kind);
     }
+}
+
+fn named(meaning: &Meaning<'_>, kind: ObjectKind) -> Content {
+    let viewer = Viewer::new(MOST_FIELDS, MOST_TEXT_BYTES, &|_, _| None);
+    Content::Named(viewer.show(meaning, kind))
 }
 
 fn content(bytes: &[u8]) -> Content {
