@@ -13,9 +13,14 @@ pub enum Column {
     Number(&'static str),
 }
 
-/// Prints rows below the heads of their columns. `rows` is called twice, first for the widths.
+/// The widest that a column gets; what is longer runs over, and takes no room in other rows.
+const MOST_WIDTH: usize = 64;
+
+/// Prints rows below the heads of their columns, each line behind an indent. `rows` is called twice,
+/// first for the widths.
 pub fn print_table<const N: usize, R: Iterator<Item = [String; N]>>(
     out: &mut impl Write,
+    indent: &str,
     columns: [Column; N],
     rows: impl Fn() -> R,
 ) -> io::Result<()> {
@@ -25,7 +30,7 @@ pub fn print_table<const N: usize, R: Iterator<Item = [String; N]>>(
     let mut widths = heads.each_ref().map(|head| head.width());
     for row in rows() {
         for (width, cell) in widths.iter_mut().zip(&row) {
-            *width = (*width).max(cell.width());
+            *width = (*width).max(cell.width().min(MOST_WIDTH));
         }
     }
     for row in std::iter::once(heads).chain(rows()) {
@@ -37,7 +42,7 @@ pub fn print_table<const N: usize, R: Iterator<Item = [String; N]>>(
                 Column::Number(_) => line.extend([padding.as_str(), cell, "  "]),
             }
         }
-        writeln!(out, "{}", line.trim_end())?;
+        writeln!(out, "{}", format!("{indent}{line}").trim_end())?;
     }
     Ok(())
 }
@@ -51,8 +56,21 @@ mod tests {
         let columns = [Column::Text("name"), Column::Number("keys"), Column::Text("more")];
         let rows = [["中文", "1", ""], ["a", "10000", "x"]];
         let mut out = Vec::new();
-        print_table(&mut out, columns, || rows.iter().map(|row| row.map(str::to_owned))).unwrap();
+        print_table(&mut out, "", columns, || rows.iter().map(|row| row.map(str::to_owned)))
+            .unwrap();
         let shown = "name   keys  more\n中文      1\na     10000  x\n";
         assert_eq!(String::from_utf8(out).unwrap(), shown);
+    }
+
+    #[test]
+    fn a_long_cell_takes_no_room_in_other_rows() {
+        let long = "x".repeat(1000);
+        let rows = [[long.as_str(), "1"], ["a", "2"]];
+        let mut out = Vec::new();
+        let columns = [Column::Text("name"), Column::Text("more")];
+        print_table(&mut out, "  ", columns, || rows.iter().map(|row| row.map(str::to_owned)))
+            .unwrap();
+        let shown = String::from_utf8(out).unwrap();
+        assert_eq!(shown.lines().map(str::len).collect::<Vec<_>>(), [72, 1005, 69]);
     }
 }

@@ -160,7 +160,7 @@ fn a_value_that_does_not_decode_is_shown_raw_with_the_reason() {
     let text = printed(&run(["show", "connection:conn_s3", &path]));
     assert!(text.ends_with("bytes end within a field\n  ***\n\n"), "{text}");
     let text = printed(&run(["show", "--show-secrets", "connection:conn_s3", &path]));
-    let expected = "  value of an unknown form, 3 bytes, seq 387\n  does not decode: not a protobuf \
+    let expected = "  UserDefinedConnection, 3 bytes, seq 387\n  does not decode: not a protobuf \
                     message: the bytes end within a field\n  0ac801\n";
     assert!(text.contains(expected), "{text}");
 }

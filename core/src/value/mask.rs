@@ -1,5 +1,9 @@
 //! Hides credentials.
 
+use std::ops::Range;
+
+use memchr::memmem;
+
 use super::items::{Name, Scalar};
 use super::key::KeyParts;
 use super::meaning::{MOST_JSON_BYTES, Meaning};
@@ -19,14 +23,28 @@ pub enum Secrets {
     Shown,
 }
 
-/// Words of names of credentials.
-const WORDS: [&str; 8] =
-    ["key", "secret", "token", "password", "passwd", "pwd", "credential", "private"];
+/// Words in names of credentials.
+const WORDS: [&str; 11] = [
+    "key",
+    "secret",
+    "token",
+    "password",
+    "passwd",
+    "passphrase",
+    "pwd",
+    "credential",
+    "private",
+    "authorization",
+    "signature",
+];
+
+/// Whole names of credentials.
+const NAMES: [&str; 3] = ["pass", "auth", "sas"];
 
 /// Whether the name of an option or of a member of JSON is that of a credential.
 fn names_credential(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    WORDS.iter().any(|word| name.contains(word))
+    WORDS.iter().any(|word| name.contains(word)) || NAMES.contains(&name.as_str())
 }
 
 impl Meaning<'_> {
@@ -43,12 +61,18 @@ impl Meaning<'_> {
 impl KeyForm {
     /// Whether its values may hold credentials: then one that does not decode is not shown either.
     pub fn may_hold_credentials(&self) -> bool {
-        let mut left: Vec<&MessageType> = Vec::new();
-        let mut seen: Vec<&str> = Vec::new();
-        left.extend(self.values.iter().filter_map(|form| match form {
-            ValueForm::Message(of) => Some(*of),
-            _ => None,
-        }));
+        let of_message = |form: &ValueForm| match form {
+            ValueForm::Message(of) => of.may_hold_credentials(),
+            _ => false,
+        };
+        !self.masked_members.is_empty() || self.values.iter().any(of_message)
+    }
+}
+
+impl MessageType {
+    /// Whether a credential may be in it, or in a message that it may hold.
+    fn may_hold_credentials(&'static self) -> bool {
+        let (mut left, mut seen) = (vec![self], Vec::new());
         while let Some(of) = left.pop() {
             if seen.contains(&of.name) {
                 continue;
@@ -62,7 +86,7 @@ impl KeyForm {
                 _ => None,
             }));
         }
-        !self.masked_members.is_empty()
+        false
     }
 }
 
@@ -70,7 +94,8 @@ impl Decoded<'_> {
     /// Puts [`MASKED`] in the place of every credential, and counts them.
     pub fn mask(&mut self) -> u64 {
         let count = self.message.mask();
-        if count > 0 {
+        // The bytes may have more than the message: of a field that is there twice.
+        if count > 0 || (self.exact.is_some() && self.message.of.may_hold_credentials()) {
             self.exact = None;
         }
         count
@@ -79,22 +104,17 @@ impl Decoded<'_> {
 
 impl Message<'_> {
     fn mask(&mut self) -> u64 {
-        let has_credentials = self.of.has_credentials();
+        let is_unknown = |(name, _): &(Name, Value<'_>)| matches!(name, Name::Unknown(_));
+        let may_hold = self.members.iter().any(is_unknown) && self.of.may_hold_credentials();
         let mask = |(name, value): &mut (Name, Value<'_>)| match name {
             Name::Field(Field { mask: Mask::Always, .. })
             | Name::Former(Field { mask: Mask::Always, .. }, _) => value.mask(),
             Name::Field(Field { mask: Mask::ByKey, .. }) => mask_members(value, &[]),
-            // A server may have got a credential more.
-            Name::Unknown(_) if has_credentials => value.mask(),
+            // A newer server may have a credential there.
+            Name::Unknown(_) if may_hold => value.mask(),
             _ => value.mask_inner(),
         };
         self.members.iter_mut().map(mask).sum()
-    }
-}
-
-impl MessageType {
-    fn has_credentials(&self) -> bool {
-        self.fields.iter().any(|field| field.mask == Mask::Always)
     }
 }
 
@@ -102,7 +122,7 @@ impl Value<'_> {
     /// Masks what is in it.
     fn mask_inner(&mut self) -> u64 {
         match self {
-            Self::Scalar(_) => 0,
+            Self::Scalar(scalar) => scalar.mask_userinfo(),
             Self::Message(message) => message.mask(),
             Self::List(list) => list.iter_mut().map(Self::mask_inner).sum(),
             Self::Map(entries) => entries.iter_mut().map(|(_, value)| value.mask_inner()).sum(),
@@ -136,24 +156,76 @@ impl Value<'_> {
     }
 }
 
-/// JSON under a key that is not known, with the members masked whose names are those of credentials,
-/// and how many; none when the bytes are not JSON, or nothing in them is masked.
-pub fn masked_json(bytes: &[u8]) -> Option<(Value<'static>, u64)> {
-    if bytes.len() > MOST_JSON_BYTES {
-        return None;
+impl Scalar<'_> {
+    /// Masks the password in `scheme://user:password@host`.
+    fn mask_userinfo(&mut self) -> u64 {
+        let Self::Text(text) = self else { return 0 };
+        let Some(password) = userinfo_password(text) else { return 0 };
+        let masked = format!(
+            "{}{MASKED}{}",
+            text.get(..password.start).unwrap_or_default(),
+            text.get(password.end..).unwrap_or_default()
+        );
+        *text = masked.into();
+        1
     }
-    let mut value = serde_json::from_slice(bytes).ok()?;
-    let masked = mask_members(&mut value, &[]);
-    (masked > 0).then_some((value, masked))
 }
 
-/// Masks the members whose names are those of credentials.
+fn userinfo_password(text: &str) -> Option<Range<usize>> {
+    let from = text.find("://")? + 3;
+    let rest = text.get(from..)?;
+    let authority = rest.get(..rest.find(['/', '?', '#', ' ']).unwrap_or(rest.len()))?;
+    let end = authority.rfind('@')?;
+    let start = authority.get(..end)?.find(':')? + 1;
+    (start < end).then_some(from + start..from + end)
+}
+
+/// What is masked of bytes whose form is not known, or not theirs.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RawMask {
+    /// Nothing.
+    Nothing,
+    /// Members of JSON, and how many.
+    Json(Value<'static>, u64),
+    /// All of it: it has the name of a credential, and what belongs to that is not known.
+    Whole,
+}
+
+/// Looks for credentials in bytes whose form is not known, or not theirs.
+pub fn mask_raw(bytes: &[u8]) -> RawMask {
+    let json = bytes.get(..MOST_JSON_BYTES.saturating_add(1).min(bytes.len())).unwrap_or_default();
+    match serde_json::from_slice::<Value<'static>>(json) {
+        Ok(mut value) if !matches!(value, Value::Scalar(_)) => {
+            match mask_members(&mut value, &[]) {
+                0 => RawMask::Nothing,
+                masked => RawMask::Json(value, masked),
+            }
+        }
+        _ => {
+            let lower = bytes.to_ascii_lowercase();
+            // A key is what many a text speaks of.
+            let mut words = WORDS.iter().filter(|word| **word != "key");
+            let names = words.any(|word| memmem::find(&lower, word.as_bytes()).is_some());
+            if names { RawMask::Whole } else { RawMask::Nothing }
+        }
+    }
+}
+
+/// Masks the members whose names are those of credentials, and passwords in addresses.
 fn mask_members(value: &mut Value<'_>, listed: &[&str]) -> u64 {
     match value {
         Value::Map(entries) => {
+            // A setting has its name beside its value.
+            let names_its_value = entries.iter().any(|(key, value)| match value {
+                Value::Scalar(Scalar::Text(name)) => {
+                    key.key_text() == "name" && names_credential(name)
+                }
+                _ => false,
+            });
             let mask = |(key, value): &mut (Scalar<'_>, Value<'_>)| {
                 let key = key.key_text();
-                if listed.contains(&&*key) || names_credential(&key) {
+                let is_named = names_its_value && key == "value";
+                if is_named || listed.contains(&&*key) || names_credential(&key) {
                     value.mask()
                 } else {
                     mask_members(value, listed)
@@ -163,7 +235,7 @@ fn mask_members(value: &mut Value<'_>, listed: &[&str]) -> u64 {
         }
         Value::List(list) => list.iter_mut().map(|value| mask_members(value, listed)).sum(),
         Value::Message(message) => message.mask(),
-        Value::Scalar(_) => 0,
+        Value::Scalar(scalar) => scalar.mask_userinfo(),
     }
 }
 
@@ -237,11 +309,63 @@ mod tests {
 
     #[test]
     fn json_of_an_unknown_form() {
-        let (value, masked) = masked_json(br#"{"a":1,"password":"p"}"#).unwrap();
+        let RawMask::Json(value, masked) = mask_raw(br#"{"a":1,"password":"p"}"#) else { panic!() };
         let json = serde_json::to_string(&value).unwrap();
         assert_eq!((json.as_str(), masked), (r#"{"a":1,"password":"***"}"#, 1));
-        assert_eq!(masked_json(br#"{"a":1}"#), None);
-        assert_eq!(masked_json(b"password"), None);
+        for plain in [&br#"{"a":1}"#[..], b"a key", b"[1", b"", b"\xff\xfe"] {
+            assert_eq!(mask_raw(plain), RawMask::Nothing);
+        }
+        let long = format!(r#"{{"secret":"{}"}}"#, "x".repeat(MOST_JSON_BYTES));
+        let deep = format!(r#"{}"secret"{}"#, "[".repeat(200), "]".repeat(200));
+        for whole in [&br#"{"Secret":"p""#[..], b"password=p", long.as_bytes(), deep.as_bytes()] {
+            assert_eq!(mask_raw(whole), RawMask::Whole);
+        }
+    }
+
+    #[test]
+    fn passwords_in_addresses() {
+        let masked = |text: &str| {
+            let mut scalar = Scalar::Text(text.to_owned().into());
+            (scalar.mask_userinfo() > 0).then(|| scalar.key_text().into_owned())
+        };
+        assert_eq!(masked("s3://u:pw@b/k").as_deref(), Some("s3://u:***@b/k"));
+        assert_eq!(masked("see https://a:b:c@h").as_deref(), Some("see https://a:***@h"));
+        for plain in ["https://host:80/a@b", "s3://bucket", "u:p@h", "s3://u:@b", "s3://u@b"] {
+            assert_eq!(masked(plain), None, "{plain}");
+        }
+    }
+
+    #[test]
+    fn what_a_newer_server_added_is_masked_where_credentials_are() {
+        let stage =
+            r#"{"stage_name":"s","stage_params":{"storage":{"99":{"@bytes":"AQI="}}},"98":"x"}"#;
+        let shown = r#"{"stage_name":"s","stage_params":{"storage":{"99":"***"}},"98":"***"}"#;
+        assert_eq!(masked("__fd_stages/t/s", stage), (2, shown.to_owned()));
+        let name = r#"{"db_id":1,"98":"x"}"#;
+        assert_eq!(masked("__fd_table_id_to_name/1", name), (0, name.to_owned()));
+    }
+
+    #[test]
+    fn bytes_beside_a_message_hold_what_it_has_twice() {
+        let of = MessageType::named("TableMeta").unwrap();
+        let entry = |value: &[u8]| {
+            let len = value.len() as u8;
+            [&[0x2a, 4 + len + 1, 0x0a, 1, b'k', 0x12, len], value].concat()
+        };
+        let bytes = [entry(b"PW"), vec![0x30, 0]].concat();
+        assert!(Decoded::read(of, &bytes).is_err());
+        let twice = [&[0x2a, 9, 0x0a, 1, b'k', 0x12, 2, b'P', b'W', 0x12, 0][..]].concat();
+        let mut decoded = Decoded::read(of, &twice).unwrap();
+        assert!(decoded.exact.is_some());
+        decoded.mask();
+        assert_eq!(decoded.exact, None);
+    }
+
+    #[test]
+    fn a_setting_that_is_a_credential() {
+        let setting = r#"{"name":"aws_secret","value":{"String":[80,87]}}"#;
+        let shown = r#"{"name":"aws_secret","value":{"String":"***"}}"#;
+        assert_eq!(masked("__fd_settings/t/aws_secret", setting), (1, shown.to_owned()));
     }
 
     #[test]

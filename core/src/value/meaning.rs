@@ -41,14 +41,30 @@ pub enum Meaning<'a> {
 impl Meaning<'_> {
     /// What it is called: `TableMeta`, `id of a table`.
     pub fn name(&self) -> String {
+        let form = match self {
+            Self::Empty => ValueForm::Empty,
+            Self::Id(kind, _) => ValueForm::Id(*kind),
+            Self::Number(what, _) => ValueForm::Number(what),
+            Self::Text(_) => ValueForm::Text(""),
+            Self::Json(name, _) => ValueForm::Json(name),
+            Self::Permit { .. } => ValueForm::Permit,
+            Self::Message(decoded) => ValueForm::Message(decoded.message.of),
+        };
+        form.name()
+    }
+}
+
+impl ValueForm {
+    /// What a value of the form is called: `TableMeta`, `id of a table`.
+    pub fn name(&self) -> String {
         match self {
-            Self::Empty => "empty".to_owned(),
-            Self::Id(kind, _) => format!("id of {}", kind.one()),
-            Self::Number(what, _) => format!("number ({what})"),
+            Self::Message(of) => of.name.to_owned(),
+            Self::Id(kind) => format!("id of {}", kind.one()),
+            Self::Number(what) => format!("number ({what})"),
+            Self::Json(name) => format!("{name} (JSON)"),
             Self::Text(_) => "text".to_owned(),
-            Self::Json(name, _) => format!("{name} (JSON)"),
-            Self::Permit { .. } => "permits of a semaphore".to_owned(),
-            Self::Message(decoded) => decoded.message.of.name.to_owned(),
+            Self::Empty => "empty".to_owned(),
+            Self::Permit => "permits of a semaphore".to_owned(),
         }
     }
 }

@@ -11,7 +11,7 @@ use super::wire::{Wire, put, put_varint};
 const MOST_ITEMS: usize = 1_000_000;
 
 /// How many different members a message may have.
-const MOST_MEMBERS: usize = 1024;
+const MOST_MEMBERS: usize = 256;
 
 /// A value: a scalar, or what is made of values.
 #[derive(Debug, Clone, PartialEq)]

@@ -16,10 +16,9 @@ pub use json::JsonError;
 #[cfg(feature = "look")]
 pub(crate) use key::unescape;
 pub use key::{KeyParts, unescaped};
-pub use mask::{MASKED, Secrets, masked_json};
+pub use mask::{MASKED, RawMask, Secrets, mask_raw};
 pub use meaning::{Forms, MOST_UNPACKED_BYTES, Meaning, unpacked};
 pub use message::{Decoded, Message, Value, fits, single_scalars};
-#[cfg(feature = "look")]
 pub(crate) use shown::first_part;
 pub use shown::{Shown, ShownContent, Viewer, utc};
 pub use sql::sql_type;

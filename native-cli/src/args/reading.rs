@@ -153,7 +153,7 @@ fn object_kind(text: &str) -> std::result::Result<ObjectKind, String> {
 #[derive(Debug, Args)]
 pub struct Show {
     /// What to show: `DATABASE.TABLE`, `DATABASE`, `TENANT/DATABASE.TABLE`, `table:ID`,
-    /// `user:NAME`, `KIND:TENANT/NAME`, or a key.
+    /// `user:NAME`, `KIND:TENANT/NAME`, `key:KEY`.
     #[arg(value_name = "OBJECT", value_parser = ObjectRef::parse)]
     pub object: ObjectRef,
 

@@ -6,8 +6,8 @@ use anyhow::Result;
 use metadump::objects::Names;
 use metadump::record::SeqV;
 use metadump::value::{
-    KeyParts, MASKED, MOST_UNPACKED_BYTES, Meaning, Scalar, Secrets, Shown, ShownContent, Viewer,
-    masked_json, unpacked,
+    KeyParts, MASKED, MOST_UNPACKED_BYTES, Meaning, RawMask, Scalar, Secrets, Shown, ShownContent,
+    Viewer, mask_raw, unpacked,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -15,7 +15,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use crate::args::Format;
 use crate::progress::Progress;
-use crate::report::{grouped, json_line, plural, shown, utc};
+use crate::report::{grouped, json_line, plural, printable, shown, utc};
 use crate::table::{Column, print_table};
 
 /// How many lines and bytes of text of a value are shown.
@@ -40,6 +40,11 @@ pub struct Record {
     /// How many credentials are masked.
     #[serde(skip)]
     pub masked: u64,
+}
+
+/// Whether a value may decode to more than can be kept for each of many.
+pub fn is_large(value: &SeqV<'_>) -> bool {
+    value.data.len() > 64 << 10 || value.data.decode().first() == Some(&0x0f)
 }
 
 /// Decodes records and prints them.
@@ -71,7 +76,8 @@ impl Decoder<'_> {
             value: None,
         };
         let Some(parts) = parts else {
-            self.raw(&mut record, &bytes)?;
+            let plain = unpacked(&bytes, MOST_UNPACKED_BYTES);
+            self.raw(&mut record, plain.as_ref().map_or(&bytes, |plain| plain))?;
             return Ok(record);
         };
         let plain = unpacked(&bytes, MOST_UNPACKED_BYTES);
@@ -94,6 +100,9 @@ impl Decoder<'_> {
                 }
             }
             Err(misfit) => {
+                if let Some(form) = plain.as_ref().ok().and_then(|plain| parts.forms().of(plain)) {
+                    record.form = form.name();
+                }
                 record.error = Some(misfit.to_string());
                 if self.secrets == Secrets::Masked && parts.form.may_hold_credentials() {
                     // Which of the bytes are one is not known.
@@ -101,7 +110,7 @@ impl Decoder<'_> {
                     record.value = Some(to_raw_value(MASKED)?);
                     record.content = ShownContent::Text(MASKED.to_owned());
                 } else {
-                    self.raw(&mut record, &bytes)?;
+                    self.raw(&mut record, plain.as_ref().map_or(&bytes, |plain| plain))?;
                 }
             }
         }
@@ -112,19 +121,23 @@ impl Decoder<'_> {
     /// base64.
     fn raw(&self, record: &mut Record, bytes: &[u8]) -> Result<()> {
         let masked = match self.secrets {
-            Secrets::Masked => masked_json(bytes),
-            Secrets::Shown => None,
+            Secrets::Masked => mask_raw(bytes),
+            Secrets::Shown => RawMask::Nothing,
         };
         let text = std::str::from_utf8(bytes).ok();
         let text = text.filter(|text| !text.chars().any(|c| c.is_control() && c != '\n'));
         let (scalar, text) = match (masked, text) {
-            (Some((json, count)), _) => {
+            (RawMask::Json(json, count), _) => {
                 record.masked += count;
                 let json = serde_json::to_string(&json)?;
                 (Scalar::Text(json.clone().into()), json)
             }
-            (None, Some(text)) => (Scalar::Text(text.into()), text.to_owned()),
-            (None, None) => {
+            (RawMask::Whole, _) => {
+                record.masked += 1;
+                (Scalar::Text(MASKED.into()), MASKED.to_owned())
+            }
+            (RawMask::Nothing, Some(text)) => (Scalar::Text(text.into()), text.to_owned()),
+            (RawMask::Nothing, None) => {
                 let hex = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
                 (Scalar::Bytes(bytes.into()), hex)
             }
@@ -190,17 +203,13 @@ fn print_content(out: &mut impl Write, content: &ShownContent, depth: usize) -> 
             }
         }
         ShownContent::Table { columns, rows } => {
-            let mut text = Vec::new();
             if let &[a, b, c, d, e] = columns.as_slice() {
                 let columns = [a, b, c, d, e].map(Column::Text);
                 let row = |row: &Vec<String>| {
-                    let mut cells = row.iter().map(|cell| shown(cell).into_owned());
+                    let mut cells = row.iter().map(|cell| printable(cell));
                     std::array::from_fn(|_| cells.next().unwrap_or_default())
                 };
-                print_table(&mut text, columns, || rows.iter().map(row))?;
-            }
-            for line in String::from_utf8_lossy(&text).lines() {
-                writeln!(out, "{indent}{line}")?;
+                print_table(out, &indent, columns, || rows.iter().map(row))?;
             }
         }
         ShownContent::More(count) => writeln!(out, "{indent}… and {} more", grouped(*count))?,

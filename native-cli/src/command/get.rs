@@ -75,7 +75,7 @@ fn values(args: &Get, progress: &Progress) -> Result<Vec<Option<SeqV<'static>>>>
     let prepare =
         |key: &str, value: &SeqV<'_>| is_asked(key).then(|| (key.to_owned(), owned(value)));
     let state = State::open(&args.state, progress)?;
-    let as_of = state.for_each_key(progress, prepare, |found| {
+    let as_of = state.for_each_key(progress, prepare, |_, _, found| {
         let Some((key, value)) = found else { return Ok(()) };
         for (asked, slot) in args.key.iter().zip(&mut values) {
             if *asked == key {

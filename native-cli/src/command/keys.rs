@@ -1,6 +1,5 @@
 //! `keys`: the keys of a state, those that expire, those that hold credentials.
 
-use std::borrow::Cow;
 use std::io::{BufWriter, Write};
 
 use anyhow::Result;
@@ -9,11 +8,11 @@ use metadump::record::SeqV;
 use metadump::value::{KeyParts, Secrets};
 
 use super::Outcome;
-use super::decoded::{Decoder, say_masked};
+use super::decoded::{Decoder, is_large, say_masked};
 use super::state::State;
 use crate::args::{Format, Keys as Args};
 use crate::progress::Progress;
-use crate::report::{json_line, plural, shown, utc};
+use crate::report::{json_line, plural, printable, utc};
 use crate::stdout::stdout;
 
 /// Runs the command.
@@ -23,9 +22,10 @@ pub fn run(args: &Args, progress: &Progress) -> Result<Outcome> {
     let (mut expiring, mut masked) = (Vec::new(), 0);
     let as_of = state.for_each_key(
         progress,
-        |key, value| args.found(key, value),
-        |found| {
-            let Some(found) = found? else { return Ok(()) };
+        |key, value| (!is_large(value)).then(|| args.found(key, value)),
+        |key, value, prepared| {
+            let found = prepared.unwrap_or_else(|| args.found(key, value))?;
+            let Some(found) = found else { return Ok(()) };
             masked += found.masked;
             match found.expire_at_ms {
                 Some(at) if args.expiring => expiring.push((at, found.line)),
@@ -43,9 +43,7 @@ pub fn run(args: &Args, progress: &Progress) -> Result<Outcome> {
     }
     out.flush()?;
     progress.say(&format!("{}: {}", state.name(), as_of.describe()));
-    if args.format == Format::Json {
-        say_masked(masked, progress);
-    }
+    say_masked(masked, progress);
     Ok(Outcome::Done)
 }
 
@@ -82,16 +80,13 @@ impl Args {
             0 => String::new(),
             count => format!("  {}", plural(count, "credential")),
         };
-        let line = format!("{size:>16}{expires}{credentials}  {}", shown(&self.shown_key(key)));
-        Ok(Some(Found { line, expire_at_ms, masked: 0 }))
-    }
-
-    /// The key, in which a credential is masked.
-    fn shown_key<'k>(&self, key: &'k str) -> Cow<'k, str> {
-        let masked = match self.secrets.secrets() {
+        let masked_key = match self.secrets.secrets() {
             Secrets::Masked => KeyParts::of(key).and_then(|key| key.masked()),
             Secrets::Shown => None,
         };
-        masked.map_or(Cow::Borrowed(key), Cow::Owned)
+        let masked = u64::from(masked_key.is_some());
+        let key = printable(masked_key.as_deref().unwrap_or(key));
+        let line = format!("{size:>16}{expires}{credentials}  {key}");
+        Ok(Some(Found { line, expire_at_ms, masked }))
     }
 }

@@ -11,7 +11,7 @@ use super::state::{AsOf, State};
 use crate::args::{Format, Objects as Args, Sort};
 use crate::failure::Usage;
 use crate::progress::Progress;
-use crate::report::{grouped, json_line, plural, shown};
+use crate::report::{grouped, json_line, plural, printable};
 use crate::stdout::stdout;
 use crate::table::{Column, print_table};
 
@@ -41,7 +41,7 @@ pub fn catalogue(state: &State, progress: &Progress) -> Result<(Objects, AsOf)> 
     let mut catalogue = Catalogue::default();
     let prepare =
         |key: &str, value: &metadump::record::SeqV<'_>| ObjectRecord::of(key, &value.data);
-    let as_of = state.for_each_key(progress, prepare, |record| {
+    let as_of = state.for_each_key(progress, prepare, |_, _, record| {
         catalogue.add(record);
         Ok(())
     })?;
@@ -86,13 +86,13 @@ fn print_tenants(out: &mut impl Write, tenants: &[Tenant], format: Format) -> Re
     ];
     let row = |tenant: &Tenant| {
         [
-            tenant.tenant.as_deref().map_or_else(|| "(none)".to_owned(), |name| shown(name).into()),
+            tenant.tenant.as_deref().map_or_else(|| "(none)".to_owned(), printable),
             grouped(tenant.sum.keys),
             grouped(tenant.sum.bytes),
             kinds(tenant),
         ]
     };
-    Ok(print_table(out, columns, || tenants.iter().map(row))?)
+    Ok(print_table(out, "", columns, || tenants.iter().map(row))?)
 }
 
 /// `3 databases, 12 tables (2 dropped), 40 keys of tokens`.
@@ -137,21 +137,19 @@ fn print_objects(out: &mut impl Write, objects: &[&Object], format: Format) -> R
         Column::Text("dropped"),
     ];
     let row = |object: &&Object| {
-        let text = |text: &Option<Box<str>>| {
-            text.as_deref().map_or_else(String::new, |text| shown(text).into())
-        };
+        let text = |text: &Option<Box<str>>| text.as_deref().map_or_else(String::new, printable);
         [
             text(&object.tenant),
             object.kind.name().to_owned(),
             object.id.map_or_else(String::new, |id| id.to_string()),
-            shown(&object.full_name()).into(),
+            printable(&object.full_name()),
             grouped(object.keys),
             grouped(object.bytes),
             text(&object.created_on),
             text(&object.dropped_on),
         ]
     };
-    Ok(print_table(out, columns, || objects.iter().map(row))?)
+    Ok(print_table(out, "", columns, || objects.iter().map(row))?)
 }
 
 fn print_lines(out: &mut impl Write, rows: &[impl Serialize]) -> Result<()> {

@@ -9,7 +9,7 @@ use metadump::record::SeqV;
 use serde_json::json;
 
 use super::Outcome;
-use super::decoded::{Decoder, say_masked};
+use super::decoded::{Decoder, is_large, say_masked};
 use super::objects::catalogue;
 use super::state::State;
 use crate::args::{Format, Show as Args};
@@ -36,10 +36,11 @@ pub fn run(args: &Args, progress: &Progress) -> Result<Outcome> {
     };
     let (mut keys, mut masked) = (0, 0);
     let prepare = |key: &str, value: &SeqV<'_>| {
-        is_shown(key, value).then(|| decoder.record(key, value)).transpose()
+        is_shown(key, value).then(|| (!is_large(value)).then(|| decoder.record(key, value)))
     };
-    state.for_each_key(progress, prepare, |record| {
-        let Some(record) = record? else { return Ok(()) };
+    state.for_each_key(progress, prepare, |key, value, prepared| {
+        let Some(prepared) = prepared else { return Ok(()) };
+        let record = prepared.unwrap_or_else(|| decoder.record(key, value))?;
         keys += 1;
         masked += record.masked;
         decoder.print(&mut out, &record)
@@ -65,7 +66,7 @@ fn find<'o>(objects: &'o Objects, asked: &ObjectRef) -> Result<Vec<&'o Object>> 
     if found.is_empty() {
         return Err(Usage::error(
             format!("there is no {asked}"),
-            "`databend-metactl objects --tenant NAME` lists what there is",
+            "`databend-metactl objects --tenant NAME` lists what there is; key:KEY names a key",
         ));
     }
     Ok(found)

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use metadump::Line;
-use metadump::moment::{Moment, Replay, Survey};
+use metadump::moment::{Moment, MomentError, Replay, Survey};
 use metadump::node::LiveMachine;
 use metadump::record::{DataVersion, Fact, LogId, SeqV};
 
@@ -66,15 +66,27 @@ impl State {
         };
         let mut state = Self { origin, moment: Moment::default() };
         let mut survey = Survey::new(args.at, now_ms());
-        let needs_keys = survey.needs_keys();
+        let (needs_keys, mut is_empty) = (survey.needs_keys(), true);
         state.for_each_fact(progress, needs_keys, |fact| {
+            is_empty = false;
             survey.learn(fact);
             Ok(())
         })?;
+        if is_empty {
+            let error = anyhow::anyhow!("{}: there is no record of a dump", state.name());
+            return Err(error).help("`databend-metactl validate` says what it is instead");
+        }
         state.moment = survey.finish().map_err(|error| {
             Usage::error(
                 format!("{}: {error}", state.name()),
-                "--at names an entry or a time between the snapshot and the end of the log",
+                match error {
+                    MomentError::NoState { .. } => {
+                        "the dump has lost its state machine: fetch it again"
+                    }
+                    _ => {
+                        "--at names an entry or a time between the snapshot and the end of the log"
+                    }
+                },
             )
         })?;
         Ok(state)
@@ -118,13 +130,13 @@ impl State {
         }
     }
 
-    /// Calls `each` with what `prepare` makes of every key and its value, in order. Several threads
-    /// prepare.
+    /// Calls `each` with every key and its value, in order, and with what `prepare` makes of them.
+    /// Several threads prepare, thousands of keys ahead.
     pub fn for_each_key<T: Send>(
         &self,
         progress: &Progress,
         prepare: impl Fn(&str, &SeqV<'_>) -> T + Sync,
-        mut each: impl FnMut(T) -> Result<()> + Send,
+        mut each: impl FnMut(&str, &SeqV<'_>, T) -> Result<()> + Send,
     ) -> Result<AsOf> {
         let mut replay = self.replay(progress)?;
         let mut as_of = AsOf { moment: self.moment, ..AsOf::default() };
@@ -138,14 +150,14 @@ impl State {
         progress.phase("reading");
         let mut record = |key: &str, record: &SeqV<'_>, prepared: T| {
             if let Some(replay) = &mut replay {
-                replay.merge(Some(key), |key, record| each(prepare(key, record)))?;
+                replay.merge(Some(key), |key, record| each(key, record, prepare(key, record)))?;
                 if replay.replaces(key, record) {
                     return Ok(());
                 }
             }
             let proposed = record.meta.and_then(|meta| meta.proposed_at_ms);
             as_of.last_write_ms = as_of.last_write_ms.max(proposed);
-            each(prepared)
+            each(key, record, prepared)
         };
         match &self.origin {
             StateSource::Directory(reader, _) => {
@@ -171,7 +183,7 @@ impl State {
             }
         }
         if let Some(replay) = &mut replay {
-            replay.merge(None, |key, record| each(prepare(key, record)))?;
+            replay.merge(None, |key, record| each(key, record, prepare(key, record)))?;
         }
         progress.finish();
         Ok(as_of)
@@ -277,6 +289,9 @@ impl AsOf {
                 uncommitted,
             ),
         };
-        format!("as of {last}{at}{after}{later}")
+        let beyond = self.moment.committed_beyond.map_or_else(String::new, |committed| {
+            format!("; committed up to {committed}, which the log does not reach")
+        });
+        format!("as of {last}{at}{after}{later}{beyond}")
     }
 }

@@ -7,7 +7,8 @@ use serde::Serialize;
 use super::protobuf::{Field, MOST_FIELDS, message};
 pub use crate::value::MOST_UNPACKED_BYTES;
 use crate::value::{
-    KeyParts, Meaning, ObjectKind, Secrets, ShownContent, Viewer, first_part, masked_json, unpacked,
+    KeyParts, Meaning, ObjectKind, RawMask, Secrets, ShownContent, Viewer, first_part, mask_raw,
+    unpacked,
 };
 
 /// How many bytes are shown in hexadecimal.
@@ -104,12 +105,18 @@ pub(super) fn value_within(
             }
         }
     }
-    if key.is_none()
-        && secrets == Secrets::Masked
-        && let Some((json, masked)) = masked_json(shown)
-    {
-        view.masked = masked;
-        view.content = named(&Meaning::Json("", json), ObjectKind::Namespace);
+    if secrets == Secrets::Masked && view.masked == 0 && view.form.is_none() {
+        match mask_raw(shown) {
+            RawMask::Nothing => {}
+            RawMask::Json(json, masked) => {
+                view.masked = masked;
+                view.content = named(&Meaning::Json("", json), ObjectKind::Namespace);
+            }
+            RawMask::Whole => {
+                view.masked = 1;
+                view.content = Content::Binary;
+            }
+        }
     }
     let holds_credentials = || key.is_some_and(|key| key.form.may_hold_credentials());
     if view.error.is_some() && secrets == Secrets::Masked && holds_credentials() {

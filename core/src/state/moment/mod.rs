@@ -26,6 +26,12 @@ pub enum MomentError {
         /// The last entry that the snapshot holds.
         applied: LogId,
     },
+    /// The state that the log goes on from is not there.
+    #[error("there is no state machine, and the log before it is purged up to {purged}")]
+    NoState {
+        /// The last entry that was purged.
+        purged: LogId,
+    },
     /// There is no such entry.
     #[error("there is no entry {0} in the log")]
     NoEntry(u64),
@@ -41,6 +47,7 @@ pub struct Survey {
     until_ms: Option<u64>,
     raft: RaftState,
     applied: Option<LogId>,
+    first: Option<LogId>,
     last: Option<LogId>,
     /// The entry that is named.
     named: Option<LogId>,
@@ -61,6 +68,8 @@ pub struct Moment {
     pub later: u64,
     /// How many of them are not known to be committed.
     pub uncommitted: u64,
+    /// The last committed entry, when the log ends before it.
+    pub committed_beyond: Option<LogId>,
 }
 
 impl Survey {
@@ -83,6 +92,7 @@ impl Survey {
                 self.snapshot_ms = self.snapshot_ms.max(proposed);
             }
             Fact::Entry(entry) if self.raft.fate_of(entry) == EntryFate::Live => {
+                self.first = self.first.or(Some(entry.log_id));
                 self.last = Some(entry.log_id);
                 let index = entry.log_id.index;
                 let is_named = match self.at {
@@ -132,6 +142,9 @@ impl Survey {
             },
         };
         let is_before = self.until_ms.is_some_and(|until| self.snapshot_ms > Some(until));
+        if let (None, Some(purged)) = (self.applied, self.raft.purged) {
+            return Err(MomentError::NoState { purged });
+        }
         match (self.at, self.named, self.applied) {
             (_, _, Some(applied)) if is_before => {
                 return Err(MomentError::BeforeSnapshot { applied });
@@ -152,7 +165,9 @@ impl Survey {
         }
         let after = |from: Option<u64>| match (last, from) {
             (Some(last), Some(from)) => last.saturating_sub(from),
-            (Some(last), None) => last.saturating_add(1),
+            (Some(last), None) => {
+                last.saturating_sub(index(self.first).unwrap_or(0)).saturating_add(1)
+            }
             (None, _) => 0,
         };
         Ok(Moment {
@@ -160,6 +175,7 @@ impl Survey {
             until: until.filter(|_| until != applied),
             later: after(until),
             uncommitted: after(committed).min(after(until)),
+            committed_beyond: self.raft.committed.filter(|id| Some(id.index) > last),
         })
     }
 }

@@ -2,12 +2,15 @@
 
 use crate::dump::record::Bytes;
 use crate::value::{
-    Field, Holds, KeyForm, KeyParts, ObjectKind, Scalar, Segment, ValueForm, single_scalars,
-    unpacked,
+    Field, Holds, KeyForm, KeyParts, ObjectKind, Scalar, Segment, ValueForm, first_part,
+    single_scalars, unpacked,
 };
 
 /// How many bytes a packed value may unpack to.
 const MOST_UNPACKED_BYTES: u64 = 64 << 20;
+
+/// How many bytes of a text in a value are kept; servers write names and times, which are shorter.
+const MOST_TEXT_BYTES: usize = 1024;
 
 /// Which object a record belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -186,7 +189,7 @@ fn scalar_says(
         Scalar::Text(text) => Some(&**text).filter(|text| !text.is_empty()),
         _ => None,
     };
-    let boxed = || text.map(Box::from);
+    let boxed = || text.map(|text| Box::from(first_part(text, MOST_TEXT_BYTES)));
     match field.name {
         "tenant" => says.tenant = boxed(),
         "table_name" if kind == ObjectKind::Table => says.name = boxed(),

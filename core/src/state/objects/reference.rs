@@ -81,8 +81,9 @@ impl ObjectRef {
     /// assert!(error.ends_with("\n  sales.\n        ^"));
     /// ```
     pub fn parse(text: &str) -> Result<Self, SyntaxError> {
-        if KeyParts::of(text).is_some() || text.starts_with("__fd_") {
-            return Ok(Self::Key(text.to_owned()));
+        let key = text.strip_prefix("key:").filter(|key| !key.is_empty());
+        if key.is_some() || KeyParts::of(text).is_some() || text.starts_with("__fd_") {
+            return Ok(Self::Key(key.unwrap_or(text).to_owned()));
         }
         let read = all_consuming(alt((of_kind, path))).parse(text);
         read.map(|(_, found)| found).map_err(|error| SyntaxError::of(text, &error, EXPECTED))
@@ -187,6 +188,7 @@ mod tests {
             ("masking_policy:m", name(ObjectKind::MaskingPolicy, None, "m")),
             ("__fd_table_by_id/42", ObjectRef::Key("__fd_table_by_id/42".to_owned())),
             ("__fd_new/1", ObjectRef::Key("__fd_new/1".to_owned())),
+            ("key:a/b", ObjectRef::Key("a/b".to_owned())),
         ] {
             assert_eq!(ObjectRef::parse(text), Ok(expected), "{text}");
         }
