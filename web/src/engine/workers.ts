@@ -1,14 +1,13 @@
 // Starts a worker for each job; a job ends its worker, whether it is done, cancelled or dead.
 
+import { decompress } from "lzma1";
 import { initSync } from "metadump-wasm";
 
 import type { Answer, Job, Progress, Start } from "../io/jobs";
 
-async function embedded(id: string): Promise<Uint8Array<ArrayBuffer>> {
+function embedded(id: string): Uint8Array<ArrayBuffer> {
   const text = document.getElementById(id)?.textContent ?? "";
-  const packed = Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
-  const plain = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Uint8Array(await new Response(plain).arrayBuffer());
+  return Uint8Array.from(decompress(Uint8Array.from(atob(text), (char) => char.charCodeAt(0))));
 }
 
 interface Engine {
@@ -18,10 +17,9 @@ interface Engine {
 }
 
 async function start(): Promise<Engine> {
-  const [wasm, worker] = await Promise.all([embedded("metadump-wasm"), embedded("metadump-worker")]);
-  const module = await WebAssembly.compile(wasm);
+  const module = await WebAssembly.compile(embedded("metadump-wasm"));
   initSync({ module });
-  const code = new Blob([worker], { type: "text/javascript" });
+  const code = new Blob([embedded("metadump-worker")], { type: "text/javascript" });
   return { module, code, url: URL.createObjectURL(code) };
 }
 
