@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Measures the release build against its peers and writes docs/benchmarks.md. BENCH=small is quick, and
-# only prints; RUNS=3 takes 20 minutes, the usual 5 take 30. OFFICIAL_METACTL names the official binary, if it is to be measured too.
+# only prints; RUNS=3 takes 20 minutes, the usual 5 take 30. OFFICIAL_METACTL names the official
+# binary, BASELINE an older build of ours, if they are to be measured too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -20,6 +21,7 @@ kernels() {
         /thrpt: .*iB\/s/ { gsub(/[][]/, ""); printf "%-50s %8s %s\n", name, $4, $5 }'
 }
 bench=("$built/bench" all --metactl "$built/databend-metactl" --place "$place" --kernels "$place/kernels")
+[ -z "${BASELINE:-}" ] || bench+=(--baseline "$BASELINE")
 if [ "${BENCH:-}" = small ]; then
     kernels --warm-up-time 0.2 --measurement-time 0.5 >"$place/kernels"
     "${bench[@]}" --sizes 16 --growth 8,16 --runs 1

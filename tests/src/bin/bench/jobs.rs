@@ -15,6 +15,8 @@ use crate::measure::{Run, run};
 pub struct Bench {
     /// The binary under test.
     pub metactl: PathBuf,
+    /// An older build, which runs every job of the binary under test as well.
+    pub baseline: Option<PathBuf>,
     /// Where dumps and directories go.
     pub place: PathBuf,
     /// How often each job runs.
@@ -31,6 +33,17 @@ pub struct Job {
     command: Vec<String>,
     /// What has to be away before each run.
     fresh: Option<PathBuf>,
+    /// Whether the binary under test runs it.
+    is_own: bool,
+}
+
+impl Job {
+    fn run(&self, command: &[String]) -> Result<Run, Box<dyn Error>> {
+        if let Some(fresh) = self.fresh.as_ref().filter(|fresh| fresh.exists()) {
+            fs::remove_dir_all(fresh)?;
+        }
+        run(command)
+    }
 }
 
 /// What a job took.
@@ -41,6 +54,8 @@ pub struct Measured {
     pub peers: &'static [&'static str],
     /// The medians; the memory is the largest.
     pub run: Run,
+    /// What they took in the older build.
+    pub baseline: Option<Run>,
 }
 
 /// All jobs on one dump.
@@ -104,22 +119,31 @@ impl Bench {
     /// Runs every job once a round.
     fn rounds(&self, dump: &Path, jobs: Vec<Job>) -> Result<Sized, Box<dyn Error>> {
         let bytes = fs::metadata(dump)?.len();
-        let mut runs: Vec<Vec<Run>> = jobs.iter().map(|_| Vec::new()).collect();
+        let mut runs: Vec<(Vec<Run>, Vec<Run>)> = jobs.iter().map(|_| Default::default()).collect();
         // The first round only warms the page cache.
         for round in 0..=self.runs {
             eprintln!("{} MiB: round {round} of {}", bytes >> 20, self.runs);
-            for (job, runs) in jobs.iter().zip(&mut runs) {
-                if let Some(fresh) = job.fresh.as_ref().filter(|fresh| fresh.exists()) {
-                    fs::remove_dir_all(fresh)?;
-                }
-                let took = run(&job.command)?;
+            for (job, (runs, baselines)) in jobs.iter().zip(&mut runs) {
+                let older = self.baseline.as_ref().filter(|_| job.is_own).map(|baseline| {
+                    let mut command = job.command.clone();
+                    command.splice(..1, [text(baseline)]);
+                    command
+                });
+                let baseline = older.map(|command| job.run(&command)).transpose()?;
+                let took = job.run(&job.command)?;
                 if round > 0 {
                     runs.push(took);
+                    baselines.extend(baseline);
                 }
             }
         }
-        let measured = jobs.into_iter().zip(runs).filter_map(|(job, runs)| {
-            Some(Measured { name: job.name, peers: job.peers, run: Run::median(&runs)? })
+        let measured = jobs.into_iter().zip(runs).filter_map(|(job, (runs, baselines))| {
+            Some(Measured {
+                name: job.name,
+                peers: job.peers,
+                run: Run::median(&runs)?,
+                baseline: Run::median(&baselines),
+            })
         });
         Ok(Sized { bytes, jobs: measured.collect() })
     }
@@ -243,7 +267,7 @@ impl Bench {
     fn job(&self, name: &str, peers: &'static [&'static str], args: &[&str]) -> Job {
         let mut command = vec![text(&self.metactl), "--quiet".to_owned()];
         command.extend(args.iter().map(|arg| (*arg).to_owned()));
-        Job { name: name.to_owned(), peers, command, fresh: None }
+        Job { name: name.to_owned(), peers, command, fresh: None, is_own: true }
     }
 
     fn path(&self, name: &str) -> String {
@@ -270,7 +294,7 @@ impl Bench {
 /// A command that is not the tool's.
 fn peer(name: &str, command: &[&str]) -> Job {
     let command = command.iter().map(|word| (*word).to_owned()).collect();
-    Job { name: name.to_owned(), peers: &[], command, fresh: None }
+    Job { name: name.to_owned(), peers: &[], command, fresh: None, is_own: false }
 }
 
 /// What every byte is at least read and written with.

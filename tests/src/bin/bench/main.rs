@@ -34,6 +34,9 @@ enum What {
         /// The binary under test.
         #[arg(long)]
         metactl: PathBuf,
+        /// An older build to compare it with.
+        #[arg(long)]
+        baseline: Option<PathBuf>,
         /// Where dumps and directories go; on the disk that is to be measured.
         #[arg(long)]
         place: PathBuf,
@@ -81,9 +84,9 @@ fn main() -> ExitCode {
 
 fn run(args: Args) -> Result<(), Box<dyn Error>> {
     match args.what {
-        What::All { metactl, place, sizes, growth, runs, kernels, output } => {
+        What::All { metactl, baseline, place, sizes, growth, runs, kernels, output } => {
             std::fs::create_dir_all(&place)?;
-            let bench = jobs::Bench { metactl, place, runs };
+            let bench = jobs::Bench { metactl, baseline, place, runs };
             let measured = bench.measure(&sizes, &growth)?;
             let kernels = kernels.map(std::fs::read_to_string).transpose()?;
             let page = page::write(&measured, kernels.as_deref(), &bench);

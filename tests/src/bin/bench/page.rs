@@ -86,22 +86,41 @@ fn head(page: &mut String, bench: &Bench) -> std::fmt::Result {
         let said = said.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
         writeln!(page, "- {name}: {}", said.unwrap_or_default())?;
     }
+    if let Some(baseline) = &bench.baseline {
+        let said = Command::new(baseline).arg("--version").output();
+        let version = said.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+        let version = version.unwrap_or_default();
+        writeln!(page, "- older build: {version}; 2 × is twice its speed, or half its memory")?;
+    }
     Ok(())
 }
 
 fn compared(page: &mut String, sized: &Sized) -> std::fmt::Result {
     writeln!(page, "\n## A dump of {} MB\n", sized.bytes / 1_000_000)?;
-    writeln!(page, "| job | s | MB/s | CPU s | MiB | compared with |")?;
-    writeln!(page, "|---|--:|--:|--:|--:|---|")?;
+    let has_baseline = sized.jobs.iter().any(|job| job.baseline.is_some());
+    let (column, rule) =
+        if has_baseline { (" × older build | CPU | MiB |", "--:|--:|--:|") } else { ("", "") };
+    writeln!(page, "| job | s | MB/s | CPU s | MiB |{column} compared with |")?;
+    writeln!(page, "|---|--:|--:|--:|--:|{rule}---|")?;
     for job in &sized.jobs {
         let named = |peer: &&str| sized.jobs.iter().find(|other| other.name == *peer);
         let peer = job.peers.iter().find_map(named);
         let ratio = peer.map_or(String::new(), |peer| {
             format!("{:.2} × {}", peer.run.wall_s / job.run.wall_s, peer.name)
         });
+        let older = match job.baseline {
+            Some(older) => format!(
+                " {:.2} × | {:.2} × | {:.2} × |",
+                older.wall_s / job.run.wall_s,
+                older.cpu_s / job.run.cpu_s,
+                older.peak_kib as f64 / job.run.peak_kib as f64
+            ),
+            None if has_baseline => " | | |".to_owned(),
+            None => String::new(),
+        };
         writeln!(
             page,
-            "| {} | {:.2} | {:.0} | {:.2} | {} | {ratio} |",
+            "| {} | {:.2} | {:.0} | {:.2} | {} |{older} {ratio} |",
             job.name,
             job.run.wall_s,
             sized.bytes as f64 / 1e6 / job.run.wall_s,
