@@ -8,7 +8,7 @@ use std::io::Write;
 
 use metadump::cluster::{InitialCluster, parse_members};
 use metadump::record::NodeId;
-use metadump::rewrite::{Disposition, Planner, Request, SpliceError};
+use metadump::rewrite::{Disposition, LinePlan, LineRewriter, Planner, Request, SpliceError};
 use metadump::scan::{ScannedLine, scan_line};
 use metadump::{Line, LineFramer};
 

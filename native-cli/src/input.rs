@@ -46,7 +46,7 @@ struct Opened {
     path: Option<PathBuf>,
     data: Data,
     /// What `data` is a copy in.
-    _spool: Option<TemporaryFile>,
+    spool: Option<TemporaryFile>,
 }
 
 #[derive(Debug)]
@@ -186,7 +186,7 @@ impl Source {
             Data::Stream(Mutex::new(Some(Stream::of(file))))
         };
         let path = path.filter(|_| kind.is_file()).map(Path::to_owned);
-        let opened = Opened { name, path, data, _spool: spool };
+        let opened = Opened { name, path, data, spool };
         Ok(Self { opened: Arc::new(opened), manifest: None })
     }
 
@@ -254,6 +254,11 @@ impl Source {
     /// Where it lies; none for what has no place of its own, such as a pipe.
     pub fn path(&self) -> Option<&Path> {
         self.opened.path.as_deref()
+    }
+
+    /// The file of our own that it is in, if it is.
+    pub fn spool(&self) -> Option<&Path> {
+        self.opened.spool.as_ref().map(TemporaryFile::path)
     }
 
     /// The dump from its start, unpacked: compressed content is recognised by its first bytes.

@@ -212,7 +212,7 @@ fn files(command: Option<&str>) -> &'static [Row] {
         Some("export" | "validate" | "inspect") => &[MANIFEST, DF_META],
         Some("import") => &[MANIFEST, DF_META, STAGING, KEPT],
         Some("rewrite") => &[MANIFEST],
-        Some("get" | "keys" | "keys-layout" | "objects" | "serve" | "show") => &[DF_META],
+        Some("get" | "keys" | "keys-layout" | "log" | "objects" | "serve" | "show") => &[DF_META],
         Some(_) => &[],
     }
 }
@@ -292,11 +292,25 @@ fn examples(command: &str) -> &'static [Example] {
             what: "Count the keys of each kind",
             line: "databend-metactl keys-layout --db meta.db --depth 1",
         }],
+        "log" => &[
+            Example {
+                what: "Show what happened in the last two hours",
+                line: "databend-metactl log --db meta.db --since=-2h",
+            },
+            Example {
+                what: "Find out when a table was dropped",
+                line: "databend-metactl log --db meta.db --object sales.orders",
+            },
+        ],
         "rewrite" => &[
             Example {
                 what: "Give a dump another node id and address",
                 line: "databend-metactl rewrite --db meta.db --output node2.db --id 2 \
                        --initial-cluster 2=localhost:29203",
+            },
+            Example {
+                what: "Take the state before log entry 1245, and see what is lost",
+                line: "databend-metactl rewrite --db meta.db --at 1244 --dry-run",
             },
             Example {
                 what: "Write it for servers of V003",

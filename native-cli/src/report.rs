@@ -118,6 +118,7 @@ pub fn print_summary(
     name: &str,
     summary: &Summary,
     tenants: &[Tenant],
+    as_of: Option<&str>,
 ) -> io::Result<()> {
     let or_none = |text: Option<String>| text.unwrap_or_else(|| "none".to_owned());
     let mut row = |label: &str, value: String| writeln!(out, "{label:<16} {}", printable(&value));
@@ -161,14 +162,17 @@ pub fn print_summary(
     let keys = grouped(summary.keys);
     let of = if log.entries_beyond_snapshot > 0 { " in the snapshot" } else { "" };
     row("keys", format!("{keys}{of}, {expiring} of them expire"))?;
-    let of = if of.is_empty() { "" } else { ", in the snapshot" };
     if let Some(said) = state_in_log(summary) {
         row("", said)?;
     }
     row("last write", or_none(summary.last_write_ms.map(utc)))?;
+    if let Some(as_of) = as_of {
+        row("objects", as_of.to_owned())?;
+    } else if !of.is_empty() {
+        row("objects", "as of the snapshot".to_owned())?;
+    }
     for (label, text) in objects(tenants) {
-        let of = if label == "tenants" { of } else { "" };
-        row(label, format!("{text}{of}"))?;
+        row(label, text)?;
     }
     writeln!(out, "\n{:>12} {:>16}  kind", "lines", "bytes")?;
     for (kind, tally) in &summary.kinds {

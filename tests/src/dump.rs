@@ -1,8 +1,8 @@
 //! Checks and rewrites a dump that is in memory.
 
 pub use metadump::check;
-use metadump::rewrite::{Changes, Disposition, Planner, Request};
-use metadump::scan::{ScannedLine, scan_line};
+use metadump::rewrite::{Changes, Disposition, LinePlan, LineRewriter, Planner, Request};
+use metadump::scan::{ScannedLine, envelope, scan_line};
 use metadump::{Dump, Line, LineFramer, Report};
 
 /// Checks a dump that comes in pieces.
@@ -43,29 +43,50 @@ pub fn rewrite(dump: &[u8], request: Request) -> Result<(Vec<u8>, Changes), Stri
             Ok(())
         })?;
     }
-    let mut rewriter = plan.rewriter();
-    let mut out = Vec::new();
-    each_record(dump, |line, scanned| {
-        let disposition = rewriter.line(line, scanned, &mut out);
-        if disposition.map_err(|error| error.to_string())? == Disposition::Keep {
+    Ok((carry_out(dump, &plan)?, plan.changes()))
+}
+
+/// Carries out a plan in memory; lines that pass are not read, as in the command line.
+///
+/// # Errors
+///
+/// The dump cannot be rewritten.
+pub fn carry_out(dump: &[u8], plan: &impl LinePlan) -> Result<Vec<u8>, String> {
+    let (mut rewriter, mut out) = (plan.rewriter(), Vec::new());
+    each_line(dump, |line| {
+        let stays = if envelope(line.bytes).is_some_and(|seen| rewriter.passes(line, &seen)) {
+            rewriter.pass(line);
+            true
+        } else {
+            let scanned = scan_line(line.bytes).map_err(|error| error.to_string())?;
+            let disposition = rewriter.line(line, &scanned, &mut out);
+            disposition.map_err(|error| error.to_string())? == Disposition::Keep
+        };
+        if stays {
             out.extend_from_slice(line.bytes);
             out.extend_from_slice(if line.terminated { b"\n" } else { b"" });
         }
         Ok(())
     })?;
     rewriter.finish(&mut out).map_err(|error| error.to_string())?;
-    Ok((out, plan.changes()))
+    Ok(out)
 }
 
 fn each_record(
     dump: &[u8],
     mut each: impl FnMut(&Line<'_>, &ScannedLine<'_>) -> Result<(), String>,
 ) -> Result<(), String> {
-    let mut framer = LineFramer::default();
-    let mut line = |line: Line<'_>| {
+    each_line(dump, |line| {
         let scanned = scan_line(line.bytes).map_err(|error| error.to_string())?;
-        each(&line, &scanned)
-    };
-    framer.feed(dump, &mut line)?;
-    framer.finish(&mut line)
+        each(line, &scanned)
+    })
+}
+
+fn each_line(
+    dump: &[u8],
+    mut each: impl FnMut(&Line<'_>) -> Result<(), String>,
+) -> Result<(), String> {
+    let mut framer = LineFramer::default();
+    framer.feed(dump, |line| each(&line))?;
+    framer.finish(|line| each(&line))
 }

@@ -145,6 +145,7 @@ fn what_a_rewrite_would_do_and_has_done() {
         "file": "meta.db",
         "output": "new.db",
         "data_version": "V004",
+        "moment": null,
         "changes": done["changes"],
         "remarks": [
             "note: the dump has 1 note (completeness-unproven); `databend-metactl validate` shows them"

@@ -3,16 +3,21 @@
 #![allow(clippy::unwrap_used)] // every function here is a test's
 
 use std::collections::BTreeMap;
+use std::fs;
 
 use metadump::apply::{ApplyRules, KeyRange, MemoryStore, StateMachine, Store};
 use metadump::moment::{At, MomentError, Replay, Survey};
 use metadump::record::{Fact, SeqV};
+use metadump::rewrite::{LogFate, MomentPlanner};
 use metadump::scan::scan_line;
-use metadump_tests::fixtures::{content, corpus, fixture};
+use metadump_tests::dump::carry_out;
+use metadump_tests::fixtures::{content, corpus, corpus_dumps, fixture, unpack};
 use metadump_tests::metactl::run;
+use metadump_tests::tree::tree;
 use proptest::prelude::*;
 use serde::Deserialize;
 use serde_json::Value;
+use tempfile::TempDir;
 
 /// Keys with their records: sequence number, expiry, and value.
 type State = BTreeMap<String, (u64, Option<u64>, Vec<u8>)>;
@@ -32,36 +37,72 @@ fn insert(state: &mut State, key: &str, record: &SeqV<'_>) {
     assert!(state.insert(key.to_owned(), value).is_none(), "{key} comes twice");
 }
 
-fn state_at(dump: &[u8], at: At) -> Result<State, MomentError> {
+/// A replay to a moment that knows what its entries reach.
+fn reaching(dump: &[u8], at: At) -> Result<Replay, MomentError> {
     let mut survey = Survey::new(at, 0);
     for_each_fact(dump, |fact| survey.learn(fact));
     let mut replay = Replay::new(survey.finish()?);
     for_each_fact(dump, |fact| replay.reach(fact));
+    Ok(replay)
+}
+
+fn state_at(dump: &[u8], at: At) -> Result<State, MomentError> {
+    let mut replay = reaching(dump, at)?;
     for_each_fact(dump, |fact| replay.load(fact));
-    for_each_fact(dump, |fact| replay.apply(fact).unwrap());
+    for_each_fact(dump, |fact| drop(replay.apply(fact).unwrap()));
+    let mut changed = replay.finish().keys;
     let mut state = State::new();
-    for_each_fact(dump, |fact| {
-        let Fact::Key(key, record) = fact else { return };
-        let merged = replay.merge(Some(key), |key, record| -> Result<(), ()> {
-            insert(&mut state, key, record);
+    let mut take = |state: &mut State, key: Option<&str>| {
+        let taken = changed.up_to(key, |key, record| -> Result<(), ()> {
+            insert(state, key, record);
             Ok(())
         });
-        merged.unwrap();
-        if !replay.replaces(key, record) {
+        taken.unwrap();
+        key.is_some_and(|key| changed.replaces(key))
+    };
+    for_each_fact(dump, |fact| {
+        let Fact::Key(key, record) = fact else { return };
+        if !take(&mut state, Some(key)) {
             insert(&mut state, key, record);
         }
     });
-    let merged = replay.merge(None, |key, record| -> Result<(), ()> {
-        insert(&mut state, key, record);
-        Ok(())
-    });
-    merged.unwrap();
+    take(&mut state, None);
     Ok(state)
 }
 
-/// The same with the whole state in memory.
-fn state_by_applying(dump: &[u8], until: u64) -> State {
-    let mut machine = StateMachine::new(MemoryStore::default(), ApplyRules::CURRENT);
+/// The dump rewritten to a moment.
+fn rewritten(dump: &[u8], at: At, log: LogFate) -> Vec<u8> {
+    let mut planner = MomentPlanner::new(reaching(dump, at).unwrap(), log);
+    for line in lines(dump) {
+        planner.line(&scan_line(line).unwrap());
+    }
+    for_each_fact(dump, |fact| drop(planner.apply(fact).unwrap()));
+    carry_out(dump, &planner.finish().unwrap()).unwrap()
+}
+
+/// The lines of a dump that are of its state machine.
+fn machine_lines(dump: &[u8]) -> Vec<&str> {
+    let text = std::str::from_utf8(dump).unwrap();
+    text.lines().filter(|line| line.starts_with(r#"["state_machine"#)).collect()
+}
+
+/// The lines of the state machine after the log up to an entry was applied to all of it.
+fn machine_lines_by_applying(dump: &[u8], until: u64) -> String {
+    let mut lines = Vec::new();
+    for record in machine_by_applying(dump, until).snapshot() {
+        metadump::dump_line::put(&mut lines, "state_machine/0", &record.unwrap()).unwrap();
+        lines.push(b'\n');
+    }
+    String::from_utf8(lines).unwrap()
+}
+
+/// The state machine with the whole state in memory.
+fn machine_by_applying(dump: &[u8], until: u64) -> StateMachine<MemoryStore> {
+    machine_by_rules(dump, ApplyRules::CURRENT, until)
+}
+
+fn machine_by_rules(dump: &[u8], rules: ApplyRules, until: u64) -> StateMachine<MemoryStore> {
+    let mut machine = StateMachine::new(MemoryStore::default(), rules);
     for_each_fact(dump, |fact| {
         machine.learn(fact).unwrap();
     });
@@ -73,12 +114,11 @@ fn state_by_applying(dump: &[u8], until: u64) -> State {
             machine.apply(entry).unwrap();
         }
     });
-    let mut state = State::new();
-    for record in machine.store().records(KeyRange::all()) {
-        let (key, record) = record.unwrap();
-        insert(&mut state, &key, &record);
-    }
-    state
+    machine
+}
+
+fn state_by_applying(dump: &[u8], until: u64) -> State {
+    state_by_rules(dump, ApplyRules::CURRENT, until)
 }
 
 /// A key of a state as its server reported it; the last line has none.
@@ -208,7 +248,13 @@ proptest! {
         for index in snapshot..=last {
             let at = state_at(&dump, At::Index(index)).unwrap();
             prop_assert_eq!(at, state_by_applying(&dump, index), "{}", index);
+            let rewritten = rewritten(&dump, At::Index(index), LogFate::Keep);
+            let expected = machine_lines_by_applying(&dump, index);
+            prop_assert_eq!(machine_lines(&rewritten).join("\n"), expected.trim_end());
         }
+        // By way of an earlier moment it is the same.
+        let earlier = rewritten(&dump, At::Index(snapshot.min(last)), LogFate::Keep);
+        prop_assert_eq!(machine_lines(&earlier), machine_lines(&dump));
     }
 }
 
@@ -240,4 +286,220 @@ fn commands_say_which_moment_they_show() {
     let said =
         "the snapshot is of a later moment, T1-N1.80, and the log before it is in the snapshot\n";
     assert!(refused.stderr.contains(said), "{}", refused.stderr);
+}
+
+/// Runs a command that has to succeed.
+#[track_caller]
+fn done<const N: usize>(args: [&str; N]) -> String {
+    let ran = run(args);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    ran.stderr
+}
+
+#[test]
+fn a_rewritten_dump_has_the_state_of_the_moment_and_nothing_later() {
+    let path = fixture("v004/v004-origin.export.ndjson");
+    let dump = content(&path).unwrap();
+    let folder = TempDir::new().unwrap();
+    let out = folder.path().join("out.db").display().to_string();
+    let path = path.display().to_string();
+    for index in 80..=95 {
+        let at = index.to_string();
+        for (log, fate) in [("keep", LogFate::Keep), ("purge", LogFate::Purge)] {
+            done(["rewrite", "--at", &at, "--log", log, &path, "--output", &out]);
+            let written = fs::read(&out).unwrap();
+            assert!(written == rewritten(&dump, At::Index(index), fate), "{index} {log}");
+            let expected = machine_lines_by_applying(&dump, index);
+            assert_eq!(machine_lines(&written).join("\n"), expected.trim_end(), "{index} {log}");
+            let report = validated(&out);
+            let summary = &report["summary"];
+            let last = serde_json::json!({"leader_id": {"term": 1, "node_id": 1}, "index": index});
+            assert_eq!((&summary["last_applied"], &summary["committed"]), (&last, &last));
+            let (first, purged) = (&summary["log"]["first"], &summary["purged"]);
+            match fate {
+                LogFate::Keep => {
+                    assert_eq!((&summary["log"]["last"], purged), (&last, &Value::Null));
+                }
+                LogFate::Purge => assert_eq!((first, purged), (&Value::Null, &last)),
+            }
+            assert_eq!(
+                report["counts"],
+                Value::Object(serde_json::Map::default()),
+                "{index} {log}"
+            );
+        }
+    }
+    // Not a byte is another one where nothing is.
+    done(["rewrite", "--at", "end", &out, "--output", &format!("{out}.again")]);
+    assert!(fs::read(format!("{out}.again")).unwrap() == fs::read(&out).unwrap());
+}
+
+fn validated(dump: &str) -> Value {
+    let ran = run(["validate", "--format", "json", dump]);
+    serde_json::from_slice(&ran.stdout).unwrap()
+}
+
+#[test]
+fn a_moment_is_the_same_whichever_way_leads_to_it() {
+    let dump = fixture("v004/v004-origin.export.ndjson").display().to_string();
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (direct, later, dir, back) =
+        (path("direct.db"), path("later.db"), path("dir"), path("b.db"));
+    done(["rewrite", "--at", "84", &dump, "--output", &direct]);
+    let direct_bytes = fs::read(&direct).unwrap();
+
+    // Through a later moment's log and a directory.
+    done(["import", "--raft-dir", &dir, "--db", &dump]);
+    let before = tree(&folder.path().join("dir"));
+    done(["export", "--raft-dir", &dir, "--at", "84", "--db", &back]);
+    assert!(fs::read(&back).unwrap() == direct_bytes);
+    assert!(tree(&folder.path().join("dir")) == before);
+    done(["import", "--raft-dir", &path("at"), "--db", &dump, "--at", "84"]);
+    done(["export", "--raft-dir", &path("at"), "--db", &back]);
+    assert!(fs::read(&back).unwrap() == direct_bytes);
+
+    // As a new cluster, in one step and in two.
+    let cluster = ["--id", "7", "--initial-cluster", "7=localhost:29103"];
+    let [a, b, c, d] = cluster;
+    done(["rewrite", "--at", "84", a, b, c, d, &dump, "--output", &later]);
+    done(["rewrite", a, b, c, d, &direct, "--output", &back]);
+    assert!(fs::read(&later).unwrap() == fs::read(&back).unwrap());
+    done(["import", "--raft-dir", &path("new"), "--db", &dump, "--at", "84", a, b, c, d]);
+    done(["export", "--raft-dir", &path("new"), "--db", &later]);
+    done(["import", "--raft-dir", &path("new2"), "--db", &direct, a, b, c, d]);
+    done(["export", "--raft-dir", &path("new2"), "--db", &back]);
+    assert!(fs::read(&later).unwrap() == fs::read(&back).unwrap());
+
+    // As an older data version.
+    let losses = ["lost-proposal-time", "lost-expiry-milliseconds", "lost-log-entry"];
+    let [x, y, z] = losses;
+    let accept = ["--accept", x, "--accept", y, "--accept", z];
+    let [e, f, g, h, i, j] = accept;
+    for version in ["V001", "V003"] {
+        let to = ["--data-version", version];
+        let [k, l] = to;
+        done(["rewrite", "--at", "84", k, l, e, f, g, h, i, j, &dump, "--output", &later]);
+        done(["rewrite", k, l, e, f, g, h, i, j, &direct, "--output", &back]);
+        assert!(fs::read(&later).unwrap() == fs::read(&back).unwrap(), "{version}");
+        done(["export", "--raft-dir", &dir, "--at", "84", k, l, e, f, g, h, i, j, "--db", &later]);
+        assert!(fs::read(&later).unwrap() == fs::read(&back).unwrap(), "{version}");
+    }
+}
+
+/// The keys after the log up to an entry was applied by some rules.
+fn state_by_rules(dump: &[u8], rules: ApplyRules, until: u64) -> State {
+    let mut state = State::new();
+    for record in machine_by_rules(dump, rules, until).store().records(KeyRange::all()) {
+        let (key, record) = record.unwrap();
+        insert(&mut state, &key, &record);
+    }
+    state
+}
+
+#[test]
+fn a_log_of_an_older_version_is_applied_by_the_rules_of_its_releases() {
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    for (version, rules) in [
+        ("v000", ApplyRules::V0_8_97),
+        ("v001", ApplyRules::V0_8_97),
+        ("v002", ApplyRules::V1_2_53),
+        ("v003", ApplyRules::V1_2_53),
+    ] {
+        let (_unpacked, dir) = unpack(&format!("old/{version}.tar.gz"));
+        let dir = dir.display().to_string();
+        let (whole, at) = (path(&format!("{version}.db")), path(&format!("{version}-at.db")));
+        done(["export", "--raft-dir", &dir, "--db", &whole]);
+        done(["export", "--raft-dir", &dir, "--at", "90", "--db", &at]);
+        // The log is of a later server, whose milliseconds were seconds then.
+        let report = validated(&at);
+        assert_eq!(report["summary"]["last_applied"]["index"], 90);
+        let (whole, at) = (fs::read(&whole).unwrap(), fs::read(&at).unwrap());
+        let mut state = State::new();
+        for_each_fact(&at, |fact| {
+            if let Fact::Key(key, record) = fact {
+                insert(&mut state, key, record);
+            }
+        });
+        assert!(state == state_by_rules(&whole, rules, 90), "{version}");
+        // In the form of its own version the rules are those of the dump.
+        if let "v002" | "v003" = version {
+            let (own, at) = (path("own.db"), path("own-at.db"));
+            let name = version.to_uppercase();
+            done(["export", "--raft-dir", &dir, "--data-version", &name, "--db", &own]);
+            done(["rewrite", "--at", "90", &own, "--output", &at]);
+            let report = validated(&at);
+            assert_eq!(report["summary"]["version"], name);
+            let mut of_own = State::new();
+            for_each_fact(&fs::read(&at).unwrap(), |fact| {
+                if let Fact::Key(key, record) = fact {
+                    insert(&mut of_own, key, record);
+                }
+            });
+            assert!(of_own == state, "{version}");
+        }
+    }
+}
+
+#[test]
+fn commands_that_write_refuse_what_is_no_moment() {
+    let dump = fixture("v004/v004-origin.export.ndjson").display().to_string();
+    let folder = TempDir::new().unwrap();
+    let out = folder.path().join("out").display().to_string();
+    let later = "there is no entry 96 in the log";
+    let earlier = "the snapshot is of a later moment, T1-N1.80";
+    for (at, said) in [("96", later), ("79", earlier), ("2020-01-01T00:00:00Z", earlier)] {
+        for ran in [
+            run(["rewrite", "--at", at, &dump, "--output", &out]),
+            run(["import", "--at", at, "--raft-dir", &out, "--db", &dump]),
+            run(["serve", "--at", at, "--grpc-api-address", "127.0.0.1:0", "--db", &dump]),
+            run(["view", "--at", at, &dump]),
+            run(["inspect", "--at", at, &dump]),
+            run(["keys-layout", "--at", at, &dump]),
+        ] {
+            assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+            assert!(ran.stderr.contains(said), "{}", ran.stderr);
+            assert!(!folder.path().join("out").exists());
+        }
+    }
+    let ran = run(["rewrite", "--log", "purge", &dump, "--output", &out]);
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    // A gap is an error.
+    let text = String::from_utf8(content(&fixture("v004/v004-origin.export.ndjson")).unwrap());
+    let gap: String = text
+        .unwrap()
+        .split_inclusive('\n')
+        .filter(|line| !(line.contains("LogEntry") && line.contains(r#""index":90}"#)))
+        .collect();
+    let broken = folder.path().join("gap.db");
+    fs::write(&broken, gap).unwrap();
+    let broken = broken.display().to_string();
+    let ran = run(["rewrite", "--at", "end", &broken, "--output", &out]);
+    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+    assert!(ran.stderr.contains("entry T1-N1.91 does not follow T1-N1.89"), "{}", ran.stderr);
+    done(["rewrite", "--at", "89", &broken, "--output", &out]);
+}
+
+#[test]
+#[ignore = "needs METADUMP_CORPUS"]
+fn every_dump_of_the_corpus_is_rewritten_to_the_end_of_its_log() {
+    let mut rewritten_dumps = 0;
+    let corpus = corpus();
+    for name in corpus_dumps(&corpus).unwrap() {
+        let path = corpus.join(name);
+        let Ok(dump) = content(&path) else { continue };
+        let is_v004 = dump
+            .starts_with(br#"["header",{"DataHeader":{"key":"header","value":{"version":"V004""#);
+        if !is_v004 || lines(&dump).any(|line| scan_line(line).is_err()) {
+            continue;
+        }
+        let Ok(replay) = reaching(&dump, At::End) else { continue };
+        let Some(until) = replay.moment().until else { continue };
+        let at_end = rewritten(&dump, At::End, LogFate::Keep);
+        let expected = machine_lines_by_applying(&dump, until);
+        assert!(machine_lines(&at_end).join("\n") == expected.trim_end(), "{}", path.display());
+        rewritten_dumps += 1;
+    }
+    assert!(rewritten_dumps > 8, "{rewritten_dumps}");
 }

@@ -249,9 +249,8 @@ fn an_entry_that_older_servers_cannot_read_is_refused() {
         assert_eq!(ran.code, Some(3));
         let reported = format!(
             "error: entry T1-N1.88 holds a FetchIncreaseU64, which servers of {version} cannot \
-             read\nhelp:  the snapshot does not hold yet what the entry did: `serve` the dump with \
-             --admin-api-address, export it from there with --trigger-snapshot and the same \
-             --admin-api-address, and take that dump\n"
+             read\nhelp:  the snapshot does not hold yet what the entry did: --at end applies the log \
+             first\n"
         );
         assert_eq!(ran.stderr, reported);
         assert!(!dir.exists());

@@ -7,11 +7,12 @@ use clap::{Args, ValueHint};
 
 use super::accept::AcceptLosses;
 use super::values::whole;
-use super::{Format, Service, TargetVersion};
+use super::{Format, Moment, Service, TargetVersion};
 use crate::grpc::{Address, NodeChoice};
 
 /// `export`
 #[derive(Debug, Args)]
+#[command(mut_arg("at", |arg| arg.requires("raft_dir").conflicts_with("grpc_api_address")))]
 pub struct Export {
     /// The data directory of a stopped node, in place of a running service; nothing in it is
     /// changed.
@@ -46,6 +47,10 @@ pub struct Export {
         conflicts_with_all = ["salvage", "grpc_api_address"]
     )]
     pub data_version: TargetVersion,
+
+    /// The moment, with --raft-dir.
+    #[command(flatten)]
+    pub moment: Moment,
 
     /// How to print what was exported; `json` needs --db.
     #[arg(long, value_enum, default_value_t)]

@@ -6,7 +6,7 @@ use clap::{Args, ValueHint};
 use metadump::check::Code;
 
 use super::accept::{accept_help, code_parser};
-use super::{Cluster, Dump, Format, Service, TargetVersion};
+use super::{Cluster, Dump, Format, Moment, Service, TargetVersion};
 
 /// `import`
 #[derive(Debug, Args)]
@@ -33,6 +33,10 @@ pub struct Import {
     /// The new cluster, if any.
     #[command(flatten)]
     pub cluster: Cluster,
+
+    /// The moment.
+    #[command(flatten)]
+    pub moment: Moment,
 
     /// Check and plan only; write nothing.
     #[arg(long)]

@@ -7,6 +7,7 @@ mod dump;
 mod explained;
 mod export;
 mod import;
+mod moment;
 mod reading;
 mod rewrite;
 mod service;
@@ -22,7 +23,10 @@ pub use dump::{Dump, Dumps};
 pub use explained::{asks_for_more, explained};
 pub use export::{Export, Online};
 pub use import::{Import, Reconcile};
-pub use reading::{Inspect, Keys, KeysLayout, Objects, Show, ShowSecrets, Sort, State, Validate};
+pub use moment::Moment;
+pub use reading::{
+    Inspect, Keys, KeysLayout, Log, Objects, Origin, Show, ShowSecrets, Sort, State, Validate,
+};
 pub use rewrite::{Repair, Rewrite};
 pub use service::{Get, Query, Service, Status, Watch};
 pub use serving::{Serve, View};
@@ -66,6 +70,8 @@ pub enum Command {
     Keys(Keys),
     /// Count the keys below each directory of the key space.
     KeysLayout(KeysLayout),
+    /// Show the history that the log holds, in the words of objects: who was dropped when.
+    Log(Log),
     /// Change a dump without a data directory: other node ids and addresses, repairs.
     Rewrite(Rewrite),
     /// Print the state of a running meta service, and of its cluster as it sees it.

@@ -61,18 +61,24 @@ pub struct Inspect {
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "Dump")]
     pub raft_dir: Option<PathBuf>,
 
+    /// Which moment the objects are counted at: `snapshot`, `end` (after the last committed log
+    /// entry, the default), a log index, an entry such as `T1-N2.34`, a time such as
+    /// `2026-11-28T14:28:47Z`, or `-2h`.
+    #[arg(long, value_name = "MOMENT", allow_hyphen_values = true, value_parser = At::parse)]
+    pub at: Option<At>,
+
     /// How to print what is in it.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
 }
 
-/// The state that a command looks at.
+/// What has the state that a command looks at.
 #[derive(Debug, Args)]
 #[command(
     mut_arg("file", |arg| arg.conflicts_with("grpc_api_address")),
     mut_arg("db", |arg| arg.conflicts_with("grpc_api_address")),
 )]
-pub struct State {
+pub struct Origin {
     /// The dump.
     #[command(flatten)]
     pub dump: Dump,
@@ -81,27 +87,60 @@ pub struct State {
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with_all = ["Dump", "grpc_api_address"])]
     pub raft_dir: Option<PathBuf>,
 
-    /// Which moment: `snapshot`, `end` (after the last committed log entry), a log index, an entry
-    /// such as `T1-N2.34`, a time such as `2026-11-28T14:28:47Z`, or `-2h`.
-    #[arg(
-        long,
-        value_name = "MOMENT",
-        default_value = "end",
-        allow_hyphen_values = true,
-        value_parser = At::parse
-    )]
-    pub at: At,
-
     /// A running service, in place of a dump.
     #[command(flatten)]
     pub service: Service,
 }
 
+/// The state that a command looks at.
+#[derive(Debug, Args)]
+pub struct State {
+    /// What has it.
+    #[command(flatten)]
+    pub origin: Origin,
+
+    /// Which moment: `snapshot`, `end` (after the last committed log entry, the default), a log
+    /// index, an entry such as `T1-N2.34`, a time such as `2026-11-28T14:28:47Z`, or `-2h`.
+    #[arg(long, value_name = "MOMENT", allow_hyphen_values = true, value_parser = At::parse)]
+    pub at: Option<At>,
+}
+
 impl State {
-    /// Whether a dump or a directory is named.
-    pub fn is_offline(&self) -> Result<bool> {
-        Ok(self.raft_dir.is_some() || self.dump.path()?.is_some())
+    /// Whether the state is read here: a dump, a directory or a moment is named.
+    ///
+    /// # Errors
+    ///
+    /// As [`Dump::path`].
+    pub fn is_read_here(&self) -> Result<bool> {
+        let Origin { dump, raft_dir, .. } = &self.origin;
+        Ok(raft_dir.is_some() || self.at.is_some() || dump.path()?.is_some())
     }
+}
+
+/// `log`
+#[derive(Debug, Args)]
+pub struct Log {
+    /// What has the log.
+    #[command(flatten)]
+    pub origin: Origin,
+
+    /// Only entries from this moment on: `snapshot` (those that it does not hold), a log index, an
+    /// entry such as `T1-N2.34`, a time such as `2026-11-28T14:28:47Z`, or `-2h`.
+    #[arg(long, value_name = "MOMENT", allow_hyphen_values = true, value_parser = At::parse)]
+    pub since: Option<At>,
+
+    /// Only entries up to this moment.
+    #[arg(long, value_name = "MOMENT", allow_hyphen_values = true, value_parser = At::parse)]
+    pub until: Option<At>,
+
+    /// Only entries about this object: `DATABASE.TABLE`, `DATABASE`, `table:ID`, `user:NAME`; may be
+    /// repeated.
+    #[arg(long, value_name = "OBJECT", value_parser = ObjectRef::parse)]
+    pub object: Vec<ObjectRef>,
+
+    /// How to print them.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
 }
 
 /// `objects`
@@ -220,21 +259,13 @@ pub struct Keys {
 /// `keys-layout`
 #[derive(Debug, Args)]
 #[command(
-    mut_arg("file", |arg| arg.help(IN_PLACE_OF_SERVICE).conflicts_with("Service")),
-    mut_arg("db", |arg| arg.conflicts_with("Service")),
+    mut_arg("file", |arg| arg.help(IN_PLACE_OF_SERVICE)),
+    mut_arg("at", |arg| arg.help(AT_OF_SERVICE)),
 )]
 pub struct KeysLayout {
-    /// The dump.
+    /// The running service, whose snapshot is counted, or what stands in its place.
     #[command(flatten)]
-    pub dump: Dump,
-
-    /// The data directory of a stopped node, in place of a running service.
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with_all = ["Dump", "Service"])]
-    pub raft_dir: Option<PathBuf>,
-
-    /// The running service, whose snapshot is counted.
-    #[command(flatten)]
-    pub service: Service,
+    pub state: State,
 
     /// How many path segments to count by; all by default.
     #[arg(
@@ -248,6 +279,11 @@ pub struct KeysLayout {
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
 }
+
+/// What a moment is to `keys-layout`.
+const AT_OF_SERVICE: &str = "Which moment: `snapshot`, `end` (after the last committed log entry, \
+    the default), a log index, an entry such as `T1-N2.34`, a time such as `2026-11-28T14:28:47Z`, \
+    or `-2h`. With it, a running service is exported and counted here";
 
 /// What a dump is to `keys-layout`.
 const IN_PLACE_OF_SERVICE: &str =

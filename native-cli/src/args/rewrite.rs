@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum, ValueHint};
 
 use super::accept::AcceptLosses;
-use super::{Cluster, Dump, Format, TargetVersion};
+use super::{Cluster, Dump, Format, Moment, TargetVersion};
 
 /// `rewrite`
 #[derive(Debug, Args)]
@@ -33,6 +33,10 @@ pub struct Rewrite {
     /// The new cluster, if any.
     #[command(flatten)]
     pub cluster: Cluster,
+
+    /// The moment.
+    #[command(flatten)]
+    pub moment: Moment,
 
     /// What to repair.
     #[arg(long, value_enum)]

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
+use metadump::moment::At;
 
 use super::Dump;
 use super::values::{listening, whole};
@@ -23,6 +24,12 @@ pub struct Serve {
     /// The data directory of a stopped node to serve; nothing in it is changed.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "Dump")]
     pub raft_dir: Option<PathBuf>,
+
+    /// Take the state at a moment, and nothing later: `snapshot`, `end` (after the last committed
+    /// log entry), a log index, an entry such as `T1-N2.34`, a time such as
+    /// `2026-11-28T14:28:47Z`, or `-2h`. Without it, the whole log is applied, as a server does.
+    #[arg(long, value_name = "MOMENT", allow_hyphen_values = true, value_parser = At::parse)]
+    pub at: Option<At>,
 
     /// Where the service keeps its data; without it, the data is discarded when the service ends.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
@@ -88,6 +95,12 @@ pub struct View {
     /// The manifest of the dump, in place of the one beside it.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub manifest: Option<PathBuf>,
+
+    /// Take the state at a moment, and nothing later: `snapshot`, `end` (after the last committed
+    /// log entry), a log index, an entry such as `T1-N2.34`, a time such as
+    /// `2026-11-28T14:28:47Z`, or `-2h`. Without it, the dump is shown as it is.
+    #[arg(long, value_name = "MOMENT", allow_hyphen_values = true, value_parser = At::parse)]
+    pub at: Option<At>,
 
     /// The port on 127.0.0.1; 0 picks a free one and prints it.
     #[arg(

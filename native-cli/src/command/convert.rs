@@ -6,7 +6,6 @@
 //! its name if that is accepted. What goes into a stream cannot be taken back, so it is counted
 //! before.
 
-use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -23,14 +22,13 @@ use super::restoring::{Restored, Restoring};
 use super::{Outcome, export, new_cluster};
 use crate::args::{Format, Rewrite};
 use crate::dump_writer::{DumpWriter, Origin};
-use crate::failure::Unwritten;
 use crate::manifest::lost;
 use crate::open_dir::OpenDir;
 use crate::output::Destination;
 use crate::progress::Progress;
 use crate::raft_dir::{FactSource, OlderDump, OlderForm};
 use crate::report::let_in_with;
-use crate::temporary::{TemporaryDir, TemporaryFile, remove_leftovers};
+use crate::temporary::{TemporaryDir, remove_leftovers};
 
 /// `rewrite --data-version`.
 pub fn dump(
@@ -131,15 +129,9 @@ pub fn to_v004(reading: &Reading, accepted: &[Code], progress: &Progress) -> Res
         accepted,
     };
     let converted = conversion.convert(place.path(), progress)?;
-    let mut dump = TemporaryFile::create("metactl-", ".ndjson", None)
-        .context("cannot create a temporary file")?;
-    let unwritten =
-        |error: io::Error| Unwritten::of(error, "cannot write a temporary file".to_owned(), None);
-    let mut lines = BufWriter::new(&mut dump);
-    converted.for_each_line(&mut |line| lines.write_all(line).map_err(unwritten))?;
-    lines.flush().map_err(unwritten)?;
-    drop(lines);
-    reading.made(dump)
+    Reading::written(reading.name(), |write| {
+        converted.for_each_line(&mut |line| write(line)).map(drop)
+    })
 }
 
 /// What is converted, and to what.

@@ -53,10 +53,27 @@ pub fn directory(
         Err(error) if error.is::<NeedsImport>() => {}
         written => return written,
     }
-    let place = private_place(&destination)?;
     let incoming = Incoming::Directory(reader);
-    let from = Some(reader.version());
-    let conversion = Conversion { incoming, name: &name, from, to, cluster: None, accepted };
+    through_files(args, destination, incoming, &name, Some(reader.version()), to, progress)
+}
+
+/// Writes what has the lines of a dump through V004 files.
+///
+/// # Errors
+///
+/// When the data is not let in, cannot be read or cannot be written.
+pub fn through_files(
+    args: &Export,
+    destination: Destination,
+    incoming: Incoming<'_>,
+    name: &str,
+    from: Option<DataVersion>,
+    to: DataVersion,
+    progress: &Progress,
+) -> Result<Report> {
+    let (accepted, manifest) = (&args.losses.accept, args.manifest.as_deref());
+    let place = private_place(&destination)?;
+    let conversion = Conversion { incoming, name, from, to, cluster: None, accepted };
     let converted = conversion.convert(place.path(), progress)?;
     let imported = |each: &mut dyn FnMut(&[u8]) -> Result<()>| {
         let losses = converted.for_each_line(each)?;

@@ -8,6 +8,8 @@ use metadump::check::{Severity, Summary};
 use metadump::record::DataVersion;
 use serde_json::json;
 
+use super::admission::Incoming;
+use super::at::AtMoment;
 use super::ended::{self, Step, assert_apart};
 use super::{Outcome, convert_directory, export_online};
 use crate::args::{Export, Format};
@@ -34,19 +36,47 @@ fn from_directory(raft_dir: &Path, args: &Export, progress: &Progress) -> Result
     let reader =
         if args.salvage { DirReader::salvage(&dir)? } else { DirReader::open(&dir, access)? };
     let version = args.data_version.data_version();
-    let report = if version == DataVersion::V004 {
-        let mut dump =
-            DumpWriter::create(destination, args.manifest.as_deref(), Origin::Ours, progress)?;
-        reader.for_each_line(|line| {
-            progress.advance(line.len() as u64);
-            dump.write(line)
-        })?;
-        reader.assert_unchanged()?;
-        dump.commit(reader.losses())?
-    } else {
-        convert_directory::directory(args, destination, &reader, raft_dir, version, progress)?
+    let log = args.moment.log.fate();
+    let at = args.moment.at;
+    let at =
+        at.map(|at| AtMoment::of_directory(&reader, raft_dir, at, log, progress)).transpose()?;
+    let report = match (&at, version) {
+        (Some((reading, at)), DataVersion::V004) => {
+            let mut dump =
+                DumpWriter::create(destination, args.manifest.as_deref(), Origin::Ours, progress)?;
+            progress.phase("exporting");
+            at.for_each_piece(reading, progress, &mut |bytes| dump.write(bytes))?;
+            dump.commit(reader.losses())?
+        }
+        (None, DataVersion::V004) => {
+            let mut dump =
+                DumpWriter::create(destination, args.manifest.as_deref(), Origin::Ours, progress)?;
+            reader.for_each_line(|line| {
+                progress.advance(line.len() as u64);
+                dump.write(line)
+            })?;
+            reader.assert_unchanged()?;
+            dump.commit(reader.losses())?
+        }
+        (Some((reading, at)), _) => {
+            let made = at.made(reading, progress)?;
+            let incoming = Incoming::Dump(made.source());
+            convert_directory::through_files(
+                args,
+                destination,
+                incoming,
+                reading.name(),
+                Some(reader.version()),
+                version,
+                progress,
+            )?
+        }
+        (None, _) => {
+            convert_directory::directory(args, destination, &reader, raft_dir, version, progress)?
+        }
     };
-    let (remarks, losses) = (reader.remarks(version), reader.losses());
+    let (mut remarks, losses) = (reader.remarks(version), reader.losses());
+    remarks.extend(at.iter().flat_map(|(_, at)| at.remarks()));
     remarks.iter().for_each(|remark| progress.say(remark));
     progress.finish();
     say_findings(&report, progress);

@@ -61,8 +61,8 @@ fn values(args: &Get, progress: &Progress) -> Result<Vec<Option<SeqV<'static>>>>
         data: Bytes::Decoded(value.data.decode().into_owned().into()),
         ..*value
     };
-    if !args.state.is_offline()? {
-        let values = with_session(&args.state.service, progress, async |session| {
+    if !args.state.is_read_here()? {
+        let values = with_session(&args.state.origin.service, progress, async |session| {
             get(session, &args.key).await
         })?;
         return Ok(values

@@ -3,11 +3,13 @@
 use std::path::Path;
 
 use anyhow::Result;
+use metadump::Report;
 use metadump::check::Requirement;
 use serde_json::json;
 
-use super::admission::Admission;
+use super::admission::{Admission, Becomes};
 use super::ahead::OldLog;
+use super::at::AtMoment;
 use super::ended::{self, Step};
 use super::import_files::ImportFiles;
 use super::plan::Reading;
@@ -34,7 +36,15 @@ fn into_directory(raft_dir: &Path, args: &Import, progress: &Progress) -> Result
     let old_log = OldLog::of(&dir);
     let old = old_log.fate(args.keep_old);
     assert_importable(&dir, old)?;
-    let admission = admission(args, kept(&dir));
+    let mut admission = admission(args, kept(&dir));
+    let at = at_moment(args, &source, &admission, Becomes::of(cluster.as_ref()), progress)?;
+    let (source, made_of, at_remarks) = match at {
+        Some(Made { source, of, remarks }) => {
+            admission.manifest = Requirement::Optional;
+            (source, Some(of), remarks)
+        }
+        None => (source, None, Vec::new()),
+    };
     let name = source.name();
     let files = ImportFiles {
         admission: &admission,
@@ -42,11 +52,13 @@ fn into_directory(raft_dir: &Path, args: &Import, progress: &Progress) -> Result
         name: &name,
         cluster: cluster.as_ref(),
         version: args.data_version.data_version(),
+        made_of: made_of.as_ref(),
     };
     if args.dry_run {
         // It is read more than once.
         let reading = Reading::of(&source, progress)?;
         let files = ImportFiles { source: reading.source(), ..files };
+        at_remarks.iter().for_each(|remark| progress.say(remark));
         return rehearsal::run(args, &files, &reading, &dir, &old_log, progress);
     }
     // Who waits for a dump that does not come has nothing to clean up.
@@ -59,7 +71,7 @@ fn into_directory(raft_dir: &Path, args: &Import, progress: &Progress) -> Result
     progress.finish();
     let newer = old_log.against(&imported.report.summary);
     let leftovers = imported.leftovers.describe().into_iter();
-    let reported = leftovers.chain(imported.remarks.iter().cloned());
+    let reported = at_remarks.into_iter().chain(leftovers).chain(imported.remarks.iter().cloned());
     let mut remarks = Vec::from_iter(newer.into_iter().chain(reported));
     remarks.iter().for_each(|remark| progress.say(remark));
     remarks.splice(..0, recovered);
@@ -90,6 +102,51 @@ fn into_directory(raft_dir: &Path, args: &Import, progress: &Progress) -> Result
         ended::print("import", Step::Done, more, Some(&imported.report))?;
     }
     Ok(Outcome::Done)
+}
+
+/// A dump as of a moment.
+pub struct Made {
+    /// The dump.
+    pub source: Source,
+    /// What was found in the dump that it was made of.
+    pub of: Report,
+    /// What was done, a line each.
+    pub remarks: Vec<String>,
+}
+
+/// The dump as of the moment that is asked for, with what is done to it; none without one.
+///
+/// # Errors
+///
+/// When the dump is not let in, or there is no such moment.
+pub fn at_moment(
+    args: &Import,
+    source: &Source,
+    admission: &Admission<'_>,
+    becomes: Becomes,
+    progress: &Progress,
+) -> Result<Option<Made>> {
+    let Some(at) = args.moment.at else { return Ok(None) };
+    let reading = Reading::of(source, progress)?;
+    let accepted = Some(admission.accepted);
+    let at = AtMoment::plan(
+        &reading,
+        at,
+        args.moment.log.fate(),
+        admission.manifest,
+        accepted,
+        progress,
+    )?;
+    admission.refuse(reading.name(), &at.planned.report, becomes)?;
+    let reading = at.reading(&reading);
+    let made = at.made(reading, progress)?;
+    let mut remarks = at.remarks();
+    if args.dry_run {
+        remarks.extend(at.lost(reading, progress)?.describe());
+    }
+    progress.finish();
+    let source = made.source().clone();
+    Ok(Some(Made { source, of: at.planned.report, remarks }))
 }
 
 /// What a refusal leaves.

@@ -28,6 +28,8 @@ pub struct ImportFiles<'a> {
     pub cluster: Option<&'a InitialCluster>,
     /// The version of the directory.
     pub version: DataVersion,
+    /// What was found in what the dump was made of, if it was.
+    pub made_of: Option<&'a Report>,
 }
 
 /// What was written.
@@ -63,7 +65,7 @@ impl ImportFiles<'_> {
     ///
     /// When the dump is not let in, cannot be read, or the files cannot be written.
     pub fn write(&self, place: &OpenDir, progress: &Progress) -> Result<Imported> {
-        let Self { admission, source, name, cluster, version } = *self;
+        let Self { admission, source, name, cluster, version, made_of } = *self;
         progress.phase("importing");
         let df_meta = place.create_dir("df_meta")?;
         // The dump is written as V004 first: that sorts it, fills its gaps and makes it a new
@@ -83,7 +85,7 @@ impl ImportFiles<'_> {
             holdings = written;
             remarks.extend(lost);
         }
-        remarks.extend(let_in_with(&report));
+        remarks.extend(let_in_with(made_of.unwrap_or(&report)));
         Ok(Imported { report, dropped: dropped.count(), remarks, holdings, leftovers })
     }
 }

@@ -2,6 +2,7 @@
 
 mod admission;
 mod ahead;
+mod at;
 mod convert;
 mod convert_directory;
 mod decoded;
@@ -15,6 +16,7 @@ mod import_online;
 pub mod inspect;
 pub mod keys;
 pub mod keys_layout;
+pub mod log;
 pub mod member_list;
 pub mod objects;
 pub mod plan;

@@ -1,17 +1,19 @@
 //! Planning a rewrite: reading a dump twice, and showing exactly which lines change.
 
-use std::io::Write;
+use std::io::{self, BufWriter, Write};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use metadump::check::Code;
 use metadump::check::{Inspection, Requirement};
 use metadump::cluster::TakeoverError;
-use metadump::rewrite::{Changes, Disposition, Plan, Planner, Request, RewriteError, SpliceError};
-use metadump::scan::{LineError, envelope, scan_line};
+use metadump::rewrite::{
+    Disposition, LinePlan, LineRewriter, Plan, Planner, Request, RewriteError, SpliceError,
+};
+use metadump::scan::{LineError, ScannedLine, envelope, scan_line};
 use metadump::{Line, Report};
 use serde::Serialize;
 
-use crate::failure::{Help, WithHelp};
+use crate::failure::{Help, Unwritten, WithHelp};
 use crate::input::Source;
 use crate::manifest::evidence;
 use crate::progress::Progress;
@@ -40,9 +42,25 @@ impl Reading {
         Ok(Self { source: source.repeatable(progress)?, name: source.name() })
     }
 
-    /// A dump that was made of this one.
-    pub fn made(&self, dump: TemporaryFile) -> Result<Self> {
-        let name = self.name.clone();
+    /// A dump in a file of our own.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written, and the error of `write`.
+    pub fn written(
+        name: &str,
+        write: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>,
+    ) -> Result<Self> {
+        let mut dump = TemporaryFile::create("metactl-", ".ndjson", None)
+            .context("cannot create a temporary file")?;
+        let unwritten = |error: io::Error| {
+            Unwritten::of(error, "cannot write a temporary file".to_owned(), None)
+        };
+        let mut lines = BufWriter::with_capacity(1 << 20, &mut dump);
+        write(&mut |bytes| lines.write_all(bytes).map_err(unwritten))?;
+        lines.flush().map_err(unwritten)?;
+        drop(lines);
+        let name = name.to_owned();
         Ok(Self { source: Source::of_temporary(name.clone(), dump)?, name })
     }
 
@@ -58,14 +76,23 @@ impl Reading {
 }
 
 /// A plan, and what is known of the dump that it is for.
-pub struct Planned {
+pub struct Planned<P = Plan> {
     /// What is to be done.
-    pub plan: Plan,
+    pub plan: P,
     /// What was found in the dump.
     pub report: Report,
     checksum: u32,
     strays: Strays,
     /// How many lines are dropped.
+    dropped: u64,
+}
+
+/// A dump that was read for a plan.
+pub struct Inspected {
+    /// What was found in it.
+    pub report: Report,
+    checksum: u32,
+    strays: Strays,
     dropped: u64,
 }
 
@@ -110,9 +137,48 @@ impl Planned {
         strays: Strays,
         progress: &Progress,
     ) -> Result<Self> {
-        progress.phase("planning");
-        let mut inspection = Inspection::new(evidence(&reading.source), Requirement::Optional);
         let mut planner = Planner::new(request);
+        let inspected =
+            Inspected::of(reading, strays, Requirement::Optional, progress, |line, scanned| {
+                planner.line(line, scanned);
+            })?;
+        let mut plan = planner.finish().map_err(with_help)?;
+        if plan.needs_keys() {
+            reading.source.for_each_line(progress, |line| {
+                if let Ok(scanned) = scan_line(line.bytes) {
+                    plan.learn(&scanned);
+                }
+                Ok(())
+            })?;
+        }
+        Ok(Self::of(plan, inspected))
+    }
+}
+
+impl Inspected {
+    /// Reads a dump, calling `each` with every record.
+    ///
+    /// # Errors
+    ///
+    /// When a line is no record, or the dump is not the one that its manifest describes.
+    pub fn of_records(
+        reading: &Reading,
+        manifest: Requirement,
+        progress: &Progress,
+        each: impl FnMut(&Line<'_>, &ScannedLine<'_>) + Send,
+    ) -> Result<Self> {
+        Self::of(reading, Strays::Refused, manifest, progress, each)
+    }
+
+    fn of(
+        reading: &Reading,
+        strays: Strays,
+        manifest: Requirement,
+        progress: &Progress,
+        mut each: impl FnMut(&Line<'_>, &ScannedLine<'_>) + Send,
+    ) -> Result<Self> {
+        progress.phase("planning");
+        let mut inspection = Inspection::new(evidence(&reading.source), manifest);
         let mut dropped = 0;
         let mut hasher = crc32fast::Hasher::new();
         let mut refusal = None;
@@ -120,7 +186,7 @@ impl Planned {
             hash_line(&mut hasher, line);
             inspection.line(line, &scanned);
             match scanned {
-                Ok(scanned) => planner.line(line, &scanned),
+                Ok(scanned) => each(line, &scanned),
                 Err(_) if strays == Strays::Dropped => dropped += 1,
                 // The rest is read all the same: it says whether the file is a dump at all.
                 Err(error) if refusal.is_none() => {
@@ -143,24 +209,15 @@ impl Planned {
             ))
             .help("`databend-metactl validate` shows the differences; fetch the dump again");
         }
-        let mut plan = planner.finish().map_err(|error| {
-            let help = help_for(&error);
-            let error = anyhow::Error::new(error);
-            match help {
-                Some(help) => error.context(Help(help.to_owned())),
-                None => error,
-            }
-        })?;
-        let checksum = hasher.finalize();
-        if plan.needs_keys() {
-            reading.source.for_each_line(progress, |line| {
-                if let Ok(scanned) = scan_line(line.bytes) {
-                    plan.learn(&scanned);
-                }
-                Ok(())
-            })?;
-        }
-        Ok(Self { plan, report, checksum, strays, dropped })
+        Ok(Self { report, checksum: hasher.finalize(), strays, dropped })
+    }
+}
+
+impl<P: LinePlan> Planned<P> {
+    /// A plan for a dump that was read.
+    pub fn of(plan: P, inspected: Inspected) -> Self {
+        let Inspected { report, checksum, strays, dropped } = inspected;
+        Self { plan, report, checksum, strays, dropped }
     }
 
     /// Reads the dump once more and rewrites it: `each` gets a line, what is written in front of
@@ -181,8 +238,8 @@ impl Planned {
         reading.source.for_each_line(progress, |line| {
             hash_line(&mut hasher, &line);
             // Most lines stay: their kind tells, and they need not be read unless some are dropped.
-            let kind = envelope(line.bytes).map(|seen| seen.kind);
-            let passes = kind.is_some_and(|kind| rewriter.passes(kind));
+            let seen = envelope(line.bytes);
+            let passes = seen.is_some_and(|seen| rewriter.passes(&line, &seen));
             if passes && self.strays == Strays::Refused {
                 rewriter.pass(&line);
                 return each(&line, &[], Disposition::Keep);
@@ -262,8 +319,8 @@ impl Planned {
         if let Some(said) = state_in_log(&self.report.summary) {
             writeln!(out, "{said}")?;
         }
-        if self.dropped == 0 || self.plan.changes() != Changes::default() {
-            for change in self.plan.changes().describe() {
+        if self.dropped == 0 || !self.plan.is_empty() {
+            for change in self.plan.describe() {
                 writeln!(out, "{}", printable(&change))?;
             }
         }
@@ -309,6 +366,16 @@ impl<W: Write> Shown<'_, W> {
         let more = if cut.len() < text.len() { "…" } else { "" };
         writeln!(self.out, "{sign} {number}: {}{more}", printable(&cut))?;
         Ok(())
+    }
+}
+
+/// A dump that cannot be rewritten, with what to do about it.
+pub fn with_help(error: RewriteError) -> anyhow::Error {
+    let help = help_for(&error);
+    let error = anyhow::Error::new(error);
+    match help {
+        Some(help) => error.context(Help(help.to_owned())),
+        None => error,
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::Outcome;
+use super::at::{directory_at, dump_at};
 use crate::args::Serve;
 use crate::failure::Usage;
 use crate::files::read_small_or_piped;
@@ -22,9 +23,18 @@ pub fn run(args: &Serve, progress: &Progress) -> Result<Outcome> {
             // A wrong name is reported before anything is created.
             let source = Source::open(Some(db))?.with_manifest(args.manifest.as_deref())?;
             source.wait(progress)?;
-            Some(InitialData::Dump(source))
+            Some(InitialData::Dump(dump_at(source, args.at, progress)?))
         }
-        (None, Some(dir)) => Some(InitialData::RaftDir(dir.clone())),
+        (None, Some(dir)) => Some(match args.at {
+            Some(at) => InitialData::Dump(directory_at(dir, at, progress)?),
+            None => InitialData::RaftDir(dir.clone()),
+        }),
+        (None, None) if args.at.is_some() => {
+            return Err(Usage::error(
+                "--at is given without a dump",
+                "name the dump, or the data directory with --raft-dir",
+            ));
+        }
         (None, None) => None,
     };
     let reach = if args.allow_remote_clients { Reach::Anywhere } else { Reach::ThisMachine };

@@ -2,11 +2,12 @@
 //! moment.
 
 use std::io::{BufWriter, Write};
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use metadump::Line;
-use metadump::moment::{Moment, MomentError, Replay, Survey};
+use metadump::moment::{At, Moment, MomentError, Replay, ReplayError, Replayed, Survey};
 use metadump::node::LiveMachine;
 use metadump::record::{DataVersion, Fact, LogId, SeqV};
 
@@ -26,6 +27,8 @@ use crate::temporary::TemporaryFile;
 pub struct State {
     origin: StateSource,
     moment: Moment,
+    /// Whether what should be known of a directory is said with its keys.
+    has_remarks: bool,
 }
 
 /// What the state is of.
@@ -56,16 +59,36 @@ struct Enough;
 impl State {
     /// Opens what the command line names; without a name, stdin.
     pub fn open(args: &args::State, progress: &Progress) -> Result<Self> {
+        Self::open_at(&args.origin, args.at.unwrap_or_default(), progress)
+    }
+
+    /// The same at a moment.
+    pub fn open_at(args: &args::Origin, at: At, progress: &Progress) -> Result<Self> {
         let origin = if let Some(dir) = &args.raft_dir {
-            let reader = DirReader::open(&RaftDir::new(dir), Access::Stopped)?;
-            StateSource::Directory(Box::new(reader), dir.display().to_string())
+            return Self::of_directory(dir, at, progress);
         } else if args.service.grpc_api_address.is_empty() {
             StateSource::Dump(Source::open(args.dump.path()?)?.repeatable(progress)?)
         } else {
             StateSource::Dump(exported(args, progress)?)
         };
-        let mut state = Self { origin, moment: Moment::default() };
-        let mut survey = Survey::new(args.at, now_ms());
+        Self::of(origin, at, progress)
+    }
+
+    /// The state of a dump that can be read several times.
+    pub fn of_dump(source: Source, at: At, progress: &Progress) -> Result<Self> {
+        Self::of(StateSource::Dump(source), at, progress)
+    }
+
+    /// The state of a stopped node's data directory.
+    pub fn of_directory(dir: &Path, at: At, progress: &Progress) -> Result<Self> {
+        let reader = DirReader::open(&RaftDir::new(dir), Access::Stopped)?;
+        let origin = StateSource::Directory(Box::new(reader), dir.display().to_string());
+        Self::of(origin, at, progress)
+    }
+
+    fn of(origin: StateSource, at: At, progress: &Progress) -> Result<Self> {
+        let mut state = Self { origin, moment: Moment::default(), has_remarks: true };
+        let mut survey = Survey::new(at, now_ms());
         let (needs_keys, mut is_empty) = (survey.needs_keys(), true);
         state.for_each_fact(progress, needs_keys, |fact| {
             is_empty = false;
@@ -89,7 +112,38 @@ impl State {
                 },
             )
         })?;
+        if let StateSource::Directory(reader, _) = &state.origin {
+            state.moment.version = Some(reader.version());
+        }
         Ok(state)
+    }
+
+    /// The same without what should be known of a directory, which was said before.
+    #[must_use]
+    pub fn without_remarks(self) -> Self {
+        Self { has_remarks: false, ..self }
+    }
+
+    /// The moment.
+    pub const fn moment(&self) -> Moment {
+        self.moment
+    }
+
+    /// The same at the end of its log, committed or not.
+    #[must_use]
+    pub fn at_log_end(self) -> Self {
+        Self { moment: self.moment.log_end(), ..self }
+    }
+
+    /// The data version of the releases whose rules apply the log.
+    pub const fn version(&self) -> Option<DataVersion> {
+        self.moment.version
+    }
+
+    /// The same by the rules of the releases of another version, which wrote the log.
+    pub const fn by_rules_of(mut self, version: Option<DataVersion>) -> Self {
+        self.moment.version = version;
+        self
     }
 
     /// The name for messages.
@@ -101,7 +155,7 @@ impl State {
     }
 
     /// Calls `each` with every fact of the node. Without keys the reading may end where those begin.
-    fn for_each_fact(
+    pub fn for_each_fact(
         &self,
         progress: &Progress,
         with_keys: bool,
@@ -138,20 +192,16 @@ impl State {
         prepare: impl Fn(&str, &SeqV<'_>) -> T + Sync,
         mut each: impl FnMut(&str, &SeqV<'_>, T) -> Result<()> + Send,
     ) -> Result<AsOf> {
-        let mut replay = self.replay(progress)?;
-        let mut as_of = AsOf { moment: self.moment, ..AsOf::default() };
-        if let Some(replay) = &replay {
-            as_of.last = replay.system().last_applied;
-            as_of.applied = replay.applied();
-            as_of.last_write_ms = replay.last_ms();
-        } else {
-            as_of.last = self.moment.applied;
+        let mut replayed = self.replay(progress)?;
+        let mut as_of = self.as_of();
+        if let Some(replayed) = &replayed {
+            as_of.learn(replayed);
         }
         progress.phase("reading");
         let mut record = |key: &str, record: &SeqV<'_>, prepared: T| {
-            if let Some(replay) = &mut replay {
-                replay.merge(Some(key), |key, record| each(key, record, prepare(key, record)))?;
-                if replay.replaces(key, record) {
+            if let Some(Replayed { keys, .. }) = &mut replayed {
+                keys.up_to(Some(key), |key, record| each(key, record, prepare(key, record)))?;
+                if keys.replaces(key) {
                     return Ok(());
                 }
             }
@@ -167,7 +217,10 @@ impl State {
                     record(key, value, prepare(key, value))
                 })?;
                 reader.assert_unchanged()?;
-                reader.remarks(DataVersion::V004).iter().for_each(|remark| progress.say(remark));
+                if self.has_remarks {
+                    let remarks = reader.remarks(DataVersion::V004);
+                    remarks.iter().for_each(|remark| progress.say(remark));
+                }
             }
             StateSource::Dump(source) => {
                 let prepare = |fact: &Fact<'_>| match fact {
@@ -182,36 +235,65 @@ impl State {
                 })?;
             }
         }
-        if let Some(replay) = &mut replay {
-            replay.merge(None, |key, record| each(key, record, prepare(key, record)))?;
+        if let Some(Replayed { keys, .. }) = &mut replayed {
+            keys.up_to(None::<&str>, |key, record| each(key, record, prepare(key, record)))?;
         }
         progress.finish();
         Ok(as_of)
     }
 
-    /// The entries that lead from the snapshot to the moment, applied; none when there are none.
-    fn replay(&self, progress: &Progress) -> Result<Option<Replay>> {
+    /// What the entries that lead from the snapshot to the moment make of it; none when there are
+    /// none.
+    fn replay(&self, progress: &Progress) -> Result<Option<Replayed>> {
         if self.moment.until.is_none() {
             return Ok(None);
         }
-        progress.phase("applying the log");
+        let mut replay = self.reach(progress)?;
+        self.for_each_fact(progress, true, |fact| {
+            replay.load(fact);
+            Ok(())
+        })?;
+        self.apply(progress, |fact| replay.apply(fact).map(drop))?;
+        Ok(Some(replay.finish()))
+    }
+
+    /// A replay to the moment that knows what its entries reach.
+    pub fn reach(&self, progress: &Progress) -> Result<Replay> {
+        progress.phase("reading the log");
         let mut replay = Replay::new(self.moment);
         self.for_each_fact(progress, false, |fact| {
             replay.reach(fact);
             Ok(())
         })?;
-        self.for_each_fact(progress, true, |fact| {
-            replay.load(fact);
-            Ok(())
-        })?;
+        Ok(replay)
+    }
+
+    /// Hands the log to what applies it.
+    pub fn apply(
+        &self,
+        progress: &Progress,
+        mut apply: impl FnMut(&Fact<'_>) -> Result<(), ReplayError> + Send,
+    ) -> Result<()> {
+        progress.phase("applying the log");
         let name = self.name();
         self.for_each_fact(progress, false, |fact| {
-            replay
-                .apply(fact)
+            let Err(error) = apply(fact) else { return Ok(()) };
+            let help = match error {
+                ReplayError::Lacking(_) => {
+                    "`databend-metactl rewrite --repair snapshot` makes the state claim what it \
+                     holds; --at snapshot takes it without the log"
+                }
+                _ => "--at snapshot takes the state without the log",
+            };
+            Err(anyhow::Error::new(error))
                 .with_context(|| format!("{name}: the log cannot be applied"))
-                .help("--at snapshot takes the state without the log")
-        })?;
-        Ok(Some(replay))
+                .help(help)
+        })
+    }
+
+    /// What is known of the moment before the state is read.
+    pub fn as_of(&self) -> AsOf {
+        AsOf { moment: self.moment, last: self.moment.applied, ..AsOf::default() }
     }
 }
 
@@ -240,13 +322,13 @@ fn for_each_fact_of_line<T: Send>(
 }
 
 /// Milliseconds since 1970.
-fn now_ms() -> u64 {
+pub fn now_ms() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// What a running service exports, in a file of our own.
-fn exported(args: &args::State, progress: &Progress) -> Result<Source> {
+fn exported(args: &args::Origin, progress: &Progress) -> Result<Source> {
     let connect = connect_options(&args.service)?;
     let mut file = TemporaryFile::create("metactl-", ".ndjson", None)
         .context("cannot create a temporary file")?;
@@ -267,6 +349,18 @@ fn exported(args: &args::State, progress: &Progress) -> Result<Source> {
 }
 
 impl AsOf {
+    /// Takes what the log made of the snapshot.
+    pub fn learn(&mut self, replayed: &Replayed) {
+        self.last = replayed.system.last_applied.or(self.last);
+        self.applied = replayed.applied;
+        self.last_write_ms = replayed.last_ms;
+    }
+
+    /// How many entries of the log are behind it.
+    pub const fn later(&self) -> u64 {
+        self.moment.later
+    }
+
     /// `as of T1-N1.95, 2026-11-28 14:28:47 UTC, 15 entries after the snapshot`.
     pub fn describe(&self) -> String {
         let last = self.last.map_or_else(|| "no log entry".to_owned(), |last| last.to_string());

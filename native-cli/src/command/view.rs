@@ -6,8 +6,10 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::Outcome;
+use super::at::dump_at;
 use crate::args::View;
 use crate::failure::Usage;
+use crate::input::Source;
 use crate::progress::Progress;
 use crate::viewer::{self, Options};
 
@@ -19,9 +21,18 @@ pub fn run(args: &View, progress: &Progress) -> Result<Outcome> {
             "write the dump into a file first, packed or not, and view that",
         ));
     };
+    let made = match args.at {
+        Some(_) => {
+            let source = Source::open(Some(dump))?.with_manifest(args.manifest.as_deref())?;
+            Some(dump_at(source, args.at, progress)?)
+        }
+        None => None,
+    };
     let options = Options {
-        dump,
-        manifest: args.manifest.as_deref(),
+        dump: made.as_ref().and_then(Source::spool).unwrap_or(dump),
+        name: dump.file_name().unwrap_or_default(),
+        // What is made of a dump has none.
+        manifest: args.manifest.as_deref().filter(|_| made.is_none()),
         port: args.port,
         page: args.page.as_deref(),
     };

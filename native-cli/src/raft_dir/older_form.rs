@@ -57,9 +57,7 @@ impl OlderForm {
         })?;
         if let Some(too_new) = refused {
             return Err(too_new).help(
-                "the snapshot does not hold yet what the entry did: `serve` the dump with \
-                 --admin-api-address, export it from there with --trigger-snapshot and the same \
-                 --admin-api-address, and take that dump",
+                "the snapshot does not hold yet what the entry did: --at end applies the log first",
             );
         }
         let index = |id: Option<LogId>| id.map(|id| id.index);

@@ -10,6 +10,7 @@ mod range;
 mod served_file;
 
 use std::convert::Infallible;
+use std::ffi::OsStr;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
@@ -47,6 +48,8 @@ const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_')
 pub struct Options<'a> {
     /// The dump.
     pub dump: &'a Path,
+    /// What the page calls it.
+    pub name: &'a OsStr,
     /// Its manifest, if it is not the one beside it.
     pub manifest: Option<&'a Path>,
     /// The port; 0 for a free one.
@@ -78,7 +81,7 @@ pub fn run(
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
         let listener = bind("the viewer's address", address, Reach::ThisMachine).await?;
         let port = listener.local_addr().context("cannot determine the port")?.port();
-        let name = options.dump.file_name().unwrap_or_default().to_string_lossy();
+        let name = options.name.to_string_lossy();
         let site = Site { hosts: hosts(port), token, page, dump, manifest, end: Notify::new() };
         let mut signals = Signals::catch()?;
         announce(&url(&site, port, &name))?;

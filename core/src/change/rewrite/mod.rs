@@ -1,4 +1,5 @@
-//! Rewrites a dump: another cluster, a repaired expiry index or snapshot. Plan first, then apply.
+//! Rewrites a dump: another cluster, a repaired expiry index or snapshot, the state at a moment. Plan
+//! first, then apply.
 //!
 //! The dump is read twice. A [`Planner`] sees every line and finds out what has to change, as
 //! the new log entries in the middle depend on what stands at the end. The [`Rewriter`] then
@@ -8,19 +9,23 @@
 
 mod changes;
 mod expire;
+mod lines;
+mod moment;
 mod planner;
 mod rewriter;
 mod snapshot;
 mod splices;
 
 pub use changes::{Changes, ExpireChanges, SnapshotChanges};
+pub use lines::{Disposition, LinePlan, LineRewriter};
+pub use moment::{LogFate, MomentChanges, MomentPlan, MomentPlanner, MomentRewriter};
 pub use planner::{Plan, Planner};
-pub use rewriter::{Disposition, Rewriter};
+pub use rewriter::Rewriter;
 pub use splices::{Splice, SpliceError, Splicer};
 
 use crate::change::cluster::{InitialCluster, TakeoverError};
 use crate::dump::dump_line::Unwritable;
-use crate::dump::record::{DataVersion, ExpireKey, LogId};
+use crate::dump::record::{DataVersion, ExpireKey, LogId, TooNew};
 
 /// The entry that a state without a log counts as when it gets a new cluster: the store inside an
 /// engine has writes, but no log that they came from. Without it the next dump could not be distinguished
@@ -151,6 +156,9 @@ pub enum RewriteError {
         /// The last entry that the state holds all of.
         holds: LogId,
     },
+    /// The version has no form for a record.
+    #[error(transparent)]
+    TooNew(#[from] TooNew),
     /// A record cannot be written.
     #[error("a record cannot be written: {0}")]
     Encode(#[from] Unwritable),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::changes::Changes;
 use super::expire::{ExpirePlan, ExpirePlanner};
+use super::lines::LinePlan;
 use super::snapshot::{SnapshotPlan, SnapshotPlanner};
 use super::{ExpireIndex, Request, RewriteError, Rewriter, Snapshot, UNLOGGED_STATE};
 use crate::change::cluster::{FormerCluster, Takeover};
@@ -28,6 +29,29 @@ impl Default for TreeNames {
             raft_state: "raft_state".to_owned(),
             raft_log: "raft_log".to_owned(),
             state_machine: "state_machine/0".to_owned(),
+        }
+    }
+}
+
+impl TreeNames {
+    pub(super) fn learn(&mut self, scanned: &ScannedLine<'_>) {
+        let name = match scanned.tree() {
+            Tree::RaftState => &mut self.raft_state,
+            Tree::RaftLog => &mut self.raft_log,
+            Tree::StateMachine(_) => &mut self.state_machine,
+            Tree::Header | Tree::Other => return,
+        };
+        if *name != *scanned.tree_name {
+            scanned.tree_name.as_str().clone_into(name);
+        }
+    }
+
+    pub(super) fn of(&self, tree: Tree) -> &str {
+        match tree {
+            Tree::Header | Tree::Other => "header",
+            Tree::RaftState => &self.raft_state,
+            Tree::RaftLog => &self.raft_log,
+            Tree::StateMachine(_) => &self.state_machine,
         }
     }
 }
@@ -78,17 +102,7 @@ impl Planner {
     /// Takes note of the next line.
     pub fn line(&mut self, line: &Line<'_>, scanned: &ScannedLine<'_>) {
         let tree = scanned.tree();
-        let name = match tree {
-            Tree::RaftState => Some(&mut self.names.raft_state),
-            Tree::RaftLog => Some(&mut self.names.raft_log),
-            Tree::StateMachine(_) => Some(&mut self.names.state_machine),
-            Tree::Header | Tree::Other => None,
-        };
-        if let Some(name) = name
-            && *name != *scanned.tree_name
-        {
-            scanned.tree_name.as_str().clone_into(name);
-        }
+        self.names.learn(scanned);
         if let Some(snapshot) = &mut self.snapshot {
             snapshot.line(line, scanned);
         }
@@ -349,9 +363,20 @@ impl Plan {
             ..self.changes.clone()
         }
     }
+}
 
-    /// Starts the second reading.
-    pub fn rewriter(&self) -> Rewriter<'_> {
+impl LinePlan for Plan {
+    type Rewriter<'p> = Rewriter<'p>;
+
+    fn rewriter(&self) -> Rewriter<'_> {
         Rewriter::new(self)
+    }
+
+    fn describe(&self) -> Vec<String> {
+        self.changes().describe()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.changes().is_empty()
     }
 }

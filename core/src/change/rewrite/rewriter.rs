@@ -1,6 +1,7 @@
 //! The second reading: says for each line whether it stays and what goes in front of it.
 
 use super::RewriteError;
+use super::lines::{Disposition, LineRewriter};
 use super::planner::{ClusterPlan, Plan};
 use super::snapshot::SnapshotPlan;
 use crate::dump::dump_line;
@@ -9,16 +10,7 @@ use crate::dump::record::{
     DataVersion, ExpireKey, ExpireValue, Keyed, Kind, LogMetaKey, LogMetaValue, RaftStateKey,
     RaftStateValue, Record, StateMachineKey, StateMachineValue, Tree,
 };
-use crate::dump::scan::ScannedLine;
-
-/// What becomes of a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Disposition {
-    /// It stays, byte for byte.
-    Keep,
-    /// It is left out, or what was written in front of it replaces it.
-    Drop,
-}
+use crate::dump::scan::{Envelope, ScannedLine};
 
 /// Applies a plan line by line.
 #[derive(Debug)]
@@ -33,50 +25,16 @@ pub struct Rewriter<'p> {
     unterminated: bool,
 }
 
-impl<'p> Rewriter<'p> {
-    pub(super) const fn new(plan: &'p Plan) -> Self {
-        Self {
-            plan,
-            raft_state_written: false,
-            log_ended: false,
-            nodes_written: false,
-            expire_written: 0,
-            expire_seen: false,
-            unterminated: false,
-        }
+impl LineRewriter for Rewriter<'_> {
+    fn passes(&self, _: &Line<'_>, envelope: &Envelope<'_>) -> bool {
+        self.passes_kind(envelope.kind)
     }
 
-    /// Whether a line of this kind stays and nothing goes in front of it, whatever it holds, so
-    /// that it need not be read.
-    pub fn passes(&self, kind: Kind) -> bool {
-        if self.plan.expire.is_some() {
-            return false;
-        }
-        let is_small = matches!(kind, Kind::Sequences | Kind::StateMachineMeta);
-        if self.plan.snapshot.is_some() && is_small {
-            return false;
-        }
-        let Some(cluster) = &self.plan.cluster else { return true };
-        match kind {
-            Kind::LogEntry | Kind::Logs => self.raft_state_written && !cluster.drops_log(),
-            Kind::Expire | Kind::GenericKV => {
-                self.raft_state_written && self.log_ended && !cluster.missing.state
-            }
-            _ => false,
-        }
-    }
-
-    /// Says that a line [passes](Self::passes), for what goes behind the last one.
-    pub const fn pass(&mut self, line: &Line<'_>) {
+    fn pass(&mut self, line: &Line<'_>) {
         self.unterminated = !line.terminated;
     }
 
-    /// Appends what goes in front of a line to `out`, and says whether the line follows.
-    ///
-    /// # Errors
-    ///
-    /// When a record cannot be written.
-    pub fn line(
+    fn line(
         &mut self,
         line: &Line<'_>,
         scanned: &ScannedLine<'_>,
@@ -133,12 +91,7 @@ impl<'p> Rewriter<'p> {
         Ok(if replaced { Disposition::Drop } else { expire })
     }
 
-    /// Appends what follows the last line to `out`.
-    ///
-    /// # Errors
-    ///
-    /// When a record cannot be written.
-    pub fn finish(mut self, out: &mut Vec<u8>) -> Result<(), RewriteError> {
+    fn finish(mut self, out: &mut Vec<u8>) -> Result<(), RewriteError> {
         let mut tail = Vec::new();
         if let Some(cluster) = &self.plan.cluster {
             self.start_raft_state(cluster, &mut tail)?;
@@ -155,6 +108,39 @@ impl<'p> Rewriter<'p> {
         }
         out.append(&mut tail);
         Ok(())
+    }
+}
+
+impl<'p> Rewriter<'p> {
+    pub(super) const fn new(plan: &'p Plan) -> Self {
+        Self {
+            plan,
+            raft_state_written: false,
+            log_ended: false,
+            nodes_written: false,
+            expire_written: 0,
+            expire_seen: false,
+            unterminated: false,
+        }
+    }
+
+    /// Whether a line of this kind stays and nothing goes in front of it, whatever it holds.
+    fn passes_kind(&self, kind: Kind) -> bool {
+        if self.plan.expire.is_some() {
+            return false;
+        }
+        let is_small = matches!(kind, Kind::Sequences | Kind::StateMachineMeta);
+        if self.plan.snapshot.is_some() && is_small {
+            return false;
+        }
+        let Some(cluster) = &self.plan.cluster else { return true };
+        match kind {
+            Kind::LogEntry | Kind::Logs => self.raft_state_written && !cluster.drops_log(),
+            Kind::Expire | Kind::GenericKV => {
+                self.raft_state_written && self.log_ended && !cluster.missing.state
+            }
+            _ => false,
+        }
     }
 
     /// The lines of the Raft state that a filtered dump lacks.

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::{Disposition, Plan, RewriteError, Rewriter};
+use super::lines::{Disposition, LinePlan, LineRewriter};
+use super::{Plan, RewriteError, Rewriter};
 use crate::dump::frame::Line;
 use crate::dump::scan::{LineError, envelope, scan_line};
 
@@ -71,7 +72,7 @@ impl<'p> Splicer<'p> {
     pub fn line(&mut self, line: &Line<'_>) -> Result<(), SpliceError> {
         let to = line.offset_bytes + line.len_bytes();
         self.end = (line.number + 1, to);
-        if envelope(line.bytes).is_some_and(|seen| self.rewriter.passes(seen.kind)) {
+        if envelope(line.bytes).is_some_and(|seen| self.rewriter.passes(line, &seen)) {
             self.rewriter.pass(line);
             return Ok(());
         }

@@ -56,6 +56,12 @@ impl Reach {
         at.time_ms <= self.until_ms || self.has_key(&value.key)
     }
 
+    /// The keys and prefixes that are named.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        let prefixes = self.ranges.keys().map(String::as_str);
+        self.keys.iter().map(String::as_str).chain(prefixes)
+    }
+
     fn has_key(&self, key: &str) -> bool {
         let mut before = self.ranges.range::<str, _>((Bound::Unbounded, Bound::Included(key)));
         self.keys.contains(key) || before.next_back().is_some_and(|(_, range)| range.contains(key))

@@ -6,13 +6,15 @@
 //! **Invariant:** memory grows with the entries and with what they reach, not with the state.
 
 mod at;
+mod changed;
 mod replay;
 
-use crate::dump::record::{Fact, LogEntry, LogId, Payload, expire_at_ms};
+use crate::dump::record::{DataVersion, Fact, LogEntry, LogId, Payload, expire_at_ms};
 use crate::state::node::{EntryFate, RaftState};
 
 pub use at::At;
-pub use replay::{Replay, ReplayError};
+pub use changed::Changed;
+pub use replay::{Replay, ReplayError, Replayed};
 
 /// Why there is no state of a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -45,6 +47,7 @@ pub enum MomentError {
 pub struct Survey {
     at: At,
     until_ms: Option<u64>,
+    version: Option<DataVersion>,
     raft: RaftState,
     applied: Option<LogId>,
     first: Option<LogId>,
@@ -60,6 +63,8 @@ pub struct Survey {
 /// A moment, and the entries that lead to it from the snapshot.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Moment {
+    /// The data version, whose releases say how entries are applied.
+    pub version: Option<DataVersion>,
     /// The last entry that the snapshot holds.
     pub applied: Option<LogId>,
     /// The index of the last entry to be applied; none when it is the snapshot's.
@@ -86,6 +91,7 @@ impl Survey {
     /// Takes what a fact says.
     pub fn learn(&mut self, fact: &Fact<'_>) {
         match fact {
+            Fact::Header(header) => self.version = self.version.or(header.data_version()),
             Fact::LastApplied(applied) => self.applied = Some(*applied),
             Fact::Key(_, record) => {
                 let proposed = record.meta.and_then(|meta| meta.proposed_at_ms);
@@ -171,6 +177,7 @@ impl Survey {
             (None, _) => 0,
         };
         Ok(Moment {
+            version: self.version,
             applied: self.applied,
             until: until.filter(|_| until != applied),
             later: after(until),
@@ -181,6 +188,24 @@ impl Survey {
 }
 
 impl Moment {
+    /// The index of the last entry that its state holds.
+    pub fn last_index(&self) -> Option<u64> {
+        self.until.or(self.applied.map(|applied| applied.index))
+    }
+
+    /// The end of the log, committed or not.
+    #[must_use]
+    pub fn log_end(self) -> Self {
+        match (self.later, self.last_index()) {
+            (0, _) => self,
+            (later, Some(last)) => {
+                Self { until: Some(last.saturating_add(later)), later: 0, ..self }
+            }
+            // The first entry may have another index than 0, and there is none behind these.
+            (_, None) => Self { until: Some(u64::MAX), later: 0, ..self },
+        }
+    }
+
     /// Whether an entry leads to the moment.
     pub fn has(&self, entry: LogId) -> bool {
         let is_after = self.applied.is_none_or(|applied| entry.index > applied.index);

@@ -2,43 +2,79 @@
 
 use std::convert::Infallible;
 
-use super::{Moment, proposed_ms};
-use crate::dump::record::{Fact, LogId, SeqV};
+use super::{Changed, Moment, proposed_ms};
+use crate::dump::frame::Place;
+use crate::dump::record::{DataVersion, ExpireKey, ExpireValue, Fact, LogId};
 use crate::state::apply::{
-    ApplyError, ApplyRules, KeyRange, MemoryStore, Reach, SharedRecord, StateMachine, Store,
+    Applied, ApplyError, ApplyRules, KeyRange, MemoryStore, Reach, SharedRecord, StateMachine,
+    Store,
 };
+use crate::state::claim::{ClaimCheck, Lacking, Verdict};
 use crate::state::node::{EntryFate, RaftState, SystemState};
 
 /// Why the entries cannot be applied.
-pub type ReplayError = ApplyError<Infallible>;
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReplayError {
+    /// The state lacks entries that it claims: what is applied to it comes to another state.
+    #[error("{}", .0.describe())]
+    Lacking(Box<Lacking>),
+    /// An entry cannot be applied.
+    #[error(transparent)]
+    Apply(#[from] ApplyError<Infallible>),
+}
 
 /// Brings a snapshot to a moment. The facts of the node are handed to [`reach`](Self::reach), then
-/// to [`load`](Self::load), then to [`apply`](Self::apply); then [`merge`](Self::merge) says which
-/// records there are.
+/// to [`load`](Self::load), then to [`apply`](Self::apply).
 #[derive(Debug)]
 pub struct Replay {
     moment: Moment,
     raft: RaftState,
     reach: Reach,
+    claim: ClaimCheck,
     machine: StateMachine<MemoryStore>,
+    /// What was loaded, before the first entry is applied.
+    before: Option<MemoryStore>,
     applied: u64,
     last_ms: Option<u64>,
-    /// The first key that [`merge`](Self::merge) has not come to.
-    next_key: String,
+}
+
+/// What the entries made of the snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replayed {
+    /// What the snapshot's state machine holds beside keys.
+    pub system_before: SystemState,
+    /// What it holds at the moment.
+    pub system: SystemState,
+    /// The keys that are others.
+    pub keys: Changed<String, SharedRecord>,
+    /// The entries of the expiry index that are others.
+    pub expiries: Changed<ExpireKey, ExpireValue<'static>>,
+    /// How many entries were applied.
+    pub applied: u64,
+    /// When the last write that the state holds was proposed, in milliseconds since 1970.
+    pub last_ms: Option<u64>,
 }
 
 impl Replay {
-    /// A replay to a moment by the rules of the newest servers.
+    /// A replay to a moment by the rules of the releases that wrote the data.
     pub fn new(moment: Moment) -> Self {
+        let rules = moment.version.map_or(ApplyRules::CURRENT, ApplyRules::of_data_version);
         Self {
             moment,
             raft: RaftState::default(),
             reach: Reach::default(),
-            machine: StateMachine::new(MemoryStore::default(), ApplyRules::CURRENT),
+            claim: ClaimCheck::default(),
+            machine: StateMachine::new(MemoryStore::default(), rules),
+            before: None,
             applied: 0,
             last_ms: None,
-            next_key: String::new(),
         }
+    }
+
+    /// Where it leads.
+    pub const fn moment(&self) -> Moment {
+        self.moment
     }
 
     /// First reading: finds out what the entries reach.
@@ -60,8 +96,17 @@ impl Replay {
 
     /// Second reading: loads what the entries reach.
     pub fn load(&mut self, fact: &Fact<'_>) {
+        match fact {
+            // Where in the dump it is does not matter here.
+            Fact::Entry(entry) => self.claim.entry(entry, Place { line: 0, offset_bytes: 0 }),
+            fact => self.claim.fact(fact),
+        }
         let is_reached = match fact {
-            Fact::Key(key, record) => self.reach.has(key, record),
+            Fact::Key(key, record) => {
+                let proposed = record.meta.and_then(|meta| meta.proposed_at_ms);
+                self.last_ms = self.last_ms.max(proposed);
+                self.reach.has(key, record)
+            }
             Fact::Expire(at, value) => self.reach.has_expiry(*at, value),
             fact => fact.is_of_machine(),
         };
@@ -70,65 +115,63 @@ impl Replay {
         }
     }
 
-    /// Third reading: applies the entries, which have to come in their order.
+    /// Third reading: applies the entries, which have to come in their order. Gives what came of
+    /// one that leads to the moment.
     ///
     /// # Errors
     ///
-    /// When an entry is missing, or cannot be applied.
-    pub fn apply(&mut self, fact: &Fact<'_>) -> Result<(), ReplayError> {
-        let Fact::Entry(entry) = fact else { return Ok(()) };
-        if self.leads(entry.log_id, self.raft.fate_of(entry)) {
-            self.machine.apply(entry)?;
-            self.applied += 1;
-            self.last_ms = proposed_ms(entry).or(self.last_ms);
+    /// When the state lacks entries, or an entry is missing, or cannot be applied.
+    pub fn apply(&mut self, fact: &Fact<'_>) -> Result<Option<Applied>, ReplayError> {
+        let Fact::Entry(entry) = fact else { return Ok(None) };
+        if !self.leads(entry.log_id, self.raft.fate_of(entry)) {
+            return Ok(None);
         }
-        Ok(())
-    }
-
-    /// How many entries were applied.
-    pub const fn applied(&self) -> u64 {
-        self.applied
-    }
-
-    /// When the last of them was proposed, in milliseconds since 1970.
-    pub const fn last_ms(&self) -> Option<u64> {
-        self.last_ms
-    }
-
-    /// What the state machine holds beside keys.
-    pub fn system(&self) -> &SystemState {
-        self.machine.system()
-    }
-
-    /// Whether the snapshot's record of a key is replaced by what [`merge`](Self::merge) gives.
-    pub fn replaces(&self, key: &str, record: &SeqV<'_>) -> bool {
-        self.reach.has(key, record)
-    }
-
-    /// Calls `each` with the records before a key that [`replaces`](Self::replaces) stands for, in
-    /// order; with all that are left when there is no key.
-    ///
-    /// # Errors
-    ///
-    /// The first of `each`.
-    pub fn merge<E>(
-        &mut self,
-        before: Option<&str>,
-        mut each: impl FnMut(&str, &SharedRecord) -> Result<(), E>,
-    ) -> Result<(), E> {
-        // Keys of old dumps may be out of order; each record is given once.
-        if before.is_some_and(|before| *before <= *self.next_key) {
-            return Ok(());
+        if self.before.is_none() {
+            // No server of an older version wrote such a state.
+            let is_of_v004 = self.moment.version.is_none_or(|of| of >= DataVersion::V004);
+            if is_of_v004 && let Verdict::Lacking(lacking) = self.claim.verdict() {
+                return Err(ReplayError::Lacking(Box::new(lacking)));
+            }
+            self.before = Some(self.machine.store().clone());
         }
-        let from = std::mem::take(&mut self.next_key);
-        let range = KeyRange { from, before: before.map(str::to_owned) };
-        for record in self.machine.store().records(range) {
-            let Ok((key, record)) = record;
-            each(&key, &record)?;
-        }
-        if let Some(before) = before {
-            self.next_key = before.to_owned();
-        }
-        Ok(())
+        let applied = self.machine.apply(entry)?;
+        self.applied += 1;
+        self.last_ms = proposed_ms(entry).or(self.last_ms);
+        Ok(Some(applied))
     }
+
+    /// The record of a key as of the last entry that was applied, if the entries reach it.
+    pub fn record(&self, key: &str) -> Option<SharedRecord> {
+        let Ok(record) = self.machine.store().record(key);
+        record
+    }
+
+    /// What the entries made of the snapshot.
+    pub fn finish(self) -> Replayed {
+        let Self { machine, before, applied, last_ms, .. } = self;
+        let after = machine.into_store();
+        let before = before.unwrap_or_else(|| after.clone());
+        Replayed {
+            system_before: before.system().clone(),
+            system: after.system().clone(),
+            keys: Changed::between(records(&before), records(&after)),
+            expiries: Changed::between(expiries(&before), expiries(&after)),
+            applied,
+            last_ms,
+        }
+    }
+}
+
+fn records(store: &MemoryStore) -> impl Iterator<Item = (String, SharedRecord)> {
+    store.records(KeyRange::all()).map(|record| {
+        let Ok((key, record)) = record;
+        (key.into_owned(), record)
+    })
+}
+
+fn expiries(store: &MemoryStore) -> impl Iterator<Item = (ExpireKey, ExpireValue<'static>)> {
+    store.expiries(0, None).map(|expiry| {
+        let Ok((at, ExpireValue { seq, key })) = expiry;
+        (at, ExpireValue { seq, key: key.into_owned() })
+    })
 }

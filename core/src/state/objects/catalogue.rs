@@ -117,6 +117,29 @@ impl Catalogue {
         }
     }
 
+    /// What is known of an object so far.
+    pub fn object(&self, owner: &Owner) -> Option<Object> {
+        let mut object = match owner {
+            Owner::Id(kind, id) => self.by_id.get(&(*kind, *id))?.clone(),
+            Owner::Name(kind, tenant, name) => {
+                self.by_name.get(&(*kind, tenant.clone(), name.clone()))?.clone()
+            }
+            Owner::Rest(..) => return None,
+        };
+        let parent = |kind, id: Option<u64>| self.by_id.get(&(kind, id?));
+        let database = match parent_kind(object.kind) {
+            Some(ObjectKind::Table) => parent(ObjectKind::Table, object.parent_id)
+                .and_then(|table| parent(ObjectKind::Database, table.parent_id)),
+            Some(kind) => parent(kind, object.parent_id),
+            None => None,
+        };
+        if let Some(database) = database {
+            object.database.clone_from(&database.name);
+            object.tenant = object.tenant.or_else(|| database.tenant.clone());
+        }
+        Some(object)
+    }
+
     /// What there is.
     pub fn finish(mut self) -> Objects {
         self.give_names_ids();
@@ -241,17 +264,22 @@ impl Object {
 
     /// The name as people write it: `sales.orders` for a table. The id when nothing says the name.
     pub fn full_name(&self) -> String {
-        let name = self.name.as_deref();
-        match (
-            self.database.as_deref().filter(|_| self.kind != ObjectKind::Database),
-            name,
-            self.id,
-        ) {
-            (Some(database), Some(name), _) => format!("{database}.{name}"),
-            (None, Some(name), _) => name.to_owned(),
-            (_, None, Some(id)) => format!("{}:{id}", self.kind.name()),
-            (_, None, None) => String::new(),
-        }
+        full_name(self.kind, self.database.as_deref(), self.name.as_deref(), self.id)
+    }
+}
+
+/// The name of an object as people write it.
+pub(super) fn full_name(
+    kind: ObjectKind,
+    database: Option<&str>,
+    name: Option<&str>,
+    id: Option<u64>,
+) -> String {
+    match (database.filter(|_| kind != ObjectKind::Database), name, id) {
+        (Some(database), Some(name), _) => format!("{database}.{name}"),
+        (None, Some(name), _) => name.to_owned(),
+        (_, None, Some(id)) => format!("{}:{id}", kind.name()),
+        (_, None, None) => String::new(),
     }
 }
 

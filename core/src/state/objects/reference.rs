@@ -9,7 +9,7 @@ use nom::combinator::{all_consuming, cut, map, opt, rest, verify};
 use nom::sequence::{delimited, preceded, terminated};
 use nom::{IResult, Parser};
 
-use super::catalogue::Object;
+use super::catalogue::{Object, full_name};
 use crate::dump::syntax::SyntaxError;
 use crate::value::{KeyParts, ObjectKind};
 
@@ -91,33 +91,43 @@ impl ObjectRef {
 
     /// Whether it names an object.
     pub fn names(&self, object: &Object) -> bool {
-        let of_tenant = |tenant: &Option<String>| {
-            tenant.is_none() || tenant.as_deref() == object.tenant.as_deref()
-        };
+        let Object { kind, tenant, id, database, name, .. } = object;
+        let [tenant, database, name] = [tenant, database, name].map(Option::as_deref);
+        self.is(*kind, *id, tenant, database, name)
+    }
+
+    /// Whether it names the object of these names.
+    pub(super) fn is(
+        &self,
+        kind: ObjectKind,
+        id: Option<u64>,
+        tenant: Option<&str>,
+        database: Option<&str>,
+        name: Option<&str>,
+    ) -> bool {
+        let of_tenant = |asked: &Option<String>| asked.is_none() || asked.as_deref() == tenant;
         match self {
             Self::Key(_) => false,
-            Self::Id(kind, id) => object.kind == *kind && object.id == Some(*id),
-            Self::Name { kind, tenant, name } => {
-                let is_named = object.name.as_deref() == Some(name)
-                    || (object.database.is_some() && object.full_name() == *name)
-                    || (*kind == ObjectKind::User
-                        && object.name.as_deref().is_some_and(|user| {
+            Self::Id(asked_kind, asked_id) => kind == *asked_kind && id == Some(*asked_id),
+            Self::Name { kind: asked_kind, tenant, name: asked } => {
+                let is_named = name == Some(asked)
+                    || (database.is_some() && full_name(kind, database, name, id) == *asked)
+                    || (*asked_kind == ObjectKind::User
+                        && name.is_some_and(|user| {
                             user.strip_prefix('\'')
                                 .and_then(|user| user.split_once("'@'"))
-                                .is_some_and(|(user, _)| user == name)
+                                .is_some_and(|(user, _)| user == asked)
                         }));
-                object.kind == *kind && of_tenant(tenant) && is_named
+                kind == *asked_kind && of_tenant(tenant) && is_named
             }
-            Self::Path { tenant, database, table: None } => {
-                object.kind == ObjectKind::Database
-                    && of_tenant(tenant)
-                    && object.name.as_deref() == Some(database)
+            Self::Path { tenant, database: asked, table: None } => {
+                kind == ObjectKind::Database && of_tenant(tenant) && name == Some(asked)
             }
-            Self::Path { tenant, database, table: Some(table) } => {
-                object.kind == ObjectKind::Table
+            Self::Path { tenant, database: asked, table: Some(table) } => {
+                kind == ObjectKind::Table
                     && of_tenant(tenant)
-                    && object.database.as_deref() == Some(database)
-                    && object.name.as_deref() == Some(table)
+                    && database == Some(asked)
+                    && name == Some(table)
             }
         }
     }

@@ -2,13 +2,13 @@
 
 use anyhow::{Result, anyhow};
 use metadump::apply::{ApplyRules, MemoryStore, SharedRecord, StateMachine, Store};
-use metadump::check::Code;
+use metadump::check::{Code, Requirement};
 use metadump::node::LiveMachine;
 use metadump::record::{DataVersion, Fact, LogId};
 use metadump::scan::scan_line;
 
 use super::super::admission::{Becomes, Incoming};
-use super::super::import::admission;
+use super::super::import::{admission, at_moment};
 use super::super::plan::Reading;
 use super::super::restoring::Dropped;
 use crate::args::Import;
@@ -34,10 +34,21 @@ pub struct DumpState {
 impl DumpState {
     /// Reads a dump, and refuses one with errors.
     pub fn read(args: &Import, source: &Source, progress: &Progress) -> Result<Self> {
-        let reading = Reading::of(source, progress)?;
+        let mut admission = admission(args, "the cluster keeps its data".to_owned());
+        let (mut remarks, mut made_of) = (Vec::new(), None);
+        let at = at_moment(args, source, &admission, Becomes::NewCluster, progress)?;
+        let source = match at {
+            Some(made) => {
+                admission.manifest = Requirement::Optional;
+                remarks = made.remarks;
+                made_of = Some(made.of);
+                made.source
+            }
+            None => source.clone(),
+        };
+        let reading = Reading::of(&source, progress)?;
         progress.phase("reading");
         let mut machine = StateMachine::new(MemoryStore::default(), ApplyRules::CURRENT);
-        let admission = admission(args, "the cluster keeps its data".to_owned());
         let mut dropped = Dropped::default();
         let (mut live, mut late) = (LiveMachine::default(), None);
         let report =
@@ -82,7 +93,8 @@ impl DumpState {
             Ok(())
         })?;
         progress.finish();
-        let remarks = Vec::from_iter(dropped.describe().chain(let_in_with(&report)));
+        let found = made_of.as_ref().unwrap_or(&report);
+        remarks.extend(dropped.describe().chain(let_in_with(found)));
         remarks.iter().for_each(|remark| progress.say(remark));
         let name = reading.name().to_owned();
         Ok(Self { machine, snapshot_at, name, dropped: dropped.count(), remarks })

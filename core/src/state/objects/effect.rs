@@ -1,0 +1,342 @@
+//! What the entries of a log did, in the words of objects.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::catalogue::{Catalogue, full_name};
+use super::record::{ObjectRecord, Owner};
+use super::reference::ObjectRef;
+use crate::dump::record::{Bytes, Fact, LogEntry, LogId, Payload};
+use crate::state::apply::{Applied, ChangeEvent, ExecutionPath, Reach, Reply};
+use crate::state::moment::{Moment, Replay, ReplayError, Replayed, proposed_ms};
+use crate::value::ObjectKind;
+
+/// What was done to an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Verb {
+    /// It is new.
+    Creates,
+    /// It is marked as dropped, or gone.
+    Drops,
+    /// It is no longer marked as dropped.
+    Undrops,
+    /// What was left of it after it was dropped is gone.
+    Purges,
+    /// It has another name.
+    Renames,
+    /// Something that belongs to it is another.
+    Changes,
+    /// Keys of it have expired.
+    Expires,
+    /// The entry names it. What it did to it is in the snapshot.
+    Names,
+}
+
+impl Verb {
+    /// The verb as a word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Creates => "creates",
+            Self::Drops => "drops",
+            Self::Undrops => "undrops",
+            Self::Purges => "purges",
+            Self::Renames => "renames",
+            Self::Changes => "changes",
+            Self::Expires => "expires",
+            Self::Names => "names",
+        }
+    }
+}
+
+/// What an entry did to one object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Effect {
+    /// What.
+    pub verb: Verb,
+    /// The object; none for keys of no known form.
+    #[serde(flatten)]
+    pub object: Option<ObjectName>,
+    /// The name before, of one that was renamed.
+    pub former_name: Option<Box<str>>,
+    /// How many keys it is about.
+    pub keys: u64,
+    /// The key, when it is a single one of no known form.
+    pub key: Option<Box<str>>,
+}
+
+impl Effect {
+    /// Whether it is about what is named.
+    pub fn is_of(&self, asked: &ObjectRef) -> bool {
+        match (asked, &self.object) {
+            (ObjectRef::Key(key), _) => self.key.as_deref() == Some(key),
+            (asked, Some(ObjectName { kind, tenant, id, database, name })) => {
+                let [tenant, database, name] = [tenant, database, name].map(Option::as_deref);
+                asked.is(*kind, *id, tenant, database, name)
+            }
+            (_, None) => false,
+        }
+    }
+}
+
+/// Which object an entry is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct ObjectName {
+    /// The kind.
+    pub kind: ObjectKind,
+    /// The tenant, if something says it.
+    pub tenant: Option<Box<str>>,
+    /// The id, of kinds that have one.
+    pub id: Option<u64>,
+    /// The database that it is in, if something says it.
+    pub database: Option<Box<str>>,
+    /// The name, if something says it.
+    pub name: Option<Box<str>>,
+}
+
+impl ObjectName {
+    /// The name as people write it: `sales.orders` for a table. The id when nothing says the name.
+    pub fn full_name(&self) -> String {
+        full_name(self.kind, self.database.as_deref(), self.name.as_deref(), self.id)
+    }
+}
+
+/// What came of the conditions of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Outcome {
+    /// It has none, or they held.
+    Done,
+    /// They did not hold: what was to be done else was done, if anything.
+    ConditionsNotMet,
+    /// It is in the snapshot, and which it was is not known.
+    InSnapshot,
+    /// It was not applied.
+    NotApplied,
+}
+
+/// An entry of the log, and what it did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LoggedChange {
+    /// The entry.
+    pub log_id: LogId,
+    /// When it was proposed, in milliseconds since 1970.
+    pub time_ms: Option<u64>,
+    /// Its command, `Blank` or `Membership`.
+    pub command: &'static str,
+    /// Whether it is known to be committed.
+    pub is_committed: bool,
+    /// What came of its conditions.
+    pub outcome: Outcome,
+    /// What it did.
+    pub effects: Vec<Effect>,
+}
+
+/// Goes through a log and says what each entry did. The facts of the node are handed to
+/// [`load`](Self::load), then to [`entry`](Self::entry).
+///
+/// **Invariant:** memory grows with the objects and with what the entries reach.
+#[derive(Debug)]
+pub struct History {
+    replay: Replay,
+    catalogue: Catalogue,
+    committed: Option<u64>,
+    /// Whether an entry could not be applied: those behind it are not either.
+    is_broken: bool,
+}
+
+impl History {
+    /// Starts; the replay leads to the end of the log and knows what its entries reach. Entries
+    /// behind `committed` are not known to be committed.
+    pub fn new(replay: Replay, committed: &Moment) -> Self {
+        let committed = committed.last_index();
+        Self { replay, catalogue: Catalogue::default(), committed, is_broken: false }
+    }
+
+    /// First reading: takes what the snapshot says.
+    pub fn load(&mut self, fact: &Fact<'_>) {
+        self.replay.load(fact);
+        if let Fact::Key(key, value) = fact {
+            self.catalogue.add(ObjectRecord::of(key, &value.data));
+        }
+    }
+
+    /// Second reading: what an entry did; none for other facts.
+    ///
+    /// # Errors
+    ///
+    /// When an entry cannot be applied. Those behind it have [`Outcome::NotApplied`].
+    pub fn entry(&mut self, fact: &Fact<'_>) -> Result<Option<LoggedChange>, ReplayError> {
+        let Fact::Entry(entry) = fact else { return Ok(None) };
+        let is_committed = Some(entry.log_id.index) <= self.committed;
+        let mut change = LoggedChange {
+            log_id: entry.log_id,
+            time_ms: proposed_ms(entry),
+            command: command(entry),
+            is_committed,
+            outcome: Outcome::InSnapshot,
+            effects: Vec::new(),
+        };
+        if self.is_broken {
+            change.outcome = Outcome::NotApplied;
+        } else {
+            match self.replay.apply(fact) {
+                Ok(Some(applied)) => {
+                    change.outcome = outcome(&applied.reply);
+                    change.effects = self.effects(&applied, change.time_ms.unwrap_or(0));
+                    return Ok(Some(change));
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    self.is_broken = true;
+                    return Err(error);
+                }
+            }
+        }
+        change.effects = self.named(entry);
+        Ok(Some(change))
+    }
+
+    /// The state that the entries led to.
+    pub fn finish(self) -> Replayed {
+        self.replay.finish()
+    }
+
+    /// What an entry names, whatever it did to it.
+    fn named(&self, entry: &LogEntry<'_>) -> Vec<Effect> {
+        let mut reach = Reach::default();
+        reach.add(entry);
+        let mut groups: BTreeMap<Owner, Group> = BTreeMap::new();
+        for key in reach.keys() {
+            let owner = ObjectRecord::of(key, &Bytes::Decoded((&[]).into())).owner;
+            groups.entry(owner).or_default().add(Verb::Names, key);
+        }
+        self.of_groups(groups)
+    }
+
+    fn effects(&mut self, applied: &Applied, now_ms: u64) -> Vec<Effect> {
+        let mut groups: BTreeMap<Owner, Group> = BTreeMap::new();
+        for event in &applied.events {
+            let ChangeEvent { key, prev, current } = event;
+            let [before, after] = [prev, current]
+                .map(|record| record.as_ref().map(|record| ObjectRecord::of(key, &record.data)));
+            let has_expired = current.is_none()
+                && prev.as_ref().and_then(|prev| prev.expire_ms()).is_some_and(|at| at <= now_ms);
+            let owner = match (&after, &before) {
+                (Some(record), _) | (None, Some(record)) => record.owner.clone(),
+                (None, None) => continue,
+            };
+            let group = groups.entry(owner).or_default();
+            group.add(verb(before.as_ref(), after.as_ref(), has_expired), key);
+            let name = |record: &Option<ObjectRecord>| {
+                let says = record.as_ref()?.says.as_deref()?;
+                if says.description.is_some() { None } else { says.name.clone() }
+            };
+            // The key of a name goes, and comes again with another one.
+            match (name(&before), name(&after)) {
+                (Some(before), None) => group.former_name = Some(before),
+                (None, Some(_)) => group.has_new_name = true,
+                (Some(before), Some(after)) if before != after => {
+                    (group.former_name, group.has_new_name) = (Some(before), true);
+                }
+                _ => {}
+            }
+            if let Some(record) = after {
+                self.catalogue.add(record);
+            }
+        }
+        self.of_groups(groups)
+    }
+
+    fn of_groups(&self, groups: BTreeMap<Owner, Group>) -> Vec<Effect> {
+        let effect = |(owner, group): (Owner, Group)| {
+            let Group { verb, keys, key, former_name, has_new_name } = group;
+            let is_renamed = verb == Some(Verb::Changes) && former_name.is_some() && has_new_name;
+            let verb = if is_renamed { Verb::Renames } else { verb.unwrap_or(Verb::Changes) };
+            let object = self.catalogue.object(&owner).map(|object| ObjectName {
+                kind: object.kind,
+                tenant: object.tenant,
+                id: object.id,
+                database: object.database,
+                name: object.name,
+            });
+            let object = object.or_else(|| unknown(&owner));
+            let key = key.filter(|_| object.is_none() && keys == 1);
+            Effect { verb, object, former_name: former_name.filter(|_| is_renamed), keys, key }
+        };
+        let mut effects: Vec<Effect> = groups.into_iter().map(effect).collect();
+        // What happened to whole objects comes first.
+        effects.sort_by_key(|effect| (effect.verb, effect.object.is_none()));
+        effects
+    }
+}
+
+/// What is known of one object in an entry.
+#[derive(Debug, Default)]
+struct Group {
+    verb: Option<Verb>,
+    keys: u64,
+    key: Option<Box<str>>,
+    former_name: Option<Box<str>>,
+    has_new_name: bool,
+}
+
+impl Group {
+    fn add(&mut self, verb: Verb, key: &str) {
+        self.keys += 1;
+        self.verb = Some(self.verb.map_or(verb, |known| known.min(verb)));
+        self.key.get_or_insert_with(|| key.into());
+    }
+}
+
+/// What a key says of an object that no record describes.
+fn unknown(owner: &Owner) -> Option<ObjectName> {
+    let (kind, tenant, id, name) = match owner {
+        Owner::Id(kind, id) => (*kind, None, Some(*id), None),
+        Owner::Name(kind, tenant, name) => (*kind, Some(tenant), None, Some(name)),
+        Owner::Rest(kind, tenant) => ((*kind)?, tenant.as_ref(), None, None),
+    };
+    let [tenant, name] = [tenant, name].map(|text| text.cloned());
+    Some(ObjectName { kind, tenant, id, database: None, name })
+}
+
+fn verb(before: Option<&ObjectRecord>, after: Option<&ObjectRecord>, has_expired: bool) -> Verb {
+    let described = |record: Option<&ObjectRecord>| {
+        let description = record?.says.as_ref()?.description.as_ref()?;
+        Some(description.dropped_on.is_some())
+    };
+    if has_expired {
+        return Verb::Expires;
+    }
+    match (described(before), described(after)) {
+        (None, Some(false)) if before.is_none() => Verb::Creates,
+        (Some(false), Some(true)) => Verb::Drops,
+        (Some(false), None) if after.is_none() => Verb::Drops,
+        (Some(true), Some(false)) => Verb::Undrops,
+        (Some(true), None) if after.is_none() => Verb::Purges,
+        _ => Verb::Changes,
+    }
+}
+
+fn outcome(reply: &Reply) -> Outcome {
+    let is_met = match reply {
+        Reply::Transaction(reply) => {
+            matches!(reply.path, ExecutionPath::Operation(_) | ExecutionPath::Then)
+        }
+        Reply::KvTransaction(reply) => reply.executed_branch.is_some(),
+        Reply::KV(change) => change.prev != change.result,
+        _ => true,
+    };
+    if is_met { Outcome::Done } else { Outcome::ConditionsNotMet }
+}
+
+const fn command(entry: &LogEntry<'_>) -> &'static str {
+    match &entry.payload {
+        Payload::Normal(body) => body.cmd.name(),
+        Payload::Blank => "Blank",
+        Payload::Membership(_) => "Membership",
+    }
+}

@@ -1,0 +1,225 @@
+//! `--at`: a dump as of a moment.
+
+use std::path::Path;
+
+use anyhow::Result;
+use metadump::check::{Code, Requirement};
+use metadump::moment::At;
+use metadump::objects::LoggedChange;
+use metadump::record::DataVersion;
+use metadump::rewrite::{Disposition, LinePlan, LogFate, MomentPlan, MomentPlanner};
+use serde::Serialize;
+
+use super::plan::{Inspected, Planned, Reading, with_help};
+use super::state::{AsOf, State};
+use super::{convert, log};
+use crate::input::Source;
+use crate::progress::Progress;
+use crate::raft_dir::{Access, DirReader, RaftDir};
+use crate::report::entries;
+
+/// A dump to be rewritten to a moment.
+pub struct AtMoment {
+    /// What is to be done, and what was found in the dump.
+    pub planned: Planned<MomentPlan>,
+    /// Which moment it is.
+    pub as_of: AsOf,
+    /// The dump as one of V004, when its own version has no rewrite.
+    converted: Option<Reading>,
+}
+
+impl AtMoment {
+    /// Reads the dump and plans the rewrite. A dump before V002 is converted, if what that may lose
+    /// is said.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such moment, a line is no record, or the log cannot be applied.
+    pub fn plan(
+        reading: &Reading,
+        at: At,
+        log: LogFate,
+        manifest: Requirement,
+        accepted: Option<&[Code]>,
+        progress: &Progress,
+    ) -> Result<Self> {
+        let state = State::of_dump(reading.source().clone(), at, progress)?;
+        let version = state.version();
+        if let Some(accepted) = accepted
+            && version.is_none_or(|version| version < DataVersion::V002)
+        {
+            let converted = convert::to_v004(reading, accepted, progress)?;
+            let state = State::of_dump(converted.source().clone(), at, progress)?;
+            let planned =
+                Self::of(state.by_rules_of(version), &converted, log, manifest, progress)?;
+            return Ok(Self { converted: Some(converted), ..planned });
+        }
+        Self::of(state, reading, log, manifest, progress)
+    }
+
+    /// The same for what a data directory holds, with the dump that it is exported as.
+    ///
+    /// # Errors
+    ///
+    /// As [`plan`](Self::plan).
+    pub fn of_directory(
+        reader: &DirReader,
+        name: &Path,
+        at: At,
+        log: LogFate,
+        progress: &Progress,
+    ) -> Result<(Reading, Self)> {
+        progress.phase("exporting");
+        let reading = Reading::written(&name.display().to_string(), |write| {
+            reader.for_each_line(|line| {
+                progress.advance(line.len() as u64);
+                write(line)
+            })?;
+            reader.assert_unchanged()
+        })?;
+        let state = State::of_dump(reading.source().clone(), at, progress)?;
+        let state = state.by_rules_of(Some(reader.version()));
+        let at = Self::of(state, &reading, log, Requirement::Optional, progress)?;
+        Ok((reading, at))
+    }
+
+    fn of(
+        state: State,
+        reading: &Reading,
+        log: LogFate,
+        manifest: Requirement,
+        progress: &Progress,
+    ) -> Result<Self> {
+        let mut planner = MomentPlanner::new(state.reach(progress)?, log);
+        let inspected = Inspected::of_records(reading, manifest, progress, |_, scanned| {
+            planner.line(scanned);
+        })?;
+        state.apply(progress, |fact| planner.apply(fact).map(drop))?;
+        let plan = planner.finish().map_err(with_help)?;
+        let mut as_of = state.as_of();
+        as_of.learn(plan.state());
+        Ok(Self { planned: Planned::of(plan, inspected), as_of, converted: None })
+    }
+
+    /// The dump that the plan is for.
+    pub fn reading<'r>(&'r self, original: &'r Reading) -> &'r Reading {
+        self.converted.as_ref().unwrap_or(original)
+    }
+
+    /// The dump as of the moment, in a file of our own.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub fn made(&self, reading: &Reading, progress: &Progress) -> Result<Reading> {
+        progress.phase("rewriting");
+        Reading::written(reading.name(), |write| self.for_each_piece(reading, progress, write))
+    }
+
+    /// Hands on the bytes of the dump as of the moment.
+    ///
+    /// # Errors
+    ///
+    /// When the dump is not the same any more, and the error of `each`.
+    pub fn for_each_piece(
+        &self,
+        reading: &Reading,
+        progress: &Progress,
+        each: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let tail = self.planned.rewrite(reading, progress, |line, before, disposition| {
+            each(before)?;
+            if disposition == Disposition::Keep {
+                each(line.bytes)?;
+                each(if line.terminated { b"\n" } else { b"" })?;
+            }
+            Ok(())
+        })?;
+        each(&tail)
+    }
+
+    /// The entries of the log that are lost, the first of them with what they did.
+    ///
+    /// # Errors
+    ///
+    /// When the dump is not the same any more.
+    pub fn lost(&self, reading: &Reading, progress: &Progress) -> Result<Lost> {
+        let mut lost = Lost::default();
+        if self.as_of.later() == 0 {
+            return Ok(lost);
+        }
+        let until = self.planned.plan.until();
+        let state = State::of_dump(reading.source().clone(), At::End, progress)?;
+        log::each_change(state, progress, |change| {
+            if Some(change.log_id.index) > until {
+                lost.count += 1;
+                if lost.count <= MOST_LOST {
+                    lost.entries.push(change.clone());
+                }
+            }
+            Ok(())
+        })?;
+        progress.finish();
+        Ok(lost)
+    }
+
+    /// What is done, a line each.
+    pub fn remarks(&self) -> Vec<String> {
+        let changes = self.planned.plan.describe();
+        std::iter::once(self.as_of.describe()).chain(changes).collect()
+    }
+}
+
+/// Entries of the log that are lost.
+#[derive(Debug, Default, Serialize)]
+pub struct Lost {
+    /// How many.
+    count: u64,
+    /// The first of them.
+    entries: Vec<LoggedChange>,
+}
+
+/// How many of the entries that are lost are shown.
+const MOST_LOST: u64 = 200;
+
+impl Lost {
+    /// What is lost, a line for each entry.
+    pub fn describe(&self) -> impl Iterator<Item = String> {
+        let head =
+            (self.count > 0).then(|| format!("{} of the log would be lost:", entries(self.count)));
+        let lines = self.entries.iter().map(|change| format!("  {}", log::line(change)));
+        let more = self.count.saturating_sub(MOST_LOST);
+        let more = (more > 0).then(|| format!("  … and {}", entries(more)));
+        head.into_iter().chain(lines).chain(more)
+    }
+}
+
+/// A dump, as of a moment if one is asked for; says which.
+///
+/// # Errors
+///
+/// When there is no such moment, a line is no record, or the log cannot be applied.
+pub fn dump_at(source: Source, at: Option<At>, progress: &Progress) -> Result<Source> {
+    let Some(at) = at else { return Ok(source) };
+    let reading = Reading::of(&source, progress)?;
+    let at =
+        AtMoment::plan(&reading, at, LogFate::Keep, Requirement::Optional, Some(&[]), progress)?;
+    let made = at.made(at.reading(&reading), progress)?;
+    progress.finish();
+    at.remarks().iter().for_each(|remark| progress.say(remark));
+    Ok(made.source().clone())
+}
+
+/// What a data directory holds at a moment, as a dump; says which.
+///
+/// # Errors
+///
+/// As [`dump_at`], and when the directory cannot be read.
+pub fn directory_at(dir: &Path, at: At, progress: &Progress) -> Result<Source> {
+    let reader = DirReader::open(&RaftDir::new(dir), Access::Stopped)?;
+    let (reading, at) = AtMoment::of_directory(&reader, dir, at, LogFate::Keep, progress)?;
+    let made = at.made(&reading, progress)?;
+    progress.finish();
+    at.remarks().iter().for_each(|remark| progress.say(remark));
+    Ok(made.source().clone())
+}

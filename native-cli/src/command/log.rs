@@ -1,0 +1,201 @@
+//! `log`: what the entries of a log did, in the words of objects.
+
+use std::io::{BufWriter, Write};
+
+use anyhow::Result;
+use metadump::moment::{At, Moment};
+use metadump::objects::{Effect, History, LoggedChange, ObjectRef, Outcome};
+use metadump::record::Fact;
+
+use super::Outcome as Ended;
+use super::state::{State, now_ms};
+use crate::args::{Format, Log as Args};
+use crate::progress::Progress;
+use crate::report::{entries, json_line, plural, printable, utc};
+use crate::stdout::stdout;
+
+/// How many effects of an entry are shown in a line.
+const MOST_EFFECTS: usize = 8;
+
+/// Runs the command.
+pub fn run(args: &Args, progress: &Progress) -> Result<Ended> {
+    let state = State::open_at(&args.origin, At::End, progress)?;
+    let moment = state.moment();
+    let filter = Filter {
+        since: args.since.map(|since| Bound::of(since, &moment)),
+        until: args.until.map(|until| Bound::of(until, &moment)),
+        objects: &args.object,
+    };
+    let mut out = BufWriter::new(stdout());
+    let (mut shown, mut all) = (0_u64, 0_u64);
+    let log = each_change(state, progress, |change| {
+        all += 1;
+        if !filter.has(change) {
+            return Ok(());
+        }
+        shown += 1;
+        match args.format {
+            Format::Json => writeln!(out, "{}", json_line(change)?)?,
+            Format::Text => writeln!(out, "{}", line(change))?,
+        }
+        Ok(())
+    })?;
+    out.flush()?;
+    progress.finish();
+    let Log { name, broken } = log;
+    progress.say(&format!("{name}: {} of {}", shown, entries(all)));
+    if let Some(error) = broken {
+        progress.say(&format!("note: {error}; what it and the entries behind it do is not known"));
+    }
+    Ok(Ended::Done)
+}
+
+/// A log that was gone through.
+pub struct Log {
+    name: String,
+    /// Why not every entry was applied.
+    broken: Option<String>,
+}
+
+/// Calls `each` with what every entry of a log did, committed or not.
+///
+/// # Errors
+///
+/// When the state cannot be read, and the first error of `each`.
+pub fn each_change(
+    state: State,
+    progress: &Progress,
+    mut each: impl FnMut(&LoggedChange) -> Result<()> + Send,
+) -> Result<Log> {
+    let committed = state.moment();
+    let state = state.at_log_end();
+    let mut history = History::new(state.reach(progress)?, &committed);
+    progress.phase("reading");
+    state.for_each_fact(progress, true, |fact| {
+        history.load(fact);
+        Ok(())
+    })?;
+    progress.phase("applying the log");
+    progress.give_way();
+    let mut broken = None;
+    state.for_each_fact(progress, false, |fact| {
+        if !matches!(fact, Fact::Entry(_)) {
+            return Ok(());
+        }
+        let change = match history.entry(fact) {
+            Ok(change) => change,
+            Err(error) => {
+                broken = Some(error.to_string());
+                history.entry(fact)?
+            }
+        };
+        change.as_ref().map_or(Ok(()), &mut each)
+    })?;
+    Ok(Log { name: state.name(), broken })
+}
+
+/// Where a filter begins or ends.
+#[derive(Debug, Clone, Copy)]
+enum Bound {
+    Index(u64),
+    Time(u64),
+}
+
+impl Bound {
+    fn of(at: At, moment: &Moment) -> Self {
+        match at {
+            At::Snapshot => Self::Index(moment.applied.map_or(0, |id| id.index.saturating_add(1))),
+            At::End => Self::Index(moment.last_index().unwrap_or(0)),
+            At::Index(index) => Self::Index(index),
+            At::Entry(id) => Self::Index(id.index),
+            At::Time(ms) => Self::Time(ms),
+            At::Ago(ms) => Self::Time(now_ms().saturating_sub(ms)),
+        }
+    }
+
+    /// How an entry stands to it; none when it has no time.
+    fn compare(self, change: &LoggedChange) -> Option<std::cmp::Ordering> {
+        match self {
+            Self::Index(index) => Some(change.log_id.index.cmp(&index)),
+            Self::Time(ms) => change.time_ms.map(|at| at.cmp(&ms)),
+        }
+    }
+}
+
+/// Which entries are shown.
+struct Filter<'a> {
+    since: Option<Bound>,
+    until: Option<Bound>,
+    objects: &'a [ObjectRef],
+}
+
+impl Filter<'_> {
+    fn has(&self, change: &LoggedChange) -> bool {
+        let is_in = |bound: Option<Bound>, out: std::cmp::Ordering| {
+            bound.and_then(|bound| bound.compare(change)).is_none_or(|order| order != out)
+        };
+        let is_named = |effect: &Effect| self.objects.iter().any(|object| effect.is_of(object));
+        is_in(self.since, std::cmp::Ordering::Less)
+            && is_in(self.until, std::cmp::Ordering::Greater)
+            && (self.objects.is_empty() || change.effects.iter().any(is_named))
+    }
+}
+
+/// `T1-N0.1030  2026-11-28 14:28:47 UTC  drops table sales.orders (id 42)`
+pub fn line(change: &LoggedChange) -> String {
+    let time = change.time_ms.map_or_else(String::new, utc);
+    let mut said = Vec::new();
+    match change.outcome {
+        Outcome::ConditionsNotMet => said.push("conditions not met".to_owned()),
+        Outcome::InSnapshot => said.push("in the snapshot".to_owned()),
+        Outcome::NotApplied => said.push("not applied".to_owned()),
+        _ => {}
+    }
+    if !change.is_committed {
+        said.push("not known to be committed".to_owned());
+    }
+    if change.command != "Transaction" && change.command != "KvTransaction" {
+        said.push(change.command.to_owned());
+    }
+    said.extend(change.effects.iter().take(MOST_EFFECTS).map(effect));
+    if let Some(more) = change.effects.len().checked_sub(MOST_EFFECTS).filter(|more| *more > 0) {
+        said.push(format!("{more} more"));
+    }
+    if said.is_empty() {
+        said.push("changes nothing".to_owned());
+    }
+    format!("{:<14} {time:<23}  {}", change.log_id.to_string(), said.join("; "))
+}
+
+/// `drops table sales.orders (id 42)`
+pub fn effect(effect: &Effect) -> String {
+    let verb = effect.verb.name();
+    let keys = plural(effect.keys, "key");
+    let Some(object) = &effect.object else {
+        return match &effect.key {
+            Some(key) => format!("{verb} {}", printable(key)),
+            None => format!("{verb} {keys} of no known form"),
+        };
+    };
+    let kind = object.kind.name().replace('_', " ");
+    let tenant = object.tenant.as_deref().map(|tenant| format!("{tenant}/")).unwrap_or_default();
+    match (&object.name, object.id) {
+        (Some(_), id) => {
+            let name = object.full_name();
+            let id = id.map_or_else(String::new, |id| format!(" (id {id})"));
+            match &effect.former_name {
+                Some(former) => format!(
+                    "{verb} {kind} {}{id} to {}",
+                    printable(&format!("{tenant}{former}")),
+                    printable(&name)
+                ),
+                None => format!("{verb} {kind} {}{id}", printable(&format!("{tenant}{name}"))),
+            }
+        }
+        (None, Some(id)) => format!("{verb} {kind} {id}"),
+        (None, None) => {
+            let of = object.tenant.as_deref().map(|tenant| format!(" of {}", printable(tenant)));
+            format!("{verb} {keys} of kind {kind}{}", of.unwrap_or_default())
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! `log`: what the entries of a log did, held to the states before and after them.
+
+#![allow(clippy::unwrap_used)] // every function here is a test's
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use metadump_tests::fixtures::{content, fixture, unpack};
+use metadump_tests::metactl::run;
+use serde_json::Value;
+use tempfile::TempDir;
+
+fn text<const N: usize>(args: [&str; N]) -> String {
+    let ran = run(args);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    String::from_utf8(ran.stdout).unwrap()
+}
+
+fn changes<const N: usize>(args: [&str; N]) -> Vec<Value> {
+    text(args).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// The engine's dump in a file.
+fn e895(folder: &TempDir) -> String {
+    let path = folder.path().join("e895.db");
+    fs::write(&path, content(&fixture("engine/e895.server-export.ndjson.gz")).unwrap()).unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn a_store_of_users_says_who_was_dropped() {
+    let (_unpacked, dir) = unpack("engine/e747-own-user-store.raft_dir.tar.gz");
+    let dir = dir.display().to_string();
+    let log = text(["log", "--raft-dir", &dir]);
+    for said in [
+        "creates user acme/'alice'@'%'",
+        "drops user acme/'gen_user_0'@'%'",
+        "drops stage acme/st_drop",
+        "drops role acme/dropped_role",
+        "drops file format acme/ff_drop",
+        "drops connection acme/conn_drop",
+    ] {
+        assert_eq!(log.lines().filter(|line| line.ends_with(said)).count(), 1, "{said}");
+    }
+    // What it says of one object is what it says of it among all.
+    let of_one = text(["log", "--raft-dir", &dir, "--object", "connection:conn_drop"]);
+    let among_all: Vec<&str> = log.lines().filter(|line| line.contains("conn_drop")).collect();
+    assert_eq!(of_one.lines().collect::<Vec<_>>(), among_all);
+    assert_eq!(among_all.len(), 2);
+}
+
+#[test]
+fn what_an_entry_did_is_the_difference_between_two_states() {
+    let folder = TempDir::new().unwrap();
+    let dump = e895(&folder);
+    let changes = changes(["log", "--since", "snapshot", "--format", "json", &dump]);
+    assert_eq!(changes.len(), 567);
+    let tables_at = |index: u64| -> BTreeSet<u64> {
+        let at = index.to_string();
+        let listed = text(["objects", "--kind", "table", "--at", &at, "--format", "json", &dump]);
+        let live = |line: &str| {
+            let object: Value = serde_json::from_str(line).unwrap();
+            object["dropped_on"].is_null().then(|| object["id"].as_u64().unwrap())
+        };
+        listed.lines().filter_map(live).collect()
+    };
+    let mut held_to = 0;
+    for change in changes.iter().step_by(37) {
+        let index = change["log_id"]["index"].as_u64().unwrap();
+        let ids = |verb: &str| -> BTreeSet<u64> {
+            let effects = change["effects"].as_array().unwrap().iter();
+            let effects = effects.filter(|of| of["verb"] == verb && of["kind"] == "table");
+            effects.map(|effect| effect["id"].as_u64().unwrap()).collect()
+        };
+        let (before, after) = (tables_at(index - 1), tables_at(index));
+        assert_eq!(&after - &before, ids("creates"), "{index}");
+        assert_eq!(&before - &after, ids("drops"), "{index}");
+        held_to += usize::from(before != after);
+    }
+    assert!(held_to > 2, "{held_to}");
+    let all = text(["log", "--since", "snapshot", &dump]);
+    assert_eq!(all.matches("drops table python_binding/shop.many_").count(), 60);
+    assert_eq!(all.matches("creates user python_binding/'gen_user_").count(), 10);
+}
+
+#[test]
+fn entries_in_the_snapshot_are_named_and_those_behind_a_gap_too() {
+    let folder = TempDir::new().unwrap();
+    let dump = e895(&folder);
+    let log = text(["log", "--until", "30", &dump]);
+    let first = "T1-N0.24       2026-11-28 15:26:47 UTC  in the snapshot; names table \
+                 python_binding/dropme.b (id 38)\n";
+    assert!(log.starts_with(first), "{log}");
+    assert_eq!(log.lines().count(), 7);
+
+    let without: String = fs::read_to_string(&dump)
+        .unwrap()
+        .split_inclusive('\n')
+        .filter(|line| !(line.contains("LogEntry") && line.contains(r#""index":1500}"#)))
+        .collect();
+    let gap = folder.path().join("gap.db").display().to_string();
+    fs::write(&gap, without).unwrap();
+    let ran = run(["log", "--since", "1498", &gap]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let log = String::from_utf8(ran.stdout).unwrap();
+    let (applied, not): (Vec<&str>, Vec<&str>) =
+        log.lines().partition(|line| !line.contains("not applied; names"));
+    assert_eq!((applied.len(), not.len()), (2, 90));
+    let said = "note: entry T1-N0.1501 does not follow T1-N0.1499, the last one applied";
+    assert!(ran.stderr.contains(said), "{}", ran.stderr);
+}
+
+/// A dump without a snapshot, whose log has these commands.
+fn dump_of(commands: &[&str]) -> String {
+    let mut dump = String::from(
+        "[\"header\",{\"DataHeader\":{\"key\":\"header\",\"value\":{\"version\":\"V004\"}}}]\n\
+         [\"raft_log\",{\"NodeId\":1}]\n[\"raft_log\",{\"Vote\":null}]\n",
+    );
+    let last = commands.len() - 1;
+    dump += &format!(
+        r#"["raft_log",{{"Committed":{{"leader_id":{{"term":1,"node_id":1}},"index":{}}}}}]"#,
+        last - 1
+    );
+    dump += "\n[\"raft_log\",{\"Purged\":null}]\n";
+    for (index, command) in commands.iter().enumerate() {
+        dump += &format!(
+            r#"["raft_log",{{"LogEntry":{{"log_id":{{"leader_id":{{"term":1,"node_id":1}},"index":{index}}},"payload":{{"Normal":{{"time_ms":{},"cmd":{command}}}}}}}}}]"#,
+            1_000_000_000_000_u64 + index as u64 * 60_000,
+        );
+        dump.push('\n');
+    }
+    dump
+}
+
+#[test]
+fn conditions_expiry_and_what_is_not_committed_are_said() {
+    let upsert = |key: &str, seq: &str, value: &str, meta: &str| {
+        format!(
+            r#"{{"UpsertKV":{{"key":"{key}","seq":{seq},"value":{value},"value_meta":{meta}}}}}"#
+        )
+    };
+    let put = r#"{"Update":[49]}"#;
+    let commands = [
+        upsert("__fd_database/t/sales", r#""Any""#, r#"{"Update":[55]}"#, "null"),
+        upsert("__fd_table/7/orders", r#""Any""#, r#"{"Update":[57]}"#, "null"),
+        upsert("__fd_table/7/orders", r#"{"Exact":9}"#, r#""Delete""#, "null"),
+        upsert("plain/key", r#""Any""#, put, r#"{"expire_at":1000000200000}"#),
+        upsert("other", r#""Any""#, put, "null"),
+    ];
+    let commands: Vec<&str> = commands.iter().map(String::as_str).collect();
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("made.db").display().to_string();
+    fs::write(&path, dump_of(&commands)).unwrap();
+    let said = [
+        "T1-N1.0        2001-09-09 01:46:40 UTC  UpsertKV; changes database t/sales (id 7)",
+        "T1-N1.1        2001-09-09 01:47:40 UTC  UpsertKV; changes table t/sales.orders (id 9)",
+        "T1-N1.2        2001-09-09 01:48:40 UTC  conditions not met; UpsertKV",
+        "T1-N1.3        2001-09-09 01:49:40 UTC  UpsertKV; changes plain/key",
+        "T1-N1.4        2001-09-09 01:50:40 UTC  not known to be committed; UpsertKV; changes 2 \
+         keys of no known form",
+    ];
+    assert_eq!(text(["log", &path]).lines().collect::<Vec<_>>(), said);
+    let until = ["log", "--until", "2001-09-09T01:47:40Z", &path];
+    assert_eq!(text(until).lines().collect::<Vec<_>>(), &said[..2]);
+    let since = ["log", "--since", "T1-N1.3", &path];
+    assert_eq!(text(since).lines().collect::<Vec<_>>(), &said[3..]);
+    let object = ["log", "--object", "sales.orders", &path];
+    assert_eq!(text(object).lines().collect::<Vec<_>>(), &said[1..2]);
+}
+
+#[test]
+fn a_dry_run_lists_the_entries_that_would_be_lost() {
+    let folder = TempDir::new().unwrap();
+    let dump = e895(&folder);
+    let history = text(["log", "--since", "1582", &dump]);
+    let lost: String = history.lines().map(|line| format!("  {line}\n")).collect();
+    let lost = format!("9 entries of the log would be lost:\n{lost}");
+    let said = text(["rewrite", "--dry-run", "--at", "1581", &dump]);
+    assert!(said.contains(&lost), "{said}");
+    let dir = folder.path().join("dir").display().to_string();
+    let ran = run(["import", "--dry-run", "--at", "1581", "--raft-dir", &dir, "--db", &dump]);
+    assert!(ran.stderr.contains(&lost), "{}", ran.stderr);
+    let json = ["rewrite", "--dry-run", "--format", "json", "--at", "1581", &dump];
+    let plan: Value = serde_json::from_str(&text(json)).unwrap();
+    assert_eq!(plan["lost_entries"]["count"], 9);
+    assert_eq!(plan["moment"]["entries_dropped"], 9);
+    assert_eq!(plan["lost_entries"]["entries"][0]["log_id"]["index"], 1582);
+}
