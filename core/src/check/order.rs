@@ -82,6 +82,14 @@ fn rank(record: &Record<'_>) -> Option<(u8, &'static str)> {
         Record::Nodes(_) => (9, "Nodes"),
         Record::Expire(_) => (10, "Expire"),
         Record::GenericKV(_) => (11, "GenericKV"),
-        _ => return None,
+        Record::RaftStateKV(_)
+        | Record::Logs(_)
+        | Record::LogMeta(_)
+        | Record::ClientLastResps(_)
+        | Record::MetaSrvAddrs(_)
+        | Record::Databases(_)
+        | Record::Tables(_)
+        | Record::DatabaseLookup(_)
+        | Record::TableLookup(_) => return None,
     })
 }

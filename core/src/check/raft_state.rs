@@ -56,11 +56,20 @@ impl RaftStateCheck {
             Fact::Committed(id) => self.committed.set(id, &name(), place, findings),
             Fact::Purged(id) => self.purged.set(id, &name(), place, findings),
             Fact::LiveMachine(live) => self.live_machine.set(Some(live), &name(), place, findings),
-            _ => {
+            Fact::Nothing => {
                 let Record::RaftStateKV(Keyed { key, value }) = record else { return false };
                 let message = format_args!("RaftStateKV: the key {key:?} has the value {value:?}");
                 findings.add(Code::WrongShape, place, message);
             }
+            Fact::Header(_)
+            | Fact::Entry(_)
+            | Fact::LastApplied(_)
+            | Fact::Membership(_)
+            | Fact::Node(..)
+            | Fact::Sequence(_)
+            | Fact::Expire(..)
+            | Fact::Key(..)
+            | Fact::Retired(_) => return false,
         }
         true
     }
