@@ -107,15 +107,15 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 impl Checker {
     /// Scans and checks the next line.
     pub fn line(&mut self, line: &Line<'_>) {
-        self.scanned(line, &scan_line(line.bytes));
+        self.scanned_line(line, &scan_line(line.bytes));
     }
 
     /// Checks the next line, which the caller has scanned.
-    pub fn scanned(&mut self, line: &Line<'_>, scanned: &Result<ScannedLine<'_>, LineError>) {
+    pub fn scanned_line(&mut self, line: &Line<'_>, scanned: &Result<ScannedLine<'_>, LineError>) {
         let len_bytes = line.len_bytes();
         self.lines += 1;
         self.bytes += len_bytes;
-        if self.foreign.line(line, scanned) == foreign::Before::Strangers {
+        if self.foreign.line(line, scanned) == foreign::Prelude::Foreign {
             self.begin_here(line);
         }
         if line.number == 1
@@ -130,9 +130,9 @@ impl Checker {
                 offset_bytes: line.offset_bytes + BYTE_ORDER_MARK.len() as u64,
                 ..*line
             };
-            self.content(&rest, len_bytes, &scan_line(rest.bytes));
+            self.check_content(&rest, len_bytes, &scan_line(rest.bytes));
         } else {
-            self.content(line, len_bytes, scanned);
+            self.check_content(line, len_bytes, scanned);
         }
     }
 
@@ -164,7 +164,7 @@ impl Checker {
         self.header.version()
     }
 
-    fn content(
+    fn check_content(
         &mut self,
         line: &Line<'_>,
         len_bytes: u64,
@@ -184,11 +184,11 @@ impl Checker {
                 }
                 self.record(scanned, Place::of(line), len_bytes);
             }
-            Err(error) => self.broken(line, error),
+            Err(error) => self.report_unreadable(line, error),
         }
     }
 
-    fn broken(&mut self, line: &Line<'_>, error: &LineError) {
+    fn report_unreadable(&mut self, line: &Line<'_>, error: &LineError) {
         if line.number == 1 {
             self.header.first_line_broken();
         }
@@ -221,9 +221,16 @@ impl Checker {
         };
         self.findings.add(code, place_in(line, error.column()), error);
         if let LineError::UnknownCommand { log_id: Some(log_id), .. } = error {
-            let version = self.header.dialect();
+            let version = self.header.effective_version();
             let (purged, place) = (self.raft_state.purged(), Place::of(line));
-            self.log.named(*log_id, log::UNKNOWN, version, purged, place, &mut self.findings);
+            self.log.record_position(
+                *log_id,
+                log::UNKNOWN,
+                version,
+                purged,
+                place,
+                &mut self.findings,
+            );
         }
     }
 
@@ -235,14 +242,14 @@ impl Checker {
             let message = format_args!("{}: {}", record.kind(), member_path(path));
             self.findings.add(Code::UnknownMember, place, message);
         }
-        self.tree(tree, &scanned.tree_name, record, place);
+        self.check_tree(tree, &scanned.tree_name, record, place);
         let findings = &mut self.findings;
         if let Record::DataHeader(header) = record {
             self.header.header(tree, header, place, findings);
             return;
         }
         self.header.record(record, place, findings);
-        let version = self.header.dialect();
+        let version = self.header.effective_version();
         self.order.line(tree, record, version, place, findings);
         match record.fact() {
             Fact::Entry(entry) => {
@@ -266,7 +273,7 @@ impl Checker {
         }
     }
 
-    fn tree(&mut self, tree: Tree, name: &Text<'_>, record: &Record<'_>, place: Place) {
+    fn check_tree(&mut self, tree: Tree, name: &Text<'_>, record: &Record<'_>, place: Place) {
         let belongs = match record {
             Record::DataHeader(_) => matches!(tree, Tree::Header | Tree::StateMachine(_)),
             Record::RaftStateKV(_) => tree == Tree::RaftState,
@@ -313,10 +320,10 @@ impl Checker {
                 findings.add(Code::EmptyDump, None, "the dump has a header and nothing else");
             }
         } else {
-            let version = self.header.dialect();
+            let version = self.header.effective_version();
             self.header.finish(findings);
             let named = self.raft_state.live_machine();
-            let live = self.machines.into_live(named, version, findings);
+            let live = self.machines.select_live(named, version, findings);
             let purged = self.raft_state.purged();
             let last_applied = live.last_applied();
             summary.last_applied = last_applied;

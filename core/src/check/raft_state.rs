@@ -7,18 +7,18 @@ use crate::state::history::Mark;
 
 /// One value of the Raft state: not seen, null, or there.
 #[derive(Debug, Clone, Copy)]
-struct Slot<T> {
+struct StatedOnce<T> {
     value: Option<T>,
     seen: Option<Place>,
 }
 
-impl<T> Default for Slot<T> {
+impl<T> Default for StatedOnce<T> {
     fn default() -> Self {
         Self { value: None, seen: None }
     }
 }
 
-impl<T> Slot<T> {
+impl<T> StatedOnce<T> {
     fn set(&mut self, value: Option<T>, name: &str, place: Place, findings: &mut Findings) {
         if let Some(first) = self.seen {
             let message = format_args!("{name} again; the first one is in line {}", first.line);
@@ -33,11 +33,11 @@ impl<T> Slot<T> {
 /// Collects the Raft state and checks that each part is there once.
 #[derive(Debug, Default)]
 pub(super) struct RaftStateCheck {
-    node_id: Slot<NodeId>,
-    vote: Slot<Vote>,
-    committed: Slot<LogId>,
-    purged: Slot<LogId>,
-    live_machine: Slot<u64>,
+    node_id: StatedOnce<NodeId>,
+    vote: StatedOnce<Vote>,
+    committed: StatedOnce<LogId>,
+    purged: StatedOnce<LogId>,
+    live_machine: StatedOnce<u64>,
 }
 
 impl RaftStateCheck {
