@@ -144,7 +144,7 @@ impl Page<'_> {
             self.name.map_or_else(|| commands.any(has), |_| has(&self.command))
         };
         let mut rows = Vec::new();
-        if takes(OF_SERVICE) && !matches!(self.name, Some("import" | "serve")) {
+        if takes(OF_SERVICE) && !self.name.is_some_and(ignores_address) {
             rows.push((
                 "METASRV_GRPC_API_ADDRESS",
                 "the gRPC addresses of servers, separated by commas, when --grpc-api-address is not \
@@ -184,6 +184,11 @@ impl Page<'_> {
         roff.text(inlines);
         roff
     }
+}
+
+/// Whether a command takes the address of a service from its flag alone.
+fn ignores_address(command: &str) -> bool {
+    matches!(command, "import" | "keys" | "objects" | "serve" | "show")
 }
 
 fn table(title: &str, rows: &[Row]) -> Roff {
@@ -383,6 +388,27 @@ mod tests {
         let rows: Vec<String> =
             EXIT_STATUS.iter().map(|(code, meaning)| format!("  {code}  {meaning}")).collect();
         assert_eq!(codes.trim_end(), rows.join("\n"));
+    }
+
+    #[test]
+    fn help_and_pages_say_of_what_is_left_out_what_happens_then() {
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        for sub in command().get_subcommands_mut() {
+            let name = sub.get_name().to_owned();
+            let help = words(&sub.render_long_help().to_string());
+            let page = String::from_utf8(man_page(Some(&name)).unwrap()).unwrap();
+            let takes_address = sub.get_arguments().any(|arg| arg.get_id() == OF_SERVICE);
+            let has_default = takes_address && !ignores_address(&name);
+            let said = (
+                help.contains("Without it, METASRV_GRPC_API_ADDRESS, or else 127.0.0.1:9191"),
+                page.contains("METASRV_GRPC_API_ADDRESS\\fR"),
+            );
+            assert_eq!(said, (has_default, has_default), "{name}: {help}");
+            if has_default {
+                assert!(!help.contains("it is read from stdin"), "{name}: {help}");
+                assert!(!help.contains("in place of a dump"), "{name}: {help}");
+            }
+        }
     }
 
     #[test]

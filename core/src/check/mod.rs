@@ -36,6 +36,7 @@ use serde::Serialize;
 
 pub use crate::dump::frame::Place;
 use crate::dump::frame::{LONGEST_LINE_BYTES, Line};
+use crate::dump::plural::plural;
 use crate::dump::record::{DataVersion, Fact, Keyed, Kind, Record, Text, Tree};
 use crate::dump::scan::{LineError, ScannedLine, scan_line};
 use crate::state::claim::{ClaimCheck, Verdict};
@@ -201,7 +202,8 @@ impl Checker {
             }
         } else if is_cut {
             let len = line.bytes.len() as u64;
-            let message = format_args!("the file ends after {len} bytes of the line: {error}");
+            let held = plural(len, "byte", "bytes");
+            let message = format_args!("the file ends after {held} of the line: {error}");
             self.findings.add(Code::LastLineCut, place_in(line, len), message);
             return;
         }
@@ -353,7 +355,7 @@ const fn place_in(line: &Line<'_>, column: u64) -> Place {
 fn zero_bytes(line: &Line<'_>) -> Option<String> {
     let from = memchr(0, line.bytes)? as u64;
     let count = memchr::memchr_iter(0, line.bytes).count() as u64;
-    let zeros = if count == 1 { "1 zero byte".to_owned() } else { format!("{count} zero bytes") };
+    let zeros = plural(count, "zero byte", "zero bytes");
     Some(if !line.is_whole() {
         format!(
             "{zeros} and more in the line, from byte {} of the file on",

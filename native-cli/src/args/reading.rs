@@ -1,4 +1,4 @@
-//! What only reads: `validate`, `inspect`, `objects`, `show`, `keys-layout`.
+//! What only reads: `validate`, `inspect`, `objects`, `show`, `keys`, `keys-layout`.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -106,6 +106,7 @@ impl State {
 
 /// `objects`
 #[derive(Debug, Args)]
+#[command(mut_arg("grpc_api_address", |arg| arg.help(SERVICE_IN_PLACE_OF_DUMP)))]
 pub struct Objects {
     /// The state.
     #[command(flatten)]
@@ -151,6 +152,7 @@ fn object_kind(text: &str) -> std::result::Result<ObjectKind, String> {
 
 /// `show`
 #[derive(Debug, Args)]
+#[command(mut_arg("grpc_api_address", |arg| arg.help(SERVICE_IN_PLACE_OF_DUMP)))]
 pub struct Show {
     /// What to show: `DATABASE.TABLE`, `DATABASE`, `TENANT/DATABASE.TABLE`, `table:ID`,
     /// `user:NAME`, `KIND:TENANT/NAME`, `key:KEY`.
@@ -187,6 +189,7 @@ impl ShowSecrets {
 
 /// `keys`
 #[derive(Debug, Args)]
+#[command(mut_arg("grpc_api_address", |arg| arg.help(SERVICE_IN_PLACE_OF_DUMP)))]
 pub struct Keys {
     /// The state.
     #[command(flatten)]
@@ -200,7 +203,7 @@ pub struct Keys {
     #[arg(long)]
     pub expiring: bool,
 
-    /// Only keys that expire within this time of the last write.
+    /// Only keys that expire within SECONDS after the last write, or had expired before it.
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds, requires = "expiring")]
     pub within: Option<Duration>,
 
@@ -220,7 +223,7 @@ pub struct Keys {
 /// `keys-layout`
 #[derive(Debug, Args)]
 #[command(
-    mut_arg("file", |arg| arg.help(IN_PLACE_OF_SERVICE).conflicts_with("Service")),
+    mut_arg("file", |arg| arg.help(DUMP_IN_PLACE_OF_SERVICE).conflicts_with("Service")),
     mut_arg("db", |arg| arg.conflicts_with("Service")),
 )]
 pub struct KeysLayout {
@@ -228,7 +231,8 @@ pub struct KeysLayout {
     #[command(flatten)]
     pub dump: Dump,
 
-    /// The data directory of a stopped node, in place of a running service.
+    /// The data directory of a stopped node, in place of a running service; nothing in it is
+    /// changed.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with_all = ["Dump", "Service"])]
     pub raft_dir: Option<PathBuf>,
 
@@ -249,6 +253,15 @@ pub struct KeysLayout {
     pub format: Format,
 }
 
-/// What a dump is to `keys-layout`.
-const IN_PLACE_OF_SERVICE: &str =
+/// What a running service is to commands that read a dump otherwise.
+const SERVICE_IN_PLACE_OF_DUMP: &str = "The gRPC address of a server of a running service, in \
+    place of a dump; may be repeated: the first server that answers is used. There is no default: \
+    METASRV_GRPC_API_ADDRESS is ignored";
+
+/// What a data directory is to commands that ask a running service otherwise.
+pub(super) const DIRECTORY_IN_PLACE_OF_SERVICE: &str =
+    "The data directory of a stopped node, in place of a running service; nothing in it is changed";
+
+/// What a dump is to them.
+pub(super) const DUMP_IN_PLACE_OF_SERVICE: &str =
     "A dump, in place of a running service; `-` is stdin. `.gz` and `.zst` are recognised";

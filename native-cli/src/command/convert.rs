@@ -29,7 +29,7 @@ use crate::open_dir::OpenDir;
 use crate::output::Destination;
 use crate::progress::Progress;
 use crate::raft_dir::{FactSource, OlderDump, OlderForm};
-use crate::report::let_in_with;
+use crate::report::{let_in_with, plural};
 use crate::temporary::{TemporaryDir, TemporaryFile, remove_leftovers};
 
 /// `rewrite --data-version`.
@@ -243,7 +243,7 @@ impl Converted<'_> {
 /// Says what was lost.
 pub fn say_losses(losses: &Losses, progress: &Progress) {
     for (loss, count) in losses.iter() {
-        progress.say(&format!("lost: {loss} ({count} times)"));
+        progress.say(&format!("lost: {loss} ({})", plural(count, "time")));
     }
 }
 

@@ -34,7 +34,7 @@ fn from_directory(raft_dir: &Path, args: &Export, progress: &Progress) -> Result
     let reader =
         if args.salvage { DirReader::salvage(&dir)? } else { DirReader::open(&dir, access)? };
     let version = args.data_version.data_version();
-    let report = if version == DataVersion::V004 {
+    let (report, lost) = if version == DataVersion::V004 {
         let mut dump =
             DumpWriter::create(destination, args.manifest.as_deref(), Origin::Ours, progress)?;
         reader.for_each_line(|line| {
@@ -42,9 +42,12 @@ fn from_directory(raft_dir: &Path, args: &Export, progress: &Progress) -> Result
             dump.write(line)
         })?;
         reader.assert_unchanged()?;
-        dump.commit(reader.losses())?
+        let report = dump.commit(reader.losses())?;
+        (report, ended::salvaged(&reader.losses()))
     } else {
-        convert_directory::directory(args, destination, &reader, raft_dir, version, progress)?
+        let (report, losses) =
+            convert_directory::directory(args, destination, &reader, raft_dir, version, progress)?;
+        (report, ended::losses(&losses))
     };
     let (remarks, losses) = (reader.remarks(version), reader.losses());
     remarks.iter().for_each(|remark| progress.say(remark));
@@ -57,7 +60,7 @@ fn from_directory(raft_dir: &Path, args: &Export, progress: &Progress) -> Result
             "raft_dir": ended::shown(raft_dir),
             "data_version": version,
             "remarks": remarks,
-            "lost": losses,
+            "lost": lost,
         });
         ended::print("export", Step::Done, more, Some(&report))?;
     }

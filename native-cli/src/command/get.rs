@@ -3,6 +3,7 @@
 use std::io::{BufWriter, Write};
 
 use anyhow::Result;
+use metadump::moment::At;
 use metadump::objects::Names;
 use metadump::record::{Bytes, SeqV};
 use serde_json::json;
@@ -62,6 +63,12 @@ fn values(args: &Get, progress: &Progress) -> Result<Vec<Option<SeqV<'static>>>>
         ..*value
     };
     if !args.state.is_offline()? {
+        if args.state.at != At::End {
+            return Err(Usage::error(
+                "--at is given, but a running service only has its present state",
+                "name a dump or a directory, or export the service and name that",
+            ));
+        }
         let values = with_session(&args.state.service, progress, async |session| {
             get(session, &args.key).await
         })?;
