@@ -23,7 +23,7 @@ type Row = (&'static str, &'static str);
 
 /// How every command ends.
 const EXIT_STATUS: &[Row] = &[
-    ("0", "done, even if the reader of a pipe has gone"),
+    ("0", "done; also when the reader of a pipe has gone"),
     (
         "1",
         "the dump has errors, or --salvage has losses to report; show, get --exit-code: no such key",
@@ -263,7 +263,7 @@ fn examples(command: &str) -> &'static [Example] {
             },
         ],
         "validate" => &[Example {
-            what: "Check every backup of a night, complete or not",
+            what: "Check several backups, and that each is complete",
             line: "databend-metactl validate --require-manifest meta1.db meta2.db.zst",
         }],
         "inspect" => {
@@ -351,7 +351,7 @@ fn examples(command: &str) -> &'static [Example] {
             line: "databend-metactl view meta.db",
         }],
         "completions" => &[Example {
-            what: "Complete in the shell that is open",
+            what: "Enable completion in the running shell",
             line: "source <(databend-metactl completions bash)",
         }],
         "man" => &[Example {

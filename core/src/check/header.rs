@@ -166,7 +166,18 @@ const fn only_dialect(record: &Record<'_>) -> Option<DataVersion> {
         | Record::Purged(_)
         | Record::LogEntry(_) => Some(DataVersion::V004),
         Record::RaftStateKV(_) | Record::Logs(_) | Record::LogMeta(_) => Some(DataVersion::V0),
-        _ => None,
+        Record::DataHeader(_)
+        | Record::Sequences(_)
+        | Record::StateMachineMeta(_)
+        | Record::Nodes(_)
+        | Record::Expire(_)
+        | Record::GenericKV(_)
+        | Record::ClientLastResps(_)
+        | Record::MetaSrvAddrs(_)
+        | Record::Databases(_)
+        | Record::Tables(_)
+        | Record::DatabaseLookup(_)
+        | Record::TableLookup(_) => None,
     }
 }
 

@@ -286,7 +286,17 @@ impl Checker {
             | Record::Committed(_)
             | Record::Purged(_)
             | Record::LogEntry(_) => tree == Tree::RaftLog,
-            _ => matches!(tree, Tree::StateMachine(_)),
+            Record::Sequences(_)
+            | Record::StateMachineMeta(_)
+            | Record::Nodes(_)
+            | Record::Expire(_)
+            | Record::GenericKV(_)
+            | Record::ClientLastResps(_)
+            | Record::MetaSrvAddrs(_)
+            | Record::Databases(_)
+            | Record::Tables(_)
+            | Record::DatabaseLookup(_)
+            | Record::TableLookup(_) => matches!(tree, Tree::StateMachine(_)),
         };
         if tree == Tree::Other {
             let message = format_args!("the tree is {name:?}");
