@@ -29,15 +29,15 @@ export default ts.config(
     files: ["**/*.svelte", "**/*.svelte.ts"],
     languageOptions: { parserOptions: { parser: ts.parser } },
   },
-  // Arrows run one way: for each room, those that it may not import from.
+  // Imports run one way: for each directory, those that it may not import from.
   ...Object.entries({
     io: "engine|parts|views|worker",
     worker: "engine|parts|views",
     engine: "parts|views|worker",
     parts: "io|views|worker",
     views: "io|worker",
-  }).map(([room, forbidden]) => ({
-    files: [`src/${room}/**`],
+  }).map(([directory, forbidden]) => ({
+    files: [`src/${directory}/**`],
     rules: { "no-restricted-imports": ["error", { patterns: [{ regex: `/(${forbidden})/` }] }] },
   })),
   {

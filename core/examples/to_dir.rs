@@ -71,7 +71,19 @@ fn to_log(log: &mut WalWriter, fact: &Fact<'_>) -> Result<(), WalWriteError> {
         }
         Fact::Purged(Some(id)) => log.purge(*id),
         Fact::Entry(entry) => log.append(entry),
-        _ => Ok(()),
+        // These are of the state, or say nothing.
+        Fact::Header(_)
+        | Fact::Vote(None)
+        | Fact::Purged(None)
+        | Fact::LiveMachine(_)
+        | Fact::LastApplied(_)
+        | Fact::Membership(_)
+        | Fact::Node(..)
+        | Fact::Sequence(_)
+        | Fact::Expire(..)
+        | Fact::Key(..)
+        | Fact::Retired(_)
+        | Fact::Nothing => Ok(()),
     }
 }
 

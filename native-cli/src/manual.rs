@@ -23,7 +23,7 @@ type Row = (&'static str, &'static str);
 
 /// How every command ends.
 const EXIT_STATUS: &[Row] = &[
-    ("0", "done, even if the reader of a pipe has gone"),
+    ("0", "done; also when the reader of a pipe has gone"),
     (
         "1",
         "the dump has errors, or --salvage has losses to report; show, get --exit-code: no such key",
@@ -144,7 +144,7 @@ impl Page<'_> {
             self.name.map_or_else(|| commands.any(has), |_| has(&self.command))
         };
         let mut rows = Vec::new();
-        if takes(OF_SERVICE) && !matches!(self.name, Some("import" | "serve")) {
+        if takes(OF_SERVICE) && !self.name.is_some_and(ignores_address) {
             rows.push((
                 "METASRV_GRPC_API_ADDRESS",
                 "the gRPC addresses of servers, separated by commas, when --grpc-api-address is not \
@@ -184,6 +184,11 @@ impl Page<'_> {
         roff.text(inlines);
         roff
     }
+}
+
+/// Whether a command takes the address of a service from its flag alone.
+fn ignores_address(command: &str) -> bool {
+    matches!(command, "import" | "keys" | "objects" | "serve" | "show")
 }
 
 fn table(title: &str, rows: &[Row]) -> Roff {
@@ -258,7 +263,7 @@ fn examples(command: &str) -> &'static [Example] {
             },
         ],
         "validate" => &[Example {
-            what: "Check every backup of a night, complete or not",
+            what: "Check several backups, and that each is complete",
             line: "databend-metactl validate --require-manifest meta1.db meta2.db.zst",
         }],
         "inspect" => {
@@ -360,7 +365,7 @@ fn examples(command: &str) -> &'static [Example] {
             line: "databend-metactl view meta.db",
         }],
         "completions" => &[Example {
-            what: "Complete in the shell that is open",
+            what: "Enable completion in the running shell",
             line: "source <(databend-metactl completions bash)",
         }],
         "man" => &[Example {
@@ -397,6 +402,27 @@ mod tests {
         let rows: Vec<String> =
             EXIT_STATUS.iter().map(|(code, meaning)| format!("  {code}  {meaning}")).collect();
         assert_eq!(codes.trim_end(), rows.join("\n"));
+    }
+
+    #[test]
+    fn help_and_pages_say_of_what_is_left_out_what_happens_then() {
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        for sub in command().get_subcommands_mut() {
+            let name = sub.get_name().to_owned();
+            let help = words(&sub.render_long_help().to_string());
+            let page = String::from_utf8(man_page(Some(&name)).unwrap()).unwrap();
+            let takes_address = sub.get_arguments().any(|arg| arg.get_id() == OF_SERVICE);
+            let has_default = takes_address && !ignores_address(&name);
+            let said = (
+                help.contains("Without it, METASRV_GRPC_API_ADDRESS, or else 127.0.0.1:9191"),
+                page.contains("METASRV_GRPC_API_ADDRESS\\fR"),
+            );
+            assert_eq!(said, (has_default, has_default), "{name}: {help}");
+            if has_default {
+                assert!(!help.contains("it is read from stdin"), "{name}: {help}");
+                assert!(!help.contains("in place of a dump"), "{name}: {help}");
+            }
+        }
     }
 
     #[test]

@@ -37,9 +37,9 @@ pub fn print_findings(
     let mut kept = report.findings.kept().iter().peekable();
     while let Some(finding) = kept.next() {
         print_found(out, name, finding, style)?;
-        // Several of a kind in a row have one reason and one remedy.
+        // Several of a kind in a row have one `why` and one `help`.
         if kept.peek().is_none_or(|next| next.code != finding.code || next.place.is_some()) {
-            print_remedy(out, finding)?;
+            print_help(out, finding)?;
         }
     }
     for (code, count) in report.findings.counts() {
@@ -51,7 +51,7 @@ pub fn print_findings(
     writeln!(out, "{name}: {}", verdict(report))
 }
 
-/// Prints one finding with its reason and its remedy.
+/// Prints one finding, why it matters and what to do.
 pub fn print_finding(
     out: &mut impl Write,
     name: &str,
@@ -59,7 +59,7 @@ pub fn print_finding(
     style: Style,
 ) -> io::Result<()> {
     print_found(out, &printable(name), finding, style)?;
-    print_remedy(out, finding)
+    print_help(out, finding)
 }
 
 fn print_found(
@@ -75,7 +75,7 @@ fn print_found(
     writeln!(out, "{severity}[{}] {name}{place}: {}", finding.code, printable(&finding.message))
 }
 
-fn print_remedy(out: &mut impl Write, finding: &Finding) -> io::Result<()> {
+fn print_help(out: &mut impl Write, finding: &Finding) -> io::Result<()> {
     writeln!(out, "  why:  {}", finding.code.why())?;
     writeln!(out, "  help: {}\n", finding.help)
 }

@@ -30,7 +30,7 @@ struct Reader {
 impl Reader {
     fn line(&mut self, line: &Line<'_>) {
         let scanned = scan_line(line.bytes);
-        self.checker.scanned(line, &scanned);
+        self.checker.scanned_line(line, &scanned);
         self.indexer.line(line, &scanned);
     }
 

@@ -122,6 +122,12 @@ fn a_last_line_is_cut_only_if_it_could_go_on() {
             "2@74 last-line-cut: the file ends after 4 bytes of the line: byte 2 of the line is not UTF-8",
         ],
     );
+    check_bytes(
+        &with(b"["),
+        &[
+            "2@71 last-line-cut: the file ends after 1 byte of the line: not JSON: it ends inside a list",
+        ],
+    );
     // What follows could not make these a line.
     check_bytes(&with(b"[\"\xFF"), &["2@72 not-utf8: byte 2 of the line is not UTF-8"]);
     check_bytes(&with(b"\0\0\0"), &["2@70 zero-bytes: the file ends in 3 zero bytes"]);

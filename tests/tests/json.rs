@@ -119,6 +119,17 @@ fn what_an_export_has_done() {
         "lost": [],
     });
     assert_eq!(done, expected);
+    fs::copy(fixture("valid/v004.ndjson"), place.path().join("small.db")).unwrap();
+    run_in(place.path(), "import small.db --raft-dir small");
+    let line =
+        "export --raft-dir small --db old.db --data-version V003 --accept lost-proposal-time";
+    let done = object(place.path(), line, "old.db");
+    let lost = json!([{
+        "code": "lost-proposal-time",
+        "what": "the time at which a key was proposed",
+        "count": 3,
+    }]);
+    assert_eq!(done["lost"], lost, "{done}");
     let served = Served::start(["--db".as_ref(), place.path().join("meta.db").as_os_str()]);
     let line = format!("export --grpc-api-address {} --db served.db", served.address());
     let done = object(place.path(), &line, "served.db");

@@ -138,6 +138,11 @@ fn what_a_service_tells_is_printed_as_text_and_as_json() {
     let both: Vec<Value> = both.lines().map(record).collect();
     assert_eq!(both, [json!({"key": "none", "value": null}), kept]);
     assert_eq!(well(&ask(&service, &["get", "--key", "none"])), "null\n");
+    let past = ask(&service, &["get", "--key", "none", "--at=-2h"]);
+    let expected = "error: --at is given, but a running service only has its present state\n\
+                    help:  name a dump or a directory, or export the service and name that\n";
+    assert_eq!((past.code, past.stderr.as_str()), (Some(2), expected));
+    assert_eq!(past.stdout, b"");
 }
 
 #[test]

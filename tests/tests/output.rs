@@ -266,7 +266,7 @@ fn help_completions_and_the_man_page_come_from_one_table() {
     }
     let man = String::from_utf8(run(["man"]).stdout).unwrap();
     let exits =
-        "\n.SH \"EXIT STATUS\"\n.TP\n\\fB0\\fR\ndone, even if the reader of a pipe has gone\n";
+        "\n.SH \"EXIT STATUS\"\n.TP\n\\fB0\\fR\ndone; also when the reader of a pipe has gone\n";
     assert!(man.contains(exits), "{man}");
 }
 

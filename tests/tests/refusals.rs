@@ -323,7 +323,7 @@ fn a_manifest_is_held_against_the_dump_and_its_name() {
     let said = validate();
     assert!(said.contains(r#"the manifest is of "a.db", the file is "b.db""#), "{said}");
     assert!(said.contains("0 errors, 0 warnings, 1 note"), "{said}");
-    // Several differences have one reason and one remedy.
+    // Several differences have one `why` and one `help`.
     let cut = fs::read_to_string(&renamed).unwrap();
     let lines: Vec<&str> = cut.lines().collect();
     fs::write(&renamed, lines[..lines.len() - 1].join("\n") + "\n").unwrap();

@@ -21,6 +21,7 @@ use metadump_tests::fixtures::{fixture, unpack};
 use metadump_tests::metactl::{Ran, run};
 use metadump_tests::small::{add_earlier_snapshot, earlier_dump, small_dir, snapshot_of};
 use metadump_tests::tree::tree;
+use serde_json::{Value, json};
 
 const LOG: &str = "df_meta/V004/log/r-00_000_000_000_000_000_000.wal";
 
@@ -170,11 +171,18 @@ fn what_is_lost_is_reported_and_the_rest_can_be_imported() {
     };
     assert_eq!(salvaged, kept.replace(&at(95), &at(80)));
     let dump = keep.path().join("dump.ndjson");
-    let to_file = export(&dir, &["-q", "--salvage", "--db", dump.to_str().unwrap()]);
+    let json = ["-q", "--salvage", "--format", "json", "--db", dump.to_str().unwrap()];
+    let to_file = export(&dir, &json);
     assert_eq!((to_file.code, to_file.stderr.as_str()), (Some(1), ""));
     let restored = keep.path().join("restored");
     import(&restored, &dump);
     let lost: Vec<&str> = said.lines().filter(|line| line.starts_with("lost: ")).collect();
+    let printed: Value = serde_json::from_slice(&to_file.stdout).unwrap();
+    let what = lost.iter().map(|line| line.replace("DIR", dir.to_str().unwrap()));
+    let what = what.map(|line| line.trim_start_matches("lost: ").to_owned());
+    let expected: Value =
+        what.map(|what| json!({ "code": "salvaged", "what": what, "count": 1 })).collect();
+    assert_eq!(printed["lost"], expected);
     marks_what_is_lost(&dump, &lost.join("\n").replace("DIR", dir.to_str().unwrap()));
     // The state holds what the entries of the log did, and the log goes on behind it.
     let purged = r#"["raft_log",{"Purged":{"leader_id":{"term":1,"node_id":1},"index":80}}]"#;
@@ -218,8 +226,8 @@ fn marks_what_is_lost(dump: &Path, lost: &str) {
         assert!(row.ends_with(", of what was left of damaged data"), "{row}");
         let required = run(["validate", "-q", "--require-manifest", &shown]);
         let said = String::from_utf8(required.stdout).unwrap();
-        let remedy = "Restore a dump of another node; this one only if there is none.";
-        assert_eq!((required.code, said.matches(remedy).count()), (Some(1), 2), "{said}");
+        let help = "Restore a dump of another node; this one only if there is none.";
+        assert_eq!((required.code, said.matches(help).count()), (Some(1), 2), "{said}");
         let restored = dump.with_extension("restored");
         let imported = run(["import", "--raft-dir", &text(&restored), &shown]);
         let said = format!(

@@ -442,7 +442,7 @@ catalogue! {
         "Export with this tool, which writes the manifest beside the dump, and keep the two together.";
     /// The manifest beside the dump cannot be read.
     ManifestUnreadable "manifest-unreadable" Error
-        "Whether the dump is complete cannot be told."
+        "Whether the dump is complete cannot be determined."
         "Fetch the manifest again, or remove it if it belongs to another file.";
     /// The manifest beside the dump is of a file of another name.
     ManifestOfOtherName "manifest-of-other-name" Note

@@ -1,6 +1,6 @@
 //! Groups of codes: what a finding means for others, and for whoever restores the dump.
 
-use super::Code;
+use super::{Code, Severity};
 use crate::dump::record::Loss;
 
 impl Code {
@@ -28,12 +28,80 @@ impl Code {
     }
 
     /// Whether a dump with it can be worth a restore as it is.
+    ///
+    /// An error that is not named here cannot be accepted, so that a new one starts out safe.
     pub const fn is_acceptable(self) -> bool {
-        !(self.is_of_foreign_file()
+        !matches!(self.severity(), Severity::Error)
             || matches!(
                 self,
-                Self::EmptyDump | Self::LastLineCut | Self::LineTooLong | Self::ManifestMismatch
-            ))
+                Self::ZeroBytes
+                    | Self::ByteOrderMark
+                    | Self::NotUtf8
+                    | Self::BlankLine
+                    | Self::NotJson
+                    | Self::NotADumpLine
+                    | Self::UnknownKind
+                    | Self::WrongShape
+                    | Self::UnknownCommand
+                    | Self::OutOfRange
+                    | Self::UnknownTree
+                    | Self::KindInWrongTree
+                    | Self::HeaderMissing
+                    | Self::HeaderNotFirst
+                    | Self::HeaderRepeated
+                    | Self::HeaderKey
+                    | Self::VersionUnknown
+                    | Self::KindOfOtherVersion
+                    | Self::RaftStateMissing
+                    | Self::RaftStateRepeated
+                    | Self::VoteBehindLog
+                    | Self::LogIdsDisagree
+                    | Self::CommittedBeyondLog
+                    | Self::PurgedBeyondApplied
+                    | Self::SnapshotLacksEntries
+                    | Self::LogGap
+                    | Self::LogOrder
+                    | Self::LogDuplicate
+                    | Self::LogTermBack
+                    | Self::LogKeyMismatch
+                    | Self::LogBelowPurged
+                    | Self::LogStart
+                    | Self::RetiredCommand
+                    | Self::SectionOrder
+                    | Self::SeveralStateMachines
+                    | Self::KeysUnsorted
+                    | Self::KeyDuplicate
+                    | Self::SeqDuplicate
+                    | Self::SeqZero
+                    | Self::SequencesMissing
+                    | Self::SequencesRepeated
+                    | Self::SequencesBehind
+                    | Self::SequencesExhausted
+                    | Self::ExpireWithoutKey
+                    | Self::KeyWithoutExpire
+                    | Self::ExpireMismatch
+                    | Self::ExpireUnsorted
+                    | Self::ExpireDuplicate
+                    | Self::LastAppliedMissing
+                    | Self::MembershipMissing
+                    | Self::StateMachineMetaRepeated
+                    | Self::StateMachineMissing
+                    | Self::MembershipBeyondApplied
+                    | Self::MembershipEmpty
+                    | Self::VoterWithoutNode
+                    | Self::NodeWithoutEndpoint
+                    | Self::NodeAddressMalformed
+                    | Self::NodeAddressShared
+                    | Self::NodeRepeated
+                    | Self::OwnIdNotMember
+                    | Self::IdCounterBehind
+                    | Self::ManifestMissing
+                    | Self::ManifestUnreadable
+                    | Self::LostProposalTime
+                    | Self::LostExpiryMilliseconds
+                    | Self::LostTlsAddress
+                    | Self::LostLogEntry
+            )
     }
 
     /// Whether it is of the way in which all lines were written, so that many are one finding.
@@ -130,5 +198,29 @@ impl Code {
                 | Self::OwnIdNotMember
                 | Self::VoteBehindLog
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_accepted_leaves_nothing_to_restore() {
+        let refused: Vec<&str> =
+            Code::ALL.iter().filter(|code| !code.is_acceptable()).map(|code| code.name()).collect();
+        let expected = [
+            "empty-dump",
+            "utf-16",
+            "packed-content",
+            "foreign-file",
+            "text-before-dump",
+            "json-array",
+            "carriage-return-only",
+            "last-line-cut",
+            "line-too-long",
+            "manifest-mismatch",
+        ];
+        assert_eq!(refused, expected);
     }
 }

@@ -8,16 +8,16 @@ use crate::dump::record::{DataVersion, ExpireKey};
 
 /// One side of a pair that waits for the other: 32 bytes for an expiring key.
 #[derive(Debug, Clone, Copy)]
-struct Waiting {
+struct Unmatched {
     at: ExpireKey,
     /// From the high end: 52 bits of byte offset, 44 bits of line, 31 bits of the key's digest
     /// and one bit that is set once the other side came.
     packed: u128,
 }
 
-const _: () = assert!(size_of::<Waiting>() == 32);
+const _: () = assert!(size_of::<Unmatched>() == 32);
 
-impl Waiting {
+impl Unmatched {
     fn new(at: ExpireKey, digest: u32, place: Place) -> Self {
         let offset = u128::from(place.offset_bytes) << 76;
         let line = u128::from(place.line & ((1 << 44) - 1)) << 32;
@@ -47,7 +47,7 @@ impl Waiting {
 
 /// Which side of the pairs came first and waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Side {
+enum Section {
     Index,
     Keys,
 }
@@ -62,12 +62,12 @@ const MOST_LOOKED_AT: usize = 16;
 /// ticked off from there.
 #[derive(Debug, Default)]
 pub(super) struct ExpireCheck {
-    first: Option<Side>,
-    waiting: Vec<Waiting>,
+    first: Option<Section>,
+    unmatched: Vec<Unmatched>,
     sorted: bool,
     /// What the first side adds after the other one started, by sequence number and offset:
     /// only in dumps out of order.
-    late: BTreeMap<(u64, u64), Waiting>,
+    out_of_order: BTreeMap<(u64, u64), Unmatched>,
     last_entry: Option<ExpireKey>,
     entries: u64,
     expiring_keys: u64,
@@ -100,7 +100,7 @@ impl ExpireCheck {
             _ => {}
         }
         self.last_entry = Some(at);
-        if self.side(Side::Index, at, key, place, findings) == Pair::None {
+        if self.pair_up(Section::Index, at, key, place, findings) == Matched::No {
             let message = format_args!(
                 "no key has the sequence number {seq} and expires: the entry is for {key:?}"
             );
@@ -111,33 +111,33 @@ impl ExpireCheck {
     /// A key that expires.
     pub(super) fn key(&mut self, at: ExpireKey, key: &str, place: Place, findings: &mut Findings) {
         self.expiring_keys += 1;
-        if self.side(Side::Keys, at, key, place, findings) == Pair::None {
+        if self.pair_up(Section::Keys, at, key, place, findings) == Matched::No {
             let message = format_args!("no entry ({}, {}) for {key:?}", at.time_ms, at.seq);
             findings.add(Code::KeyWithoutExpire, place, message);
         }
     }
 
     /// Puts one side of a pair to those that wait, or finds its other side among them.
-    fn side(
+    fn pair_up(
         &mut self,
-        side: Side,
+        section: Section,
         at: ExpireKey,
         key: &str,
         place: Place,
         findings: &mut Findings,
-    ) -> Pair {
+    ) -> Matched {
         let digest = digest(key);
-        if *self.first.get_or_insert(side) == side {
-            let waiting = Waiting::new(at, digest, place);
+        if *self.first.get_or_insert(section) == section {
+            let unmatched = Unmatched::new(at, digest, place);
             if self.sorted {
-                self.late.insert((at.seq, place.offset_bytes), waiting);
+                self.out_of_order.insert((at.seq, place.offset_bytes), unmatched);
             } else {
-                self.push(waiting);
+                self.push(unmatched);
             }
-            return Pair::Waits;
+            return Matched::Pending;
         }
         let Some(other) = self.take((at.seq, at.time_ms, digest)) else {
-            return Pair::None;
+            return Matched::No;
         };
         let line = other.place().line;
         if other.digest() != digest {
@@ -152,51 +152,51 @@ impl ExpireCheck {
             );
             findings.add(Code::ExpireMismatch, place, message);
         }
-        Pair::Found
+        Matched::Yes
     }
 
     /// Keeps one more; the space grows by an eighth, not by doubling, to keep it close to what is
     /// needed.
-    fn push(&mut self, waiting: Waiting) {
-        if self.waiting.len() == self.waiting.capacity() {
-            self.waiting.reserve_exact((self.waiting.len() / 8).max(1024));
+    fn push(&mut self, unmatched: Unmatched) {
+        if self.unmatched.len() == self.unmatched.capacity() {
+            self.unmatched.reserve_exact((self.unmatched.len() / 8).max(1024));
         }
-        self.waiting.push(waiting);
+        self.unmatched.push(unmatched);
     }
 
     /// Ticks off the exact other side, or else one that waits under the same sequence number.
-    fn take(&mut self, pair: (u64, u64, u32)) -> Option<Waiting> {
+    fn take(&mut self, pair: (u64, u64, u32)) -> Option<Unmatched> {
         if !self.sorted {
-            self.waiting.sort_unstable_by_key(|waiting| (waiting.pair(), waiting.place()));
+            self.unmatched.sort_unstable_by_key(|unmatched| (unmatched.pair(), unmatched.place()));
             self.sorted = true;
         }
-        let exact = self.waiting.partition_point(|waiting| waiting.pair() < pair);
-        if let Some(found) = self.waiting.get_mut(exact)
+        let exact = self.unmatched.partition_point(|unmatched| unmatched.pair() < pair);
+        if let Some(found) = self.unmatched.get_mut(exact)
             && found.pair() == pair
         {
             found.packed |= 1;
             return Some(*found);
         }
         let (seq, ..) = pair;
-        let late = self.late.range((seq, 0)..=(seq, u64::MAX));
-        let late: Vec<Waiting> = late.map(|(_, late)| *late).take(MOST_LOOKED_AT).collect();
+        let late = self.out_of_order.range((seq, 0)..=(seq, u64::MAX));
+        let late: Vec<Unmatched> = late.map(|(_, late)| *late).take(MOST_LOOKED_AT).collect();
         let of_same_pair = late.iter().find(|late| late.pair() == pair);
         if let Some(found) = of_same_pair {
-            return self.late.remove(&(seq, found.place().offset_bytes));
+            return self.out_of_order.remove(&(seq, found.place().offset_bytes));
         }
-        let from = self.waiting.partition_point(|waiting| waiting.at.seq < seq);
+        let from = self.unmatched.partition_point(|unmatched| unmatched.at.seq < seq);
         let mut same = self
-            .waiting
+            .unmatched
             .iter_mut()
             .skip(from)
             .take(MOST_LOOKED_AT)
-            .take_while(|waiting| waiting.at.seq == seq);
-        if let Some(found) = same.find(|waiting| !waiting.is_matched()) {
+            .take_while(|unmatched| unmatched.at.seq == seq);
+        if let Some(found) = same.find(|unmatched| !unmatched.is_matched()) {
             found.packed |= 1;
             return Some(*found);
         }
         let found = late.first()?;
-        self.late.remove(&(seq, found.place().offset_bytes))
+        self.out_of_order.remove(&(seq, found.place().offset_bytes))
     }
 
     /// How many expiring keys there were.
@@ -213,25 +213,25 @@ impl ExpireCheck {
             return;
         }
         // Only the first of several equal ones is ticked off.
-        self.waiting.sort_unstable_by_key(|waiting| (waiting.pair(), waiting.place()));
-        let mut ticked = None;
-        self.waiting.retain(|waiting| {
-            if waiting.is_matched() {
-                ticked = Some(waiting.pair());
+        self.unmatched.sort_unstable_by_key(|unmatched| (unmatched.pair(), unmatched.place()));
+        let mut matched = None;
+        self.unmatched.retain(|unmatched| {
+            if unmatched.is_matched() {
+                matched = Some(unmatched.pair());
             }
-            ticked != Some(waiting.pair())
+            matched != Some(unmatched.pair())
         });
-        self.waiting.extend(self.late.values());
-        self.waiting.sort_unstable_by_key(|waiting| waiting.place());
-        for waiting in self.waiting {
-            let ExpireKey { time_ms, seq } = waiting.at;
-            if self.first == Some(Side::Keys) {
+        self.unmatched.extend(self.out_of_order.values());
+        self.unmatched.sort_unstable_by_key(|unmatched| unmatched.place());
+        for unmatched in self.unmatched {
+            let ExpireKey { time_ms, seq } = unmatched.at;
+            if self.first == Some(Section::Keys) {
                 let message = format_args!("no entry ({time_ms}, {seq}) for the key");
-                findings.add(Code::KeyWithoutExpire, waiting.place(), message);
+                findings.add(Code::KeyWithoutExpire, unmatched.place(), message);
             } else {
                 let message =
                     format_args!("no key with the sequence number {seq} expires at {time_ms}");
-                findings.add(Code::ExpireWithoutKey, waiting.place(), message);
+                findings.add(Code::ExpireWithoutKey, unmatched.place(), message);
             }
         }
     }
@@ -239,13 +239,13 @@ impl ExpireCheck {
 
 /// What became of one side of a pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Pair {
+enum Matched {
     /// The other side is still to come.
-    Waits,
+    Pending,
     /// The other side was there; if it disagrees, that is reported.
-    Found,
+    Yes,
     /// The other side's section has started, and it is not there.
-    None,
+    No,
 }
 
 /// 31 bits that stand for a key: two keys of one sequence number are distinguished by them.

@@ -148,7 +148,7 @@ impl Findings {
             }
         }
         if self.counts.keys().any(|code| code.shows_cut()) {
-            self.advise_of_cut();
+            self.adjust_help_for_cut();
         }
         if self.counts.contains_key(&Code::Salvaged) {
             self.advise_of_salvage();
@@ -176,7 +176,7 @@ impl Findings {
     }
 
     /// The dump was cut: nothing may be said that is only true of a whole one.
-    fn advise_of_cut(&mut self) {
+    fn adjust_help_for_cut(&mut self) {
         self.forget(Code::NoSnapshot);
         for finding in self.kept.iter_mut().filter(|finding| finding.code.is_repairable()) {
             finding.help = FETCH_AGAIN;
@@ -186,17 +186,17 @@ impl Findings {
 
 /// The message, or as much of it as is kept.
 fn cut(message: &impl fmt::Display) -> String {
-    let mut start = Start(String::new());
-    if write!(start, "{message}").is_err() {
-        start.0.push('…');
+    let mut writer = TruncatingWriter(String::new());
+    if write!(writer, "{message}").is_err() {
+        writer.0.push('…');
     }
-    start.0
+    writer.0
 }
 
 /// Takes text up to [`LONGEST_MESSAGE`], then fails.
-struct Start(String);
+struct TruncatingWriter(String);
 
-impl fmt::Write for Start {
+impl fmt::Write for TruncatingWriter {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let space = LONGEST_MESSAGE.saturating_sub(self.0.len());
         if text.len() <= space {

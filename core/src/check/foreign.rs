@@ -30,17 +30,17 @@ enum Seen {
     #[default]
     Nothing,
     /// None of them is a record or what is left of one.
-    Strangers,
+    Foreign,
     Records,
 }
 
 /// What a line says of those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Before {
+pub(super) enum Prelude {
     /// Nothing in particular.
-    Dump,
+    None,
     /// They are no part of the dump, which begins here.
-    Strangers,
+    Foreign,
 }
 
 impl ForeignCheck {
@@ -49,23 +49,22 @@ impl ForeignCheck {
         &mut self,
         line: &Line<'_>,
         scanned: &Result<ScannedLine<'_>, LineError>,
-    ) -> Before {
+    ) -> Prelude {
         if self.seen == Seen::Records {
-            return Before::Dump;
+            return Prelude::None;
         }
-        let in_array =
-            self.seen == Seen::Strangers && json_array(&self.first, Some(b'[')).is_some();
+        let in_array = self.seen == Seen::Foreign && json_array(&self.first, Some(b'[')).is_some();
         match scanned {
             Ok(_) if in_array && self.elements == 0 => {
                 self.elements = 1;
-                Before::Dump
+                Prelude::None
             }
             Ok(scanned) => {
                 let begins = matches!(scanned.record, Record::DataHeader(_));
                 // An archive has other bytes in front, too, but they are none of its text.
-                let cuts = begins && self.seen == Seen::Strangers && magic(&self.first).is_none();
+                let cuts = begins && self.seen == Seen::Foreign && magic(&self.first).is_none();
                 self.seen = Seen::Records;
-                if cuts { Before::Strangers } else { Before::Dump }
+                if cuts { Prelude::Foreign } else { Prelude::None }
             }
             Err(error) => {
                 if line.number == 1 {
@@ -78,8 +77,8 @@ impl ForeignCheck {
                 let is_of_dump = !is_other
                     && may_be_of_dump(line, error)
                     && carriage_returns(line.bytes).is_none();
-                self.seen = if is_of_dump { Seen::Records } else { Seen::Strangers };
-                Before::Dump
+                self.seen = if is_of_dump { Seen::Records } else { Seen::Foreign };
+                Prelude::None
             }
         }
     }
@@ -92,8 +91,8 @@ impl ForeignCheck {
             // The text of what it holds can be read through the archive.
             (Seen::Records, Some(Magic::Tar)) => Magic::Tar.finding().into(),
             (Seen::Records, _) => None,
-            (Seen::Strangers, Some(magic)) => magic.finding().into(),
-            (Seen::Strangers, None) => self.without_magic(),
+            (Seen::Foreign, Some(magic)) => magic.finding().into(),
+            (Seen::Foreign, None) => self.without_magic(),
         }
     }
 
@@ -154,7 +153,7 @@ enum Magic {
     /// What it is packed as, and the command that unpacks it.
     Packed(&'static str, &'static str),
     /// What is unpacked here comes without its own packing: how it is packed once more.
-    Twice(&'static str),
+    DoublyCompressed(&'static str),
     Other(&'static str),
 }
 
@@ -171,7 +170,7 @@ impl Magic {
             Self::Packed(what, command) => {
                 (Code::PackedContent, format!("the content is {what}: `{command}` unpacks it"))
             }
-            Self::Twice(inner) => {
+            Self::DoublyCompressed(inner) => {
                 let message = format!(
                     "the content is packed twice, {inner} is inside: unpack the file once, and use what comes out"
                 );
@@ -190,8 +189,8 @@ const BEGINNINGS: [(&[u8], Magic); 20] = [
     (b"\xfe\xff", Magic::Text("UTF-16")),
     (b"[\0\"\0", Magic::Text("UTF-16LE")),
     (b"\0[\0\"", Magic::Text("UTF-16BE")),
-    (b"\x1f\x8b", Magic::Twice("gzip")),
-    (b"\x28\xb5\x2f\xfd", Magic::Twice("zstd")),
+    (b"\x1f\x8b", Magic::DoublyCompressed("gzip")),
+    (b"\x28\xb5\x2f\xfd", Magic::DoublyCompressed("zstd")),
     (b"\xfd7zXZ\0", Magic::Packed("packed with xz", "xz -dc FILE")),
     (b"BZh", Magic::Packed("packed with bzip2", "bzip2 -dc FILE")),
     (b"\x04\x22\x4d\x18", Magic::Packed("packed with lz4", "lz4 -dc FILE")),
@@ -217,7 +216,7 @@ fn magic(first: &[u8]) -> Option<Magic> {
     if let Some((_, magic)) = known {
         return Some(*magic);
     }
-    is_skippable_frame(first).then_some(Magic::Twice("zstd"))
+    is_skippable_frame(first).then_some(Magic::DoublyCompressed("zstd"))
 }
 
 /// A record that ends in a carriage return, with more behind it.

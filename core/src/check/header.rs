@@ -1,5 +1,5 @@
-//! The header: which data version the lines follow, told by the header or, without one, by the
-//! lines themselves.
+//! The header: which data version the lines follow, as the header declares it or, without one, as
+//! the lines themselves show it.
 
 use super::{Code, Findings, Place};
 use crate::dump::record::{DataHeader, DataVersion, Keyed, Kind, Record, Text, Tree};
@@ -13,7 +13,7 @@ pub(super) struct HeaderCheck {
     /// The header that V002 servers write into the state machine.
     snapshot: Option<Place>,
     /// What a header says, when this release knows the version.
-    stated: Option<DataVersion>,
+    declared: Option<DataVersion>,
     /// A header was read, or line 1 could have been one but could not be read.
     unknown: bool,
     /// The first record that is not a header.
@@ -29,18 +29,18 @@ impl HeaderCheck {
     }
 
     /// The version that the next line is read by.
-    pub(super) fn dialect(&self) -> DataVersion {
+    pub(super) fn effective_version(&self) -> DataVersion {
         let guess = if self.unknown { DataVersion::V004 } else { DataVersion::V0 };
-        self.stated.or(self.inferred).unwrap_or(guess)
+        self.declared.or(self.inferred).unwrap_or(guess)
     }
 
     /// The data version as far as the lines so far tell; none before the first record and when
     /// the header cannot be understood.
     pub(super) fn version(&self) -> Option<DataVersion> {
-        if self.stated.is_some() {
-            return self.stated;
+        if self.declared.is_some() {
+            return self.declared;
         }
-        self.first_record.filter(|_| !self.unknown).map(|_| self.dialect())
+        self.first_record.filter(|_| !self.unknown).map(|_| self.effective_version())
     }
 
     /// Line 1 is broken: it may have been the header.
@@ -78,8 +78,8 @@ impl HeaderCheck {
     }
 
     fn state(&mut self, header: &DataHeader, place: Place, findings: &mut Findings) {
-        self.stated = header.data_version();
-        if self.stated.is_none() {
+        self.declared = header.data_version();
+        if self.declared.is_none() {
             self.unknown = true;
             let message = if is_newer(&header.version) {
                 format!(
@@ -109,8 +109,10 @@ impl HeaderCheck {
         }
         self.snapshot = Some(place);
         if self.header.is_none() && version.is_some() {
-            self.stated = version;
-        } else if version.is_none() || self.stated.is_some_and(|stated| version != Some(stated)) {
+            self.declared = version;
+        } else if version.is_none()
+            || self.declared.is_some_and(|declared| version != Some(declared))
+        {
             let message = format_args!("a snapshot of version {:?}", header.version);
             findings.add(Code::HeaderRepeated, place, message);
         }
@@ -127,8 +129,8 @@ impl HeaderCheck {
         let Some(only_of) = only_dialect(record) else {
             return;
         };
-        let version = match self.stated {
-            Some(stated) => stated,
+        let version = match self.declared {
+            Some(declared) => declared,
             None => *self.inferred.get_or_insert(only_of),
         };
         if (version >= DataVersion::V004) != (only_of >= DataVersion::V004) {
@@ -143,12 +145,12 @@ impl HeaderCheck {
         else {
             return;
         };
-        let dialect = self.dialect();
-        let (code, message) = if dialect >= DataVersion::V004 {
-            let message = format!("the first record is a {kind}, and the log is a {dialect} one");
+        let version = self.effective_version();
+        let (code, message) = if version >= DataVersion::V004 {
+            let message = format!("the first record is a {kind}, and the log is a {version} one");
             (Code::HeaderMissing, message)
         } else {
-            let message = format!("the first record is a {kind}, the dump is read as {dialect}");
+            let message = format!("the first record is a {kind}, the dump is read as {version}");
             (Code::HeaderAbsent, message)
         };
         findings.add(code, place, message);
@@ -164,7 +166,18 @@ const fn only_dialect(record: &Record<'_>) -> Option<DataVersion> {
         | Record::Purged(_)
         | Record::LogEntry(_) => Some(DataVersion::V004),
         Record::RaftStateKV(_) | Record::Logs(_) | Record::LogMeta(_) => Some(DataVersion::V0),
-        _ => None,
+        Record::DataHeader(_)
+        | Record::Sequences(_)
+        | Record::StateMachineMeta(_)
+        | Record::Nodes(_)
+        | Record::Expire(_)
+        | Record::GenericKV(_)
+        | Record::ClientLastResps(_)
+        | Record::MetaSrvAddrs(_)
+        | Record::Databases(_)
+        | Record::Tables(_)
+        | Record::DatabaseLookup(_)
+        | Record::TableLookup(_) => None,
     }
 }
 

@@ -80,7 +80,7 @@ impl Inspection {
 
     /// Checks the next line.
     pub fn line(&mut self, line: &Line<'_>, scanned: &Result<ScannedLine<'_>, LineError>) {
-        self.checker.scanned(line, scanned);
+        self.checker.scanned_line(line, scanned);
         // Hashing costs as much as checking: only when there is something to compare with.
         if matches!(self.expected, Some((Evidence::Manifest { .. }, _))) {
             self.measured.line(line, scanned.as_ref().ok());

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use roaring::RoaringTreemap;
 
 use super::{Code, Findings, Place, Summary};
+use crate::dump::plural::plural;
 use crate::dump::record::{DataVersion, SeqV};
 use crate::state::object_id::ObjectId;
 
@@ -111,8 +112,8 @@ impl KeysCheck {
                 findings.add(Code::SequencesBehind, place, message);
             }
             Some((value, place)) if u64::MAX - value < FEWEST_LEFT => {
-                let left = u64::MAX - value;
-                let message = format_args!("generic-kv is {value}, {left} numbers are left");
+                let left = plural(u64::MAX - value, "number is", "numbers are");
+                let message = format_args!("generic-kv is {value}, {left} left");
                 findings.add(Code::SequencesExhausted, place, message);
             }
             Some((value, place)) if value > 0 && self.keys == 0 => {

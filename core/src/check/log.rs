@@ -12,7 +12,7 @@ use crate::state::history::{LogLeaders, are_of_one_history};
 
 /// The payloads and commands of entries with consecutive indexes.
 #[derive(Debug)]
-struct Run {
+struct IndexRun {
     first_index: u64,
     names: Vec<u8>,
 }
@@ -48,7 +48,7 @@ pub(super) struct LogCheck {
     last: Option<LogId>,
     entries: u64,
     leaders: LogLeaders,
-    runs: Vec<Run>,
+    runs: Vec<IndexRun>,
     gaps: Vec<Gap>,
     /// Whether an entry was found at or below the purged position when its line came.
     below_purged: bool,
@@ -104,11 +104,11 @@ impl LogCheck {
                 body.cmd.name()
             }
         };
-        self.named(log_id, name, version, purged, place, findings);
+        self.record_position(log_id, name, version, purged, place, findings);
     }
 
     /// An entry of which the id and the name are known: it is there, whatever it holds.
-    pub(super) fn named(
+    pub(super) fn record_position(
         &mut self,
         log_id: LogId,
         name: &'static str,
@@ -235,7 +235,7 @@ impl LogCheck {
             Some(run) if run.first_index.checked_add(run.names.len() as u64) == Some(index) => {
                 run.names.push(number);
             }
-            _ => self.runs.push(Run { first_index: index, names: vec![number] }),
+            _ => self.runs.push(IndexRun { first_index: index, names: vec![number] }),
         }
     }
 

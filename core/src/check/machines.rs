@@ -48,13 +48,23 @@ impl MachineCheck {
                     self.expire.key(at, key, place, findings);
                 }
             }
-            _ => nothing(record, place, findings),
+            Fact::Nothing => report_meaningless(record, place, findings),
+            // Those of the log and the Raft state have been taken, a retired kind is reported as
+            // such.
+            Fact::Header(_)
+            | Fact::NodeId(_)
+            | Fact::Vote(_)
+            | Fact::Committed(_)
+            | Fact::Purged(_)
+            | Fact::LiveMachine(_)
+            | Fact::Entry(_)
+            | Fact::Retired(_) => {}
         }
     }
 }
 
 /// Reports a record that says nothing though its kind should.
-fn nothing(record: &Record<'_>, place: Place, findings: &mut Findings) {
+fn report_meaningless(record: &Record<'_>, place: Place, findings: &mut Findings) {
     match record {
         Record::Sequences(Keyed { key, .. }) => {
             findings.add(Code::SequencesKey, place, format_args!("the key is {key:?}"));
@@ -126,14 +136,14 @@ impl Machines {
     /// Takes the live state machine; the others count no longer.
     ///
     /// `named` is the number that the Raft state of V0 and V001 keeps for it; 0 if it keeps none.
-    pub(super) fn into_live(
+    pub(super) fn select_live(
         mut self,
         named: Option<(u64, Place)>,
         version: DataVersion,
         findings: &mut Findings,
-    ) -> Live {
+    ) -> Selected {
         let Some(first) = self.checks.keys().next().copied() else {
-            return Live::Absent;
+            return Selected::None;
         };
         let number = match named.filter(|_| version < DataVersion::V002) {
             None => first,
@@ -145,39 +155,39 @@ impl Machines {
                         trees.join(", state_machine/")
                     );
                     findings.add(Code::StateMachineMissing, place, message);
-                    return Live::Dead;
+                    return Selected::OnlyOthers;
                 }
                 number
             }
         };
-        self.checks.remove(&number).map_or(Live::Absent, |check| Live::Here(Box::new(check)))
+        self.checks.remove(&number).map_or(Selected::None, |check| Selected::Found(Box::new(check)))
     }
 }
 
 /// The state machine that a node would use.
 #[derive(Debug)]
-pub(super) enum Live {
+pub(super) enum Selected {
     /// It is in the dump.
-    Here(Box<MachineCheck>),
+    Found(Box<MachineCheck>),
     /// The dump only has others.
-    Dead,
+    OnlyOthers,
     /// The dump has none.
-    Absent,
+    None,
 }
 
-impl Live {
+impl Selected {
     pub(super) fn last_applied(&self) -> Option<LogId> {
         match self {
-            Self::Here(check) => check.cluster.last_applied(),
-            Self::Dead | Self::Absent => None,
+            Self::Found(check) => check.cluster.last_applied(),
+            Self::OnlyOthers | Self::None => None,
         }
     }
 
     /// The ids of log entries.
     pub(super) fn marks(&self) -> impl Iterator<Item = MarkAt> {
         let check = match self {
-            Self::Here(check) => Some(check),
-            Self::Dead | Self::Absent => None,
+            Self::Found(check) => Some(check),
+            Self::OnlyOthers | Self::None => None,
         };
         check.into_iter().flat_map(|check| check.cluster.marks())
     }
@@ -191,15 +201,15 @@ impl Live {
         findings: &mut Findings,
     ) {
         match self {
-            Self::Here(check) => {
+            Self::Found(check) => {
                 summary.state_hash = check.state_hash;
                 summary.expiring_keys = check.expire.expiring_keys();
                 check.keys.finish(version, summary, findings);
                 check.cluster.finish(version, log, summary, findings);
                 check.expire.finish(version, findings);
             }
-            Self::Dead => {}
-            Self::Absent => ClusterCheck::absent(version, log, summary, findings),
+            Self::OnlyOthers => {}
+            Self::None => ClusterCheck::absent(version, log, summary, findings),
         }
     }
 }

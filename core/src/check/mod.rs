@@ -36,6 +36,7 @@ use serde::Serialize;
 
 pub use crate::dump::frame::Place;
 use crate::dump::frame::{LONGEST_LINE_BYTES, Line};
+use crate::dump::plural::plural;
 use crate::dump::record::{DataVersion, Fact, Keyed, Kind, Record, Text, Tree};
 use crate::dump::scan::{LineError, ScannedLine, scan_line};
 use crate::state::claim::{ClaimCheck, Verdict};
@@ -107,15 +108,15 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 impl Checker {
     /// Scans and checks the next line.
     pub fn line(&mut self, line: &Line<'_>) {
-        self.scanned(line, &scan_line(line.bytes));
+        self.scanned_line(line, &scan_line(line.bytes));
     }
 
     /// Checks the next line, which the caller has scanned.
-    pub fn scanned(&mut self, line: &Line<'_>, scanned: &Result<ScannedLine<'_>, LineError>) {
+    pub fn scanned_line(&mut self, line: &Line<'_>, scanned: &Result<ScannedLine<'_>, LineError>) {
         let len_bytes = line.len_bytes();
         self.lines += 1;
         self.bytes += len_bytes;
-        if self.foreign.line(line, scanned) == foreign::Before::Strangers {
+        if self.foreign.line(line, scanned) == foreign::Prelude::Foreign {
             self.begin_here(line);
         }
         if line.number == 1
@@ -130,9 +131,9 @@ impl Checker {
                 offset_bytes: line.offset_bytes + BYTE_ORDER_MARK.len() as u64,
                 ..*line
             };
-            self.content(&rest, len_bytes, &scan_line(rest.bytes));
+            self.check_content(&rest, len_bytes, &scan_line(rest.bytes));
         } else {
-            self.content(line, len_bytes, scanned);
+            self.check_content(line, len_bytes, scanned);
         }
     }
 
@@ -164,7 +165,7 @@ impl Checker {
         self.header.version()
     }
 
-    fn content(
+    fn check_content(
         &mut self,
         line: &Line<'_>,
         len_bytes: u64,
@@ -184,11 +185,11 @@ impl Checker {
                 }
                 self.record(scanned, Place::of(line), len_bytes);
             }
-            Err(error) => self.broken(line, error),
+            Err(error) => self.report_unreadable(line, error),
         }
     }
 
-    fn broken(&mut self, line: &Line<'_>, error: &LineError) {
+    fn report_unreadable(&mut self, line: &Line<'_>, error: &LineError) {
         if line.number == 1 {
             self.header.first_line_broken();
         }
@@ -201,7 +202,8 @@ impl Checker {
             }
         } else if is_cut {
             let len = line.bytes.len() as u64;
-            let message = format_args!("the file ends after {len} bytes of the line: {error}");
+            let held = plural(len, "byte", "bytes");
+            let message = format_args!("the file ends after {held} of the line: {error}");
             self.findings.add(Code::LastLineCut, place_in(line, len), message);
             return;
         }
@@ -221,9 +223,16 @@ impl Checker {
         };
         self.findings.add(code, place_in(line, error.column()), error);
         if let LineError::UnknownCommand { log_id: Some(log_id), .. } = error {
-            let version = self.header.dialect();
+            let version = self.header.effective_version();
             let (purged, place) = (self.raft_state.purged(), Place::of(line));
-            self.log.named(*log_id, log::UNKNOWN, version, purged, place, &mut self.findings);
+            self.log.record_position(
+                *log_id,
+                log::UNKNOWN,
+                version,
+                purged,
+                place,
+                &mut self.findings,
+            );
         }
     }
 
@@ -235,14 +244,14 @@ impl Checker {
             let message = format_args!("{}: {}", record.kind(), member_path(path));
             self.findings.add(Code::UnknownMember, place, message);
         }
-        self.tree(tree, &scanned.tree_name, record, place);
+        self.check_tree(tree, &scanned.tree_name, record, place);
         let findings = &mut self.findings;
         if let Record::DataHeader(header) = record {
             self.header.header(tree, header, place, findings);
             return;
         }
         self.header.record(record, place, findings);
-        let version = self.header.dialect();
+        let version = self.header.effective_version();
         self.order.line(tree, record, version, place, findings);
         match record.fact() {
             Fact::Entry(entry) => {
@@ -266,7 +275,7 @@ impl Checker {
         }
     }
 
-    fn tree(&mut self, tree: Tree, name: &Text<'_>, record: &Record<'_>, place: Place) {
+    fn check_tree(&mut self, tree: Tree, name: &Text<'_>, record: &Record<'_>, place: Place) {
         let belongs = match record {
             Record::DataHeader(_) => matches!(tree, Tree::Header | Tree::StateMachine(_)),
             Record::RaftStateKV(_) => tree == Tree::RaftState,
@@ -277,7 +286,17 @@ impl Checker {
             | Record::Committed(_)
             | Record::Purged(_)
             | Record::LogEntry(_) => tree == Tree::RaftLog,
-            _ => matches!(tree, Tree::StateMachine(_)),
+            Record::Sequences(_)
+            | Record::StateMachineMeta(_)
+            | Record::Nodes(_)
+            | Record::Expire(_)
+            | Record::GenericKV(_)
+            | Record::ClientLastResps(_)
+            | Record::MetaSrvAddrs(_)
+            | Record::Databases(_)
+            | Record::Tables(_)
+            | Record::DatabaseLookup(_)
+            | Record::TableLookup(_) => matches!(tree, Tree::StateMachine(_)),
         };
         if tree == Tree::Other {
             let message = format_args!("the tree is {name:?}");
@@ -313,10 +332,10 @@ impl Checker {
                 findings.add(Code::EmptyDump, None, "the dump has a header and nothing else");
             }
         } else {
-            let version = self.header.dialect();
+            let version = self.header.effective_version();
             self.header.finish(findings);
             let named = self.raft_state.live_machine();
-            let live = self.machines.into_live(named, version, findings);
+            let live = self.machines.select_live(named, version, findings);
             let purged = self.raft_state.purged();
             let last_applied = live.last_applied();
             summary.last_applied = last_applied;
@@ -346,7 +365,7 @@ const fn place_in(line: &Line<'_>, column: u64) -> Place {
 fn zero_bytes(line: &Line<'_>) -> Option<String> {
     let from = memchr(0, line.bytes)? as u64;
     let count = memchr::memchr_iter(0, line.bytes).count() as u64;
-    let zeros = if count == 1 { "1 zero byte".to_owned() } else { format!("{count} zero bytes") };
+    let zeros = plural(count, "zero byte", "zero bytes");
     Some(if !line.is_whole() {
         format!(
             "{zeros} and more in the line, from byte {} of the file on",

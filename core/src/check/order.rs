@@ -34,7 +34,7 @@ impl OrderCheck {
             return;
         }
         if version >= DataVersion::V004 {
-            self.ranked(record, place, findings);
+            self.check_rank(record, place, findings);
         } else if self.current != Some(section) {
             if self.closed.contains(&section) {
                 let message = format_args!(
@@ -50,8 +50,8 @@ impl OrderCheck {
         self.current = Some(section);
     }
 
-    fn ranked(&mut self, record: &Record<'_>, place: Place, findings: &mut Findings) {
-        let Some((rank, name)) = rank(record) else {
+    fn check_rank(&mut self, record: &Record<'_>, place: Place, findings: &mut Findings) {
+        let Some((rank, name)) = section_rank(record) else {
             return;
         };
         match self.highest {
@@ -65,7 +65,7 @@ impl OrderCheck {
 }
 
 /// The position of a record in a V004 dump; none for kinds that V004 does not have.
-fn rank(record: &Record<'_>) -> Option<(u8, &'static str)> {
+fn section_rank(record: &Record<'_>) -> Option<(u8, &'static str)> {
     Some(match record {
         Record::DataHeader(_) => return None,
         Record::NodeId(_) => (1, "NodeId"),
@@ -82,6 +82,14 @@ fn rank(record: &Record<'_>) -> Option<(u8, &'static str)> {
         Record::Nodes(_) => (9, "Nodes"),
         Record::Expire(_) => (10, "Expire"),
         Record::GenericKV(_) => (11, "GenericKV"),
-        _ => return None,
+        Record::RaftStateKV(_)
+        | Record::Logs(_)
+        | Record::LogMeta(_)
+        | Record::ClientLastResps(_)
+        | Record::MetaSrvAddrs(_)
+        | Record::Databases(_)
+        | Record::Tables(_)
+        | Record::DatabaseLookup(_)
+        | Record::TableLookup(_) => return None,
     })
 }

@@ -7,18 +7,18 @@ use crate::state::history::Mark;
 
 /// One value of the Raft state: not seen, null, or there.
 #[derive(Debug, Clone, Copy)]
-struct Slot<T> {
+struct StatedOnce<T> {
     value: Option<T>,
     seen: Option<Place>,
 }
 
-impl<T> Default for Slot<T> {
+impl<T> Default for StatedOnce<T> {
     fn default() -> Self {
         Self { value: None, seen: None }
     }
 }
 
-impl<T> Slot<T> {
+impl<T> StatedOnce<T> {
     fn set(&mut self, value: Option<T>, name: &str, place: Place, findings: &mut Findings) {
         if let Some(first) = self.seen {
             let message = format_args!("{name} again; the first one is in line {}", first.line);
@@ -33,11 +33,11 @@ impl<T> Slot<T> {
 /// Collects the Raft state and checks that each part is there once.
 #[derive(Debug, Default)]
 pub(super) struct RaftStateCheck {
-    node_id: Slot<NodeId>,
-    vote: Slot<Vote>,
-    committed: Slot<LogId>,
-    purged: Slot<LogId>,
-    live_machine: Slot<u64>,
+    node_id: StatedOnce<NodeId>,
+    vote: StatedOnce<Vote>,
+    committed: StatedOnce<LogId>,
+    purged: StatedOnce<LogId>,
+    live_machine: StatedOnce<u64>,
 }
 
 impl RaftStateCheck {
@@ -56,11 +56,20 @@ impl RaftStateCheck {
             Fact::Committed(id) => self.committed.set(id, &name(), place, findings),
             Fact::Purged(id) => self.purged.set(id, &name(), place, findings),
             Fact::LiveMachine(live) => self.live_machine.set(Some(live), &name(), place, findings),
-            _ => {
+            Fact::Nothing => {
                 let Record::RaftStateKV(Keyed { key, value }) = record else { return false };
                 let message = format_args!("RaftStateKV: the key {key:?} has the value {value:?}");
                 findings.add(Code::WrongShape, place, message);
             }
+            Fact::Header(_)
+            | Fact::Entry(_)
+            | Fact::LastApplied(_)
+            | Fact::Membership(_)
+            | Fact::Node(..)
+            | Fact::Sequence(_)
+            | Fact::Expire(..)
+            | Fact::Key(..)
+            | Fact::Retired(_) => return false,
         }
         true
     }

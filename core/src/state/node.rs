@@ -76,7 +76,16 @@ impl RaftState {
             Fact::Committed(id) => self.committed = *id,
             Fact::Purged(id) => self.purged = *id,
             Fact::LiveMachine(number) => self.live_machine = Some(*number),
-            _ => return false,
+            Fact::Header(_)
+            | Fact::Entry(_)
+            | Fact::LastApplied(_)
+            | Fact::Membership(_)
+            | Fact::Node(..)
+            | Fact::Sequence(_)
+            | Fact::Expire(..)
+            | Fact::Key(..)
+            | Fact::Retired(_)
+            | Fact::Nothing => return false,
         }
         true
     }
@@ -125,18 +134,29 @@ impl SystemState {
             Fact::Node(id, node) => {
                 self.nodes.insert(*id, (*node).clone());
             }
-            _ => return false,
+            Fact::Header(_)
+            | Fact::NodeId(_)
+            | Fact::Vote(_)
+            | Fact::Committed(_)
+            | Fact::Purged(_)
+            | Fact::LiveMachine(_)
+            | Fact::Entry(_)
+            | Fact::Expire(..)
+            | Fact::Key(..)
+            | Fact::Retired(_)
+            | Fact::Nothing => return false,
         }
         true
     }
 
     /// The facts before expiry and keys, in the order of a V004 dump.
     pub fn facts(&self) -> impl Iterator<Item = Fact<'_>> {
-        [Fact::Sequence(self.sequence)]
+        let Self { sequence, last_applied, last_membership, nodes, features: _ } = self;
+        [Fact::Sequence(*sequence)]
             .into_iter()
-            .chain(self.last_applied.map(Fact::LastApplied))
-            .chain([Fact::Membership(&self.last_membership)])
-            .chain(self.nodes.iter().map(|(id, node)| Fact::Node(*id, node)))
+            .chain(last_applied.map(Fact::LastApplied))
+            .chain([Fact::Membership(last_membership)])
+            .chain(nodes.iter().map(|(id, node)| Fact::Node(*id, node)))
     }
 }
 

@@ -10,7 +10,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-use crate::dump::record::{Keyed, Record, SeqV, Text};
+use crate::dump::record::{Fact, Record, SeqV, Text};
 
 /// What a hashed record begins with.
 const KEY: u8 = 1;
@@ -39,30 +39,44 @@ pub struct StateHash {
 impl StateHash {
     /// The hash of one record; none when it is no part of what is hashed.
     pub fn of(record: &Record<'_>) -> Option<Self> {
-        match record {
-            Record::GenericKV(kv) => Some(Self::of_key(kv)),
+        match record.fact() {
+            Fact::Key(key, value) => Some(Self::of_key(key, value)),
             // A state without keys has this line or not, by its version.
-            Record::Sequences(line) if &*line.key == "generic-kv" && line.value > 0 => {
+            Fact::Sequence(value) if value > 0 => {
                 let hasher = Sha256::new().chain_update([SEQUENCE]);
-                Some(Self::of_digest(hasher.chain_update(line.value.to_le_bytes())))
+                Some(Self::of_digest(hasher.chain_update(value.to_le_bytes())))
             }
-            _ => None,
+            // All else is no part of the keys, or follows from them, as the expiry index does.
+            Fact::Header(_)
+            | Fact::NodeId(_)
+            | Fact::Vote(_)
+            | Fact::Committed(_)
+            | Fact::Purged(_)
+            | Fact::LiveMachine(_)
+            | Fact::Entry(_)
+            | Fact::LastApplied(_)
+            | Fact::Membership(_)
+            | Fact::Node(..)
+            | Fact::Sequence(_)
+            | Fact::Expire(..)
+            | Fact::Retired(_)
+            | Fact::Nothing => None,
         }
     }
 
-    fn of_key(kv: &Keyed<Text<'_>, SeqV<'_>>) -> Self {
+    fn of_key(key: &Text<'_>, value: &SeqV<'_>) -> Self {
         let mut hasher = Sha256::new().chain_update([KEY]);
-        hasher.update((kv.key.len() as u64).to_le_bytes());
-        hasher.update(kv.key.as_bytes());
-        hasher.update(kv.value.seq.to_le_bytes());
-        match kv.value.expire_ms() {
+        hasher.update((key.len() as u64).to_le_bytes());
+        hasher.update(key.as_bytes());
+        hasher.update(value.seq.to_le_bytes());
+        match value.expire_ms() {
             None => hasher.update([0]),
             Some(expire_ms) => {
                 hasher.update([1]);
                 hasher.update(expire_ms.to_le_bytes());
             }
         }
-        hasher.update(kv.value.data.decode());
+        hasher.update(value.data.decode());
         Self::of_digest(hasher)
     }
 

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::table::{Cardinality, EnumType, Field, Former, MessageType, Type};
 use super::wire::{Fields, Wire, WireError};
+use crate::dump::plural::plural;
 
 /// How deep messages nest; servers refuse to read what is deeper.
 pub(super) const MOST_DEPTH: usize = 100;
@@ -108,7 +109,7 @@ pub enum Reason {
     #[error("not JSON: {0}")]
     NotJson(String),
     /// The value should be empty.
-    #[error("{0} bytes where none are expected")]
+    #[error("{} where nothing is expected", plural(*.0 as u64, "byte", "bytes"))]
     NotEmpty(usize),
     /// The value should be the permits of a semaphore.
     #[error("not the permits of a semaphore")]

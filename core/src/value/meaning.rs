@@ -217,6 +217,7 @@ mod tests {
         assert_eq!(meaning("__fd_sequence_storage/t/s", b"3"), Ok(Meaning::Number("next", 3)));
         assert_eq!(meaning("_txn_id/00ff", b""), Ok(Meaning::Empty));
         assert_eq!(meaning("_txn_id/00ff", b"x"), Err(Reason::NotEmpty(1)));
+        assert_eq!(Reason::NotEmpty(1).to_string(), "1 byte where nothing is expected");
         let permit = b"\x01\0\0\0\x02ab\0\0\0\0\0\0\0\x05";
         let key = "__fd_queries_queue/queue/w/c/queue/00000000000000000001";
         assert_eq!(meaning(key, permit), Ok(Meaning::Permit { id: "ab", permits: 5 }));

@@ -8,6 +8,7 @@ use super::meaning::Meaning;
 use super::message::{Message, Value};
 use super::sql::sql_type;
 use super::table::{Field, ObjectKind, Refers, Unit};
+use crate::dump::plural::plural;
 
 /// How many bytes are shown in hexadecimal.
 const MOST_HEX_BYTES: usize = 64;
@@ -249,7 +250,8 @@ impl<'n> Viewer<'n> {
             Scalar::Bytes(bytes) => {
                 let hex = bytes.iter().take(MOST_HEX_BYTES).map(|byte| format!("{byte:02x}"));
                 let more = if bytes.len() > MOST_HEX_BYTES { "…" } else { "" };
-                format!("{}{more} ({} bytes)", hex.collect::<String>(), bytes.len())
+                let len = plural(bytes.len() as u64, "byte", "bytes");
+                format!("{}{more} ({len})", hex.collect::<String>())
             }
             Scalar::Enum(of, value) => {
                 of.value_name(*value).map_or_else(|| value.to_string(), str::to_owned)

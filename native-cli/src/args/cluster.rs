@@ -1,4 +1,4 @@
-//! The new cluster that a dump is made one of, and the versions that can be written.
+//! The cluster a dump is restored as, and the versions that can be written.
 
 use clap::{Args, ValueEnum};
 use metadump::record::{DataVersion, NodeId};

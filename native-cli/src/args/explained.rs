@@ -1,11 +1,11 @@
-//! What is wrong with a command line, where the parser alone would not say it well.
+//! Clearer usage errors than those of the parser.
 
 use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-/// What is wrong with a command line, which of several flags conflict among it: the parser names all
-/// that could.
+/// The error, naming of several flags that conflict only those that were given: the parser names all
+/// that could be.
 pub fn explained(mut error: clap::Error, args: impl Iterator<Item = OsString>) -> clap::Error {
     let Some(ContextValue::Strings(named)) = error.get(ContextKind::PriorArg) else {
         return error;
@@ -36,7 +36,7 @@ pub fn explained(mut error: clap::Error, args: impl Iterator<Item = OsString>) -
     error
 }
 
-/// Whether a command line asks for more to be said, which no flag does.
+/// Whether the error is that of `--verbose` or `-v`, which no command has.
 pub fn asks_for_more(error: &clap::Error) -> bool {
     error.kind() == ErrorKind::UnknownArgument
         && matches!(

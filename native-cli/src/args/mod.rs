@@ -78,7 +78,7 @@ pub enum Command {
     Status(Status),
     /// Print the gRPC addresses of the members of a running cluster.
     MemberList(Query),
-    /// Print the values of keys of a running meta service.
+    /// Print the values of keys of a running meta service, a dump or a data directory.
     Get(Get),
     /// Print the keys of a running meta service, and then their changes as they happen.
     Watch(Watch),

@@ -1,4 +1,4 @@
-//! What only reads: `validate`, `inspect`, `objects`, `show`, `keys-layout`.
+//! What only reads: `validate`, `inspect`, `objects`, `show`, `keys`, `keys-layout`.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -145,6 +145,7 @@ pub struct Log {
 
 /// `objects`
 #[derive(Debug, Args)]
+#[command(mut_arg("grpc_api_address", |arg| arg.help(SERVICE_IN_PLACE_OF_DUMP)))]
 pub struct Objects {
     /// The state.
     #[command(flatten)]
@@ -190,6 +191,7 @@ fn object_kind(text: &str) -> std::result::Result<ObjectKind, String> {
 
 /// `show`
 #[derive(Debug, Args)]
+#[command(mut_arg("grpc_api_address", |arg| arg.help(SERVICE_IN_PLACE_OF_DUMP)))]
 pub struct Show {
     /// What to show: `DATABASE.TABLE`, `DATABASE`, `TENANT/DATABASE.TABLE`, `table:ID`,
     /// `user:NAME`, `KIND:TENANT/NAME`, `key:KEY`.
@@ -226,6 +228,7 @@ impl ShowSecrets {
 
 /// `keys`
 #[derive(Debug, Args)]
+#[command(mut_arg("grpc_api_address", |arg| arg.help(SERVICE_IN_PLACE_OF_DUMP)))]
 pub struct Keys {
     /// The state.
     #[command(flatten)]
@@ -239,7 +242,7 @@ pub struct Keys {
     #[arg(long)]
     pub expiring: bool,
 
-    /// Only keys that expire within this time of the last write.
+    /// Only keys that expire within SECONDS after the last write, or had expired before it.
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds, requires = "expiring")]
     pub within: Option<Duration>,
 
@@ -259,7 +262,7 @@ pub struct Keys {
 /// `keys-layout`
 #[derive(Debug, Args)]
 #[command(
-    mut_arg("file", |arg| arg.help(IN_PLACE_OF_SERVICE)),
+    mut_arg("file", |arg| arg.help(DUMP_IN_PLACE_OF_SERVICE)),
     mut_arg("at", |arg| arg.help(AT_OF_SERVICE)),
 )]
 pub struct KeysLayout {
@@ -285,6 +288,15 @@ const AT_OF_SERVICE: &str = "Which moment: `snapshot`, `end` (after the last com
     the default), a log index, an entry such as `T1-N2.34`, a time such as `2026-11-28T14:28:47Z`, \
     or `-2h`. With it, a running service is exported and counted here";
 
-/// What a dump is to `keys-layout`.
-const IN_PLACE_OF_SERVICE: &str =
+/// What a running service is to commands that read a dump otherwise.
+const SERVICE_IN_PLACE_OF_DUMP: &str = "The gRPC address of a server of a running service, in \
+    place of a dump; may be repeated: the first server that answers is used. There is no default: \
+    METASRV_GRPC_API_ADDRESS is ignored";
+
+/// What a data directory is to commands that ask a running service otherwise.
+pub(super) const DIRECTORY_IN_PLACE_OF_SERVICE: &str =
+    "The data directory of a stopped node, in place of a running service; nothing in it is changed";
+
+/// What a dump is to them.
+pub(super) const DUMP_IN_PLACE_OF_SERVICE: &str =
     "A dump, in place of a running service; `-` is stdin. `.gz` and `.zst` are recognised";

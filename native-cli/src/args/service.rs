@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::reading::{DIRECTORY_IN_PLACE_OF_SERVICE, DUMP_IN_PLACE_OF_SERVICE};
 use super::values::whole;
 use super::{Format, ShowSecrets, State};
 use crate::grpc::Address;
@@ -36,6 +37,11 @@ pub struct Query {
 
 /// `get`
 #[derive(Debug, Args)]
+#[command(
+    mut_arg("file", |arg| arg.help(DUMP_IN_PLACE_OF_SERVICE)),
+    mut_arg("raft_dir", |arg| arg.help(DIRECTORY_IN_PLACE_OF_SERVICE)),
+    mut_arg("at", |arg| arg.help(MOMENT_OF_DUMP)),
+)]
 pub struct Get {
     /// The key; may be repeated.
     #[arg(long, required = true)]
@@ -65,6 +71,11 @@ pub struct Get {
     #[arg(long)]
     pub exit_code: bool,
 }
+
+/// What `get` takes as a moment.
+const MOMENT_OF_DUMP: &str = "Of a dump or a directory, which moment: `snapshot`, `end` (after the \
+    last committed log entry), a log index, an entry such as `T1-N2.34`, a time such as \
+    `2026-11-28T14:28:47Z`, or `-2h`";
 
 /// `watch`
 #[derive(Debug, Args)]
@@ -99,11 +110,11 @@ pub struct Service {
     #[arg(long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
 
-    /// Speak TLS, and trust the authorities in this PEM file.
+    /// Use TLS, with the CA certificates in this PEM file.
     #[arg(long, value_name = "FILE")]
     pub grpc_tls_ca_cert: Option<PathBuf>,
 
-    /// Speak TLS, and expect the server's certificate to be for this name.
+    /// Use TLS, and expect the server's certificate to be for this name.
     #[arg(long, value_name = "NAME")]
     pub grpc_tls_domain_name: Option<String>,
 

@@ -15,7 +15,7 @@ use crate::input::Source;
 use crate::manifest::evidence;
 use crate::progress::Progress;
 use crate::raft_dir::DirReader;
-use crate::report::print_findings;
+use crate::report::{plural, print_findings};
 use crate::scanning::{Threads, for_each_scanned};
 use crate::style::Style;
 
@@ -132,8 +132,10 @@ impl Admission<'_> {
             return Ok(());
         }
         let codes = lost.iter().map(|(loss, _)| Code::of_loss(*loss));
-        let reported: Vec<String> =
-            lost.iter().map(|(loss, count)| format!("{loss} ({count} times)")).collect();
+        let reported: Vec<String> = lost
+            .iter()
+            .map(|(loss, count)| format!("{loss} ({})", plural(*count, "time")))
+            .collect();
         let Self { kept, .. } = self;
         Err(anyhow!("{version} cannot hold {}", reported.join("; ")))
             .help(format!("{kept}; to go on without these, {}", accept(codes)))

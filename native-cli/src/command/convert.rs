@@ -27,7 +27,7 @@ use crate::open_dir::OpenDir;
 use crate::output::Destination;
 use crate::progress::Progress;
 use crate::raft_dir::{FactSource, OlderDump, OlderForm};
-use crate::report::let_in_with;
+use crate::report::{let_in_with, plural};
 use crate::temporary::{TemporaryDir, remove_leftovers};
 
 /// `rewrite --data-version`.
@@ -235,7 +235,7 @@ impl Converted<'_> {
 /// Says what was lost.
 pub fn say_losses(losses: &Losses, progress: &Progress) {
     for (loss, count) in losses.iter() {
-        progress.say(&format!("lost: {loss} ({count} times)"));
+        progress.say(&format!("lost: {loss} ({})", plural(count, "time")));
     }
 }
 

@@ -26,7 +26,7 @@ const PIECE_BYTES: usize = 1 << 20;
 /// A pass over all lines, which hands them on and fails if they are refused.
 type Pass<'a> = &'a dyn Fn(&mut dyn FnMut(&[u8]) -> Result<()>) -> Result<Losses>;
 
-/// Writes the dump.
+/// Writes the dump. Gives what was found in it, and what the version cannot hold.
 ///
 /// # Errors
 ///
@@ -38,7 +38,7 @@ pub fn directory(
     name: &Path,
     to: DataVersion,
     progress: &Progress,
-) -> Result<Report> {
+) -> Result<(Report, Losses)> {
     let name = name.display().to_string();
     let accepted = &args.losses.accept;
     let manifest = args.manifest.as_deref();
@@ -70,7 +70,7 @@ pub fn through_files(
     from: Option<DataVersion>,
     to: DataVersion,
     progress: &Progress,
-) -> Result<Report> {
+) -> Result<(Report, Losses)> {
     let (accepted, manifest) = (&args.losses.accept, args.manifest.as_deref());
     let place = private_place(&destination)?;
     let conversion = Conversion { incoming, name, from, to, cluster: None, accepted };
@@ -90,7 +90,7 @@ fn write(
     destination: Destination,
     manifest: Option<&Path>,
     progress: &Progress,
-) -> Result<Report> {
+) -> Result<(Report, Losses)> {
     progress.phase("converting");
     if !destination.is_file() {
         pass(&mut |_| Ok(()))?;
@@ -101,7 +101,7 @@ fn write(
         dump.write(line)
     })?;
     say_losses(&losses, progress);
-    dump.commit(Vec::new())
+    Ok((dump.commit(Vec::new())?, losses))
 }
 
 /// Hands on the lines of the dump. Gives what the version cannot hold, or why it cannot be written

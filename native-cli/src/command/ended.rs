@@ -74,6 +74,13 @@ pub fn losses(losses: &Losses) -> Value {
     lost.collect()
 }
 
+/// What a salvage could not read, in the same form.
+pub fn salvaged(losses: &[String]) -> Value {
+    let lost =
+        losses.iter().map(|what| json!({ "code": Code::Salvaged, "what": what, "count": 1 }));
+    lost.collect()
+}
+
 /// Fails when the dump goes where the object would.
 ///
 /// # Errors

@@ -40,13 +40,13 @@ fn from_directory(raft_dir: &Path, args: &Export, progress: &Progress) -> Result
     let at = args.moment.at;
     let at =
         at.map(|at| AtMoment::of_directory(&reader, raft_dir, at, log, progress)).transpose()?;
-    let report = match (&at, version) {
+    let (report, lost) = match (&at, version) {
         (Some((reading, at)), DataVersion::V004) => {
             let mut dump =
                 DumpWriter::create(destination, args.manifest.as_deref(), Origin::Ours, progress)?;
             progress.phase("exporting");
             at.for_each_piece(reading, progress, &mut |bytes| dump.write(bytes))?;
-            dump.commit(reader.losses())?
+            (dump.commit(reader.losses())?, ended::salvaged(&reader.losses()))
         }
         (None, DataVersion::V004) => {
             let mut dump =
@@ -56,12 +56,12 @@ fn from_directory(raft_dir: &Path, args: &Export, progress: &Progress) -> Result
                 dump.write(line)
             })?;
             reader.assert_unchanged()?;
-            dump.commit(reader.losses())?
+            (dump.commit(reader.losses())?, ended::salvaged(&reader.losses()))
         }
         (Some((reading, at)), _) => {
             let made = at.made(reading, progress)?;
             let incoming = Incoming::Dump(made.source());
-            convert_directory::through_files(
+            let (report, losses) = convert_directory::through_files(
                 args,
                 destination,
                 incoming,
@@ -69,10 +69,19 @@ fn from_directory(raft_dir: &Path, args: &Export, progress: &Progress) -> Result
                 Some(reader.version()),
                 version,
                 progress,
-            )?
+            )?;
+            (report, ended::losses(&losses))
         }
         (None, _) => {
-            convert_directory::directory(args, destination, &reader, raft_dir, version, progress)?
+            let (report, losses) = convert_directory::directory(
+                args,
+                destination,
+                &reader,
+                raft_dir,
+                version,
+                progress,
+            )?;
+            (report, ended::losses(&losses))
         }
     };
     let (mut remarks, losses) = (reader.remarks(version), reader.losses());
@@ -87,7 +96,7 @@ fn from_directory(raft_dir: &Path, args: &Export, progress: &Progress) -> Result
             "raft_dir": ended::shown(raft_dir),
             "data_version": version,
             "remarks": remarks,
-            "lost": losses,
+            "lost": lost,
         });
         ended::print("export", Step::Done, more, Some(&report))?;
     }

@@ -125,7 +125,8 @@ impl Older<'_> {
             "what was written cannot be read back; {}",
             admission.kept
         );
-        let lost = losses.iter().map(|(loss, count)| format!("lost: {loss} ({count} times)"));
+        let lost =
+            losses.iter().map(|(loss, count)| format!("lost: {loss} ({})", plural(count, "time")));
         Ok((content.holdings, lost.collect()))
     }
 }

@@ -9,7 +9,7 @@ use tonic::{Code, Status};
 use super::causes::root_cause;
 use super::{Address, Received, TlsProblem};
 use crate::failure::Help;
-use crate::report::{grouped, printable};
+use crate::report::{grouped, plural, printable};
 
 /// The method that comes first.
 pub(super) const HANDSHAKE: &str = "Handshake";
@@ -129,8 +129,9 @@ pub enum Failure {
     },
     /// A message is larger than what is taken.
     #[error(
-        "{address} sends {} bytes in one message, more than the {} that are taken, after {received}",
-        message_bytes.map_or("too many".to_owned(), grouped), grouped(*limit_bytes)
+        "{address} sends {} in one message, more than the {} that are taken, after {received}",
+        message_bytes.map_or("too many bytes".to_owned(), |bytes| plural(bytes, "byte")),
+        grouped(*limit_bytes)
     )]
     MessageTooLarge {
         /// The server.

@@ -87,7 +87,8 @@ impl<'e> OlderDump<'e> {
                 self.expiries()?;
                 self.fact(fact)
             }
-            _ => Ok(()),
+            Fact::Retired(kind) => anyhow::bail!("a {kind} record cannot be written"),
+            Fact::LiveMachine(_) | Fact::Nothing => Ok(()),
         }
     }
 

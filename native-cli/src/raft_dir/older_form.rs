@@ -113,13 +113,11 @@ impl OlderForm {
 /// What a state machine holds before its keys, in the order of servers of a version. Those of V0
 /// and V001 have the sequence behind the keys.
 pub fn machine_facts(system: &SystemState, version: DataVersion) -> impl Iterator<Item = Fact<'_>> {
-    let sequence = Fact::Sequence(system.sequence);
-    let meta = system
-        .last_applied
-        .map(Fact::LastApplied)
-        .into_iter()
-        .chain([Fact::Membership(&system.last_membership)]);
-    let nodes = system.nodes.iter().map(|(id, node)| Fact::Node(*id, node));
+    let SystemState { sequence, last_applied, last_membership, nodes, features: _ } = system;
+    let sequence = Fact::Sequence(*sequence);
+    let meta =
+        last_applied.map(Fact::LastApplied).into_iter().chain([Fact::Membership(last_membership)]);
+    let nodes = nodes.iter().map(|(id, node)| Fact::Node(*id, node));
     let facts: Vec<Fact<'_>> = match version {
         DataVersion::V0 | DataVersion::V001 => nodes.chain(meta).collect(),
         DataVersion::V002 => meta.chain([sequence]).chain(nodes).collect(),

@@ -128,7 +128,7 @@ impl DirReader {
         self.assert_unchanged()
     }
 
-    fn facts(&self) -> &dyn FactSource {
+    fn source(&self) -> &dyn FactSource {
         match &self.files {
             Files::V004(reader) => &**reader,
             Files::Sled(reader) => &**reader,
@@ -191,19 +191,19 @@ impl DirReader {
 
 impl FactSource for DirReader {
     fn raft_state(&self) -> RaftState {
-        self.facts().raft_state()
+        self.source().raft_state()
     }
 
     fn system(&self) -> Option<&SystemState> {
-        self.facts().system()
+        self.source().system()
     }
 
     fn for_each_entry(&self, each: &mut dyn FnMut(&LogEntry<'_>) -> Result<()>) -> Result<()> {
-        self.facts().for_each_entry(each)
+        self.source().for_each_entry(each)
     }
 
     fn for_each_fact(&self, each: &mut dyn FnMut(&Fact<'_>) -> Result<()>) -> Result<()> {
-        self.facts().for_each_fact(each)
+        self.source().for_each_fact(each)
     }
 }
 

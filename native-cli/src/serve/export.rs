@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 
 use anyhow::{Context, Result};
 use metadump::dump_line;
+use metadump::node::RaftState;
 use metadump::record::{DataHeader, DataVersion, Fact, Kind, Tree, Vote};
 use metadump::scan::{envelope, scan_line};
 
@@ -60,14 +61,16 @@ impl ExportLines {
             let rows = state.database.newest().log(leadership.first_index, last.index);
             sections.push_back(Section::Written(Box::new(rows)));
         }
-        let head = [
-            Fact::Header(&DataHeader::new(DataVersion::V004)),
-            Fact::NodeId(loaded.raft.node_id.or(Some(leader_id.node_id))),
-            Fact::Vote(vote),
-            Fact::Committed(last_applied),
-            Fact::Purged(purged),
-        ];
-        let head = head.iter().map(made).collect::<Result<_>>()?;
+        let raft = RaftState {
+            node_id: loaded.raft.node_id.or(Some(leader_id.node_id)),
+            vote,
+            committed: last_applied,
+            purged,
+            live_machine: None,
+        };
+        let header = DataHeader::new(DataVersion::V004);
+        let head = [Fact::Header(&header)].into_iter().chain(raft.facts());
+        let head = head.map(|fact| made(&fact)).collect::<Result<_>>()?;
         sections.push_front(Section::Made(head));
         sections.extend(Self::machine(state));
         Ok(Self { sections })

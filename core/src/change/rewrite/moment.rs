@@ -82,7 +82,9 @@ impl Rank {
             Fact::Node(id, _) => return Some(Self(Section::Node, id.0)),
             Fact::Expire(..) => Section::Expire,
             Fact::Key(..) => Section::Key,
-            _ => return None,
+            Fact::Header(_) | Fact::LiveMachine(_) | Fact::Retired(_) | Fact::Nothing => {
+                return None;
+            }
         };
         Some(Self(section, 0))
     }
@@ -416,7 +418,12 @@ impl LineRewriter for MomentRewriter<'_> {
                 self.keys.up_to(Some(key.as_str()), |key, value| plan.put_key(key, value, out))?;
                 !self.keys.replaces(key.as_str())
             }
-            _ => true,
+            Fact::Header(_)
+            | Fact::NodeId(_)
+            | Fact::Vote(_)
+            | Fact::LiveMachine(_)
+            | Fact::Retired(_)
+            | Fact::Nothing => true,
         };
         Ok(if stays { Disposition::Keep } else { Disposition::Drop })
     }

@@ -34,7 +34,19 @@ impl<'a> TableEntry<'a> {
         match *fact {
             Fact::Expire(at, value) => Some(Self::Expire(at, value.borrowed())),
             Fact::Key(key, value) => Some(Self::GenericKV(key.borrowed(), value.borrowed())),
-            _ => None,
+            Fact::Header(_)
+            | Fact::NodeId(_)
+            | Fact::Vote(_)
+            | Fact::Committed(_)
+            | Fact::Purged(_)
+            | Fact::LiveMachine(_)
+            | Fact::Entry(_)
+            | Fact::LastApplied(_)
+            | Fact::Membership(_)
+            | Fact::Node(..)
+            | Fact::Sequence(_)
+            | Fact::Retired(_)
+            | Fact::Nothing => None,
         }
     }
 

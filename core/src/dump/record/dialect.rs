@@ -160,7 +160,15 @@ impl Dialect {
                 machine(Record::GenericKV(Keyed { key, value }))
             }
             Fact::Sequence(_) | Fact::LastApplied(_) | Fact::Membership(_) => fact.record(),
-            _ => None,
+            // The header is the affair of whoever writes: not every version has it in one place.
+            Fact::Header(_)
+            | Fact::NodeId(None)
+            | Fact::Vote(None)
+            | Fact::Committed(_)
+            | Fact::Purged(None)
+            | Fact::LiveMachine(_)
+            | Fact::Retired(_)
+            | Fact::Nothing => None,
         })
     }
 

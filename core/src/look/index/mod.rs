@@ -1,6 +1,6 @@
 //! A map of a dump: where blocks of lines start, which kinds stand where, which prefixes are big.
 //!
-//! Its size depends on the bytes of the dump, not on its lines: one mark a [`BLOCK_BYTES`], so
+//! Its size depends on the bytes of the dump, not on its lines: one mark per [`BLOCK_BYTES`], so
 //! that any line of a billion is found by reading one block.
 
 mod blocks;
