@@ -1,7 +1,7 @@
 # Every target sets up what it needs first; what takes more than two lines is in scripts/.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick build install web fmt lint docs fuzz generate bench
+.PHONY: help demo test quick build install web fmt lint docs fuzz interop generate bench
 
 BYTES ?= 1GiB
 FILE ?= target/generated-$(BYTES).ndjson
@@ -48,6 +48,10 @@ docs: ## What is generated: docs/findings.md, the viewer's types; and the API do
 fuzz: ## Fuzz every target, or one: make fuzz TARGET=check_dump FOR=60 (seconds)
 	@scripts/setup.sh fuzz
 	@scripts/fuzz.sh "$(FOR)" $(TARGET)
+
+interop: ## Engines of two releases from PyPI against the command line; TEST=OwnStoresAtAnyPorts is one part
+	@scripts/setup.sh build
+	@scripts/interop.sh
 
 generate: ## A large made-up dump: make generate BYTES=1GiB FILE=big.ndjson
 	cargo run --quiet --release --package metadump-tests --bin generate-dump -- --bytes $(BYTES) --output $(FILE)

@@ -30,7 +30,7 @@ pub struct Object {
     pub created_on: Option<Box<str>>,
     /// When it was changed.
     pub updated_on: Option<Box<str>>,
-    /// When it was dropped.
+    /// When it was dropped, with its database if not before: that leaves no mark on what is in it.
     pub dropped_on: Option<Box<str>>,
     /// The engine of a database or table.
     pub engine: Option<Box<str>>,
@@ -76,6 +76,13 @@ pub struct Tenant {
     pub sum: Sum,
     /// Its objects by kind, and the keys of kinds whose objects are not distinguished.
     pub kinds: BTreeMap<&'static str, KindSum>,
+}
+
+/// What a database gives to the objects in it.
+struct Place {
+    tenant: Option<Box<str>>,
+    name: Option<Box<str>>,
+    dropped_on: Option<Box<str>>,
 }
 
 /// Puts objects together. It takes the records of a state in any order.
@@ -155,9 +162,10 @@ impl Catalogue {
                 _ => table.copied().or(object.parent_id),
             };
             let database = database.and_then(|id| databases.get(&id));
-            if let Some((tenant, name)) = database.filter(|_| parent_kind(kind).is_some()) {
-                object.database.clone_from(name);
-                object.tenant = object.tenant.or_else(|| tenant.clone());
+            if let Some(database) = database.filter(|_| parent_kind(kind).is_some()) {
+                object.database.clone_from(&database.name);
+                object.tenant = object.tenant.or_else(|| database.tenant.clone());
+                object.dropped_on = object.dropped_on.or_else(|| database.dropped_on.clone());
             }
             objects.push(object);
         }
@@ -198,14 +206,18 @@ impl Catalogue {
         }
     }
 
-    /// Tenant and name of each database, and the database of each table.
-    #[expect(clippy::type_complexity, reason = "two maps, used once")]
-    fn places(&self) -> (HashMap<u64, (Option<Box<str>>, Option<Box<str>>)>, HashMap<u64, u64>) {
+    /// What each database gives to what is in it, and the database of each table.
+    fn places(&self) -> (HashMap<u64, Place>, HashMap<u64, u64>) {
         let (mut databases, mut tables) = (HashMap::new(), HashMap::new());
         for ((kind, id), object) in &self.by_id {
             match (kind, object.parent_id) {
                 (ObjectKind::Database, _) => {
-                    databases.insert(*id, (object.tenant.clone(), object.name.clone()));
+                    let place = Place {
+                        tenant: object.tenant.clone(),
+                        name: object.name.clone(),
+                        dropped_on: object.dropped_on.clone(),
+                    };
+                    databases.insert(*id, place);
                 }
                 (ObjectKind::Table, Some(database)) => {
                     tables.insert(*id, database);
@@ -404,6 +416,41 @@ mod tests {
         );
         assert_eq!(objects.names().get(ObjectKind::Table, 8).as_deref(), Some("sales.orders"));
         assert_eq!(objects.unknown(), Sum { keys: 1, bytes: 3 });
+    }
+
+    #[test]
+    fn what_is_in_a_dropped_database_is_dropped_with_it() {
+        let mut catalogue = Catalogue::default();
+        let database = message("DatabaseMeta", r#"{"drop_on":"2025-03-04 00:00:00 UTC"}"#);
+        let earlier = message("TableMeta", r#"{"drop_on":"2025-01-02 00:00:00 UTC"}"#);
+        let place = message("DbIdTableName", r#"{"db_id":7,"table_name":"x"}"#);
+        let records: [(&str, &[u8]); 6] = [
+            ("__fd_database/t/kept", b"6"),
+            ("__fd_database_by_id/7", &database),
+            ("__fd_table/6/x", b"8"),
+            ("__fd_table/7/x", b"9"),
+            ("__fd_table_by_id/10", &earlier),
+            ("__fd_table_id_to_name/10", &place),
+        ];
+        for (key, value) in records {
+            catalogue.add(ObjectRecord::of(key, &Bytes::Decoded(value.into())));
+        }
+        let objects = catalogue.finish();
+        let mut dropped: Vec<_> = objects
+            .all()
+            .iter()
+            .filter(|object| object.kind == ObjectKind::Table)
+            .map(|table| (table.id, table.dropped_on.as_deref()))
+            .collect();
+        dropped.sort_unstable();
+        assert_eq!(
+            dropped,
+            [
+                (Some(8), None),
+                (Some(9), Some("2025-03-04 00:00:00 UTC")),
+                (Some(10), Some("2025-01-02 00:00:00 UTC")),
+            ]
+        );
     }
 
     #[test]

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Has engines of pinned releases, from PyPI, write meta data, and holds what databend-metactl makes of it
+# against what they say. TEST names one class of tests only.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+RELEASES='1.2.784 1.2.895'
+place=$PWD/target/interop
+
+say() { printf 'interop: %s\n' "$*" >&2; }
+stop() {
+    say "$*"
+    exit 1
+}
+
+[ "$(uname -sm)" = 'Linux x86_64' ] || stop "PyPI has these engines for Linux on x86_64 only, and this is $(uname -sm)"
+
+# Older Pythons are not offered the packages.
+python=
+for candidate in python3.13 python3.12 python3 "$HOME"/.pyenv/versions/3.1[2-9]*/bin/python3; do
+    if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; then
+        python=$candidate
+        break
+    fi
+done
+[ -n "$python" ] || stop 'Python 3.12 or later is missing: tried python3.13, python3.12, python3 and ~/.pyenv/versions'
+
+# engine RELEASE: an environment of its own, which is complete when it has the list that it was made from
+engine() {
+    local environment=$place/databend-$1 list=tests/interop/requirements-$1.txt said
+    if cmp -s "$list" "$environment/installed.txt" && "$environment/bin/python" -c '' 2>/dev/null; then
+        return
+    fi
+    say "installing databend $1 from PyPI, once"
+    rm -rf "$environment"
+    said=$("$python" -m venv "$environment" 2>&1) ||
+        stop "$python makes no virtual environments; Debian has them in python3-venv"$'\n'"$said"
+    said=$("$environment/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
+        --only-binary :all: --require-hashes --requirement "$list" 2>&1) ||
+        stop "databend $1 cannot be had from PyPI"$'\n'"$said"
+    said=$("$environment/bin/python" -c 'import databend' 2>&1) ||
+        stop "databend $1 does not run here; it needs glibc 2.28 or later"$'\n'"$said"
+    cp "$list" "$environment/installed.txt"
+}
+for release in $RELEASES; do
+    engine "$release"
+done
+
+cargo build --locked --quiet --package databend-metactl
+METACTL=$(scripts/target.sh)/debug/databend-metactl
+export METACTL INTEROP_RELEASES="$place" PYTHONDONTWRITEBYTECODE=1 LC_ALL=C.UTF-8
+cd tests/interop
+exec "$python" -m unittest "test_interop${TEST:+.$TEST}"
