@@ -1,5 +1,8 @@
 //! What keys and values are: tables that the build makes from `proto/value`.
 
+/// The newest version of messages that the tables know: the `ver` of what today's servers write.
+pub const NEWEST_VER: u64 = 182;
+
 /// A message.
 #[derive(Debug)]
 pub struct MessageType {

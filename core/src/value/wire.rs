@@ -90,6 +90,11 @@ impl<'a> Fields<'a> {
 
     /// The next number, as in a packed list.
     pub(super) fn varint(&mut self) -> Result<u64, WireError> {
+        // Most have one byte.
+        if let Some((byte @ ..0x80, rest)) = self.rest.split_first() {
+            self.rest = rest;
+            return Ok(u64::from(*byte));
+        }
         let mut value = 0_u64;
         for (at, byte) in self.rest.iter().take(10).enumerate() {
             let shift = 7 * at as u32;
@@ -104,6 +109,11 @@ impl<'a> Fields<'a> {
             }
         }
         Err(if self.rest.len() < 10 { WireError::Short } else { WireError::Long })
+    }
+
+    /// The numbers of a packed list, up to the first that is none.
+    pub(crate) fn numbers(mut self) -> impl Iterator<Item = u64> + use<'a> {
+        std::iter::from_fn(move || self.varint().ok())
     }
 
     /// Whether nothing follows.
