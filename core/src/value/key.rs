@@ -24,8 +24,10 @@ impl<'a> KeyParts<'a> {
     /// assert_eq!(key.name(ObjectKind::Database).as_deref(), Some("sales"));
     /// ```
     pub fn of(key: &'a str) -> Option<Self> {
-        let (prefix, rest) = key.split_once('/').unwrap_or((key, ""));
-        let has_rest = prefix.len() < key.len();
+        let slash = memchr::memchr(b'/', key.as_bytes());
+        let (prefix, rest) =
+            slash.and_then(|at| Some((key.get(..at)?, key.get(at + 1..)?))).unwrap_or((key, ""));
+        let has_rest = slash.is_some();
         let fits = |form: &&KeyForm| form.fits(has_rest.then_some(rest));
         let form = forms(prefix).iter().find(fits).or_else(|| forms("*").iter().find(fits))?;
         Some(Self { form, prefix, rest })

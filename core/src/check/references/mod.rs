@@ -18,7 +18,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use roaring::RoaringTreemap;
 
 pub use self::said::References;
-use self::said::{Fault, Relation, Said, Target, spaced};
+use self::said::{Fault, Found, Relation, Said, Target, spaced};
 use super::{Code, Findings, Place};
 use crate::value::{NEWEST_VER, ObjectKind};
 
@@ -89,7 +89,7 @@ impl ReferenceCheck {
         place: Place,
         findings: &mut Findings,
     ) {
-        let Some(References { said, fault }) = references else {
+        let Some(Found { said, fault }) = references.map(References::into_found) else {
             if let Some(rest) = key.strip_prefix(COPIED_FILES) {
                 self.copied_file(rest, place);
             }
@@ -129,7 +129,8 @@ impl ReferenceCheck {
     }
 
     fn copied_file(&mut self, rest: &str, place: Place) {
-        let Some(id) = rest.split_once('/').and_then(|(id, _)| id.parse().ok()) else { return };
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let Some(id) = rest.get(..digits).and_then(|id| id.parse().ok()) else { return };
         if self.copied_into != Some(id) {
             self.copied_into = Some(id);
             let object = Target::Id(ObjectKind::Table, id);
@@ -140,7 +141,12 @@ impl ReferenceCheck {
     /// Keeps an object that is needed, unless its record was seen or a line before needs it, too.
     fn need(&mut self, needed: Needed) {
         let Needed { relation, object, .. } = &needed;
-        if !self.here.has(object) && self.noted.entry(*relation).or_default().insert(object) {
+        // An object has one name, and one owner.
+        let is_of_one = matches!(relation, Relation::Name | Relation::NameOf | Relation::Owner);
+        if self.here.has(object) {
+            return;
+        }
+        if is_of_one || self.noted.entry(*relation).or_default().insert(object) {
             self.needed.push(needed);
         }
     }

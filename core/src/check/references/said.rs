@@ -14,8 +14,12 @@ use crate::value::{
 
 /// What one line says of objects, and what is wrong with its value. It can be found on any thread,
 /// and is then taken by a checker with the line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct References(Box<Found>);
+
+/// What was found. Few lines say anything, so that it has a place of its own.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct References {
+pub(super) struct Found {
     pub(super) said: Vec<Said>,
     pub(super) fault: Option<Fault>,
 }
@@ -110,6 +114,9 @@ pub(super) enum Fault {
     Newer(Box<str>, u64),
 }
 
+/// The field of every message that says which version its reader must know.
+const MIN_READER_VER: u32 = 101;
+
 /// The kinds of which each object has an id, a record under it, and a name that leads to it.
 const WITH_IDS: [ObjectKind; 9] = [
     ObjectKind::Database,
@@ -152,22 +159,29 @@ impl References {
             return None;
         }
         let parts = KeyParts::of(key)?;
-        let mut references = Self::default();
+        let mut found = Found::default();
         let value = value.decode();
         match unpacked(&value, MOST_UNPACKED_BYTES) {
-            Ok(value) => references.read(&parts, &value),
+            Ok(value) => found.read(&parts, &value),
             Err(misfit) => {
-                references.fault = Some(Fault::Misfit(misfit.to_string().into()));
-                references.read(&parts, &[]);
+                found.fault = Some(Fault::Misfit(misfit.to_string().into()));
+                found.read(&parts, &[]);
             }
         }
-        (references != Self::default()).then_some(references)
+        let says_nothing = found.said.is_empty() && found.fault.is_none();
+        (!says_nothing).then(|| Self(Box::new(found)))
     }
 
+    pub(super) fn into_found(self) -> Found {
+        *self.0
+    }
+}
+
+impl Found {
     fn read(&mut self, parts: &KeyParts<'_>, value: &[u8]) {
         let message = parts.forms().message(value).map(|of| Message { of, bytes: value });
         let newer = message.and_then(|message| {
-            let version = message.number("min_reader_ver").filter(|ver| *ver > NEWEST_VER)?;
+            let version = message.number(MIN_READER_VER).filter(|ver| *ver > NEWEST_VER)?;
             Some(Fault::Newer(message.of.name.into(), version))
         });
         if self.fault.is_none() {
@@ -235,7 +249,7 @@ impl References {
             | "__fd_password_policies" => self.named(parts),
             _ if prefix.ends_with("_id_to_name") && WITH_IDS.contains(&kind) => {
                 self.needs(Relation::NameOf, kind, id);
-                let within = message.and_then(|message| message.number("db_id"));
+                let within = message.and_then(|message| message.number(message.field("db_id")?));
                 self.needs(Relation::NameOfIn, ObjectKind::Database, within);
             }
             _ if prefix.ends_with("_by_id") && WITH_IDS.contains(&kind) => {
@@ -306,18 +320,24 @@ struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
+    fn field(self, name: &str) -> Option<u32> {
+        Some(self.of.field_named(name)?.number)
+    }
+
     /// What is written in a field.
     fn fields(self, name: &str) -> impl Iterator<Item = Wire<'a>> + use<'a> {
-        let number = self.of.field_named(name).map(|field| field.number);
+        let number = self.field(name);
         let fields = Fields::new(self.bytes).filter_map(Result::ok);
         fields.filter(move |(of, _)| Some(*of) == number).map(|(_, wire)| wire)
     }
 
-    fn number(self, name: &str) -> Option<u64> {
-        self.fields(name).last().and_then(|wire| match wire {
-            Wire::Varint(number) => Some(number),
+    fn number(self, field: u32) -> Option<u64> {
+        let fields = Fields::new(self.bytes).filter_map(Result::ok);
+        let numbers = fields.filter_map(|of| match of {
+            (number, Wire::Varint(value)) if number == field => Some(value),
             _ => None,
-        })
+        });
+        numbers.last()
     }
 
     /// The numbers of a list, packed or not.
