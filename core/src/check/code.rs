@@ -434,32 +434,36 @@ catalogue! {
         "Take a new dump; lines of another dump may have been mixed in.";
     /// A value is not what its key says.
     ValueMisfit "value-misfit" Warning
-        "Servers cannot read the object that it describes, or not all of it. The meta service itself keeps any bytes, and so does a restore. Values of copied files are not looked at."
-        "Compare the line with another copy of the dump. If the cluster has the same bytes, the object has to be made again.";
-    /// A value was written by a server that is newer than this release.
+        "Engines fail on the object that it describes. The meta service itself keeps any bytes, and so does a restore. Values of copied files are not looked at."
+        "Compare the line with another copy of the dump. If the cluster has the same bytes, make the object again.";
+    /// A value was written for servers that are newer than this release.
     ValueOfNewerServer "value-newer" Note
-        "Servers of an older release refuse to read it; this one does not know all that it may hold."
+        "Engines that are older than the one that wrote it refuse to read it; this release does not know all that it may hold."
         "Restore into a cluster of at least the release that wrote it.";
     /// A name leads to an object that has no record.
     ObjectWithoutRecord "object-without-record" Warning
-        "Servers write both in one transaction: the record was lost, or the lines are of two dumps. The object cannot be used, and its name is taken."
-        "Compare with a dump of another node, or an older one, that has the record. If there is none, remove the name.";
+        "Engines write and remove both in one transaction: the record was lost, or the lines are of two dumps. The object cannot be used, and its name is taken."
+        "Restore a dump that has the record: of another node, or an older one. If there is none, remove the name.";
     /// An object has a record and is not dropped, but no name leads to it.
     ObjectWithoutName "object-without-name" Note
-        "Nobody can reach it. Engines leave some like that, such as tables that were replaced; a name that was lost looks the same."
-        "Nothing, if nobody misses it. Otherwise compare with an older dump, which has the name.";
+        "Nobody can use it by name, and no purge removes it: its name was lost, or the lines are of two dumps."
+        "If somebody misses it, restore an older dump, which has the name.";
     /// Records belong to objects that are not there.
     OrphanedRecord "orphaned-record" Note
-        "Engines leave some behind when they purge dropped tables and databases: they take space and do no harm. After an edit they show that more is missing."
-        "Nothing, if the dump was not edited.";
+        "Engines leave some when they purge dropped objects, such as least visible times of tables and owners of databases: they take space and do no harm. In an edited dump they show that objects are missing."
+        "Nothing, if the dump was not edited and nobody misses the objects.";
     /// Users, roles or objects have a role that is not there.
     RoleMissing "role-missing" Note
-        "Engines leave a dropped role with those who had it; it gives no privileges. A role of the same name would give its own to them."
+        "Engines leave a dropped role with those who had it, where it gives no privileges. A new role of that name gives them its own."
         "Revoke the role, or create it again if it was lost.";
     /// A user has a network or password policy that is not there.
     PolicyMissing "policy-missing" Warning
-        "Engines do not drop a policy that a user has: its record was lost. The user cannot sign in."
+        "Engines refuse to drop a policy that a user has: its record was lost. Without the network policy the user cannot sign in; without the password policy no rule for passwords holds. In both cases the user cannot be altered otherwise."
         "Create the policy again, or unset it for the user.";
+    /// There are too many references to check all of them.
+    ReferencesUnchecked "references-unchecked" Note
+        "Memory is bounded: of one value the first 1,000 names are checked, and as many objects may be needed before their records as fit in 32 MiB."
+        "Look at the line: no engine gives one user or role so many others.";
     /// A manifest that proves the dump complete is required, and there is none.
     ManifestMissing "manifest-missing" Error
         "A dump has no trailer: without a manifest a cut between two lines cannot be seen."

@@ -28,6 +28,7 @@ pub use table::{
     Cardinality, EnumType, Field, Former, Holds, KeyForm, Mask, MessageType, NEWEST_VER,
     ObjectKind, Refers, Segment, Type, Unit, ValueForm,
 };
+pub(crate) use wire::put_varint;
 pub use wire::{Fields, Wire, WireError};
 
 #[cfg(test)]

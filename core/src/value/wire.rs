@@ -138,7 +138,7 @@ impl<'a> Iterator for Fields<'a> {
 }
 
 /// Appends a number.
-pub(super) fn put_varint(bytes: &mut Vec<u8>, mut value: u64) {
+pub(crate) fn put_varint(bytes: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         bytes.push(value as u8 | 0x80);
         value >>= 7;

@@ -9,7 +9,7 @@ use crate::dump::record::{Bytes, Fact};
 use crate::dump::scan::{LineError, ScannedLine};
 use crate::value::{
     Fields, Holds, KeyParts, MOST_UNPACKED_BYTES, MessageType, NEWEST_VER, ObjectKind, ValueForm,
-    Wire, unpacked,
+    Wire, put_varint, unpacked,
 };
 
 /// What one line says of objects, and what is wrong with its value. It can be found on any thread,
@@ -21,6 +21,8 @@ pub struct References(Box<Found>);
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Found {
     pub(super) said: Vec<Said>,
+    /// How many names it has beyond [`MOST_NAMES`], which are left out.
+    pub(super) left_out: u64,
     pub(super) fault: Option<Fault>,
 }
 
@@ -33,6 +35,8 @@ pub(super) enum Said {
     Leads { kind: ObjectKind, id: u64, database: Option<u64> },
     /// The record is of use with the object only.
     Needs { relation: Relation, object: Target },
+    /// The record lists objects: their ids as in a packed list.
+    Lists { kind: ObjectKind, ids: Box<[u8]> },
 }
 
 /// An object.
@@ -47,6 +51,14 @@ pub(super) enum Target {
 impl Target {
     fn named(kind: ObjectKind, tenant: &str, name: &str) -> Self {
         Self::Name(kind, Box::new((tenant.into(), name.into())))
+    }
+
+    /// How many bytes its name has.
+    pub(super) fn name_bytes(&self) -> usize {
+        match self {
+            Self::Id(..) => 0,
+            Self::Name(_, named) => named.0.len() + named.1.len(),
+        }
     }
 
     pub(super) const fn kind(&self) -> ObjectKind {
@@ -77,6 +89,8 @@ pub(super) fn spaced(kind: ObjectKind) -> String {
 /// How a record needs an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(super) enum Relation {
+    /// It is the object's own, and needs a name that leads to it.
+    Own,
     /// It is a name that leads to it.
     Name,
     /// It is the name of something in it.
@@ -105,6 +119,26 @@ pub(super) enum Relation {
     Owned,
 }
 
+impl Relation {
+    /// Every relation, in the order of their numbers.
+    pub(super) const ALL: [Self; 14] = [
+        Self::Own,
+        Self::Name,
+        Self::NameIn,
+        Self::NameOf,
+        Self::NameOfIn,
+        Self::Listed,
+        Self::ListIn,
+        Self::CopiedFile,
+        Self::Lock,
+        Self::LeastVisibleTime,
+        Self::Owner,
+        Self::User,
+        Self::Role,
+        Self::Owned,
+    ];
+}
+
 /// What is wrong with a value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Fault {
@@ -116,6 +150,9 @@ pub(super) enum Fault {
 
 /// The field of every message that says which version its reader must know.
 const MIN_READER_VER: u32 = 101;
+
+/// How many names of objects one value may need. Nobody gives a user a thousand roles.
+const MOST_NAMES: usize = 1000;
 
 /// The kinds of which each object has an id, a record under it, and a name that leads to it.
 const WITH_IDS: [ObjectKind; 9] = [
@@ -131,7 +168,7 @@ const WITH_IDS: [ObjectKind; 9] = [
 ];
 
 /// Databases and tables from here on are made up by engines and have no records.
-const FIRST_SYSTEM_ID: u64 = 1 << 62;
+pub(super) const FIRST_SYSTEM_ID: u64 = 1 << 62;
 
 /// The roles that every tenant has without a record.
 const BUILT_IN_ROLES: [&str; 2] = ["public", "account_admin"];
@@ -209,8 +246,8 @@ impl Found {
         }
         match prefix {
             "__fd_db_id_list" | "__fd_table_id_list" => {
-                for listed in message.into_iter().flat_map(|message| message.numbers("ids")) {
-                    self.needs(Relation::Listed, kind, Some(listed));
+                if let Some(ids) = message.map(|message| message.numbers("ids")) {
+                    self.said.push(Said::Lists { kind, ids });
                 }
                 self.needs(Relation::ListIn, ObjectKind::Database, database);
             }
@@ -269,10 +306,15 @@ impl Found {
     }
 
     fn needs_named(&mut self, relation: Relation, kind: ObjectKind, tenant: &str, name: &str) {
-        if !name.is_empty() && !(kind == ObjectKind::Role && BUILT_IN_ROLES.contains(&name)) {
-            let object = Target::named(kind, tenant, name);
-            self.said.push(Said::Needs { relation, object });
+        if name.is_empty() || (kind == ObjectKind::Role && BUILT_IN_ROLES.contains(&name)) {
+            return;
         }
+        if self.said.len() > MOST_NAMES {
+            self.left_out += 1;
+            return;
+        }
+        let object = Target::named(kind, tenant, name);
+        self.said.push(Said::Needs { relation, object });
     }
 
     /// The record of an object that has a name and no id.
@@ -340,17 +382,17 @@ impl<'a> Message<'a> {
         numbers.last()
     }
 
-    /// The numbers of a list, packed or not.
-    fn numbers(self, name: &str) -> Vec<u64> {
+    /// The numbers of a list, packed.
+    fn numbers(self, name: &str) -> Box<[u8]> {
         let mut numbers = Vec::new();
         for wire in self.fields(name) {
             match wire {
-                Wire::Varint(number) => numbers.push(number),
-                Wire::Bytes(packed) => numbers.extend(Fields::new(packed).numbers()),
+                Wire::Varint(number) => put_varint(&mut numbers, number),
+                Wire::Bytes(packed) => numbers.extend_from_slice(packed),
                 _ => {}
             }
         }
-        numbers
+        numbers.into()
     }
 
     fn texts(self, name: &str) -> impl Iterator<Item = &'a str> + use<'a> {

@@ -1,0 +1,1 @@
+//! Each relation: what it reports, and what it does not.
