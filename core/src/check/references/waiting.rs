@@ -54,9 +54,8 @@ impl Waiting {
     /// none, those make some that need not wait any more.
     pub(super) fn push(&mut self, needed: Needed, waits: impl Fn(&Needed) -> bool) -> bool {
         let numbers = needed.to_numbers();
-        let object = |[relation, kind, id, database, ..]: [u64; NUMBERS]| {
-            (relation, kind, id, database)
-        };
+        let object =
+            |[relation, kind, id, database, ..]: [u64; NUMBERS]| (relation, kind, id, database);
         if !self.packed.is_empty() && object(numbers) == object(self.last) {
             return true;
         }
