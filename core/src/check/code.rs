@@ -446,7 +446,7 @@ catalogue! {
         "Restore a dump that has the record: of another node, or an older one. If there is none, remove the name.";
     /// An object has a record and is not dropped, but no name leads to it.
     ObjectWithoutName "object-without-name" Note
-        "Nobody can use it by name, and no purge removes it: its name was lost, or the lines are of two dumps."
+        "Nobody can use it by its name: the name was lost, or the lines are of two dumps."
         "If somebody misses it, restore an older dump, which has the name.";
     /// Records belong to objects that are not there.
     OrphanedRecord "orphaned-record" Note

@@ -6,16 +6,35 @@ use super::wire::{Fields, Wire};
 
 /// Whether bytes are a message.
 pub fn fits(of: &'static MessageType, bytes: &[u8]) -> Result<(), Misfit> {
-    within(of, bytes, MOST_DEPTH).map_err(|misfit| *misfit)
+    fields_fit(of, bytes, |_, _| {})
+}
+
+/// The same; calls `each` with the fields of the message on the way, up to the first that is wrong.
+pub(crate) fn fields_fit<'a>(
+    of: &'static MessageType,
+    bytes: &'a [u8],
+    each: impl FnMut(u32, Wire<'a>),
+) -> Result<(), Misfit> {
+    each_within(of, bytes, MOST_DEPTH, each).map_err(|misfit| *misfit)
 }
 
 /// A misfit is rare and large.
 type Fit = Result<(), Box<Misfit>>;
 
 fn within(of: &'static MessageType, bytes: &[u8], depth: usize) -> Fit {
-    let depth = depth.checked_sub(1).ok_or(Misfit::from(Reason::Deep))?;
+    each_within(of, bytes, depth, |_, _| {})
+}
+
+fn each_within<'a>(
+    of: &'static MessageType,
+    bytes: &'a [u8],
+    depth: usize,
+    mut each: impl FnMut(u32, Wire<'a>),
+) -> Fit {
+    let depth = depth.checked_sub(1).ok_or_else(|| Misfit::from(Reason::Deep))?;
     for field in Fields::new(bytes) {
         let (number, wire) = field.map_err(|error| Misfit::from(Reason::Wire(error)))?;
+        each(number, wire);
         let Some(field) = of.field(number) else { continue };
         match (field.cardinality, field.of, wire) {
             (

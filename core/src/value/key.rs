@@ -156,9 +156,9 @@ pub fn unescaped(raw: &str) -> Cow<'_, str> {
 
 /// None when nothing is escaped, an escape is broken, or the bytes are not UTF-8.
 pub(crate) fn unescape(raw: &str) -> Option<String> {
+    memchr::memchr(b'%', raw.as_bytes())?;
     let mut parts = raw.split('%');
     let mut bytes = parts.next()?.as_bytes().to_vec();
-    let mut escapes = 0_u64;
     for part in parts {
         let (digits, rest) = part.split_at_checked(2)?;
         if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
@@ -166,10 +166,6 @@ pub(crate) fn unescape(raw: &str) -> Option<String> {
         }
         bytes.push(u8::from_str_radix(digits, 16).ok()?);
         bytes.extend_from_slice(rest.as_bytes());
-        escapes += 1;
-    }
-    if escapes == 0 {
-        return None;
     }
     String::from_utf8(bytes).ok()
 }

@@ -12,6 +12,7 @@ mod sql;
 mod table;
 mod wire;
 
+pub(crate) use fits::fields_fit;
 pub use fits::fits;
 pub use items::{Misfit, Name, Reason, Scalar};
 pub use json::JsonError;

@@ -89,12 +89,23 @@ impl<'a> Fields<'a> {
     }
 
     /// The next number, as in a packed list.
+    #[inline]
     pub(super) fn varint(&mut self) -> Result<u64, WireError> {
-        // Most have one byte.
-        if let Some((byte @ ..0x80, rest)) = self.rest.split_first() {
-            self.rest = rest;
-            return Ok(u64::from(*byte));
+        // Most have one byte, or two.
+        match *self.rest {
+            [byte @ ..0x80, ref rest @ ..] => {
+                self.rest = rest;
+                Ok(u64::from(byte))
+            }
+            [low, high @ ..0x80, ref rest @ ..] => {
+                self.rest = rest;
+                Ok(u64::from(low & 0x7f) | u64::from(high) << 7)
+            }
+            _ => self.long_varint(),
         }
+    }
+
+    fn long_varint(&mut self) -> Result<u64, WireError> {
         let mut value = 0_u64;
         for (at, byte) in self.rest.iter().take(10).enumerate() {
             let shift = 7 * at as u32;

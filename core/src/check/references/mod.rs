@@ -28,7 +28,7 @@ use super::{Code, Findings, Place};
 use crate::value::{Fields, NEWEST_VER, ObjectKind};
 
 /// Most keys begin like this: files that were copied into a table, whose id follows.
-const COPIED_FILES: &str = "__fd_table_copied_files/";
+const COPIED_FILES: &[u8; 24] = b"__fd_table_copied_files/";
 
 /// How many objects without an id may be needed before their records are seen, and how many bytes
 /// their names may have.
@@ -46,6 +46,12 @@ pub(super) struct ReferenceCheck {
     left_out: Option<(u64, Place)>,
     /// The table whose copied file the last key was.
     copied_into: Option<u64>,
+}
+
+/// What follows [`COPIED_FILES`] in a key.
+fn copied_file(key: &str) -> Option<&[u8]> {
+    let (prefix, rest) = key.as_bytes().split_first_chunk()?;
+    (prefix == COPIED_FILES).then_some(rest)
 }
 
 /// Objects that were seen.
@@ -121,7 +127,7 @@ impl ReferenceCheck {
         findings: &mut Findings,
     ) {
         let Some(found) = references.map(References::into_found) else {
-            if let Some(rest) = key.strip_prefix(COPIED_FILES) {
+            if let Some(rest) = copied_file(key) {
                 self.copied_file(rest, place);
             }
             return;
@@ -176,9 +182,11 @@ impl ReferenceCheck {
         }
     }
 
-    fn copied_file(&mut self, rest: &str, place: Place) {
-        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let Some(id) = rest.get(..digits).and_then(|id| id.parse().ok()) else { return };
+    fn copied_file(&mut self, rest: &[u8], place: Place) {
+        let mut digits = rest.iter().take_while(|byte| byte.is_ascii_digit());
+        let id = digits
+            .try_fold(0_u64, |id, digit| id.checked_mul(10)?.checked_add(u64::from(digit - b'0')));
+        let Some(id) = id else { return };
         if self.copied_into != Some(id) {
             self.copied_into = Some(id);
             let (relation, kind) = (Relation::CopiedFile, ObjectKind::Table);

@@ -4,12 +4,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::COPIED_FILES;
+use super::copied_file;
 use crate::dump::record::{Bytes, Fact};
 use crate::dump::scan::{LineError, ScannedLine};
 use crate::value::{
-    Fields, Holds, KeyParts, MOST_UNPACKED_BYTES, MessageType, NEWEST_VER, ObjectKind, ValueForm,
-    Wire, put_varint, unpacked,
+    Fields, Holds, KeyParts, MOST_UNPACKED_BYTES, MessageType, Misfit, NEWEST_VER, ObjectKind,
+    ValueForm, Wire, fields_fit, put_varint, unpacked,
 };
 
 /// What one line says of objects, and what is wrong with its value. It can be found on any thread,
@@ -191,7 +191,7 @@ impl References {
     }
 
     fn of_key(key: &str, value: &Bytes<'_>) -> Option<Self> {
-        if key.starts_with(COPIED_FILES) {
+        if copied_file(key).is_some() {
             // Most of a dump is of such files; what is in the values is not read.
             return None;
         }
@@ -216,18 +216,36 @@ impl References {
 
 impl Found {
     fn read(&mut self, parts: &KeyParts<'_>, value: &[u8]) {
-        let message = parts.forms().message(value).map(|of| Message { of, bytes: value });
-        let newer = message.and_then(|message| {
-            let version = message.number(MIN_READER_VER).filter(|ver| *ver > NEWEST_VER)?;
-            Some(Fault::Newer(message.of.name.into(), version))
-        });
-        if self.fault.is_none() {
-            let misfit = || Some(Fault::Misfit(parts.forms().fit(value).err()?.to_string().into()));
-            self.fault = newer.or_else(misfit);
+        let of = parts.forms().message(value);
+        let mut message = of.map(|of| Message { of, bytes: value, is_dropped: false });
+        let fit = match &mut message {
+            Some(message) => self.message(message),
+            None => parts.forms().fit(value),
+        };
+        if let (Err(misfit), None) = (fit, &self.fault) {
+            self.fault = Some(Fault::Misfit(misfit.to_string().into()));
         }
         // What cannot be read says nothing.
         let message = message.filter(|_| !matches!(self.fault, Some(Fault::Misfit(_))));
         self.key(parts, value, message);
+    }
+
+    /// Looks at the fields of a message. One for newer readers may be written in another way.
+    fn message(&mut self, message: &mut Message<'_>) -> Result<(), Misfit> {
+        let dropped_on = message.dropped_on();
+        let mut version = 0;
+        let mut is_dropped = false;
+        let fit = fields_fit(message.of, message.bytes, |number, wire| match wire {
+            Wire::Varint(value) if number == MIN_READER_VER => version = value,
+            Wire::Bytes(time) => is_dropped |= Some(number) == dropped_on && !time.is_empty(),
+            _ => {}
+        });
+        message.is_dropped = is_dropped;
+        if version > NEWEST_VER && self.fault.is_none() {
+            self.fault = Some(Fault::Newer(message.of.name.into(), version));
+            return Ok(());
+        }
+        fit
     }
 
     /// What key and value say together.
@@ -291,7 +309,7 @@ impl Found {
             }
             _ if prefix.ends_with("_by_id") && WITH_IDS.contains(&kind) => {
                 if let Some(id) = id {
-                    let is_dropped = message.is_none_or(Message::is_dropped);
+                    let is_dropped = message.is_none_or(|message| message.is_dropped);
                     self.said.push(Said::Here { object: Target::Id(kind, id), is_dropped });
                 }
             }
@@ -359,6 +377,7 @@ fn decimal(value: &[u8]) -> Option<u64> {
 struct Message<'a> {
     of: &'static MessageType,
     bytes: &'a [u8],
+    is_dropped: bool,
 }
 
 impl<'a> Message<'a> {
@@ -408,7 +427,7 @@ impl<'a> Message<'a> {
             _ => None,
         });
         self.fields(name).filter_map(move |wire| match wire {
-            Wire::Bytes(bytes) => Some(Message { of: of?, bytes }),
+            Wire::Bytes(bytes) => Some(Message { of: of?, bytes, is_dropped: false }),
             _ => None,
         })
     }
@@ -424,10 +443,11 @@ impl<'a> Message<'a> {
         })
     }
 
-    fn is_dropped(self) -> bool {
+    /// The field that says when the object was dropped.
+    fn dropped_on(self) -> Option<u32> {
         let field = self.of.fields.iter().find(|field| {
             field.holds == Holds::Time && matches!(field.name, "drop_on" | "dropped_on")
-        });
-        field.is_some_and(|field| self.texts(field.name).any(|time| !time.is_empty()))
+        })?;
+        Some(field.number)
     }
 }
