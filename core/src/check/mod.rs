@@ -5,8 +5,8 @@
 //!
 //! **Invariant:** memory grows by 32 bytes for a key that expires and by a few bits for any other
 //! (its sequence number, in a compressed set), never by the size of a key or a value. Objects take
-//! a few bits each, 56 bytes where one is needed before its record comes. The end of the log takes
-//! up to [`MOST_BYTES`](crate::state::claim::MOST_BYTES) beside.
+//! a few bits each, eight bytes where one is needed before its record comes, up to 32 MiB. The end
+//! of the log takes up to [`MOST_BYTES`](crate::state::claim::MOST_BYTES) beside.
 
 mod cluster;
 mod code;

@@ -8,8 +8,8 @@
 //! note. That includes what a purge of dropped tables and databases does not remove.
 //!
 //! **Invariant:** memory grows with objects, not with their keys: a few bits for an id, eight bytes
-//! for a name, and eight for an id that is needed before its record is seen. Those are bounded, and
-//! what there is no space for is said, not passed over.
+//! for a name, and eight for an id that is needed before its record is seen. What is needed is
+//! bounded, and what there is no space for is said, not passed over.
 
 mod said;
 #[cfg(test)]
