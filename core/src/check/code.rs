@@ -463,7 +463,7 @@ catalogue! {
     /// There are too many references to check all of them.
     ReferencesUnchecked "references-unchecked" Note
         "Memory is bounded: of one value the first 1,000 names are checked, and as many objects may be needed before their records as fit in 32 MiB."
-        "Look at the line: no engine gives one user or role so many others.";
+        "Look at the line: no engine writes so many. What else is reported of objects holds.";
     /// A manifest that proves the dump complete is required, and there is none.
     ManifestMissing "manifest-missing" Error
         "A dump has no trailer: without a manifest a cut between two lines cannot be seen."

@@ -241,6 +241,10 @@ impl Found {
             _ => {}
         });
         message.is_dropped = is_dropped;
+        if fit.is_err() {
+            // The version stands behind what is wrong.
+            version = message.number(MIN_READER_VER).unwrap_or(version);
+        }
         if version > NEWEST_VER && self.fault.is_none() {
             self.fault = Some(Fault::Newer(message.of.name.into(), version));
             return Ok(());

@@ -291,15 +291,24 @@ fn values_that_are_not_what_their_keys_say() {
 
 #[test]
 fn values_for_newer_readers() {
-    let version = |version: u64| {
+    let version_of = |version: u64| {
         let meta = format!(r#"{{"drop_on":"2026-01-02 03:04:05 UTC","min_reader_ver":{version}}}"#);
-        said(&[("__fd_table_by_id/7", message("TableMeta", &meta))])
+        message("TableMeta", &meta)
     };
+    let version = |version: u64| said(&[("__fd_table_by_id/7", version_of(version))]);
     assert_eq!(version(182), [""; 0]);
     assert_eq!(
         version(183),
         ["value-newer: TableMeta for readers of version 183; this release knows 182"]
     );
+    // What is written in another way is no misfit then: here the schema, which is no message.
+    let of_tomorrow = [&[0x08, 1], version_of(183).as_slice()].concat();
+    assert_eq!(
+        said(&[("__fd_table_by_id/7", of_tomorrow)])[..1],
+        ["value-newer: TableMeta for readers of version 183; this release knows 182"]
+    );
+    let of_today = [&[0x08, 1], version_of(182).as_slice()].concat();
+    assert!(said(&[("__fd_table_by_id/7", of_today)])[0].starts_with("value-misfit"));
 }
 
 #[test]
