@@ -96,6 +96,8 @@ fn write_kinds(code: &mut String, kinds: &EnumDescriptor) -> Outcome {
         .collect();
     writeln!(code, "/// A kind of object.")?;
     writeln!(code, "#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]")?;
+    writeln!(code, "#[derive(serde::Serialize, serde::Deserialize)]")?;
+    writeln!(code, "#[serde(rename_all = \"snake_case\")]")?;
     writeln!(code, "#[non_exhaustive]\npub enum ObjectKind {{")?;
     for name in &names {
         let plain = name.trim_start_matches("KIND_").to_ascii_lowercase().replace('_', " ");

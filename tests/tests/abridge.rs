@@ -8,6 +8,7 @@
 
 use std::fs;
 
+use metadump::check::References;
 use metadump::index::Indexer;
 use metadump::record::Tree;
 use metadump::scan::scan_line;
@@ -29,8 +30,12 @@ struct Reader {
 
 impl Reader {
     fn line(&mut self, line: &Line<'_>) {
+        self.line_with(line, References::of(&scan_line(line.bytes)));
+    }
+
+    fn line_with(&mut self, line: &Line<'_>, references: Option<References>) {
         let scanned = scan_line(line.bytes);
-        self.checker.scanned_line(line, &scanned);
+        self.checker.prepared(line, &scanned, references);
         self.indexer.line(line, &scanned);
     }
 
@@ -76,7 +81,7 @@ fn abridged(dump: &[u8], part_bytes: usize) -> (Seen, usize) {
         part.finish(|line| abridger.line(&line));
         let packed = abridger.take();
         packed_bytes += packed.len();
-        abridged.feed(&packed, |line| reader.line(line));
+        abridged.feed(&packed, |line, references| reader.line_with(line, references));
         for (machine, hash) in Abridged::hashes(&abridger.take_hashes()) {
             reader.checker.state_hash(machine, hash);
         }

@@ -529,29 +529,46 @@ fn ids_stay_within_the_counter_that_they_come_from() {
         &with(&[("__fd_table_by_id/5", 6), counter], 6)[..12],
         &["9 keys-missing: generic-kv is 6, and there is no key"],
     );
-    check(&with(&[counter, ("__fd_table_by_id/5", 6)], 6), &[]);
+    let unnamed = |line: u64, object: &str| {
+        format!("{line} object-without-name: {object} is not dropped, and no name leads to it")
+    };
+    check(&with(&[counter, ("__fd_table_by_id/5", 6)], 6), &[&unnamed(14, "table 5")]);
     check(
         &with(&[counter, ("__fd_table_by_id/4", 4), ("__fd_table_by_id/6", 6)], 6),
-        &["15 id-counter-behind: the table id 6 is in use, the counter in line 13 is at 5"],
+        &[
+            &unnamed(14, "table 4"),
+            "15 id-counter-behind: the table id 6 is in use, the counter in line 13 is at 5",
+            &unnamed(15, "table 6"),
+        ],
     );
     // The names of counter and objects can differ, and a tenant can stand before the id.
     check(
         &with(&[("__fd_datamask_by_id/6", 6), ("__fd_id_gen/data_mask", 5)], 6),
-        &["13 id-counter-behind: the datamask id 6 is in use, the counter in line 14 is at 5"],
+        &[
+            "13 id-counter-behind: the datamask id 6 is in use, the counter in line 14 is at 5",
+            &unnamed(13, "masking policy 6"),
+        ],
     );
     check(
         &with(&[("__fd_id_gen/row_access", 5), ("__fd_row_access_policy_by_id/tenant1/6", 6)], 6),
         &[
             "14 id-counter-behind: the row_access_policy id 6 is in use, the counter in line 13 is at 5",
+            &unnamed(14, "row access policy 6"),
         ],
     );
     // Newer releases have a counter for every kind.
-    check(&with(&[("__fd_id_gen/generic", 6), counter, ("__fd_table_by_id/6", 7)], 7), &[]);
+    check(
+        &with(&[("__fd_id_gen/generic", 6), counter, ("__fd_table_by_id/6", 7)], 7),
+        &[&unnamed(15, "table 6")],
+    );
     // Without a counter the next id is the next sequence number.
-    check(&with(&[("__fd_table_by_id/6", 1)], 6), &[]);
+    check(&with(&[("__fd_table_by_id/6", 1)], 6), &[&unnamed(13, "table 6")]);
     check(
         &with(&[("__fd_table_by_id/7", 1)], 6),
-        &["13 id-counter-behind: the table id 7 is in use, generic-kv in line 9 is at 6"],
+        &[
+            "13 id-counter-behind: the table id 7 is in use, generic-kv in line 9 is at 6",
+            &unnamed(13, "table 7"),
+        ],
     );
     // Not every key of this form is an object's.
     check(&with(&[("__fd_fruit_by_id/7", 1), ("__fd_table_by_id/x", 2)], 6), &[]);

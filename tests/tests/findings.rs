@@ -21,7 +21,7 @@ type Place = Option<(u64, u64)>;
 
 /// For each code what its example yields: line and byte, and the message. No example yields more
 /// than the one finding that it is for.
-const EXAMPLES: [(Code, Place, &str); 89] = [
+const EXAMPLES: [(Code, Place, &str); 97] = [
     (Code::EmptyDump, None, "the dump is empty"),
     (
         Code::Utf16,
@@ -215,6 +215,38 @@ const EXAMPLES: [(Code, Place, &str); 89] = [
         Some((14, 1875)),
         "the table id 3 is in use, the counter in line 13 is at 1",
     ),
+    (
+        Code::ValueMisfit,
+        Some((14, 1854)),
+        r#""__fd_users/acme/%27ann%27%40%27%25%27": not a protobuf message: the bytes end within a field"#,
+    ),
+    (
+        Code::ValueOfNewerServer,
+        Some((14, 1854)),
+        "UserInfo for readers of version 183; this release knows 182",
+    ),
+    (
+        Code::ObjectWithoutRecord,
+        Some((14, 1854)),
+        "a name leads to database 1, which has no record",
+    ),
+    (
+        Code::ObjectWithoutName,
+        Some((14, 1854)),
+        "database 1 is not dropped, and no name leads to it",
+    ),
+    (Code::OrphanedRecord, Some((14, 1854)), "least visible times of table 7, which has no record"),
+    (
+        Code::RoleMissing,
+        Some((14, 1854)),
+        r#"a user has role "clerk" of the tenant "acme", which has no record"#,
+    ),
+    (
+        Code::PolicyMissing,
+        Some((14, 1854)),
+        r#"a user has network policy "office" of the tenant "acme", which has no record"#,
+    ),
+    (Code::ReferencesUnchecked, Some((14, 1854)), "1 reference from here on is not checked"),
 ];
 
 /// Codes that the command line adds, which compares the dump with the manifest beside it, and

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// How many keys [`large_dump`] has, those of its log included.
-const LARGE_DUMP_KEYS: &str = "3,910";
+const LARGE_DUMP_KEYS: &str = "3,934";
 
 /// A dump of which the writes take more than a connection gets to carry here.
 /// What is said of a dump without a manifest.
@@ -34,6 +34,9 @@ fn large_dump(place: &TempDir) -> PathBuf {
     file.flush().unwrap();
     path
 }
+
+/// The bytes of a `TableMeta` with nothing but its versions and the time at which it was dropped.
+const DROPPED_TABLE: &str = "194,1,23,50,48,50,54,45,49,49,45,50,57,32,48,56,58,48,48,58,48,48,32,85,84,67,160,6,182,1,168,6,24";
 
 /// A cluster without keys.
 fn empty() -> Served {
@@ -216,8 +219,8 @@ fn dump_with(place: &TempDir, table_id: u64) -> PathBuf {
     let mut lines: Vec<String> = plain.lines().filter(|line| !gone(line)).map(line).collect();
     lines.extend([
         r#"["state_machine/0",{"Expire":{"key":{"time_ms":9000000000000,"seq":5},"value":{"seq":5,"key":"__fd_clusters_v6/t/online_nodes/n1"}}}]"#.to_owned(),
-        r#"["state_machine/0",{"GenericKV":{"key":"__fd_clusters_v6/t/online_nodes/n1","value":{"seq":5,"meta":{"expire_at":9000000000000},"data":[49]}}}]"#.to_owned(),
-        format!(r#"["state_machine/0",{{"GenericKV":{{"key":"__fd_table_by_id/{table_id}","value":{{"seq":4,"meta":null,"data":[49]}}}}}}]"#),
+        r#"["state_machine/0",{"GenericKV":{"key":"__fd_clusters_v6/t/online_nodes/n1","value":{"seq":5,"meta":{"expire_at":9000000000000},"data":[123,125]}}}]"#.to_owned(),
+        format!(r#"["state_machine/0",{{"GenericKV":{{"key":"__fd_table_by_id/{table_id}","value":{{"seq":4,"meta":null,"data":[{DROPPED_TABLE}]}}}}}}]"#),
     ]);
     let path = place.path().join("meta.db");
     fs::write(&path, lines.join("\n") + "\n").unwrap();

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use metadump::check::{Evidence, Inspection, Requirement};
+use metadump::check::{Evidence, Inspection, References, Requirement};
 use metadump::index::Indexer;
 use metadump::record::Tree;
 use metadump::scan::{LineError, ScannedLine, scan_line};
@@ -32,7 +32,7 @@ impl Seen {
     /// A line with its values.
     fn whole_line(&mut self, line: &Line<'_>) {
         let scanned = scan_line(line.bytes);
-        self.scanned(line, &scanned);
+        self.scanned(line, &scanned, References::of(&scanned));
         if let Ok(scanned) = &scanned
             && let Tree::StateMachine(machine) = scanned.tree()
             && let Some(hash) = StateHash::of(&scanned.record)
@@ -41,12 +41,18 @@ impl Seen {
         }
     }
 
-    fn line(&mut self, line: &Line<'_>) {
-        self.scanned(line, &scan_line(line.bytes));
+    /// A line without its values.
+    fn abridged_line(&mut self, line: &Line<'_>, references: Option<References>) {
+        self.scanned(line, &scan_line(line.bytes), references);
     }
 
-    fn scanned(&mut self, line: &Line<'_>, scanned: &Result<ScannedLine<'_>, LineError>) {
-        self.inspection.line(line, scanned);
+    fn scanned(
+        &mut self,
+        line: &Line<'_>,
+        scanned: &Result<ScannedLine<'_>, LineError>,
+        references: Option<References>,
+    ) {
+        self.inspection.prepared(line, scanned, references);
         self.indexer.line(line, scanned);
     }
 }
@@ -98,7 +104,7 @@ impl Opening {
     #[wasm_bindgen(js_name = feedAbridged)]
     pub fn feed_abridged(&mut self, lines: &[u8], hashes: &[u8]) {
         let Self { abridged, seen, .. } = self;
-        abridged.feed(lines, |line| seen.line(line));
+        abridged.feed(lines, |line, references| seen.abridged_line(line, references));
         for (machine, hash) in Abridged::hashes(hashes) {
             seen.inspection.state_hash(machine, hash);
         }

@@ -432,6 +432,38 @@ catalogue! {
     IdCounterBehind "id-counter-behind" Error
         "The next object would get an id that exists, and table data lives under ids: two tables would share their files."
         "Take a new dump; lines of another dump may have been mixed in.";
+    /// A value is not what its key says.
+    ValueMisfit "value-misfit" Warning
+        "Engines fail on the object that it describes. The meta service itself keeps any bytes, and so does a restore. Values of copied files are not looked at."
+        "Compare the line with another copy of the dump. If the cluster has the same bytes, make the object again.";
+    /// A value was written for servers that are newer than this release.
+    ValueOfNewerServer "value-newer" Note
+        "Engines that are older than the one that wrote it refuse to read it; this release does not know all that it may hold."
+        "Restore into a cluster of at least the release that wrote it.";
+    /// A name leads to an object that has no record.
+    ObjectWithoutRecord "object-without-record" Warning
+        "Engines write and remove both in one transaction: the record was lost, or the lines are of two dumps. The object cannot be used, and its name is taken."
+        "Restore a dump that has the record: of another node, or an older one. If there is none, remove the name.";
+    /// An object has a record and is not dropped, but no name leads to it.
+    ObjectWithoutName "object-without-name" Note
+        "Nobody can use it by its name: the name was lost, or the lines are of two dumps."
+        "If somebody misses it, restore an older dump, which has the name.";
+    /// Records belong to objects that are not there.
+    OrphanedRecord "orphaned-record" Note
+        "Engines leave some when they purge dropped objects, such as least visible times of tables and owners of databases: they take space and do no harm. In an edited dump they show that objects are missing."
+        "Nothing, if the dump was not edited and nobody misses the objects.";
+    /// Users, roles or objects have a role that is not there.
+    RoleMissing "role-missing" Note
+        "Engines leave a dropped role with those who had it, where it gives no privileges. A new role of that name gives them its own."
+        "Revoke the role, or create it again if it was lost.";
+    /// A user has a network or password policy that is not there.
+    PolicyMissing "policy-missing" Warning
+        "Engines refuse to drop a policy that a user has: its record was lost. Without the network policy the user cannot sign in; without the password policy no rule for passwords holds. In both cases the user cannot be altered otherwise."
+        "Create the policy again, or unset it for the user.";
+    /// There are too many references to check all of them.
+    ReferencesUnchecked "references-unchecked" Note
+        "Memory is bounded: of one value the first 1,000 names are checked, and as many objects may be needed before their records as fit in 32 MiB."
+        "Look at the line: no engine writes so many. What else is reported of objects holds.";
     /// A manifest that proves the dump complete is required, and there is none.
     ManifestMissing "manifest-missing" Error
         "A dump has no trailer: without a manifest a cut between two lines cannot be seen."

@@ -108,7 +108,11 @@ impl Code {
     pub(super) const fn is_of_many_lines(self) -> bool {
         matches!(
             self,
-            Self::CarriageReturn | Self::BlankLine | Self::UnknownMember | Self::RetiredKind
+            Self::CarriageReturn
+                | Self::BlankLine
+                | Self::UnknownMember
+                | Self::RetiredKind
+                | Self::ValueOfNewerServer
         )
     }
 
@@ -154,6 +158,18 @@ impl Code {
                 | Self::KeysMissing
                 | Self::VoterWithoutNode
                 | Self::LearnerWithoutNode
+        ) || self.is_of_missing_object()
+    }
+
+    /// Whether it follows from a line that is missing, of an object or of what belongs to it.
+    pub(super) const fn is_of_missing_object(self) -> bool {
+        matches!(
+            self,
+            Self::ObjectWithoutRecord
+                | Self::ObjectWithoutName
+                | Self::OrphanedRecord
+                | Self::RoleMissing
+                | Self::PolicyMissing
         )
     }
 

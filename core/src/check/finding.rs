@@ -171,13 +171,18 @@ impl Findings {
     }
 
     fn forget(&mut self, code: Code) {
-        self.counts.remove(&code);
-        self.kept.retain(|finding| finding.code != code);
+        self.forget_those(|other| other == code);
+    }
+
+    fn forget_those(&mut self, are: impl Fn(Code) -> bool) {
+        self.counts.retain(|code, _| !are(*code));
+        self.kept.retain(|finding| !are(finding.code));
     }
 
     /// The dump was cut: nothing may be said that is only true of a whole one.
     fn adjust_help_for_cut(&mut self) {
         self.forget(Code::NoSnapshot);
+        self.forget_those(Code::is_of_missing_object);
         for finding in self.kept.iter_mut().filter(|finding| finding.code.is_repairable()) {
             finding.help = FETCH_AGAIN;
         }

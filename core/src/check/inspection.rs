@@ -1,7 +1,7 @@
 //! The check of a whole dump: its lines, and the manifest that is expected with it.
 
 use super::manifest::{Manifest, ManifestBuilder};
-use super::{Checker, Code, Report};
+use super::{Checker, Code, References, Report};
 use crate::dump::frame::Line;
 use crate::dump::scan::{LineError, ScannedLine};
 use crate::state::state_hash::StateHash;
@@ -80,7 +80,17 @@ impl Inspection {
 
     /// Checks the next line.
     pub fn line(&mut self, line: &Line<'_>, scanned: &Result<ScannedLine<'_>, LineError>) {
-        self.checker.scanned_line(line, scanned);
+        self.prepared(line, scanned, References::of(scanned));
+    }
+
+    /// The same, with what the line says of objects, as [`Checker::prepared`] takes it.
+    pub fn prepared(
+        &mut self,
+        line: &Line<'_>,
+        scanned: &Result<ScannedLine<'_>, LineError>,
+        references: Option<References>,
+    ) {
+        self.checker.prepared(line, scanned, references);
         // Hashing costs as much as checking: only when there is something to compare with.
         if matches!(self.expected, Some((Evidence::Manifest { .. }, _))) {
             self.measured.line(line, scanned.as_ref().ok());

@@ -8,6 +8,7 @@ use super::expire::ExpireCheck;
 use super::history::MarkAt;
 use super::keys::KeysCheck;
 use super::log::LogCheck;
+use super::references::{ReferenceCheck, References};
 use super::{Code, Findings, Place, Summary};
 use crate::dump::record::{
     DataVersion, ExpireKey, Fact, Keyed, LogId, Record, StateMachineKey, StateMachineValue, Tree,
@@ -23,6 +24,7 @@ pub(super) struct MachineCheck {
     pub(super) keys: KeysCheck,
     pub(super) expire: ExpireCheck,
     pub(super) cluster: ClusterCheck,
+    pub(super) references: ReferenceCheck,
     pub(super) state_hash: Option<StateHash>,
 }
 
@@ -32,6 +34,7 @@ impl MachineCheck {
         &mut self,
         fact: &Fact<'_>,
         record: &Record<'_>,
+        references: Option<References>,
         place: Place,
         findings: &mut Findings,
     ) {
@@ -43,6 +46,7 @@ impl MachineCheck {
             Fact::Expire(at, entry) => self.expire.entry(at, &entry.key, place, findings),
             Fact::Key(key, value) => {
                 self.keys.key(key, value, place, findings);
+                self.references.take(key, references, place, findings);
                 if let Some(time_ms) = value.expire_ms() {
                     let at = ExpireKey { time_ms, seq: value.seq };
                     self.expire.key(at, key, place, findings);
@@ -190,6 +194,14 @@ impl Selected {
             Self::OnlyOthers | Self::None => None,
         };
         check.into_iter().flat_map(|check| check.cluster.marks())
+    }
+
+    /// Takes what its records say of objects.
+    pub(super) fn take_references(&mut self) -> Option<ReferenceCheck> {
+        match self {
+            Self::Found(check) => Some(std::mem::take(&mut check.references)),
+            Self::OnlyOthers | Self::None => None,
+        }
     }
 
     /// Checks the state machine as a whole, and the cluster that it makes with the log.

@@ -4,8 +4,9 @@
 //! says what the dump holds and what was found.
 //!
 //! **Invariant:** memory grows by 32 bytes for a key that expires and by a few bits for any other
-//! (its sequence number, in a compressed set), never by the size of a key or a value. The end of
-//! the log takes up to [`MOST_BYTES`](crate::state::claim::MOST_BYTES) beside.
+//! (its sequence number, in a compressed set), never by the size of a key or a value. Objects take
+//! a few bits each, eight bytes where one is needed before its record comes, up to 32 MiB. The end
+//! of the log takes up to [`MOST_BYTES`](crate::state::claim::MOST_BYTES) beside.
 
 mod cluster;
 mod code;
@@ -23,12 +24,14 @@ mod machines;
 pub mod manifest;
 mod order;
 mod raft_state;
+mod references;
 mod summary;
 
 pub use code::{Code, Severity, UnknownCode};
 pub use dump::Dump;
 pub use finding::{Finding, Findings};
 pub use inspection::{Evidence, Inspection, Requirement};
+pub use references::References;
 pub use summary::{LogSummary, OTHER_PREFIXES, Summary, Tally};
 
 use memchr::memchr;
@@ -113,6 +116,16 @@ impl Checker {
 
     /// Checks the next line, which the caller has scanned.
     pub fn scanned_line(&mut self, line: &Line<'_>, scanned: &Result<ScannedLine<'_>, LineError>) {
+        self.prepared(line, scanned, References::of(scanned));
+    }
+
+    /// The same, with what the line says of objects, which may have been found on another thread.
+    pub fn prepared(
+        &mut self,
+        line: &Line<'_>,
+        scanned: &Result<ScannedLine<'_>, LineError>,
+        references: Option<References>,
+    ) {
         let len_bytes = line.len_bytes();
         self.lines += 1;
         self.bytes += len_bytes;
@@ -131,9 +144,10 @@ impl Checker {
                 offset_bytes: line.offset_bytes + BYTE_ORDER_MARK.len() as u64,
                 ..*line
             };
-            self.check_content(&rest, len_bytes, &scan_line(rest.bytes));
+            let scanned = scan_line(rest.bytes);
+            self.check_content(&rest, len_bytes, &scanned, References::of(&scanned));
         } else {
-            self.check_content(line, len_bytes, scanned);
+            self.check_content(line, len_bytes, scanned, references);
         }
     }
 
@@ -170,6 +184,7 @@ impl Checker {
         line: &Line<'_>,
         len_bytes: u64,
         scanned: &Result<ScannedLine<'_>, LineError>,
+        references: Option<References>,
     ) {
         if line.bytes.ends_with(b"\r") {
             let message = "the line ends in CR LF";
@@ -183,7 +198,7 @@ impl Checker {
                     let place = place_in(line, line.len_bytes());
                     self.findings.add(Code::NoFinalNewline, place, message);
                 }
-                self.record(scanned, Place::of(line), len_bytes);
+                self.record(scanned, references, Place::of(line), len_bytes);
             }
             Err(error) => self.report_unreadable(line, error),
         }
@@ -236,7 +251,13 @@ impl Checker {
         }
     }
 
-    fn record(&mut self, scanned: &ScannedLine<'_>, place: Place, len_bytes: u64) {
+    fn record(
+        &mut self,
+        scanned: &ScannedLine<'_>,
+        references: Option<References>,
+        place: Place,
+        len_bytes: u64,
+    ) {
         let tree = scanned.tree();
         let record = &scanned.record;
         self.tallies.line(record, len_bytes);
@@ -269,7 +290,7 @@ impl Checker {
             fact => {
                 self.claim.fact(&fact);
                 if let Some(machine) = self.machines.of_tree(tree, version, place, findings) {
-                    machine.fact(&fact, record, place, findings);
+                    machine.fact(&fact, record, references, place, findings);
                 }
             }
         }
@@ -335,7 +356,7 @@ impl Checker {
             let version = self.header.effective_version();
             self.header.finish(findings);
             let named = self.raft_state.live_machine();
-            let live = self.machines.select_live(named, version, findings);
+            let mut live = self.machines.select_live(named, version, findings);
             let purged = self.raft_state.purged();
             let last_applied = live.last_applied();
             summary.last_applied = last_applied;
@@ -344,9 +365,16 @@ impl Checker {
             summary.log = self.log.summary(last_applied);
             self.log.finish(version, purged, last_applied, findings);
             self.raft_state.finish(version, &mut summary, findings);
+            let lacking = match self.claim.verdict() {
+                Verdict::Lacking(lacking) if version == DataVersion::V004 => Some(lacking),
+                _ => None,
+            };
+            // What a state lacks of its own is said below.
+            if let (None, Some(references)) = (&lacking, live.take_references()) {
+                references.finish(findings);
+            }
             live.finish(version, &self.log, &mut summary, findings);
-            if let (DataVersion::V004, Verdict::Lacking(lacking)) = (version, self.claim.verdict())
-            {
+            if let Some(lacking) = lacking {
                 let place = lacking.gap.as_ref().map(|gap| gap.place);
                 findings.add(Code::SnapshotLacksEntries, place, lacking.describe());
             }

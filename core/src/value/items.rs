@@ -172,8 +172,13 @@ impl<'a> Items<'a> {
         Self { of, fields: Fields::new(bytes) }
     }
 
-    fn item(&self, number: u32, wire: Wire<'a>) -> Result<(Name, Content<'a>), Misfit> {
-        let Some(field) = self.of.field(number) else {
+    /// What a field on the wire is.
+    pub(super) fn item(
+        of: &'static MessageType,
+        number: u32,
+        wire: Wire<'a>,
+    ) -> Result<(Name, Content<'a>), Misfit> {
+        let Some(field) = of.field(number) else {
             return Ok((Name::Unknown(number), Content::One(One::Scalar(unknown(wire)))));
         };
         let (former, content) = content(field, wire);
@@ -187,7 +192,7 @@ impl<'a> Iterator for Items<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         Some(match self.fields.next()? {
-            Ok((number, wire)) => self.item(number, wire),
+            Ok((number, wire)) => Self::item(self.of, number, wire),
             Err(error) => Err(Reason::Wire(error).into()),
         })
     }
@@ -326,7 +331,7 @@ pub(super) fn one(of: Type, wire: Wire<'_>) -> Result<One<'_>, Reason> {
 }
 
 /// A number of 32 bits, which is written with 64 when it is negative.
-fn int32(value: u64) -> Option<i64> {
+pub(super) fn int32(value: u64) -> Option<i64> {
     let value = value.cast_signed();
     i32::try_from(value).is_ok().then_some(value)
 }
@@ -391,12 +396,17 @@ pub(super) fn packed(
 }
 
 impl<'a> Fields<'a> {
+    /// The next number of a packed list, as it is written.
+    pub(super) fn number(&mut self, of: Type) -> Result<Wire<'a>, WireError> {
+        match of {
+            Type::Fixed32 | Type::Float => self.fixed32(),
+            Type::Fixed64 | Type::Double => self.fixed64(),
+            _ => self.varint().map(Wire::Varint),
+        }
+    }
+
     fn number_of(&mut self, of: Type) -> Result<Scalar<'a>, Reason> {
-        let wire = match of {
-            Type::Fixed32 | Type::Float => self.fixed32()?,
-            Type::Fixed64 | Type::Double => self.fixed64()?,
-            _ => Wire::Varint(self.varint()?),
-        };
+        let wire = self.number(of)?;
         match one(of, wire)? {
             One::Scalar(scalar) => Ok(scalar),
             One::Message(..) => Err(form(wire, of.name())),

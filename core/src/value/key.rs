@@ -24,8 +24,10 @@ impl<'a> KeyParts<'a> {
     /// assert_eq!(key.name(ObjectKind::Database).as_deref(), Some("sales"));
     /// ```
     pub fn of(key: &'a str) -> Option<Self> {
-        let (prefix, rest) = key.split_once('/').unwrap_or((key, ""));
-        let has_rest = prefix.len() < key.len();
+        let slash = memchr::memchr(b'/', key.as_bytes());
+        let (prefix, rest) =
+            slash.and_then(|at| Some((key.get(..at)?, key.get(at + 1..)?))).unwrap_or((key, ""));
+        let has_rest = slash.is_some();
         let fits = |form: &&KeyForm| form.fits(has_rest.then_some(rest));
         let form = forms(prefix).iter().find(fits).or_else(|| forms("*").iter().find(fits))?;
         Some(Self { form, prefix, rest })
@@ -154,9 +156,9 @@ pub fn unescaped(raw: &str) -> Cow<'_, str> {
 
 /// None when nothing is escaped, an escape is broken, or the bytes are not UTF-8.
 pub(crate) fn unescape(raw: &str) -> Option<String> {
+    memchr::memchr(b'%', raw.as_bytes())?;
     let mut parts = raw.split('%');
     let mut bytes = parts.next()?.as_bytes().to_vec();
-    let mut escapes = 0_u64;
     for part in parts {
         let (digits, rest) = part.split_at_checked(2)?;
         if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
@@ -164,10 +166,6 @@ pub(crate) fn unescape(raw: &str) -> Option<String> {
         }
         bytes.push(u8::from_str_radix(digits, 16).ok()?);
         bytes.extend_from_slice(rest.as_bytes());
-        escapes += 1;
-    }
-    if escapes == 0 {
-        return None;
     }
     String::from_utf8(bytes).ok()
 }

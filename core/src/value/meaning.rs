@@ -3,6 +3,9 @@
 use std::borrow::Cow;
 use std::io::Read;
 
+use serde::de::IgnoredAny;
+
+use super::fits::fits;
 use super::items::{Misfit, Reason, Scalar};
 use super::key::KeyParts;
 use super::message::{Decoded, Value};
@@ -101,6 +104,26 @@ impl Forms {
         match self.of(bytes) {
             Some(ValueForm::Message(of)) => Some(of),
             _ => None,
+        }
+    }
+
+    /// Whether the bytes, which are unpacked, have their form; any have where no form is known.
+    ///
+    /// ```
+    /// use metadump::value::KeyParts;
+    ///
+    /// let forms = KeyParts::of("__fd_table/7/orders").unwrap().forms();
+    /// assert!(forms.fit(b"42").is_ok());
+    /// assert_eq!(forms.fit(b"4x").unwrap_err().to_string(), "not a decimal number");
+    /// ```
+    pub fn fit(self, bytes: &[u8]) -> Result<(), Misfit> {
+        match self.of(bytes) {
+            Some(ValueForm::Message(of)) => fits(of, bytes),
+            Some(ValueForm::Json(_)) => serde_json::from_slice::<IgnoredAny>(bytes)
+                .map(drop)
+                .map_err(|error| Reason::NotJson(error.to_string()).into()),
+            Some(form) => read(form, bytes).map(drop),
+            None => Ok(()),
         }
     }
 }

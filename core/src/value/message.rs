@@ -73,34 +73,6 @@ impl<'a> Decoded<'a> {
     }
 }
 
-/// Whether bytes are a message.
-pub fn fits(of: &'static MessageType, bytes: &[u8]) -> Result<(), Misfit> {
-    fits_within(of, bytes, MOST_DEPTH)
-}
-
-fn fits_within(of: &'static MessageType, bytes: &[u8], depth: usize) -> Result<(), Misfit> {
-    let depth = depth.checked_sub(1).ok_or(Reason::Deep)?;
-    for item in Items::new(of, bytes) {
-        let (name, content) = item?;
-        let within = |misfit: Misfit| match name {
-            Name::Field(field) | Name::Former(field, _) => misfit.within(field.name),
-            Name::Unknown(_) => misfit,
-        };
-        match content {
-            Content::One(One::Message(of, bytes)) | Content::Entry(_, One::Message(of, bytes)) => {
-                fits_within(of, bytes, depth).map_err(within)?;
-            }
-            Content::Packed(of, numbers) => {
-                packed(of, numbers)
-                    .try_for_each(|number| number.map(drop))
-                    .map_err(|reason| within(reason.into()))?;
-            }
-            Content::One(One::Scalar(_)) | Content::Entry(_, One::Scalar(_)) => {}
-        }
-    }
-    Ok(())
-}
-
 /// Calls `each` with the scalars that stand once in a message, not with those of messages in it, and
 /// with the last number of each list.
 pub fn single_scalars(

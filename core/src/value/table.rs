@@ -1,5 +1,8 @@
 //! What keys and values are: tables that the build makes from `proto/value`.
 
+/// The newest version of messages that the tables know: the `ver` of what today's servers write.
+pub const NEWEST_VER: u64 = 182;
+
 /// A message.
 #[derive(Debug)]
 pub struct MessageType {
@@ -254,12 +257,6 @@ pub enum ValueForm {
     Permit,
 }
 
-impl serde::Serialize for ObjectKind {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
-}
-
 include!(concat!(env!("OUT_DIR"), "/value_tables.rs"));
 
 #[cfg(test)]
@@ -273,6 +270,13 @@ mod tests {
             assert!(message.fields.is_sorted_by(|a, b| a.number < b.number), "{}", message.name);
         }
         assert!(KEYS.is_sorted_by_key(|form| form.prefix));
+    }
+
+    #[test]
+    fn kinds_are_written_by_their_names() {
+        for kind in ObjectKind::ALL {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
+        }
     }
 
     #[test]

@@ -89,7 +89,23 @@ impl<'a> Fields<'a> {
     }
 
     /// The next number, as in a packed list.
+    #[inline]
     pub(super) fn varint(&mut self) -> Result<u64, WireError> {
+        // Most have one byte, or two.
+        match *self.rest {
+            [byte @ ..0x80, ref rest @ ..] => {
+                self.rest = rest;
+                Ok(u64::from(byte))
+            }
+            [low, high @ ..0x80, ref rest @ ..] => {
+                self.rest = rest;
+                Ok(u64::from(low & 0x7f) | u64::from(high) << 7)
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Result<u64, WireError> {
         let mut value = 0_u64;
         for (at, byte) in self.rest.iter().take(10).enumerate() {
             let shift = 7 * at as u32;
@@ -104,6 +120,11 @@ impl<'a> Fields<'a> {
             }
         }
         Err(if self.rest.len() < 10 { WireError::Short } else { WireError::Long })
+    }
+
+    /// The numbers of a packed list, up to the first that is none.
+    pub(crate) fn numbers(mut self) -> impl Iterator<Item = u64> + use<'a> {
+        std::iter::from_fn(move || self.varint().ok())
     }
 
     /// Whether nothing follows.
@@ -128,7 +149,7 @@ impl<'a> Iterator for Fields<'a> {
 }
 
 /// Appends a number.
-pub(super) fn put_varint(bytes: &mut Vec<u8>, mut value: u64) {
+pub(crate) fn put_varint(bytes: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         bytes.push(value as u8 | 0x80);
         value >>= 7;

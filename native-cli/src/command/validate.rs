@@ -4,7 +4,7 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use anyhow::Result;
-use metadump::check::{Inspection, Requirement};
+use metadump::check::{Inspection, References, Requirement};
 use metadump::node::LiveMachine;
 use metadump::objects::{Catalogue, ObjectRecord, Objects};
 use metadump::record::{DataVersion, Fact, Tree};
@@ -161,9 +161,12 @@ pub fn check(
     progress.phase("checking");
     let mut inspection = Inspection::new(evidence(source), requirement);
     let gathers = gathered.is_some();
-    let prepare = |scanned: &Scanned<'_>| gathers.then(|| Gathered::prepare(scanned)).flatten();
-    let each = |line: &Line<'_>, scanned: Scanned<'_>, found: Gatherable| {
-        inspection.line(line, &scanned);
+    let prepare = |scanned: &Scanned<'_>| {
+        let gathered = gathers.then(|| Gathered::prepare(scanned)).flatten();
+        (References::of(scanned), gathered)
+    };
+    let each = |line: &Line<'_>, scanned: Scanned<'_>, (references, found)| {
+        inspection.prepared(line, &scanned, references);
         if let Some(gathered) = &mut gathered {
             gathered.take(&scanned, found, &mut inspection);
         }

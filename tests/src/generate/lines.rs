@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use metadump::value::{Decoded, MessageType};
+
 use super::plan::{EXPIRY_GROUP, FILES, Plan};
 use super::value::{self, Random, Spread};
 use super::{DumpVersion, Written};
@@ -243,7 +245,8 @@ impl<W: Write> Lines<W> {
         }
         for database in all {
             let id = self.plan.database_id(database);
-            let data = text(&format!("db{database:08}"));
+            let name = format!(r#"{{"tenant":"{TENANT}","name":"db{database:08}"}}"#);
+            let data = message("TIdent", &name);
             self.early_key(&format!("__fd_database_id_to_name/{id}"), id + 3, &data)?;
         }
         Ok(())
@@ -376,9 +379,13 @@ impl<W: Write> Lines<W> {
         let seq = self.seq(table, record);
         match record {
             TableRecord::Name => text(&self.plan.table_id(table).to_string()),
-            TableRecord::NameOfId => text(&format!("t{table:010}")),
+            TableRecord::NameOfId => {
+                let database = self.plan.database_id(self.plan.database_of(table));
+                let name = format!(r#"{{"db_id":{database},"table_name":"t{table:010}"}}"#);
+                message("DbIdTableName", &name)
+            }
             TableRecord::Meta => self.protobuf(seq, Spread::Wide),
-            TableRecord::Owner => text("account_admin"),
+            TableRecord::Owner => message("OwnershipInfo", r#"{"role":"account_admin"}"#),
             TableRecord::File(_) => self.protobuf(seq, Spread::Usual),
         }
     }
@@ -421,7 +428,18 @@ fn log_id(leader: &str, index: u64) -> String {
 }
 
 fn text(text: &str) -> String {
+    array(text.as_bytes())
+}
+
+/// A message of a type, from its JSON.
+fn message(of: &str, json: &str) -> String {
+    let of = MessageType::named(of).map(|of| Decoded::from_json(of, json));
+    let bytes = of.and_then(Result::ok).map(|message| message.write());
+    array(&bytes.unwrap_or_default())
+}
+
+fn array(bytes: &[u8]) -> String {
     let mut data = String::new();
-    value::text(&mut data, text);
+    value::array(&mut data, bytes);
     data
 }

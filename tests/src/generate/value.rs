@@ -32,7 +32,7 @@ pub(super) enum Spread {
 }
 
 /// The median length, before the ending that every protobuf value has.
-const MEDIAN_BYTES: u64 = 310;
+const MEDIAN_BYTES: u64 = 280;
 
 /// The ending of a protobuf value: its message version and the least that its reader must know.
 const PROTOBUF_ENDING: &str = ",160,6,182,1,168,6,24]";
@@ -47,7 +47,13 @@ const ALPHABET: [&str; 64] = [
     ",56", ",57", ",65", ",67", ",68", ",69", ",73", ",78", ",82", ",83", ",84", ",162",
 ];
 
-/// Appends an array of bytes that looks like a protobuf message, of a length by chance.
+/// How many bytes a field has, which no server knows.
+const FIELD_BYTES: u64 = 30;
+
+/// Its number and that its length follows.
+const FIELD_TAG: &str = "210,5";
+
+/// Appends an array of bytes that is a protobuf message of any type, of a length by chance.
 ///
 /// The length is log-normal by construction: as many steps from the median as a binomial number,
 /// which is nearly normal, each a factor.
@@ -63,9 +69,14 @@ pub(super) fn protobuf(out: &mut String, random: &mut Random, spread: Spread) {
     }
     // Lengths between two steps occur too.
     len = len / 256 + random.next() % (len / 1024 + 1);
-    out.push_str("[10");
+    out.push('[');
     let mut bits = 0;
     for at in 0..len {
+        if at % FIELD_BYTES == 0 {
+            let comma = if at > 0 { "," } else { "" };
+            // Writing to a string does not fail.
+            let _ = write!(out, "{comma}{FIELD_TAG},{}", FIELD_BYTES.min(len - at));
+        }
         // Ten symbols of six bits come out of one number.
         bits = if at % 10 == 0 { random.next() } else { bits >> 6 };
         let symbol = ALPHABET.get((bits & 63) as usize).copied().unwrap_or_default();
@@ -74,10 +85,10 @@ pub(super) fn protobuf(out: &mut String, random: &mut Random, spread: Spread) {
     out.push_str(PROTOBUF_ENDING);
 }
 
-/// Appends the bytes of a text as an array.
-pub(super) fn text(out: &mut String, text: &str) {
+/// Appends the bytes as an array.
+pub(super) fn array(out: &mut String, bytes: &[u8]) {
     out.push('[');
-    for (at, byte) in text.bytes().enumerate() {
+    for (at, byte) in bytes.iter().enumerate() {
         let comma = if at > 0 { "," } else { "" };
         // Writing to a string does not fail.
         let _ = write!(out, "{comma}{byte}");

@@ -2,14 +2,15 @@
 //!
 //! Workers of a browser share no memory. One reads and scans its part of a dump and packs the
 //! lines with the values cut out of those that are well-formed; another unpacks them, in order,
-//! and checks and indexes them like the lines themselves, which takes it a tenth of the time. What is
-//! hashed of the values comes beside the lines.
+//! and checks and indexes them like the lines themselves, which takes it a tenth of the time. What
+//! the values say of objects comes with each line, what is hashed of them beside the lines.
 //!
 //! **Invariant:** a line and its abridged form have the same length in bytes, the same findings
 //! and the same place in every index.
 
 use std::collections::BTreeMap;
 
+use crate::check::References;
 use crate::dump::frame::Line;
 use crate::dump::record::Tree;
 use crate::dump::scan::{ScannedLine, scan_line};
@@ -34,11 +35,13 @@ pub struct Abridger {
 impl Abridger {
     /// Adds the next line.
     pub fn line(&mut self, line: &Line<'_>) {
-        let head = self.packed.len();
+        let start = self.packed.len();
         self.packed.extend([0; HEAD_BYTES]);
         let body = self.packed.len();
         let mut copied = 0;
-        if let Ok(scanned) = scan_line(line.bytes) {
+        let scanned = scan_line(line.bytes);
+        let references = References::of(&scanned);
+        if let Ok(scanned) = scanned {
             self.hash(&scanned);
             scanned.record.for_each_value(|value| {
                 let Some(text) = value.text().filter(|text| text.len() >= FEWEST_BYTES) else {
@@ -55,8 +58,18 @@ impl Abridger {
         self.packed.extend_from_slice(line.bytes.get(copied..).unwrap_or_default());
         let kept_bytes = (self.packed.len() - body) as u64;
         let elided_bytes = line.bytes.len() as u64 - kept_bytes + line.elided_bytes;
-        let head_bytes = Head { kept_bytes, elided_bytes, terminated: line.terminated }.to_bytes();
-        if let Some(head) = self.packed.get_mut(head..body) {
+        // Those can be written as JSON.
+        let references = references.and_then(|found| serde_json::to_vec(&found).ok());
+        let references = references.unwrap_or_default();
+        self.packed.extend_from_slice(&references);
+        let head = Head {
+            kept_bytes,
+            elided_bytes,
+            references_bytes: references.len() as u64,
+            terminated: line.terminated,
+        };
+        let head_bytes = head.to_bytes();
+        if let Some(head) = self.packed.get_mut(start..body) {
             head.copy_from_slice(&head_bytes);
         }
     }
@@ -96,7 +109,7 @@ impl Abridger {
 /// let mut abridger = Abridger::default();
 /// abridger.line(&Line::new(1, 0, bytes, true));
 /// let mut abridged = Abridged::default();
-/// abridged.feed(&abridger.take(), |line| {
+/// abridged.feed(&abridger.take(), |line, _| {
 ///     assert!(line.bytes.ends_with(br#""data":[]}}}]"#));
 ///     assert_eq!(line.len_bytes(), bytes.len() as u64 + 1);
 /// });
@@ -120,24 +133,31 @@ impl Abridged {
         })
     }
 
-    /// Calls `each` for every line of `packed`, which continues what was fed before. A line that is
-    /// too long is the last one, as for [`LineFramer`](crate::LineFramer).
-    pub fn feed(&mut self, mut packed: &[u8], mut each: impl FnMut(&Line<'_>)) {
+    /// Calls `each` for every line of `packed`, which continues what was fed before, with what the
+    /// whole line says of objects. A line that is too long is the last one, as for
+    /// [`LineFramer`](crate::LineFramer).
+    pub fn feed<'a>(
+        &mut self,
+        mut packed: &'a [u8],
+        mut each: impl FnMut(&Line<'_>, Option<References>),
+    ) {
         while !self.ended
             && let Some((head, rest)) = packed.split_first_chunk()
         {
-            let Head { kept_bytes, elided_bytes, terminated } = Head::from_bytes(head);
-            let kept = usize::try_from(kept_bytes).ok();
-            let Some((bytes, rest)) = kept.and_then(|kept| rest.split_at_checked(kept)) else {
-                return;
-            };
+            let Head { kept_bytes, elided_bytes, references_bytes, terminated } =
+                Head::from_bytes(head);
+            let take =
+                |bytes: &'a [u8], len: u64| bytes.split_at_checked(usize::try_from(len).ok()?);
+            let Some((bytes, rest)) = take(rest, kept_bytes) else { return };
+            let Some((references, rest)) = take(rest, references_bytes) else { return };
+            let references = serde_json::from_slice(references).ok();
             packed = rest;
             self.lines += 1;
             let (number, offset_bytes) = (self.lines, self.offset_bytes);
             let line = Line { number, offset_bytes, bytes, terminated, elided_bytes };
             self.offset_bytes += line.len_bytes();
             self.ended = line.is_too_long();
-            each(&line);
+            each(&line, references);
         }
     }
 }
@@ -146,10 +166,11 @@ impl Abridged {
 struct Head {
     kept_bytes: u64,
     elided_bytes: u64,
+    references_bytes: u64,
     terminated: bool,
 }
 
-const HEAD_BYTES: usize = 17;
+const HEAD_BYTES: usize = 25;
 
 /// The number of a state machine, and a hash.
 const HASH_BYTES: usize = 40;
@@ -158,7 +179,8 @@ impl Head {
     fn to_bytes(&self) -> [u8; HEAD_BYTES] {
         let mut bytes = [u8::from(self.terminated); HEAD_BYTES];
         let (numbers, _) = bytes.as_chunks_mut::<8>();
-        for (number, bytes) in [self.kept_bytes, self.elided_bytes].iter().zip(numbers) {
+        let all = [self.kept_bytes, self.elided_bytes, self.references_bytes];
+        for (number, bytes) in all.iter().zip(numbers) {
             *bytes = number.to_le_bytes();
         }
         bytes
@@ -168,7 +190,12 @@ impl Head {
         let (numbers, terminated) = bytes.as_chunks::<8>();
         let mut numbers = numbers.iter().map(|bytes| u64::from_le_bytes(*bytes));
         let mut number = || numbers.next().unwrap_or_default();
-        Self { kept_bytes: number(), elided_bytes: number(), terminated: terminated == [1] }
+        Self {
+            kept_bytes: number(),
+            elided_bytes: number(),
+            references_bytes: number(),
+            terminated: terminated == [1],
+        }
     }
 }
 
