@@ -188,7 +188,7 @@ impl Page<'_> {
 
 /// Whether a command takes the address of a service from its flag alone.
 fn ignores_address(command: &str) -> bool {
-    matches!(command, "import" | "keys" | "objects" | "serve" | "show")
+    matches!(command, "import" | "keys" | "log" | "objects" | "serve" | "show")
 }
 
 fn table(title: &str, rows: &[Row]) -> Roff {

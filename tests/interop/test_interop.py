@@ -244,11 +244,65 @@ class ClientOfTheNewestService(Written):
             self.assert_restored(engine)
 
 
+class Accident(unittest.TestCase):
+    """A table is dropped, and its store restored as it was the moment before."""
+
+    TABLES: ClassVar[dict[str, list[Row]]] = {
+        "a": [["1", "one"]],
+        "b": [["1", "one"], ["2", "two"]],
+        "c": [["3", "three"]],
+    }
+
+    def setUp(self) -> None:
+        self.place = Path(tempfile.mkdtemp(prefix="interop-"))
+        self.addCleanup(shutil.rmtree, self.place)
+
+    def rows(self, engine: Engine, table: str) -> list[Row]:
+        return engine.ask(f"select * from shop.{table} order by n")
+
+    def test_the_table_and_its_rows_are_back(self) -> None:
+        with Engine(CONFIGURED, self.place / "engine") as engine:
+            engine.ask("create database shop")
+            for table, rows in self.TABLES.items():
+                engine.ask(f"create table shop.{table} (n int, name string)")
+                for n, name in rows:
+                    engine.ask(f"insert into shop.{table} values ({n}, '{name}')")
+            engine.ask("drop table shop.b")
+            engine.ask("insert into shop.a values (9, 'too late')")
+            self.assertEqual([row[0] for row in engine.ask("show tables from shop")], ["a", "c"])
+
+        folder = self.place / "restored"
+        shutil.copytree(self.place / "engine" / "data", folder / "data")
+        moments = []
+        for number, store in enumerate(stores(self.place / "engine")):
+            dump = self.place / f"store{number}.db"
+            metactl("export", "--quiet", "--raft-dir", store, "--db", dump)
+            drops = [
+                change["log_id"]["index"]
+                for change in json_lines("log", "--quiet", "--db", dump, "--object", "shop.b")
+                if any(effect["verb"] == "drops" for effect in change["effects"])
+            ]
+            moments += drops
+            at = ["--at", str(drops[0] - 1)] if drops else []
+            restored = folder / store.relative_to(self.place / "engine")
+            metactl("import", "--quiet", "--raft-dir", restored, "--db", dump, *at)
+        self.assertEqual(len(moments), 1)
+
+        with Engine(CONFIGURED, folder) as engine:
+            for table, rows in self.TABLES.items():
+                with self.subTest(table):
+                    self.assertEqual(self.rows(engine, table), rows)
+            # The engine goes on from there.
+            engine.ask("insert into shop.b values (3, 'three')")
+            engine.ask("drop table shop.c")
+            self.assertEqual(self.rows(engine, "b")[-1], ["3", "three"])
+
+
 def load_tests(
     loader: unittest.TestLoader, _tests: unittest.TestSuite, _pattern: str | None
 ) -> unittest.TestSuite:
     """The scenarios, without what they have in common."""
-    scenarios = [OwnStoresAtFixedPorts, OwnStoresAtAnyPorts, ClientOfTheNewestService]
+    scenarios = [OwnStoresAtFixedPorts, OwnStoresAtAnyPorts, ClientOfTheNewestService, Accident]
     return unittest.TestSuite(map(loader.loadTestsFromTestCase, scenarios))
 
 

@@ -1,7 +1,11 @@
 //! Checks and rewrites a dump that is in memory.
 
 pub use metadump::check;
-use metadump::rewrite::{Changes, Disposition, LinePlan, LineRewriter, Planner, Request};
+use metadump::moment::{At, MomentError, Replay, Survey};
+use metadump::record::Fact;
+use metadump::rewrite::{
+    Changes, Disposition, LinePlan, LineRewriter, LogFate, MomentPlanner, Planner, Request,
+};
 use metadump::scan::{ScannedLine, envelope, scan_line};
 use metadump::{Dump, Line, LineFramer, Report};
 
@@ -44,6 +48,54 @@ pub fn rewrite(dump: &[u8], request: Request) -> Result<(Vec<u8>, Changes), Stri
         })?;
     }
     Ok((carry_out(dump, &plan)?, plan.changes()))
+}
+
+/// A replay to a moment of a dump that knows what its entries reach.
+///
+/// # Errors
+///
+/// There is no such moment.
+///
+/// # Panics
+///
+/// When a line is no record.
+pub fn replay_to(dump: &[u8], at: At) -> Result<Replay, MomentError> {
+    let mut survey = Survey::new(at, 0);
+    for_each_fact(dump, |fact| survey.learn(fact));
+    let mut replay = Replay::new(survey.finish()?);
+    for_each_fact(dump, |fact| replay.reach(fact));
+    Ok(replay)
+}
+
+/// Rewrites a dump to a moment in memory.
+///
+/// # Panics
+///
+/// When that cannot be done.
+#[expect(clippy::unwrap_used, reason = "for tests")]
+pub fn at_moment(dump: &[u8], at: At, log: LogFate) -> Vec<u8> {
+    let mut planner = MomentPlanner::new(replay_to(dump, at).unwrap(), log, 0);
+    each_record(dump, |_, scanned| {
+        planner.line(scanned);
+        Ok(())
+    })
+    .unwrap();
+    for_each_fact(dump, |fact| drop(planner.apply(fact).unwrap()));
+    carry_out(dump, &planner.finish().unwrap()).unwrap()
+}
+
+/// Calls `each` with every fact of a dump.
+///
+/// # Panics
+///
+/// When a line is no record.
+#[expect(clippy::unwrap_used, reason = "for tests")]
+pub fn for_each_fact(dump: &[u8], mut each: impl FnMut(&Fact<'_>)) {
+    each_record(dump, |_, scanned| {
+        each(&scanned.record.fact());
+        Ok(())
+    })
+    .unwrap();
 }
 
 /// Carries out a plan in memory; lines that pass are not read, as in the command line.

@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use metadump::apply::{ApplyRules, KeyRange, MemoryStore, StateMachine, Store};
-use metadump::moment::{At, MomentError, Replay, Survey};
+use metadump::moment::{At, MomentError};
 use metadump::record::{Fact, SeqV};
-use metadump::rewrite::{LogFate, MomentPlanner};
+use metadump::rewrite::LogFate;
 use metadump::scan::scan_line;
-use metadump_tests::dump::carry_out;
+use metadump_tests::dump::{at_moment, for_each_fact, replay_to};
 use metadump_tests::fixtures::{content, corpus, corpus_dumps, fixture, unpack};
 use metadump_tests::metactl::run;
 use metadump_tests::tree::tree;
@@ -26,31 +26,16 @@ fn lines(dump: &[u8]) -> impl Iterator<Item = &[u8]> {
     dump.split(|byte| *byte == b'\n').filter(|line| !line.is_empty())
 }
 
-fn for_each_fact(dump: &[u8], mut each: impl FnMut(&Fact<'_>)) {
-    for line in lines(dump) {
-        each(&scan_line(line).unwrap().record.fact());
-    }
-}
-
 fn insert(state: &mut State, key: &str, record: &SeqV<'_>) {
     let value = (record.seq, record.expire_ms(), record.data.decode().into_owned());
     assert!(state.insert(key.to_owned(), value).is_none(), "{key} comes twice");
 }
 
-/// A replay to a moment that knows what its entries reach.
-fn reaching(dump: &[u8], at: At) -> Result<Replay, MomentError> {
-    let mut survey = Survey::new(at, 0);
-    for_each_fact(dump, |fact| survey.learn(fact));
-    let mut replay = Replay::new(survey.finish()?);
-    for_each_fact(dump, |fact| replay.reach(fact));
-    Ok(replay)
-}
-
 fn state_at(dump: &[u8], at: At) -> Result<State, MomentError> {
-    let mut replay = reaching(dump, at)?;
+    let mut replay = replay_to(dump, at)?;
     for_each_fact(dump, |fact| replay.load(fact));
     for_each_fact(dump, |fact| drop(replay.apply(fact).unwrap()));
-    let mut changed = replay.finish().keys;
+    let mut changed = replay.finish().unwrap().keys;
     let mut state = State::new();
     let mut take = |state: &mut State, key: Option<&str>| {
         let taken = changed.up_to(key, |key, record| -> Result<(), ()> {
@@ -68,16 +53,6 @@ fn state_at(dump: &[u8], at: At) -> Result<State, MomentError> {
     });
     take(&mut state, None);
     Ok(state)
-}
-
-/// The dump rewritten to a moment.
-fn rewritten(dump: &[u8], at: At, log: LogFate) -> Vec<u8> {
-    let mut planner = MomentPlanner::new(reaching(dump, at).unwrap(), log);
-    for line in lines(dump) {
-        planner.line(&scan_line(line).unwrap());
-    }
-    for_each_fact(dump, |fact| drop(planner.apply(fact).unwrap()));
-    carry_out(dump, &planner.finish().unwrap()).unwrap()
 }
 
 /// The lines of a dump that are of its state machine.
@@ -187,8 +162,55 @@ fn every_index_of_a_log_is_that_before_with_one_entry_more() {
     assert_eq!(state_at(&dump, At::Snapshot), state_at(&dump, At::Index(80)));
     assert_eq!(state_at(&dump, At::End), state_at(&dump, At::Index(95)));
     assert_eq!(state_at(&dump, At::Index(96)), Err(MomentError::NoEntry(96)));
-    let before = state_at(&dump, At::Index(79)).unwrap_err();
+}
+
+#[test]
+fn a_log_that_is_whole_leads_to_moments_before_the_snapshot() {
+    let path = fixture("v004/v004-origin.export.ndjson");
+    let dump = content(&path).unwrap();
+    let without_state = lines(&dump).filter(|line| !line.starts_with(br#"["state_machine"#));
+    let log: Vec<&[u8]> = without_state.collect();
+    let log = log.join(&b'\n');
+    for index in (0..80).step_by(7) {
+        let at = At::Index(index);
+        assert!(state_at(&dump, at).unwrap() == state_by_applying(&log, index), "{index}");
+        let rewritten = at_moment(&dump, at, LogFate::Keep);
+        let expected = machine_lines_by_applying(&log, index);
+        assert_eq!(machine_lines(&rewritten).join("\n"), expected.trim_end(), "{index}");
+    }
+    let folder = TempDir::new().unwrap();
+    let out = folder.path().join("out.db").display().to_string();
+    let path = path.display().to_string();
+    let said = done(["rewrite", "--at", "T1-N1.41", &path, "--output", &out]);
+    let moment = "as of T1-N1.41, 2026-11-23 04:58:45 UTC, from the beginning of the log; the \
+                  snapshot is of T1-N1.80; 54 entries later not applied\n";
+    assert!(said.contains(moment), "{said}");
+    assert_eq!(validated(&out)["counts"], Value::Object(serde_json::Map::default()));
+    let json = ["log", "--format", "json", &path];
+    let log = String::from_utf8(run(json).stdout).unwrap();
+    assert_eq!(log.matches(r#""outcome":"done""#).count(), 96);
+
+    // Where something was purged, or the log leads elsewhere, the beginning is of no use.
+    let text = String::from_utf8(dump).unwrap();
+    let purged = text.replace(
+        r#"{"Purged":null}"#,
+        r#"{"Purged":{"leader_id":{"term":0,"node_id":1},"index":0}}"#,
+    );
+    let before = state_at(purged.as_bytes(), At::Index(79)).unwrap_err();
     assert!(matches!(before, MomentError::BeforeSnapshot { applied } if applied.index == 80));
+    let other =
+        text.replacen(r#""key":"hello","value":{"seq":"#, r#""key":"hello","value":{"seq":9"#, 1);
+    assert_ne!(other, text);
+    fs::write(folder.path().join("other.db"), other).unwrap();
+    let other = folder.path().join("other.db").display().to_string();
+    for command in ["keys", "rewrite"] {
+        let ran = run([command, "--at", "41", &other]);
+        assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+        let said = r#"the log does not lead to the snapshot: the key "hello" is another one"#;
+        assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    }
+    let log = String::from_utf8(run(["log", "--format", "json", &other]).stdout).unwrap();
+    assert_eq!(log.matches(r#""outcome":"in_snapshot""#).count(), 81);
 }
 
 /// A command of a random log.
@@ -248,12 +270,12 @@ proptest! {
         for index in snapshot..=last {
             let at = state_at(&dump, At::Index(index)).unwrap();
             prop_assert_eq!(at, state_by_applying(&dump, index), "{}", index);
-            let rewritten = rewritten(&dump, At::Index(index), LogFate::Keep);
+            let rewritten = at_moment(&dump, At::Index(index), LogFate::Keep);
             let expected = machine_lines_by_applying(&dump, index);
             prop_assert_eq!(machine_lines(&rewritten).join("\n"), expected.trim_end());
         }
         // By way of an earlier moment it is the same.
-        let earlier = rewritten(&dump, At::Index(snapshot.min(last)), LogFate::Keep);
+        let earlier = at_moment(&dump, At::Index(snapshot.min(last)), LogFate::Keep);
         prop_assert_eq!(machine_lines(&earlier), machine_lines(&dump));
     }
 }
@@ -281,11 +303,9 @@ fn commands_say_which_moment_they_show() {
     let refused = run(["objects", "--at", "7x", &dump]);
     assert_eq!(refused.code, Some(2));
     assert!(refused.stderr.contains("\n  7x\n   ^\n"), "{}", refused.stderr);
-    let refused = run(["objects", "--at", "7", &dump]);
+    let refused = run(["objects", "--at", "700", &dump]);
     assert_eq!(refused.code, Some(2));
-    let said =
-        "the snapshot is of a later moment, T1-N1.80, and the log before it is in the snapshot\n";
-    assert!(refused.stderr.contains(said), "{}", refused.stderr);
+    assert!(refused.stderr.contains("there is no entry 700 in the log\n"), "{}", refused.stderr);
 }
 
 /// Runs a command that has to succeed.
@@ -308,7 +328,7 @@ fn a_rewritten_dump_has_the_state_of_the_moment_and_nothing_later() {
         for (log, fate) in [("keep", LogFate::Keep), ("purge", LogFate::Purge)] {
             done(["rewrite", "--at", &at, "--log", log, &path, "--output", &out]);
             let written = fs::read(&out).unwrap();
-            assert!(written == rewritten(&dump, At::Index(index), fate), "{index} {log}");
+            assert!(written == at_moment(&dump, At::Index(index), fate), "{index} {log}");
             let expected = machine_lines_by_applying(&dump, index);
             assert_eq!(machine_lines(&written).join("\n"), expected.trim_end(), "{index} {log}");
             let report = validated(&out);
@@ -444,12 +464,16 @@ fn a_log_of_an_older_version_is_applied_by_the_rules_of_its_releases() {
 
 #[test]
 fn commands_that_write_refuse_what_is_no_moment() {
-    let dump = fixture("v004/v004-origin.export.ndjson").display().to_string();
     let folder = TempDir::new().unwrap();
     let out = folder.path().join("out").display().to_string();
-    let later = "there is no entry 96 in the log";
-    let earlier = "the snapshot is of a later moment, T1-N1.80";
-    for (at, said) in [("96", later), ("79", earlier), ("2020-01-01T00:00:00Z", earlier)] {
+    let dump = folder.path().join("e895.db");
+    let e895 = fixture("engine/e895.server-export.ndjson.gz");
+    fs::write(&dump, content(&e895).unwrap()).unwrap();
+    let dump = dump.display().to_string();
+    let later = "there is no entry 1591 in the log";
+    let earlier =
+        "the snapshot is of a later moment, T1-N0.1023, and the beginning of the log is purged";
+    for (at, said) in [("1591", later), ("1022", earlier), ("2020-01-01T00:00:00Z", earlier)] {
         for ran in [
             run(["rewrite", "--at", at, &dump, "--output", &out]),
             run(["import", "--at", at, "--raft-dir", &out, "--db", &dump]),
@@ -494,9 +518,9 @@ fn every_dump_of_the_corpus_is_rewritten_to_the_end_of_its_log() {
         if !is_v004 || lines(&dump).any(|line| scan_line(line).is_err()) {
             continue;
         }
-        let Ok(replay) = reaching(&dump, At::End) else { continue };
+        let Ok(replay) = replay_to(&dump, At::End) else { continue };
         let Some(until) = replay.moment().until else { continue };
-        let at_end = rewritten(&dump, At::End, LogFate::Keep);
+        let at_end = at_moment(&dump, At::End, LogFate::Keep);
         let expected = machine_lines_by_applying(&dump, until);
         assert!(machine_lines(&at_end).join("\n") == expected.trim_end(), "{}", path.display());
         rewritten_dumps += 1;

@@ -9,12 +9,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
-use metadump::record::{LogEntry, LogId, NodeId, Record, Vote};
+use metadump::moment::At;
+use metadump::record::{Fact, LogEntry, LogId, NodeId, Record, Vote};
+use metadump::rewrite::LogFate;
 use metadump::scan::scan_line;
 use metadump::wal::{
     ChunkId, ChunkLimits, ChunkReader, Replayed, UserData, WalError, WalFault, WalReplay, WalState,
     WalWriter,
 };
+use metadump_tests::dump::{at_moment, for_each_fact};
 use metadump_tests::fixtures::{corpus, fixture, unpack_archive};
 use metadump_tests::tree::contents;
 use raft_log::api::raft_log_writer::RaftLogWriter;
@@ -173,8 +176,16 @@ fn log_lines() -> String {
     lines.map(|line| format!("{line}\n")).collect()
 }
 
-/// What the writer makes of a dump's log, by chunk.
+/// What the writer makes of a dump's log, of which it purges a part, by chunk.
 fn written(lines: &str, limits: ChunkLimits) -> BTreeMap<ChunkId, Vec<u8>> {
+    written_and_purged(lines, limits, Some(20))
+}
+
+fn written_and_purged(
+    lines: &str,
+    limits: ChunkLimits,
+    purged: Option<u64>,
+) -> BTreeMap<ChunkId, Vec<u8>> {
     let mut writer = WalWriter::new(limits).unwrap();
     let mut files = BTreeMap::<ChunkId, Vec<u8>>::new();
     let mut committed = None;
@@ -183,11 +194,12 @@ fn written(lines: &str, limits: ChunkLimits) -> BTreeMap<ChunkId, Vec<u8>> {
             Record::NodeId(id) => writer.save_node_id(id).unwrap(),
             Record::Vote(vote) => writer.save_vote(vote.unwrap()).unwrap(),
             Record::Committed(id) => committed = id,
-            Record::Purged(id) => assert_eq!(id, None),
+            Record::Purged(None) => {}
+            Record::Purged(Some(id)) => writer.purge(id).unwrap(),
             Record::LogEntry(entry) => {
                 writer.append(&entry).unwrap();
-                if entry.log_id.index == 40 {
-                    writer.purge(LogId { index: 20, ..entry.log_id }).unwrap();
+                if let Some(index) = purged.filter(|_| entry.log_id.index == 40) {
+                    writer.purge(LogId { index, ..entry.log_id }).unwrap();
                 }
             }
             other => panic!("{other:?}"),
@@ -322,6 +334,36 @@ fn real_logs_have_the_state_and_entries_that_raft_log_sees() {
         let log = opened.unwrap();
         assert_eq!(state(&log), replayed.state, "{name}");
         assert!(entries(&log) == live_entries(&files, &replayed), "{name}: other entries");
+    }
+}
+
+#[test]
+fn raft_log_opens_the_log_of_a_moment() {
+    let dump = fs::read(fixture("v004/v004-origin.export.ndjson")).unwrap();
+    for (at, fate) in [(84, LogFate::Keep), (84, LogFate::Purge), (41, LogFate::Keep)] {
+        let dump = String::from_utf8(at_moment(&dump, At::Index(at), fate)).unwrap();
+        let log: Vec<&str> = dump.lines().filter(|line| line.contains("raft_log")).collect();
+        let files = written_and_purged(&log.join("\n"), ChunkLimits::default(), None);
+        let replayed = replay(&files).unwrap();
+        let (_dir, opened) = open_files(&files);
+        let opened = opened.unwrap();
+        assert_eq!(state(&opened), replayed.state);
+        let ids: Vec<u64> = entries(&opened).iter().map(|(id, _)| id.index).collect();
+        // The log ends with what the state holds, or goes on behind it, without a gap.
+        let index = |id: Option<LogId>| id.map(|id| id.index);
+        let WalState { committed, purged, last, .. } = replayed.state;
+        assert_eq!((index(committed), index(last)), (Some(at), Some(at)));
+        match fate {
+            LogFate::Keep => assert_eq!((ids, purged), ((0..=at).collect(), None)),
+            LogFate::Purge => assert_eq!((ids, index(purged)), (Vec::new(), Some(at))),
+        }
+        let mut applied = None;
+        for_each_fact(dump.as_bytes(), |fact| {
+            if let Fact::LastApplied(id) = fact {
+                applied = Some(id.index);
+            }
+        });
+        assert_eq!(applied, Some(at));
     }
 }
 

@@ -351,10 +351,7 @@ fn a_state_that_is_only_in_the_log_is_no_empty_state() {
         assert!(said.contains(expected), "{args:?}: {said}{}", ran.stderr);
     }
     let ran = run(["keys-layout", "--db", dump]);
-    assert_eq!(
-        ran.stderr,
-        "note: no snapshot has a key; keys in the log, which has 3 entries, are not counted\n"
-    );
+    assert!(ran.stderr.contains(", 3 entries, no snapshot\n"), "{}", ran.stderr);
 }
 
 /// A dump that is refused, into a directory that is not there, and into an empty one.

@@ -119,6 +119,7 @@ impl State {
 
 /// `log`
 #[derive(Debug, Args)]
+#[command(mut_arg("grpc_api_address", |arg| arg.help(SERVICE_IN_PLACE_OF_DUMP)))]
 pub struct Log {
     /// What has the log.
     #[command(flatten)]
@@ -263,6 +264,7 @@ pub struct Keys {
 #[derive(Debug, Args)]
 #[command(
     mut_arg("file", |arg| arg.help(DUMP_IN_PLACE_OF_SERVICE)),
+    mut_arg("raft_dir", |arg| arg.help(DIRECTORY_IN_PLACE_OF_SERVICE)),
     mut_arg("at", |arg| arg.help(AT_OF_SERVICE)),
 )]
 pub struct KeysLayout {
@@ -283,10 +285,10 @@ pub struct KeysLayout {
     pub format: Format,
 }
 
-/// What a moment is to `keys-layout`.
-const AT_OF_SERVICE: &str = "Which moment: `snapshot`, `end` (after the last committed log entry, \
-    the default), a log index, an entry such as `T1-N2.34`, a time such as `2026-11-28T14:28:47Z`, \
-    or `-2h`. With it, a running service is exported and counted here";
+/// What a moment is to commands that ask a running service otherwise.
+pub(super) const AT_OF_SERVICE: &str = "Which moment: `snapshot`, `end` (after the last committed \
+    log entry, the default), a log index, an entry such as `T1-N2.34`, a time such as \
+    `2026-11-28T14:28:47Z`, or `-2h`. With it, a running service is exported and read here";
 
 /// What a running service is to commands that read a dump otherwise.
 const SERVICE_IN_PLACE_OF_DUMP: &str = "The gRPC address of a server of a running service, in \

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::reading::{DIRECTORY_IN_PLACE_OF_SERVICE, DUMP_IN_PLACE_OF_SERVICE};
+use super::reading::{AT_OF_SERVICE, DIRECTORY_IN_PLACE_OF_SERVICE, DUMP_IN_PLACE_OF_SERVICE};
 use super::values::whole;
 use super::{Format, ShowSecrets, State};
 use crate::grpc::Address;
@@ -40,7 +40,7 @@ pub struct Query {
 #[command(
     mut_arg("file", |arg| arg.help(DUMP_IN_PLACE_OF_SERVICE)),
     mut_arg("raft_dir", |arg| arg.help(DIRECTORY_IN_PLACE_OF_SERVICE)),
-    mut_arg("at", |arg| arg.help(MOMENT_OF_DUMP)),
+    mut_arg("at", |arg| arg.help(AT_OF_SERVICE)),
 )]
 pub struct Get {
     /// The key; may be repeated.
@@ -71,11 +71,6 @@ pub struct Get {
     #[arg(long)]
     pub exit_code: bool,
 }
-
-/// What `get` takes as a moment.
-const MOMENT_OF_DUMP: &str = "Of a dump or a directory, which moment: `snapshot`, `end` (after the \
-    last committed log entry), a log index, an entry such as `T1-N2.34`, a time such as \
-    `2026-11-28T14:28:47Z`, or `-2h`";
 
 /// `watch`
 #[derive(Debug, Args)]

@@ -11,7 +11,7 @@ use metadump::rewrite::{Disposition, LinePlan, LogFate, MomentPlan, MomentPlanne
 use serde::Serialize;
 
 use super::plan::{Inspected, Planned, Reading, with_help};
-use super::state::{AsOf, State};
+use super::state::{AsOf, State, now_ms};
 use super::{convert, log};
 use crate::input::Source;
 use crate::progress::Progress;
@@ -90,7 +90,7 @@ impl AtMoment {
         manifest: Requirement,
         progress: &Progress,
     ) -> Result<Self> {
-        let mut planner = MomentPlanner::new(state.reach(progress)?, log);
+        let mut planner = MomentPlanner::new(state.reach(progress)?, log, now_ms());
         let inspected = Inspected::of_records(reading, manifest, progress, |_, scanned| {
             planner.line(scanned);
         })?;

@@ -59,6 +59,7 @@ fn count_here(
     let deeper = layout.deeper_keys();
     layout.finish(&mut keep);
     failed?;
+    out.flush()?;
     let lists_all = args.depth.is_none_or(|depth| depth as usize > MOST_LEVELS);
     if lists_all && deeper > 0 {
         progress.say(&format!(

@@ -68,7 +68,7 @@ pub fn each_change(
     mut each: impl FnMut(&LoggedChange) -> Result<()> + Send,
 ) -> Result<Log> {
     let committed = state.moment();
-    let state = state.at_log_end();
+    let state = state.at_log_end(progress);
     let mut history = History::new(state.reach(progress)?, &committed);
     progress.phase("reading");
     state.for_each_fact(progress, true, |fact| {

@@ -399,6 +399,9 @@ const fn help_for(error: &RewriteError) -> Option<&'static str> {
         | RewriteError::LogOrder { .. } => {
             Some("lines are missing or out of order: fetch the dump again, or take a new one")
         }
+        RewriteError::Replay(_) => {
+            Some("--at names an entry or a time between the snapshot and the end of the log")
+        }
         RewriteError::MaybeCut(_) => {
             Some("fetch the dump again, or take one from another node; a manifest shows a cut")
         }

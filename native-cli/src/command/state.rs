@@ -129,12 +129,6 @@ impl State {
         self.moment
     }
 
-    /// The same at the end of its log, committed or not.
-    #[must_use]
-    pub fn at_log_end(self) -> Self {
-        Self { moment: self.moment.log_end(), ..self }
-    }
-
     /// The data version of the releases whose rules apply the log.
     pub const fn version(&self) -> Option<DataVersion> {
         self.moment.version
@@ -248,13 +242,33 @@ impl State {
         if self.moment.until.is_none() {
             return Ok(None);
         }
+        self.replayed(progress).map(Some)
+    }
+
+    fn replayed(&self, progress: &Progress) -> Result<Replayed> {
         let mut replay = self.reach(progress)?;
         self.for_each_fact(progress, true, |fact| {
             replay.load(fact);
             Ok(())
         })?;
         self.apply(progress, |fact| replay.apply(fact).map(drop))?;
-        Ok(Some(replay.finish()))
+        replay
+            .finish()
+            .with_context(|| format!("{}: there is no state of that moment", self.name()))
+            .help("--at names an entry or a time between the snapshot and the end of the log")
+    }
+
+    /// The same at the end of its log, committed or not. The log is applied from its beginning, where it
+    /// has that and leads to the snapshot.
+    #[must_use]
+    pub fn at_log_end(mut self, progress: &Progress) -> Self {
+        let end = self.moment.log_end();
+        let mut is_before_snapshot = false;
+        if end.is_whole && end.applied.is_some() {
+            self.moment = end.from_beginning();
+            is_before_snapshot = self.replayed(progress).is_ok();
+        }
+        Self { moment: Moment { is_before_snapshot, ..end }, ..self }
     }
 
     /// A replay to the moment that knows what its entries reach.
@@ -366,6 +380,9 @@ impl AsOf {
         let last = self.last.map_or_else(|| "no log entry".to_owned(), |last| last.to_string());
         let at = self.last_write_ms.map_or_else(String::new, |ms| format!(", {}", utc(ms)));
         let after = match (self.applied, self.moment.applied) {
+            (_, Some(snapshot)) if self.moment.is_before_snapshot => {
+                format!(", from the beginning of the log; the snapshot is of {snapshot}")
+            }
             (0, _) => String::new(),
             (applied, Some(_)) => format!(", {} after the snapshot", entries(applied)),
             (applied, None) => format!(", {}, no snapshot", entries(applied)),

@@ -26,6 +26,7 @@ pub use splices::{Splice, SpliceError, Splicer};
 use crate::change::cluster::{InitialCluster, TakeoverError};
 use crate::dump::dump_line::Unwritable;
 use crate::dump::record::{DataVersion, ExpireKey, LogId, TooNew};
+use crate::state::moment::ReplayError;
 
 /// The entry that a state without a log counts as when it gets a new cluster: the store inside an
 /// engine has writes, but no log that they came from. Without it the next dump could not be distinguished
@@ -156,6 +157,9 @@ pub enum RewriteError {
         /// The last entry that the state holds all of.
         holds: LogId,
     },
+    /// The log cannot be applied.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
     /// The version has no form for a record.
     #[error(transparent)]
     TooNew(#[from] TooNew),

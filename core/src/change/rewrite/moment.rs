@@ -34,10 +34,13 @@ pub enum LogFate {
 pub struct MomentPlanner {
     replay: Replay,
     log: LogFate,
+    now_ms: u64,
     names: TreeNames,
     version: Option<DataVersion>,
     raft: RaftState,
     seen: Seen,
+    /// How many keys that no entry reaches have expired.
+    expired: u64,
 }
 
 /// Which lines the dump has.
@@ -91,11 +94,14 @@ impl Rank {
 }
 
 impl MomentPlanner {
-    /// Starts planning; the replay has been handed what it needs to know what the entries reach.
-    pub fn new(replay: Replay, log: LogFate) -> Self {
+    /// Starts planning; the replay has been handed what it needs to know what the entries reach. The
+    /// caller says what time it is.
+    pub fn new(replay: Replay, log: LogFate, now_ms: u64) -> Self {
         Self {
             replay,
             log,
+            now_ms,
+            expired: 0,
             names: TreeNames::default(),
             version: None,
             raft: RaftState::default(),
@@ -112,6 +118,12 @@ impl MomentPlanner {
         }
         self.raft.learn(&fact);
         self.replay.load(&fact);
+        if let Fact::Key(key, value) = fact
+            && value.expire_ms().is_some_and(|at| at <= self.now_ms)
+            && !self.replay.reaches(key, value)
+        {
+            self.expired += 1;
+        }
         let seen = &mut self.seen;
         if let Fact::Entry(entry) = fact {
             seen.entries += 1;
@@ -138,16 +150,18 @@ impl MomentPlanner {
     ///
     /// # Errors
     ///
-    /// When the dump is of a version that cannot be rewritten, or has another history.
+    /// When the dump is of a version that cannot be rewritten, or the log from its beginning does not
+    /// lead to the snapshot.
     pub fn finish(self) -> Result<MomentPlan, RewriteError> {
         let version = match self.version {
             Some(version) if version >= DataVersion::V002 => version,
             Some(version) => return Err(RewriteError::Version(version)),
             None => return Err(RewriteError::NoVersion),
         };
-        let Self { replay, log, names, raft, seen, .. } = self;
+        let Self { replay, log, now_ms, names, raft, seen, expired, .. } = self;
         let until = replay.moment().last_index();
-        let state = replay.finish();
+        let expired = expired + replay.reached_expired_by(now_ms);
+        let state = replay.finish()?;
         let last = state.system.last_applied;
         // Servers keep how far the log is committed only after they applied it.
         let index = |id: Option<LogId>| id.map(|id| id.index);
@@ -165,6 +179,7 @@ impl MomentPlanner {
             sequence: (state.system_before.sequence, state.system.sequence),
             keys_written: state.keys.written(),
             keys_removed: state.keys.removed(),
+            expired,
         };
         Ok(MomentPlan { version, names, until, drops_log, committed, purged, state, seen, changes })
     }
@@ -204,6 +219,8 @@ pub struct MomentChanges {
     pub keys_written: u64,
     /// How many keys are gone.
     pub keys_removed: u64,
+    /// How many keys have expired by now: a server removes them at its next write.
+    pub expired: u64,
 }
 
 impl MomentChanges {
@@ -248,6 +265,11 @@ impl MomentChanges {
         }
         if lines.is_empty() {
             lines.push("no line of the dump changes".to_owned());
+        }
+        if self.expired > 0 {
+            let (keys, them) = (plural(self.expired, "key has", "keys have"), self.expired);
+            let them = if them == 1 { "it" } else { "them" };
+            lines.push(format!("{keys} expired by now: a server removes {them} at its next write"));
         }
         lines
     }

@@ -2,6 +2,8 @@
 //!
 //! A dump is read several times: [`Survey`] finds out which entries lead to the moment, [`Replay`]
 //! which records they reach, and applies them to those alone. All other records stay as they are.
+//! Where nothing of the log was purged, a moment before the snapshot is reached from the beginning,
+//! if the log then leads to the snapshot.
 //!
 //! **Invariant:** memory grows with the entries and with what they reach, not with the state.
 
@@ -20,10 +22,8 @@ pub use replay::{Replay, ReplayError, Replayed};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MomentError {
-    /// The snapshot is of a later moment.
-    #[error(
-        "the snapshot is of a later moment, {applied}, and the log before it is in the snapshot"
-    )]
+    /// The snapshot is of a later moment, and the log does not begin with the first entry.
+    #[error("the snapshot is of a later moment, {applied}, and the beginning of the log is purged")]
     BeforeSnapshot {
         /// The last entry that the snapshot holds.
         applied: LogId,
@@ -69,6 +69,11 @@ pub struct Moment {
     pub applied: Option<LogId>,
     /// The index of the last entry to be applied; none when it is the snapshot's.
     pub until: Option<u64>,
+    /// Whether the snapshot is of a later moment, and entries are applied from the beginning of the
+    /// log, which nothing was purged of.
+    pub is_before_snapshot: bool,
+    /// Whether nothing was purged of the log.
+    pub is_whole: bool,
     /// How many entries are in the log after that, committed or not.
     pub later: u64,
     /// How many of them are not known to be committed.
@@ -147,15 +152,21 @@ impl Survey {
                 None => committed,
             },
         };
-        let is_before = self.until_ms.is_some_and(|until| self.snapshot_ms > Some(until));
         if let (None, Some(purged)) = (self.applied, self.raft.purged) {
             return Err(MomentError::NoState { purged });
         }
+        let is_earlier_time = self.until_ms.is_some_and(|until| self.snapshot_ms > Some(until));
+        let until = match self.first_later {
+            Some(later) if is_earlier_time => later.checked_sub(1),
+            _ => until,
+        };
+        let is_before = self.applied.is_some() && until < applied;
+        // An import of before V004 made logs that begin with 1.
+        let is_whole =
+            self.raft.purged.is_none() && self.first.is_some_and(|first| first.index <= 1);
+        let is_reached = !is_before || (is_whole && index(self.first) <= until);
         match (self.at, self.named, self.applied) {
-            (_, _, Some(applied)) if is_before => {
-                return Err(MomentError::BeforeSnapshot { applied });
-            }
-            (_, _, Some(applied)) if until.is_none_or(|until| until < applied.index) => {
+            (_, _, Some(applied)) if !is_reached || (is_earlier_time && !is_before) => {
                 return Err(MomentError::BeforeSnapshot { applied });
             }
             (At::Index(named), None, applied) if index(applied) != Some(named) => {
@@ -180,6 +191,8 @@ impl Survey {
             version: self.version,
             applied: self.applied,
             until: until.filter(|_| until != applied),
+            is_before_snapshot: is_before,
+            is_whole,
             later: after(until),
             uncommitted: after(committed).min(after(until)),
             committed_beyond: self.raft.committed.filter(|id| Some(id.index) > last),
@@ -188,6 +201,13 @@ impl Survey {
 }
 
 impl Moment {
+    /// The moment of the snapshot, reached from the beginning of the log.
+    #[must_use]
+    pub fn from_beginning(self) -> Self {
+        let until = self.applied.map(|applied| applied.index);
+        Self { until, is_before_snapshot: true, ..self }
+    }
+
     /// The index of the last entry that its state holds.
     pub fn last_index(&self) -> Option<u64> {
         self.until.or(self.applied.map(|applied| applied.index))
@@ -206,9 +226,10 @@ impl Moment {
         }
     }
 
-    /// Whether an entry leads to the moment.
+    /// Whether an entry leads to the moment, from where the replay begins.
     pub fn has(&self, entry: LogId) -> bool {
-        let is_after = self.applied.is_none_or(|applied| entry.index > applied.index);
+        let is_after = self.is_before_snapshot
+            || self.applied.is_none_or(|applied| entry.index > applied.index);
         is_after && self.until.is_some_and(|until| entry.index <= until)
     }
 }

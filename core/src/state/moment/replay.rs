@@ -1,10 +1,11 @@
 //! Applies the entries that lead to a moment to what they reach.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use super::{Changed, Moment, proposed_ms};
 use crate::dump::frame::Place;
-use crate::dump::record::{DataVersion, ExpireKey, ExpireValue, Fact, LogId};
+use crate::dump::record::{DataVersion, ExpireKey, ExpireValue, Fact, LogId, SeqV};
 use crate::state::apply::{
     Applied, ApplyError, ApplyRules, KeyRange, MemoryStore, Reach, SharedRecord, StateMachine,
     Store,
@@ -19,6 +20,9 @@ pub enum ReplayError {
     /// The state lacks entries that it claims: what is applied to it comes to another state.
     #[error("{}", .0.describe())]
     Lacking(Box<Lacking>),
+    /// The log from its beginning leads to another state than that of the snapshot.
+    #[error("the log does not lead to the snapshot: {0}")]
+    OtherState(String),
     /// An entry cannot be applied.
     #[error(transparent)]
     Apply(#[from] ApplyError<Infallible>),
@@ -35,6 +39,8 @@ pub struct Replay {
     machine: StateMachine<MemoryStore>,
     /// What was loaded, before the first entry is applied.
     before: Option<MemoryStore>,
+    /// The state at a moment before the snapshot; the machine goes on to that.
+    earlier: Option<MemoryStore>,
     applied: u64,
     last_ms: Option<u64>,
 }
@@ -67,6 +73,7 @@ impl Replay {
             claim: ClaimCheck::default(),
             machine: StateMachine::new(MemoryStore::default(), rules),
             before: None,
+            earlier: None,
             applied: 0,
             last_ms: None,
         }
@@ -94,6 +101,27 @@ impl Replay {
         fate == EntryFate::Live && self.moment.has(entry)
     }
 
+    /// Whether an entry is applied: to reach the moment, or to see that the log leads to the snapshot.
+    fn applies(&self, entry: LogId, fate: EntryFate) -> bool {
+        let is_held = || self.moment.applied.is_some_and(|applied| entry.index <= applied.index);
+        self.leads(entry, fate)
+            || (self.moment.is_before_snapshot && fate == EntryFate::Live && is_held())
+    }
+
+    /// Whether entries may look at or change the record of a key.
+    pub fn reaches(&self, key: &str, record: &SeqV<'_>) -> bool {
+        self.moment.is_before_snapshot || self.reach.has(key, record)
+    }
+
+    /// How many of the records that are reached have expired by a time.
+    pub fn reached_expired_by(&self, now_ms: u64) -> u64 {
+        let store = self.earlier.as_ref().unwrap_or_else(|| self.machine.store());
+        let expired = |(_, record): &(String, SharedRecord)| {
+            record.expire_ms().is_some_and(|at| at <= now_ms)
+        };
+        records(store).filter(expired).count() as u64
+    }
+
     /// Second reading: loads what the entries reach.
     pub fn load(&mut self, fact: &Fact<'_>) {
         match fact {
@@ -105,9 +133,11 @@ impl Replay {
             Fact::Key(key, record) => {
                 let proposed = record.meta.and_then(|meta| meta.proposed_at_ms);
                 self.last_ms = self.last_ms.max(proposed);
-                self.reach.has(key, record)
+                self.reaches(key, record)
             }
-            Fact::Expire(at, value) => self.reach.has_expiry(*at, value),
+            Fact::Expire(at, value) => {
+                self.moment.is_before_snapshot || self.reach.has_expiry(*at, value)
+            }
             fact => fact.is_of_machine(),
         };
         if is_reached {
@@ -123,21 +153,42 @@ impl Replay {
     /// When the state lacks entries, or an entry is missing, or cannot be applied.
     pub fn apply(&mut self, fact: &Fact<'_>) -> Result<Option<Applied>, ReplayError> {
         let Fact::Entry(entry) = fact else { return Ok(None) };
-        if !self.leads(entry.log_id, self.raft.fate_of(entry)) {
+        if !self.applies(entry.log_id, self.raft.fate_of(entry)) {
             return Ok(None);
         }
         if self.before.is_none() {
-            // No server of an older version wrote such a state.
-            let is_of_v004 = self.moment.version.is_none_or(|of| of >= DataVersion::V004);
-            if is_of_v004 && let Verdict::Lacking(lacking) = self.claim.verdict() {
-                return Err(ReplayError::Lacking(Box::new(lacking)));
-            }
-            self.before = Some(self.machine.store().clone());
+            self.begin()?;
+        }
+        if self.earlier.is_some() {
+            self.machine.apply(entry)?;
+            return Ok(None);
         }
         let applied = self.machine.apply(entry)?;
         self.applied += 1;
         self.last_ms = proposed_ms(entry).or(self.last_ms);
+        if self.moment.is_before_snapshot && Some(entry.log_id.index) == self.moment.until {
+            self.earlier = Some(self.machine.store().clone());
+        }
         Ok(Some(applied))
+    }
+
+    /// Keeps what was loaded, before the first entry is applied.
+    fn begin(&mut self) -> Result<(), ReplayError> {
+        // No server of an older version wrote a state that lacks entries.
+        let is_of_v004 = self.moment.version.is_none_or(|of| of >= DataVersion::V004);
+        let is_before = self.moment.is_before_snapshot;
+        if is_of_v004
+            && !is_before
+            && let Verdict::Lacking(lacking) = self.claim.verdict()
+        {
+            return Err(ReplayError::Lacking(Box::new(lacking)));
+        }
+        self.before = Some(self.machine.store().clone());
+        if is_before {
+            self.last_ms = None;
+            self.machine = StateMachine::new(MemoryStore::default(), self.machine.rules());
+        }
+        Ok(())
     }
 
     /// The record of a key as of the last entry that was applied, if the entries reach it.
@@ -147,18 +198,56 @@ impl Replay {
     }
 
     /// What the entries made of the snapshot.
-    pub fn finish(self) -> Replayed {
-        let Self { machine, before, applied, last_ms, .. } = self;
+    ///
+    /// # Errors
+    ///
+    /// When the log from its beginning does not lead to the snapshot.
+    pub fn finish(self) -> Result<Replayed, ReplayError> {
+        let Self { machine, before, earlier, applied, last_ms, .. } = self;
         let after = machine.into_store();
         let before = before.unwrap_or_else(|| after.clone());
-        Replayed {
+        let after = match earlier {
+            Some(earlier) => {
+                assert_same(&before, &after)?;
+                earlier
+            }
+            None => after,
+        };
+        Ok(Replayed {
             system_before: before.system().clone(),
             system: after.system().clone(),
             keys: Changed::between(records(&before), records(&after)),
             expiries: Changed::between(expiries(&before), expiries(&after)),
             applied,
             last_ms,
-        }
+        })
+    }
+}
+
+/// Refuses a log that leads to another state than that of the snapshot. What is beside values depends
+/// on the release that applied it, and what expires on when it was applied.
+fn assert_same(snapshot: &MemoryStore, led_to: &MemoryStore) -> Result<(), ReplayError> {
+    let [expected, found] = [snapshot.system(), led_to.system()];
+    if (expected.sequence, expected.last_applied) != (found.sequence, found.last_applied) {
+        return Err(ReplayError::OtherState(format!(
+            "the sequence is {} in the snapshot, and {} at its entry of the log",
+            expected.sequence, found.sequence
+        )));
+    }
+    let lasting = |store: &MemoryStore| -> BTreeMap<String, SharedRecord> {
+        records(store).filter(|(_, record)| record.expire_ms().is_none()).collect()
+    };
+    let (mut expected, found) = (lasting(snapshot), lasting(led_to));
+    let mut is_other = |key: &String, record: &SharedRecord| {
+        expected.remove(key).is_none_or(|other| {
+            (other.seq, other.data.decode()) != (record.seq, record.data.decode())
+        })
+    };
+    let other =
+        found.iter().find(|(key, record)| is_other(key, record)).map(|(key, _)| key.clone());
+    match other.or_else(|| expected.into_keys().next()) {
+        Some(key) => Err(ReplayError::OtherState(format!("the key {key:?} is another one"))),
+        None => Ok(()),
     }
 }
 

@@ -9,7 +9,7 @@ use super::record::{ObjectRecord, Owner};
 use super::reference::ObjectRef;
 use crate::dump::record::{Bytes, Fact, LogEntry, LogId, Payload};
 use crate::state::apply::{Applied, ChangeEvent, ExecutionPath, Reach, Reply};
-use crate::state::moment::{Moment, Replay, ReplayError, Replayed, proposed_ms};
+use crate::state::moment::{Moment, Replay, ReplayError, proposed_ms};
 use crate::value::ObjectKind;
 
 /// What was done to an object.
@@ -198,11 +198,6 @@ impl History {
         }
         change.effects = self.named(entry);
         Ok(Some(change))
-    }
-
-    /// The state that the entries led to.
-    pub fn finish(self) -> Replayed {
-        self.replay.finish()
     }
 
     /// What an entry names, whatever it did to it.
