@@ -4,12 +4,15 @@ import contextlib
 import json
 import os
 import queue
+import re
 import signal
 import subprocess
 import threading
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from metactl import Refused, metactl
 
 HERE = Path(__file__).resolve().parent
 
@@ -147,13 +150,17 @@ class Engine:
     def grpc_addresses(self) -> list[str]:
         """Where its meta services listen, in the order of `stores`.
 
-        A folder has the port of the raft in its name. That of gRPC is the socket opened next.
+        A folder has the port of the raft in its name, which a service says of itself.
         """
-        ports = listening_ports(self._child.pid)
         of_raft = [int(store.parent.name.rpartition("-")[2]) for store in self.stores()]
-        of_grpc = [ports[ports.index(port) + 1] for port in of_raft]
-        assert not set(of_grpc) & set(of_raft), (ports, of_raft)
-        return [f"127.0.0.1:{port}" for port in of_grpc]
+        of_grpc: dict[int, str] = {}
+        for port in listening_ports(self._child.pid) - set(of_raft):
+            address = f"127.0.0.1:{port}"
+            with contextlib.suppress(Refused):
+                status = metactl("status", "--grpc-api-address", address)
+                if node := re.search(r"^Node: id=\d+ raft=\w+:(\d+)$", status, re.MULTILINE):
+                    of_grpc[int(node[1])] = address
+        return [of_grpc[port] for port in of_raft]
 
     def close(self) -> None:
         """Ends the engine, at first by asking."""
@@ -186,19 +193,16 @@ def stores(folder: Path) -> list[Path]:
     return [store / "raft_dir" for store in sorted(made, key=lambda made: made.stat().st_mtime_ns)]
 
 
-def listening_ports(process: int) -> list[int]:
-    """The TCP ports on which a process listens, in the order in which it opened them."""
-    sockets: dict[str, int] = {}
+def listening_ports(process: int) -> set[int]:
+    """The TCP ports on which a process listens."""
+    sockets: set[str] = set()
     for descriptor in Path(f"/proc/{process}/fd").iterdir():
-        try:
-            sockets[os.readlink(descriptor)] = int(descriptor.name)
-        except FileNotFoundError:
-            continue  # closed meanwhile
-    ports: list[tuple[int, int]] = []
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            sockets.add(os.readlink(descriptor))
+    ports: set[int] = set()
     for line in Path(f"/proc/{process}/net/tcp").read_text().splitlines()[1:]:
         fields = line.split()
         address, state, inode = fields[1], fields[3], fields[9]
-        opened = sockets.get(f"socket:[{inode}]")
-        if state == "0A" and opened is not None:
-            ports.append((opened, int(address.rpartition(":")[2], 16)))
-    return [port for _, port in sorted(ports)]
+        if state == "0A" and f"socket:[{inode}]" in sockets:
+            ports.add(int(address.rpartition(":")[2], 16))
+    return ports
