@@ -38,10 +38,11 @@ function same(actual, expected) {
   assert.equal(actual.length, expected.length);
 }
 
-/** The report of `inspect`, which says besides whose it is, and what each tenant has. */
+/** The report of `inspect`, which says besides whose it is, what each tenant has, and as of when. */
 function inspected(path) {
   const ran = spawnSync(metactl, ["inspect", "--format", "json", path], { encoding: "utf8", maxBuffer: 1 << 26 });
-  return ran.stdout.trimEnd().replace(`{"file":${JSON.stringify(path)},`, "{").replace(/,"tenants":\[.*\]}$/, "}");
+  const own = ran.stdout.trimEnd().replace(`{"file":${JSON.stringify(path)},`, "{");
+  return own.replace(/,"tenants":\[.*\],"as_of":(null|"[^"]*")}$/, "}");
 }
 
 function rewrite(bytes, ownId, members, repair) {
