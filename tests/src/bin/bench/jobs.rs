@@ -33,8 +33,8 @@ pub struct Job {
     command: Vec<String>,
     /// What has to be away before each run.
     fresh: Option<PathBuf>,
-    /// Whether the binary under test runs it.
-    is_own: bool,
+    /// Whether an older build can run it as well.
+    is_old: bool,
 }
 
 impl Job {
@@ -124,7 +124,7 @@ impl Bench {
         for round in 0..=self.runs {
             eprintln!("{} MiB: round {round} of {}", bytes >> 20, self.runs);
             for (job, (runs, baselines)) in jobs.iter().zip(&mut runs) {
-                let older = self.baseline.as_ref().filter(|_| job.is_own).map(|baseline| {
+                let older = self.baseline.as_ref().filter(|_| job.is_old).map(|baseline| {
                     let mut command = job.command.clone();
                     command.splice(..1, [text(baseline)]);
                     command
@@ -156,6 +156,15 @@ impl Bench {
             self.job("validate, one thread", &[TYPED], &["validate", "--threads", "1", &dump]),
             self.job("validate", &["validate, one thread"], &["validate", &dump]),
             self.job("rewrite, identity", &[CAT], &["rewrite", "--db", &dump, "--output", &out]),
+            Job {
+                is_old: false,
+                ..self.job(
+                    "rewrite to the end of the log",
+                    &["rewrite, identity"],
+                    &["rewrite", "--at", "end", "--db", &dump, "--output", &out],
+                )
+            },
+            Job { is_old: false, ..self.job("objects", &["validate"], &["objects", &dump]) },
             // The one that the rewrite has written.
             self.job(
                 "validate, with its manifest",
@@ -267,7 +276,7 @@ impl Bench {
     fn job(&self, name: &str, peers: &'static [&'static str], args: &[&str]) -> Job {
         let mut command = vec![text(&self.metactl), "--quiet".to_owned()];
         command.extend(args.iter().map(|arg| (*arg).to_owned()));
-        Job { name: name.to_owned(), peers, command, fresh: None, is_own: true }
+        Job { name: name.to_owned(), peers, command, fresh: None, is_old: true }
     }
 
     fn path(&self, name: &str) -> String {
@@ -294,7 +303,7 @@ impl Bench {
 /// A command that is not the tool's.
 fn peer(name: &str, command: &[&str]) -> Job {
     let command = command.iter().map(|word| (*word).to_owned()).collect();
-    Job { name: name.to_owned(), peers: &[], command, fresh: None, is_own: false }
+    Job { name: name.to_owned(), peers: &[], command, fresh: None, is_old: false }
 }
 
 /// What every byte is at least read and written with.
