@@ -40,8 +40,9 @@ function scan(file, size, { from, to }) {
 if (!isMainThread) {
   const file = openSync(workerData.path, "r");
   parentPort.on("message", (part) => {
-    const packed = scan(file, workerData.size, part);
-    parentPort.postMessage(packed, [packed.buffer]);
+    const scanned = scan(file, workerData.size, part);
+    const [lines, hashes] = [scanned.takeLines(), scanned.hashes];
+    parentPort.postMessage({ lines, hashes }, [lines.buffer, hashes.buffer]);
   });
 } else {
   await bench(process.argv[2]);
@@ -65,7 +66,7 @@ async function bench(path) {
   const workers = Array.from({ length: 2 }, () => new Worker(fileURLToPath(import.meta.url), { workerData: { path, size } }));
   await Promise.all(workers.map((worker) => new Promise((resolve) => worker.once("online", resolve))));
   const waiting = new Map(workers.map((worker) => [worker, []]));
-  for (const worker of workers) worker.on("message", (packed) => waiting.get(worker).shift()(packed));
+  for (const worker of workers) worker.on("message", (part) => waiting.get(worker).shift()(part));
   const scanned = (worker, part) =>
     new Promise((resolve) => {
       waiting.get(worker).push(resolve);
@@ -74,11 +75,12 @@ async function bench(path) {
   const two = async () => {
     const opening = new Opening(undefined);
     const ahead = [];
+    const feed = ({ lines, hashes }) => opening.feedAbridged(lines, hashes);
     for (let from = 0, at = 0; from < size; from += PART_BYTES, at++) {
       ahead.push(scanned(workers[at % workers.length], { from, to: Math.min(from + PART_BYTES, size) }));
-      if (ahead.length === 4 * workers.length) opening.feedAbridged(await ahead.shift());
+      if (ahead.length === 4 * workers.length) feed(await ahead.shift());
     }
-    for (const packed of ahead) opening.feedAbridged(await packed);
+    for (const part of ahead) feed(await part);
     opening.end();
     opening.finish();
   };
