@@ -3,13 +3,14 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::Path as FilePath;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use metadump::apply::{ApplyRules, StateMachine, SystemState};
 use metadump::check::{Inspection, Requirement, Severity};
-use metadump::record::{DataVersion, Fact};
+use metadump::moment::{At, Moment, Path, Survey};
+use metadump::record::{DataVersion, Fact, Tree};
 use metadump::scan::scan_line;
 use metadump::{Line, LineFramer, Report};
 
@@ -57,11 +58,11 @@ pub fn fill(layout: &Layout, origin: &InitialData, progress: &Progress) -> Resul
         InitialData::RaftDir(path) => copy.raft_dir(path, progress)?,
         InitialData::NewCluster => copy.new_cluster()?,
     }
-    let loaded = copy.finish()?;
+    let (loaded, moment) = copy.finish()?;
     progress.phase("loading");
     let file = DumpFile::open(&layout.loaded())?;
     let database = Arc::new(Database::open(&layout.database())?);
-    let system = build(layout, &database, &file, &loaded)?;
+    let system = build(layout, &database, &file, &loaded, moment)?;
     let notes = vec![(notes::LOADED, notes::put(&loaded)?), (notes::SYSTEM, notes::put(&system)?)];
     Ok(database.commit(&Batch { notes, ..Batch::default() })?)
 }
@@ -70,12 +71,18 @@ pub fn fill(layout: &Layout, origin: &InitialData, progress: &Progress) -> Resul
 struct Copy {
     file: BufWriter<File>,
     loaded: Loaded,
+    survey: Survey,
     at: u64,
 }
 
 impl Copy {
-    fn create(path: &Path) -> Result<Self> {
-        Ok(Self { file: BufWriter::new(create_file(path)?), loaded: Loaded::default(), at: 0 })
+    fn create(path: &FilePath) -> Result<Self> {
+        Ok(Self {
+            file: BufWriter::new(create_file(path)?),
+            loaded: Loaded::default(),
+            survey: Survey::new(At::End, 0),
+            at: 0,
+        })
     }
 
     fn line(&mut self, line: &Line<'_>, inspection: &mut Inspection) -> Result<()> {
@@ -84,6 +91,10 @@ impl Copy {
         let to = self.at + line.bytes.len() as u64 + 1;
         if let Ok(scanned) = &scanned {
             self.loaded.line(scanned.tree(), &scanned.record, self.at, to);
+            let fact = scanned.record.fact();
+            if !matches!(scanned.tree(), Tree::StateMachine(_)) {
+                self.survey.learn(&fact);
+            }
         }
         self.at = to;
         self.file
@@ -99,7 +110,7 @@ impl Copy {
         refuse_errors(&source.name(), &inspection.finish())
     }
 
-    fn raft_dir(&mut self, path: &Path, progress: &Progress) -> Result<()> {
+    fn raft_dir(&mut self, path: &FilePath, progress: &Progress) -> Result<()> {
         progress.phase("exporting");
         let mut inspection = Inspection::default();
         let reader = DirReader::open(&RaftDir::new(path), Access::Stopped)?;
@@ -116,10 +127,15 @@ impl Copy {
         refuse_errors("the new cluster", &inspection.finish())
     }
 
-    fn finish(self) -> Result<Loaded> {
+    /// What was loaded, and the end of its log: a single node commits all of it.
+    fn finish(mut self) -> Result<(Loaded, Moment)> {
         let file = self.file.into_inner().context("cannot write the copy of the dump")?;
         file.sync_all().context("cannot sync the copy of the dump")?;
-        Ok(self.loaded)
+        if let Some(applied) = self.loaded.last_applied {
+            self.survey.learn(&Fact::LastApplied(applied));
+        }
+        let moment = self.survey.finish().context("the log cannot be applied")?;
+        Ok((self.loaded, moment.log_end()))
     }
 }
 
@@ -149,6 +165,7 @@ fn build(
     database: &Arc<Database>,
     file: &DumpFile,
     loaded: &Loaded,
+    moment: Moment,
 ) -> Result<SystemState> {
     let overlay = Overlay::new(Arc::clone(database), SystemState::default());
     let mut writing = Writing { database, pending: overlay.pending(), bytes: 0 };
@@ -168,12 +185,11 @@ fn build(
         write_state(&machine, &layout.loaded_state())?;
     }
     let mut lines = file.lines_between(0, loaded.log_end);
+    let mut path = Path::to(moment);
     while let Some(line) = lines.next_line()? {
         let record = scan_line(&line)?.record;
-        let Fact::Entry(entry) = record.fact() else { continue };
-        if Some(entry.log_id.index) <= machine.system().last_applied.map(|id| id.index) {
-            continue;
-        }
+        let fact = record.fact();
+        let Some(entry) = path.entry(&fact) else { continue };
         machine.apply(entry).map_err(|error| anyhow::anyhow!("{error}")).help(
             "a server of today could not apply the log either; `databend-metactl validate` shows \
              what is wrong with the dump",

@@ -234,6 +234,34 @@ impl Moment {
     }
 }
 
+/// Picks the entries of a log that lead to a moment, from the facts of a node in their order.
+#[derive(Debug, Clone, Default)]
+pub struct Path {
+    moment: Moment,
+    raft: RaftState,
+}
+
+impl Path {
+    /// The entries that lead to a moment.
+    pub fn to(moment: Moment) -> Self {
+        Self { moment, raft: RaftState::default() }
+    }
+
+    /// The entry that a fact is, if it leads there.
+    pub fn entry<'f>(&mut self, fact: &Fact<'f>) -> Option<&'f LogEntry<'f>> {
+        self.live_entry(fact).filter(|entry| self.moment.has(entry.log_id))
+    }
+
+    /// The entry that a fact is, if it is part of the log.
+    fn live_entry<'f>(&mut self, fact: &Fact<'f>) -> Option<&'f LogEntry<'f>> {
+        if let Fact::Entry(entry) = fact {
+            return Some(*entry).filter(|entry| self.raft.fate_of(entry) == EntryFate::Live);
+        }
+        self.raft.learn(fact);
+        None
+    }
+}
+
 /// When an entry was proposed, in milliseconds since 1970.
 pub(crate) fn proposed_ms(entry: &LogEntry<'_>) -> Option<u64> {
     match &entry.payload {

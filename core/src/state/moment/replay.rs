@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-use super::{Changed, Moment, proposed_ms};
+use super::{Changed, Moment, Path, proposed_ms};
 use crate::dump::frame::Place;
-use crate::dump::record::{DataVersion, ExpireKey, ExpireValue, Fact, LogId, SeqV};
+use crate::dump::record::{DataVersion, ExpireKey, ExpireValue, Fact, LogEntry, SeqV};
 use crate::state::apply::{
     Applied, ApplyError, ApplyRules, KeyRange, MemoryStore, Reach, SharedRecord, StateMachine,
     Store,
 };
 use crate::state::claim::{ClaimCheck, Lacking, Verdict};
-use crate::state::node::{EntryFate, RaftState, SystemState};
+use crate::state::node::SystemState;
 
 /// Why the entries cannot be applied.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,7 +33,7 @@ pub enum ReplayError {
 #[derive(Debug)]
 pub struct Replay {
     moment: Moment,
-    raft: RaftState,
+    path: Path,
     reach: Reach,
     claim: ClaimCheck,
     machine: StateMachine<MemoryStore>,
@@ -68,7 +68,7 @@ impl Replay {
         let rules = moment.version.map_or(ApplyRules::CURRENT, ApplyRules::of_data_version);
         Self {
             moment,
-            raft: RaftState::default(),
+            path: Path::to(moment),
             reach: Reach::default(),
             claim: ClaimCheck::default(),
             machine: StateMachine::new(MemoryStore::default(), rules),
@@ -86,26 +86,22 @@ impl Replay {
 
     /// First reading: finds out what the entries reach.
     pub fn reach(&mut self, fact: &Fact<'_>) {
-        match fact {
-            Fact::Entry(entry) if self.leads(entry.log_id, self.raft.fate_of(entry)) => {
-                self.reach.add(entry);
-            }
-            Fact::Expire(at, value) => self.reach.add_expiry(*at, value),
-            fact => {
-                self.raft.learn(fact);
-            }
+        if let Some(entry) = self.path.entry(fact) {
+            self.reach.add(entry);
+        } else if let Fact::Expire(at, value) = fact {
+            self.reach.add_expiry(*at, value);
         }
     }
 
-    fn leads(&self, entry: LogId, fate: EntryFate) -> bool {
-        fate == EntryFate::Live && self.moment.has(entry)
-    }
-
-    /// Whether an entry is applied: to reach the moment, or to see that the log leads to the snapshot.
-    fn applies(&self, entry: LogId, fate: EntryFate) -> bool {
-        let is_held = || self.moment.applied.is_some_and(|applied| entry.index <= applied.index);
-        self.leads(entry, fate)
-            || (self.moment.is_before_snapshot && fate == EntryFate::Live && is_held())
+    /// The entry that a fact is, if it is applied: to reach the moment, or to see that the log leads to
+    /// the snapshot.
+    fn applied_entry<'f>(&mut self, fact: &Fact<'f>) -> Option<&'f LogEntry<'f>> {
+        let Moment { is_before_snapshot, applied, .. } = self.moment;
+        let is_held = |entry: &LogEntry<'_>| {
+            is_before_snapshot && applied.is_some_and(|applied| entry.log_id.index <= applied.index)
+        };
+        let entry = self.path.live_entry(fact)?;
+        (self.moment.has(entry.log_id) || is_held(entry)).then_some(entry)
     }
 
     /// Whether entries may look at or change the record of a key.
@@ -152,10 +148,7 @@ impl Replay {
     ///
     /// When the state lacks entries, or an entry is missing, or cannot be applied.
     pub fn apply(&mut self, fact: &Fact<'_>) -> Result<Option<Applied>, ReplayError> {
-        let Fact::Entry(entry) = fact else { return Ok(None) };
-        if !self.applies(entry.log_id, self.raft.fate_of(entry)) {
-            return Ok(None);
-        }
+        let Some(entry) = self.applied_entry(fact) else { return Ok(None) };
         if self.before.is_none() {
             self.begin()?;
         }

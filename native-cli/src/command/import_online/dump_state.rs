@@ -1,10 +1,11 @@
 //! The state that a dump holds.
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use metadump::apply::{ApplyRules, MemoryStore, SharedRecord, StateMachine, Store};
 use metadump::check::{Code, Requirement};
+use metadump::moment::{At, Path, Survey};
 use metadump::node::LiveMachine;
-use metadump::record::{DataVersion, Fact, LogId};
+use metadump::record::{DataVersion, LogId};
 use metadump::scan::scan_line;
 
 use super::super::admission::{Becomes, Incoming};
@@ -12,10 +13,11 @@ use super::super::import::{admission, at_moment};
 use super::super::plan::Reading;
 use super::super::restoring::Dropped;
 use crate::args::Import;
+use crate::dump_writer::now_ms;
 use crate::failure::WithHelp;
 use crate::input::Source;
 use crate::progress::Progress;
-use crate::report::{grouped, let_in_with};
+use crate::report::{entries, grouped, let_in_with};
 
 /// The state that a dump holds: its snapshot, and what its log makes of it. All of it is in
 /// memory.
@@ -51,11 +53,13 @@ impl DumpState {
         let mut machine = StateMachine::new(MemoryStore::default(), ApplyRules::CURRENT);
         let mut dropped = Dropped::default();
         let (mut live, mut late) = (LiveMachine::default(), None);
+        let mut survey = Survey::new(At::End, now_ms());
         let report =
             admission.check(Incoming::Dump(reading.source()), progress, |line, scanned| {
                 match scanned {
                     Ok(scanned) => match live.has(scanned.tree(), &scanned.record.fact()) {
                         Ok(true) => {
+                            survey.learn(&scanned.record.fact());
                             let Ok(_) = machine.load(&scanned.record);
                         }
                         Ok(false) => {}
@@ -82,16 +86,23 @@ impl DumpState {
             StateMachine::new(machine.into_store(), ApplyRules::of_data_version(version));
         let snapshot_at = machine.system().last_applied;
         // The log stands before the snapshot in a dump, so it is read a second time.
+        let moment = survey.finish().with_context(|| reading.name().to_owned())?;
+        let mut path = Path::to(moment);
         reading.source().for_each_line(progress, |line| {
             let Ok(scanned) = scan_line(line.bytes) else { return Ok(()) };
-            let Fact::Entry(entry) = scanned.record.fact() else { return Ok(()) };
-            if snapshot_at.is_none_or(|at| at.index < entry.log_id.index) {
+            if let Some(entry) = path.entry(&scanned.record.fact()) {
                 machine.apply(entry).map_err(|error| {
                     anyhow!("{}, line {}: {error}", reading.name(), line.number)
                 })?;
             }
             Ok(())
         })?;
+        if moment.uncommitted > 0 {
+            remarks.push(format!(
+                "note: {} of the log not known to be committed, not applied; --at applies them",
+                entries(moment.uncommitted)
+            ));
+        }
         progress.finish();
         let found = made_of.as_ref().unwrap_or(&report);
         remarks.extend(dropped.describe().chain(let_in_with(found)));
