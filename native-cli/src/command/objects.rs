@@ -41,7 +41,7 @@ pub fn catalogue(state: &State, progress: &Progress) -> Result<(Objects, AsOf)> 
     let mut catalogue = Catalogue::default();
     let prepare =
         |key: &str, value: &metadump::record::SeqV<'_>| ObjectRecord::of(key, &value.data);
-    let as_of = state.for_each_key(progress, prepare, |_, _, record| {
+    let as_of = state.for_each_key_in_any_order(progress, prepare, |_, _, record| {
         catalogue.add(record);
         Ok(())
     })?;

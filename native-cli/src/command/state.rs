@@ -203,37 +203,84 @@ impl State {
             as_of.last_write_ms = as_of.last_write_ms.max(proposed);
             each(key, record, prepared)
         };
+        self.for_each_prepared_fact(
+            progress,
+            |fact| match fact {
+                Fact::Key(key, value) => Some(prepare(key, value)),
+                _ => None,
+            },
+            |fact, prepared| match (fact, prepared) {
+                (Fact::Key(key, value), Some(prepared)) => record(key, value, prepared),
+                _ => Ok(()),
+            },
+        )?;
+        if let Some(Replayed { keys, .. }) = &mut replayed {
+            keys.up_to(None::<&str>, |key, record| each(key, record, prepare(key, record)))?;
+        }
+        progress.finish();
+        Ok(as_of)
+    }
+
+    /// The same in any order, which takes one reading less: those that the log reaches come last.
+    pub fn for_each_key_in_any_order<T: Send>(
+        &self,
+        progress: &Progress,
+        prepare: impl Fn(&str, &SeqV<'_>) -> T + Sync,
+        mut each: impl FnMut(&str, &SeqV<'_>, T) -> Result<()> + Send,
+    ) -> Result<AsOf> {
+        if self.moment.until.is_none() {
+            return self.for_each_key(progress, prepare, each);
+        }
+        let mut replay = self.reach(progress)?;
+        progress.phase("reading");
+        self.for_each_prepared_fact(
+            progress,
+            |fact| match fact {
+                Fact::Key(key, value) => Some(prepare(key, value)),
+                _ => None,
+            },
+            |fact, prepared| {
+                replay.load(fact);
+                match (fact, prepared) {
+                    (Fact::Key(key, value), Some(prepared)) if !replay.reaches(key, value) => {
+                        each(key, value, prepared)
+                    }
+                    _ => Ok(()),
+                }
+            },
+        )?;
+        self.apply(progress, |fact| replay.apply(fact).map(drop))?;
+        for (key, record) in replay.reached() {
+            each(&key, &record, prepare(&key, &record))?;
+        }
+        let mut as_of = self.as_of();
+        as_of.learn(&self.finished(replay)?);
+        progress.finish();
+        Ok(as_of)
+    }
+
+    /// Calls `each` with every fact, and with what `prepare` makes of it. Several threads prepare.
+    fn for_each_prepared_fact<T: Send>(
+        &self,
+        progress: &Progress,
+        prepare: impl Fn(&Fact<'_>) -> Option<T> + Sync,
+        mut each: impl FnMut(&Fact<'_>, Option<T>) -> Result<()> + Send,
+    ) -> Result<()> {
         match &self.origin {
             StateSource::Directory(reader, _) => {
                 reader.for_each_fact(&mut |fact| {
-                    let Fact::Key(key, value) = fact else { return Ok(()) };
                     progress.advance(1);
-                    record(key, value, prepare(key, value))
+                    each(fact, prepare(fact))
                 })?;
                 reader.assert_unchanged()?;
                 if self.has_remarks {
                     let remarks = reader.remarks(DataVersion::V004);
                     remarks.iter().for_each(|remark| progress.say(remark));
                 }
+                Ok(())
             }
-            StateSource::Dump(source) => {
-                let prepare = |fact: &Fact<'_>| match fact {
-                    Fact::Key(key, value) => Some(prepare(key, value)),
-                    _ => None,
-                };
-                for_each_fact_of_line(source, progress, prepare, |fact, prepared| {
-                    match (fact, prepared) {
-                        (Fact::Key(key, value), Some(prepared)) => record(key, value, prepared),
-                        _ => Ok(()),
-                    }
-                })?;
-            }
+            StateSource::Dump(source) => for_each_fact_of_line(source, progress, prepare, each),
         }
-        if let Some(Replayed { keys, .. }) = &mut replayed {
-            keys.up_to(None::<&str>, |key, record| each(key, record, prepare(key, record)))?;
-        }
-        progress.finish();
-        Ok(as_of)
     }
 
     /// What the entries that lead from the snapshot to the moment make of it; none when there are
@@ -252,6 +299,10 @@ impl State {
             Ok(())
         })?;
         self.apply(progress, |fact| replay.apply(fact).map(drop))?;
+        self.finished(replay)
+    }
+
+    fn finished(&self, replay: Replay) -> Result<Replayed> {
         replay
             .finish()
             .with_context(|| format!("{}: there is no state of that moment", self.name()))

@@ -160,7 +160,9 @@ impl MomentPlanner {
         };
         let Self { replay, log, now_ms, names, raft, seen, expired, .. } = self;
         let until = replay.moment().last_index();
-        let expired = expired + replay.reached_expired_by(now_ms);
+        let has_expired = |record: &SharedRecord| record.expire_ms().is_some_and(|at| at <= now_ms);
+        let reached = replay.reached().filter(|(_, record)| has_expired(record)).count();
+        let expired = expired + reached as u64;
         let state = replay.finish()?;
         let last = state.system.last_applied;
         // Servers keep how far the log is committed only after they applied it.

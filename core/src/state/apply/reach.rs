@@ -1,6 +1,6 @@
 //! Which records entries may look at or change, so that only those need to be at hand.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Bound;
 
 use super::condition::Condition;
@@ -19,7 +19,7 @@ use crate::dump::record::{
 /// them in the whole state.
 #[derive(Debug, Clone, Default)]
 pub struct Reach {
-    keys: BTreeSet<String>,
+    keys: HashSet<String>,
     /// Ranges of keys that do not overlap, by their first key.
     ranges: BTreeMap<String, KeyRange>,
     /// The latest clock.
@@ -63,8 +63,16 @@ impl Reach {
     }
 
     fn has_key(&self, key: &str) -> bool {
+        self.keys.contains(key) || self.has_in_range(key)
+    }
+
+    fn has_in_range(&self, key: &str) -> bool {
+        // Looked up for every key of a state, and mostly there is none.
+        if self.ranges.is_empty() {
+            return false;
+        }
         let mut before = self.ranges.range::<str, _>((Bound::Unbounded, Bound::Included(key)));
-        self.keys.contains(key) || before.next_back().is_some_and(|(_, range)| range.contains(key))
+        before.next_back().is_some_and(|(_, range)| range.contains(key))
     }
 
     fn key(&mut self, key: &str) {

@@ -109,13 +109,9 @@ impl Replay {
         self.moment.is_before_snapshot || self.reach.has(key, record)
     }
 
-    /// How many of the records that are reached have expired by a time.
-    pub fn reached_expired_by(&self, now_ms: u64) -> u64 {
-        let store = self.earlier.as_ref().unwrap_or_else(|| self.machine.store());
-        let expired = |(_, record): &(String, SharedRecord)| {
-            record.expire_ms().is_some_and(|at| at <= now_ms)
-        };
-        records(store).filter(expired).count() as u64
+    /// The records that entries [reach](Self::reaches), as they are at the moment.
+    pub fn reached(&self) -> impl Iterator<Item = (String, SharedRecord)> {
+        records(self.earlier.as_ref().unwrap_or_else(|| self.machine.store()))
     }
 
     /// Second reading: loads what the entries reach.
