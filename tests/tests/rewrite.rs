@@ -366,3 +366,20 @@ fn a_log_that_goes_back_gets_no_entries() {
     check((1, 5), (1, 4));
     check((2, 5), (1, 6));
 }
+
+#[test]
+fn what_follows_a_last_line_that_is_left_out_begins_a_line() {
+    let dump = concat!(
+        r#"["header",{"DataHeader":{"key":"header","value":{"version":"V004"}}}]"#,
+        "\n",
+        r#"["state_machine/0",{"GenericKV":{"key":"a","value":{"seq":2,"meta":{"expire_at":9},"data":[]}}}]"#,
+        "\n",
+        r#"["state_machine/0",{"Expire":{"key":{"time_ms":5,"seq":5},"value":{"seq":1,"key":"k"}}}]"#,
+    );
+    let request = Request { expire: ExpireIndex::Repair, ..Request::default() };
+    let (rewritten, changes) = rewrite(dump.as_bytes(), request).unwrap();
+    let expire = changes.expire.unwrap();
+    assert_eq!((expire.dropped, expire.added), (1, 1));
+    let rewritten = String::from_utf8(rewritten).unwrap();
+    assert!(rewritten.lines().all(|line| !line.is_empty()), "{rewritten}");
+}

@@ -406,7 +406,6 @@ impl LineRewriter for MomentRewriter<'_> {
         scanned: &ScannedLine<'_>,
         out: &mut Vec<u8>,
     ) -> Result<Disposition, RewriteError> {
-        self.unterminated = !line.terminated;
         let fact = scanned.record.fact();
         self.end_section(scanned.record.kind(), out)?;
         let plan = self.plan;
@@ -449,6 +448,7 @@ impl LineRewriter for MomentRewriter<'_> {
             | Fact::Retired(_)
             | Fact::Nothing => true,
         };
+        self.unterminated = stays && !line.terminated;
         Ok(if stays { Disposition::Keep } else { Disposition::Drop })
     }
 

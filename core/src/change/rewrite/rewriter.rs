@@ -40,9 +40,41 @@ impl LineRewriter for Rewriter<'_> {
         scanned: &ScannedLine<'_>,
         out: &mut Vec<u8>,
     ) -> Result<Disposition, RewriteError> {
-        self.unterminated = !line.terminated;
+        let disposition = self.disposition(line.number, scanned, out)?;
+        self.unterminated = disposition == Disposition::Keep && !line.terminated;
+        Ok(disposition)
+    }
+
+    fn finish(mut self, out: &mut Vec<u8>) -> Result<(), RewriteError> {
+        let mut tail = Vec::new();
+        if let Some(cluster) = &self.plan.cluster {
+            self.start_raft_state(cluster, &mut tail)?;
+            self.end_log(cluster, &mut tail)?;
+            if cluster.missing.state {
+                let zero = Record::Sequences(Keyed { key: "generic-kv".into(), value: 0 });
+                put(&mut tail, &self.plan.names.state_machine, &zero)?;
+            }
+            self.put_nodes(cluster, &mut tail)?;
+        }
+        self.rest_of_expire(None, &mut tail)?;
+        if self.unterminated && !tail.is_empty() {
+            out.push(b'\n');
+        }
+        out.append(&mut tail);
+        Ok(())
+    }
+}
+
+impl<'p> Rewriter<'p> {
+    /// The same, whether or not the line has an end.
+    fn disposition(
+        &mut self,
+        line: u64,
+        scanned: &ScannedLine<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<Disposition, RewriteError> {
         let tree = scanned.tree();
-        let expire = self.expire(line.number, &scanned.record, out)?;
+        let expire = self.expire(line, &scanned.record, out)?;
         let Some(cluster) = &self.plan.cluster else {
             return Ok(if self.put_claim(&scanned.record, out)? {
                 Disposition::Drop
@@ -91,27 +123,6 @@ impl LineRewriter for Rewriter<'_> {
         Ok(if replaced { Disposition::Drop } else { expire })
     }
 
-    fn finish(mut self, out: &mut Vec<u8>) -> Result<(), RewriteError> {
-        let mut tail = Vec::new();
-        if let Some(cluster) = &self.plan.cluster {
-            self.start_raft_state(cluster, &mut tail)?;
-            self.end_log(cluster, &mut tail)?;
-            if cluster.missing.state {
-                let zero = Record::Sequences(Keyed { key: "generic-kv".into(), value: 0 });
-                put(&mut tail, &self.plan.names.state_machine, &zero)?;
-            }
-            self.put_nodes(cluster, &mut tail)?;
-        }
-        self.rest_of_expire(None, &mut tail)?;
-        if self.unterminated && !tail.is_empty() {
-            out.push(b'\n');
-        }
-        out.append(&mut tail);
-        Ok(())
-    }
-}
-
-impl<'p> Rewriter<'p> {
     pub(super) const fn new(plan: &'p Plan) -> Self {
         Self {
             plan,
