@@ -213,6 +213,19 @@ fn a_log_that_is_whole_leads_to_moments_before_the_snapshot() {
     assert_eq!(log.matches(r#""outcome":"in_snapshot""#).count(), 81);
 }
 
+#[test]
+fn a_log_without_a_snapshot_leads_to_a_whole_one() {
+    let dump = content(&fixture("v004/v004-origin.export.ndjson")).unwrap();
+    let log = lines(&dump).filter(|line| !line.starts_with(br#"["state_machine"#));
+    let log = log.collect::<Vec<_>>().join(&b'\n');
+    // Before the first write there is a membership only, and the sequence is 0.
+    for index in [0, 1, 3, 40, 95] {
+        let rewritten = at_moment(&log, At::Index(index), LogFate::Keep);
+        let expected = machine_lines_by_applying(&log, index);
+        assert_eq!(machine_lines(&rewritten).join("\n"), expected.trim_end(), "{index}");
+    }
+}
+
 /// A command of a random log.
 fn command() -> impl Strategy<Value = String> {
     let key = || prop_oneof![Just("a/1"), Just("a/2"), Just("b"), Just("b/1"), Just("c")];

@@ -307,13 +307,15 @@ impl MomentPlan {
         if let Some(purged) = purged {
             add(&Fact::Purged(Some(*purged)), Lacking::Purged(*purged));
         }
-        if system.sequence > 0 {
+        // A server writes these lines of every state.
+        let is_new = self.changes.entries_applied > 0;
+        if is_new || system.sequence > 0 {
             add(&Fact::Sequence(system.sequence), Lacking::Sequence(system.sequence));
         }
         if let Some(applied) = system.last_applied {
             add(&Fact::LastApplied(applied), Lacking::LastApplied(applied));
         }
-        if system.last_membership != system_before.last_membership {
+        if is_new || system.last_membership != system_before.last_membership {
             let membership = system.last_membership.clone();
             add(&Fact::Membership(&system.last_membership), Lacking::Membership(membership));
         }
