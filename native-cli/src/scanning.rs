@@ -61,7 +61,9 @@ pub fn for_each_prepared<T: Send>(
     prepare: impl Fn(&Scanned<'_>) -> T + Sync,
     each: impl FnMut(&Line<'_>, Scanned<'_>, T) -> Result<()> + Send,
 ) -> Result<()> {
-    let input = Mutex::new(Pieces::of(source.read(progress)?, threads.share(PIECE_BYTES)));
+    let (pieces, is_short) = Pieces::measured(source.read(progress)?, threads.share(PIECE_BYTES))
+        .map_err(|error| source.unread(error))?;
+    let input = Mutex::new(pieces);
     let turns = Turns {
         state: Mutex::new(Handing { each, next: 0, lines: 0, offset_bytes: 0, ended: None }),
         changed: Condvar::new(),
@@ -69,7 +71,9 @@ pub fn for_each_prepared<T: Send>(
         prepare,
     };
     std::thread::scope(|scope| {
-        for _ in 1..threads.count() {
+        // What is one piece takes less time than a thread takes to start.
+        let helpers = if is_short { 0 } else { threads.count() - 1 };
+        for _ in 0..helpers {
             let spawned = std::thread::Builder::new().spawn_scoped(scope, || turns.work(&input));
             if spawned.is_err() {
                 // The system has no more threads; those that there are do it.

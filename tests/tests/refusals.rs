@@ -295,6 +295,14 @@ fn every_command_says_what_the_file_is() {
             vec!["import", "--raft-dir", dir, "--db", dump],
             vec!["import", "--raft-dir", dir, "--db", dump, "--dry-run"],
             [&["rewrite", "--db", dump, "--output", output], &new[..]].concat(),
+            vec!["rewrite", "--db", dump, "--output", output, "--at", "end"],
+            vec!["objects", dump],
+            vec!["keys", dump],
+            vec!["keys-layout", dump],
+            vec!["log", dump],
+            vec!["show", "default", "--db", dump],
+            vec!["get", "--key", "a", "--db", dump],
+            vec!["serve", "--db", dump, "--grpc-api-address", "127.0.0.1:0"],
         ];
         for args in commands {
             let ran = run(&args);

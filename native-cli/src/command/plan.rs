@@ -417,7 +417,7 @@ fn foreign(name: &str, report: &Report) -> Option<anyhow::Error> {
         Some(place) if finding.code == Code::ZeroBytes => {
             anyhow::anyhow!("{name}, line {}, byte {}: {message}", place.line, place.offset_bytes)
         }
-        _ => anyhow::anyhow!("{name} is not rewritten: {message}"),
+        _ => anyhow::anyhow!("{name} is not a dump as it is: {message}"),
     };
     Some(error.context(Help(finding.code.help().to_owned())))
 }

@@ -7,11 +7,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use metadump::Line;
+use metadump::check::Requirement;
 use metadump::moment::{At, Moment, MomentError, Replay, ReplayError, Replayed, Survey};
 use metadump::node::LiveMachine;
 use metadump::record::{DataVersion, Fact, LogId, SeqV};
 
-use super::plan::not_a_record;
+use super::plan::{Inspected, Reading, not_a_record};
 use super::service::{connect_options, say_note};
 use crate::args;
 use crate::failure::{Unwritten, Usage, WithHelp};
@@ -90,11 +91,17 @@ impl State {
         let mut state = Self { origin, moment: Moment::default(), has_remarks: true };
         let mut survey = Survey::new(at, now_ms());
         let (needs_keys, mut is_empty) = (survey.needs_keys(), true);
-        state.for_each_fact(progress, needs_keys, |fact| {
+        let read = state.for_each_fact(progress, needs_keys, |fact| {
             is_empty = false;
             survey.learn(fact);
             Ok(())
-        })?;
+        });
+        if let (Err(_), true, StateSource::Dump(source)) = (&read, is_empty, &state.origin) {
+            let reading = Reading::of(source, progress)?;
+            // The whole of it says what it is in place of a dump.
+            Inspected::of_records(&reading, Requirement::Optional, progress, |_, _| {})?;
+        }
+        read?;
         if is_empty {
             let error = anyhow::anyhow!("{}: there is no record of a dump", state.name());
             return Err(error).help("`databend-metactl validate` says what it is instead");

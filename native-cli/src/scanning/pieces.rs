@@ -1,6 +1,6 @@
 //! The input of a scan, cut into pieces of whole lines.
 
-use std::io::{self, Read};
+use std::io::{self, Cursor, Read};
 
 use memchr::{memchr, memchr_iter, memrchr};
 use metadump::{Line, LineFramer};
@@ -35,6 +35,21 @@ impl Pieces {
     /// The input, which is read so much at a time.
     pub fn of(input: Box<dyn Read + Send>, piece_bytes: usize) -> Self {
         Self { input, piece_bytes, tail: Vec::new(), taken: 0, ended: false }
+    }
+
+    /// The same, and whether all of the input is less than a piece.
+    ///
+    /// # Errors
+    ///
+    /// When the input cannot be read.
+    pub fn measured(
+        mut input: Box<dyn Read + Send>,
+        piece_bytes: usize,
+    ) -> io::Result<(Self, bool)> {
+        let mut first = Vec::new();
+        input.by_ref().take(piece_bytes as u64).read_to_end(&mut first)?;
+        let is_short = first.len() < piece_bytes;
+        Ok((Self::of(Box::new(Cursor::new(first).chain(input)), piece_bytes), is_short))
     }
 
     /// The number of the next piece.

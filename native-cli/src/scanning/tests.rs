@@ -127,6 +127,21 @@ fn the_first_error_ends_it() {
 }
 
 #[test]
+fn a_short_input_starts_no_thread() {
+    let whole = |content: &'static [u8]| Pieces::measured(Box::new(content), 8).unwrap();
+    assert!(whole(b"").1);
+    assert!(whole(b"a\nb\nc\nd").1);
+    assert!(!whole(b"a\nb\nc\nd\n").1);
+    let (mut pieces, _) = whole(b"a\nb\nc\nd\nefgh");
+    let mut piece = Vec::new();
+    assert!(matches!(pieces.next(&mut piece), Ok(Next::Lines)));
+    assert_eq!(piece, b"a\nb\nc\nd\n");
+    assert!(matches!(pieces.next(&mut piece), Ok(Next::Lines)));
+    assert_eq!(piece, b"efgh");
+    assert!(matches!(pieces.next(&mut piece), Ok(Next::End)));
+}
+
+#[test]
 #[should_panic(expected = "a scoped thread panicked")]
 fn a_panic_of_a_thread_is_not_waited_for() {
     let content = b"a line\n".repeat(1 << 20);
