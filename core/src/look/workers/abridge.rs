@@ -173,7 +173,7 @@ struct Head {
 const HEAD_BYTES: usize = 25;
 
 /// The number of a state machine, and a hash.
-const HASH_BYTES: usize = 40;
+const HASH_BYTES: usize = 24;
 
 impl Head {
     fn to_bytes(&self) -> [u8; HEAD_BYTES] {
