@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Has engines of pinned releases, from PyPI, write meta data, and holds what databend-metactl makes of it
-# against what they say. TEST names one class of tests only.
+# against what they say. TEST names the tests that run, or their class, or a part of either.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -50,4 +50,4 @@ cargo build --locked --quiet --package databend-metactl
 METACTL=$(scripts/target.sh)/debug/databend-metactl
 export METACTL INTEROP_RELEASES="$place" PYTHONDONTWRITEBYTECODE=1 LC_ALL=C.UTF-8
 cd tests/interop
-exec "$python" -m unittest "test_interop${TEST:+.$TEST}"
+exec "$python" -m unittest ${TEST:+-k "$TEST"} test_interop test_statements
