@@ -17,7 +17,7 @@ trap finished EXIT
 
 step() {
     step=$1
-    printf '\n== %s\n' "$step"
+    printf '\n== %s, from second %s on\n' "$step" $((SECONDS - started))
 }
 
 # Tests on real dumps are ignored, and shown as ignored, where there are none.

@@ -6,6 +6,7 @@ pub mod dump;
 pub mod fixtures;
 pub mod fuzz;
 pub mod generate;
+#[cfg(feature = "service")]
 pub mod meta_client;
 pub mod metactl;
 pub mod power_cut;
