@@ -132,32 +132,39 @@ fn what_is_swapped_is_the_mirror_image() {
 fn a_dump_is_the_same_in_every_data_version() {
     let place = TempDir::new().unwrap();
     let dump = dump();
-    let mut made: Vec<String> = Vec::new();
     for version in ["V001", "V002", "V003"] {
         let file = place.path().join(version).display().to_string();
-        let accepted = ["lost-proposal-time", "lost-expiry-milliseconds", "lost-log-entry"];
         let mut args = vec!["rewrite", &dump, "--output", &file, "--data-version", version];
-        for code in accepted {
+        args.extend(["--at", "end", "--log", "purge"]);
+        // Servers of these versions have neither times of writes nor milliseconds of expiry.
+        for code in ["lost-proposal-time", "lost-expiry-milliseconds"] {
             args.extend(["--accept", code]);
         }
-        // Expiry in milliseconds is what a version before V002 cannot hold.
         let ran = run(&args);
         assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-        made.push(file);
     }
-    for file in &made {
-        let moments = ["--at", "snapshot"];
-        let ran = run(["diff", &dump, file].iter().copied().chain(moments));
+    for line in ["diff V001 V002", "diff V002 V003", "diff V003 V001"] {
+        let ran = run_in(place.path(), line);
         assert_eq!(
-            ran.code,
-            Some(0),
-            "{file}: {}{}",
-            String::from_utf8_lossy(&ran.stdout),
+            (ran.code, ran.stdout.as_slice()),
+            (Some(0), &b""[..]),
+            "{line}: {}",
             ran.stderr
         );
     }
-    let ran = run(["diff", &dump, &made[2]]);
-    assert_eq!(ran.code, Some(0), "{}{}", String::from_utf8_lossy(&ran.stdout), ran.stderr);
+    // What differs is what was lost, and nothing besides.
+    let v003 = place.path().join("V003").display().to_string();
+    let (lines, differs) = compared(&[&dump, &v003]);
+    assert!(differs);
+    let keys: Vec<&Value> = lines.iter().filter(|line| line.get("key").is_some()).collect();
+    assert!(keys.len() >= 9, "{keys:?}");
+    for key in keys {
+        let expiry = |side: &str| key[side]["expire_at_ms"].as_u64().unwrap();
+        assert_eq!(expiry("before").div_ceil(1000) * 1000, expiry("after"), "{key}");
+        assert_eq!((&key["change"], &key["fields"]), (&json!("changed"), &json!([])));
+        assert_eq!(key["before"]["value"], key["after"]["value"]);
+    }
+    assert_eq!(lines[0]["system"]["sequence"], Value::Null);
 }
 
 #[test]
@@ -317,6 +324,13 @@ fn what_cannot_be_compared_is_refused() {
     assert_eq!(code, Some(2), "{said}");
     let (code, said) = refused("diff a.db b.db --at 100000");
     assert_eq!(code, Some(2), "{said}");
+    let twice = fixture("findings/key-duplicate.ndjson").display().to_string();
+    let (code, said) = refused(&format!("diff a.db {twice}"));
+    assert_eq!(code, Some(3), "{said}");
+    assert!(
+        said.contains(": its keys are out of order, and cannot be sorted\ncause: key "),
+        "{said}"
+    );
     fs::write(place.path().join("broken.db"), "no dump\n").unwrap();
     let (code, said) = refused("diff broken.db a.db");
     assert_eq!(code, Some(3), "{said}");

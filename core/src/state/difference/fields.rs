@@ -312,7 +312,7 @@ mod tests {
         assert_eq!(differing(TABLE, &before, &before), Vec::<String>::new());
         let added = differing(TABLE, &before, &table(&[a.clone(), c.clone(), b.clone()]));
         assert_eq!(added, [format!("schema.fields[1]: none -> {c}")]);
-        let removed = differing(TABLE, &before, &table(&[b.clone()]));
+        let removed = differing(TABLE, &before, &table(std::slice::from_ref(&b)));
         assert_eq!(removed, [format!("schema.fields[0]: {a} -> none")]);
         let renamed = differing(TABLE, &before, &table(&[a.clone(), column("x", 2, "string_t")]));
         assert_eq!(renamed, [r#"schema.fields[1].name: "b" -> "x""#]);

@@ -25,6 +25,8 @@ const LOST: &str = "what differs cannot be read back";
 /// Records that differ, as the lines of a dump.
 pub struct Kept {
     store: Store,
+    /// How many bytes stay in memory.
+    most_bytes: usize,
     len_bytes: u64,
     places: Vec<Place>,
 }
@@ -48,11 +50,15 @@ pub struct Place {
 
 impl Default for Kept {
     fn default() -> Self {
-        Self { store: Store::Memory(Vec::new()), len_bytes: 0, places: Vec::new() }
+        Self::within(MOST_BYTES)
     }
 }
 
 impl Kept {
+    fn within(most_bytes: usize) -> Self {
+        Self { store: Store::Memory(Vec::new()), most_bytes, len_bytes: 0, places: Vec::new() }
+    }
+
     /// Adds a key of an object with the records that it has.
     pub fn push(
         &mut self,
@@ -76,7 +82,7 @@ impl Kept {
         self.len_bytes += lines.len() as u64;
         self.places.push(place);
         if let Store::Memory(memory) = &mut self.store
-            && memory.len().saturating_add(lines.len()) > MOST_BYTES
+            && memory.len().saturating_add(lines.len()) > self.most_bytes
         {
             let file = TemporaryFile::create("metactl-", ".diff", None);
             let mut file = BufWriter::with_capacity(1 << 20, file.context(NO_ROOM).help(HELP)?);
@@ -137,4 +143,39 @@ impl Kept {
 /// The record of a line; none of no line.
 fn scanned(line: &[u8]) -> Result<Option<ScannedLine<'_>>> {
     (!line.is_empty()).then(|| scan_line(line)).transpose().context(LOST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_read_back_from_memory_and_from_a_file() {
+        let record = |seq, value: &[u8]| SeqV { seq, meta: None, data: value.to_vec().into() };
+        let (one, other) = (record(1, b"a\n"), record(2, &[0, 255]));
+        for most_bytes in [0, 150, MOST_BYTES] {
+            let mut kept = Kept::within(most_bytes);
+            kept.push(3, Change::Changed, "k/\n1", Some(&one), Some(&other)).unwrap();
+            kept.push(0, Change::Added, "k/2", None, Some(&other)).unwrap();
+            kept.push(1, Change::Removed, "k/3", Some(&one), None).unwrap();
+            let mut found = Vec::new();
+            for place in kept.finish().unwrap() {
+                kept.read(&place, |key, before, after| {
+                    let value = |record: Option<&SeqV<'_>>| {
+                        record.map(|record| (record.seq, record.data.decode().into_owned()))
+                    };
+                    found.push((place.object, key.to_owned(), value(before), value(after)));
+                    Ok(())
+                })
+                .unwrap();
+            }
+            let (one, other) = (Some((1, b"a\n".to_vec())), Some((2, vec![0, 255])));
+            let expected = [
+                (3, "k/\n1".to_owned(), one.clone(), other.clone()),
+                (0, "k/2".to_owned(), None, other),
+                (1, "k/3".to_owned(), one, None),
+            ];
+            assert_eq!(found, expected, "{most_bytes}");
+        }
+    }
 }

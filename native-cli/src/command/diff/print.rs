@@ -184,7 +184,13 @@ impl Printer {
             (None, None) => String::new(),
         };
         let [old, new] = [before, after].map(|record| record.and_then(SeqV::expire_ms));
-        let at = |ms: Option<u64>| ms.map_or("never".to_owned(), utc);
+        // Where the seconds are the same, the milliseconds are not.
+        let is_same_second = old.map(|ms| ms / 1000) == new.map(|ms| ms / 1000);
+        let at = |ms: Option<u64>| match ms {
+            Some(ms) if is_same_second => format!("{} + {} ms", utc(ms), ms % 1000),
+            Some(ms) => utc(ms),
+            None => "never".to_owned(),
+        };
         let expires = match (before, after) {
             (Some(_), Some(_)) if old != new => format!(", expires {} -> {}", at(old), at(new)),
             _ => old.or(new).map_or_else(String::new, |ms| format!(", expires {}", utc(ms))),

@@ -15,6 +15,7 @@ use crate::command::convert;
 use crate::command::plan::Reading;
 use crate::command::service::connect_options_to;
 use crate::command::state::{State, exported};
+use crate::failure::Help;
 use crate::input::Source;
 use crate::progress::Progress;
 use crate::raft_dir::{Access, DirReader, RaftDir};
@@ -76,7 +77,16 @@ impl Opened {
         };
         let accepted: Vec<Code> =
             Code::ALL.iter().copied().filter(|code| code.is_acceptable()).collect();
-        let sorted = convert::to_v004(&reading, &accepted, progress)?;
+        let sorted = convert::to_v004(&reading, &accepted, progress);
+        let sorted = sorted.map_err(|error| match error.is::<Help>() {
+            true => error,
+            false => error
+                .context(format!(
+                    "{}: its keys are out of order, and cannot be sorted",
+                    state.name()
+                ))
+                .context(Help("`databend-metactl validate` says where".to_owned())),
+        })?;
         let sorted = State::of_dump(sorted.source().clone(), at, progress)?;
         Ok(sorted.by_rules_of(state.version()))
     }
