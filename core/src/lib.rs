@@ -19,4 +19,6 @@ pub use dump::syntax::SyntaxError;
 pub use dump::{dump_line, frame, packing, record, scan};
 #[cfg(feature = "look")]
 pub use look::{compare, decode, gunzip, index, search, unzstd, workers};
-pub use state::{apply, claim, history, keys_layout, moment, node, object_id, objects, state_hash};
+pub use state::{
+    apply, claim, difference, history, keys_layout, moment, node, object_id, objects, state_hash,
+};

@@ -69,7 +69,7 @@ fn main() -> ExitCode {
     progress.finish();
     match ended {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
-        Ok(Outcome::Findings | Outcome::Missing) => ExitCode::from(1),
+        Ok(Outcome::Findings | Outcome::Missing | Outcome::Different) => ExitCode::from(1),
         Ok(Outcome::Unread) => ExitCode::from(3),
         Err(error) if reader_has_gone(&error) => ExitCode::SUCCESS,
         Err(error) => {
@@ -118,6 +118,7 @@ fn run(command: &Command, progress: &Progress) -> anyhow::Result<Outcome> {
         Command::Keys(args) => command::keys::run(args, progress),
         Command::KeysLayout(args) => command::keys_layout::run(args, progress),
         Command::Log(args) => command::log::run(args, progress),
+        Command::Diff(args) => command::diff::run(args, progress),
         Command::Rewrite(args) => command::rewrite::run(args, progress),
         Command::Status(args) => command::status::run(args, progress),
         Command::MemberList(args) => command::member_list::run(args, progress),

@@ -26,7 +26,8 @@ const EXIT_STATUS: &[Row] = &[
     ("0", "done; also when the reader of a pipe has gone"),
     (
         "1",
-        "the dump has errors, or --salvage has losses to report; show, get --exit-code: no such key",
+        "the dump has errors, or --salvage has losses to report; diff: there are differences; show, \
+         get --exit-code: no such key",
     ),
     ("2", "wrong usage"),
     ("3", "refused, or reading or writing failed"),
@@ -217,7 +218,9 @@ fn files(command: Option<&str>) -> &'static [Row] {
         Some("export" | "validate" | "inspect") => &[MANIFEST, DF_META],
         Some("import") => &[MANIFEST, DF_META, STAGING, KEPT],
         Some("rewrite") => &[MANIFEST],
-        Some("get" | "keys" | "keys-layout" | "log" | "objects" | "serve" | "show") => &[DF_META],
+        Some("diff" | "get" | "keys" | "keys-layout" | "log" | "objects" | "serve" | "show") => {
+            &[DF_META]
+        }
         Some(_) => &[],
     }
 }
@@ -305,6 +308,20 @@ fn examples(command: &str) -> &'static [Example] {
             Example {
                 what: "Find out when a table was dropped",
                 line: "databend-metactl log --db meta.db --object sales.orders",
+            },
+        ],
+        "diff" => &[
+            Example {
+                what: "Show what has changed since last night",
+                line: "databend-metactl diff yesterday.db.zst grpc://127.0.0.1:9191",
+            },
+            Example {
+                what: "Show what the log did to the tables of a tenant after the snapshot",
+                line: "databend-metactl diff meta.db --at-a snapshot --tenant acme --kind table",
+            },
+            Example {
+                what: "See whether two stopped nodes have the same state",
+                line: "databend-metactl diff --stat ./.databend/meta1 ./.databend/meta2",
             },
         ],
         "rewrite" => &[

@@ -33,6 +33,12 @@ impl Progress {
         Self { bar, quiet }
     }
 
+    /// The same without a bar, for what goes on beside the work that has it.
+    #[must_use]
+    pub fn aside(&self) -> Self {
+        Self { bar: ProgressBar::hidden(), quiet: self.quiet }
+    }
+
     /// How many bytes will be read.
     pub fn expect_bytes(&self, bytes: u64) {
         self.bar.reset();

@@ -235,7 +235,8 @@ fn objects(tenants: &[Tenant]) -> Vec<(&'static str, String)> {
     ]
 }
 
-fn membership(stored: &metadump::record::StoredMembership) -> String {
+/// `voters {1, 2, 3}, learners {4}, since T1-N1.5`
+pub fn membership(stored: &metadump::record::StoredMembership) -> String {
     let set = |ids: &std::collections::BTreeSet<metadump::record::NodeId>| {
         let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
         format!("{{{}}}", ids.join(", "))

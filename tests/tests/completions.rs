@@ -28,6 +28,7 @@ const TYPED: &[(&str, &str)] = &[
     ("import raft-f", "import raft-file"),
     ("keys-layout raft-f", "keys-layout raft-file"),
     ("rewrite raft-f", "rewrite raft-file"),
+    ("diff raft-f", "diff raft-file"),
     ("serve raft-f", "serve raft-file"),
     ("view raft-f", "view raft-file"),
 ];

@@ -3,7 +3,7 @@
 //! Keys ascend in a dump, so both are merged in memory that depends on the pieces in which they
 //! come, not on their size.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde::Serialize;
@@ -12,6 +12,9 @@ use crate::dump::frame::Line;
 use crate::dump::record::Record;
 use crate::dump::scan::ScannedLine;
 use crate::look::search::kept_key;
+use crate::state::difference::{Keyed, Merge, Pair};
+
+pub use crate::state::difference::{Change, Counts, Side};
 
 /// How many differences of each sort are kept; the rest is counted.
 const MOST_KEPT: usize = 2000;
@@ -21,32 +24,6 @@ const MOST_PREFIXES: usize = 1000;
 
 /// Longer prefixes are not distinguished.
 const MOST_PREFIX_BYTES: usize = 1000;
-
-/// One of the two dumps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
-#[serde(rename_all = "lowercase")]
-pub enum Side {
-    /// The first dump, the older one.
-    Left,
-    /// The second dump.
-    Right,
-}
-
-/// What became of a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
-#[serde(rename_all = "lowercase")]
-pub enum Change {
-    /// Only the second dump has it.
-    Added,
-    /// Only the first dump has it.
-    Removed,
-    /// Its value or expiry is another.
-    Changed,
-    /// Value and expiry are the same, the sequence number is another.
-    Touched,
-}
 
 /// A key that differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -60,34 +37,6 @@ pub struct Difference {
     pub left_line: Option<u64>,
     /// Its line in the second dump.
     pub right_line: Option<u64>,
-}
-
-/// How many keys differ, by sort.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
-pub struct Counts {
-    /// Only in the second dump.
-    pub added: u64,
-    /// Only in the first dump.
-    pub removed: u64,
-    /// Another value or expiry.
-    pub changed: u64,
-    /// Only another sequence number.
-    pub touched: u64,
-    /// The same.
-    pub same: u64,
-}
-
-impl Counts {
-    const fn count(&mut self, change: Option<Change>) {
-        match change {
-            Some(Change::Added) => self.added += 1,
-            Some(Change::Removed) => self.removed += 1,
-            Some(Change::Changed) => self.changed += 1,
-            Some(Change::Touched) => self.touched += 1,
-            None => self.same += 1,
-        }
-    }
 }
 
 /// How the keys of two dumps differ.
@@ -112,18 +61,18 @@ struct Entry {
     digest: u64,
 }
 
-#[derive(Debug, Default)]
-struct Queue {
-    waiting: VecDeque<Entry>,
-    last_key: String,
-    ended: bool,
+impl Keyed for Entry {
+    fn key(&self) -> &str {
+        &self.key
+    }
 }
 
 /// Merges the keys of two dumps.
 #[derive(Debug, Default)]
 pub struct Comparison {
-    left: Queue,
-    right: Queue,
+    merge: Merge<Entry>,
+    last_left: String,
+    last_right: String,
     found: Differences,
     kept: Counts,
 }
@@ -135,54 +84,33 @@ impl Comparison {
         let mut hasher = DefaultHasher::new();
         kv.value.data.decode().hash(&mut hasher);
         kv.value.expire_ms().hash(&mut hasher);
-        let queue = match side {
-            Side::Left => &mut self.left,
-            Side::Right => &mut self.right,
+        let last_key = match side {
+            Side::Left => &mut self.last_left,
+            Side::Right => &mut self.last_right,
         };
         let key = kv.key.to_string();
-        if key < queue.last_key && self.found.unsorted.len() < MOST_KEPT {
+        if key < *last_key && self.found.unsorted.len() < MOST_KEPT {
             self.found.unsorted.push((side, line.number));
         }
-        queue.last_key.clone_from(&key);
-        queue.waiting.push_back(Entry {
-            key,
-            line: line.number,
-            seq: kv.value.seq,
-            digest: hasher.finish(),
-        });
-        self.merge();
+        last_key.clone_from(&key);
+        let (seq, digest) = (kv.value.seq, hasher.finish());
+        self.merge.push(side, Entry { key, line: line.number, seq, digest });
+        self.pairs();
     }
 
     /// Says that a dump has no more lines.
     pub fn end(&mut self, side: Side) {
-        match side {
-            Side::Left => self.left.ended = true,
-            Side::Right => self.right.ended = true,
-        }
-        self.merge();
+        self.merge.end(side);
+        self.pairs();
     }
 
     /// Which dump has to go on; none when both have ended.
     pub fn wants(&self) -> Option<Side> {
-        match (self.left.ended, self.right.ended) {
-            (true, true) => None,
-            (true, false) => Some(Side::Right),
-            (false, true) => Some(Side::Left),
-            (false, false) if self.left.waiting.is_empty() => Some(Side::Left),
-            (false, false) => Some(Side::Right),
-        }
+        self.merge.wants()
     }
 
-    fn merge(&mut self) {
-        loop {
-            let next = match (self.left.waiting.front(), self.right.waiting.front()) {
-                (Some(left), Some(right)) => left.key.cmp(&right.key),
-                (Some(_), None) if self.right.ended => std::cmp::Ordering::Less,
-                (None, Some(_)) if self.left.ended => std::cmp::Ordering::Greater,
-                _ => return,
-            };
-            let left = if next.is_le() { self.left.waiting.pop_front() } else { None };
-            let right = if next.is_ge() { self.right.waiting.pop_front() } else { None };
+    fn pairs(&mut self) {
+        while let Some(Pair { left, right }) = self.merge.pair() {
             self.pair(left, right);
         }
     }
@@ -205,14 +133,8 @@ impl Comparison {
         let known = room || prefixes.contains_key(prefix);
         prefixes.entry(if known { prefix } else { "" }.to_owned()).or_default().count(change);
         let Some(change) = change else { return };
-        let kept = match change {
-            Change::Added => &mut self.kept.added,
-            Change::Removed => &mut self.kept.removed,
-            Change::Changed => &mut self.kept.changed,
-            Change::Touched => &mut self.kept.touched,
-        };
-        *kept += 1;
-        if *kept <= MOST_KEPT as u64 {
+        self.kept.count(Some(change));
+        if self.kept.of(change) <= MOST_KEPT as u64 {
             let key = kept_key(key);
             self.found.kept.push(Difference { change, key, left_line, right_line });
         }

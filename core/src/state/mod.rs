@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod claim;
+pub mod difference;
 pub mod history;
 pub mod keys_layout;
 pub mod moment;

@@ -142,7 +142,7 @@ impl KeyForm {
 }
 
 /// The forms of a prefix, in their order.
-fn forms(prefix: &str) -> &'static [KeyForm] {
+pub(crate) fn forms(prefix: &str) -> &'static [KeyForm] {
     let from = KEYS.partition_point(|form| form.prefix < prefix);
     let forms = KEYS.get(from..).unwrap_or_default();
     let len = forms.iter().take_while(|form| form.prefix == prefix).count();

@@ -57,6 +57,27 @@ impl Meaning<'_> {
     }
 }
 
+impl<'a> Meaning<'a> {
+    /// The same as a value: nothing as JSON's `null`, permits as a map.
+    pub fn into_value(self) -> Value<'a> {
+        match self {
+            Self::Empty => Value::Scalar(Scalar::Null),
+            Self::Id(_, number) | Self::Number(_, number) => {
+                Value::Scalar(Scalar::Unsigned(number))
+            }
+            Self::Text(text) => Value::Scalar(Scalar::Text(text.into())),
+            Self::Json(_, value) => value,
+            Self::Permit { id, permits } => {
+                let member =
+                    |name: &'static str, value| (Scalar::Text(name.into()), Value::Scalar(value));
+                let permits = member("permits", Scalar::Unsigned(permits));
+                Value::Map(vec![member("id", Scalar::Text(id.into())), permits])
+            }
+            Self::Message(decoded) => Value::Message(decoded.message),
+        }
+    }
+}
+
 impl ValueForm {
     /// What a value of the form is called: `TableMeta`, `id of a table`.
     pub fn name(&self) -> String {

@@ -16,10 +16,12 @@ pub(crate) use fits::fields_fit;
 pub use fits::fits;
 pub use items::{Misfit, Name, Reason, Scalar};
 pub use json::JsonError;
+pub(crate) use key::forms;
 #[cfg(feature = "look")]
 pub(crate) use key::unescape;
 pub use key::{KeyParts, unescaped};
-pub use mask::{MASKED, RawMask, Secrets, mask_raw};
+pub(crate) use mask::json_of_unknown_form;
+pub use mask::{MASKED, RawMask, Secrets, mask_raw, raw_scalar};
 pub use meaning::{Forms, MOST_UNPACKED_BYTES, Meaning, unpacked};
 pub use message::{Decoded, Message, Value, single_scalars};
 pub(crate) use shown::first_part;

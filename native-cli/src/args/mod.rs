@@ -3,6 +3,7 @@
 
 mod accept;
 mod cluster;
+mod diff;
 mod dump;
 mod explained;
 mod export;
@@ -19,6 +20,7 @@ use std::ffi::OsString;
 use clap::{ColorChoice, Parser, Subcommand, ValueEnum};
 
 pub use cluster::{Cluster, TargetVersion};
+pub use diff::{Diff, Place};
 pub use dump::{Dump, Dumps};
 pub use explained::{asks_for_more, explained};
 pub use export::{Export, Online};
@@ -28,7 +30,7 @@ pub use reading::{
     Inspect, Keys, KeysLayout, Log, Objects, Origin, Show, ShowSecrets, Sort, State, Validate,
 };
 pub use rewrite::{Repair, Rewrite};
-pub use service::{Get, Query, Service, Status, Watch};
+pub use service::{Connection, Get, Query, Service, Status, Watch};
 pub use serving::{Serve, View};
 
 /// Back up, restore, check and transform the data of a Databend meta service.
@@ -72,6 +74,8 @@ pub enum Command {
     KeysLayout(KeysLayout),
     /// Show the history that the log holds, in the words of objects: who was dropped when.
     Log(Log),
+    /// Compare two states, object by object and field by field: what was added, removed, changed.
+    Diff(Diff),
     /// Change a dump without a data directory: other node ids and addresses, repairs.
     Rewrite(Rewrite),
     /// Print the state of a running meta service, and of its cluster as it sees it.

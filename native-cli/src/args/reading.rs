@@ -181,7 +181,7 @@ pub enum Sort {
     Keys,
 }
 
-fn object_kind(text: &str) -> std::result::Result<ObjectKind, String> {
+pub(super) fn object_kind(text: &str) -> std::result::Result<ObjectKind, String> {
     let name = text.to_ascii_lowercase().replace('-', "_");
     let known = ObjectKind::ALL.iter().find(|kind| kind.name() == name);
     known.copied().ok_or_else(|| {

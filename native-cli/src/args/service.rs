@@ -97,6 +97,15 @@ pub struct Service {
     #[arg(long, value_name = "HOST:PORT", value_delimiter = ',')]
     pub grpc_api_address: Vec<Address>,
 
+    /// How to connect to it.
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+/// How to connect to a running meta service.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Running service")]
+pub struct Connection {
     /// The name of the user.
     #[arg(long, value_name = "NAME")]
     pub username: Option<String>,

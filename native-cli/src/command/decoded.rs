@@ -6,8 +6,8 @@ use anyhow::Result;
 use metadump::objects::Names;
 use metadump::record::SeqV;
 use metadump::value::{
-    KeyParts, MASKED, MOST_UNPACKED_BYTES, Meaning, RawMask, Scalar, Secrets, Shown, ShownContent,
-    Viewer, mask_raw, unpacked,
+    KeyParts, MASKED, MOST_UNPACKED_BYTES, Meaning, Scalar, Secrets, Shown, ShownContent, Viewer,
+    raw_scalar, unpacked,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -25,12 +25,12 @@ const MOST_TEXT_BYTES: usize = 64 << 20;
 /// A record, as `--format json` prints it.
 #[derive(Serialize)]
 pub struct Record {
-    key: String,
+    pub key: String,
     seq: u64,
     expire_at_ms: Option<u64>,
     bytes: u64,
     /// The name of the message, or what else the value is.
-    form: String,
+    pub form: String,
     /// Why the value is not what it is to be.
     error: Option<String>,
     value: Option<Box<RawValue>>,
@@ -120,30 +120,13 @@ impl Decoder<'_> {
     /// Bytes that are of no known form: as text if they are one, or else in hexadecimal, in JSON in
     /// base64.
     fn raw(&self, record: &mut Record, bytes: &[u8]) -> Result<()> {
-        let masked = match self.secrets {
-            Secrets::Masked => mask_raw(bytes),
-            Secrets::Shown => RawMask::Nothing,
-        };
-        let text = std::str::from_utf8(bytes).ok();
-        let text = text.filter(|text| !text.chars().any(|c| c.is_control() && c != '\n'));
-        let (scalar, text) = match (masked, text) {
-            (RawMask::Json(json, count), _) => {
-                record.masked += count;
-                let json = serde_json::to_string(&json)?;
-                (Scalar::Text(json.clone().into()), json)
-            }
-            (RawMask::Whole, _) => {
-                record.masked += 1;
-                (Scalar::Text(MASKED.into()), MASKED.to_owned())
-            }
-            (RawMask::Nothing, Some(text)) => (Scalar::Text(text.into()), text.to_owned()),
-            (RawMask::Nothing, None) => {
-                let hex = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-                (Scalar::Bytes(bytes.into()), hex)
-            }
-        };
+        let (scalar, masked) = raw_scalar(bytes, self.secrets);
+        record.masked += masked;
         record.value = Some(to_raw_value(&scalar)?);
-        record.content = ShownContent::Text(text);
+        record.content = ShownContent::Text(match scalar {
+            Scalar::Text(text) => text.into_owned(),
+            _ => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+        });
         Ok(())
     }
 

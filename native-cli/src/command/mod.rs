@@ -6,6 +6,7 @@ mod at;
 mod convert;
 mod convert_directory;
 mod decoded;
+pub mod diff;
 mod ended;
 pub mod export;
 mod export_online;
@@ -48,6 +49,8 @@ pub enum Outcome {
     Findings,
     /// Done, and a key is not there.
     Missing,
+    /// Done, and what was compared differs.
+    Different,
     /// Some of several dumps could not be read, which has been said.
     Unread,
 }

@@ -48,17 +48,27 @@ pub fn catalogue(state: &State, progress: &Progress) -> Result<(Objects, AsOf)> 
     Ok((catalogue.finish(), as_of))
 }
 
+/// Refuses a tenant that a state does not have.
+///
+/// # Errors
+///
+/// A [`Usage`] error that names the tenants that there are.
+pub fn assert_tenants(asked: &[String], names: &[&str]) -> Result<()> {
+    let Some(unknown) = asked.iter().find(|asked| !names.contains(&asked.as_str())) else {
+        return Ok(());
+    };
+    let help = match names {
+        [] => "the state names no tenant".to_owned(),
+        names => format!("tenants: {}", names.join(", ")),
+    };
+    Err(Usage::error(format!("there is no tenant {unknown}"), &help))
+}
+
 /// The objects of the tenants and kinds that are asked for, in the order that is asked for.
 fn chosen<'o>(objects: &'o Objects, args: &Args) -> Result<Vec<&'o Object>> {
     let tenants = objects.tenants();
     let names: Vec<&str> = tenants.iter().filter_map(|tenant| tenant.tenant.as_deref()).collect();
-    if let Some(unknown) = args.tenant.iter().find(|asked| !names.contains(&asked.as_str())) {
-        let help = match names.as_slice() {
-            [] => "the state names no tenant".to_owned(),
-            names => format!("tenants: {}", names.join(", ")),
-        };
-        return Err(Usage::error(format!("there is no tenant {unknown}"), &help));
-    }
+    assert_tenants(&args.tenant, &names)?;
     let is_asked = |object: &&Object| {
         let of_tenant = args.tenant.is_empty()
             || object.tenant.as_deref().is_some_and(|name| args.tenant.iter().any(|t| t == name));

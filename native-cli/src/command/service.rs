@@ -4,7 +4,7 @@ use std::env::VarError;
 
 use anyhow::Result;
 
-use crate::args::Service;
+use crate::args::{Connection, Service};
 use crate::failure::Usage;
 use crate::grpc::{Address, ConnectOptions, Credentials, Failure, Note, Session, TlsFiles, wait};
 use crate::progress::Progress;
@@ -21,6 +21,15 @@ const DEFAULT_ADDRESS: &str = "127.0.0.1:9191";
 ///
 /// A file of the command line cannot be read, or the environment's address is none.
 pub fn connect_options(args: &Service) -> Result<ConnectOptions> {
+    connect_options_to(addresses(args)?, &args.connection)
+}
+
+/// The same with the servers that are known.
+///
+/// # Errors
+///
+/// A file of the command line cannot be read.
+pub fn connect_options_to(servers: Vec<Address>, args: &Connection) -> Result<ConnectOptions> {
     let tls = TlsFiles {
         ca_cert: args.grpc_tls_ca_cert.clone(),
         domain_name: args.grpc_tls_domain_name.clone(),
@@ -33,7 +42,7 @@ pub fn connect_options(args: &Service) -> Result<ConnectOptions> {
         connect_timeout: args.connect_timeout,
         idle_timeout: args.idle_timeout,
         max_message_bytes: args.max_message_bytes,
-        ..ConnectOptions::new(addresses(args)?)
+        ..ConnectOptions::new(servers)
     })
 }
 

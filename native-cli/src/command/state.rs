@@ -16,7 +16,7 @@ use super::plan::{Inspected, Reading, not_a_record};
 use super::service::{connect_options, say_note};
 use crate::args;
 use crate::failure::{Unwritten, Usage, WithHelp};
-use crate::grpc::{ExportOptions, Failure, export, wait};
+use crate::grpc::{ConnectOptions, ExportOptions, Failure, export, wait};
 use crate::input::Source;
 use crate::progress::Progress;
 use crate::raft_dir::{Access, DirReader, FactSource, RaftDir};
@@ -70,7 +70,7 @@ impl State {
         } else if args.service.grpc_api_address.is_empty() {
             StateSource::Dump(Source::open(args.dump.path()?)?.repeatable(progress)?)
         } else {
-            StateSource::Dump(exported(args, progress)?)
+            StateSource::Dump(exported(&connect_options(&args.service)?, progress)?)
         };
         Self::of(origin, at, progress)
     }
@@ -191,9 +191,20 @@ impl State {
         &self,
         progress: &Progress,
         prepare: impl Fn(&str, &SeqV<'_>) -> T + Sync,
+        each: impl FnMut(&str, &SeqV<'_>, T) -> Result<()> + Send,
+    ) -> Result<AsOf> {
+        let replayed = self.replay(progress)?;
+        self.for_each_key_of(replayed, progress, prepare, each)
+    }
+
+    /// The same with what the log made of the snapshot, as [`replay`](Self::replay) gave it.
+    pub fn for_each_key_of<T: Send>(
+        &self,
+        mut replayed: Option<Replayed>,
+        progress: &Progress,
+        prepare: impl Fn(&str, &SeqV<'_>) -> T + Sync,
         mut each: impl FnMut(&str, &SeqV<'_>, T) -> Result<()> + Send,
     ) -> Result<AsOf> {
-        let mut replayed = self.replay(progress)?;
         let mut as_of = self.as_of();
         if let Some(replayed) = &replayed {
             as_of.learn(replayed);
@@ -292,7 +303,7 @@ impl State {
 
     /// What the entries that lead from the snapshot to the moment make of it; none when there are
     /// none.
-    fn replay(&self, progress: &Progress) -> Result<Option<Replayed>> {
+    pub fn replay(&self, progress: &Progress) -> Result<Option<Replayed>> {
         if self.moment.until.is_none() {
             return Ok(None);
         }
@@ -400,8 +411,11 @@ pub fn now_ms() -> u64 {
 }
 
 /// What a running service exports, in a file of our own.
-fn exported(args: &args::Origin, progress: &Progress) -> Result<Source> {
-    let connect = connect_options(&args.service)?;
+///
+/// # Errors
+///
+/// When it cannot be reached or does not end its export, and when the file cannot be written.
+pub fn exported(connect: &ConnectOptions, progress: &Progress) -> Result<Source> {
     let mut file = TemporaryFile::create("metactl-", ".ndjson", None)
         .context("cannot create a temporary file")?;
     let unwritten = |error| Unwritten::of(error, "cannot write a temporary file".to_owned(), None);
@@ -409,7 +423,7 @@ fn exported(args: &args::Origin, progress: &Progress) -> Result<Source> {
     progress.phase("exporting");
     let options = ExportOptions::default();
     let exported =
-        wait(export(&connect, &options, &mut |note| say_note(note, progress), &mut |line| {
+        wait(export(connect, &options, &mut |note| say_note(note, progress), &mut |line| {
             progress.advance(line.len() as u64 + 1);
             lines.write_all(line.as_bytes()).map_err(unwritten)?;
             lines.write_all(b"\n").map_err(unwritten)

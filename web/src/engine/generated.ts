@@ -19,15 +19,15 @@ export type Code = "empty-dump" | "utf-16" | "packed-content" | "foreign-file" |
 export type Content = { "type": "named", "value": ShownContent } | { "type": "empty" } | { "type": "json", "value": string } | { "type": "text", "value": string } | { "type": "protobuf", "value": Array<Field> } | { "type": "binary" };
 
 /**
- * How many keys differ, by sort.
+ * How many keys differ, by what became of them.
  */
 export type Counts = {
 /**
- * Only in the second dump.
+ * Only in the second state.
  */
 added: number,
 /**
- * Only in the first dump.
+ * Only in the first state.
  */
 removed: number,
 /**
@@ -35,7 +35,7 @@ removed: number,
  */
 changed: number,
 /**
- * Only another sequence number.
+ * Only written again.
  */
 touched: number,
 /**
@@ -562,7 +562,7 @@ columns: Array<string>,
 rows: Array<Array<string>>, } } | { "type": "more", "value": number };
 
 /**
- * One of the two dumps.
+ * One of two states.
  */
 export type Side = "left" | "right";
 

@@ -98,7 +98,9 @@ impl fmt::Debug for Bytes<'_> {
 
 impl PartialEq for Bytes<'_> {
     fn eq(&self, other: &Self) -> bool {
-        self.decode() == other.decode()
+        // What is spelled alike is not decoded.
+        self.text().zip(other.text()).is_some_and(|(text, other)| text == other)
+            || self.decode() == other.decode()
     }
 }
 

@@ -1,6 +1,7 @@
 //! The objects of a state, put together from its records.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Serialize;
 
@@ -122,6 +123,32 @@ impl Catalogue {
         if let Some(says) = says {
             object.learn(*says);
         }
+    }
+
+    /// Takes from another catalogue what this one does not know: objects, names, what they are in.
+    pub fn complete_with(&mut self, other: Self) {
+        for (key, object) in other.by_id {
+            match self.by_id.entry(key) {
+                Entry::Occupied(known) => known.into_mut().complete_with(object),
+                Entry::Vacant(place) => {
+                    place.insert(object);
+                }
+            }
+        }
+        for (key, object) in other.by_name {
+            self.by_name.entry(key).or_insert(object);
+        }
+        for (key, sum) in other.rest {
+            self.rest.entry(key).or_insert(sum);
+        }
+    }
+
+    /// The tenants that records name, in their order.
+    pub fn tenants(&self) -> BTreeSet<&str> {
+        let by_id = self.by_id.values().filter_map(|object| object.tenant.as_deref());
+        let by_name = self.by_name.keys().map(|(_, tenant, _)| &**tenant);
+        let rest = self.rest.keys().filter_map(|(_, tenant)| tenant.as_deref());
+        by_id.chain(by_name).chain(rest).collect()
     }
 
     /// What is known of an object so far.
@@ -246,6 +273,12 @@ impl Object {
             engine: None,
             owner: None,
         }
+    }
+
+    fn complete_with(&mut self, other: Self) {
+        self.tenant = self.tenant.take().or(other.tenant);
+        self.parent_id = self.parent_id.or(other.parent_id);
+        self.name = self.name.take().or(other.name);
     }
 
     /// What the records that belong to it are owned by.

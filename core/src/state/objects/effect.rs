@@ -1,11 +1,10 @@
 //! What the entries of a log did, in the words of objects.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
+use super::by_object::ByObject;
 use super::catalogue::{Catalogue, full_name};
-use super::record::{ObjectRecord, Owner};
+use super::record::ObjectRecord;
 use super::reference::ObjectRef;
 use crate::dump::record::{Bytes, Fact, LogEntry, LogId, Payload};
 use crate::state::apply::{Applied, ChangeEvent, ExecutionPath, Reach, Reply};
@@ -36,6 +35,20 @@ pub enum Verb {
 }
 
 impl Verb {
+    /// What was done, said of the object: `created`.
+    pub const fn participle(self) -> &'static str {
+        match self {
+            Self::Creates => "created",
+            Self::Drops => "dropped",
+            Self::Undrops => "undropped",
+            Self::Purges => "purged",
+            Self::Renames => "renamed",
+            Self::Changes => "changed",
+            Self::Expires => "expired",
+            Self::Names => "named",
+        }
+    }
+
     /// The verb as a word.
     pub const fn name(self) -> &'static str {
         match self {
@@ -204,115 +217,40 @@ impl History {
     fn named(&self, entry: &LogEntry<'_>) -> Vec<Effect> {
         let mut reach = Reach::default();
         reach.add(entry);
-        let mut groups: BTreeMap<Owner, Group> = BTreeMap::new();
+        let mut named = ByObject::default();
         for key in reach.keys() {
-            let owner = ObjectRecord::of(key, &Bytes::Decoded((&[]).into())).owner;
-            groups.entry(owner).or_default().add(Verb::Names, key);
+            let record = ObjectRecord::of(key, &Bytes::Decoded((&[]).into()));
+            named.name(key, &record.owner);
         }
-        self.of_groups(groups)
+        self.in_order(named)
     }
 
     fn effects(&mut self, applied: &Applied, now_ms: u64) -> Vec<Effect> {
-        let mut groups: BTreeMap<Owner, Group> = BTreeMap::new();
+        let mut by_object = ByObject::default();
         for event in &applied.events {
             let ChangeEvent { key, prev, current } = event;
             let [before, after] = [prev, current]
                 .map(|record| record.as_ref().map(|record| ObjectRecord::of(key, &record.data)));
             let has_expired = current.is_none()
                 && prev.as_ref().and_then(|prev| prev.expire_ms()).is_some_and(|at| at <= now_ms);
-            let owner = match (&after, &before) {
-                (Some(record), _) | (None, Some(record)) => record.owner.clone(),
-                (None, None) => continue,
-            };
-            let group = groups.entry(owner).or_default();
-            group.add(verb(before.as_ref(), after.as_ref(), has_expired), key);
-            let name = |record: &Option<ObjectRecord>| {
-                let says = record.as_ref()?.says.as_deref()?;
-                if says.description.is_some() { None } else { says.name.clone() }
-            };
-            // The key of a name goes, and comes again with another one.
-            match (name(&before), name(&after)) {
-                (Some(before), None) => group.former_name = Some(before),
-                (None, Some(_)) => group.has_new_name = true,
-                (Some(before), Some(after)) if before != after => {
-                    (group.former_name, group.has_new_name) = (Some(before), true);
-                }
-                _ => {}
+            if has_expired {
+                by_object.expire(key, before.as_ref());
+            } else {
+                by_object.change(key, before.as_ref(), after.as_ref());
             }
             if let Some(record) = after {
                 self.catalogue.add(record);
             }
         }
-        self.of_groups(groups)
+        self.in_order(by_object)
     }
 
-    fn of_groups(&self, groups: BTreeMap<Owner, Group>) -> Vec<Effect> {
-        let effect = |(owner, group): (Owner, Group)| {
-            let Group { verb, keys, key, former_name, has_new_name } = group;
-            let is_renamed = verb == Some(Verb::Changes) && former_name.is_some() && has_new_name;
-            let verb = if is_renamed { Verb::Renames } else { verb.unwrap_or(Verb::Changes) };
-            let object = self.catalogue.object(&owner).map(|object| ObjectName {
-                kind: object.kind,
-                tenant: object.tenant,
-                id: object.id,
-                database: object.database,
-                name: object.name,
-            });
-            let object = object.or_else(|| unknown(&owner));
-            let key = key.filter(|_| object.is_none() && keys == 1);
-            Effect { verb, object, former_name: former_name.filter(|_| is_renamed), keys, key }
-        };
-        let mut effects: Vec<Effect> = groups.into_iter().map(effect).collect();
+    fn in_order(&self, by_object: ByObject) -> Vec<Effect> {
+        let effects = by_object.effects(&self.catalogue).into_iter();
+        let mut effects: Vec<Effect> = effects.map(|(_, effect)| effect).collect();
         // What happened to whole objects comes first.
         effects.sort_by_key(|effect| (effect.verb, effect.object.is_none()));
         effects
-    }
-}
-
-/// What is known of one object in an entry.
-#[derive(Debug, Default)]
-struct Group {
-    verb: Option<Verb>,
-    keys: u64,
-    key: Option<Box<str>>,
-    former_name: Option<Box<str>>,
-    has_new_name: bool,
-}
-
-impl Group {
-    fn add(&mut self, verb: Verb, key: &str) {
-        self.keys += 1;
-        self.verb = Some(self.verb.map_or(verb, |known| known.min(verb)));
-        self.key.get_or_insert_with(|| key.into());
-    }
-}
-
-/// What a key says of an object that no record describes.
-fn unknown(owner: &Owner) -> Option<ObjectName> {
-    let (kind, tenant, id, name) = match owner {
-        Owner::Id(kind, id) => (*kind, None, Some(*id), None),
-        Owner::Name(kind, tenant, name) => (*kind, Some(tenant), None, Some(name)),
-        Owner::Rest(kind, tenant) => ((*kind)?, tenant.as_ref(), None, None),
-    };
-    let [tenant, name] = [tenant, name].map(|text| text.cloned());
-    Some(ObjectName { kind, tenant, id, database: None, name })
-}
-
-fn verb(before: Option<&ObjectRecord>, after: Option<&ObjectRecord>, has_expired: bool) -> Verb {
-    let described = |record: Option<&ObjectRecord>| {
-        let description = record?.says.as_ref()?.description.as_ref()?;
-        Some(description.dropped_on.is_some())
-    };
-    if has_expired {
-        return Verb::Expires;
-    }
-    match (described(before), described(after)) {
-        (None, Some(false)) if before.is_none() => Verb::Creates,
-        (Some(false), Some(true)) => Verb::Drops,
-        (Some(false), None) if after.is_none() => Verb::Drops,
-        (Some(true), Some(false)) => Verb::Undrops,
-        (Some(true), None) if after.is_none() => Verb::Purges,
-        _ => Verb::Changes,
     }
 }
 

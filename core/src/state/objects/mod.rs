@@ -1,10 +1,12 @@
 //! The objects of a cluster: which there are, and what belongs to each.
 
+mod by_object;
 mod catalogue;
 mod effect;
 mod record;
 mod reference;
 
+pub use by_object::ByObject;
 pub use catalogue::{Catalogue, KindSum, Names, Object, Objects, Sum, Tenant};
 pub use effect::{Effect, History, LoggedChange, ObjectName, Outcome, Verb};
 pub use record::{Description, ObjectRecord, Owner, Says};

@@ -2,7 +2,7 @@
 
 use crate::dump::record::Bytes;
 use crate::value::{
-    Field, Holds, KeyForm, KeyParts, ObjectKind, Scalar, Segment, ValueForm, first_part,
+    Field, Holds, KeyForm, KeyParts, ObjectKind, Scalar, Segment, ValueForm, first_part, forms,
     single_scalars, unpacked,
 };
 
@@ -79,6 +79,20 @@ impl ObjectRecord {
         let says = (says != Says::default()).then(|| Box::new(says));
         Self { owner, bytes: value.len() as u64, says }
     }
+
+    /// The same of a record that says what an object with an id is called, or what it is in; none of
+    /// all others, which are most, and recognised by how their keys begin.
+    pub fn naming(key: &str, value: &Bytes<'_>) -> Option<Self> {
+        let prefix = key.split('/').next().unwrap_or_default();
+        forms(prefix).iter().any(names).then(|| Self::of(key, value))
+    }
+}
+
+/// Whether records of a form say what an object with an id is called, or what it is in.
+fn names(form: &KeyForm) -> bool {
+    let has_id = form.values.iter().any(|value| matches!(value, ValueForm::Id(_)));
+    let is_of_index = form.kind == ObjectKind::Index && form.prefix.ends_with("_by_id");
+    has_id || is_of_index || form.prefix.ends_with("_id_to_name")
 }
 
 /// Whether objects of a kind have ids, by which they are known when they have lost their names.
@@ -249,6 +263,23 @@ mod tests {
         assert_eq!((name.name.as_deref(), name.parent), (Some("orders"), Some(7)));
         let value = message("TableIdList", r#"{"ids":[40,42]}"#);
         assert_eq!(says("__fd_table_id_list/7/orders", &value).0, Owner::Id(ObjectKind::Table, 42));
+    }
+
+    #[test]
+    fn records_that_name_objects_are_few() {
+        let is_naming = |key: &str| ObjectRecord::naming(key, &Bytes::default()).is_some();
+        for key in [
+            "__fd_table/7/t",
+            "__fd_table_id_to_name/42",
+            "__fd_database/t/d",
+            "__fd_index_by_id/3",
+        ] {
+            assert!(is_naming(key), "{key}");
+        }
+        for key in ["__fd_table_by_id/42", "__fd_table_copied_files/42/f", "__fd_users/t/u", "x/y"]
+        {
+            assert!(!is_naming(key), "{key}");
+        }
     }
 
     #[test]

@@ -1,0 +1,212 @@
+//! `diff`: how two states differ, by object, by key and by field.
+//!
+//! ```text
+//! A ─► thread: its keys ─┐                ┌─► objects ─┐
+//!                        ├─► pairs ─► what ┤            ├─► printed, by object
+//! B ─► thread: its keys ─┘   differs       └─► records ─┘
+//! ```
+
+mod found;
+mod kept;
+mod print;
+mod reading;
+mod side;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use anyhow::{Result, anyhow};
+use metadump::difference::{Side, SystemDifference};
+use metadump::moment::{At, Replayed};
+use metadump::node::SystemState;
+use metadump::record::LogId;
+use serde::Serialize;
+
+use self::found::{Asked, Differences, Found};
+use self::print::Printer;
+use self::reading::{Disorder, Read, for_each_pair};
+use self::side::{LogExtent, Opened, beside_keys};
+use super::Outcome;
+use super::decoded::say_masked;
+use super::objects::{assert_tenants, catalogue};
+use super::state::{AsOf, State};
+use crate::args::{Diff as Args, Place};
+use crate::failure::{Usage, WithHelp};
+use crate::progress::Progress;
+use crate::stdout::reader_has_gone;
+
+/// What one of the two states is.
+#[derive(Serialize)]
+pub struct StateOf {
+    name: String,
+    last_applied: Option<LogId>,
+    sequence: u64,
+    log: LogExtent,
+    #[serde(skip)]
+    as_of: AsOf,
+    #[serde(skip)]
+    system: SystemState,
+}
+
+/// Two states that were compared.
+struct Compared {
+    before: StateOf,
+    after: StateOf,
+    system: SystemDifference,
+    found: Found,
+}
+
+/// Runs the command.
+pub fn run(args: &Args, progress: &Progress) -> Result<Outcome> {
+    let (left, right) = open(args, progress)?;
+    let at = |own: Option<At>| own.or(args.at).unwrap_or_default();
+    let (left_at, right_at) = (at(args.at_a), at(args.at_b));
+    let mut states = (left.at(left_at, progress)?, right.at(right_at, progress)?);
+    let (mut is_left_sorted, mut is_right_sorted) = (false, false);
+    let compared = loop {
+        let compared = compare(&mut states.0, &mut states.1, args, progress);
+        let Err(error) = &compared else { break compared? };
+        let Some(Disorder(side)) = error.downcast_ref() else { break compared? };
+        let (state, opened, at, is_sorted) = match side {
+            Side::Left => (&mut states.0, &left, left_at, &mut is_left_sorted),
+            Side::Right => (&mut states.1, &right, right_at, &mut is_right_sorted),
+        };
+        if std::mem::replace(is_sorted, true) {
+            let name = state.name();
+            return Err(anyhow!("{name}: a key is there twice, or keys are out of order"))
+                .help("`databend-metactl validate` says where");
+        }
+        *state = opened.sorted(state, at, progress)?;
+    };
+    progress.finish();
+    let Compared { before, after, system, found } = compared;
+    let system = if args.leaves_out_system() { None } else { Some(system) };
+    let asked = Asked { tenants: &args.tenant, kinds: &args.kind, touched: args.touched };
+    let mut differences = found.differences(&asked);
+    if differences.unknown_tenant(&args.tenant).is_some() {
+        // Nothing of it differs, or there is none.
+        assert_asked(&args.tenant, [&states.0, &states.1], progress)?;
+    }
+    let is_same = differences.is_empty() && system.as_ref().is_none_or(SystemDifference::is_empty);
+    let outcome = if is_same { Outcome::Done } else { Outcome::Different };
+    let printed = print(args, &before, &after, system.as_ref(), &mut differences);
+    let masked = match printed {
+        // The outcome does not depend on whether somebody reads to the end.
+        Err(error) if reader_has_gone(&error) => return Ok(outcome),
+        printed => printed?,
+    };
+    for (letter, state) in [("A", &before), ("B", &after)] {
+        progress.say(&format!("{letter}: {}: {}", state.name, state.describe()));
+    }
+    say_masked(masked, progress);
+    progress.say(&differences.describe());
+    Ok(outcome)
+}
+
+/// Prints what differs; gives how many credentials are masked.
+fn print(
+    args: &Args,
+    before: &StateOf,
+    after: &StateOf,
+    system: Option<&SystemDifference>,
+    differences: &mut Differences,
+) -> Result<u64> {
+    let mut printer = Printer::new(args.format, args.secrets.secrets());
+    printer.states(before, after, system)?;
+    if args.stat {
+        printer.stat(differences)?;
+    } else {
+        differences.for_each(&mut printer)?;
+        printer.summary(differences)?;
+    }
+    printer.finish()
+}
+
+impl Args {
+    /// Whether what a state has beside keys is no business of the comparison.
+    const fn leaves_out_system(&self) -> bool {
+        self.keys_only || !self.tenant.is_empty() || !self.kind.is_empty()
+    }
+}
+
+/// Opens what has the two states.
+fn open(args: &Args, progress: &Progress) -> Result<(Opened, Opened)> {
+    let is_stdin = |place: &Place| matches!(place, Place::Path(path) if path == Path::new("-"));
+    let Some(second) = &args.b else {
+        if args.at_a.is_none() && args.at_b.is_none() {
+            return Err(Usage::error(
+                "B is missing: there is nothing to compare A with",
+                "name a second dump, directory or service, or another moment of A with --at-a or \
+                 --at-b",
+            ));
+        }
+        let opened = Opened::open(&args.a, &args.connection, progress)?;
+        return Ok((opened.clone(), opened));
+    };
+    if is_stdin(&args.a) && is_stdin(second) {
+        return Err(Usage::error(
+            "A and B are both stdin",
+            "one of them can be; for two moments of it leave B out, and give --at-a or --at-b",
+        ));
+    }
+    let open = |place| Opened::open(place, &args.connection, progress);
+    Ok((open(&args.a)?, open(second)?))
+}
+
+fn compare(
+    left: &mut State,
+    right: &mut State,
+    args: &Args,
+    progress: &Progress,
+) -> Result<Compared> {
+    let (before, left_replayed) = StateOf::of(left, progress)?;
+    let (after, right_replayed) = StateOf::of(right, progress)?;
+    let mut found = Found::new(args.stat, args.touched);
+    let states = [(left, left_replayed), (right, right_replayed)];
+    let [Read { as_of: left_as_of, .. }, Read { as_of: right_as_of, names }] =
+        for_each_pair(states, progress, |key, before, after| found.pair(key, before, after))?;
+    found.learn(names);
+    Ok(Compared {
+        system: SystemDifference::between(&before.system, &after.system),
+        before: StateOf { as_of: left_as_of, ..before },
+        after: StateOf { as_of: right_as_of, ..after },
+        found,
+    })
+}
+
+impl StateOf {
+    fn of(state: &State, progress: &Progress) -> Result<(Self, Option<Replayed>)> {
+        let (node, log) = beside_keys(state, progress)?;
+        let replayed = state.replay(progress)?;
+        let system = replayed.as_ref().map_or(node.system, |replayed| replayed.system.clone());
+        let of = Self {
+            name: state.name(),
+            last_applied: system.last_applied,
+            sequence: system.sequence,
+            log,
+            as_of: state.as_of(),
+            system,
+        };
+        Ok((of, replayed))
+    }
+
+    fn describe(&self) -> String {
+        let log = match (self.log.first, self.log.last) {
+            (Some(first), Some(last)) => format!("log {first} to {last}"),
+            _ => "no log".to_owned(),
+        };
+        format!("{}; {log}", self.as_of.describe())
+    }
+}
+
+/// Refuses a tenant that neither state has.
+fn assert_asked(tenants: &[String], states: [&State; 2], progress: &Progress) -> Result<()> {
+    let mut names = BTreeSet::new();
+    for state in states {
+        let (objects, _) = catalogue(state, progress)?;
+        names.extend(objects.tenants().into_iter().filter_map(|tenant| tenant.tenant));
+    }
+    progress.finish();
+    let names: Vec<&str> = names.iter().map(|name| &**name).collect();
+    assert_tenants(tenants, &names)
+}

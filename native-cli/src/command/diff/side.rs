@@ -1,0 +1,116 @@
+//! One of the two states: where it is, and its keys in their order.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use metadump::check::Code;
+use metadump::moment::At;
+use metadump::node::{EntryFate, NodeState};
+use metadump::record::{Fact, LogId};
+use serde::Serialize;
+
+use crate::args::{Connection, Place};
+use crate::command::convert;
+use crate::command::plan::Reading;
+use crate::command::service::connect_options_to;
+use crate::command::state::{State, exported};
+use crate::failure::Help;
+use crate::input::Source;
+use crate::progress::Progress;
+use crate::raft_dir::{Access, DirReader, RaftDir};
+
+/// What has a state, open.
+#[derive(Clone)]
+pub enum Opened {
+    /// A dump; that of a running service is one.
+    Dump(Source),
+    /// The data directory of a stopped node.
+    Directory(PathBuf),
+}
+
+/// What a log holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct LogExtent {
+    /// The first entry.
+    pub first: Option<LogId>,
+    /// The last entry.
+    pub last: Option<LogId>,
+    /// How many there are.
+    pub entries: u64,
+}
+
+impl Opened {
+    /// Opens what the command line names.
+    pub fn open(place: &Place, connection: &Connection, progress: &Progress) -> Result<Self> {
+        Ok(match place {
+            Place::Path(path) if is_directory(path) => Self::Directory(path.clone()),
+            Place::Path(path) => Self::Dump(Source::open(Some(path))?.repeatable(progress)?),
+            Place::Service(servers) => {
+                let connect = connect_options_to(servers.clone(), connection)?;
+                Self::Dump(exported(&connect, progress)?)
+            }
+        })
+    }
+
+    /// Its state at a moment.
+    pub fn at(&self, at: At, progress: &Progress) -> Result<State> {
+        match self {
+            Self::Dump(source) => State::of_dump(source.clone(), at, progress),
+            Self::Directory(dir) => State::of_directory(dir, at, progress),
+        }
+    }
+
+    /// The same of a state whose keys do not come in order: written once more, sorted.
+    pub fn sorted(&self, state: &State, at: At, progress: &Progress) -> Result<State> {
+        // What is no record is reported, and not left out.
+        state.for_each_fact(progress, true, |_| Ok(()))?;
+        let reading = match self {
+            Self::Dump(source) => Reading::of(source, progress)?,
+            Self::Directory(dir) => {
+                let reader = DirReader::open(&RaftDir::new(dir), Access::Stopped)?;
+                Reading::written(&dir.display().to_string(), |write| {
+                    reader.for_each_line(write)?;
+                    reader.assert_unchanged()
+                })?
+            }
+        };
+        let accepted: Vec<Code> =
+            Code::ALL.iter().copied().filter(|code| code.is_acceptable()).collect();
+        let sorted = convert::to_v004(&reading, &accepted, progress);
+        let sorted = sorted.map_err(|error| match error.is::<Help>() {
+            true => error,
+            false => error
+                .context(format!(
+                    "{}: its keys are out of order, and cannot be sorted",
+                    state.name()
+                ))
+                .context(Help("`databend-metactl validate` says where".to_owned())),
+        })?;
+        let sorted = State::of_dump(sorted.source().clone(), at, progress)?;
+        Ok(sorted.by_rules_of(state.version()))
+    }
+}
+
+fn is_directory(path: &Path) -> bool {
+    path != Path::new("-") && fs::metadata(path).is_ok_and(|found| found.is_dir())
+}
+
+/// What a state has beside its keys, as of the snapshot, and the log.
+pub fn beside_keys(state: &State, progress: &Progress) -> Result<(NodeState, LogExtent)> {
+    let (mut node, mut log) = (NodeState::default(), LogExtent::default());
+    state.for_each_fact(progress, false, |fact| {
+        match fact {
+            Fact::Entry(entry) if node.raft.fate_of(entry) == EntryFate::Live => {
+                log.first = log.first.or(Some(entry.log_id));
+                log.last = Some(entry.log_id);
+                log.entries += 1;
+            }
+            fact => {
+                node.learn(fact);
+            }
+        }
+        Ok(())
+    })?;
+    Ok((node, log))
+}
