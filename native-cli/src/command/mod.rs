@@ -9,6 +9,7 @@ mod decoded;
 mod ended;
 pub mod export;
 mod export_online;
+pub mod filter;
 pub mod get;
 pub mod import;
 mod import_files;

@@ -11,7 +11,7 @@ use crate::dump::dump_line;
 use crate::dump::frame::Line;
 use crate::dump::plural::plural;
 use crate::dump::record::{
-    DataVersion, Dialect, ExpireKey, ExpireValue, Fact, Kind, LogId, Node, NodeId,
+    DataVersion, Dialect, ExpireKey, ExpireValue, Fact, Kind, LogId, Node, NodeId, SeqV,
     StoredMembership, Text,
 };
 use crate::dump::scan::{Envelope, ScannedLine};
@@ -135,6 +135,16 @@ impl MomentPlanner {
             seen.ranks.extend(rank);
             seen.last = rank;
         }
+    }
+
+    /// Whether entries may look at or change the record of a key.
+    pub fn reaches(&self, key: &str, record: &SeqV<'_>) -> bool {
+        self.replay.reaches(key, record)
+    }
+
+    /// The records that entries [reach](Self::reaches), as they are at the moment.
+    pub fn reached(&self) -> impl Iterator<Item = (String, SharedRecord)> {
+        self.replay.reached()
     }
 
     /// Second reading, of the log alone: applies what leads to the moment.
@@ -509,7 +519,7 @@ impl MomentRewriter<'_> {
 }
 
 /// The key of a line when it has no escapes.
-fn plain_key<'l>(line: &'l [u8], envelope: &Envelope<'_>) -> Option<&'l str> {
+pub(crate) fn plain_key<'l>(line: &'l [u8], envelope: &Envelope<'_>) -> Option<&'l str> {
     let key = line.get(envelope.key.clone()?)?.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
     std::str::from_utf8(key).ok().filter(|key| !key.contains('\\'))
 }
