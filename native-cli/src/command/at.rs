@@ -25,6 +25,8 @@ pub struct Observer<P, F> {
     pub prepare: P,
     /// Takes it.
     pub each: F,
+    /// What the rewrite is planned with.
+    pub planner: fn(MomentPlanner) -> MomentPlanner,
 }
 
 /// A dump to be rewritten to a moment.
@@ -99,13 +101,16 @@ impl AtMoment {
         manifest: Requirement,
         progress: &Progress,
     ) -> Result<Self> {
-        let observer =
-            Observer { prepare: |_: &str, _: &SeqV<'_>| (), each: |_: &str, _: &SeqV<'_>, ()| {} };
-        Self::observed(state, reading, log, manifest, observer, progress)
+        let nobody = Observer {
+            prepare: |_: &str, _: &SeqV<'_>| (),
+            each: |_: &str, _: &SeqV<'_>, ()| {},
+            planner: |planner| planner,
+        };
+        Self::observed(state, reading, log, manifest, nobody, progress)
     }
 
-    /// The rewrite of a dump that has its version's own, and every key that the state has at the
-    /// moment on the way: in any order.
+    /// Plans the rewrite, and has every key that the state has at the moment seen on the way: in any
+    /// order.
     ///
     /// # Errors
     ///
@@ -121,8 +126,8 @@ impl AtMoment {
         >,
         progress: &Progress,
     ) -> Result<Self> {
-        let Observer { prepare, mut each } = observer;
-        let mut planner = MomentPlanner::new(state.reach(progress)?, log, now_ms());
+        let Observer { prepare, mut each, planner } = observer;
+        let mut planner = planner(MomentPlanner::new(state.reach(progress)?, log, now_ms()));
         let prepare_line = |scanned: &ScannedLine<'_>| match scanned.record.fact() {
             Fact::Key(key, value) => Some(prepare(key, value)),
             _ => None,
@@ -133,8 +138,9 @@ impl AtMoment {
             progress,
             prepare_line,
             |_, scanned, prepared| {
-                planner.line(scanned);
-                if let (Fact::Key(key, value), Some(prepared)) = (scanned.record.fact(), prepared)
+                if planner.line(scanned)
+                    && let (Fact::Key(key, value), Some(prepared)) =
+                        (scanned.record.fact(), prepared)
                     && !planner.reaches(key, value)
                 {
                     each(key, value, prepared);

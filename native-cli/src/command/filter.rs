@@ -4,9 +4,10 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use anyhow::Result;
+use metadump::Report;
 use metadump::check::Requirement;
-use metadump::record::SeqV;
-use metadump::rewrite::{Disposition, LinePlan, LogFate};
+use metadump::record::{Kind, SeqV};
+use metadump::rewrite::{Disposition, LinePlan, LogFate, MomentPlanner};
 use metadump::select::{
     Belonging, Choice, Fate, FilterPlan, Form, Gone, SelectError, Selection, Selector, Which,
 };
@@ -109,17 +110,21 @@ impl Filtering<'_> {
             Form::Dump => LogFate::Purge,
             Form::State => LogFate::Keep,
         };
-        let is_official = choice.is_official;
+        let (is_official, unknown) = (choice.is_official, choice.unknown);
         let mut selector = Selector::new(choice);
         let prepare = |key: &str, value: &SeqV<'_>| Belonging::of(key, &value.data, is_official);
         let each = |key: &str, value: &SeqV<'_>, belonging: Belonging| {
             selector.add(key, value.expire_ms().is_some(), belonging);
         };
-        let observer = Observer { prepare, each };
+        let planner = MomentPlanner::of_any_version;
+        let observer = Observer { prepare, each, planner };
         let at =
             AtMoment::observed(state, reading, log, Requirement::Optional, observer, progress)?;
         let selection = selector.finish().map_err(|error| refused(reading.name(), error))?;
         let AtMoment { planned, as_of, .. } = at;
+        if unknown == Fate::Refuse {
+            assert_no_retired(reading.name(), &planned.report)?;
+        }
         let planned = planned.map(|moment| FilterPlan::new(moment, selection, self.form));
         Ok(Filtered { planned, as_of })
     }
@@ -229,20 +234,32 @@ impl Filtering<'_> {
     }
 }
 
-/// What goes: `table sales.orders, id 42, tenant acme: 5 keys`.
+/// Refuses schema objects of before they were keys.
+fn assert_no_retired(name: &str, report: &Report) -> Result<()> {
+    let retired = [Kind::Databases, Kind::Tables, Kind::DatabaseLookup, Kind::TableLookup];
+    let tallies = retired.iter().filter_map(|kind| report.summary.kinds.get(kind));
+    let count: u64 = tallies.map(|tally| tally.lines).sum();
+    if count == 0 {
+        return Ok(());
+    }
+    Err(Usage::error(
+        format!("{name}: of {} it is not known whose they are", plural(count, "record")),
+        "schema objects of before 2022-05-07 have no keys: --unknown keep or --unknown drop says what \
+         becomes of them",
+    ))
+}
+
+/// What goes: `table sales.orders, id 42, tenant acme: 5 keys`, `3 keys of tokens, tenant acme`.
 fn in_words(gone: &Gone) -> String {
     let Gone { tenant, kind, id, name, keys } = gone;
-    let mut words = kind.replace('_', " ");
-    if let Some(name) = name {
-        words = format!("{words} {name}");
+    let keys = plural(*keys, "key");
+    let kind = kind.replace('_', " ");
+    let id = id.map_or_else(String::new, |id| format!(", id {id}"));
+    let tenant = tenant.as_ref().map_or_else(String::new, |name| format!(", tenant {name}"));
+    match name {
+        Some(name) => format!("{kind} {name}{id}{tenant}: {keys}"),
+        None => format!("{keys} of the kind {kind}{tenant}"),
     }
-    if let Some(id) = id {
-        words = format!("{words}, id {id}");
-    }
-    if let Some(tenant) = tenant {
-        words = format!("{words}, tenant {tenant}");
-    }
-    format!("{words}: {}", plural(*keys, "key"))
 }
 
 /// A selection that there is not, with what to do.

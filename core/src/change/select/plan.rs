@@ -2,7 +2,8 @@
 
 use super::selection::Selection;
 use crate::change::rewrite::{
-    Disposition, LinePlan, LineRewriter, MomentPlan, MomentRewriter, RewriteError, plain_key,
+    Disposition, LinePlan, LineRewriter, MomentChanges, MomentPlan, MomentRewriter, RewriteError,
+    plain_key,
 };
 use crate::dump::frame::Line;
 use crate::dump::record::{Fact, Kind, Tree};
@@ -44,11 +45,15 @@ impl FilterPlan {
 
     /// Whether a record stays.
     fn stays(&self, scanned: &ScannedLine<'_>) -> bool {
+        if self.moment.is_of_other_machine(scanned) {
+            return false;
+        }
         match scanned.record.fact() {
             Fact::Key(key, value) => self.selection.stays(key.as_str(), &value.data),
             Fact::Expire(_, value) => self.selection.expiry_stays(value.key.as_str()),
             // What entries wrote that are not applied is not judged.
             Fact::Entry(_) => false,
+            Fact::Retired(_) => self.selection.unknown_stays(),
             Fact::Header(_)
             | Fact::NodeId(_)
             | Fact::Vote(_)
@@ -59,7 +64,6 @@ impl FilterPlan {
             | Fact::Membership(_)
             | Fact::Node(..)
             | Fact::Sequence(_)
-            | Fact::Retired(_)
             | Fact::Nothing => {
                 self.form == Form::Dump
                     || matches!(scanned.tree(), Tree::Header | Tree::StateMachine(_))
@@ -78,7 +82,9 @@ impl LinePlan for FilterPlan {
     fn describe(&self) -> Vec<String> {
         let mut lines = self.selection.describe();
         if !self.moment.is_empty() {
-            lines.extend(self.moment.describe());
+            // What has expired may be in what goes.
+            let changes = MomentChanges { expired: 0, ..self.moment.changes().clone() };
+            lines.extend(changes.describe());
         }
         lines
     }
@@ -100,7 +106,9 @@ pub struct FilterRewriter<'p> {
 impl FilterRewriter<'_> {
     /// Whether a line stays that its moment does not concern; none when it has to be read.
     fn fate(&self, line: &Line<'_>, envelope: &Envelope<'_>) -> Option<bool> {
-        if !self.moment.passes(line, envelope) {
+        if !self.moment.passes(line, envelope)
+            || self.plan.moment.is_other_machine(envelope.tree_name)
+        {
             return None;
         }
         match envelope.kind {

@@ -170,6 +170,11 @@ impl Selection {
         kept.has(&home.owner) && home.beside.is_none_or(|beside| kept.has(&beside.object))
     }
 
+    /// Whether what has no known form stays.
+    pub(super) fn unknown_stays(&self) -> bool {
+        self.choice.keeps_rest(Class::Unknown, None)
+    }
+
     /// How much stays and goes.
     pub const fn counts(&self) -> &Counts {
         &self.counts
