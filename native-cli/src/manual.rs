@@ -217,7 +217,7 @@ fn files(command: Option<&str>) -> &'static [Row] {
         None => &[MANIFEST, DF_META, STAGING, KEPT],
         Some("export" | "validate" | "inspect") => &[MANIFEST, DF_META],
         Some("import") => &[MANIFEST, DF_META, STAGING, KEPT],
-        Some("rewrite") => &[MANIFEST],
+        Some("extract" | "filter" | "filter-tenant" | "rewrite") => &[MANIFEST],
         Some("diff" | "get" | "keys" | "keys-layout" | "log" | "objects" | "serve" | "show") => {
             &[DF_META]
         }
@@ -339,6 +339,24 @@ fn examples(command: &str) -> &'static [Example] {
                 line: "databend-metactl rewrite --db meta.db --output v003.db --data-version V003",
             },
         ],
+        "filter" => &[
+            Example {
+                what: "Write the dump of one tenant",
+                line: "databend-metactl filter --db meta.db --output acme.db --tenant acme",
+            },
+            Example {
+                what: "See what would go with a database",
+                line: "databend-metactl filter --db meta.db --object sales --drop --dry-run --list",
+            },
+        ],
+        "extract" => &[Example {
+            what: "Write a dump of a table with what it needs",
+            line: "databend-metactl extract sales.orders --db meta.db --output orders.db",
+        }],
+        "filter-tenant" => &[Example {
+            what: "Write what belongs to a tenant, as the official command does",
+            line: "databend-metactl filter-tenant --tenant acme --input meta.db --output acme.db",
+        }],
         "status" => &[
             Example {
                 what: "See whether a node has a leader",

@@ -5,3 +5,4 @@ pub mod cluster;
 pub mod reconcile;
 pub mod registration;
 pub mod rewrite;
+pub mod select;

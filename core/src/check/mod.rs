@@ -32,6 +32,7 @@ pub use dump::Dump;
 pub use finding::{Finding, Findings};
 pub use inspection::{Evidence, Inspection, Requirement};
 pub use references::References;
+pub(crate) use references::{FIRST_SYSTEM_ID, Found, Relation, Said, Target};
 pub use summary::{LogSummary, OTHER_PREFIXES, Summary, Tally};
 
 use memchr::memchr;

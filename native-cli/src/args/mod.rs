@@ -7,6 +7,7 @@ mod diff;
 mod dump;
 mod explained;
 mod export;
+mod filter;
 mod import;
 mod moment;
 mod reading;
@@ -24,6 +25,7 @@ pub use diff::{Diff, Place};
 pub use dump::{Dump, Dumps};
 pub use explained::{asks_for_more, explained};
 pub use export::{Export, Online};
+pub use filter::{Extract, Filter, FilterTenant, Way};
 pub use import::{Import, Reconcile};
 pub use moment::Moment;
 pub use reading::{
@@ -78,6 +80,12 @@ pub enum Command {
     Diff(Diff),
     /// Change a dump without a data directory: other node ids and addresses, repairs.
     Rewrite(Rewrite),
+    /// Write the part of a dump that belongs to tenants, objects or keys, or all but that.
+    Filter(Filter),
+    /// Write a dump of single objects with what they need; short for `filter --object`.
+    Extract(Extract),
+    /// Write the part of a dump that belongs to one tenant as the official command does.
+    FilterTenant(FilterTenant),
     /// Print the state of a running meta service, and of its cluster as it sees it.
     Status(Status),
     /// Print the gRPC addresses of the members of a running cluster.

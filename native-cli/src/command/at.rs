@@ -6,8 +6,9 @@ use anyhow::Result;
 use metadump::check::{Code, Requirement};
 use metadump::moment::At;
 use metadump::objects::LoggedChange;
-use metadump::record::DataVersion;
+use metadump::record::{DataVersion, Fact, SeqV};
 use metadump::rewrite::{Disposition, LinePlan, LogFate, MomentPlan, MomentPlanner};
+use metadump::scan::ScannedLine;
 use serde::Serialize;
 
 use super::plan::{Inspected, Planned, Reading, with_help};
@@ -17,6 +18,16 @@ use crate::input::Source;
 use crate::progress::Progress;
 use crate::raft_dir::{Access, DirReader, RaftDir};
 use crate::report::entries;
+
+/// Sees the keys of a state: `prepare` on any of several threads, `each` on one after the other.
+pub struct Observer<P, F> {
+    /// Makes something of a key and its value.
+    pub prepare: P,
+    /// Takes it.
+    pub each: F,
+    /// What the rewrite is planned with.
+    pub planner: fn(MomentPlanner) -> MomentPlanner,
+}
 
 /// A dump to be rewritten to a moment.
 pub struct AtMoment {
@@ -90,11 +101,56 @@ impl AtMoment {
         manifest: Requirement,
         progress: &Progress,
     ) -> Result<Self> {
-        let mut planner = MomentPlanner::new(state.reach(progress)?, log, now_ms());
-        let inspected = Inspected::of_records(reading, manifest, progress, |_, scanned| {
-            planner.line(scanned);
-        })?;
+        let nobody = Observer {
+            prepare: |_: &str, _: &SeqV<'_>| (),
+            each: |_: &str, _: &SeqV<'_>, ()| {},
+            planner: |planner| planner,
+        };
+        Self::observed(state, reading, log, manifest, nobody, progress)
+    }
+
+    /// Plans the rewrite, and has every key that the state has at the moment seen on the way: in any
+    /// order.
+    ///
+    /// # Errors
+    ///
+    /// As [`plan`](Self::plan).
+    pub fn observed<T: Send>(
+        state: State,
+        reading: &Reading,
+        log: LogFate,
+        manifest: Requirement,
+        observer: Observer<
+            impl Fn(&str, &SeqV<'_>) -> T + Sync,
+            impl FnMut(&str, &SeqV<'_>, T) + Send,
+        >,
+        progress: &Progress,
+    ) -> Result<Self> {
+        let Observer { prepare, mut each, planner } = observer;
+        let mut planner = planner(MomentPlanner::new(state.reach(progress)?, log, now_ms()));
+        let prepare_line = |scanned: &ScannedLine<'_>| match scanned.record.fact() {
+            Fact::Key(key, value) => Some(prepare(key, value)),
+            _ => None,
+        };
+        let inspected = Inspected::of_records(
+            reading,
+            manifest,
+            progress,
+            prepare_line,
+            |_, scanned, prepared| {
+                if planner.line(scanned)
+                    && let (Fact::Key(key, value), Some(prepared)) =
+                        (scanned.record.fact(), prepared)
+                    && !planner.reaches(key, value)
+                {
+                    each(key, value, prepared);
+                }
+            },
+        )?;
         state.apply(progress, |fact| planner.apply(fact).map(drop))?;
+        for (key, value) in planner.reached() {
+            each(&key, &value, prepare(&key, &value));
+        }
         let plan = planner.finish().map_err(with_help)?;
         let mut as_of = state.as_of();
         as_of.learn(plan.state());

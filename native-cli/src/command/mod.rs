@@ -10,6 +10,7 @@ pub mod diff;
 mod ended;
 pub mod export;
 mod export_online;
+pub mod filter;
 pub mod get;
 pub mod import;
 mod import_files;

@@ -18,7 +18,7 @@ use crate::input::Source;
 use crate::manifest::evidence;
 use crate::progress::Progress;
 use crate::report::{plural, printable, state_in_log};
-use crate::scanning::{Threads, for_each_scanned};
+use crate::scanning::{Scanned, Threads, for_each_prepared};
 use crate::temporary::TemporaryFile;
 
 /// How many changed lines are shown.
@@ -138,10 +138,16 @@ impl Planned {
         progress: &Progress,
     ) -> Result<Self> {
         let mut planner = Planner::new(request);
-        let inspected =
-            Inspected::of(reading, strays, Requirement::Optional, progress, |line, scanned| {
+        let inspected = Inspected::of(
+            reading,
+            strays,
+            Requirement::Optional,
+            progress,
+            |_| (),
+            |line, scanned, ()| {
                 planner.line(line, scanned);
-            })?;
+            },
+        )?;
         let mut plan = planner.finish().map_err(with_help)?;
         if plan.needs_keys() {
             reading.source.for_each_line(progress, |line| {
@@ -156,46 +162,51 @@ impl Planned {
 }
 
 impl Inspected {
-    /// Reads a dump, calling `each` with every record.
+    /// Reads a dump, calling `each` with every record and with what `prepare` makes of it on the
+    /// thread that scans it.
     ///
     /// # Errors
     ///
     /// When a line is no record, or the dump is not the one that its manifest describes.
-    pub fn of_records(
+    pub fn of_records<T: Send>(
         reading: &Reading,
         manifest: Requirement,
         progress: &Progress,
-        each: impl FnMut(&Line<'_>, &ScannedLine<'_>) + Send,
+        prepare: impl Fn(&ScannedLine<'_>) -> T + Sync,
+        each: impl FnMut(&Line<'_>, &ScannedLine<'_>, T) + Send,
     ) -> Result<Self> {
-        Self::of(reading, Strays::Refused, manifest, progress, each)
+        Self::of(reading, Strays::Refused, manifest, progress, prepare, each)
     }
 
-    fn of(
+    fn of<T: Send>(
         reading: &Reading,
         strays: Strays,
         manifest: Requirement,
         progress: &Progress,
-        mut each: impl FnMut(&Line<'_>, &ScannedLine<'_>) + Send,
+        prepare: impl Fn(&ScannedLine<'_>) -> T + Sync,
+        mut each: impl FnMut(&Line<'_>, &ScannedLine<'_>, T) + Send,
     ) -> Result<Self> {
         progress.phase("planning");
         let mut inspection = Inspection::new(evidence(&reading.source), manifest);
         let mut dropped = 0;
         let mut hasher = crc32fast::Hasher::new();
         let mut refusal = None;
-        for_each_scanned(&reading.source, Threads::of_flag(None), progress, |line, scanned| {
+        let prepare = |scanned: &Scanned<'_>| scanned.as_ref().ok().map(&prepare);
+        let each = |line: &Line<'_>, scanned: Scanned<'_>, prepared: Option<T>| {
             hash_line(&mut hasher, line);
             inspection.line(line, &scanned);
-            match scanned {
-                Ok(scanned) => each(line, &scanned),
-                Err(_) if strays == Strays::Dropped => dropped += 1,
+            match (scanned, prepared) {
+                (Ok(scanned), Some(prepared)) => each(line, &scanned, prepared),
+                (Err(_), _) if strays == Strays::Dropped => dropped += 1,
                 // The rest is read all the same: it says whether the file is a dump at all.
-                Err(error) if refusal.is_none() => {
+                (Err(error), _) if refusal.is_none() => {
                     refusal = Some(not_a_record(&reading.name, line, error));
                 }
-                Err(_) => {}
+                _ => {}
             }
             Ok(())
-        })?;
+        };
+        for_each_prepared(&reading.source, Threads::of_flag(None), progress, prepare, each)?;
         let report = inspection.finish();
         if let Some(refusal) = refusal {
             return Err(foreign(&reading.name, &report).unwrap_or(refusal));
@@ -220,6 +231,12 @@ impl<P: LinePlan> Planned<P> {
         Self { plan, report, checksum, strays, dropped }
     }
 
+    /// The same with another plan, for what was read.
+    pub fn map<Q: LinePlan>(self, plan: impl FnOnce(P) -> Q) -> Planned<Q> {
+        let Self { plan: from, report, checksum, strays, dropped } = self;
+        Planned { plan: plan(from), report, checksum, strays, dropped }
+    }
+
     /// Reads the dump once more and rewrites it: `each` gets a line, what is written in front of
     /// it, and what becomes of it; what follows the last line is returned.
     ///
@@ -239,11 +256,12 @@ impl<P: LinePlan> Planned<P> {
             hash_line(&mut hasher, &line);
             // Most lines stay: their kind tells, and they need not be read unless some are dropped.
             let seen = envelope(line.bytes);
-            let passes = seen.is_some_and(|seen| rewriter.passes(&line, &seen));
-            if passes && self.strays == Strays::Refused {
-                rewriter.pass(&line);
-                return each(&line, &[], Disposition::Keep);
+            if self.strays == Strays::Refused
+                && let Some(known) = seen.as_ref().and_then(|seen| rewriter.known(&line, seen))
+            {
+                return each(&line, &[], known);
             }
+            let passes = seen.is_some_and(|seen| rewriter.passes(&line, &seen));
             let scanned = match scan_line(line.bytes) {
                 Ok(scanned) => scanned,
                 Err(_) if self.strays == Strays::Dropped => {

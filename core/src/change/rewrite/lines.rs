@@ -36,6 +36,15 @@ pub trait LineRewriter {
     /// need not be read.
     fn passes(&self, line: &Line<'_>, envelope: &Envelope<'_>) -> bool;
 
+    /// What becomes of a line whatever else it holds, when nothing goes in front of it, so that it need
+    /// not be read; none when it has to be.
+    fn known(&mut self, line: &Line<'_>, envelope: &Envelope<'_>) -> Option<Disposition> {
+        self.passes(line, envelope).then(|| {
+            self.pass(line);
+            Disposition::Keep
+        })
+    }
+
     /// Says that a line [passes](Self::passes), for what goes behind the last one.
     fn pass(&mut self, line: &Line<'_>);
 

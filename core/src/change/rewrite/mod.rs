@@ -18,6 +18,7 @@ mod splices;
 
 pub use changes::{Changes, ExpireChanges, SnapshotChanges};
 pub use lines::{Disposition, LinePlan, LineRewriter};
+pub(crate) use moment::plain_key;
 pub use moment::{LogFate, MomentChanges, MomentPlan, MomentPlanner, MomentRewriter};
 pub use planner::{Plan, Planner};
 pub use rewriter::Rewriter;

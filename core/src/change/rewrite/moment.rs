@@ -11,13 +11,13 @@ use crate::dump::dump_line;
 use crate::dump::frame::Line;
 use crate::dump::plural::plural;
 use crate::dump::record::{
-    DataVersion, Dialect, ExpireKey, ExpireValue, Fact, Kind, LogId, Node, NodeId,
-    StoredMembership, Text,
+    DataVersion, Dialect, ExpireKey, ExpireValue, Fact, Kind, LogId, Node, NodeId, SeqV,
+    StoredMembership, Text, Tree,
 };
 use crate::dump::scan::{Envelope, ScannedLine};
 use crate::state::apply::{Applied, SharedRecord};
 use crate::state::moment::{Changed, Replay, ReplayError, Replayed};
-use crate::state::node::RaftState;
+use crate::state::node::{LiveMachine, RaftState};
 
 /// What becomes of the entries of the log that lead to the moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -37,6 +37,9 @@ pub struct MomentPlanner {
     now_ms: u64,
     names: TreeNames,
     version: Option<DataVersion>,
+    /// The oldest version whose dumps are rewritten.
+    oldest: DataVersion,
+    live: LiveMachine,
     raft: RaftState,
     seen: Seen,
     /// How many keys that no entry reaches have expired.
@@ -104,15 +107,31 @@ impl MomentPlanner {
             expired: 0,
             names: TreeNames::default(),
             version: None,
+            oldest: DataVersion::V002,
+            live: LiveMachine::default(),
             raft: RaftState::default(),
             seen: Seen::default(),
         }
     }
 
-    /// First reading: takes note of the next line.
-    pub fn line(&mut self, scanned: &ScannedLine<'_>) {
-        self.names.learn(scanned);
+    /// The same for dumps of every version, of which records of other state machines than the live
+    /// one are not to stay.
+    #[must_use]
+    pub fn of_any_version(self) -> Self {
+        Self { oldest: DataVersion::V0, ..self }
+    }
+
+    /// First reading: takes note of the next line; gives whether it is of the node, or of its live
+    /// state machine.
+    pub fn line(&mut self, scanned: &ScannedLine<'_>) -> bool {
         let fact = scanned.record.fact();
+        // Whoever named it too late has been told.
+        if !self.live.has(scanned.tree(), &fact).unwrap_or(false) {
+            return false;
+        }
+        if fact.is_of_machine() || !matches!(scanned.tree(), Tree::StateMachine(_)) {
+            self.names.learn(scanned);
+        }
         if let Fact::Header(header) = fact {
             self.version = self.version.or(header.data_version());
         }
@@ -135,6 +154,17 @@ impl MomentPlanner {
             seen.ranks.extend(rank);
             seen.last = rank;
         }
+        true
+    }
+
+    /// Whether entries may look at or change the record of a key.
+    pub fn reaches(&self, key: &str, record: &SeqV<'_>) -> bool {
+        self.replay.reaches(key, record)
+    }
+
+    /// The records that entries [reach](Self::reaches), as they are at the moment.
+    pub fn reached(&self) -> impl Iterator<Item = (String, SharedRecord)> {
+        self.replay.reached()
     }
 
     /// Second reading, of the log alone: applies what leads to the moment.
@@ -154,8 +184,10 @@ impl MomentPlanner {
     /// lead to the snapshot.
     pub fn finish(self) -> Result<MomentPlan, RewriteError> {
         let version = match self.version {
-            Some(version) if version >= DataVersion::V002 => version,
+            Some(version) if version >= self.oldest => version,
             Some(version) => return Err(RewriteError::Version(version)),
+            // No server of the first version said it.
+            None if self.oldest == DataVersion::V0 => DataVersion::V0,
             None => return Err(RewriteError::NoVersion),
         };
         let Self { replay, log, now_ms, names, raft, seen, expired, .. } = self;
@@ -291,6 +323,17 @@ impl MomentPlan {
     /// The state at the moment.
     pub const fn state(&self) -> &Replayed {
         &self.state
+    }
+
+    /// Whether a record is of another state machine than the live one.
+    pub(crate) fn is_of_other_machine(&self, scanned: &ScannedLine<'_>) -> bool {
+        scanned.record.fact().is_of_machine() && self.is_other_machine(&scanned.tree_name)
+    }
+
+    /// Whether a tree is another state machine than the live one.
+    pub(crate) fn is_other_machine(&self, tree_name: &str) -> bool {
+        tree_name != self.names.state_machine
+            && matches!(Tree::from_name(tree_name), Tree::StateMachine(_))
     }
 
     /// The lines that the dump lacks and gets, the first one last.
@@ -509,7 +552,7 @@ impl MomentRewriter<'_> {
 }
 
 /// The key of a line when it has no escapes.
-fn plain_key<'l>(line: &'l [u8], envelope: &Envelope<'_>) -> Option<&'l str> {
+pub(crate) fn plain_key<'l>(line: &'l [u8], envelope: &Envelope<'_>) -> Option<&'l str> {
     let key = line.get(envelope.key.clone()?)?.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
     std::str::from_utf8(key).ok().filter(|key| !key.contains('\\'))
 }

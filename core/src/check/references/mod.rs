@@ -22,7 +22,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use roaring::RoaringTreemap;
 
 pub use self::said::References;
-use self::said::{FIRST_SYSTEM_ID, Fault, Found, Relation, Said, Target, spaced};
+pub(crate) use self::said::{FIRST_SYSTEM_ID, Found, Relation, Said, Target};
+use self::said::{Fault, spaced};
 use self::waiting::{Needed, Waiting};
 use super::{Code, Findings, Place};
 use crate::value::{Fields, NEWEST_VER, ObjectKind};
@@ -166,6 +167,7 @@ impl ReferenceCheck {
                 self.led_to.insert_id(kind, id);
                 self.need(Needed { database, ..needed(Relation::Name, kind, id) });
             }
+            Said::Needs { relation: Relation::Guarded, .. } => {}
             Said::Needs { relation, object: Target::Id(kind, id) } => {
                 self.need(needed(relation, kind, id));
             }

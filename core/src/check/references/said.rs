@@ -19,16 +19,16 @@ pub struct References(Box<Found>);
 
 /// What was found. Few lines say anything, so that it has a place of its own.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Found {
-    pub(super) said: Vec<Said>,
+pub(crate) struct Found {
+    pub(crate) said: Vec<Said>,
     /// How many names it has beyond [`MOST_NAMES`], which are left out.
-    pub(super) left_out: u64,
+    pub(crate) left_out: u64,
     pub(super) fault: Option<Fault>,
 }
 
 /// A fact about objects.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Said {
+pub(crate) enum Said {
     /// The record is the object's own.
     Here { object: Target, is_dropped: bool },
     /// The record is a name, which leads to the object.
@@ -41,7 +41,7 @@ pub(super) enum Said {
 
 /// An object.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub(super) enum Target {
+pub(crate) enum Target {
     /// By its id.
     Id(ObjectKind, u64),
     /// By its tenant and name.
@@ -88,7 +88,7 @@ pub(super) fn spaced(kind: ObjectKind) -> String {
 
 /// How a record needs an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub(super) enum Relation {
+pub(crate) enum Relation {
     /// It is the object's own, and needs a name that leads to it.
     Own,
     /// It is a name that leads to it.
@@ -117,11 +117,14 @@ pub(super) enum Relation {
     Role,
     /// It is of something that it owns.
     Owned,
+    /// It is a table that it guards. Nothing is reported of it: which of them engines leave behind is
+    /// not known.
+    Guarded,
 }
 
 impl Relation {
     /// Every relation, in the order of their numbers.
-    pub(super) const ALL: [Self; 14] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::Own,
         Self::Name,
         Self::NameIn,
@@ -136,12 +139,13 @@ impl Relation {
         Self::User,
         Self::Role,
         Self::Owned,
+        Self::Guarded,
     ];
 }
 
 /// What is wrong with a value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// It is not what its key says.
     Misfit(Box<str>),
     /// A newer server has written it: the message, and which version its reader must know.
@@ -168,7 +172,7 @@ const WITH_IDS: [ObjectKind; 9] = [
 ];
 
 /// Databases and tables from here on are made up by engines and have no records.
-pub(super) const FIRST_SYSTEM_ID: u64 = 1 << 62;
+pub(crate) const FIRST_SYSTEM_ID: u64 = 1 << 62;
 
 /// The roles that every tenant has without a record.
 const BUILT_IN_ROLES: [&str; 2] = ["public", "account_admin"];
@@ -190,7 +194,8 @@ impl References {
         }
     }
 
-    fn of_key(key: &str, value: &Bytes<'_>) -> Option<Self> {
+    /// The same for a key and its value.
+    pub(crate) fn of_key(key: &str, value: &Bytes<'_>) -> Option<Self> {
         if copied_file(key).is_some() {
             // Most of a dump is of such files; what is in the values is not read.
             return None;
@@ -209,7 +214,7 @@ impl References {
         (!says_nothing).then(|| Self(Box::new(found)))
     }
 
-    pub(super) fn into_found(self) -> Found {
+    pub(crate) fn into_found(self) -> Found {
         *self.0
     }
 }
@@ -316,6 +321,9 @@ impl Found {
                     let is_dropped = message.is_none_or(|message| message.is_dropped);
                     self.said.push(Said::Here { object: Target::Id(kind, id), is_dropped });
                 }
+                if let (ObjectKind::Table, Some(table)) = (kind, message) {
+                    self.policies(table);
+                }
             }
             _ => {}
         }
@@ -345,6 +353,17 @@ impl Found {
         if let (Some(tenant), Some(name)) = (parts.tenant(), parts.name(kind)) {
             let object = Target::named(kind, &tenant, &name);
             self.said.push(Said::Here { object, is_dropped: false });
+        }
+    }
+
+    /// The policies that guard a table.
+    fn policies(&mut self, table: Message<'_>) {
+        let id = |guard: Message<'_>| guard.number(guard.field("policy_id")?);
+        for guard in table.messages("row_access_policy_columns_ids") {
+            self.needs(Relation::Guarded, ObjectKind::RowAccessPolicy, id(guard));
+        }
+        for guard in table.values("column_mask_policy_columns_ids") {
+            self.needs(Relation::Guarded, ObjectKind::MaskingPolicy, id(guard));
         }
     }
 
@@ -426,10 +445,7 @@ impl<'a> Message<'a> {
     }
 
     fn messages(self, name: &str) -> impl Iterator<Item = Message<'a>> + use<'a> {
-        let of = self.of.field_named(name).and_then(|field| match field.of {
-            crate::value::Type::Message(of) => Some(of),
-            _ => None,
-        });
+        let of = self.message_of(name);
         self.fields(name).filter_map(move |wire| match wire {
             Wire::Bytes(bytes) => Some(Message { of: of?, bytes, is_dropped: false }),
             _ => None,
@@ -445,6 +461,26 @@ impl<'a> Message<'a> {
                 _ => None,
             }
         })
+    }
+
+    /// The values of a map that are messages.
+    fn values(self, name: &str) -> impl Iterator<Item = Message<'a>> + use<'a> {
+        let of = self.message_of(name);
+        self.fields(name).filter_map(move |wire| {
+            let Wire::Bytes(entry) = wire else { return None };
+            match Fields::new(entry).find_map(|field| field.ok().filter(|(of, _)| *of == 2))? {
+                (_, Wire::Bytes(bytes)) => Some(Message { of: of?, bytes, is_dropped: false }),
+                _ => None,
+            }
+        })
+    }
+
+    /// The message that a field has.
+    fn message_of(self, name: &str) -> Option<&'static MessageType> {
+        match self.of.field_named(name)?.of {
+            crate::value::Type::Message(of) => Some(of),
+            _ => None,
+        }
     }
 
     /// The field that says when the object was dropped.

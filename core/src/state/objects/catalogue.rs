@@ -341,6 +341,11 @@ impl Objects {
         &self.objects
     }
 
+    /// Every object, by itself.
+    pub(crate) fn into_all(self) -> Vec<Object> {
+        self.objects
+    }
+
     /// How many keys there are whose form is not known, and the bytes of their values.
     pub fn unknown(&self) -> Sum {
         self.rest.get(&(None, None)).copied().unwrap_or_default()

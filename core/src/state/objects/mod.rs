@@ -10,4 +10,5 @@ pub use by_object::ByObject;
 pub use catalogue::{Catalogue, KindSum, Names, Object, Objects, Sum, Tenant};
 pub use effect::{Effect, History, LoggedChange, ObjectName, Outcome, Verb};
 pub use record::{Description, ObjectRecord, Owner, Says};
+pub(crate) use record::{has_ids, parent_kind};
 pub use reference::ObjectRef;

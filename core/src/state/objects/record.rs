@@ -2,8 +2,8 @@
 
 use crate::dump::record::Bytes;
 use crate::value::{
-    Field, Holds, KeyForm, KeyParts, ObjectKind, Scalar, Segment, ValueForm, first_part, forms,
-    single_scalars, unpacked,
+    Field, Holds, KeyForm, KeyParts, MessageType, ObjectKind, Scalar, Segment, ValueForm,
+    first_part, forms, single_scalars, unpacked,
 };
 
 /// How many bytes a packed value may unpack to.
@@ -21,6 +21,25 @@ pub enum Owner {
     Name(ObjectKind, Box<str>, Box<str>),
     /// A tenant's record of a kind whose objects are not distinguished, or nobody's.
     Rest(Option<ObjectKind>, Option<Box<str>>),
+}
+
+impl Owner {
+    /// The object that the record of a key belongs to, where the key alone tells it; none where the
+    /// value does.
+    pub(crate) fn of_key(parts: &KeyParts<'_>) -> Option<Self> {
+        let tells = |form: &ValueForm| match form {
+            ValueForm::Id(of) => *of == parts.form.kind,
+            ValueForm::Message(of) => is_id_list(of),
+            _ => false,
+        };
+        let value_tells = parts.form.values.iter().any(tells);
+        (!value_tells).then(|| read(parts, &[], &mut Says::default()))
+    }
+}
+
+/// Whether a message lists the objects that have or had a name, the last one last.
+fn is_id_list(of: &MessageType) -> bool {
+    matches!(of.name, "DbIdList" | "TableIdList")
 }
 
 /// A record, and what it says of the object that it belongs to. It is small, and can be made on any
@@ -96,14 +115,14 @@ fn names(form: &KeyForm) -> bool {
 }
 
 /// Whether objects of a kind have ids, by which they are known when they have lost their names.
-pub(super) fn has_ids(kind: ObjectKind) -> bool {
+pub(crate) fn has_ids(kind: ObjectKind) -> bool {
     KeyForm::all().iter().any(|form| {
         form.values.iter().any(|value| matches!(value, ValueForm::Id(of) if *of == kind))
     })
 }
 
 /// What objects of a kind are in.
-pub(super) const fn parent_kind(kind: ObjectKind) -> Option<ObjectKind> {
+pub(crate) const fn parent_kind(kind: ObjectKind) -> Option<ObjectKind> {
     match kind {
         ObjectKind::Table | ObjectKind::Dictionary => Some(ObjectKind::Database),
         ObjectKind::Index => Some(ObjectKind::Table),
@@ -139,7 +158,7 @@ fn read(parts: &KeyParts<'_>, value: &[u8], says: &mut Says) -> Owner {
             }
         });
         says.description = description;
-        if !matches!(of.name, "DbIdList" | "TableIdList") {
+        if !is_id_list(of) {
             listed = None;
         }
     }
@@ -238,7 +257,7 @@ fn decimal(value: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::value::{Decoded, MessageType};
+    use crate::value::Decoded;
 
     fn message(of: &str, json: &str) -> Vec<u8> {
         Decoded::from_json(MessageType::named(of).unwrap(), json).unwrap().write()

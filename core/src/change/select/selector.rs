@@ -1,0 +1,457 @@
+//! The first reading: which objects there are, and what brings what.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::belonging::{Belonging, Beside, Class};
+use super::choice::{Choice, Fate, Which};
+use super::closure::{Edges, Numbers, Set};
+use super::error::{Listed, SelectError};
+use super::near::near;
+use super::selection::{Kept, Selection, Tally};
+use crate::state::objects::{Catalogue, Object, ObjectRef, Owner, has_ids, parent_kind};
+use crate::value::ObjectKind;
+
+/// A name that stands for objects with ids.
+pub(super) type Alias = (ObjectKind, Box<str>, Box<str>);
+
+/// Keys of no object: whose they are, and of which kind.
+pub(super) type Rest = (Class, Option<ObjectKind>, Option<Box<str>>);
+
+/// How many keys there are, and how many of them are named.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Keys {
+    pub(super) all: u64,
+    pub(super) named: u64,
+}
+
+/// Keys of an object that are named.
+#[derive(Debug, Clone, Copy, Default)]
+struct Named {
+    keys: u64,
+    has_identity: bool,
+}
+
+/// Takes every key of a state with what it says, in any order.
+#[derive(Debug)]
+pub struct Selector {
+    choice: Choice,
+    catalogue: Catalogue,
+    aliases: BTreeMap<Alias, Keys>,
+    rest: BTreeMap<Rest, Keys>,
+    numbers: Numbers,
+    needs: Vec<(u32, u32)>,
+    /// What one object brings and does not need: it can be without.
+    brings: Vec<(u32, u32)>,
+    /// The owner and the other object of each key that links two.
+    links: Vec<(u32, u32)>,
+    named: HashMap<Owner, Named>,
+    /// The owners of keys that expire, where the value says who it is.
+    expiring: HashMap<Box<str>, Owner>,
+    unknown: Listed,
+    /// Which of the prefixes and keys that are named were seen.
+    seen: BTreeSet<String>,
+    left_out: u64,
+}
+
+impl Selector {
+    /// Starts.
+    pub fn new(choice: Choice) -> Self {
+        Self {
+            choice,
+            catalogue: Catalogue::default(),
+            aliases: BTreeMap::new(),
+            rest: BTreeMap::new(),
+            numbers: Numbers::default(),
+            needs: Vec::new(),
+            brings: Vec::new(),
+            links: Vec::new(),
+            named: HashMap::new(),
+            expiring: HashMap::new(),
+            unknown: Listed::default(),
+            seen: BTreeSet::new(),
+            left_out: 0,
+        }
+    }
+
+    /// What is chosen.
+    pub const fn choice(&self) -> &Choice {
+        &self.choice
+    }
+
+    /// Takes a key with what it says; `expires` says whether it does.
+    pub fn add(&mut self, key: &str, expires: bool, belonging: Belonging) {
+        let Belonging { home, record, needs, listed, left_out, value_tells } = belonging;
+        self.left_out += left_out;
+        let is_named = self.choice.names(key);
+        if is_named {
+            self.note_names(key);
+        }
+        if expires && value_tells {
+            self.expiring.insert(key.into(), home.owner.clone());
+        }
+        // What goes by its text takes nothing along, and needs nothing any more.
+        let goes_alone = is_named && self.choice.which == Which::Rest && !home.is_identity;
+        if !goes_alone {
+            self.relate(&home.owner, home.beside.as_ref(), &needs, &listed);
+        }
+        let count = |keys: &mut Keys| {
+            keys.all += 1;
+            keys.named += u64::from(is_named);
+        };
+        match home.owner {
+            Owner::Rest(kind, tenant) => {
+                if home.class == Class::Unknown && !is_named {
+                    self.unknown.push(|| key.to_owned());
+                }
+                count(self.rest.entry((home.class, kind, tenant)).or_default());
+                return;
+            }
+            Owner::Name(kind, tenant, name) if has_ids(kind) => {
+                if is_named && home.is_identity {
+                    let owner = Owner::Name(kind, tenant.clone(), name.clone());
+                    self.name(owner, true);
+                }
+                count(self.aliases.entry((kind, tenant, name)).or_default());
+                return;
+            }
+            owner if is_named => self.name(owner, home.is_identity),
+            _ => {}
+        }
+        let mut record = record;
+        if let Some(description) = record.says.as_mut().and_then(|says| says.description.as_mut()) {
+            (description.created_on, description.updated_on) = (None, None);
+            description.engine = None;
+        }
+        self.catalogue.add(record);
+    }
+
+    fn name(&mut self, owner: Owner, is_identity: bool) {
+        let named = self.named.entry(owner).or_default();
+        named.keys += 1;
+        named.has_identity |= is_identity;
+    }
+
+    fn note_names(&mut self, key: &str) {
+        for prefix in &self.choice.prefixes {
+            if key.starts_with(prefix.as_str()) && !self.seen.contains(prefix) {
+                self.seen.insert(prefix.clone());
+            }
+        }
+        let is_key = |object: &ObjectRef| matches!(object, ObjectRef::Key(named) if named == key);
+        if self.choice.objects.iter().any(is_key) {
+            self.seen.insert(key.to_owned());
+        }
+    }
+
+    fn relate(
+        &mut self,
+        owner: &Owner,
+        beside: Option<&Beside>,
+        needs: &[Owner],
+        listed: &[Owner],
+    ) {
+        if needs.is_empty() && listed.is_empty() && beside.is_none() {
+            return;
+        }
+        let Some(own) = self.numbers.number(owner) else { return };
+        for needed in needs {
+            self.needs.extend(self.numbers.number(needed).map(|needed| (own, needed)));
+        }
+        for other in listed.iter().filter_map(|other| self.numbers.number(other)) {
+            // Whoever has or had the name is in one list with the others.
+            self.needs.extend([(own, other), (other, own)]);
+        }
+        if let Some(Beside { object, needs_owner }) = beside
+            && let Some(other) = self.numbers.number(object)
+        {
+            self.links.push((own, other));
+            self.brings.push(if *needs_owner { (other, own) } else { (own, other) });
+        }
+    }
+
+    /// What stays and what goes.
+    ///
+    /// # Errors
+    ///
+    /// When something that is named is not there, something cannot be judged and is not to be kept or
+    /// dropped, or something that stays needs what goes.
+    pub fn finish(self) -> Result<Selection, SelectError> {
+        let Self { choice, catalogue, aliases, rest, numbers, needs, brings, links, named, .. } =
+            self;
+        let objects = catalogue.finish().into_all();
+        let known = Known::of(&objects, &aliases);
+        assert_there(&choice, &objects, &known, &rest, &self.seen)?;
+        if !choice.is_of_keys() && choice.unknown == Fate::Refuse && self.unknown.count > 0 {
+            return Err(SelectError::UnknownKeys(self.unknown));
+        }
+        let at: Vec<Vec<u32>> =
+            numbers.into_objects().iter().map(|owner| known.numbers(owner)).collect();
+        let needs = resolved(&needs, &at);
+        let inside = Edges::of(inside(&objects, &known));
+        let stays = Marking { choice: &choice, objects: &objects, known: &known, named: &named }
+            .stays(&inside, &needs, &resolved(&brings, &at))?;
+        let kept = Kept::of(&objects, &stays, &aliases, &known, &choice);
+        let mut tally = Tally::default();
+        for (object, stays) in objects.iter().zip(&stays) {
+            tally.object(object, *stays);
+        }
+        tally.named(named.iter().map(|(owner, named)| (owner, named.keys)), &kept, &choice);
+        for (own, other) in &links {
+            let of = |number: &u32| at.get(*number as usize).cloned().unwrap_or_default();
+            let is_kept = |number| of(number).iter().any(|at| kept_at(&stays, *at));
+            if is_kept(own) && !is_kept(other) {
+                let object = of(own).first().and_then(|at| objects.get(*at as usize));
+                tally.link_goes(object);
+            }
+        }
+        for (alias, keys) in &aliases {
+            tally.alias(alias, keys.all, &kept);
+        }
+        for (rest, keys) in &rest {
+            tally.rest(rest, *keys, &choice);
+        }
+        let expiring = self.expiring;
+        let gone = tally.gone(&objects, &stays);
+        Ok(Selection {
+            choice,
+            kept,
+            expiring,
+            left_out: self.left_out,
+            counts: tally.counts,
+            gone,
+        })
+    }
+}
+
+fn kept_at(stays: &[bool], at: u32) -> bool {
+    stays.get(at as usize).copied().unwrap_or(false)
+}
+
+/// Relations between objects that are there.
+fn resolved(pairs: &[(u32, u32)], at: &[Vec<u32>]) -> Edges {
+    let of = |number: u32| at.get(number as usize).map(Vec::as_slice).unwrap_or_default();
+    let pairs = pairs.iter().flat_map(|(from, to)| {
+        of(*from).iter().flat_map(move |from| of(*to).iter().map(move |to| (*from, *to)))
+    });
+    Edges::of(pairs.collect())
+}
+
+/// What each object has in it.
+fn inside(objects: &[Object], known: &Known) -> Vec<(u32, u32)> {
+    let pair = |(object, number): (&Object, u32)| {
+        let parent = Owner::Id(parent_kind(object.kind)?, object.parent_id?);
+        Some((*known.numbers(&parent).first()?, number))
+    };
+    objects.iter().zip(0..).filter_map(pair).collect()
+}
+
+/// The objects that there are.
+pub(super) struct Known {
+    by_owner: HashMap<Owner, u32>,
+    /// Those with ids whose names stand in keys.
+    by_name: HashMap<Alias, Vec<u32>>,
+}
+
+impl Known {
+    fn of(objects: &[Object], aliases: &BTreeMap<Alias, Keys>) -> Self {
+        let kinds: BTreeSet<ObjectKind> = aliases.keys().map(|(kind, ..)| *kind).collect();
+        let mut by_owner = HashMap::with_capacity(objects.len());
+        let mut by_name: HashMap<Alias, Vec<u32>> = HashMap::new();
+        for (object, number) in objects.iter().zip(0..) {
+            let named = object.tenant.clone().zip(object.name.clone());
+            match (object.id, named) {
+                (Some(id), named) => {
+                    by_owner.insert(Owner::Id(object.kind, id), number);
+                    if let Some((tenant, name)) = named.filter(|_| kinds.contains(&object.kind)) {
+                        by_name.entry((object.kind, tenant, name)).or_default().push(number);
+                    }
+                }
+                (None, Some((tenant, name))) => {
+                    by_owner.insert(Owner::Name(object.kind, tenant, name), number);
+                }
+                (None, None) => {}
+            }
+        }
+        Self { by_owner, by_name }
+    }
+
+    /// The numbers of what an owner is.
+    pub(super) fn numbers(&self, owner: &Owner) -> Vec<u32> {
+        match (self.by_owner.get(owner), owner) {
+            (Some(number), _) => vec![*number],
+            (None, Owner::Name(kind, tenant, name)) => {
+                self.alias(&(*kind, tenant.clone(), name.clone())).to_vec()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    pub(super) fn alias(&self, alias: &Alias) -> &[u32] {
+        self.by_name.get(alias).map(Vec::as_slice).unwrap_or_default()
+    }
+}
+
+/// Finds out which objects stay.
+struct Marking<'a> {
+    choice: &'a Choice,
+    objects: &'a [Object],
+    known: &'a Known,
+    named: &'a HashMap<Owner, Named>,
+}
+
+impl Marking<'_> {
+    fn stays(
+        &self,
+        inside: &Edges,
+        needs: &Edges,
+        brings: &Edges,
+    ) -> Result<Vec<bool>, SelectError> {
+        let mut chosen = Set::of(self.objects.len());
+        let is_chosen = |object: &Object| {
+            self.choice.has_tenant(object.tenant.as_deref())
+                || self.choice.objects.iter().any(|named| named.names(object))
+        };
+        for (object, number) in self.objects.iter().zip(0..) {
+            if is_chosen(object) {
+                chosen.insert(number);
+            }
+        }
+        let numbers = |is_identity: bool| {
+            let named =
+                self.named.iter().filter(move |(_, named)| named.has_identity == is_identity);
+            named.flat_map(|(owner, _)| self.known.numbers(owner))
+        };
+        numbers(true).for_each(|number| chosen.insert(number));
+        chosen.close(&[inside]);
+        if self.choice.which == Which::Rest {
+            self.orphans(&mut chosen, Fate::Drop)?;
+            chosen.close(&[inside]);
+            let stays: Vec<bool> = chosen.into_vec().into_iter().map(|goes| !goes).collect();
+            self.assert_whole(&stays, needs)?;
+            return Ok(stays);
+        }
+        // What is only needed does not bring what is in it.
+        numbers(false).for_each(|number| chosen.insert(number));
+        let within = Edges::of(inside.all().map(|(outer, inner)| (inner, outer)).collect());
+        let brought = [needs, brings, &within];
+        chosen.reopen();
+        chosen.close(&brought);
+        self.orphans(&mut chosen, Fate::Keep)?;
+        chosen.close(&brought);
+        Ok(chosen.into_vec())
+    }
+
+    /// Adds those whose tenant nothing says, where that is their fate; none is refused that is in the
+    /// set already.
+    fn orphans(&self, set: &mut Set, fate: Fate) -> Result<(), SelectError> {
+        if self.choice.tenants.is_empty() {
+            return Ok(());
+        }
+        let mut refused = Listed::default();
+        for (object, number) in self.objects.iter().zip(0..) {
+            if object.tenant.is_some() || set.has(number) {
+                continue;
+            }
+            if self.choice.orphans == Fate::Refuse {
+                refused.push(|| described(object));
+            } else if self.choice.orphans == fate {
+                set.insert(number);
+            }
+        }
+        if refused.count > 0 { Err(SelectError::Orphans(refused)) } else { Ok(()) }
+    }
+
+    /// Refuses to leave anything without what it needs.
+    fn assert_whole(&self, stays: &[bool], needs: &Edges) -> Result<(), SelectError> {
+        let mut broken = Listed::default();
+        for (from, to) in needs.all() {
+            if kept_at(stays, from) && !kept_at(stays, to) {
+                let of = |at: u32| self.objects.get(at as usize).map(described).unwrap_or_default();
+                broken.push(|| format!("{} needs {}", of(from), of(to)));
+            }
+        }
+        if broken.count > 0 { Err(SelectError::Needed(broken)) } else { Ok(()) }
+    }
+}
+
+/// An object in words: `table sales.orders (id 42)`.
+pub(super) fn described(object: &Object) -> String {
+    let kind = object.kind.name().replace('_', " ");
+    match (&object.name, object.id) {
+        (Some(_), Some(id)) => format!("{kind} {} (id {id})", object.full_name()),
+        (Some(_), None) => format!("{kind} {}", object.full_name()),
+        (None, Some(id)) => format!("{kind} {id}"),
+        (None, None) => kind,
+    }
+}
+
+/// Refuses names of what is not there, or is there more than once.
+fn assert_there(
+    choice: &Choice,
+    objects: &[Object],
+    known: &Known,
+    rest: &BTreeMap<Rest, Keys>,
+    seen: &BTreeSet<String>,
+) -> Result<(), SelectError> {
+    if choice.tenants.is_empty() && choice.prefixes.is_empty() && choice.objects.is_empty() {
+        return Err(SelectError::NothingChosen);
+    }
+    let tenants: BTreeSet<&str> = objects
+        .iter()
+        .filter_map(|object| object.tenant.as_deref())
+        .chain(rest.keys().filter_map(|(_, _, tenant)| tenant.as_deref()))
+        .chain(known.by_name.keys().map(|(_, tenant, _)| &**tenant))
+        .collect();
+    if let Some(asked) = choice.tenants.iter().find(|asked| !tenants.contains(asked.as_str())) {
+        let near = near(asked, tenants.iter().copied());
+        return Err(SelectError::NoTenant { asked: asked.clone(), near });
+    }
+    if let Some(asked) = choice.prefixes.iter().find(|prefix| !seen.contains(*prefix)) {
+        return Err(SelectError::NoKey { asked: format!("that begins with {asked}") });
+    }
+    for asked in &choice.objects {
+        let found = || objects.iter().filter(|object| asked.names(object));
+        match asked {
+            ObjectRef::Key(key) if seen.contains(key) => continue,
+            ObjectRef::Key(key) => return Err(SelectError::NoKey { asked: key.clone() }),
+            _ => {}
+        }
+        if found().next().is_none() {
+            return Err(no_object(asked, objects));
+        }
+        let has_tenant = matches!(
+            asked,
+            ObjectRef::Id(..)
+                | ObjectRef::Name { tenant: Some(_), .. }
+                | ObjectRef::Path { tenant: Some(_), .. }
+        );
+        let tenants: BTreeSet<&str> = found().filter_map(|found| found.tenant.as_deref()).collect();
+        if !has_tenant && tenants.len() > 1 {
+            let tenants = tenants.into_iter().map(str::to_owned).collect();
+            return Err(SelectError::Ambiguous { asked: asked.to_string(), tenants });
+        }
+    }
+    Ok(())
+}
+
+fn no_object(asked: &ObjectRef, objects: &[Object]) -> SelectError {
+    let (kind, name) = match asked {
+        ObjectRef::Id(kind, id) => (*kind, id.to_string()),
+        ObjectRef::Name { kind, name, .. } => (*kind, name.clone()),
+        ObjectRef::Path { database, table: None, .. } => (ObjectKind::Database, database.clone()),
+        ObjectRef::Path { database, table: Some(table), .. } => {
+            (ObjectKind::Table, format!("{database}.{table}"))
+        }
+        ObjectRef::Key(key) => return SelectError::NoKey { asked: key.clone() },
+    };
+    let of_kind: BTreeSet<String> = objects
+        .iter()
+        .filter(|object| object.kind == kind)
+        .map(|object| match (asked, object.id) {
+            (ObjectRef::Id(..), Some(id)) => format!("{}:{id}", kind.name()),
+            _ => object.full_name(),
+        })
+        .collect();
+    let near = near(&name, of_kind.iter().map(String::as_str));
+    SelectError::NoObject { asked: asked.to_string(), near }
+}
