@@ -394,7 +394,7 @@ pub fn now_ms() -> u64 {
 
 /// What a running service exports, in a file of our own.
 fn exported(args: &args::Origin, progress: &Progress) -> Result<Source> {
-    let connect = connect_options(&args.service)?;
+    let connect = connect_options(&args.service, progress)?;
     let mut file = TemporaryFile::create("metactl-", ".ndjson", None)
         .context("cannot create a temporary file")?;
     let unwritten = |error| Unwritten::of(error, "cannot write a temporary file".to_owned(), None);

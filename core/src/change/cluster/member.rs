@@ -4,7 +4,7 @@ use nom::Parser;
 use nom::character::complete::{char, digit1};
 use nom::sequence::separated_pair;
 
-use crate::change::address::{Parsed, endpoint, expect, expected, parse_whole};
+use crate::change::address::{Parsed, endpoint, expect, expected, parse_endpoint, parse_whole};
 use crate::dump::record::{Endpoint, NodeId};
 use crate::dump::syntax::SyntaxError;
 
@@ -40,7 +40,8 @@ pub struct ClusterMember {
 /// ```
 pub fn parse_members(text: &str) -> Result<Vec<ClusterMember>, SyntaxError> {
     let second = text.split_once(',').map(|(_, second)| second);
-    let is_obsolete = second.is_some_and(|second| !second.contains(['=', ',']));
+    let is_obsolete =
+        second.is_some_and(|second| second.is_empty() || parse_endpoint(second).is_ok());
     let parts = if is_obsolete { 1 } else { usize::MAX };
     let (mut members, mut start) = (Vec::new(), 0);
     for part in text.split(',').take(parts) {
