@@ -208,7 +208,7 @@ impl Page<'_> {
             rows.push((
                 "METASRV_GRPC_API_ADDRESS",
                 "the gRPC addresses of servers, separated by commas, when --grpc-api-address is not \
-                 given",
+                 given; a note says so, as the commands of the official tool pass it over",
             ));
         }
         if takes("password_file") {
@@ -532,6 +532,23 @@ mod tests {
             if has_default {
                 assert!(!help.contains("it is read from stdin"), "{name}: {help}");
                 assert!(!help.contains("in place of a dump"), "{name}: {help}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_page_of_the_program_lists_every_command_in_its_group() {
+        let page = String::from_utf8(man_page(None).unwrap()).unwrap();
+        let (_, commands) = page.split_once("\n.SH COMMANDS\n").unwrap();
+        let (commands, _) = commands.split_once("\n.SH ").unwrap();
+        for (group, names) in GROUPS {
+            let (_, of_group) = commands
+                .split_once(&format!(".SS \"{group}\"\n"))
+                .unwrap_or_else(|| commands.split_once(&format!(".SS {group}\n")).unwrap());
+            let of_group = of_group.split(".SS ").next().unwrap();
+            for name in names.iter().filter(|name| **name != "help") {
+                let listed = format!("databend\\-metactl\\-{}\\fR(1)\n", name.replace('-', "\\-"));
+                assert!(of_group.contains(&listed), "{group}: {listed} is not in {of_group}");
             }
         }
     }

@@ -14,13 +14,13 @@ use crate::grpc::Address;
 /// `list-features`, `metrics`
 #[derive(Debug, Args)]
 pub struct AskAdmin {
-    /// The server.
-    #[command(flatten)]
-    pub admin: Admin,
-
     /// How to print the answer.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+
+    /// The server.
+    #[command(flatten)]
+    pub admin: Admin,
 }
 
 /// `trigger-snapshot`

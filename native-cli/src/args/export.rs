@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 
 use super::accept::AcceptLosses;
+use super::service::OF_SERVICE;
 use super::values::{file_or_dash, whole};
 use super::{Format, Moment, Service, TargetVersion};
 use crate::grpc::{Address, NodeChoice};
@@ -16,7 +17,7 @@ use crate::grpc::{Address, NodeChoice};
 pub struct Export {
     /// The data directory of a stopped node, in place of a running service; nothing in it is
     /// changed.
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with_all = ["Service", "Online"])]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with_all = OF_SERVICE, conflicts_with = "Online")]
     pub raft_dir: Option<PathBuf>,
 
     /// The file to write; without it, or with `-`, the dump goes to stdout. `.gz` and `.zst`

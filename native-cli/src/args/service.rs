@@ -26,13 +26,13 @@ pub struct Status {
 /// What `status` and `member-list` ask.
 #[derive(Debug, Args)]
 pub struct Query {
-    /// The running service.
-    #[command(flatten)]
-    pub service: Service,
-
     /// How to print the answer.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+
+    /// The running service.
+    #[command(flatten)]
+    pub service: Service,
 }
 
 /// `get`
@@ -83,13 +83,13 @@ pub struct Upsert {
     #[arg(long)]
     pub value: String,
 
-    /// The running service.
-    #[command(flatten)]
-    pub service: Service,
-
     /// How to print what was written.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+
+    /// The running service.
+    #[command(flatten)]
+    pub service: Service,
 }
 
 /// `watch`
@@ -103,14 +103,25 @@ pub struct Watch {
     #[arg(long, value_name = "PREFIX", conflicts_with = "prefix")]
     pub prefix_bytes: Option<String>,
 
-    /// The running service.
-    #[command(flatten)]
-    pub service: Service,
-
     /// How to print the changes.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+
+    /// The running service.
+    #[command(flatten)]
+    pub service: Service,
 }
+
+/// What makes no sense with a directory: all of [`Service`] but [`Access`], which the official tool
+/// takes with every command.
+pub(super) const OF_SERVICE: [&str; 6] = [
+    "grpc_api_address",
+    "grpc_tls_client_cert",
+    "grpc_tls_client_key",
+    "connect_timeout",
+    "idle_timeout",
+    "max_message_bytes",
+];
 
 /// How to reach a running meta service.
 #[derive(Debug, Args)]
