@@ -40,7 +40,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::FromArgMatches;
 
-use crate::args::{Cli, Command};
+use crate::args::{Arranged, Cli, Command};
 use crate::command::Outcome;
 use crate::printable::printable_lines;
 use crate::progress::{Progress, Quiet};
@@ -51,8 +51,9 @@ const TO_STDOUT: &str = "cannot write to stdout";
 
 fn main() -> ExitCode {
     signals::survive_file_size_limit();
+    let Arranged { args, notes } = args::arranged(std::env::args_os());
     let parsed = manual::command()
-        .try_get_matches_from(args::with_subcommand(std::env::args_os()))
+        .try_get_matches_from(args)
         .and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match parsed {
         Ok(cli) => cli,
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
     };
     style::choose(cli.color);
     let progress = Progress::new(if cli.quiet { Quiet::Yes } else { Quiet::No });
+    notes.iter().for_each(|note| progress.say(note));
     let ended = run(&cli.command, &progress).and_then(|outcome| {
         match stdout().flush().context(TO_STDOUT) {
             Err(error) if !reader_has_gone(&error) => Err(error),
@@ -127,6 +129,12 @@ fn run(command: &Command, progress: &Progress) -> anyhow::Result<Outcome> {
         Command::MemberList(args) => command::member_list::run(args, progress),
         Command::Get(args) => command::get::run(args, progress),
         Command::Watch(args) => command::watch::run(args, progress),
+        Command::Upsert(args) => command::upsert::run(args, progress),
+        Command::Metrics(args) => command::metrics::run(args),
+        Command::TriggerSnapshot(args) => command::admin::trigger_snapshot(args),
+        Command::TransferLeader(args) => command::admin::transfer_leader(args),
+        Command::ListFeatures(args) => command::admin::list_features(args),
+        Command::SetFeature(args) => command::admin::set_feature(args),
         Command::Serve(args) => command::serve::run(args, progress),
         Command::View(args) => command::view::run(args, progress),
         Command::Completions { shell } => print(&completions::script(*shell)),

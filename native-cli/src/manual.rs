@@ -7,7 +7,7 @@ use clap::{Command, CommandFactory};
 use clap_mangen::Man;
 use roff::{Inline, Roff, bold, roman};
 
-use crate::args::Cli;
+use crate::args::{Cli, GROUPS};
 
 /// The name of the program, of its pages and of its completions.
 pub const PROGRAM: &str = "databend-metactl";
@@ -33,11 +33,54 @@ const EXIT_STATUS: &[Row] = &[
     ("3", "refused, or reading or writing failed"),
 ];
 
+/// How wide the list of commands is at most.
+const OVERVIEW_COLUMNS: usize = 100;
+
 /// The flags of a command that say which environment and which files it knows.
 const OF_SERVICE: &str = "grpc_api_address";
 
 /// The command line with what this module adds to each command.
 pub fn command() -> Command {
+    let all = without_overview();
+    let overview = overview(&all);
+    all.help_template(overview)
+}
+
+/// The help of the program: its commands by what they are for.
+fn overview(all: &Command) -> String {
+    let styles = all.get_styles();
+    let (header, literal) = (styles.get_header(), styles.get_literal());
+    let width = names().iter().map(String::len).max().unwrap_or_default();
+    let mut text = "{about-with-newline}\n{usage-heading} {usage}\n".to_owned();
+    for (group, names) in GROUPS {
+        text.push_str(&format!("\n{header}{group}:{header:#}\n"));
+        for name in *names {
+            text.push_str(&format!("  {literal}{name:width$}{literal:#} "));
+            let mut column = width + 3;
+            for word in about(all, name).split_whitespace() {
+                if column + 1 + word.len() > OVERVIEW_COLUMNS {
+                    text.push_str(&format!("\n{:column$}", "", column = width + 3));
+                    column = width + 3;
+                }
+                text.push_str(&format!(" {word}"));
+                column += 1 + word.len();
+            }
+            text.push('\n');
+        }
+    }
+    text + &format!("\n{header}Options:{header:#}\n{{options}}{{after-help}}")
+}
+
+/// What a command does, in a line.
+fn about(all: &Command, name: &str) -> String {
+    let Some(command) = all.find_subcommand(name) else {
+        return "Print this, or the help of a command".to_owned();
+    };
+    let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+    about.trim_end_matches('.').to_owned()
+}
+
+fn without_overview() -> Command {
     let names = names();
     let pages = PossibleValuesParser::new(names.clone());
     // The names are known only here.
@@ -112,7 +155,7 @@ impl Page<'_> {
         man.render_description_section(&mut out)?;
         man.render_options_section(&mut out)?;
         if self.name.is_none() {
-            man.render_subcommands_section(&mut out)?;
+            self.commands().to_writer(&mut out)?;
         }
         self.examples().to_writer(&mut out)?;
         table("ENVIRONMENT", &self.environment()).to_writer(&mut out)?;
@@ -120,6 +163,21 @@ impl Page<'_> {
         table("EXIT STATUS", EXIT_STATUS).to_writer(&mut out)?;
         self.see_also().to_writer(&mut out)?;
         Ok(out)
+    }
+
+    fn commands(&self) -> Roff {
+        let mut roff = Roff::new();
+        roff.control("SH", ["COMMANDS"]);
+        for (group, names) in GROUPS {
+            roff.control("SS", [*group]);
+            // The command `help` has no page.
+            for name in names.iter().filter(|name| self.all.find_subcommand(name).is_some()) {
+                roff.control("TP", []);
+                roff.text([bold(format!("{PROGRAM}-{name}")), roman("(1)")]);
+                roff.text([roman(about(self.all, name))]);
+            }
+        }
+        roff
     }
 
     fn examples(&self) -> Roff {
@@ -141,7 +199,9 @@ impl Page<'_> {
     fn environment(&self) -> Vec<Row> {
         let takes = |id: &str| {
             let mut commands = self.all.get_subcommands();
-            let has = |command: &Command| command.get_arguments().any(|arg| arg.get_id() == id);
+            let has = |command: &Command| {
+                command.get_arguments().any(|arg| arg.get_id() == id && !arg.is_hide_set())
+            };
             self.name.map_or_else(|| commands.any(has), |_| has(&self.command))
         };
         let mut rows = Vec::new();
@@ -149,7 +209,7 @@ impl Page<'_> {
             rows.push((
                 "METASRV_GRPC_API_ADDRESS",
                 "the gRPC addresses of servers, separated by commas, when --grpc-api-address is not \
-                 given",
+                 given; a note says so, as the commands of the official tool pass it over",
             ));
         }
         if takes("password_file") {
@@ -385,6 +445,37 @@ fn examples(command: &str) -> &'static [Example] {
             what: "Follow the changes of users",
             line: "databend-metactl watch --prefix __fd_users/",
         }],
+        "upsert" => &[Example {
+            what: "Put a key",
+            line: "databend-metactl upsert --grpc-api-address 127.0.0.1:9191 --key mykey \
+                   --value myvalue",
+        }],
+        "metrics" => &[Example {
+            what: "See what a server counts",
+            line: "databend-metactl metrics --admin-api-address 127.0.0.1:28002",
+        }],
+        "trigger-snapshot" => &[Example {
+            what: "Have a server take a snapshot",
+            line: "databend-metactl trigger-snapshot --admin-api-address 127.0.0.1:28002",
+        }],
+        "transfer-leader" => &[
+            Example {
+                what: "Have the next voter lead",
+                line: "databend-metactl transfer-leader --admin-api-address 127.0.0.1:28002",
+            },
+            Example {
+                what: "Have node 2 lead",
+                line: "databend-metactl transfer-leader --to 2 --admin-api-address 127.0.0.1:28002",
+            },
+        ],
+        "list-features" => &[Example {
+            what: "See which features are enabled",
+            line: "databend-metactl list-features --admin-api-address 127.0.0.1:28002",
+        }],
+        "set-feature" => &[Example {
+            what: "Enable a feature",
+            line: "databend-metactl set-feature --feature dummy --enable true",
+        }],
         "serve" => &[
             Example {
                 what: "Serve a backup for a drill",
@@ -431,6 +522,26 @@ mod tests {
     }
 
     #[test]
+    fn every_command_is_in_one_group() {
+        let mut grouped: Vec<&str> = GROUPS.iter().flat_map(|(_, names)| *names).copied().collect();
+        grouped.sort_unstable();
+        let mut all = names();
+        all.push("help".to_owned());
+        all.sort_unstable();
+        assert_eq!(grouped, all);
+    }
+
+    #[test]
+    fn the_help_of_the_program_fits_into_its_lines() {
+        let help = command().render_help().to_string();
+        for (group, names) in GROUPS {
+            assert!(help.contains(&format!("\n{group}:\n  {}  ", names[0])), "{group}: {help}");
+        }
+        let longest = help.lines().map(str::len).max();
+        assert!(longest <= Some(100), "{longest:?}: {help}");
+    }
+
+    #[test]
     fn help_says_how_every_command_ends() {
         let help = command().render_help().to_string();
         let (_, codes) = help.split_once("\nExit codes:\n").unwrap();
@@ -456,6 +567,23 @@ mod tests {
             if has_default {
                 assert!(!help.contains("it is read from stdin"), "{name}: {help}");
                 assert!(!help.contains("in place of a dump"), "{name}: {help}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_page_of_the_program_lists_every_command_in_its_group() {
+        let page = String::from_utf8(man_page(None).unwrap()).unwrap();
+        let (_, commands) = page.split_once("\n.SH COMMANDS\n").unwrap();
+        let (commands, _) = commands.split_once("\n.SH ").unwrap();
+        for (group, names) in GROUPS {
+            let (_, of_group) = commands
+                .split_once(&format!(".SS \"{group}\"\n"))
+                .unwrap_or_else(|| commands.split_once(&format!(".SS {group}\n")).unwrap());
+            let of_group = of_group.split(".SS ").next().unwrap();
+            for name in names.iter().filter(|name| **name != "help") {
+                let listed = format!("databend\\-metactl\\-{}\\fR(1)\n", name.replace('-', "\\-"));
+                assert!(of_group.contains(&listed), "{group}: {listed} is not in {of_group}");
             }
         }
     }

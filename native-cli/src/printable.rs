@@ -74,14 +74,19 @@ pub fn shown(text: &str) -> Cow<'_, str> {
 
 /// JSON in one line, in which what cannot be seen is an escape of JSON: it means the same.
 pub fn json_line(value: &impl Serialize) -> serde_json::Result<String> {
-    let json = serde_json::to_string(value)?;
-    if !json.chars().any(is_unseen) {
-        return Ok(json);
+    serde_json::to_string(value).map(printable_json)
+}
+
+/// JSON in which what cannot be seen, except for line ends, is an escape of JSON.
+pub fn printable_json(json: String) -> String {
+    let is_escaped = |char| is_unseen(char) && char != '\n';
+    if !json.chars().any(is_escaped) {
+        return json;
     }
-    // Outside of strings JSON has none of them.
+    // Outside of strings JSON has none of them; inside, a line end is an escape already.
     let mut escaped = String::with_capacity(json.len());
     for char in json.chars() {
-        if is_unseen(char) {
+        if is_escaped(char) {
             for unit in char.encode_utf16(&mut [0; 2]) {
                 let _ = write!(escaped, "\\u{unit:04x}");
             }
@@ -89,7 +94,7 @@ pub fn json_line(value: &impl Serialize) -> serde_json::Result<String> {
             escaped.push(char);
         }
     }
-    Ok(escaped)
+    escaped
 }
 
 #[cfg(test)]

@@ -258,7 +258,7 @@ fn no_file_of_a_command_line_is_waited_for_or_read_without_end() {
     std::thread::scope(|scope| {
         for line in [
             "status --username u --password-file FILE",
-            "status --grpc-tls-ca-cert FILE",
+            "status --grpc-tls-ca-cert FILE --grpc-tls-domain-name localhost",
             "status --grpc-tls-client-cert FILE --grpc-tls-client-key FILE",
             "serve --grpc-api-address 127.0.0.1:0 --username u --password-file FILE",
             "serve --grpc-api-address 127.0.0.1:0 --grpc-tls-server-cert FILE \

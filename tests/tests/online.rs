@@ -352,7 +352,7 @@ fn tls_with_the_right_authority_only() {
         run(["export", "--grpc-api-address", &address, "--connect-timeout", "2"].iter().chain(args))
     };
     for host in ["127.0.0.1", "localhost"] {
-        let ran = by(host, &["--grpc-tls-ca-cert", authority]);
+        let ran = by(host, &["--grpc-tls-ca-cert", authority, "--grpc-tls-domain-name", host]);
         assert_eq!(ran.stdout, fs::read(&dump).unwrap(), "{}", ran.stderr);
     }
     let named =
@@ -360,7 +360,10 @@ fn tls_with_the_right_authority_only() {
     assert_eq!(named.stdout, fs::read(&dump).unwrap(), "{}", named.stderr);
 
     for (args, cause) in [
-        (&["--grpc-tls-ca-cert", other][..], "no secure connection"),
+        (
+            &["--grpc-tls-ca-cert", other, "--grpc-tls-domain-name", "localhost"][..],
+            "no secure connection",
+        ),
         (
             &["--grpc-tls-ca-cert", authority, "--grpc-tls-domain-name", "example.org"],
             "no secure connection",

@@ -260,8 +260,8 @@ async fn refusals() {
         2,
         "--admin-api-address 0.0.0.0:0 can be reached from other machines",
     );
-    check_refused(["--password-file", "x"], 2, "--password-file is given without --username");
-    check_refused(["--username", "drill"], 2, "--username drill is given without a password");
+    check_refused(["--password-file", "x"], 2, "--password-file is given without --user");
+    check_refused(["--username", "drill"], 2, "--user drill is given without a password");
     let empty = scratch.path().join("empty");
     fs::write(&empty, "\n").unwrap();
     check_refused(

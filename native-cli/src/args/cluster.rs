@@ -18,6 +18,13 @@ pub struct Cluster {
     pub initial_cluster: Vec<String>,
 }
 
+impl Cluster {
+    /// The id, when it is given without a cluster: then it changes nothing.
+    pub fn id_alone(&self) -> Option<NodeId> {
+        self.id.filter(|_| self.initial_cluster.is_empty())
+    }
+}
+
 fn parse_node_id(text: &str) -> Result<NodeId, String> {
     whole(text, "below 2^64").map(NodeId)
 }

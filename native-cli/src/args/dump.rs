@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::{Args, ValueHint};
 
+use super::values::file_or_dash;
 use crate::failure::Usage;
 
 /// The dump that a command reads.
@@ -15,7 +16,7 @@ pub struct Dump {
     pub file: Option<PathBuf>,
 
     /// The same as FILE.
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = file_or_dash())]
     pub db: Option<PathBuf>,
 }
 
@@ -39,7 +40,7 @@ pub struct Dumps {
     pub files: Vec<PathBuf>,
 
     /// The same as FILE; may be repeated.
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = file_or_dash())]
     pub db: Vec<PathBuf>,
 }
 

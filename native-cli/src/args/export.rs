@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 
 use super::accept::AcceptLosses;
-use super::values::whole;
+use super::service::OF_SERVICE;
+use super::values::{file_or_dash, whole};
 use super::{Format, Moment, Service, TargetVersion};
 use crate::grpc::{Address, NodeChoice};
 
@@ -16,12 +17,12 @@ use crate::grpc::{Address, NodeChoice};
 pub struct Export {
     /// The data directory of a stopped node, in place of a running service; nothing in it is
     /// changed.
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with_all = ["Service", "Online"])]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with_all = OF_SERVICE, conflicts_with = "Online")]
     pub raft_dir: Option<PathBuf>,
 
     /// The file to write; without it, or with `-`, the dump goes to stdout. `.gz` and `.zst`
     /// compress. A manifest is written beside the file.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::AnyPath, value_parser = file_or_dash())]
     pub db: Option<PathBuf>,
 
     /// Where to write the manifest of a dump that goes to stdout: for a pipe that ends in a file.
@@ -55,6 +56,10 @@ pub struct Export {
     /// How to print what was exported; `json` needs --db.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+
+    /// Accepted for scripts of the official tool, and without effect: a dump has the id of its node.
+    #[arg(long, value_name = "ID", hide = true, value_parser = |text: &str| whole::<u64>(text, "below 2^64"))]
+    pub id: Option<u64>,
 
     /// What is let through.
     #[command(flatten)]

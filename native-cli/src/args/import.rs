@@ -6,6 +6,7 @@ use clap::{Args, ValueHint};
 use metadump::check::Code;
 
 use super::accept::{accept_help, code_parser};
+use super::service::OF_SERVICE;
 use super::{Cluster, Dump, Format, Moment, Service, TargetVersion};
 
 /// `import`
@@ -18,7 +19,8 @@ pub struct Import {
         long,
         value_name = "DIR", value_hint = ValueHint::DirPath,
         required_unless_present = "grpc_api_address",
-        conflicts_with_all = ["Service", "Reconcile"],
+        conflicts_with_all = OF_SERVICE,
+        conflicts_with = "Reconcile",
     )]
     pub raft_dir: Option<PathBuf>,
 

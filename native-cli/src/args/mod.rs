@@ -2,12 +2,15 @@
 //! page are made.
 
 mod accept;
+mod admin;
+mod arranged;
 mod cluster;
 mod diff;
 mod dump;
 mod explained;
 mod export;
 mod filter;
+mod groups;
 mod import;
 mod moment;
 mod reading;
@@ -16,23 +19,24 @@ mod service;
 mod serving;
 mod values;
 
-use std::ffi::OsString;
-
 use clap::{ColorChoice, Parser, Subcommand, ValueEnum};
 
+pub use admin::{Admin, AskAdmin, SetFeature, TransferLeader, TriggerSnapshot};
+pub use arranged::{Arranged, arranged};
 pub use cluster::{Cluster, TargetVersion};
 pub use diff::{Diff, Place};
 pub use dump::{Dump, Dumps};
 pub use explained::{asks_for_more, explained};
 pub use export::{Export, Online};
 pub use filter::{Extract, Filter, FilterTenant, Way};
+pub use groups::GROUPS;
 pub use import::{Import, Reconcile};
 pub use moment::Moment;
 pub use reading::{
     Inspect, Keys, KeysLayout, Log, Objects, Origin, Show, ShowSecrets, Sort, State, Validate,
 };
 pub use rewrite::{Repair, Rewrite};
-pub use service::{Connection, Get, Query, Service, Status, Watch};
+pub use service::{Access, Connection, Get, Query, Service, Status, Upsert, Watch};
 pub use serving::{Serve, View};
 
 /// Back up, restore, check and transform the data of a Databend meta service.
@@ -50,6 +54,10 @@ pub struct Cli {
     /// When to use colour.
     #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
     pub color: ColorChoice,
+
+    /// Accepted for scripts of the official tool, and without effect: no log is written.
+    #[arg(long, value_name = "LEVEL", global = true, hide_short_help = true)]
+    pub log_level: Option<String>,
 }
 
 /// Which program this is: the official one has the same name.
@@ -94,9 +102,21 @@ pub enum Command {
     Get(Get),
     /// Print the keys of a running meta service, and then their changes as they happen.
     Watch(Watch),
+    /// Put a key of a running meta service, whether it is there or not; never twice.
+    Upsert(Upsert),
+    /// Print what a running server counts, in the text format of Prometheus.
+    Metrics(AskAdmin),
+    /// Have a running server take a snapshot.
+    TriggerSnapshot(TriggerSnapshot),
+    /// Have the leader of a running cluster hand over to another node.
+    TransferLeader(TransferLeader),
+    /// List the features of a running service, and which of them are enabled.
+    ListFeatures(AskAdmin),
+    /// Enable or disable a feature of a running service.
+    SetFeature(SetFeature),
     /// Serve a backup as a meta service of one node, for restore drills, demos and tests.
     Serve(Serve),
-    /// Look into a dump in the browser: serves the viewer with the dump open, to this machine only.
+    /// Look into a dump in the browser: serves the viewer, with the dump open, to this machine only.
     View(View),
     /// Print the completions for a shell.
     Completions {
@@ -123,23 +143,4 @@ pub enum Format {
     Text,
     /// JSON, one object per line, for programs.
     Json,
-}
-
-/// The command line with a subcommand in place of the flags that chose one before 1.2.612:
-/// `--export`, and `--import`.
-pub fn with_subcommand(args: impl Iterator<Item = OsString>) -> Vec<OsString> {
-    let mut args: Vec<OsString> = args.collect();
-    let old = args.iter().position(|arg| arg == "--import" || arg == "--export");
-    if let Some(at) = old {
-        let is_old = args.iter().skip(1).all(|arg| {
-            Command::augment_subcommands(clap::Command::new(""))
-                .get_subcommands()
-                .all(|known| known.get_name() != arg.to_string_lossy())
-        });
-        if is_old {
-            let name = if args.remove(at) == "--import" { "import" } else { "export" };
-            args.insert(1, name.into());
-        }
-    }
-    args
 }

@@ -1,5 +1,5 @@
 //! How a running service is reached, and what is asked of it: `status`, `member-list`, `get`,
-//! `watch`.
+//! `watch`, `upsert`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -26,13 +26,13 @@ pub struct Status {
 /// What `status` and `member-list` ask.
 #[derive(Debug, Args)]
 pub struct Query {
-    /// The running service.
-    #[command(flatten)]
-    pub service: Service,
-
     /// How to print the answer.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+
+    /// The running service.
+    #[command(flatten)]
+    pub service: Service,
 }
 
 /// `get`
@@ -72,28 +72,64 @@ pub struct Get {
     pub exit_code: bool,
 }
 
-/// `watch`
+/// `upsert`
 #[derive(Debug, Args)]
-pub struct Watch {
-    /// What the keys begin with; without it, all keys.
-    #[arg(long, default_value = "")]
-    pub prefix: String,
+pub struct Upsert {
+    /// The key.
+    #[arg(long)]
+    pub key: String,
+
+    /// Its new value; it does not expire.
+    #[arg(long)]
+    pub value: String,
+
+    /// How to print what was written.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
 
     /// The running service.
     #[command(flatten)]
     pub service: Service,
+}
+
+/// `watch`
+#[derive(Debug, Args)]
+pub struct Watch {
+    /// The directory of the keys: `a` is the keys that begin with `a/`; without it, all keys.
+    #[arg(long, value_name = "DIRECTORY")]
+    pub prefix: Option<String>,
+
+    /// What the keys begin with, wherever a segment ends.
+    #[arg(long, value_name = "PREFIX", conflicts_with = "prefix")]
+    pub prefix_bytes: Option<String>,
 
     /// How to print the changes.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+
+    /// The running service.
+    #[command(flatten)]
+    pub service: Service,
 }
+
+/// What makes no sense with a directory: all of [`Service`] but [`Access`], which the official tool
+/// takes with every command.
+pub(super) const OF_SERVICE: [&str; 6] = [
+    "grpc_api_address",
+    "grpc_tls_client_cert",
+    "grpc_tls_client_key",
+    "connect_timeout",
+    "idle_timeout",
+    "max_message_bytes",
+];
 
 /// How to reach a running meta service.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Running service")]
 pub struct Service {
     /// The gRPC address of a server; may be repeated: the first server that answers is used.
-    /// Without it, METASRV_GRPC_API_ADDRESS, or else 127.0.0.1:9191.
+    /// Without it, METASRV_GRPC_API_ADDRESS, or else 127.0.0.1:9191. (The commands of the official
+    /// tool pass that variable over; where it decides, a note says so.)
     #[arg(long, value_name = "HOST:PORT", value_delimiter = ',')]
     pub grpc_api_address: Vec<Address>,
 
@@ -106,21 +142,9 @@ pub struct Service {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Running service")]
 pub struct Connection {
-    /// The name of the user.
-    #[arg(long, value_name = "NAME")]
-    pub username: Option<String>,
-
-    /// The file with the user's password; without it, METACTL_PASSWORD holds the password.
-    #[arg(long, value_name = "FILE")]
-    pub password_file: Option<PathBuf>,
-
-    /// Use TLS, with the CA certificates in this PEM file.
-    #[arg(long, value_name = "FILE")]
-    pub grpc_tls_ca_cert: Option<PathBuf>,
-
-    /// Use TLS, and expect the server's certificate to be for this name.
-    #[arg(long, value_name = "NAME")]
-    pub grpc_tls_domain_name: Option<String>,
+    /// Who asks, and whom.
+    #[command(flatten)]
+    pub access: Access,
 
     /// The certificate with which this client identifies itself, a PEM file.
     #[arg(long, value_name = "FILE")]
@@ -146,6 +170,29 @@ pub struct Connection {
         value_parser = |text: &str| whole::<u64>(text, "below 2^64")
     )]
     pub max_message_bytes: u64,
+}
+
+/// Who asks a service, and how it is known: what the official tool takes with every command.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Running service")]
+pub struct Access {
+    /// The name of the user; `root` without it.
+    #[arg(long = "user", alias = "username", value_name = "NAME")]
+    pub username: Option<String>,
+
+    /// The file with the user's password; without it, METACTL_PASSWORD holds the password.
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+
+    /// Use TLS, with the CA certificates in this PEM file; together with --grpc-tls-domain-name.
+    /// An address that begins with https:// uses TLS with the authorities of the system.
+    #[arg(long, value_name = "FILE")]
+    pub grpc_tls_ca_cert: Option<PathBuf>,
+
+    /// Use TLS, and expect the server's certificate to be for this name; together with
+    /// --grpc-tls-ca-cert.
+    #[arg(long, value_name = "NAME")]
+    pub grpc_tls_domain_name: Option<String>,
 }
 
 /// A time in seconds, above 0.

@@ -44,7 +44,8 @@ pub struct Serve {
     )]
     pub grpc_api_address: SocketAddr,
 
-    /// The address of the admin API, which can take snapshots; off by default.
+    /// The address of the admin API, which takes snapshots, sets features and shows metrics; off by
+    /// default.
     #[arg(long, value_name = "IP:PORT", value_parser = listening)]
     pub admin_api_address: Option<SocketAddr>,
 
@@ -59,12 +60,17 @@ pub struct Serve {
 
     /// The user allowed to log in, with the password from METACTL_PASSWORD or `--password-file`;
     /// by default `root`, with any password.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long = "user", alias = "username", value_name = "NAME")]
     pub username: Option<String>,
 
     /// The file with the password of the user.
     #[arg(long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
+
+    /// A configuration file of a server, whose table [grpc_auth] says who may log in, and whether
+    /// their passwords must be right.
+    #[arg(long, value_name = "TOML", value_hint = ValueHint::FilePath, conflicts_with_all = ["username", "password_file"])]
+    pub grpc_auth: Option<PathBuf>,
 
     /// How long the token of a handshake is valid.
     #[arg(

@@ -16,8 +16,8 @@ use crate::args::{Export, Format, Online};
 use crate::dump_writer::{DumpWriter, Origin};
 use crate::failure::Usage;
 use crate::grpc::{
-    Address, ConnectOptions, ExportOptions, Exported, Failure, Session, export, parse_log_id,
-    status, trigger_snapshot, wait,
+    Address, AdminApi, ConnectOptions, ExportOptions, Exported, Failure, Session, export,
+    parse_log_id, status, wait,
 };
 use crate::output::Destination;
 use crate::progress::Progress;
@@ -30,7 +30,7 @@ const SNAPSHOT_POLL: Duration = Duration::from_millis(100);
 pub fn run(args: &Export, progress: &Progress) -> Result<Outcome> {
     let destination = Destination::from_arg(args.db.as_deref())?;
     assert_apart(args.format, &destination)?;
-    let connect = connect_options(&args.service)?;
+    let connect = connect_options(&args.service, progress)?;
     if let Some(admin) = snapshot_asked(&args.online, &connect)? {
         progress.phase("waiting for the snapshot");
         wait(take_snapshot(admin, &connect, progress))?.map_err(Failure::explained)?;
@@ -81,7 +81,12 @@ async fn take_snapshot(
 ) -> Result<(), Failure> {
     let session = Session::open(connect, &mut |note| say_note(note, progress)).await?;
     let applied = parse_log_id(&status(&session).await?.last_applied);
-    trigger_snapshot(admin, connect.connect_timeout).await?;
+    let admin = AdminApi {
+        address: admin.clone(),
+        connect_timeout: connect.connect_timeout,
+        answer_timeout: connect.idle_timeout,
+    };
+    admin.trigger_snapshot().await?;
     let started = Instant::now();
     while started.elapsed() < connect.idle_timeout {
         let reached = status(&session).await?.snapshot_last_log_id;

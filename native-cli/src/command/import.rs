@@ -29,7 +29,14 @@ pub fn run(args: &Import, progress: &Progress) -> Result<Outcome> {
 }
 
 fn into_directory(raft_dir: &Path, args: &Import, progress: &Progress) -> Result<Outcome> {
-    let cluster = new_cluster(&args.cluster)?;
+    // The official tool takes an id that has no effect.
+    let id_alone = args.cluster.id_alone().map(|id| {
+        format!(
+            "note: --id {id} changes nothing without --initial-cluster: the node keeps the id that \
+             the dump has"
+        )
+    });
+    let cluster = if id_alone.is_some() { None } else { new_cluster(&args.cluster)? };
     let dir = RaftDir::new(raft_dir);
     // The dump is opened before anything is created: a wrong name costs nothing.
     let source = Source::open(args.dump.path()?)?.with_manifest(args.manifest.as_deref())?;
@@ -38,13 +45,14 @@ fn into_directory(raft_dir: &Path, args: &Import, progress: &Progress) -> Result
     assert_importable(&dir, old)?;
     let mut admission = admission(args, kept(&dir));
     let at = at_moment(args, &source, &admission, Becomes::of(cluster.as_ref()), progress)?;
-    let (source, made_of, at_remarks) = match at {
+    let (source, made_of, mut at_remarks) = match at {
         Some(Made { source, of, remarks }) => {
             admission.manifest = Requirement::Optional;
             (source, Some(of), remarks)
         }
         None => (source, None, Vec::new()),
     };
+    at_remarks.extend(id_alone);
     let name = source.name();
     let files = ImportFiles {
         admission: &admission,

@@ -1,5 +1,6 @@
 //! One module a command: what it reads, does and prints.
 
+pub mod admin;
 mod admission;
 mod ahead;
 mod at;
@@ -20,6 +21,7 @@ pub mod keys;
 pub mod keys_layout;
 pub mod log;
 pub mod member_list;
+pub mod metrics;
 pub mod objects;
 pub mod plan;
 mod rehearsal;
@@ -30,6 +32,7 @@ mod service;
 pub mod show;
 mod state;
 pub mod status;
+pub mod upsert;
 pub mod validate;
 pub mod view;
 pub mod watch;

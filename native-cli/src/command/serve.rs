@@ -14,7 +14,7 @@ use crate::grpc::Credentials;
 use crate::input::Source;
 use crate::listen::Reach;
 use crate::progress::Progress;
-use crate::serve::{InitialData, OLDEST_CLIENT, Options, run as serve};
+use crate::serve::{InitialData, OLDEST_CLIENT, Options, Passwords, Users, run as serve};
 
 /// Runs the command.
 pub fn run(args: &Serve, progress: &Progress) -> Result<Outcome> {
@@ -45,7 +45,7 @@ pub fn run(args: &Serve, progress: &Progress) -> Result<Outcome> {
         admin_address: args.admin_api_address,
         reach,
         oldest_client: if args.accept_old_clients { 0 } else { OLDEST_CLIENT },
-        credentials: credentials(args)?,
+        users: users(args)?,
         token_lifetime: Duration::from_secs(args.token_lifetime),
         tls: tls(args)?,
     };
@@ -53,25 +53,28 @@ pub fn run(args: &Serve, progress: &Progress) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-fn credentials(args: &Serve) -> Result<Option<Credentials>> {
+fn users(args: &Serve) -> Result<Users> {
+    if let Some(path) = &args.grpc_auth {
+        return Users::of_configuration(path);
+    }
     let (username, file) = (args.username.as_deref(), args.password_file.as_deref());
     if username.is_none() {
         if file.is_some() {
             return Err(Usage::error(
-                "--password-file is given without --username",
-                "say with --username whose password it is",
+                "--password-file is given without --user",
+                "say with --user whose password it is",
             ));
         }
-        return Ok(None);
+        return Ok(Users::RootAlone);
     }
     let credentials = Credentials::load(username, file)?;
     if credentials.password.is_empty() {
         return Err(Usage::error(
-            format!("--username {} is given without a password", credentials.username),
+            format!("--user {} is given without a password", credentials.username),
             "put it into a file and name that with --password-file, or into METACTL_PASSWORD",
         ));
     }
-    Ok(Some(credentials))
+    Ok(Users::Known { known: vec![credentials], passwords: Passwords::Required })
 }
 
 fn tls(args: &Serve) -> Result<Option<(Vec<u8>, Vec<u8>)>> {

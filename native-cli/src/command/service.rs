@@ -4,7 +4,7 @@ use std::env::VarError;
 
 use anyhow::Result;
 
-use crate::args::{Connection, Service};
+use crate::args::{Access, Connection, Service};
 use crate::failure::Usage;
 use crate::grpc::{Address, ConnectOptions, Credentials, Failure, Note, Session, TlsFiles, wait};
 use crate::progress::Progress;
@@ -19,26 +19,32 @@ const DEFAULT_ADDRESS: &str = "127.0.0.1:9191";
 ///
 /// # Errors
 ///
-/// A file of the command line cannot be read, or the environment's address is none.
-pub fn connect_options(args: &Service) -> Result<ConnectOptions> {
-    connect_options_to(addresses(args)?, &args.connection)
+/// A file of the command line cannot be read, what belongs together is not, or the environment's
+/// address is none.
+pub fn connect_options(args: &Service, progress: &Progress) -> Result<ConnectOptions> {
+    connect_options_to(addresses(args, progress)?, &args.connection)
 }
 
 /// The same with the servers that are known.
 ///
 /// # Errors
 ///
-/// A file of the command line cannot be read.
+/// A file of the command line cannot be read, or what belongs together is not.
 pub fn connect_options_to(servers: Vec<Address>, args: &Connection) -> Result<ConnectOptions> {
+    let access = &args.access;
+    assert_pair(access)?;
     let tls = TlsFiles {
-        ca_cert: args.grpc_tls_ca_cert.clone(),
-        domain_name: args.grpc_tls_domain_name.clone(),
+        ca_cert: access.grpc_tls_ca_cert.clone(),
+        domain_name: access.grpc_tls_domain_name.clone(),
         client_cert: args.grpc_tls_client_cert.clone(),
         client_key: args.grpc_tls_client_key.clone(),
     };
     Ok(ConnectOptions {
         tls: tls.load()?,
-        credentials: Credentials::load(args.username.as_deref(), args.password_file.as_deref())?,
+        credentials: Credentials::load(
+            access.username.as_deref(),
+            access.password_file.as_deref(),
+        )?,
         connect_timeout: args.connect_timeout,
         idle_timeout: args.idle_timeout,
         max_message_bytes: args.max_message_bytes,
@@ -46,7 +52,28 @@ pub fn connect_options_to(servers: Vec<Address>, args: &Connection) -> Result<Co
     })
 }
 
-fn addresses(args: &Service) -> Result<Vec<Address>> {
+/// The certificates and the name of a server only go together, as with the official tool.
+fn assert_pair(access: &Access) -> Result<()> {
+    let (given, missing) = match (&access.grpc_tls_ca_cert, &access.grpc_tls_domain_name) {
+        (_, Some(name)) if name.is_empty() => {
+            return Err(Usage::error(
+                "--grpc-tls-domain-name is empty",
+                "give a name that the server's certificate is for",
+            ));
+        }
+        (Some(_), None) => ("--grpc-tls-ca-cert", "--grpc-tls-domain-name"),
+        (None, Some(_)) => ("--grpc-tls-domain-name", "--grpc-tls-ca-cert"),
+        _ => return Ok(()),
+    };
+    Err(Usage::error(
+        format!("{given} is given without {missing}"),
+        "give both: the authority that signed the server's certificate, and a name that the \
+         certificate is for; an address that begins with https:// needs neither where the system \
+         trusts the authority",
+    ))
+}
+
+fn addresses(args: &Service, progress: &Progress) -> Result<Vec<Address>> {
     if !args.grpc_api_address.is_empty() {
         return Ok(args.grpc_api_address.clone());
     }
@@ -65,7 +92,11 @@ fn addresses(args: &Service) -> Result<Vec<Address>> {
             )
         })
     });
-    addresses.collect()
+    let addresses = addresses.collect::<Result<_>>()?;
+    if text != DEFAULT_ADDRESS {
+        progress.say(&format!("note: {text} is asked, as {ADDRESS_VARIABLE} says"));
+    }
+    Ok(addresses)
 }
 
 /// Opens a session with the service, lets `ask` use it, and explains what fails.
@@ -74,7 +105,7 @@ pub fn with_session<T>(
     progress: &Progress,
     ask: impl AsyncFnOnce(&Session) -> Result<T, Failure>,
 ) -> Result<T> {
-    let options = connect_options(args)?;
+    let options = connect_options(args, progress)?;
     let asked = wait(async {
         let session = Session::open(&options, &mut |note| say_note(note, progress)).await?;
         ask(&session).await

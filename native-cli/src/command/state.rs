@@ -70,7 +70,7 @@ impl State {
         } else if args.service.grpc_api_address.is_empty() {
             StateSource::Dump(Source::open(args.dump.path()?)?.repeatable(progress)?)
         } else {
-            StateSource::Dump(exported(&connect_options(&args.service)?, progress)?)
+            StateSource::Dump(exported(&connect_options(&args.service, progress)?, progress)?)
         };
         Self::of(origin, at, progress)
     }

@@ -39,7 +39,7 @@ fn when_it_answers(
     patience: Duration,
     progress: &Progress,
 ) -> Result<ClusterStatus> {
-    let options = connect_options(service)?;
+    let options = connect_options(service, progress)?;
     let started = Instant::now();
     progress.phase("waiting for the server");
     let found = wait(async {

@@ -8,15 +8,20 @@ use serde_json::json;
 use super::Outcome;
 use super::service::with_session;
 use crate::args::{Format, Watch};
-use crate::grpc::{WatchText, seq_v, watch};
+use crate::grpc::{WatchText, Watched, seq_v, watch};
 use crate::progress::Progress;
 use crate::report::{json_line, shown};
 use crate::stdout::stdout;
 
 /// Runs the command, until the server ends the stream.
 pub fn run(args: &Watch, progress: &Progress) -> Result<Outcome> {
+    let watched = match (&args.prefix, &args.prefix_bytes) {
+        (_, Some(prefix)) => Watched::Prefix(prefix),
+        (Some(directory), None) if !directory.is_empty() => Watched::Directory(directory),
+        _ => Watched::All,
+    };
     with_session(&args.service, progress, async |session| {
-        watch(session, &args.prefix, &mut |change| {
+        watch(session, watched, &mut |change| {
             // Not kept open: whoever reads the other end of a pipe waits for each line.
             let mut out = stdout();
             match args.format {

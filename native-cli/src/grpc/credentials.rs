@@ -49,7 +49,7 @@ impl Credentials {
     ///
     /// # Errors
     ///
-    /// When the file cannot be read or is empty, or one of the two is no text.
+    /// When the name is empty, the file cannot be read or is empty, or the password is no text.
     pub fn load(username: Option<&str>, password_file: Option<&Path>) -> Result<Self> {
         let variable = std::env::var_os(PASSWORD_VARIABLE);
         Self::from_sources(username, password_file, variable)
@@ -60,6 +60,13 @@ impl Credentials {
         password_file: Option<&Path>,
         variable: Option<OsString>,
     ) -> Result<Self> {
+        if username.is_some_and(str::is_empty) {
+            return Err(Usage::error(
+                "--user is empty",
+                "give the name of a user that the server knows, or leave it out: the user is root \
+                 then",
+            ));
+        }
         let password = match (password_file, variable) {
             (Some(path), _) => read_password(path)?,
             (None, Some(variable)) => variable.into_string().map_err(|_| {
@@ -83,8 +90,8 @@ fn read_password(path: &Path) -> Result<String> {
     let text = text
         .with_context(|| format!("{shown} is no password file"))
         .help("the file holds the password in UTF-8, and nothing else")?;
-    let line = text.strip_suffix('\n').unwrap_or(&text);
-    let password = line.strip_suffix('\r').unwrap_or(line);
+    let line = text.strip_suffix('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
+    let password = line.unwrap_or(&text);
     if password.is_empty() {
         return Err(Usage::error(
             format!("the password file {shown} is empty"),
@@ -124,6 +131,7 @@ mod tests {
         check(Some(b"secret"), None, "secret");
         check(Some(b"secret\n"), None, "secret");
         check(Some(b"secret\r\n"), None, "secret");
+        check(Some(b"secret\r"), None, "secret\r");
         check(Some(b" two\nlines \n\n"), None, " two\nlines \n");
         check(Some(b"of the file"), Some("of the environment"), "of the file");
     }
@@ -133,6 +141,13 @@ mod tests {
         let loaded = Credentials::from_sources(None, None, None).unwrap();
         assert_eq!(loaded, Credentials::default());
         assert_eq!(loaded.username, "root");
+    }
+
+    #[test]
+    fn an_empty_name_is_a_wrong_usage() {
+        let error = Credentials::from_sources(Some(""), None, None).unwrap_err();
+        assert!(error.is::<Usage>());
+        assert!(format!("{error:#}").ends_with(": --user is empty"));
     }
 
     #[test]

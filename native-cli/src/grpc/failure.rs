@@ -107,6 +107,14 @@ pub enum Failure {
         /// The leader as one of them names it.
         leader: Option<String>,
     },
+    /// Somebody else writes the same key.
+    #[error("key {key:?} is written by others at the same time, as {address} says")]
+    Overtaken {
+        /// The server.
+        address: Address,
+        /// The key.
+        key: String,
+    },
     /// The server said nothing for too long.
     #[error("{call}: no answer from {address} within {} s", waited.as_secs_f32())]
     Silent {
@@ -200,6 +208,14 @@ pub enum Failure {
         /// What the server says.
         message: String,
     },
+    /// The admin API answers, but not what was asked for.
+    #[error("{address} does not answer with {expected}")]
+    AdminUnexpected {
+        /// The admin address.
+        address: Address,
+        /// What was asked for.
+        expected: &'static str,
+    },
     /// Whoever takes what arrives has failed.
     #[error("{0}")]
     Consumer(anyhow::Error),
@@ -288,7 +304,7 @@ impl Failure {
             Self::TlsUnwanted { .. } => {
                 "write the address without http://, or leave the options for TLS out".to_owned()
             }
-            Self::Refused { .. } => "name the user with --username, and give the password with \
+            Self::Refused { .. } => "name the user with --user, and give the password with \
                  --password-file or in METACTL_PASSWORD"
                 .to_owned(),
             Self::NoToken { .. } => {
@@ -324,6 +340,11 @@ impl Failure {
             Self::NoLeader { leader: None } => "the cluster has no leader at the moment: take \
                  --from freshest, or try again later"
                 .to_owned(),
+            Self::Overtaken { .. } => {
+                "see what the key is now with `databend-metactl get`, and try again if it is still \
+                 to be written"
+                    .to_owned()
+            }
             Self::Silent { call: HANDSHAKE, .. } => {
                 "wait longer with --connect-timeout, or ask another server; a server that speaks \
                  TLS only does not understand plain text (--grpc-tls-ca-cert)"
@@ -351,7 +372,13 @@ impl Failure {
             Self::LineBreak { .. } | Self::Empty { .. } | Self::Unexpected { .. } => {
                 "check that this is the gRPC address of a meta service, and its log".to_owned()
             }
-            Self::AdminUnreachable { .. } | Self::Admin { .. } => {
+            Self::Admin { message, .. } if message.contains("not leader") => {
+                "ask the admin API of the leader, which `databend-metactl status` names".to_owned()
+            }
+            Self::Admin { status: 400, .. } => {
+                "the server understands this, and refuses it: see what it says".to_owned()
+            }
+            Self::AdminUnreachable { .. } | Self::Admin { .. } | Self::AdminUnexpected { .. } => {
                 "check that this is the admin address of a meta service (port 28002 or 28101 by \
                  default)"
                     .to_owned()

@@ -3,7 +3,8 @@
 //! ```text
 //! ConnectOptions ─► connect ─► handshake ─► Session ─┬─► export ─► lines of a dump
 //!                                                    ├─► status, get, watch, …
-//!                              Cluster: sessions in turn ─► write_all, take_numbers
+//!                              Cluster: sessions in turn ─► write_all, upsert, take_numbers
+//! AdminApi: plain HTTP ─► snapshots, leaders, features, metrics
 //! ```
 //!
 //! Everything here is async on one thread; a command, which is not, calls [`wait`]. A stream is
@@ -11,6 +12,7 @@
 //! that says how much had arrived.
 
 mod address;
+mod admin;
 mod causes;
 mod channel;
 mod clock;
@@ -34,10 +36,10 @@ mod retry;
 mod runtime;
 mod sequence;
 mod session;
-mod snapshot_trigger;
 mod status;
 mod tls;
 mod transaction;
+mod upsert;
 mod watch;
 mod writing;
 
@@ -47,6 +49,7 @@ pub mod fake;
 mod tests;
 
 pub use address::Address;
+pub use admin::{AdminApi, Features, LeaderTransfer};
 pub use clock::{ServerClock, server_clock};
 pub use cluster::Cluster;
 pub use credentials::Credentials;
@@ -67,9 +70,9 @@ pub use retry::Retry;
 pub use runtime::wait;
 pub use sequence::{SCRATCH_KEY, take_numbers};
 pub use session::Session;
-pub use snapshot_trigger::trigger_snapshot;
 pub use status::{StatusText, status};
 pub use tls::{Tls, TlsFiles, TlsProblem};
 pub use transaction::{Write, WriteOp};
-pub use watch::{WatchText, watch};
+pub use upsert::{RecordText, UpsertFailure, upsert};
+pub use watch::{WatchText, Watched, watch};
 pub use writing::{HowFar, Tally, write_all};

@@ -198,7 +198,7 @@ impl TlsProblem {
         match self {
             Self::UnknownAuthority => {
                 "give the certificate of the authority that signed the server's with \
-                 --grpc-tls-ca-cert"
+                 --grpc-tls-ca-cert, and its name with --grpc-tls-domain-name"
             }
             Self::WrongName { .. } => {
                 "connect by a name that the certificate is for, or say with \

@@ -4,13 +4,37 @@ use std::fmt;
 
 use metadump::record::expire_at_ms;
 use metadump_proto::meta::watch_request::FilterType;
-use metadump_proto::meta::{KvMeta, SeqV, WatchRequest, WatchResponse};
+use metadump_proto::meta::{SeqV, WatchRequest, WatchResponse};
 use time::OffsetDateTime;
 
 use super::messages::Messages;
 use super::{Failure, Session};
 
-/// Calls `each` with every record whose key begins with `prefix`, then with a response without an
+/// Which keys are watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Watched<'a> {
+    /// All.
+    All,
+    /// Those below a directory: `a` and `a/` are the keys that begin with `a/`.
+    Directory(&'a str),
+    /// Those that begin with a text.
+    Prefix(&'a str),
+}
+
+impl Watched<'_> {
+    /// The first key, and the first one behind them.
+    fn range(self) -> (String, String) {
+        let first = match self {
+            Self::All => String::new(),
+            Self::Directory(directory) => format!("{}/", directory.trim_end_matches('/')),
+            Self::Prefix(prefix) => prefix.to_owned(),
+        };
+        let end = end_of_prefix(&first);
+        (first, end)
+    }
+}
+
+/// Calls `each` with every record that is watched, then with a response without an
 /// event, and then with every change, until the server ends the stream. Changes may be any time
 /// apart.
 ///
@@ -19,13 +43,14 @@ use super::{Failure, Session};
 /// A [`Failure`]; one of `each` comes back as [`Failure::Consumer`].
 pub async fn watch(
     session: &Session,
-    prefix: &str,
+    watched: Watched<'_>,
     each: &mut dyn FnMut(&WatchResponse) -> anyhow::Result<()>,
 ) -> Result<(), Failure> {
     const CALL: &str = "Watch";
+    let (key, end) = watched.range();
     let request = WatchRequest {
-        key: prefix.to_owned(),
-        key_end: Some(end_of_prefix(prefix)),
+        key,
+        key_end: Some(end),
         filter_type: FilterType::All.into(),
         initial_flush: true,
     };
@@ -53,14 +78,16 @@ fn end_of_prefix(prefix: &str) -> String {
     end
 }
 
-/// A change as the official tool prints it: `CHANGE:(key: (seq=1 [] 'a') -> None)`, with `INIT`
-/// for records that were there before.
+/// A change as the official tool prints it:
+/// `received-watch-event: CHANGE:(key: (seq=1 [] 'a') -> None)`, with `INIT` for records that were
+/// there before.
 pub struct WatchText<'a>(pub &'a WatchResponse);
 
 impl fmt::Display for WatchText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(response) = self;
-        f.write_str(if response.is_initialization { "INIT:" } else { "CHANGE:" })?;
+        let kind = if response.is_initialization { "INIT" } else { "CHANGE" };
+        write!(f, "received-watch-event: {kind}:")?;
         let Some(event) = &response.event else { return f.write_str("None") };
         write!(f, "({}: ", event.key)?;
         write_record(f, event.prev.as_ref())?;
@@ -72,22 +99,28 @@ impl fmt::Display for WatchText<'_> {
 
 fn write_record(f: &mut fmt::Formatter<'_>, record: Option<&SeqV>) -> fmt::Result {
     let Some(record) = record else { return f.write_str("None") };
-    write!(f, "(seq={} ", record.seq)?;
-    write_expiry(f, record.meta.as_ref())?;
+    write!(f, "(seq={} [", record.seq)?;
+    let meta = record.meta.unwrap_or_default();
+    let expires = meta.expire_at.map(|at| ("expire", at, expire_at_ms(at)));
+    let proposed = meta.proposed_at_ms.map(|at| ("proposed", at, at));
+    let mut separator = "";
+    for (name, given, ms) in expires.into_iter().chain(proposed) {
+        write!(f, "{separator}{name}=")?;
+        write_time(f, given, ms)?;
+        separator = ", ";
+    }
     match std::str::from_utf8(&record.data) {
-        Ok(text) => write!(f, " '{text}')"),
-        Err(_) => write!(f, " {:?})", record.data),
+        Ok(text) => write!(f, "] '{text}')"),
+        Err(_) => write!(f, "] {:?})", record.data),
     }
 }
 
-/// `[]`, or `[expire=2024-08-08T07:40:19.000]` in UTC.
-fn write_expiry(f: &mut fmt::Formatter<'_>, meta: Option<&KvMeta>) -> fmt::Result {
-    let Some(expire_at) = meta.and_then(|meta| meta.expire_at) else { return f.write_str("[]") };
-    let ms = expire_at_ms(expire_at);
+/// `2024-08-08T07:40:19.000` in UTC; as it is given beyond the year 9999.
+fn write_time(f: &mut fmt::Formatter<'_>, given: u64, ms: u64) -> fmt::Result {
     match OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000) {
         Ok(at) => write!(
             f,
-            "[expire={:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}]",
+            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}",
             at.year(),
             u8::from(at.month()),
             at.day(),
@@ -96,25 +129,25 @@ fn write_expiry(f: &mut fmt::Formatter<'_>, meta: Option<&KvMeta>) -> fmt::Resul
             at.second(),
             at.millisecond()
         ),
-        // Beyond the year 9999.
-        Err(_) => write!(f, "[expire={expire_at}]"),
+        Err(_) => write!(f, "{given}"),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use metadump_proto::meta::Event;
+    use metadump_proto::meta::{Event, KvMeta};
     use proptest::prelude::*;
 
     use super::*;
 
     fn record(seq: u64, expire_at: Option<u64>, data: &[u8]) -> SeqV {
-        let meta = expire_at.map(|at| KvMeta { expire_at: Some(at), proposed_at_ms: Some(1) });
+        let meta = expire_at.map(|at| KvMeta { expire_at: Some(at), proposed_at_ms: None });
         SeqV { seq, data: data.to_vec(), meta }
     }
 
     fn check(is_initialization: bool, event: Option<Event>, expected: &str) {
         let response = WatchResponse { event, is_initialization };
+        let expected = format!("received-watch-event: {expected}");
         assert_eq!(WatchText(&response).to_string(), expected);
     }
 
@@ -138,9 +171,36 @@ mod tests {
             event(Some(record(4, Some(u64::MAX), b"")), None),
             "CHANGE:(k/é: (seq=4 [expire=18446744073709551615] '') -> None)",
         );
+        let proposed = |expire_at| {
+            let meta = Some(KvMeta { expire_at, proposed_at_ms: Some(1_723_102_800_000) });
+            event(None, Some(SeqV { seq: 1, data: b"v".to_vec(), meta }))
+        };
+        check(
+            true,
+            proposed(None),
+            "INIT:(k/é: None -> (seq=1 [proposed=2024-08-08T07:40:00.000] 'v'))",
+        );
+        check(
+            true,
+            proposed(Some(1_723_102_819)),
+            "INIT:(k/é: None -> (seq=1 [expire=2024-08-08T07:40:19.000, \
+             proposed=2024-08-08T07:40:00.000] 'v'))",
+        );
         let meta = Some(KvMeta::default());
         let without_expiry = SeqV { seq: 5, data: Vec::new(), meta };
         check(false, event(None, Some(without_expiry)), "CHANGE:(k/é: None -> (seq=5 [] ''))");
+    }
+
+    #[test]
+    fn ranges() {
+        let check = |watched: Watched<'_>, first: &str, end: &str| {
+            assert_eq!(watched.range(), (first.to_owned(), end.to_owned()), "{watched:?}");
+        };
+        check(Watched::All, "", "\u{10ffff}");
+        check(Watched::Directory("tenant"), "tenant/", "tenant0");
+        check(Watched::Directory("a/b//"), "a/b/", "a/b0");
+        check(Watched::Directory("/"), "/", "0");
+        check(Watched::Prefix("tenant"), "tenant", "tenanu");
     }
 
     #[test]

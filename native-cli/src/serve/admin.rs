@@ -10,12 +10,17 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, header};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use metadump::record::NodeId;
 use serde_json::json;
 use tokio::net::TcpListener;
 
+use super::auth::Gate;
+use super::features::{Change, features, parameter};
+use super::metrics::metrics;
 use super::snapshots::Snapshots;
 use super::state::State;
 use super::status::cluster_status;
+use super::writer::Writer;
 use crate::listen::accept;
 
 /// How long a client may take to send the head of its request.
@@ -29,8 +34,12 @@ const MOST_CLIENTS: usize = 64;
 pub struct Admin {
     /// The data.
     pub state: Arc<State>,
+    /// Takes what is written.
+    pub writer: Writer,
     /// Takes snapshots.
     pub snapshots: Snapshots,
+    /// Counts handshakes.
+    pub gate: Arc<Gate>,
     /// The gRPC address that is reported.
     pub endpoint: String,
 }
@@ -64,6 +73,7 @@ impl Admin {
         if ![Method::GET, Method::HEAD].contains(request.method()) {
             return text(StatusCode::METHOD_NOT_ALLOWED, "ask with GET");
         }
+        let query = request.uri().query().unwrap_or_default();
         match request.uri().path() {
             "/v1/health" => json_answer(&json!({ "status": "pass" })),
             "/v1/cluster/status" => json_answer(&self.status()),
@@ -72,11 +82,37 @@ impl Admin {
                 Ok(()) => json_answer(&json!({})),
                 Err(status) => text(StatusCode::INTERNAL_SERVER_ERROR, status.message()),
             },
-            "/v1/ctrl/trigger_transfer_leader" => text(
-                StatusCode::BAD_REQUEST,
-                "there is no other node to transfer the leadership to",
-            ),
+            "/v1/ctrl/trigger_transfer_leader" => self.transfer_leader(query),
+            "/v1/features/list" => json_answer(&features(&self.state)),
+            "/v1/features/set" => self.set_feature(query).await,
+            "/v1/metrics" => {
+                let status = cluster_status(&self.state, &self.endpoint);
+                let body = metrics(&status, &self.gate.logins());
+                answer(StatusCode::OK, "text/plain; charset=utf-8", body)
+            }
             path => text(StatusCode::NOT_FOUND, &format!("nothing is at {path}")),
+        }
+    }
+
+    /// There is one node, which leads.
+    fn transfer_leader(&self, query: &str) -> Response<Full<Bytes>> {
+        let own = self.state.loaded.raft.node_id.unwrap_or(NodeId(1));
+        let reported = match parameter(query, "to") {
+            None => "there is no other node to take over".to_owned(),
+            Some(to) if to == own.to_string() => format!("node {to} leads already"),
+            Some(to) => format!("there is no node {to} to take over, only node {own}"),
+        };
+        text(StatusCode::BAD_REQUEST, &reported)
+    }
+
+    async fn set_feature(&self, query: &str) -> Response<Full<Bytes>> {
+        let change = match Change::of_query(query) {
+            Ok(change) => change,
+            Err(reported) => return text(StatusCode::BAD_REQUEST, &reported),
+        };
+        match change.write(&self.writer).await {
+            Ok(()) => json_answer(&features(&self.state)),
+            Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
         }
     }
 

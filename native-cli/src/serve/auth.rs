@@ -1,8 +1,12 @@
 //! Who may call: user and password against a token, and the token of every later call.
 //!
+//! A user of `[grpc_auth]` with another password is let in, and counted, unless it is strict.
+//!
 //! A token is the time at which it expires and a code over it, made with a key that only this
 //! process knows: nothing is kept for a token, so handing out many costs nothing.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -13,8 +17,8 @@ use tonic::Status;
 use tonic::codegen::http::HeaderMap;
 use tonic::metadata::MetadataMap;
 
+use super::users::{Passwords, Users};
 use crate::dump_writer::now_ms;
-use crate::grpc::Credentials;
 
 /// The only user of a service that has no others configured.
 const ROOT: &str = "root";
@@ -29,31 +33,34 @@ type Code = Hmac<Sha256>;
 
 /// Checks users and tokens.
 pub struct Gate {
-    /// None lets `root` in with any password, as servers do.
-    known: Option<Credentials>,
+    users: Users,
     lifetime: Duration,
     key: [u8; KEY_BYTES],
+    logins: Mutex<Logins>,
+}
+
+/// How many handshakes there were.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Logins {
+    /// With the password of a user, by name.
+    pub accepted: BTreeMap<String, u64>,
+    /// Without a password, and let in.
+    pub missing: u64,
+    /// With another password, and let in.
+    pub incorrect: u64,
 }
 
 impl Gate {
     /// A gate with a new key; tokens of earlier processes are not valid.
-    pub fn new(known: Option<Credentials>, lifetime: Duration) -> Result<Self> {
+    pub fn new(users: Users, lifetime: Duration) -> Result<Self> {
         let mut key = [0; KEY_BYTES];
         getrandom::fill(&mut key).context("the system has no random numbers")?;
-        Ok(Self { known, lifetime, key })
+        Ok(Self { users, lifetime, key, logins: Mutex::default() })
     }
 
     /// A token for a user.
     pub fn token(&self, username: &str, password: &str) -> Result<Vec<u8>, Status> {
-        let is_known = match &self.known {
-            None => username == ROOT,
-            // Both codes always are made, so that time tells nothing about either.
-            Some(known) => {
-                let name = self.same(username, &known.username);
-                self.same(password, &known.password) & name
-            }
-        };
-        if !is_known {
+        if !self.lets_in(username, password) {
             // A name of any length would not fit into the headers of the answer.
             let shown: String = username.chars().take(SHOWN_NAME).collect();
             return Err(Status::unauthenticated(format!(
@@ -63,6 +70,32 @@ impl Gate {
         let lifetime_ms = u64::try_from(self.lifetime.as_millis()).unwrap_or(u64::MAX);
         let expires_ms = now_ms().saturating_add(lifetime_ms).to_be_bytes();
         Ok([&expires_ms[..], &self.code(&expires_ms).finalize().into_bytes()].concat())
+    }
+
+    /// The handshakes so far.
+    pub fn logins(&self) -> Logins {
+        self.logins.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether a user gets a token; counts it.
+    fn lets_in(&self, username: &str, password: &str) -> bool {
+        let Users::Known { known, passwords } = &self.users else { return username == ROOT };
+        // All codes always are made, so that time tells nothing about any of them.
+        let (mut is_user, mut is_password) = (false, false);
+        for user in known {
+            let name = self.same(username, &user.username);
+            let same = self.same(password, &user.password);
+            is_user |= name;
+            is_password |= name & same;
+        }
+        let mut logins = self.logins.lock().unwrap_or_else(PoisonError::into_inner);
+        match (is_user, is_password, passwords) {
+            (true, true, _) => *logins.accepted.entry(username.to_owned()).or_default() += 1,
+            (true, false, Passwords::Counted) if password.is_empty() => logins.missing += 1,
+            (true, false, Passwords::Counted) => logins.incorrect += 1,
+            _ => return false,
+        }
+        true
     }
 
     /// Lets a call with a valid token in its headers pass.
@@ -99,10 +132,18 @@ mod tests {
     use tonic::metadata::BinaryMetadataValue;
 
     use super::*;
+    use crate::grpc::Credentials;
+
+    fn known(passwords: Passwords) -> Users {
+        let user = |username: &str| Credentials {
+            username: username.to_owned(),
+            password: format!("{username}'s secret"),
+        };
+        Users::Known { known: vec![user("drill"), user("next")], passwords }
+    }
 
     fn gate(lifetime: Duration) -> Gate {
-        let known = Credentials { username: "drill".to_owned(), password: "secret".to_owned() };
-        Gate::new(Some(known), lifetime).unwrap()
+        Gate::new(known(Passwords::Required), lifetime).unwrap()
     }
 
     fn check(gate: &Gate, token: Option<&[u8]>, expected: Result<(), &str>) {
@@ -121,7 +162,7 @@ mod tests {
     #[test]
     fn tokens() {
         let own = gate(Duration::from_secs(60));
-        let token = own.token("drill", "secret").unwrap();
+        let token = own.token("drill", "drill's secret").unwrap();
         check(&own, Some(&token), Ok(()));
         check(&own, None, Err("the call has no auth-token-bin"));
         let unknown = Err("the token is not one of this server");
@@ -136,21 +177,39 @@ mod tests {
 
     fn own_expired() -> (Gate, Vec<u8>) {
         let gate = gate(Duration::ZERO);
-        let token = gate.token("drill", "secret").unwrap();
+        let token = gate.token("drill", "drill's secret").unwrap();
         (gate, token)
     }
 
     #[test]
     fn users() {
         let own = gate(Duration::from_secs(60));
-        for (username, password) in [("drill", ""), ("root", "secret"), ("", "")] {
+        for (username, password) in
+            [("drill", ""), ("drill", "next's secret"), ("root", "drill's secret"), ("", "")]
+        {
             assert_eq!(
                 own.token(username, password).unwrap_err().code(),
                 tonic::Code::Unauthenticated
             );
         }
-        let open = Gate::new(None, Duration::from_secs(60)).unwrap();
+        assert_eq!(own.logins(), Logins::default());
+        assert!(own.token("next", "next's secret").is_ok());
+        assert_eq!(own.logins().accepted, [("next".to_owned(), 1)].into());
+        let open = Gate::new(Users::RootAlone, Duration::from_secs(60)).unwrap();
         assert!(open.token("root", "anything").is_ok());
         assert!(open.token("other", "anything").is_err());
+    }
+
+    #[test]
+    fn wrong_passwords_are_counted_where_they_are_let_in() {
+        let gate = Gate::new(known(Passwords::Counted), Duration::from_secs(60)).unwrap();
+        assert!(gate.token("other", "").is_err());
+        for (username, password) in
+            [("drill", ""), ("next", "drill's secret"), ("next", "x"), ("drill", "drill's secret")]
+        {
+            assert!(gate.token(username, password).is_ok(), "{username} {password}");
+        }
+        let accepted = [("drill".to_owned(), 1)].into();
+        assert_eq!(gate.logins(), Logins { accepted, missing: 1, incorrect: 2 });
     }
 }

@@ -22,10 +22,12 @@ mod dir_lock;
 mod door;
 mod dump_file;
 mod export;
+mod features;
 mod journal;
 mod load;
 mod loaded;
 mod messages;
+mod metrics;
 mod notes;
 mod older_database;
 mod overlay;
@@ -40,6 +42,7 @@ mod status;
 mod stored;
 #[cfg(test)]
 mod tests;
+mod users;
 mod view;
 mod watch;
 mod workers;
@@ -70,7 +73,6 @@ use self::snapshots::Snapshots;
 use self::state::State;
 use self::workers::Workers;
 use self::writer::Writer;
-use crate::grpc::Credentials;
 use crate::listen::{Reach, bind, raise_file_limit};
 use crate::progress::Progress;
 use crate::report::plural;
@@ -80,6 +82,7 @@ use crate::stdout::stdout;
 
 pub use self::load::InitialData;
 pub use self::service::OLDEST_CLIENT;
+pub use self::users::{Passwords, Users};
 
 /// The largest request that is taken, as by the real service.
 const LARGEST_REQUEST_BYTES: usize = 32 << 20;
@@ -112,8 +115,8 @@ pub struct Options {
     pub reach: Reach,
     /// The oldest client that is accepted, as digits: see [`OLDEST_CLIENT`].
     pub oldest_client: u64,
-    /// Who may log in; none accepts `root` with any password.
-    pub credentials: Option<Credentials>,
+    /// Who may log in.
+    pub users: Users,
     /// How long a token is valid.
     pub token_lifetime: Duration,
     /// The server's certificate and key in PEM; none is plain text.
@@ -171,7 +174,7 @@ impl Running {
         let grpc_address = grpc.local_addr().context("cannot determine the gRPC address")?;
         let admin_address = admin.as_ref().map(TcpListener::local_addr).transpose();
         let admin_address = admin_address.context("cannot determine the admin address")?;
-        let gate = Arc::new(Gate::new(options.credentials, options.token_lifetime)?);
+        let gate = Arc::new(Gate::new(options.users, options.token_lifetime)?);
         no_thread(keep_a_thread())?;
         let data_dir = match data_dir {
             Some(path) => DataDir::kept(&path, origin.as_ref(), progress)?,
@@ -192,7 +195,13 @@ impl Running {
                 workers.clone(),
                 data_dir.layout().clone(),
             );
-            let admin = Admin { state: Arc::clone(&state), snapshots, endpoint: endpoint.clone() };
+            let admin = Admin {
+                state: Arc::clone(&state),
+                writer: writer.clone(),
+                snapshots,
+                gate: Arc::clone(&gate),
+                endpoint: endpoint.clone(),
+            };
             tokio::spawn(admin.serve(listener))
         });
         let service = Service {

@@ -4,7 +4,7 @@ use nom::Parser;
 use nom::character::complete::{char, digit1};
 use nom::sequence::separated_pair;
 
-use crate::change::address::{Parsed, endpoint, expect, expected, parse_whole};
+use crate::change::address::{Parsed, endpoint, expect, expected, parse_endpoint, parse_whole};
 use crate::dump::record::{Endpoint, NodeId};
 use crate::dump::syntax::SyntaxError;
 
@@ -20,8 +20,8 @@ pub struct ClusterMember {
 /// Reads the nodes of one `--initial-cluster`: `ID=HOST:PORT`, or several behind one another with
 /// commas. An IPv6 address stands in brackets, which are kept.
 ///
-/// Behind the comma of a single node may stand its gRPC address, without `=`: releases before
-/// 0.9.23 wanted it there, later ones ignore it.
+/// Behind the comma of a single node may stand its gRPC address, `HOST:PORT`: releases before
+/// 0.9.23 wanted it there, later ones ignore it. Nothing else is passed over.
 ///
 /// # Errors
 ///
@@ -40,7 +40,8 @@ pub struct ClusterMember {
 /// ```
 pub fn parse_members(text: &str) -> Result<Vec<ClusterMember>, SyntaxError> {
     let second = text.split_once(',').map(|(_, second)| second);
-    let is_obsolete = second.is_some_and(|second| !second.contains(['=', ',']));
+    let is_obsolete =
+        second.is_some_and(|second| second.is_empty() || parse_endpoint(second).is_ok());
     let parts = if is_obsolete { 1 } else { usize::MAX };
     let (mut members, mut start) = (Vec::new(), 0);
     for part in text.split(',').take(parts) {
@@ -152,6 +153,8 @@ mod tests {
             assert_eq!(parse_members(text), Err(error), "{text}");
         };
         let id = "the node's id, a number";
+        check_error("1=a:1,b", 6, id);
+        check_error("1=a:1,2", 7, "`=` and the node's address");
         check_error("1=a:1,b:9191,2=b:2", 6, id);
         check_error("1=a:1,2=b:2,b:9191", 12, id);
         check_error("1=a:1,b:9191,c:9191", 6, id);

@@ -58,7 +58,7 @@ pub fn run(args: &Import, progress: &Progress) -> Result<Outcome> {
             "a running cluster keeps its nodes: leave both out",
         ));
     }
-    let connect = connect_options(&args.service)?;
+    let connect = connect_options(&args.service, progress)?;
     // What costs nothing comes first: the dump may take minutes to read.
     let source = Source::open(args.dump.path()?)?.with_manifest(args.manifest.as_deref())?;
     wait(Session::open(&connect, &mut |note| say_note(note, progress)))?

@@ -5,7 +5,10 @@ use std::sync::{Arc, Mutex};
 
 use metadump_proto::meta::txn_condition::Target;
 use metadump_proto::meta::txn_op::Request;
-use metadump_proto::meta::{KvMeta, SeqV, StreamItem, TxnReply, TxnRequest};
+use metadump_proto::meta::txn_op_response::Response;
+use metadump_proto::meta::{
+    KvMeta, SeqV, StreamItem, TxnGetRequest, TxnGetResponse, TxnOpResponse, TxnReply, TxnRequest,
+};
 use tokio::sync::watch;
 use tonic::Status;
 
@@ -104,10 +107,10 @@ impl Keys {
         if let Answer::Refused(status) = answer {
             return Err(status);
         }
-        let success = self.0.records.lock().unwrap().carry_out(request);
+        let reply = self.0.records.lock().unwrap().carry_out(request);
         match answer {
             Answer::Lost(status) => Err(status),
-            _ => Ok(TxnReply { success, ..TxnReply::default() }),
+            _ => Ok(reply),
         }
     }
 }
@@ -119,20 +122,24 @@ impl Records {
         self.by_key.insert(key.to_owned(), SeqV { seq: self.sequence, data, meta });
     }
 
-    fn carry_out(&mut self, request: TxnRequest) -> bool {
-        let holds = request.condition.iter().all(|condition| {
+    fn carry_out(&mut self, request: TxnRequest) -> TxnReply {
+        let success = request.condition.iter().all(|condition| {
             let seq = self.by_key.get(&condition.key).map_or(0, |record| record.seq);
             condition.target == Some(Target::Seq(seq))
         });
-        if holds {
-            for operation in request.if_then {
-                match operation.request.unwrap() {
-                    Request::Put(put) => self.put(&put.key, put.value, put.expire_at),
-                    Request::Delete(delete) => drop(self.by_key.remove(&delete.key)),
-                    other => panic!("{other:?}"),
+        let mut reply = TxnReply { success, ..TxnReply::default() };
+        for operation in if success { request.if_then } else { request.else_then } {
+            match operation.request.unwrap() {
+                Request::Put(put) => self.put(&put.key, put.value, put.expire_at),
+                Request::Delete(delete) => drop(self.by_key.remove(&delete.key)),
+                Request::Get(TxnGetRequest { key }) => {
+                    let value = self.by_key.get(&key).cloned();
+                    let response = Some(Response::Get(TxnGetResponse { key, value }));
+                    reply.responses.push(TxnOpResponse { response });
                 }
+                other => panic!("{other:?}"),
             }
         }
-        holds
+        reply
     }
 }

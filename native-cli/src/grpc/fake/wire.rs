@@ -117,8 +117,8 @@ fn framed(message: &impl Message) -> Bytes {
 
 /// A server of another kind: it answers each connection with `answer`, once it has heard
 /// something, and gives what it has heard first.
-pub async fn talking(answer: &'static str) -> (Address, tokio::task::JoinHandle<String>) {
-    let (listener, address) = listen().await;
+pub async fn talking(answer: impl Into<String>) -> (Address, tokio::task::JoinHandle<String>) {
+    let (answer, (listener, address)) = (answer.into(), listen().await);
     let heard = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut piece = vec![0; 4096];

@@ -121,7 +121,7 @@ fn certificates_of_the_server() {
                 TlsProblem::UnknownAuthority,
                 "its certificate is not signed by a trusted authority\n\
                  help: give the certificate of the authority that signed the server's with \
-                 --grpc-tls-ca-cert",
+                 --grpc-tls-ca-cert, and its name with --grpc-tls-domain-name",
             );
         }
 

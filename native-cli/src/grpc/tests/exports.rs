@@ -110,7 +110,7 @@ fn a_wrong_password_is_reported_with_the_user_and_not_tried_again() {
             message(ran.failure()),
             format!(
                 "{} refuses user \"backup\": wrong user\\nor password\n\
-                 help: name the user with --username, and give the password with \
+                 help: name the user with --user, and give the password with \
                  --password-file or in METACTL_PASSWORD",
                 server.address
             )

@@ -1,10 +1,12 @@
 //! The client against services in this process.
 
+mod admin;
 mod certificates;
 mod choice;
 mod cut_off;
 mod exports;
 mod queries;
+mod upserts;
 mod writes;
 
 use metadump::LineFramer;

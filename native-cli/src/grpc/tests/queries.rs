@@ -1,15 +1,12 @@
 //! Calls beside the export.
 
-use std::time::Duration;
-
 use metadump_proto::meta::{
     ClusterStatus, Event, KeysCount, KvMeta, RaftLogStatus, SeqV, WatchResponse,
 };
 
 use super::super::fake::{Nobody, Running, Script, talking};
 use super::super::{
-    Session, StatusText, WatchText, get, keys_layout, member_list, seq_v, status, trigger_snapshot,
-    watch,
+    Session, StatusText, WatchText, Watched, get, keys_layout, member_list, seq_v, status, watch,
 };
 use super::*;
 use crate::report::json_line;
@@ -218,45 +215,15 @@ fn changes() {
             printed.push(WatchText(change).to_string());
             Ok(())
         };
-        watch(&session, "fruit/", &mut print).await.unwrap();
-        assert_eq!(printed, ["INIT:(fruit/a: None -> (seq=1 [] 'v'))", "CHANGE:None"]);
+        watch(&session, Watched::Directory("fruit"), &mut print).await.unwrap();
+        assert_eq!(
+            printed,
+            [
+                "received-watch-event: INIT:(fruit/a: None -> (seq=1 [] 'v'))",
+                "received-watch-event: CHANGE:None"
+            ]
+        );
         assert_eq!(server.calls(), ["Handshake root", r#"Watch "fruit/" Some("fruit0") 0 true"#]);
-    })
-    .unwrap();
-}
-
-#[test]
-fn a_snapshot_is_triggered_over_plain_http() {
-    wait(async {
-        let timeout = Duration::from_secs(10);
-        let (address, heard) = talking("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
-        trigger_snapshot(&address, timeout).await.unwrap();
-        assert_eq!(
-            heard.await.unwrap(),
-            format!("GET /v1/ctrl/trigger_snapshot HTTP/1.1\r\nhost: {address}\r\n\r\n")
-        );
-
-        let not_found = "HTTP/1.1 404 Not Found\r\ncontent-length: 10\r\n\r\nnot found\n";
-        let (address, _) = talking(not_found).await;
-        assert_eq!(
-            message(trigger_snapshot(&address, timeout).await.unwrap_err()),
-            format!(
-                "{address} answers 404: not found\nhelp: check that this is the admin address of \
-                 a meta service (port 28002 or 28101 by default)"
-            )
-        );
-
-        let nobody = Nobody::new();
-        let address = &nobody.address;
-        assert_eq!(
-            trigger_snapshot(address, timeout).await.unwrap_err().to_string(),
-            format!("cannot ask {address}: Connection refused (os error 111)")
-        );
-        let secure = "https://127.0.0.1:28002".parse().unwrap();
-        assert_eq!(
-            trigger_snapshot(&secure, timeout).await.unwrap_err().to_string(),
-            "cannot ask https://127.0.0.1:28002: only plain HTTP is spoken to the admin API"
-        );
     })
     .unwrap();
 }

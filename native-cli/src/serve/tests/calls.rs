@@ -18,7 +18,7 @@ use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use super::client::{Client, all, channel, client, handshake, put, read, watch_all, with_token};
 use super::{dump, fixture, options, session, start};
 use crate::grpc::{Credentials, Session, keys_layout, member_list, status};
-use crate::serve::Options;
+use crate::serve::{Options, Passwords, Users};
 
 /// What each method that needs a token answers.
 async fn call_all(client: &mut Client) -> Vec<(&'static str, Result<(), Status>)> {
@@ -82,7 +82,8 @@ async fn a_token_expires() {
 async fn handshakes() {
     let known = Credentials { username: "drill".to_owned(), password: "secret".to_owned() };
     let running = start(options()).await;
-    let guarded = start(Options { credentials: Some(known), ..options() }).await;
+    let users = Users::Known { known: vec![known], passwords: Passwords::Required };
+    let guarded = start(Options { users, ..options() }).await;
     let (open, closed) = (channel(&running).await, channel(&guarded).await);
     let (version, _) = handshake(open.clone(), 0, "root", "anything").await.unwrap();
     assert_eq!(version, 260_312_002_000);

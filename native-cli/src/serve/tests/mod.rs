@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::OLDEST_CLIENT;
-use super::{InitialData, Options, Reach, Running};
-use crate::grpc::{ConnectOptions, ExportOptions, Retry, Session, export, trigger_snapshot};
+use super::{InitialData, Options, Reach, Running, Users};
+use crate::grpc::{AdminApi, ConnectOptions, ExportOptions, Retry, Session, export};
 use crate::input::Source;
 use crate::progress::{Progress, Quiet};
 
@@ -30,7 +30,7 @@ fn options() -> Options {
         admin_address: Some(any),
         reach: Reach::ThisMachine,
         oldest_client: OLDEST_CLIENT,
-        credentials: None,
+        users: Users::default(),
         token_lifetime: Duration::from_secs(60),
         tls: None,
     }
@@ -71,8 +71,16 @@ async fn exported(running: &Running, chunk_lines: Option<u64>) -> String {
 
 /// Has a snapshot taken.
 async fn snapshot(running: &Running) {
-    let admin = running.admin_address.unwrap().to_string().parse().unwrap();
-    trigger_snapshot(&admin, Duration::from_secs(60)).await.unwrap();
+    admin_api(running).trigger_snapshot().await.unwrap();
+}
+
+fn admin_api(running: &Running) -> AdminApi {
+    let minute = Duration::from_secs(60);
+    AdminApi {
+        address: running.admin_address.unwrap().to_string().parse().unwrap(),
+        connect_timeout: minute,
+        answer_timeout: minute,
+    }
 }
 
 fn fixture(name: &str) -> PathBuf {

@@ -1,0 +1,30 @@
+//! The commands by what a person wants to do, for help and man page.
+
+/// What a person wants to do, and the commands for it.
+pub type Group = (&'static str, &'static [&'static str]);
+
+/// Every command is in one group.
+pub const GROUPS: &[Group] = &[
+    ("Back up", &["export", "trigger-snapshot"]),
+    ("Check", &["validate"]),
+    (
+        "Look into a backup, a directory or a service",
+        &["inspect", "objects", "show", "keys", "keys-layout", "get", "log", "view"],
+    ),
+    ("Restore", &["import"]),
+    ("Change", &["rewrite", "upsert"]),
+    (
+        "Run a service",
+        &[
+            "serve",
+            "status",
+            "member-list",
+            "watch",
+            "metrics",
+            "transfer-leader",
+            "list-features",
+            "set-feature",
+        ],
+    ),
+    ("About this program", &["completions", "man", "help"]),
+];
