@@ -118,6 +118,7 @@ fn run(command: &Command, progress: &Progress) -> anyhow::Result<Outcome> {
         Command::Keys(args) => command::keys::run(args, progress),
         Command::KeysLayout(args) => command::keys_layout::run(args, progress),
         Command::Log(args) => command::log::run(args, progress),
+        Command::DumpRaftLogWal(args) => command::dump_raft_log_wal::run(args, progress),
         Command::Rewrite(args) => command::rewrite::run(args, progress),
         Command::Status(args) => command::status::run(args, progress),
         Command::MemberList(args) => command::member_list::run(args, progress),

@@ -26,7 +26,8 @@ const EXIT_STATUS: &[Row] = &[
     ("0", "done; also when the reader of a pipe has gone"),
     (
         "1",
-        "the dump has errors, or --salvage has losses to report; show, get --exit-code: no such key",
+        "the dump or the log has errors, or --salvage has losses to report; show, get --exit-code: no \
+         such key",
     ),
     ("2", "wrong usage"),
     ("3", "refused, or reading or writing failed"),
@@ -217,7 +218,10 @@ fn files(command: Option<&str>) -> &'static [Row] {
         Some("export" | "validate" | "inspect") => &[MANIFEST, DF_META],
         Some("import") => &[MANIFEST, DF_META, STAGING, KEPT],
         Some("rewrite") => &[MANIFEST],
-        Some("get" | "keys" | "keys-layout" | "log" | "objects" | "serve" | "show") => &[DF_META],
+        Some(
+            "dump-raft-log-wal" | "get" | "keys" | "keys-layout" | "log" | "objects" | "serve"
+            | "show",
+        ) => &[DF_META],
         Some(_) => &[],
     }
 }
@@ -305,6 +309,16 @@ fn examples(command: &str) -> &'static [Example] {
             Example {
                 what: "Find out when a table was dropped",
                 line: "databend-metactl log --db meta.db --object sales.orders",
+            },
+        ],
+        "dump-raft-log-wal" => &[
+            Example {
+                what: "See the records of the log of a stopped node",
+                line: "databend-metactl dump-raft-log-wal --raft-dir ./.databend/meta1",
+            },
+            Example {
+                what: "See the values that its entries write as well, decoded",
+                line: "databend-metactl dump-raft-log-wal --raft-dir ./.databend/meta1 -V",
             },
         ],
         "rewrite" => &[

@@ -8,6 +8,7 @@ mod explained;
 mod export;
 mod import;
 mod moment;
+mod raft_log;
 mod reading;
 mod rewrite;
 mod service;
@@ -24,6 +25,7 @@ pub use explained::{asks_for_more, explained};
 pub use export::{Export, Online};
 pub use import::{Import, Reconcile};
 pub use moment::Moment;
+pub use raft_log::DumpRaftLogWal;
 pub use reading::{
     Inspect, Keys, KeysLayout, Log, Objects, Origin, Show, ShowSecrets, Sort, State, Validate,
 };
@@ -72,6 +74,8 @@ pub enum Command {
     KeysLayout(KeysLayout),
     /// Show the history that the log holds, in the words of objects: who was dropped when.
     Log(Log),
+    /// Print the records of the log of a stopped node, one by one, as they stand in its files.
+    DumpRaftLogWal(DumpRaftLogWal),
     /// Change a dump without a data directory: other node ids and addresses, repairs.
     Rewrite(Rewrite),
     /// Print the state of a running meta service, and of its cluster as it sees it.

@@ -6,6 +6,7 @@ mod at;
 mod convert;
 mod convert_directory;
 mod decoded;
+pub mod dump_raft_log_wal;
 mod ended;
 pub mod export;
 mod export_online;
