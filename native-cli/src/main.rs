@@ -12,6 +12,7 @@ mod files;
 mod grpc;
 mod input;
 mod listen;
+mod lua;
 mod manifest;
 mod manual;
 mod new_dirs;
@@ -124,6 +125,8 @@ fn run(command: &Command, progress: &Progress) -> anyhow::Result<Outcome> {
         Command::MemberList(args) => command::member_list::run(args, progress),
         Command::Get(args) => command::get::run(args, progress),
         Command::Watch(args) => command::watch::run(args, progress),
+        Command::Lua(args) => command::lua::run(args),
+        Command::BenchClientNumConn(args) => command::bench_client_num_conn::run(args, progress),
         Command::Serve(args) => command::serve::run(args, progress),
         Command::View(args) => command::view::run(args, progress),
         Command::Completions { shell } => print(&completions::script(*shell)),

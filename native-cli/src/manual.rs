@@ -364,6 +364,18 @@ fn examples(command: &str) -> &'static [Example] {
             what: "Follow the changes of users",
             line: "databend-metactl watch --prefix __fd_users/",
         }],
+        "lua" => &[
+            Example { what: "Run a script", line: "databend-metactl lua --file load.lua" },
+            Example {
+                what: "Define functions in a file, and call one",
+                line: "databend-metactl lua --file define.lua --script callit()",
+            },
+        ],
+        "bench-client-num-conn" => &[Example {
+            what: "See whether a server takes 2,000 connections",
+            line: "databend-metactl bench-client-num-conn --grpc-api-address 127.0.0.1:9191 \
+                   --num 2000",
+        }],
         "serve" => &[
             Example {
                 what: "Serve a backup for a drill",

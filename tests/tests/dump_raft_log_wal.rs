@@ -244,6 +244,13 @@ fn what_is_no_log_is_refused() {
     assert_eq!(ran.code, Some(3));
     assert!(ran.stderr.contains("is not the data directory of a meta service"), "{}", ran.stderr);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    // A file that has lost its content.
+    let (_unpacked, dir) = unpack("v004/v004-origin.tar.gz");
+    fs::write(chunk(&dir), b"").unwrap();
+    let ran = dump(&dir, &[]);
+    assert_eq!(ran.code, Some(1));
+    let empty = "damaged: the log is empty: there is no whole record in any file\n";
+    assert!(ran.stderr.starts_with(empty), "{}", ran.stderr);
     let ran = run(["dump-raft-log-wal"]);
     assert_eq!(ran.code, Some(2));
     assert!(ran.stderr.contains("--raft-dir <DIR>"), "{}", ran.stderr);

@@ -11,6 +11,7 @@ mod moment;
 mod raft_log;
 mod reading;
 mod rewrite;
+mod scripting;
 mod service;
 mod serving;
 mod values;
@@ -30,6 +31,7 @@ pub use reading::{
     Inspect, Keys, KeysLayout, Log, Objects, Origin, Show, ShowSecrets, Sort, State, Validate,
 };
 pub use rewrite::{Repair, Rewrite};
+pub use scripting::{BenchClientNumConn, Lua, Source};
 pub use service::{Get, Query, Service, Status, Watch};
 pub use serving::{Serve, View};
 
@@ -86,6 +88,10 @@ pub enum Command {
     Get(Get),
     /// Print the keys of a running meta service, and then their changes as they happen.
     Watch(Watch),
+    /// Run Lua scripts that read and write keys of running meta services.
+    Lua(Lua),
+    /// Open connections to a running meta service and keep them, to see how many it takes.
+    BenchClientNumConn(BenchClientNumConn),
     /// Serve a backup as a meta service of one node, for restore drills, demos and tests.
     Serve(Serve),
     /// Look into a dump in the browser: serves the viewer with the dump open, to this machine only.

@@ -84,13 +84,13 @@ impl<W: Write> Printer<'_, W> {
     fn chunks(&mut self, chunks: &[Chunk]) -> Result<Option<String>> {
         // None once a record contradicts those before it, or some are not known.
         let mut replay = Some(WalReplay::default());
-        let mut end = None;
+        let (mut end, mut records) = (None, 0);
         for (left, chunk) in (0..chunks.len()).rev().zip(chunks) {
             self.head(format_args!("ChunkId({})", chunk.id))?;
             let mut number = 0;
             let read = chunk.for_each_record(|at| {
                 self.record_at(&at, number)?;
-                number += 1;
+                (number, records) = (number + 1, records + 1);
                 let Some(checked) = &mut replay else { return Ok(()) };
                 match checked.apply(&at) {
                     Ok(()) => Ok(()),
@@ -120,6 +120,10 @@ impl<W: Write> Printer<'_, W> {
         }
         if let Some(Err(error)) = replay.map(WalReplay::finish) {
             self.fault(&error)?;
+        }
+        if records == 0 && self.faults.is_empty() {
+            // A file begins with a record from the moment on that a server started.
+            self.fault(&"the log is empty: there is no whole record in any file")?;
         }
         let torn = end.and_then(|end| torn_end(&end));
         Ok(torn.map(|torn| format!("warning: {torn}, left out as a server would do")))

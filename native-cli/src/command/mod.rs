@@ -3,6 +3,7 @@
 mod admission;
 mod ahead;
 mod at;
+pub mod bench_client_num_conn;
 mod convert;
 mod convert_directory;
 mod decoded;
@@ -18,6 +19,7 @@ pub mod inspect;
 pub mod keys;
 pub mod keys_layout;
 pub mod log;
+pub mod lua;
 pub mod member_list;
 pub mod objects;
 pub mod plan;

@@ -11,6 +11,7 @@
 //! that says how much had arrived.
 
 mod address;
+mod admin_get;
 mod causes;
 mod channel;
 mod clock;
@@ -47,6 +48,7 @@ pub mod fake;
 mod tests;
 
 pub use address::Address;
+pub use admin_get::admin_get;
 pub use clock::{ServerClock, server_clock};
 pub use cluster::Cluster;
 pub use credentials::Credentials;
@@ -70,6 +72,6 @@ pub use session::Session;
 pub use snapshot_trigger::trigger_snapshot;
 pub use status::{StatusText, status};
 pub use tls::{Tls, TlsFiles, TlsProblem};
-pub use transaction::{Write, WriteOp};
+pub use transaction::{Write, WriteOp, transact};
 pub use watch::{WatchText, watch};
 pub use writing::{HowFar, Tally, write_all};

@@ -2,23 +2,10 @@
 
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::body::Bytes;
-use hyper::client::conn::http1;
-use hyper::{Request, Response, body::Incoming, header};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
-
-use super::address::Scheme;
-use super::causes::root_cause;
-use super::runtime::can_look_up;
-use super::{Address, Failure};
+use super::{Address, Failure, admin_get};
 
 /// Where the admin API takes the request.
 const PATH: &str = "/v1/ctrl/trigger_snapshot";
-
-/// How much of an error message is read.
-const LONGEST_MESSAGE: usize = 16 << 10;
 
 /// Asks the server at the admin address to take a snapshot. It answers at once and takes the
 /// snapshot afterwards.
@@ -27,39 +14,5 @@ const LONGEST_MESSAGE: usize = 16 << 10;
 ///
 /// A [`Failure`] when the server cannot be reached in plain HTTP within `timeout`, or refuses.
 pub async fn trigger_snapshot(address: &Address, timeout: Duration) -> Result<(), Failure> {
-    let unreachable = |cause: String| Failure::AdminUnreachable { address: address.clone(), cause };
-    if address.scheme() == Some(Scheme::Https) {
-        return Err(unreachable("only plain HTTP is spoken to the admin API".to_owned()));
-    }
-    can_look_up(address).map_err(unreachable)?;
-    let answer = tokio::time::timeout(timeout, ask(address)).await;
-    let (status, message) = answer
-        .map_err(|_| unreachable(format!("no answer within {} s", timeout.as_secs_f32())))?
-        .map_err(|error| unreachable(root_cause(error.as_ref())))?;
-    if status.is_success() {
-        return Ok(());
-    }
-    Err(Failure::Admin { address: address.clone(), status: status.as_u16(), message })
-}
-
-type AnyError = Box<dyn std::error::Error + Send + Sync>;
-
-async fn ask(address: &Address) -> Result<(hyper::StatusCode, String), AnyError> {
-    let stream = TcpStream::connect((address.host(), address.port())).await?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    let connection = tokio::spawn(connection);
-    let request =
-        Request::get(PATH).header(header::HOST, address.authority()).body(Empty::<Bytes>::new())?;
-    let response = sender.send_request(request).await?;
-    let status = response.status();
-    let message = if status.is_success() { String::new() } else { message(response).await };
-    connection.abort();
-    Ok((status, message))
-}
-
-/// What the server says; a message that is too long or breaks off is left out.
-async fn message(response: Response<Incoming>) -> String {
-    let body = Limited::new(response.into_body(), LONGEST_MESSAGE).collect().await;
-    let bytes = body.map(|body| body.to_bytes()).unwrap_or_default();
-    String::from_utf8_lossy(&bytes).trim().to_owned()
+    admin_get(address, PATH, timeout).await.map(drop)
 }
