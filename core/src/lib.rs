@@ -13,7 +13,7 @@ pub mod value;
 pub use change::{address, cluster, reconcile, registration, rewrite, select};
 pub use check::{Checker, Dump, Report, check, manifest};
 #[cfg(feature = "disk")]
-pub use disk::{read_at, rotbl, sled, sled_items, sled_writer, wal};
+pub use disk::{log_text, read_at, rotbl, sled, sled_items, sled_writer, wal};
 pub use dump::frame::{Line, LineFramer};
 pub use dump::syntax::SyntaxError;
 pub use dump::{dump_line, frame, packing, record, scan};

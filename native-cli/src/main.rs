@@ -12,6 +12,7 @@ mod files;
 mod grpc;
 mod input;
 mod listen;
+mod lua;
 mod manifest;
 mod manual;
 mod new_dirs;
@@ -121,6 +122,7 @@ fn run(command: &Command, progress: &Progress) -> anyhow::Result<Outcome> {
         Command::KeysLayout(args) => command::keys_layout::run(args, progress),
         Command::Log(args) => command::log::run(args, progress),
         Command::Diff(args) => command::diff::run(args, progress),
+        Command::DumpRaftLogWal(args) => command::dump_raft_log_wal::run(args, progress),
         Command::Rewrite(args) => command::rewrite::run(args, progress),
         Command::Filter(args) => command::filter::run(args, progress),
         Command::Extract(args) => command::filter::extract(args, progress),
@@ -135,6 +137,8 @@ fn run(command: &Command, progress: &Progress) -> anyhow::Result<Outcome> {
         Command::TransferLeader(args) => command::admin::transfer_leader(args),
         Command::ListFeatures(args) => command::admin::list_features(args),
         Command::SetFeature(args) => command::admin::set_feature(args),
+        Command::Lua(args) => command::lua::run(args, progress),
+        Command::BenchClientNumConn(args) => command::bench_client_num_conn::run(args, progress),
         Command::Serve(args) => command::serve::run(args, progress),
         Command::View(args) => command::view::run(args, progress),
         Command::Completions { shell } => print(&completions::script(*shell)),

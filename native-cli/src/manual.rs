@@ -26,8 +26,8 @@ const EXIT_STATUS: &[Row] = &[
     ("0", "done; also when the reader of a pipe has gone"),
     (
         "1",
-        "the dump has errors, or --salvage has losses to report; diff: there are differences; show, \
-         get --exit-code: no such key",
+        "the dump or the log has errors, or --salvage has losses to report; diff: there are \
+         differences; show, get --exit-code: no such key",
     ),
     ("2", "wrong usage"),
     ("3", "refused, or reading or writing failed"),
@@ -278,9 +278,10 @@ fn files(command: Option<&str>) -> &'static [Row] {
         Some("export" | "validate" | "inspect") => &[MANIFEST, DF_META],
         Some("import") => &[MANIFEST, DF_META, STAGING, KEPT],
         Some("extract" | "filter" | "filter-tenant" | "rewrite") => &[MANIFEST],
-        Some("diff" | "get" | "keys" | "keys-layout" | "log" | "objects" | "serve" | "show") => {
-            &[DF_META]
-        }
+        Some(
+            "diff" | "dump-raft-log-wal" | "get" | "keys" | "keys-layout" | "log" | "objects"
+            | "serve" | "show",
+        ) => &[DF_META],
         Some(_) => &[],
     }
 }
@@ -384,6 +385,16 @@ fn examples(command: &str) -> &'static [Example] {
                 line: "databend-metactl diff --stat ./.databend/meta1 ./.databend/meta2",
             },
         ],
+        "dump-raft-log-wal" => &[
+            Example {
+                what: "See the records of the log of a stopped node",
+                line: "databend-metactl dump-raft-log-wal --raft-dir ./.databend/meta1",
+            },
+            Example {
+                what: "See the values that its entries write as well, decoded",
+                line: "databend-metactl dump-raft-log-wal --raft-dir ./.databend/meta1 -V",
+            },
+        ],
         "rewrite" => &[
             Example {
                 what: "Give a dump another node id and address",
@@ -475,6 +486,18 @@ fn examples(command: &str) -> &'static [Example] {
         "set-feature" => &[Example {
             what: "Enable a feature",
             line: "databend-metactl set-feature --feature dummy --enable true",
+        }],
+        "lua" => &[
+            Example { what: "Run a script", line: "databend-metactl lua --file load.lua" },
+            Example {
+                what: "Define functions in a file, and call one",
+                line: "databend-metactl lua --file define.lua --script callit()",
+            },
+        ],
+        "bench-client-num-conn" => &[Example {
+            what: "See whether a server takes 2,000 connections",
+            line: "databend-metactl bench-client-num-conn --grpc-api-address 127.0.0.1:9191 \
+                   --num 2000",
         }],
         "serve" => &[
             Example {

@@ -1,5 +1,6 @@
 //! The files of a data directory, of every version.
 
+pub mod log_text;
 pub mod read_at;
 pub mod rotbl;
 pub mod sled;

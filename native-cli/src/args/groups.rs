@@ -9,10 +9,21 @@ pub const GROUPS: &[Group] = &[
     ("Check", &["validate"]),
     (
         "Look into a backup, a directory or a service",
-        &["inspect", "objects", "show", "keys", "keys-layout", "get", "log", "view"],
+        &[
+            "inspect",
+            "objects",
+            "show",
+            "keys",
+            "keys-layout",
+            "get",
+            "log",
+            "diff",
+            "dump-raft-log-wal",
+            "view",
+        ],
     ),
     ("Restore", &["import"]),
-    ("Change", &["rewrite", "upsert"]),
+    ("Change", &["rewrite", "filter", "extract", "filter-tenant", "upsert", "lua"]),
     (
         "Run a service",
         &[
@@ -24,6 +35,7 @@ pub const GROUPS: &[Group] = &[
             "transfer-leader",
             "list-features",
             "set-feature",
+            "bench-client-num-conn",
         ],
     ),
     ("About this program", &["completions", "man", "help"]),

@@ -13,8 +13,10 @@ mod filter;
 mod groups;
 mod import;
 mod moment;
+mod raft_log;
 mod reading;
 mod rewrite;
+mod scripting;
 mod service;
 mod serving;
 mod values;
@@ -32,10 +34,12 @@ pub use filter::{Extract, Filter, FilterTenant, Way};
 pub use groups::GROUPS;
 pub use import::{Import, Reconcile};
 pub use moment::Moment;
+pub use raft_log::DumpRaftLogWal;
 pub use reading::{
     Inspect, Keys, KeysLayout, Log, Objects, Origin, Show, ShowSecrets, Sort, State, Validate,
 };
 pub use rewrite::{Repair, Rewrite};
+pub use scripting::{BenchClientNumConn, Lua, Source};
 pub use service::{Access, Connection, Get, Query, Service, Status, Upsert, Watch};
 pub use serving::{Serve, View};
 
@@ -86,6 +90,8 @@ pub enum Command {
     Log(Log),
     /// Compare two states, object by object and field by field: what was added, removed, changed.
     Diff(Diff),
+    /// Print the records of the log of a stopped node, one by one, as they stand in its files.
+    DumpRaftLogWal(DumpRaftLogWal),
     /// Change a dump without a data directory: other node ids and addresses, repairs.
     Rewrite(Rewrite),
     /// Write the part of a dump that belongs to tenants, objects or keys, or all but that.
@@ -114,6 +120,10 @@ pub enum Command {
     ListFeatures(AskAdmin),
     /// Enable or disable a feature of a running service.
     SetFeature(SetFeature),
+    /// Run Lua scripts that read and write keys of running meta services.
+    Lua(Lua),
+    /// Open connections to a running meta service and keep them, to see how many it takes.
+    BenchClientNumConn(BenchClientNumConn),
     /// Serve a backup as a meta service of one node, for restore drills, demos and tests.
     Serve(Serve),
     /// Look into a dump in the browser: serves the viewer, with the dump open, to this machine only.

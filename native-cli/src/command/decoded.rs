@@ -25,21 +25,34 @@ const MOST_TEXT_BYTES: usize = 64 << 20;
 /// A record, as `--format json` prints it.
 #[derive(Serialize)]
 pub struct Record {
+    /// The key, masked where it holds a credential.
     pub key: String,
     seq: u64,
     expire_at_ms: Option<u64>,
-    bytes: u64,
+    /// How long the value is.
+    pub bytes: u64,
     /// The name of the message, or what else the value is.
     pub form: String,
     /// Why the value is not what it is to be.
-    error: Option<String>,
-    value: Option<Box<RawValue>>,
+    pub error: Option<String>,
+    /// The value in JSON, when it is printed as such.
+    pub value: Option<Box<RawValue>>,
     /// The same for people, when it is printed for them.
     #[serde(skip)]
     content: ShownContent,
     /// How many credentials are masked.
     #[serde(skip)]
     pub masked: u64,
+    /// Whether one of them is in the key.
+    #[serde(skip)]
+    pub has_masked_key: bool,
+}
+
+impl Record {
+    /// How many credentials are masked in the value.
+    pub fn masked_in_value(&self) -> u64 {
+        self.masked.saturating_sub(u64::from(self.has_masked_key))
+    }
 }
 
 /// Whether a value may decode to more than can be kept for each of many.
@@ -66,6 +79,7 @@ impl Decoder<'_> {
         let masked_key = hides_key.and_then(|parts| parts.masked());
         let mut record = Record {
             masked: u64::from(masked_key.is_some()),
+            has_masked_key: masked_key.is_some(),
             key: masked_key.unwrap_or_else(|| key.to_owned()),
             seq: value.seq,
             expire_at_ms: value.expire_ms(),

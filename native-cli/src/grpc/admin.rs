@@ -80,6 +80,11 @@ impl AdminApi {
         self.json(&path, "who hands over to whom").await
     }
 
+    /// What the server says of itself and its cluster; members differ from release to release.
+    pub async fn status(&self) -> Result<serde_json::Value, Failure> {
+        self.json("/v1/cluster/status", "JSON").await
+    }
+
     /// The features of the state machine.
     pub async fn features(&self) -> Result<Features, Failure> {
         self.json("/v1/features/list", "a list of features").await

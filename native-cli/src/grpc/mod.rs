@@ -72,7 +72,7 @@ pub use sequence::{SCRATCH_KEY, take_numbers};
 pub use session::Session;
 pub use status::{StatusText, status};
 pub use tls::{Tls, TlsFiles, TlsProblem};
-pub use transaction::{Write, WriteOp};
+pub use transaction::{Write, WriteOp, transact};
 pub use upsert::{RecordText, UpsertFailure, upsert};
 pub use watch::{WatchText, Watched, watch};
 pub use writing::{HowFar, Tally, write_all};

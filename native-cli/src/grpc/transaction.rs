@@ -63,8 +63,12 @@ pub async fn write(session: &Session, writes: &[Write]) -> Result<Written, Failu
     Ok(if reply.success { Written::All } else { Written::None })
 }
 
-/// A transaction as it stands; it happens or does not when it fails.
-pub(super) async fn transact(session: &Session, request: TxnRequest) -> Result<TxnReply, Failure> {
+/// A transaction as it stands.
+///
+/// # Errors
+///
+/// A [`Failure`]; the transaction has happened or has not then.
+pub async fn transact(session: &Session, request: TxnRequest) -> Result<TxnReply, Failure> {
     let mut client = session.client();
     session.answer(CALL, client.transaction(request)).await
 }

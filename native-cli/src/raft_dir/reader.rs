@@ -63,24 +63,9 @@ impl DirReader {
     }
 
     fn read(dir: &RaftDir, access: Access, at_damage: AtDamage) -> Result<Self> {
-        let header = match dir.content()? {
-            Content::V004 => return Self::v004(dir, access, at_damage, None),
-            Content::WithoutVersion if has_log(dir) => {
-                return Self::v004(dir, access, at_damage, Some(WITHOUT_VERSION.to_owned()));
-            }
-            Content::Sled => None,
-            Content::Other(header) => {
-                let complete = Complete::of(&header)?;
-                if complete.version == DataVersion::V004 {
-                    let warning = complete.warning().map(|text| format!("warning: {text}"));
-                    return Self::v004(dir, access, at_damage, warning);
-                }
-                if !was_sled(dir.root()) {
-                    return Err(unreadable(dir, &Content::Other(header)));
-                }
-                Some(header)
-            }
-            other => return Err(unreadable(dir, &other)),
+        let header = match Form::of(dir)? {
+            Form::V004 { remark } => return Self::v004(dir, access, at_damage, remark),
+            Form::Sled { header } => header,
         };
         let reader = SledReader::open(dir, access, header, at_damage)?;
         let of_version = reader.note().map(|text| format!("note: {text}")).into_iter().collect();
@@ -204,6 +189,49 @@ impl FactSource for DirReader {
 
     fn for_each_fact(&self, each: &mut dyn FnMut(&Fact<'_>) -> Result<()>) -> Result<()> {
         self.source().for_each_fact(each)
+    }
+}
+
+/// Which files have the data of a directory.
+pub enum Form {
+    /// Those of V004.
+    V004 {
+        /// What should be known of the directory's version: a note or a warning.
+        remark: Option<String>,
+    },
+    /// A sled database.
+    Sled {
+        /// What the version file says, if there is one.
+        header: Option<DataHeader>,
+    },
+}
+
+impl Form {
+    /// The form of a directory.
+    ///
+    /// # Errors
+    ///
+    /// When it is not the data directory of a meta service, or its version is not known.
+    pub fn of(dir: &RaftDir) -> Result<Self> {
+        match dir.content()? {
+            Content::V004 => Ok(Self::V004 { remark: None }),
+            Content::WithoutVersion if has_log(dir) => {
+                Ok(Self::V004 { remark: Some(WITHOUT_VERSION.to_owned()) })
+            }
+            Content::Sled => Ok(Self::Sled { header: None }),
+            Content::Other(header) => {
+                let complete = Complete::of(&header)?;
+                if complete.version == DataVersion::V004 {
+                    let remark = complete.warning().map(|text| format!("warning: {text}"));
+                    return Ok(Self::V004 { remark });
+                }
+                if !was_sled(dir.root()) {
+                    return Err(unreadable(dir, &Content::Other(header)));
+                }
+                Ok(Self::Sled { header: Some(header) })
+            }
+            other => Err(unreadable(dir, &other)),
+        }
     }
 }
 

@@ -1,0 +1,55 @@
+-- What `metactl` has that is written in Lua.
+
+-- `print` writes at once; what scripts write with `io` has to keep its place between its lines.
+io.stdout:setvbuf("no")
+
+-- Conditions and operations of a transaction are plain tables.
+function metactl.eq_seq(key, seq)
+    return { op = "eq_seq", key = key, value = seq }
+end
+
+function metactl.ge_seq(key, seq)
+    return { op = "ge_seq", key = key, value = seq }
+end
+
+function metactl.eq_value(key, value)
+    return { op = "eq_value", key = key, value = value }
+end
+
+function metactl.put_op(key, value, ttl)
+    return { op = "put", key = key, value = value, ttl = ttl }
+end
+
+function metactl.get_op(key)
+    return { op = "get", key = key }
+end
+
+function metactl.delete_op(key)
+    return { op = "delete", key = key }
+end
+
+function metactl.new_txn(conditions, then_ops, else_ops)
+    return { conditions = conditions or {}, ["then"] = then_ops or {}, ["else"] = else_ops or {} }
+end
+
+-- Indexes from 1 on, of which the low ones come up often: the inverse of the distribution function
+-- of a power law on [1, num_keys] at a uniform number.
+local Zipf = {}
+Zipf.__index = Zipf
+
+function Zipf:new(num_keys, alpha)
+    return setmetatable({ num_keys = num_keys or 1000, alpha = alpha or 1.0 }, self)
+end
+
+function Zipf:generate_key_index(x)
+    local index
+    if self.alpha == 1 then
+        index = self.num_keys ^ x
+    else
+        local power = 1 - self.alpha
+        index = (1 + x * (self.num_keys ^ power - 1)) ^ (1 / power)
+    end
+    return math.floor(index + 0.5)
+end
+
+metactl.ZipfGenerator = Zipf

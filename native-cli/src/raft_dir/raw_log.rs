@@ -1,0 +1,37 @@
+//! The log of a stopped node as it stands in its files, in whatever state they are.
+
+use anyhow::Result;
+
+use super::chunk_files::ChunkFiles;
+use super::layout::RaftDir;
+use super::lock::assert_stopped;
+use super::reader::{DirReader, Form};
+
+/// A log whose records have not been looked at.
+pub enum RawLog {
+    /// V004: chunk files.
+    Chunks {
+        /// The files, in order.
+        files: ChunkFiles,
+        /// What should be known of the directory: a note or a warning.
+        remark: Option<String>,
+    },
+    /// V0 to V003: a tree of a database. What of it cannot be read is among the reader's losses.
+    Tree(Box<DirReader>),
+}
+
+impl RawLog {
+    /// Opens the log in a directory.
+    ///
+    /// # Errors
+    ///
+    /// When it is not the data directory of a meta service, its server runs, or there is no log.
+    pub fn open(dir: &RaftDir) -> Result<Self> {
+        let Form::V004 { remark } = Form::of(dir)? else {
+            return Ok(Self::Tree(Box::new(DirReader::salvage(dir)?)));
+        };
+        assert_stopped(dir, "stop it, or read a copy of the directory")?;
+        let files = ChunkFiles::open(&dir.df_meta().join("V004/log"))?;
+        Ok(Self::Chunks { files, remark })
+    }
+}
