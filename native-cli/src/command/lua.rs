@@ -10,12 +10,13 @@ use super::service::connect_options;
 use crate::args::{Lua, Source};
 use crate::failure::WithHelp;
 use crate::lua::{self, Script};
+use crate::progress::Progress;
 
 /// How long a script may be.
 const LONGEST_BYTES: u64 = 64 << 20;
 
 /// Runs the command.
-pub fn run(args: &Lua) -> Result<Outcome> {
+pub fn run(args: &Lua, progress: &Progress) -> Result<Outcome> {
     let mut scripts = Vec::new();
     for (number, source) in (1..).zip(&args.sources.0) {
         scripts.push(match source {
