@@ -119,6 +119,7 @@ fn run(command: &Command, progress: &Progress) -> anyhow::Result<Outcome> {
         Command::KeysLayout(args) => command::keys_layout::run(args, progress),
         Command::Log(args) => command::log::run(args, progress),
         Command::Rewrite(args) => command::rewrite::run(args, progress),
+        Command::Redact(args) => command::redact::run(args, progress),
         Command::Status(args) => command::status::run(args, progress),
         Command::MemberList(args) => command::member_list::run(args, progress),
         Command::Get(args) => command::get::run(args, progress),

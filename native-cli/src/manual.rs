@@ -216,7 +216,7 @@ fn files(command: Option<&str>) -> &'static [Row] {
         None => &[MANIFEST, DF_META, STAGING, KEPT],
         Some("export" | "validate" | "inspect") => &[MANIFEST, DF_META],
         Some("import") => &[MANIFEST, DF_META, STAGING, KEPT],
-        Some("rewrite") => &[MANIFEST],
+        Some("redact" | "rewrite") => &[MANIFEST],
         Some("get" | "keys" | "keys-layout" | "log" | "objects" | "serve" | "show") => &[DF_META],
         Some(_) => &[],
     }
@@ -320,6 +320,16 @@ fn examples(command: &str) -> &'static [Example] {
             Example {
                 what: "Write it for servers of V003",
                 line: "databend-metactl rewrite --db meta.db --output v003.db --data-version V003",
+            },
+        ],
+        "redact" => &[
+            Example {
+                what: "Make a copy that can be shared",
+                line: "databend-metactl redact --db meta.db --output shared.db.zst",
+            },
+            Example {
+                what: "See which fields would be replaced",
+                line: "databend-metactl redact --db meta.db --dry-run",
             },
         ],
         "status" => &[

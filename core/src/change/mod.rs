@@ -3,5 +3,6 @@
 pub mod address;
 pub mod cluster;
 pub mod reconcile;
+pub mod redact;
 pub mod registration;
 pub mod rewrite;

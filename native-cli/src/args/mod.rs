@@ -9,6 +9,7 @@ mod export;
 mod import;
 mod moment;
 mod reading;
+mod redact;
 mod rewrite;
 mod service;
 mod serving;
@@ -27,6 +28,7 @@ pub use moment::Moment;
 pub use reading::{
     Inspect, Keys, KeysLayout, Log, Objects, Origin, Show, ShowSecrets, Sort, State, Validate,
 };
+pub use redact::{AcceptLeft, Redact};
 pub use rewrite::{Repair, Rewrite};
 pub use service::{Get, Query, Service, Status, Watch};
 pub use serving::{Serve, View};
@@ -74,6 +76,8 @@ pub enum Command {
     Log(Log),
     /// Change a dump without a data directory: other node ids and addresses, repairs.
     Rewrite(Rewrite),
+    /// Write a dump that can be shared: credentials are replaced, all else stays.
+    Redact(Redact),
     /// Print the state of a running meta service, and of its cluster as it sees it.
     Status(Status),
     /// Print the gRPC addresses of the members of a running cluster.

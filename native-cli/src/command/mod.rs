@@ -20,6 +20,7 @@ pub mod log;
 pub mod member_list;
 pub mod objects;
 pub mod plan;
+pub mod redact;
 mod rehearsal;
 mod restoring;
 pub mod rewrite;
