@@ -19,15 +19,20 @@ pub struct Found {
     /// The field in the value, with those around it: `stage_params.storage.s3.secret_access_key`;
     /// empty for the whole.
     pub path: String,
-    /// The bytes that are gone; none of a number.
+    /// The bytes that are gone, up to 4096; none of a number.
     pub secret: Vec<u8>,
 }
 
 impl Found {
     /// The whole of a value.
     pub fn of(kind: &'static str, secret: &[u8]) -> Self {
-        Self { kind: kind.into(), path: String::new(), secret: secret.to_vec() }
+        Self { kind: kind.into(), path: String::new(), secret: shortened(secret) }
     }
+}
+
+/// As much of a secret as is looked for.
+fn shortened(secret: &[u8]) -> Vec<u8> {
+    secret.get(..LONGEST_BYTES).unwrap_or(secret).to_vec()
 }
 
 /// What has become of a value.
@@ -38,6 +43,9 @@ pub struct Redacted {
     /// What is gone.
     pub found: Vec<Found>,
 }
+
+/// How much of what is gone is kept.
+const LONGEST_BYTES: usize = 4096;
 
 /// The kind of a credential within a text.
 pub(super) const IN_TEXT: &str = "credential in a text";
@@ -149,7 +157,7 @@ pub(super) struct Walk {
 impl Walk {
     fn found(&mut self, kind: impl Into<Cow<'static, str>>, secret: &[u8]) {
         let path = self.path.join(".");
-        self.found.push(Found { kind: kind.into(), path, secret: secret.to_vec() });
+        self.found.push(Found { kind: kind.into(), path, secret: shortened(secret) });
     }
 
     /// The message, which is known to be one, without credentials; none when it has none.

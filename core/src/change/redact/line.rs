@@ -8,8 +8,11 @@ use super::walk::{Strings, Walk};
 use crate::dump::decimal;
 use crate::dump::json_text::{Edit, edited};
 use crate::dump::record::{Cmd, Kind, Payload, Record};
-use crate::dump::scan::{LineError, ScannedLine, may_go_on};
+use crate::dump::scan::{LineError, ScannedLine, may_go_on, scan_line};
 use crate::value::{Found, KeyParts, redacted};
+
+/// What some editors put in front of a text; it hides nothing.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A line that cannot be read becomes one that cannot be read for the same reason.
 const NO_ENVELOPE: &[u8] = br#"["***"]"#;
@@ -63,7 +66,17 @@ impl Redactor {
     pub fn line(&self, line: &[u8], scanned: &Result<ScannedLine<'_>, LineError>) -> RedactedLine {
         match scanned {
             Ok(scanned) => self.record(line, scanned),
-            Err(error) => self.no_record(line, error),
+            Err(error) => match line.strip_prefix(BYTE_ORDER_MARK) {
+                Some(rest) => {
+                    let redacted = match &scan_line(rest) {
+                        Ok(scanned) => self.record(rest, scanned),
+                        Err(error) => self.no_record(rest, error),
+                    };
+                    let marked = |bytes: Vec<u8>| [BYTE_ORDER_MARK, &bytes].concat();
+                    RedactedLine { bytes: redacted.bytes.map(marked), ..redacted }
+                }
+                None => self.no_record(line, error),
+            },
         }
     }
 

@@ -13,9 +13,6 @@ use crate::value::{MOST_UNPACKED_BYTES, unpacked};
 /// What is shorter is in a dump by chance: it is not looked for.
 pub const SHORTEST_BYTES: usize = 8;
 
-/// How much of a credential is looked for.
-pub(super) const LONGEST_BYTES: usize = 4096;
-
 /// How many bytes of spellings are looked for at a time.
 const MOST_PATTERN_BYTES: usize = 1 << 20;
 

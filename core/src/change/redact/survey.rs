@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 use super::line::{FoundAt, RedactedLine};
-use super::proof::{LONGEST_BYTES, SHORTEST_BYTES};
+use super::proof::SHORTEST_BYTES;
 use super::tally::Tally;
 use super::tokens::Tokens;
 
@@ -64,8 +64,7 @@ impl Secrets {
     /// Takes a credential, if it is of the share and long enough to be told from chance. When the
     /// first share gets too large, there are twice as many.
     pub fn add(&mut self, found: &FoundAt) {
-        let secret = &found.found.secret;
-        let secret = secret.get(..LONGEST_BYTES).unwrap_or(secret);
+        let secret = found.found.secret.as_slice();
         if secret.len() < SHORTEST_BYTES || !self.is_mine(secret) || self.found.contains(secret) {
             return;
         }

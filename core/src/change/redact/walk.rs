@@ -46,6 +46,9 @@ const WORDS: [&str; 19] = [
     "generic-kv",
 ];
 
+/// A list that is no bytes becomes one that is none either.
+const NO_BYTES: &str = "[42,42,42,256]";
+
 /// How many numbers a list has at least to be taken for bytes where it is not known what it is.
 const SHORTEST_BYTES: usize = 8;
 
@@ -205,10 +208,14 @@ impl<'w, 'a> Walk<'w, 'a> {
 
     /// A value of a key.
     fn value_of(&mut self, key: Option<&Key<'_>>, range: &Range<usize>) {
-        let mut bytes = Vec::new();
-        let array: Vec<u8> =
-            self.cursor.text_of(range).bytes().filter(|byte| *byte != b' ').collect();
-        decimal::decode(&array, &mut bytes);
+        let text = self.cursor.text_of(range);
+        let Ok(bytes) = serde_json::from_str::<Vec<u8>>(text) else {
+            if text != NO_BYTES {
+                self.found.push(FoundAt::of(Found::of("list of numbers beyond bytes", &[])));
+                self.edits.push((range.clone(), NO_BYTES.into()));
+            }
+            return;
+        };
         // The number that a server puts behind a prefix is not known, and none is told apart by it.
         let text = key.map(|key| {
             let number = if key.is_prefix { "00000000000000000000" } else { "" };
