@@ -25,6 +25,7 @@ mod runtime;
 mod scanning;
 mod serve;
 mod signals;
+mod sorting;
 mod stage;
 mod stdout;
 mod style;

@@ -258,3 +258,107 @@ fn what_is_no_dump_is_refused() {
     let ran = run(["redact", &dump, "--format", "json"]);
     assert_eq!(ran.code, Some(2), "{}", ran.stderr);
 }
+
+/// Names of objects in a dump, without those that every cluster has.
+fn names_of(dump: &str) -> BTreeSet<String> {
+    let built_in = ["default", "root", "account_admin", "public", "system", "information_schema"];
+    let mut names = BTreeSet::new();
+    for kind in
+        ["database", "table", "user", "role", "stage", "udf", "connection", "catalog", "tag"]
+    {
+        for line in done(&run(["objects", "--kind", kind, "--format", "json", dump])).lines() {
+            let object: Value = serde_json::from_str(line).unwrap();
+            for member in ["tenant", "database", "name"] {
+                let name = object[member].as_str().unwrap_or_default();
+                names.extend(name.split(['\'', '@']).map(str::to_owned));
+            }
+        }
+    }
+    names.retain(|name| name.len() >= 5 && !built_in.contains(&name.as_str()));
+    names
+}
+
+#[test]
+fn with_names_replaced_objects_stay_what_they_are() {
+    let dir = TempDir::new().unwrap();
+    let (dump, out) = (fixture(ENGINE).display().to_string(), path_of(&dir, "shared.db"));
+    done(&run(["redact", "--names", &dump, "--output", &out]));
+    // The same findings in as many lines, keys in order.
+    let found = |dump: &[u8]| {
+        let report = check(dump);
+        let codes = report.findings.counts().clone();
+        let kinds = report.summary.kinds.iter().map(|(kind, tally)| (*kind, tally.lines));
+        (codes, report.summary.lines, Vec::from_iter(kinds))
+    };
+    let of_output = fs::read(&out).unwrap();
+    assert_eq!(found(&of_output), found(&bytes(&fixture(ENGINE))));
+    // The same objects, by their ids.
+    let objects = |dump: &str| {
+        let lines = done(&run(["objects", "--kind", "table", "--format", "json", dump]));
+        let object = |line: &str| {
+            let mut object: Value = serde_json::from_str(line).unwrap();
+            for member in ["tenant", "database", "name", "bytes", "owner"] {
+                let is_there = !object[member].is_null();
+                object[member] = json!(is_there);
+            }
+            object.to_string()
+        };
+        BTreeSet::from_iter(lines.lines().map(object))
+    };
+    assert_eq!(objects(&out), objects(&dump));
+    let counts = |dump: &str| {
+        let lines = done(&run(["objects", "--format", "json", dump]));
+        let kinds = |line: &str| {
+            let mut tenant: Value = serde_json::from_str(line).unwrap();
+            for kind in tenant["kinds"].as_object_mut().unwrap().values_mut() {
+                kind["bytes"].take();
+            }
+            tenant["kinds"].to_string()
+        };
+        BTreeSet::from_iter(lines.lines().map(kinds))
+    };
+    assert_eq!(counts(&out), counts(&dump));
+    // No name is left, in no key and no value, of state and log.
+    let shown = done(&run(["keys", "--format", "json", "--show-secrets", &out]));
+    let text = String::from_utf8(of_output).unwrap();
+    for name in names_of(&dump) {
+        let as_numbers = serde_json::to_string(name.as_bytes()).unwrap();
+        let as_numbers = format!(",{},", as_numbers.trim_matches(['[', ']']));
+        let quoted = [format!("\"{name}\""), format!("/{name}\""), format!("/{name}/")];
+        assert!(!quoted.iter().any(|quoted| shown.contains(quoted)), "{name}");
+        assert!(!text.contains(&as_numbers), "{name}");
+    }
+    // Another run has other pseudonyms.
+    let other = path_of(&dir, "other.db");
+    done(&run(["redact", "--names", &dump, "--output", &other]));
+    assert!(fs::read_to_string(&other).unwrap() != text);
+}
+
+#[test]
+fn a_name_has_one_pseudonym_in_keys_values_and_the_log() {
+    let lines = [
+        r#"["header",{"DataHeader":{"key":"header","value":{"version":"V004"}}}]"#,
+        r#"["raft_log",{"LogEntry":{"log_id":{"leader_id":{"term":1,"node_id":1},"index":3},"payload":{"Normal":{"cmd":{"Transaction":{"condition":[{"key":"__fd_database/acme/","expected":3,"target":{"KeysWithPrefix":9}}],"if_then":[{"request":{"Put":{"key":"__fd_database_id_to_name/1","value":{ident},"prev_value":true}}},{"request":{"Put":{"key":"private/acme","value":[1,2,3]}}}],"else_then":[]}}}}}}]"#,
+        r#"["state_machine/0",{"GenericKV":{"key":"__fd_database/acme/sales","value":{"seq":2,"meta":null,"data":[49]}}}]"#,
+        r#"["state_machine/0",{"GenericKV":{"key":"__fd_database_id_to_name/1","value":{"seq":3,"meta":null,"data":{ident}}}}]"#,
+    ];
+    let of = |tenant: &str, name: &str| {
+        let ident = [message(1, tenant.as_bytes()), message(2, name.as_bytes())].concat();
+        let ident = serde_json::to_string(&ident).unwrap();
+        (lines.join("\n") + "\n").replace("{ident}", &ident)
+    };
+    let dir = TempDir::new().unwrap();
+    let dump = path_of(&dir, "meta.db");
+    fs::write(&dump, of("acme", "sales")).unwrap();
+    let new = done(&run(["redact", "--names", &dump]));
+    let key = new.split(r#""GenericKV":{"key":"__fd_database/"#).nth(1).unwrap();
+    let key = key.split('"').next().unwrap();
+    let (tenant, name) = key.split_once('/').unwrap();
+    let private = new.split("\"key\":\"n_").nth(1).unwrap().split('"').next().unwrap();
+    let expected = of(tenant, name)
+        .replace("__fd_database/acme/sales", &format!("__fd_database/{tenant}/{name}"))
+        .replace("__fd_database/acme/", &format!("__fd_database/{tenant}/"))
+        .replace("private/acme", &format!("n_{private}"))
+        .replace("[1,2,3]", "[42,42,42]");
+    assert_eq!(new, expected);
+}

@@ -7,7 +7,9 @@ use super::credential::{
 };
 use super::key::KeyParts;
 use super::meaning::{MOST_JSON_BYTES, MOST_UNPACKED_BYTES, unpacked};
+use super::pseudonym::Pseudonyms;
 use super::redact_json;
+use super::rename::is_named;
 use super::table::{Cardinality, Field, Mask, MessageType, Type, ValueForm};
 use super::wire::{Fields, Wire, put, put_varint};
 
@@ -71,29 +73,47 @@ const UNKNOWN: &str = "value of an unknown form";
 /// assert_eq!(redacted.found[0].kind, "NodeInfo (JSON).secret");
 /// ```
 pub fn redacted(key: Option<&KeyParts<'_>>, bytes: &[u8]) -> Redacted {
+    renamed(key, bytes, None)
+}
+
+/// The same, with pseudonyms in the place of names and of what else tells whose a value is. What is
+/// of no known form is replaced whole then.
+pub fn renamed(key: Option<&KeyParts<'_>>, bytes: &[u8], names: Option<&Pseudonyms>) -> Redacted {
     if bytes.is_empty() || bytes == MASKED.as_bytes() {
         return Redacted::default();
     }
+    let unknown = |bytes| match names {
+        None => unknown(bytes),
+        Some(_) => whole(UNKNOWN, bytes),
+    };
     let Some(key) = key else { return unknown(bytes) };
     let Ok(plain) = unpacked(bytes, MOST_UNPACKED_BYTES) else { return whole(UNDECODED, bytes) };
     let Some(form) = key.forms().of(&plain) else { return unknown(bytes) };
     if key.forms().fit(&plain).is_err() {
         return whole(UNDECODED, bytes);
     }
-    let mut walk = Walk::default();
+    let mut walk = Walk { names, ..Walk::default() };
     let bytes = match form {
-        ValueForm::Message(of) if may_hold(of, &plain) => {
+        ValueForm::Message(of) if names.is_some() || may_hold(of, &plain) => {
             walk.message(of, &plain, Hide::Credentials)
         }
         ValueForm::Json(name) => {
             let Ok(text) = std::str::from_utf8(&plain) else { return whole(UNDECODED, bytes) };
             let listed = key.form.masked_members;
-            match redact_json::redacted(text, &format!("{name} (JSON)"), listed, &mut walk.found) {
+            // Settings are words.
+            let names = names.filter(|_| name != "UserSetting");
+            match redact_json::redacted(
+                text,
+                &format!("{name} (JSON)"),
+                listed,
+                names,
+                &mut walk.found,
+            ) {
                 Some(bytes) => bytes,
                 None => return whole(UNDECODED, bytes),
             }
         }
-        ValueForm::Text(_) => walk.text(&plain),
+        ValueForm::Text(_) => walk.name(&plain, true),
         ValueForm::Message(_)
         | ValueForm::Id(_)
         | ValueForm::Number(_)
@@ -115,7 +135,8 @@ fn unknown(bytes: &[u8]) -> Redacted {
     let is_json = text.len() <= MOST_JSON_BYTES
         && text.trim_ascii_start().starts_with(['{', '['])
         && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
-    if is_json && let Some(bytes) = redact_json::redacted(text, "JSON", &[], &mut walk.found) {
+    if is_json && let Some(bytes) = redact_json::redacted(text, "JSON", &[], None, &mut walk.found)
+    {
         return Redacted { bytes, found: walk.found };
     }
     let is_text = !text.chars().any(|c| c.is_control() && !c.is_ascii_whitespace());
@@ -149,12 +170,13 @@ enum Hide {
 
 /// The way through a value.
 #[derive(Default)]
-pub(super) struct Walk {
+pub(super) struct Walk<'n> {
+    names: Option<&'n Pseudonyms>,
     found: Vec<Found>,
     path: Vec<Cow<'static, str>>,
 }
 
-impl Walk {
+impl Walk<'_> {
     fn found(&mut self, kind: impl Into<Cow<'static, str>>, secret: &[u8]) {
         let path = self.path.join(".");
         self.found.push(Found { kind: kind.into(), path, secret: shortened(secret) });
@@ -223,11 +245,11 @@ impl Walk {
     ) -> Option<New> {
         match (field.of, wire) {
             (Type::Message(inner), Wire::Bytes(bytes)) => {
-                let goes_in = hide == Hide::All || may_hold(inner, bytes);
+                let goes_in = hide == Hide::All || self.names.is_some() || may_hold(inner, bytes);
                 goes_in.then(|| self.message(inner, bytes, hide)).flatten().map(New::Bytes)
             }
             (_, Wire::Bytes(bytes)) if hide == Hide::Credentials => {
-                self.text(bytes).map(New::Bytes)
+                self.name(bytes, field.has_names()).map(New::Bytes)
             }
             (_, Wire::Bytes(bytes)) => {
                 let is_credential = !bytes.is_empty() && bytes != MASKED.as_bytes();
@@ -267,7 +289,7 @@ impl Walk {
             let Some(Ok((number, wire))) = fields.next() else { break };
             let to = entry.len() - fields.left();
             let new = match number {
-                1 => None,
+                1 => self.key(field, wire),
                 2 => self.value(of, field, wire, hide),
                 number => self.unknown_field(of, number, wire, hide),
             };
@@ -293,7 +315,7 @@ impl Walk {
         wire: Wire<'_>,
         hide: Hide,
     ) -> Option<New> {
-        let hides = hide == Hide::All || of.holds_credentials;
+        let hides = hide == Hide::All || of.holds_credentials || self.names.is_some();
         self.path.push(number.to_string().into());
         let new = match wire {
             Wire::Bytes(bytes) if !hides => self.text(bytes).map(New::Bytes),
@@ -301,13 +323,37 @@ impl Walk {
                 self.found(format!("{}, unknown field", of.name), bytes);
                 New::Bytes(Vec::new())
             }),
-            wire => (hides && !is_zero(wire)).then(|| {
+            // A number is no name.
+            _ if hide == Hide::Credentials && !of.holds_credentials => None,
+            wire => (!is_zero(wire)).then(|| {
                 self.found(format!("{}, unknown field", of.name), &[]);
                 New::Zero
             }),
         };
         self.path.pop();
         new
+    }
+
+    /// A text, which may be a name; none when it stays.
+    fn name(&mut self, bytes: &[u8], may_be_name: bool) -> Option<Vec<u8>> {
+        let without = self.text(bytes);
+        let Some(names) = self.names.filter(|_| may_be_name) else { return without };
+        let text = std::str::from_utf8(bytes).ok()?;
+        let member = self.path.last().map_or("", |name| name);
+        match names.of(text) {
+            Cow::Owned(name) if is_named(member, text) => Some(name.into_bytes()),
+            _ => without,
+        }
+    }
+
+    /// The key of an entry, which may be a name.
+    fn key(&self, field: &Field, wire: Wire<'_>) -> Option<New> {
+        let names = self.names.filter(|_| field.has_named_keys())?;
+        let Wire::Bytes(bytes) = wire else { return None };
+        match names.of(std::str::from_utf8(bytes).ok()?) {
+            Cow::Owned(name) => Some(New::Bytes(name.into_bytes())),
+            Cow::Borrowed(_) => None,
+        }
     }
 
     /// A text without the credentials in it; none when it has none.

@@ -1,9 +1,12 @@
 //! Replaces credentials in the text of JSON: what is not one stays, byte for byte.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::credential::{MASKED, credentials_in, names_credential, without};
+use super::pseudonym::Pseudonyms;
 use super::redact::{Found, IN_TEXT};
+use super::rename::is_named;
 use crate::dump::decimal;
 use crate::dump::json_text::{Edit, JsonCursor, MOST_DEPTH, edited, escaped};
 
@@ -14,12 +17,14 @@ pub(super) fn redacted(
     text: &str,
     form: &str,
     listed: &[&str],
+    names: Option<&Pseudonyms>,
     found: &mut Vec<Found>,
 ) -> Option<Option<Vec<u8>>> {
     let mut walk = Walk {
         cursor: JsonCursor::new(text),
         form,
         listed,
+        names,
         found,
         path: Vec::new(),
         edits: Vec::new(),
@@ -42,6 +47,7 @@ struct Walk<'w, 'a> {
     cursor: JsonCursor<'a>,
     form: &'w str,
     listed: &'w [&'w str],
+    names: Option<&'w Pseudonyms>,
     found: &'w mut Vec<Found>,
     path: Vec<String>,
     edits: Vec<Edit>,
@@ -78,8 +84,15 @@ impl Walk<'_, '_> {
         let names_its_value = names_its_value(self.cursor.clone())?;
         self.cursor.eat(b'{');
         while !self.cursor.eat(b'}') {
-            let name = self.cursor.name()?;
-            let name = self.cursor.unescaped(&name)?.into_owned();
+            let range = self.cursor.name()?;
+            let name = self.cursor.unescaped(&range)?.into_owned();
+            // Clusters stand under their names.
+            if let Some(names) = self.names
+                && self.path.last().is_some_and(|member| member == "clusters")
+                && let Cow::Owned(new) = names.of(&name)
+            {
+                self.edits.push((range, escaped(&new)));
+            }
             let hides = (names_its_value && name == "value")
                 || self.listed.contains(&name.as_str())
                 || names_credential(&name);
@@ -133,8 +146,16 @@ impl Walk<'_, '_> {
                 self.credential(text.as_bytes().to_vec());
                 self.edits.push((range, escaped(MASKED)));
             }
-        } else if let Some(text) = self.without_credentials(text) {
-            self.edits.push((range, escaped(&text)));
+            return;
+        }
+        let without = self.without_credentials(text);
+        let member = self.path.last().map_or("", String::as_str);
+        let name = self.names.filter(|_| is_named(member, text)).map(|names| names.of(text));
+        match (name, without) {
+            (Some(Cow::Owned(text)), _) | (_, Some(text)) => {
+                self.edits.push((range, escaped(&text)));
+            }
+            _ => {}
         }
     }
 
@@ -181,12 +202,12 @@ mod tests {
     #[track_caller]
     fn check(text: &str, expected: &str, paths: &[&str]) {
         let mut found = Vec::new();
-        let new = redacted(text, "F", &["listed"], &mut found).unwrap();
+        let new = redacted(text, "F", &["listed"], None, &mut found).unwrap();
         let new = new.map_or_else(|| text.to_owned(), |new| String::from_utf8(new).unwrap());
         assert_eq!(new, expected);
         let found: Vec<&str> = found.iter().map(|found| found.path.as_str()).collect();
         assert_eq!(found, paths);
-        assert_eq!(redacted(&new, "F", &["listed"], &mut Vec::new()), Some(None));
+        assert_eq!(redacted(&new, "F", &["listed"], None, &mut Vec::new()), Some(None));
     }
 
     #[test]

@@ -20,14 +20,17 @@ fn key_of(form: &KeyForm) -> String {
     std::iter::once(prefix.to_owned()).chain(segments).collect::<Vec<_>>().join("/")
 }
 
-/// Fields that lead from a message to one that has a credential of its own.
-fn ways(of: &'static MessageType) -> Vec<(Vec<&'static Field>, &'static Field)> {
+/// Fields of a sort with the fields that lead to them from a message.
+fn ways(
+    of: &'static MessageType,
+    is_of_sort: impl Fn(&Field) -> bool,
+) -> Vec<(Vec<&'static Field>, &'static Field)> {
     let mut ways = Vec::new();
     let mut left = vec![(Vec::new(), of)];
     let mut seen = vec![of.name];
     while let Some((way, of)) = left.pop() {
         for field in of.fields {
-            if field.mask != Mask::None {
+            if is_of_sort(field) {
                 ways.push((way.clone(), field));
             }
             if let Type::Message(inner) = field.of
@@ -76,6 +79,18 @@ fn known(json: Json) -> Json {
     }
 }
 
+/// The numbers in JSON; members stand by their names, which are not the same.
+fn numbers(json: Json) -> Vec<String> {
+    let mut numbers: Vec<String> = match json {
+        Json::Object(members) => members.into_values().flat_map(numbers).collect(),
+        Json::Array(list) => list.into_iter().flat_map(numbers).collect(),
+        Json::Number(number) => vec![number.to_string()],
+        _ => Vec::new(),
+    };
+    numbers.sort();
+    numbers
+}
+
 #[test]
 fn every_field_with_a_credential_loses_it_under_every_key() {
     const SECRET: &[u8] = b"planted-s3cr3t";
@@ -85,7 +100,7 @@ fn every_field_with_a_credential_loses_it_under_every_key() {
         let parts = KeyParts::of(&key).unwrap();
         for value in form.values {
             let ValueForm::Message(of) = value else { continue };
-            for (way, field) in ways(of) {
+            for (way, field) in ways(of, |field| field.mask != Mask::None) {
                 let mut bytes = field_bytes(field, SECRET);
                 for field in way.iter().rev() {
                     bytes = field_bytes(field, &bytes);
@@ -115,6 +130,43 @@ fn every_field_with_a_credential_loses_it_under_every_key() {
     }
     let fields = MessageType::all().iter().flat_map(|message| message.fields);
     assert!(planted >= fields.filter(|field| field.mask != Mask::None).count(), "{planted}");
+}
+
+#[test]
+fn every_text_that_may_be_a_name_gets_its_pseudonym_under_every_key() {
+    const NAME: &str = "planted name";
+    let names = Pseudonyms::new([3; 32]);
+    let pseudonym = names.of(NAME).into_owned();
+    let (mut renamed_fields, mut kept) = (0, std::collections::BTreeSet::new());
+    for form in KeyForm::all() {
+        let key = key_of(form);
+        let parts = KeyParts::of(&key).unwrap();
+        for value in form.values {
+            let ValueForm::Message(of) = value else { continue };
+            let is_text =
+                |field: &Field| matches!(field.of, Type::String) && field.mask == Mask::None;
+            for (way, field) in ways(of, is_text) {
+                let of_name = |name: &str| {
+                    let bytes = field_bytes(field, name.as_bytes());
+                    way.iter().rev().fold(bytes, |bytes, field| field_bytes(field, &bytes))
+                };
+                let bytes = of_name(NAME);
+                let new = renamed(Some(&parts), &bytes, Some(&names)).bytes.unwrap_or_default();
+                // The key of a map may be a name, too.
+                let shown = String::from_utf8_lossy(&new).into_owned();
+                if field.has_names() {
+                    assert!(shown.contains(&pseudonym), "{key} {}", field.name);
+                    assert!(!shown.contains(NAME), "{key} {}", field.name);
+                    renamed_fields += 1;
+                } else if matches!(field.holds, Holds::Text) {
+                    kept.insert(field.name);
+                }
+            }
+        }
+    }
+    assert!(renamed_fields > 100, "{renamed_fields}");
+    // Whoever adds a field that holds no name says so in the table of words.
+    assert!(kept.len() < 20, "{kept:?}");
 }
 
 #[test]
@@ -171,6 +223,23 @@ proptest! {
         prop_assert!(fits(of, &new).is_ok());
         prop_assert_eq!(redacted(Some(&parts), &new), Redacted::default());
         prop_assert_eq!(shown(of, &bytes), shown(of, &new));
+    }
+
+    #[test]
+    fn values_with_pseudonyms_are_messages_with_the_same_numbers(
+        at in 0..KeyForm::all().len(),
+        seed in any::<u64>().prop_perturb(|_, rng| rng),
+    ) {
+        let (form, mut rng) = (&KeyForm::all()[at], seed);
+        let Some(ValueForm::Message(of)) = form.values.first() else { return Ok(()) };
+        let bytes = any_message(of, &mut rng, 5);
+        let key = key_of(form);
+        let parts = KeyParts::of(&key).unwrap();
+        prop_assume!(parts.forms().message(&bytes).is_some());
+        let names = Pseudonyms::new([3; 32]);
+        let new = renamed(Some(&parts), &bytes, Some(&names)).bytes.unwrap_or_else(|| bytes.clone());
+        prop_assert!(fits(of, &new).is_ok());
+        prop_assert_eq!(numbers(shown(of, &bytes)), numbers(shown(of, &new)));
     }
 
     #[test]

@@ -25,6 +25,21 @@ pub struct Redact {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output_manifest: Option<PathBuf>,
 
+    /// Replace the names of tenants, databases, tables, columns, users, roles, stages and all other
+    /// objects, comments, SQL, file paths and addresses in values by pseudonyms, too.
+    #[arg(
+        long,
+        long_help = "Replace the names of tenants, databases, tables, columns, users, roles, stages \
+            and all other objects, comments, SQL, file paths and addresses in values by pseudonyms, \
+            too.\n\nA name has the same pseudonym wherever it stands, in keys, values and the log, so \
+            that objects, owners and grants stay together; keys are sorted anew. Pseudonyms are of \
+            this run: a random salt, which is not kept, makes them. Ids, times, types, settings, \
+            the nodes of the meta service and built-in names (default, root, account_admin, \
+            public, system, information_schema) stay. What is not recognised as a key or a value is \
+            replaced whole."
+    )]
+    pub names: bool,
+
     /// Go on despite what would else keep the dump from being written; may be repeated.
     #[arg(long, value_enum)]
     pub accept: Vec<AcceptLeft>,

@@ -4,6 +4,7 @@
 //! what is left of them. What goes into a stream cannot be taken back, so a reading before that only
 //! looks.
 
+mod lines;
 mod said;
 
 use std::io::{BufWriter, Write};
@@ -12,8 +13,10 @@ use anyhow::{Context, Result, anyhow};
 use metadump::Report;
 use metadump::check::{Code, Inspection, Requirement};
 use metadump::redact::{FoundAt, Proof, Redactor, Secrets, Survey};
+use metadump::value::Pseudonyms;
 use serde_json::json;
 
+use self::lines::Lines;
 use self::said::{Copies, say_tally, tally_text};
 use super::ended::{self, Step, assert_apart};
 use super::plan::{Reading, foreign, hash_line};
@@ -25,7 +28,7 @@ use crate::input::Source;
 use crate::manifest::{evidence, lost};
 use crate::output::{Destination, is_same_file};
 use crate::progress::Progress;
-use crate::report::printable;
+use crate::report::{plural, printable};
 use crate::scanning::{Threads, for_each_made};
 use crate::stdout::stdout;
 
@@ -46,12 +49,25 @@ pub fn run(args: &Redact, progress: &Progress) -> Result<Outcome> {
     }
     let source = Source::open(input)?;
     let reading = Reading::of(&source, progress)?;
-    let surveyed = Surveyed::of(&reading, progress)?;
-    let redacting = Redacting { args, reading: &reading, surveyed: &surveyed, progress };
+    let surveyed = Surveyed::of(&reading, args.names, progress)?;
+    let names = if args.names { Some(pseudonyms()?) } else { None };
+    let redacting = Redacting { args, reading: &reading, surveyed: &surveyed, names, progress };
     if args.dry_run {
         return redacting.plan(&source);
     }
     redacting.write(&source, destination)
+}
+
+/// Pseudonyms of this run.
+fn pseudonyms() -> Result<Pseudonyms> {
+    let mut salt = [0; 32];
+    getrandom::fill(&mut salt).context("cannot get random bytes")?;
+    Ok(Pseudonyms::new(salt))
+}
+
+/// For the first reading, on which nothing is written: what is found does not depend on the salt.
+fn first_redactor(names: bool) -> Redactor {
+    Redactor::default().with_names(names.then(|| Pseudonyms::new([0; 32])))
 }
 
 /// A dump that was read once.
@@ -62,9 +78,9 @@ struct Surveyed {
 }
 
 impl Surveyed {
-    fn of(reading: &Reading, progress: &Progress) -> Result<Self> {
+    fn of(reading: &Reading, names: bool, progress: &Progress) -> Result<Self> {
         progress.phase("searching");
-        let redactor = Redactor::default();
+        let redactor = first_redactor(names);
         let mut inspection = Inspection::new(evidence(reading.source()), Requirement::Optional);
         let mut survey = Survey::default();
         let mut hasher = crc32fast::Hasher::new();
@@ -94,6 +110,7 @@ struct Redacting<'a> {
     args: &'a Redact,
     reading: &'a Reading,
     surveyed: &'a Surveyed,
+    names: Option<Pseudonyms>,
     progress: &'a Progress,
 }
 
@@ -117,7 +134,7 @@ impl Redacting<'_> {
 
     /// Prints what would be replaced, line by line.
     fn list(&self, out: &mut (impl Write + Send)) -> Result<()> {
-        let redactor = Redactor::default();
+        let redactor = first_redactor(self.args.names);
         for_each_made(
             self.reading.source(),
             Threads::of_flag(None),
@@ -134,22 +151,21 @@ impl Redacting<'_> {
             copies.extend(self.pass(secrets, |_, _| Ok(()))?);
             self.refuse(&copies)?;
         }
-        let mut dump = DumpWriter::create(
+        let dump = DumpWriter::create(
             destination.clone(),
             self.args.output_manifest.as_deref(),
             Origin::Ours,
             self.progress,
         )?;
         self.progress.phase("redacting");
-        let found = self.pass(secrets, |line, ended| {
-            dump.write(line)?;
-            if ended { dump.write(b"\n") } else { Ok(()) }
-        })?;
+        let mut lines = Lines::new(dump, self.args.names);
+        let found = self.pass(secrets, |line, ended| lines.write(line, ended))?;
+        let dump = lines.finish()?;
         if destination.is_file() {
             copies.extend(found);
             self.refuse(&copies)?;
         }
-        let report = dump.commit(lost(source))?;
+        let report = dump.commit(self.lost(source))?;
         self.progress.finish();
         let of_manifest = self.surveyed.report.findings.counts().get(&Code::ManifestMismatch);
         if of_manifest.is_some() {
@@ -168,11 +184,24 @@ impl Redacting<'_> {
         Ok(Outcome::Done)
     }
 
+    /// What was lost before, which may name keys and files.
+    fn lost(&self, source: &Source) -> Vec<String> {
+        let lost = lost(source);
+        match (&self.names, lost.len()) {
+            (Some(_), 1..) => {
+                let notes = plural(lost.len() as u64, "note");
+                vec![format!("what was lost of the data is not named here ({notes})")]
+            }
+            _ => lost,
+        }
+    }
+
     fn ended(&self, source: &Source, copies: &Copies) -> serde_json::Value {
         json!({
             "file": source.name(),
             "output": self.args.output.as_deref().map(ended::shown),
             "data_version": self.surveyed.report.summary.version,
+            "names": self.args.names,
             "redacted": self.surveyed.survey.tally,
             "copies": copies,
         })
@@ -208,7 +237,7 @@ impl Redacting<'_> {
         let mut copies = Copies::default();
         for share in 1..shares {
             let mut secrets = Secrets::share(share, shares);
-            let redactor = Redactor::default();
+            let redactor = first_redactor(self.args.names);
             for_each_made(
                 self.reading.source(),
                 Threads::of_flag(None),
@@ -230,7 +259,7 @@ impl Redacting<'_> {
         secrets: &Secrets,
         mut each: impl FnMut(&[u8], bool) -> Result<()> + Send,
     ) -> Result<Copies> {
-        let redactor = self.surveyed.survey.redactor();
+        let redactor = self.surveyed.survey.redactor().with_names(self.names.clone());
         let proof = Proof::of(secrets).context("cannot look for so many credentials")?;
         let mut hasher = crc32fast::Hasher::new();
         let mut copies = Copies::default();

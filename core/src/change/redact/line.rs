@@ -9,7 +9,7 @@ use crate::dump::decimal;
 use crate::dump::json_text::{Edit, edited};
 use crate::dump::record::{Cmd, Kind, Payload, Record};
 use crate::dump::scan::{LineError, ScannedLine, may_go_on, scan_line};
-use crate::value::{Found, KeyParts, redacted};
+use crate::value::{Found, KeyParts, Pseudonyms, redacted};
 
 /// What some editors put in front of a text; it hides nothing.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -25,6 +25,7 @@ const NO_UTF8: &[u8] = b"***\xff";
 #[derive(Debug, Default)]
 pub struct Redactor {
     tokens: Option<NamedTokens>,
+    names: Option<Pseudonyms>,
 }
 
 /// What a line becomes.
@@ -59,7 +60,14 @@ impl FoundAt {
 impl Redactor {
     /// For the second reading.
     pub(super) const fn new(tokens: NamedTokens) -> Self {
-        Self { tokens: Some(tokens) }
+        Self { tokens: Some(tokens), names: None }
+    }
+
+    /// With pseudonyms in the place of names. Keys are in another order then.
+    #[must_use]
+    pub fn with_names(mut self, names: Option<Pseudonyms>) -> Self {
+        self.names = names;
+        self
     }
 
     /// The line of a reading, given without its end, and what it was scanned as.
@@ -82,20 +90,23 @@ impl Redactor {
 
     fn record(&self, line: &[u8], scanned: &ScannedLine<'_>) -> RedactedLine {
         if scanned.unknown_member.is_some() {
-            return self.walk(line, Strings::ByName, scanned.record.kind());
+            return self.walk(line, self.unread(), scanned.record.kind());
         }
         match &scanned.record {
             Record::GenericKV(kv) => {
                 let key = KeyParts::of(&kv.key);
                 let has_token = key.is_some_and(|key| !tokens::hidden(&key).is_empty());
                 match kv.value.data.text() {
-                    Some(array) if !has_token => value_of_state(line, &kv.key, key, array),
+                    Some(array) if !has_token && self.names.is_none() => {
+                        value_of_state(line, &kv.key, key, array)
+                    }
                     _ => self.walk(line, Strings::Known, Kind::GenericKV),
                 }
             }
             Record::Expire(entry) => {
                 let key = KeyParts::of(&entry.value.key);
-                if key.is_some_and(|key| !tokens::hidden(&key).is_empty()) {
+                let has_token = key.is_some_and(|key| !tokens::hidden(&key).is_empty());
+                if has_token || self.names.is_some() {
                     self.walk(line, Strings::Known, Kind::Expire)
                 } else {
                     RedactedLine::default()
@@ -107,7 +118,7 @@ impl Redactor {
             | Record::Databases(_)
             | Record::Tables(_)
             | Record::DatabaseLookup(_)
-            | Record::TableLookup(_)) => self.walk(line, Strings::ByName, record.kind()),
+            | Record::TableLookup(_)) => self.walk(line, self.unread(), record.kind()),
             Record::DataHeader(_)
             | Record::RaftStateKV(_)
             | Record::LogMeta(_)
@@ -128,11 +139,16 @@ impl Redactor {
                 Cmd::UpsertKV(_) | Cmd::Transaction(_) | Cmd::KvTransaction(_) => {
                     self.walk(line, Strings::Known, kind)
                 }
-                cmd if cmd.is_retired() => self.walk(line, Strings::ByName, kind),
+                cmd if cmd.is_retired() => self.walk(line, self.unread(), kind),
                 _ => RedactedLine::default(),
             },
             Payload::Blank | Payload::Membership(_) => RedactedLine::default(),
         }
+    }
+
+    /// What becomes of content that is not interpreted.
+    const fn unread(&self) -> Strings {
+        if self.names.is_some() { Strings::Hidden } else { Strings::ByName }
     }
 
     /// A line that no record can be read from.
@@ -153,9 +169,9 @@ impl Redactor {
 
     fn walk(&self, line: &[u8], strings: Strings, kind: impl Into<Option<Kind>>) -> RedactedLine {
         let kind = kind.into();
-        let walked = std::str::from_utf8(line)
-            .ok()
-            .and_then(|text| Walk::through(text, strings, kind, self.tokens.as_ref()));
+        let walked = std::str::from_utf8(line).ok().and_then(|text| {
+            Walk::through(text, strings, kind, self.tokens.as_ref(), self.names.as_ref())
+        });
         match walked {
             Some((edits, found)) => {
                 RedactedLine { bytes: (!edits.is_empty()).then(|| edited(line, &edits)), found }

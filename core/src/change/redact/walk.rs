@@ -7,7 +7,9 @@ use super::tokens::{self, NamedTokens, renamed};
 use crate::dump::decimal;
 use crate::dump::json_text::{Edit, JsonCursor, MOST_DEPTH, escaped};
 use crate::dump::record::Kind;
-use crate::value::{Found, KeyParts, MASKED, masked_text, names_credential, redacted};
+use crate::value::{
+    Found, KeyParts, MASKED, Pseudonyms, masked_text, names_credential, renamed_prefix,
+};
 
 /// What becomes of strings that are no keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +59,7 @@ pub(super) struct Walk<'w, 'a> {
     strings: Strings,
     kind: Option<Kind>,
     tokens: Option<&'w NamedTokens>,
+    names: Option<&'w Pseudonyms>,
     /// Lists whose key is not known yet.
     values: Vec<Range<usize>>,
     edits: Vec<Edit>,
@@ -76,12 +79,14 @@ impl<'w, 'a> Walk<'w, 'a> {
         strings: Strings,
         kind: Option<Kind>,
         tokens: Option<&'w NamedTokens>,
+        names: Option<&'w Pseudonyms>,
     ) -> Option<(Vec<Edit>, Vec<FoundAt>)> {
         let mut walk = Self {
             cursor: JsonCursor::new(line),
             strings,
             kind,
             tokens,
+            names,
             values: Vec::new(),
             edits: Vec::new(),
             found: Vec::new(),
@@ -165,14 +170,18 @@ impl<'w, 'a> Walk<'w, 'a> {
 
     /// A key, whose credentials get names.
     fn key(&mut self, key: &str, range: Range<usize>) {
-        let Some(parts) = KeyParts::of(key) else { return };
+        let Some(parts) = KeyParts::of(key) else { return self.unknown_key(key, range) };
         let hidden = tokens::hidden(&parts);
         if hidden.is_empty() {
+            if let Some(new) = self.names.map(|names| parts.renamed(names)).filter(|new| new != key)
+            {
+                self.edits.push((range, escaped(&new)));
+            }
             return;
         }
         // On the first reading nothing has a name: all that there are count.
         let new = self.tokens.map(|names| renamed(key, &parts, names));
-        if new.as_deref() == Some(key) {
+        if self.names.is_none() && new.as_deref() == Some(key) {
             return;
         }
         for (segment, token) in hidden {
@@ -186,6 +195,23 @@ impl<'w, 'a> Walk<'w, 'a> {
             self.found.push(FoundAt { family, key: masked, found, is_token: true });
         }
         if let Some(new) = new {
+            let new = match (self.names, KeyParts::of(&new)) {
+                (Some(names), Some(parts)) => parts.renamed(names),
+                _ => new.into_owned(),
+            };
+            self.edits.push((range, escaped(&new)));
+        }
+    }
+
+    /// A key of no known form, or the beginning of one.
+    fn unknown_key(&mut self, key: &str, range: Range<usize>) {
+        let Some(names) = self.names else { return };
+        let new = renamed_prefix(key, names).unwrap_or_else(|| {
+            let found = Found::of("key of an unknown form", &[]);
+            self.found.push(FoundAt { family: family(None), ..FoundAt::of(found) });
+            names.of(key).into_owned()
+        });
+        if new != key {
             self.edits.push((range, escaped(&new)));
         }
     }
@@ -223,7 +249,7 @@ impl<'w, 'a> Walk<'w, 'a> {
         });
         let text = text.unwrap_or_default();
         let parts = KeyParts::of(&text);
-        let redacted = redacted(parts.as_ref(), &bytes);
+        let redacted = crate::value::renamed(parts.as_ref(), &bytes, self.names);
         self.found.extend(placed(&text, parts.as_ref(), redacted.found));
         if let Some(bytes) = redacted.bytes {
             self.put_bytes(range.clone(), &bytes);
