@@ -44,8 +44,13 @@ fn main() -> Outcome {
             write_enum(&mut code, &enumeration)?;
         }
     }
+    let credentials = holding(&messages, |field| is_set(&pool, field, "mask", &["MASK_NONE"]));
+    let code_texts = holding(&messages, |field| {
+        is_set(&pool, field, "holds", &["HOLDS_TEXT", "HOLDS_TIME", "HOLDS_TYPE", "HOLDS_LOCATION"])
+    });
     for message in &messages {
-        write_message(&mut code, &pool, message)?;
+        let holds = |which: &BTreeSet<String>| which.contains(message.full_name());
+        write_message(&mut code, &pool, message, holds(&credentials), holds(&code_texts))?;
     }
     writeln!(code, "pub(super) static MESSAGES: &[&MessageType] = &[")?;
     for message in &messages {
@@ -134,11 +139,54 @@ fn write_enum(code: &mut String, of: &EnumDescriptor) -> Outcome {
     Ok(())
 }
 
-fn write_message(code: &mut String, pool: &DescriptorPool, of: &MessageDescriptor) -> Outcome {
+/// The messages that have a field of a sort, or hold a message that has one.
+fn holding(
+    messages: &[MessageDescriptor],
+    is_of_sort: impl Fn(&FieldDescriptor) -> bool,
+) -> BTreeSet<String> {
+    let mut holding = BTreeSet::new();
+    loop {
+        let holds = |field: FieldDescriptor| {
+            let value = match field.kind() {
+                Kind::Message(entry) if entry.is_map_entry() => {
+                    entry.map_entry_value_field().kind()
+                }
+                kind => kind,
+            };
+            is_of_sort(&field)
+                || matches!(value, Kind::Message(of) if holding.contains(of.full_name()))
+        };
+        let found: BTreeSet<String> = messages
+            .iter()
+            .filter(|message| message.fields().any(holds))
+            .map(|message| message.full_name().to_owned())
+            .collect();
+        if found == holding {
+            return holding;
+        }
+        holding = found;
+    }
+}
+
+/// Whether an option of a field has another value than these.
+fn is_set(pool: &DescriptorPool, field: &FieldDescriptor, name: &str, others: &[&str]) -> bool {
+    let of = if name == "mask" { "Mask" } else { "Holds" };
+    let value = option(pool, &field.options(), name).map(|number| enum_name(pool, of, &number));
+    value.is_some_and(|value| !others.contains(&value.as_str()))
+}
+
+fn write_message(
+    code: &mut String,
+    pool: &DescriptorPool,
+    of: &MessageDescriptor,
+    holds_credentials: bool,
+    holds_code: bool,
+) -> Outcome {
     let is_sql_type = option(pool, &of.options(), "sql_type").is_some();
     writeln!(
         code,
-        "static {}: MessageType = MessageType {{ name: {:?}, is_sql_type: {is_sql_type}, fields: &[",
+        "static {}: MessageType = MessageType {{ name: {:?}, is_sql_type: {is_sql_type}, \
+         holds_credentials: {holds_credentials}, holds_code: {holds_code}, fields: &[",
         constant("MESSAGE", of.full_name()),
         short(of.full_name())
     )?;

@@ -26,6 +26,7 @@ mod runtime;
 mod scanning;
 mod serve;
 mod signals;
+mod sorting;
 mod stage;
 mod stdout;
 mod style;
@@ -127,6 +128,7 @@ fn run(command: &Command, progress: &Progress) -> anyhow::Result<Outcome> {
         Command::Filter(args) => command::filter::run(args, progress),
         Command::Extract(args) => command::filter::extract(args, progress),
         Command::FilterTenant(args) => command::filter::tenant(args, progress),
+        Command::Redact(args) => command::redact::run(args, progress),
         Command::Status(args) => command::status::run(args, progress),
         Command::MemberList(args) => command::member_list::run(args, progress),
         Command::Get(args) => command::get::run(args, progress),

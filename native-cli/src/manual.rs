@@ -277,7 +277,7 @@ fn files(command: Option<&str>) -> &'static [Row] {
         None => &[MANIFEST, DF_META, STAGING, KEPT],
         Some("export" | "validate" | "inspect") => &[MANIFEST, DF_META],
         Some("import") => &[MANIFEST, DF_META, STAGING, KEPT],
-        Some("extract" | "filter" | "filter-tenant" | "rewrite") => &[MANIFEST],
+        Some("extract" | "filter" | "filter-tenant" | "redact" | "rewrite") => &[MANIFEST],
         Some(
             "diff" | "dump-raft-log-wal" | "get" | "keys" | "keys-layout" | "log" | "objects"
             | "serve" | "show",
@@ -428,6 +428,16 @@ fn examples(command: &str) -> &'static [Example] {
             what: "Write what belongs to a tenant, as the official command does",
             line: "databend-metactl filter-tenant --tenant acme --input meta.db --output acme.db",
         }],
+        "redact" => &[
+            Example {
+                what: "Make a copy that can be shared",
+                line: "databend-metactl redact --db meta.db --output shared.db.zst",
+            },
+            Example {
+                what: "See which fields would be replaced",
+                line: "databend-metactl redact --db meta.db --dry-run",
+            },
+        ],
         "status" => &[
             Example {
                 what: "See whether a node has a leader",

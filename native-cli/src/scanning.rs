@@ -61,6 +61,21 @@ pub fn for_each_prepared<T: Send>(
     prepare: impl Fn(&Scanned<'_>) -> T + Sync,
     each: impl FnMut(&Line<'_>, Scanned<'_>, T) -> Result<()> + Send,
 ) -> Result<()> {
+    for_each_made(source, threads, progress, |_, scanned| prepare(scanned), each)
+}
+
+/// The same, with what `make` makes of each line and its bytes; where it stands is not known yet.
+///
+/// # Errors
+///
+/// As [`for_each_scanned`].
+pub fn for_each_made<T: Send>(
+    source: &Source,
+    threads: Threads,
+    progress: &Progress,
+    make: impl Fn(&Line<'_>, &Scanned<'_>) -> T + Sync,
+    each: impl FnMut(&Line<'_>, Scanned<'_>, T) -> Result<()> + Send,
+) -> Result<()> {
     let (pieces, is_short) = Pieces::measured(source.read(progress)?, threads.share(PIECE_BYTES))
         .map_err(|error| source.unread(error))?;
     let input = Mutex::new(pieces);
@@ -68,7 +83,7 @@ pub fn for_each_prepared<T: Send>(
         state: Mutex::new(Handing { each, next: 0, lines: 0, offset_bytes: 0, ended: None }),
         changed: Condvar::new(),
         batch_lines: threads.share(BATCH_LINES).max(1),
-        prepare,
+        make,
     };
     std::thread::scope(|scope| {
         // What is one piece takes less time than a thread takes to start.
@@ -95,7 +110,7 @@ struct Turns<P, F> {
     state: Mutex<Handing<F>>,
     changed: Condvar,
     batch_lines: usize,
-    prepare: P,
+    make: P,
 }
 
 /// What has been handed on.
@@ -121,7 +136,7 @@ impl<P, F> Turns<P, F> {
     /// One thread: takes, scans and hands on pieces until there is none.
     fn work<T>(&self, input: &Mutex<Pieces>)
     where
-        P: Fn(&Scanned<'_>) -> T,
+        P: Fn(&Line<'_>, &Scanned<'_>) -> T,
         F: FnMut(&Line<'_>, Scanned<'_>, T) -> Result<()> + Send,
     {
         let _release = ReleaseOnPanic(self);
@@ -149,7 +164,7 @@ impl<P, F> Turns<P, F> {
     /// Scans and hands on the lines of a piece, a batch at a time; none when all has ended.
     fn hand_on<T>(&self, number: u64, piece: &[u8]) -> Option<()>
     where
-        P: Fn(&Scanned<'_>) -> T,
+        P: Fn(&Line<'_>, &Scanned<'_>) -> T,
         F: FnMut(&Line<'_>, Scanned<'_>, T) -> Result<()> + Send,
     {
         let mut lines = lines(piece);
@@ -168,7 +183,7 @@ impl<P, F> Turns<P, F> {
     /// Reads, scans and hands on a long line.
     fn hand_on_long<T>(&self, number: u64, pieces: &mut Pieces, piece: &mut Vec<u8>) -> Option<()>
     where
-        P: Fn(&Scanned<'_>) -> T,
+        P: Fn(&Line<'_>, &Scanned<'_>) -> T,
         F: FnMut(&Line<'_>, Scanned<'_>, T) -> Result<()> + Send,
     {
         let read = pieces.long_line(piece, |line| {
@@ -191,10 +206,10 @@ impl<P, F> Turns<P, F> {
 
     fn scan<'l, T>(&self, line: Line<'l>) -> (Line<'l>, Scanned<'l>, T)
     where
-        P: Fn(&Scanned<'_>) -> T,
+        P: Fn(&Line<'_>, &Scanned<'_>) -> T,
     {
         let scanned = scan_line(line.bytes);
-        let prepared = (self.prepare)(&scanned);
+        let prepared = (self.make)(&line, &scanned);
         (line, scanned, prepared)
     }
 

@@ -142,3 +142,31 @@ fn each_line(
     framer.feed(dump, |line| each(&line))?;
     framer.finish(|line| each(&line))
 }
+
+/// A dump without its credentials, and what was found on the way.
+///
+/// # Panics
+///
+/// When what is replaced is left somewhere.
+pub fn redact(dump: &[u8]) -> (Vec<u8>, metadump::redact::Survey) {
+    use metadump::redact::{Proof, Redactor, Survey};
+    let mut survey = Survey::default();
+    let first = Redactor::default();
+    let surveyed = each_line(dump, |line| {
+        survey.line(&first.line(line.bytes, &scan_line(line.bytes)));
+        Ok(())
+    });
+    let Ok(proof) = Proof::of(&survey.secrets) else { panic!("too many credentials") };
+    let redactor = survey.redactor();
+    let mut out = Vec::new();
+    let written = each_line(dump, |line| {
+        let new = redactor.line(line.bytes, &scan_line(line.bytes)).bytes;
+        let new = new.as_deref().unwrap_or(line.bytes);
+        assert_eq!(proof.left_in(new), None, "line {}", line.number);
+        out.extend_from_slice(new);
+        out.extend(line.terminated.then_some(b'\n'));
+        Ok(())
+    });
+    assert!(surveyed.is_ok() && written.is_ok(), "no line is refused");
+    (out, survey)
+}

@@ -3,6 +3,7 @@
 pub mod address;
 pub mod cluster;
 pub mod reconcile;
+pub mod redact;
 pub mod registration;
 pub mod rewrite;
 pub mod select;

@@ -45,6 +45,11 @@ impl<'a> KeyParts<'a> {
         (self.form.prefix == "*").then(|| Segment::Tenant.meaning()).flatten()
     }
 
+    /// The first segment.
+    pub(super) const fn prefix_text(&self) -> &'a str {
+        self.prefix
+    }
+
     /// The tenant that the key names.
     pub fn tenant(&self) -> Option<Cow<'a, str>> {
         if self.form.prefix == "*" {
@@ -152,6 +157,19 @@ pub(crate) fn forms(prefix: &str) -> &'static [KeyForm] {
 /// A segment without escapes; as it is when it has none, or is not escaped as servers do it.
 pub fn unescaped(raw: &str) -> Cow<'_, str> {
     unescape(raw).map_or(Cow::Borrowed(raw), Cow::Owned)
+}
+
+/// A text as a segment.
+pub(crate) fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || byte == b'_' {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push_str(&format!("%{byte:02x}"));
+        }
+    }
+    escaped
 }
 
 /// None when nothing is escaped, an escape is broken, or the bytes are not UTF-8.

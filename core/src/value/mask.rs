@@ -1,17 +1,11 @@
 //! Hides credentials.
 
-use std::ops::Range;
-
-use memchr::memmem;
-
+use super::credential::{MASKED, masked_text, names_credential, speaks_of_credentials};
 use super::items::{Name, Scalar};
 use super::key::KeyParts;
 use super::meaning::{MOST_JSON_BYTES, Meaning};
 use super::message::{Decoded, Message, Value};
-use super::table::{Field, KeyForm, Mask, MessageType, Segment, Type, ValueForm};
-
-/// What stands in the place of a credential.
-pub const MASKED: &str = "***";
+use super::table::{Field, KeyForm, Mask, Segment, ValueForm};
 
 /// Whether credentials are shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -21,30 +15,6 @@ pub enum Secrets {
     Masked,
     /// They are shown.
     Shown,
-}
-
-/// Words in names of credentials.
-const WORDS: [&str; 11] = [
-    "key",
-    "secret",
-    "token",
-    "password",
-    "passwd",
-    "passphrase",
-    "pwd",
-    "credential",
-    "private",
-    "authorization",
-    "signature",
-];
-
-/// Whole names of credentials.
-const NAMES: [&str; 3] = ["pass", "auth", "sas"];
-
-/// Whether the name of an option or of a member of JSON is that of a credential.
-fn names_credential(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    WORDS.iter().any(|word| name.contains(word)) || NAMES.contains(&name.as_str())
 }
 
 impl Meaning<'_> {
@@ -62,31 +32,10 @@ impl KeyForm {
     /// Whether its values may hold credentials: then one that does not decode is not shown either.
     pub fn may_hold_credentials(&self) -> bool {
         let of_message = |form: &ValueForm| match form {
-            ValueForm::Message(of) => of.may_hold_credentials(),
+            ValueForm::Message(of) => of.holds_credentials,
             _ => false,
         };
         !self.masked_members.is_empty() || self.values.iter().any(of_message)
-    }
-}
-
-impl MessageType {
-    /// Whether a credential may be in it, or in a message that it may hold.
-    fn may_hold_credentials(&'static self) -> bool {
-        let (mut left, mut seen) = (vec![self], Vec::new());
-        while let Some(of) = left.pop() {
-            if seen.contains(&of.name) {
-                continue;
-            }
-            seen.push(of.name);
-            if of.fields.iter().any(|field| field.mask != Mask::None) {
-                return true;
-            }
-            left.extend(of.fields.iter().filter_map(|field| match field.of {
-                Type::Message(of) => Some(of),
-                _ => None,
-            }));
-        }
-        false
     }
 }
 
@@ -95,7 +44,7 @@ impl Decoded<'_> {
     pub fn mask(&mut self) -> u64 {
         let count = self.message.mask();
         // The bytes may have more than the message: of a field that is there twice.
-        if count > 0 || (self.exact.is_some() && self.message.of.may_hold_credentials()) {
+        if count > 0 || (self.exact.is_some() && self.message.of.holds_credentials) {
             self.exact = None;
         }
         count
@@ -105,7 +54,7 @@ impl Decoded<'_> {
 impl Message<'_> {
     fn mask(&mut self) -> u64 {
         let is_unknown = |(name, _): &(Name, Value<'_>)| matches!(name, Name::Unknown(_));
-        let may_hold = self.members.iter().any(is_unknown) && self.of.may_hold_credentials();
+        let may_hold = self.members.iter().any(is_unknown) && self.of.holds_credentials;
         let mask = |(name, value): &mut (Name, Value<'_>)| match name {
             Name::Field(Field { mask: Mask::Always, .. })
             | Name::Former(Field { mask: Mask::Always, .. }, _) => value.mask(),
@@ -122,7 +71,7 @@ impl Value<'_> {
     /// Masks what is in it.
     fn mask_inner(&mut self) -> u64 {
         match self {
-            Self::Scalar(scalar) => scalar.mask_userinfo(),
+            Self::Scalar(scalar) => scalar.mask_inner(),
             Self::Message(message) => message.mask(),
             Self::List(list) => list.iter_mut().map(Self::mask_inner).sum(),
             Self::Map(entries) => entries.iter_mut().map(|(_, value)| value.mask_inner()).sum(),
@@ -133,8 +82,13 @@ impl Value<'_> {
     fn mask(&mut self) -> u64 {
         match self {
             Self::Scalar(Scalar::Null | Scalar::Bool(_)) => 0,
-            Self::Scalar(Scalar::Text(text)) if text.is_empty() => 0,
+            Self::Scalar(Scalar::Text(text)) if text.is_empty() || text == MASKED => 0,
             Self::Scalar(Scalar::Bytes(bytes)) if bytes.is_empty() => 0,
+            // As a dump that can be shared has it.
+            Self::Scalar(Scalar::Bytes(bytes)) if **bytes == *MASKED.as_bytes() => {
+                *self = Self::Scalar(Scalar::Text(MASKED.into()));
+                0
+            }
             // Text as JSON of servers has it: numbers of bytes.
             Self::List(list) if list.iter().all(|element| matches!(element, Self::Scalar(_))) => {
                 let is_some = !list.is_empty();
@@ -157,27 +111,13 @@ impl Value<'_> {
 }
 
 impl Scalar<'_> {
-    /// Masks the password in `scheme://user:password@host`.
-    fn mask_userinfo(&mut self) -> u64 {
+    /// Masks the credentials in a text.
+    fn mask_inner(&mut self) -> u64 {
         let Self::Text(text) = self else { return 0 };
-        let Some(password) = userinfo_password(text) else { return 0 };
-        let masked = format!(
-            "{}{MASKED}{}",
-            text.get(..password.start).unwrap_or_default(),
-            text.get(password.end..).unwrap_or_default()
-        );
+        let Some((masked, count)) = masked_text(text) else { return 0 };
         *text = masked.into();
-        1
+        count
     }
-}
-
-fn userinfo_password(text: &str) -> Option<Range<usize>> {
-    let from = text.find("://")? + 3;
-    let rest = text.get(from..)?;
-    let authority = rest.get(..rest.find(['/', '?', '#', ' ']).unwrap_or(rest.len()))?;
-    let end = authority.rfind('@')?;
-    let start = authority.get(..end)?.find(':')? + 1;
-    (start < end).then_some(from + start..from + end)
 }
 
 /// What is masked of bytes whose form is not known, or not theirs.
@@ -202,11 +142,11 @@ pub fn mask_raw(bytes: &[u8]) -> RawMask {
             }
         }
         _ => {
-            let lower = bytes.to_ascii_lowercase();
-            // A key is what many a text speaks of.
-            let mut words = WORDS.iter().filter(|word| **word != "key");
-            let names = words.any(|word| memmem::find(&lower, word.as_bytes()).is_some());
-            if names { RawMask::Whole } else { RawMask::Nothing }
+            if speaks_of_credentials(bytes) {
+                RawMask::Whole
+            } else {
+                RawMask::Nothing
+            }
         }
     }
 }
@@ -246,7 +186,7 @@ pub(crate) fn json_of_unknown_form(bytes: &[u8]) -> Option<(Value<'static>, Valu
     Some((value, masked))
 }
 
-/// Masks the members whose names are those of credentials, and passwords in addresses.
+/// Masks the members whose names are those of credentials, and credentials in texts.
 fn mask_members(value: &mut Value<'_>, listed: &[&str]) -> u64 {
     match value {
         Value::Map(entries) => {
@@ -270,7 +210,7 @@ fn mask_members(value: &mut Value<'_>, listed: &[&str]) -> u64 {
         }
         Value::List(list) => list.iter_mut().map(|value| mask_members(value, listed)).sum(),
         Value::Message(message) => message.mask(),
-        Value::Scalar(scalar) => scalar.mask_userinfo(),
+        Value::Scalar(scalar) => scalar.mask_inner(),
     }
 }
 
@@ -293,6 +233,7 @@ impl KeyParts<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::table::MessageType;
     use super::*;
 
     fn masked(key: &str, json: &str) -> (u64, String) {
@@ -354,19 +295,6 @@ mod tests {
         let deep = format!(r#"{}"secret"{}"#, "[".repeat(200), "]".repeat(200));
         for whole in [&br#"{"Secret":"p""#[..], b"password=p", long.as_bytes(), deep.as_bytes()] {
             assert_eq!(mask_raw(whole), RawMask::Whole);
-        }
-    }
-
-    #[test]
-    fn passwords_in_addresses() {
-        let masked = |text: &str| {
-            let mut scalar = Scalar::Text(text.to_owned().into());
-            (scalar.mask_userinfo() > 0).then(|| scalar.key_text().into_owned())
-        };
-        assert_eq!(masked("s3://u:pw@b/k").as_deref(), Some("s3://u:***@b/k"));
-        assert_eq!(masked("see https://a:b:c@h").as_deref(), Some("see https://a:***@h"));
-        for plain in ["https://host:80/a@b", "s3://bucket", "u:p@h", "s3://u:@b", "s3://u@b"] {
-            assert_eq!(masked(plain), None, "{plain}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! What keys and values mean: messages by name, ids, JSON, the objects that keys name.
 
+mod credential;
 mod fits;
 mod items;
 mod json;
@@ -7,11 +8,17 @@ mod key;
 mod mask;
 mod meaning;
 mod message;
+mod pseudonym;
+mod redact;
+mod redact_json;
+mod rename;
 mod shown;
 mod sql;
 mod table;
 mod wire;
 
+pub use credential::MASKED;
+pub(crate) use credential::{masked_text, names_credential};
 pub(crate) use fits::fields_fit;
 pub use fits::fits;
 pub use items::{Misfit, Name, Reason, Scalar};
@@ -21,9 +28,12 @@ pub(crate) use key::forms;
 pub(crate) use key::unescape;
 pub use key::{KeyParts, unescaped};
 pub(crate) use mask::json_of_unknown_form;
-pub use mask::{MASKED, RawMask, Secrets, mask_raw, raw_scalar};
+pub use mask::{RawMask, Secrets, mask_raw, raw_scalar};
 pub use meaning::{Forms, MOST_UNPACKED_BYTES, Meaning, unpacked};
 pub use message::{Decoded, Message, Value, single_scalars};
+pub use pseudonym::Pseudonyms;
+pub use redact::{Found, Redacted, redacted, renamed};
+pub use rename::renamed_prefix;
 pub(crate) use shown::first_part;
 pub use shown::{Shown, ShownContent, Viewer, utc};
 pub use sql::sql_type;
@@ -34,5 +44,7 @@ pub use table::{
 pub(crate) use wire::put_varint;
 pub use wire::{Fields, Wire, WireError};
 
+#[cfg(test)]
+mod redact_tests;
 #[cfg(test)]
 mod tests;

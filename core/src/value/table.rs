@@ -10,6 +10,10 @@ pub struct MessageType {
     pub name: &'static str,
     /// Whether it is a type of SQL, of which one member says which.
     pub is_sql_type: bool,
+    /// Whether a credential may be in it, or in a message that it may hold.
+    pub holds_credentials: bool,
+    /// Whether a query or a script may be in it, or in a message that it may hold.
+    pub holds_code: bool,
     /// The fields, by number.
     pub fields: &'static [Field],
 }

@@ -8,7 +8,7 @@ use super::wire::{put, put_varint};
 use super::*;
 
 /// A message of a type with random fields, most as servers write them.
-fn any_message(of: &MessageType, rng: &mut TestRng, depth: usize) -> Vec<u8> {
+pub(super) fn any_message(of: &MessageType, rng: &mut TestRng, depth: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     for _ in 0..rng.random_range(0..5) {
         let known = rng.random_range(0..8) > 0 && !of.fields.is_empty();

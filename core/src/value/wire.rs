@@ -127,6 +127,11 @@ impl<'a> Fields<'a> {
         std::iter::from_fn(move || self.varint().ok())
     }
 
+    /// How many bytes follow.
+    pub(super) const fn left(&self) -> usize {
+        self.rest.len()
+    }
+
     /// Whether nothing follows.
     pub(super) const fn is_at_end(&self) -> bool {
         self.rest.is_empty()

@@ -23,7 +23,7 @@ pub const GROUPS: &[Group] = &[
         ],
     ),
     ("Restore", &["import"]),
-    ("Change", &["rewrite", "filter", "extract", "filter-tenant", "upsert", "lua"]),
+    ("Change", &["rewrite", "filter", "extract", "filter-tenant", "redact", "upsert", "lua"]),
     (
         "Run a service",
         &[

@@ -15,6 +15,7 @@ mod import;
 mod moment;
 mod raft_log;
 mod reading;
+mod redact;
 mod rewrite;
 mod scripting;
 mod service;
@@ -38,6 +39,7 @@ pub use raft_log::DumpRaftLogWal;
 pub use reading::{
     Inspect, Keys, KeysLayout, Log, Objects, Origin, Show, ShowSecrets, Sort, State, Validate,
 };
+pub use redact::{AcceptLeft, Redact};
 pub use rewrite::{Repair, Rewrite};
 pub use scripting::{BenchClientNumConn, Lua, Source};
 pub use service::{Access, Connection, Get, Query, Service, Status, Upsert, Watch};
@@ -100,6 +102,8 @@ pub enum Command {
     Extract(Extract),
     /// Write the part of a dump that belongs to one tenant as the official command does.
     FilterTenant(FilterTenant),
+    /// Write a dump that can be shared: credentials are replaced, all else stays.
+    Redact(Redact),
     /// Print the state of a running meta service, and of its cluster as it sees it.
     Status(Status),
     /// Print the gRPC addresses of the members of a running cluster.

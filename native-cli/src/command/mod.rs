@@ -27,6 +27,7 @@ pub mod member_list;
 pub mod metrics;
 pub mod objects;
 pub mod plan;
+pub mod redact;
 mod rehearsal;
 mod restoring;
 pub mod rewrite;

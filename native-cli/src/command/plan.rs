@@ -428,7 +428,7 @@ const fn help_for(error: &RewriteError) -> Option<&'static str> {
 }
 
 /// What the file is in place of a dump, or where it is not written; none when it is a damaged dump.
-fn foreign(name: &str, report: &Report) -> Option<anyhow::Error> {
+pub(super) fn foreign(name: &str, report: &Report) -> Option<anyhow::Error> {
     let finding = report.foreign()?;
     let message = printable(&finding.message);
     let error = match finding.place {
@@ -447,7 +447,7 @@ pub(super) fn not_a_record(name: &str, line: &Line<'_>, error: LineError) -> any
     anyhow::anyhow!("{name}, {error}").context(Help(help.to_owned()))
 }
 
-fn hash_line(hasher: &mut crc32fast::Hasher, line: &Line<'_>) {
+pub(super) fn hash_line(hasher: &mut crc32fast::Hasher, line: &Line<'_>) {
     hasher.update(line.bytes);
     hasher.update(if line.terminated { b"\n" } else { b"" });
 }

@@ -1,0 +1,104 @@
+//! What the first reading finds out for the second.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+
+use super::line::{FoundAt, RedactedLine};
+use super::proof::SHORTEST_BYTES;
+use super::tally::Tally;
+use super::tokens::Tokens;
+
+/// How many bytes of credentials are kept at a time: when there are more, those of a share of them are.
+pub(super) const MOST_BYTES: usize = 4 << 20;
+
+/// What a set takes beside the bytes of an element.
+const ELEMENT_BYTES: usize = 48;
+
+/// What is replaced in a dump.
+#[derive(Debug, Clone)]
+pub struct Survey {
+    pub(super) tokens: Tokens,
+    /// What is replaced, counted.
+    pub tally: Tally,
+    /// What the proof looks for.
+    pub secrets: Secrets,
+}
+
+impl Default for Survey {
+    fn default() -> Self {
+        Self { tokens: Tokens::default(), tally: Tally::default(), secrets: Secrets::share(0, 1) }
+    }
+}
+
+impl Survey {
+    /// Takes what was found in the next line.
+    pub fn line(&mut self, line: &RedactedLine) {
+        self.tally.lines += 1;
+        self.tally.changed_lines +=
+            u64::from(line.bytes.is_some() || line.found.iter().any(|found| found.is_token));
+        for found in &line.found {
+            if found.is_token {
+                self.tokens.add(&String::from_utf8_lossy(&found.found.secret));
+            }
+            self.tally.add(found);
+            self.secrets.add(found);
+        }
+    }
+}
+
+/// Credentials that the proof looks for: a share of all, so that memory does not grow with the dump.
+#[derive(Debug, Clone, Default)]
+pub struct Secrets {
+    found: HashSet<Box<[u8]>, BuildHasherDefault<DefaultHasher>>,
+    bytes: usize,
+    share: u64,
+    of: u64,
+}
+
+impl Secrets {
+    /// To collect one share of several.
+    pub fn share(share: u64, of: u64) -> Self {
+        Self { share, of, ..Self::default() }
+    }
+
+    /// Takes a credential, if it is of the share and long enough to be told from chance. When the
+    /// first share gets too large, there are twice as many.
+    pub fn add(&mut self, found: &FoundAt) {
+        let secret = found.found.secret.as_slice();
+        if secret.len() < SHORTEST_BYTES || !self.is_mine(secret) || self.found.contains(secret) {
+            return;
+        }
+        self.bytes += secret.len() + ELEMENT_BYTES;
+        self.found.insert(secret.into());
+        while self.bytes > MOST_BYTES && self.share == 0 && self.of < 1 << 32 {
+            self.of *= 2;
+            let mut found = std::mem::take(&mut self.found);
+            found.retain(|secret| self.is_mine(secret));
+            self.bytes = found.iter().map(|secret| secret.len() + ELEMENT_BYTES).sum();
+            self.found = found;
+        }
+    }
+
+    fn is_mine(&self, secret: &[u8]) -> bool {
+        self.of <= 1 || self.found.hasher().hash_one(secret) % self.of == self.share
+    }
+
+    /// How many shares there are.
+    pub const fn shares(&self) -> u64 {
+        self.of
+    }
+
+    /// How many credentials are in the share.
+    pub fn len(&self) -> usize {
+        self.found.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.found.iter().map(|secret| &**secret)
+    }
+}

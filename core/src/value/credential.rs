@@ -1,0 +1,256 @@
+//! What a credential is: by the name that it has, and within a text. Whatever hides or replaces
+//! credentials asks here.
+
+use std::ops::Range;
+
+use memchr::{memchr, memchr_iter, memchr2_iter, memchr3, memmem};
+
+/// What stands in the place of a credential.
+pub const MASKED: &str = "***";
+
+/// Words in names of credentials.
+const WORDS: [&str; 11] = [
+    "key",
+    "secret",
+    "token",
+    "password",
+    "passwd",
+    "passphrase",
+    "pwd",
+    "credential",
+    "private",
+    "authorization",
+    "signature",
+];
+
+/// Whole names of credentials.
+const NAMES: [&str; 3] = ["pass", "auth", "sas"];
+
+/// Words that make a key in a text one that opens something: most others are those of tables.
+const KEYS: [&str; 6] =
+    ["access_key", "accesskey", "account_key", "api_key", "apikey", "master_key"];
+
+/// How long the words between `IDENTIFIED` and the password are at most.
+const LONGEST_PHRASE: usize = 128;
+
+/// Whether the name of an option or of a member of JSON is that of a credential.
+pub(crate) fn names_credential(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    WORDS.iter().any(|word| name.contains(word)) || NAMES.contains(&name.as_str())
+}
+
+/// Whether bytes have the name of a credential in them. A key is what many a text speaks of.
+pub(super) fn speaks_of_credentials(bytes: &[u8]) -> bool {
+    let lower = bytes.to_ascii_lowercase();
+    let mut words = WORDS.iter().filter(|word| **word != "key");
+    words.any(|word| memmem::find(&lower, word.as_bytes()).is_some())
+}
+
+/// The same of a name in a text, where a key may be that of a table.
+fn names_credential_in_text(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    speaks_of_credentials(lower.as_bytes())
+        || NAMES.contains(&lower.as_str())
+        || KEYS.iter().any(|word| lower.contains(word))
+}
+
+/// Whether there is a sign in bytes without which no text in them has a credential.
+pub(super) fn may_have_credentials(bytes: &[u8]) -> bool {
+    memchr3(b':', b'=', b'\'', bytes).is_some() || memchr(b'"', bytes).is_some()
+}
+
+/// Where the credentials in a text are, in their order and apart: the password in
+/// `scheme://user:password@host`, what is given to a name of a credential (`SECRET_KEY = '…'`,
+/// `"token": "…"`, `?signature=…`), and `IDENTIFIED BY '…'`. What is masked already is none.
+pub(super) fn credentials_in(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    // Nothing shorter is one: `a:b`.
+    if text.len() > 4 && may_have_credentials(text.as_bytes()) {
+        passwords_of_addresses(text, &mut found);
+        given_values(text, &mut found);
+        identified_by(text, &mut found);
+        found.retain(|range| text.get(range.clone()).is_some_and(|found| found != MASKED));
+        found.sort_by_key(|range| (range.start, std::cmp::Reverse(range.end)));
+        let mut end = 0;
+        found.retain(|range| {
+            let is_apart = range.start >= end;
+            end = end.max(range.end);
+            is_apart
+        });
+    }
+    found
+}
+
+/// The text with [`MASKED`] in the place of each credential; none when it has none.
+pub(crate) fn masked_text(text: &str) -> Option<(String, u64)> {
+    let found = credentials_in(text);
+    (!found.is_empty()).then(|| (without(text, &found), found.len() as u64))
+}
+
+/// The text with [`MASKED`] in the place of each range.
+pub(super) fn without(text: &str, ranges: &[Range<usize>]) -> String {
+    let mut masked = String::with_capacity(text.len());
+    let mut at = 0;
+    for range in ranges {
+        masked.push_str(text.get(at..range.start).unwrap_or_default());
+        masked.push_str(MASKED);
+        at = range.end;
+    }
+    masked.push_str(text.get(at..).unwrap_or_default());
+    masked
+}
+
+fn passwords_of_addresses(text: &str, found: &mut Vec<Range<usize>>) {
+    let mut from = 0;
+    while let Some(rest) = text.get(from..)
+        && let Some(at) = rest.find("://")
+    {
+        from += at + 3;
+        let rest = text.get(from..).unwrap_or_default();
+        let ends = |c: char| matches!(c, '/' | '?' | '#') || c.is_whitespace();
+        let authority = rest.get(..rest.find(ends).unwrap_or(rest.len())).unwrap_or_default();
+        // A quote is the end of an address, or one of the password.
+        let quoted = authority.split(['\'', '"']).next().unwrap_or_default();
+        if let Some(range) = password(quoted).or_else(|| password(authority)) {
+            found.push(from + range.start..from + range.end);
+        }
+    }
+}
+
+/// The password of `user:password@host`.
+fn password(authority: &str) -> Option<Range<usize>> {
+    let end = authority.rfind('@')?;
+    let start = authority.get(..end)?.find(':')? + 1;
+    (start < end).then_some(start..end)
+}
+
+/// What stands behind `=`, `=>` or `:` in quotes, or in the query of an address.
+fn given_values(text: &str, found: &mut Vec<Range<usize>>) {
+    let bytes = text.as_bytes();
+    for sign in memchr2_iter(b'=', b':', bytes) {
+        let behind = text.get(sign + 1..).unwrap_or_default();
+        let literal = behind.strip_prefix('>').unwrap_or(behind).trim_start();
+        let at = text.len() - literal.len();
+        let before = text.get(..sign).unwrap_or_default();
+        if literal.starts_with(['\'', '"']) {
+            if let Some(name) = name_before(before)
+                && names_credential_in_text(name)
+                && let Some(range) = quoted(text, at)
+            {
+                found.push(range);
+            }
+        } else if let Some(name) = name_before(before)
+            && text.as_bytes().get(sign) == Some(&b'=')
+            && before.strip_suffix(name).is_some_and(|before| before.ends_with(['?', '&']))
+            && names_credential_in_text(name)
+        {
+            let ends = |c: char| matches!(c, '&' | '#' | '\'' | '"') || c.is_whitespace();
+            let len = behind.find(ends).unwrap_or(behind.len());
+            if len > 0 {
+                found.push(sign + 1..sign + 1 + len);
+            }
+        }
+    }
+}
+
+/// The name that a text ends with, which may stand in quotes, with blanks behind it.
+fn name_before(text: &str) -> Option<&str> {
+    let text = text.trim_end().trim_end_matches(['\'', '"', '`', '\\']);
+    let is_of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let from = text.trim_end_matches(is_of_name).len();
+    text.get(from..).filter(|name| !name.is_empty())
+}
+
+/// What stands between the quotes that begin at a place; to the end where they do not end.
+fn quoted(text: &str, at: usize) -> Option<Range<usize>> {
+    let quote = *text.as_bytes().get(at)?;
+    let inner = text.get(at + 1..)?;
+    let mut bytes = inner.bytes().enumerate().peekable();
+    let mut len = inner.len();
+    while let Some((here, byte)) = bytes.next() {
+        match byte {
+            b'\\' => {
+                bytes.next();
+            }
+            // A quote that is doubled is one of the text.
+            _ if byte == quote && bytes.next_if(|(_, next)| *next == quote).is_some() => {}
+            _ if byte == quote => {
+                len = here;
+                break;
+            }
+            _ => {}
+        }
+    }
+    (len > 0).then_some(at + 1..at + 1 + len)
+}
+
+/// The password of `IDENTIFIED [WITH method] BY '…'`.
+fn identified_by(text: &str, found: &mut Vec<Range<usize>>) {
+    for at in memchr_iter(b'\'', text.as_bytes()).chain(memchr_iter(b'"', text.as_bytes())) {
+        // As much as is looked at.
+        let from = text.floor_char_boundary(at.saturating_sub(LONGEST_PHRASE));
+        let mut words = text.get(from..at).unwrap_or_default().split_ascii_whitespace().rev();
+        if words.next().is_some_and(|word| word.eq_ignore_ascii_case("by"))
+            && words.take(3).any(|word| word.eq_ignore_ascii_case("identified"))
+            && let Some(range) = quoted(text, at)
+        {
+            found.push(range);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: &str) {
+        let masked = masked_text(text).map_or_else(|| text.to_owned(), |(masked, _)| masked);
+        assert_eq!(masked, expected);
+        assert_eq!(masked_text(&masked), None, "{masked}");
+    }
+
+    #[test]
+    fn passwords_in_addresses() {
+        check("s3://u:pw@b/k", "s3://u:***@b/k");
+        check("see https://a:b:c@h", "see https://a:***@h");
+        check("x://a:b'c\"d@h", "x://a:***@h");
+        check("'https://a:b@h' x://c:d@i", "'https://a:***@h' x://c:***@i");
+        for plain in ["https://host:80/a@b", "s3://bucket", "u:p@h", "s3://u:@b", "s3://u@b"] {
+            check(plain, plain);
+        }
+    }
+
+    #[test]
+    fn values_of_names() {
+        check(
+            "CONNECTION = (SECRET_KEY='a''b' REGION = 'r')",
+            "CONNECTION = (SECRET_KEY='***' REGION = 'r')",
+        );
+        check("options('password' => \"p\\\"q\")", "options('password' => \"***\")");
+        check(r#"{"token": "t", "name": "n"}"#, r#"{"token": "***", "name": "n"}"#);
+        check("https://h/p?a=1&X-Amz-Signature=0f&b=2", "https://h/p?a=1&X-Amz-Signature=***&b=2");
+        check("access_key_id = 'unended", "access_key_id = '***");
+        for plain in ["key = 'k'", "a = 'b'", "token = other", "password = ''", "CAST('a' AS x)"] {
+            check(plain, plain);
+        }
+    }
+
+    #[test]
+    fn passwords_of_users() {
+        check("CREATE USER u IDENTIFIED BY 'p'", "CREATE USER u IDENTIFIED BY '***'");
+        check(
+            "alter user u identified with sha256_password by\n \"p\" with x",
+            "alter user u identified with sha256_password by\n \"***\" with x",
+        );
+        check("GROUP BY 'p'", "GROUP BY 'p'");
+    }
+
+    #[test]
+    fn a_text_of_any_form_ends() {
+        for text in ["=", "'=", ":'", "é='ü", "password='", "password=\"\\", "://:@", "by '"] {
+            let _ = masked_text(text);
+        }
+        assert!(names_credential("X-PassPhrase") && !names_credential("passenger"));
+    }
+}

@@ -1,0 +1,291 @@
+//! `redact`: a dump without its credentials, which can be shared.
+//!
+//! The first reading finds them, the second replaces them and looks at every line that it makes, for
+//! what is left of them. What goes into a stream cannot be taken back, so a reading before that only
+//! looks.
+
+mod lines;
+mod said;
+
+use std::io::{BufWriter, Write};
+
+use anyhow::{Context, Result, anyhow};
+use metadump::Report;
+use metadump::check::{Code, Inspection, Requirement};
+use metadump::redact::{FoundAt, Proof, Redactor, Secrets, Survey};
+use metadump::value::Pseudonyms;
+use serde_json::json;
+
+use self::lines::Lines;
+use self::said::{Copies, say_tally, tally_text};
+use super::ended::{self, Step, assert_apart};
+use super::plan::{Reading, foreign, hash_line};
+use super::{Outcome, export};
+use crate::args::{AcceptLeft, Format, Redact};
+use crate::dump_writer::{DumpWriter, Origin};
+use crate::failure::{Usage, WithHelp};
+use crate::input::Source;
+use crate::manifest::{evidence, lost};
+use crate::output::{Destination, is_same_file};
+use crate::progress::Progress;
+use crate::report::{plural, printable};
+use crate::scanning::{Threads, for_each_made};
+use crate::stdout::stdout;
+
+/// Runs the command.
+pub fn run(args: &Redact, progress: &Progress) -> Result<Outcome> {
+    let input = args.dump.path()?;
+    if let (Some(input), Some(output)) = (input, &args.output)
+        && is_same_file(input, output)
+    {
+        return Err(Usage::error(
+            "the output is the input",
+            "give --output another name; the dump stays as it is",
+        ));
+    }
+    let destination = Destination::from_arg(args.output.as_deref())?;
+    if !args.dry_run {
+        assert_apart(args.format, &destination)?;
+    }
+    let source = Source::open(input)?;
+    let reading = Reading::of(&source, progress)?;
+    let surveyed = Surveyed::of(&reading, args.names, progress)?;
+    let names = if args.names { Some(pseudonyms()?) } else { None };
+    let redacting = Redacting { args, reading: &reading, surveyed: &surveyed, names, progress };
+    if args.dry_run {
+        return redacting.plan(&source);
+    }
+    redacting.write(&source, destination)
+}
+
+/// Pseudonyms of this run.
+fn pseudonyms() -> Result<Pseudonyms> {
+    let mut salt = [0; 32];
+    getrandom::fill(&mut salt).context("cannot get random bytes")?;
+    Ok(Pseudonyms::new(salt))
+}
+
+/// For the first reading, on which nothing is written: what is found does not depend on the salt.
+fn first_redactor(names: bool) -> Redactor {
+    Redactor::default().with_names(names.then(|| Pseudonyms::new([0; 32])))
+}
+
+/// A dump that was read once.
+struct Surveyed {
+    survey: Survey,
+    report: Report,
+    checksum: u32,
+}
+
+impl Surveyed {
+    fn of(reading: &Reading, names: bool, progress: &Progress) -> Result<Self> {
+        progress.phase("searching");
+        let redactor = first_redactor(names);
+        let mut inspection = Inspection::new(evidence(reading.source()), Requirement::Optional);
+        let mut survey = Survey::default();
+        let mut hasher = crc32fast::Hasher::new();
+        for_each_made(
+            reading.source(),
+            Threads::of_flag(None),
+            progress,
+            |line, scanned| redactor.line(line.bytes, scanned),
+            |line, scanned, redacted| {
+                anyhow::ensure!(line.is_whole(), "line {} is too long to be read", line.number);
+                hash_line(&mut hasher, line);
+                inspection.line(line, &scanned);
+                survey.line(&redacted);
+                Ok(())
+            },
+        )?;
+        let report = inspection.finish();
+        match foreign(reading.name(), &report) {
+            Some(refusal) => Err(refusal),
+            None => Ok(Self { survey, report, checksum: hasher.finalize() }),
+        }
+    }
+}
+
+/// A dump that is to be written without its credentials.
+struct Redacting<'a> {
+    args: &'a Redact,
+    reading: &'a Reading,
+    surveyed: &'a Surveyed,
+    names: Option<Pseudonyms>,
+    progress: &'a Progress,
+}
+
+impl Redacting<'_> {
+    fn plan(&self, source: &Source) -> Result<Outcome> {
+        let copies = self.copies_of_all(self.surveyed.survey.secrets.clone())?;
+        let tally = &self.surveyed.survey.tally;
+        self.progress.finish();
+        if self.args.format == Format::Json {
+            let more = self.ended(source, &copies);
+            ended::print("redact", Step::Plan, more, Some(&self.surveyed.report))?;
+        } else {
+            let mut out = BufWriter::new(stdout());
+            self.list(&mut out)?;
+            writeln!(out, "{}", tally_text(tally, "to replace"))?;
+            out.flush()?;
+        }
+        copies.remarks().iter().for_each(|remark| self.progress.say(remark));
+        Ok(Outcome::Done)
+    }
+
+    /// Prints what would be replaced, line by line.
+    fn list(&self, out: &mut (impl Write + Send)) -> Result<()> {
+        let redactor = first_redactor(self.args.names);
+        for_each_made(
+            self.reading.source(),
+            Threads::of_flag(None),
+            self.progress,
+            |line, scanned| redactor.line(line.bytes, scanned).found,
+            |line, _, found| said::list(out, line.number, &found),
+        )
+    }
+
+    fn write(&self, source: &Source, destination: Destination) -> Result<Outcome> {
+        let secrets = &self.surveyed.survey.secrets;
+        let mut copies = self.copies_of_others()?;
+        if !destination.is_file() {
+            copies.extend(self.pass(secrets, |_, _| Ok(()))?);
+            self.refuse(&copies)?;
+        }
+        let dump = DumpWriter::create(
+            destination.clone(),
+            self.args.output_manifest.as_deref(),
+            Origin::Ours,
+            self.progress,
+        )?;
+        self.progress.phase("redacting");
+        let mut lines = Lines::new(dump, self.args.names);
+        let found = self.pass(secrets, |line, ended| lines.write(line, ended))?;
+        let dump = lines.finish()?;
+        if destination.is_file() {
+            copies.extend(found);
+            self.refuse(&copies)?;
+        }
+        let report = dump.commit(self.lost(source))?;
+        self.progress.finish();
+        let of_manifest = self.surveyed.report.findings.counts().get(&Code::ManifestMismatch);
+        if of_manifest.is_some() {
+            self.progress.say(&format!(
+                "note: {} is not the dump that its manifest describes; the manifest of the output \
+                 describes the output",
+                source.name()
+            ));
+        }
+        say_tally(&self.surveyed.survey.tally, self.progress);
+        copies.remarks().iter().for_each(|remark| self.progress.say(remark));
+        self.progress.say(&format!("wrote {}", export::extent(&report.summary)));
+        if self.args.format == Format::Json {
+            ended::print("redact", Step::Done, self.ended(source, &copies), Some(&report))?;
+        }
+        Ok(Outcome::Done)
+    }
+
+    /// What was lost before, which may name keys and files.
+    fn lost(&self, source: &Source) -> Vec<String> {
+        let lost = lost(source);
+        match (&self.names, lost.len()) {
+            (Some(_), 1..) => {
+                let notes = plural(lost.len() as u64, "note");
+                vec![format!("what was lost of the data is not named here ({notes})")]
+            }
+            _ => lost,
+        }
+    }
+
+    fn ended(&self, source: &Source, copies: &Copies) -> serde_json::Value {
+        json!({
+            "file": source.name(),
+            "output": self.args.output.as_deref().map(ended::shown),
+            "data_version": self.surveyed.report.summary.version,
+            "names": self.args.names,
+            "redacted": self.surveyed.survey.tally,
+            "copies": copies,
+        })
+    }
+
+    /// Fails when something is left that was replaced elsewhere.
+    fn refuse(&self, copies: &Copies) -> Result<()> {
+        if copies.is_empty() || self.args.accept.contains(&AcceptLeft::Copies) {
+            return Ok(());
+        }
+        Err(anyhow!("{}", copies.places().join("; ")).context(format!(
+            "{} of {} would still have a credential: nothing is written",
+            copies.lines(),
+            printable(self.reading.name())
+        )))
+        .help(
+            "what is replaced in one place stands in another that is none of a credential; \
+             `redact --dry-run` lists the places of credentials. --accept copies leaves the copies \
+             where they are: look at the lines first",
+        )
+    }
+
+    /// What is left of all that is replaced.
+    fn copies_of_all(&self, first: Secrets) -> Result<Copies> {
+        let mut copies = self.copies_of_others()?;
+        copies.extend(self.pass(&first, |_, _| Ok(()))?);
+        Ok(copies)
+    }
+
+    /// What is left of the credentials that there was no space for on the first reading.
+    fn copies_of_others(&self) -> Result<Copies> {
+        let shares = self.surveyed.survey.secrets.shares();
+        let mut copies = Copies::default();
+        for share in 1..shares {
+            let mut secrets = Secrets::share(share, shares);
+            let redactor = first_redactor(self.args.names);
+            for_each_made(
+                self.reading.source(),
+                Threads::of_flag(None),
+                self.progress,
+                |line, scanned| redactor.line(line.bytes, scanned).found,
+                |_, _, found| {
+                    found.iter().for_each(|found: &FoundAt| secrets.add(found));
+                    Ok(())
+                },
+            )?;
+            copies.extend(self.pass(&secrets, |_, _| Ok(()))?);
+        }
+        Ok(copies)
+    }
+
+    /// Makes every line, looks for credentials in it, and hands it on with whether it has an end.
+    fn pass(
+        &self,
+        secrets: &Secrets,
+        mut each: impl FnMut(&[u8], bool) -> Result<()> + Send,
+    ) -> Result<Copies> {
+        let redactor = self.surveyed.survey.redactor().with_names(self.names.clone());
+        let proof = Proof::of(secrets).context("cannot look for so many credentials")?;
+        let mut hasher = crc32fast::Hasher::new();
+        let mut copies = Copies::default();
+        for_each_made(
+            self.reading.source(),
+            Threads::of_flag(None),
+            self.progress,
+            |line, scanned| {
+                let bytes = redactor.line(line.bytes, scanned).bytes;
+                let left = proof.left_in(bytes.as_deref().unwrap_or(line.bytes));
+                (bytes, left)
+            },
+            |line, _, (bytes, left)| {
+                hash_line(&mut hasher, line);
+                let made = bytes.as_deref().unwrap_or(line.bytes);
+                if let Some(left) = left {
+                    copies.add(line.number, made, left);
+                }
+                each(made, line.terminated)
+            },
+        )?;
+        anyhow::ensure!(
+            hasher.finalize() == self.surveyed.checksum,
+            "{} has changed while it was read",
+            self.reading.name()
+        );
+        Ok(copies)
+    }
+}

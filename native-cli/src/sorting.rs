@@ -1,0 +1,157 @@
+//! Sorts lines by their keys in bounded memory: what does not fit is sorted in pieces, in temporary
+//! files, and merged.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+
+use anyhow::{Context, Result};
+
+use crate::failure::Unwritten;
+use crate::temporary::TemporaryFile;
+
+/// How much is sorted in memory.
+const PIECE_BYTES: usize = 16 << 20;
+
+/// What a line takes beside its bytes.
+const LINE_BYTES: usize = 64;
+
+/// How much of each piece is read at a time.
+const READ_BYTES: usize = 64 << 10;
+
+/// Lines to be sorted by key; those of one key stay in their order.
+#[derive(Debug, Default)]
+pub struct Sorter {
+    lines: Vec<(Box<str>, Box<[u8]>)>,
+    bytes: usize,
+    pieces: Vec<TemporaryFile>,
+}
+
+impl Sorter {
+    /// Adds a line, which has no line end.
+    ///
+    /// # Errors
+    ///
+    /// When a temporary file cannot be written.
+    pub fn add(&mut self, key: &str, line: &[u8]) -> Result<()> {
+        self.bytes += key.len() + line.len() + LINE_BYTES;
+        self.lines.push((key.into(), line.into()));
+        if self.bytes < PIECE_BYTES { Ok(()) } else { self.spill() }
+    }
+
+    /// Hands on all lines in the order of their keys; then there is none.
+    ///
+    /// # Errors
+    ///
+    /// When a temporary file cannot be written or read, and the error of `each`.
+    pub fn drain(&mut self, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        self.lines.sort_by(|(one, _), (other, _)| one.cmp(other));
+        if self.pieces.is_empty() {
+            self.bytes = 0;
+            return self.lines.drain(..).try_for_each(|(_, line)| each(&line));
+        }
+        self.spill()?;
+        let mut pieces = Vec::new();
+        for mut piece in std::mem::take(&mut self.pieces) {
+            let unread = "cannot read a temporary file";
+            piece.as_file().seek(SeekFrom::Start(0)).context(unread)?;
+            let file = piece.as_file().try_clone().context(unread)?;
+            piece.flush().context(unread)?;
+            pieces.push(Piece { lines: BufReader::with_capacity(READ_BYTES, file), _file: piece });
+        }
+        let mut next = BinaryHeap::new();
+        for (at, piece) in pieces.iter_mut().enumerate() {
+            next.extend(piece.next()?.map(|(key, line)| Reverse((key, at, line))));
+        }
+        while let Some(Reverse((_, at, line))) = next.pop() {
+            each(&line)?;
+            if let Some(piece) = pieces.get_mut(at) {
+                next.extend(piece.next()?.map(|(key, line)| Reverse((key, at, line))));
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the lines in memory, sorted, into a file of their own.
+    fn spill(&mut self) -> Result<()> {
+        let unwritten = |error: io::Error| {
+            Unwritten::of(error, "cannot write a temporary file".to_owned(), None)
+        };
+        self.lines.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let mut piece = TemporaryFile::create("metactl-", ".sorted", None).map_err(unwritten)?;
+        let mut out = BufWriter::with_capacity(READ_BYTES, &mut piece);
+        for (key, line) in self.lines.drain(..) {
+            // Neither has a line end in it: a key is known by its length.
+            let head = format!("{} {}\n", key.len(), line.len());
+            let parts = [head.as_bytes(), key.as_bytes(), &line];
+            parts.iter().try_for_each(|part| out.write_all(part)).map_err(unwritten)?;
+        }
+        out.flush().map_err(unwritten)?;
+        drop(out);
+        self.bytes = 0;
+        self.pieces.push(piece);
+        Ok(())
+    }
+}
+
+/// Sorted lines in a file.
+struct Piece {
+    lines: BufReader<std::fs::File>,
+    /// Removes the file in the end.
+    _file: TemporaryFile,
+}
+
+impl Piece {
+    fn next(&mut self) -> Result<Option<(String, Vec<u8>)>> {
+        self.read().context("cannot read a temporary file")
+    }
+
+    fn read(&mut self) -> io::Result<Option<(String, Vec<u8>)>> {
+        let mut head = String::new();
+        if self.lines.read_line(&mut head)? == 0 {
+            return Ok(None);
+        }
+        let mut lens = head.split_whitespace().map(str::parse::<usize>);
+        let (Some(Ok(key)), Some(Ok(line))) = (lens.next(), lens.next()) else {
+            return Err(io::ErrorKind::InvalidData.into());
+        };
+        let (mut key, mut line) = (vec![0; key], vec![0; line]);
+        self.lines.read_exact(&mut key)?;
+        self.lines.read_exact(&mut line)?;
+        let key = String::from_utf8(key).map_err(|_| io::ErrorKind::InvalidData)?;
+        Ok(Some((key, line)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn sorted(spills_at: &[usize]) -> Vec<String> {
+        let mut sorter = Sorter::default();
+        for number in 0..100_u32 {
+            let key = format!("{:03}", number.wrapping_mul(37) % 50);
+            sorter.add(&key, format!("{key} {number:03}\n").as_bytes()).unwrap();
+            if spills_at.contains(&(number as usize)) {
+                sorter.spill().unwrap();
+            }
+        }
+        let mut lines = Vec::new();
+        let each = |line: &[u8]| {
+            lines.push(String::from_utf8(line.to_vec()).unwrap());
+            Ok(())
+        };
+        sorter.drain(each).unwrap();
+        assert!(sorter.lines.is_empty() && sorter.pieces.is_empty());
+        lines
+    }
+
+    #[test]
+    fn lines_are_in_order_however_many_pieces_there_are() {
+        let in_memory = sorted(&[]);
+        assert!(in_memory.is_sorted() && in_memory.len() == 100);
+        assert_eq!(sorted(&[20, 21, 70]), in_memory);
+    }
+}
