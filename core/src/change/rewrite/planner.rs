@@ -7,7 +7,7 @@ use super::expire::{ExpirePlan, ExpirePlanner};
 use super::lines::LinePlan;
 use super::snapshot::{SnapshotPlan, SnapshotPlanner};
 use super::{ExpireIndex, Request, RewriteError, Rewriter, Snapshot, UNLOGGED_STATE};
-use crate::change::cluster::{FormerCluster, Takeover};
+use crate::change::cluster::{ClusterError, FormerCluster, Takeover};
 use crate::dump::frame::Line;
 use crate::dump::record::{
     Cmd, DataVersion, ExpireKey, Fact, Kind, LogEntry, LogId, Node, NodeId, Payload, Tree,
@@ -353,6 +353,26 @@ impl Plan {
         {
             expire.learn(ExpireKey { time_ms, seq: value.seq }, key);
         }
+    }
+
+    /// Lets the dump become that of another node of the same new cluster. A plan without one stays
+    /// as it is.
+    ///
+    /// # Errors
+    ///
+    /// When the node is none of the cluster.
+    pub fn restore_as(&mut self, own_id: NodeId) -> Result<(), ClusterError> {
+        let Some(cluster) = &mut self.cluster else { return Ok(()) };
+        let nodes = &cluster.takeover.nodes;
+        if !nodes.contains_key(&own_id) {
+            let members: Vec<String> = nodes.keys().map(ToString::to_string).collect();
+            return Err(ClusterError::OwnIdMissing { own: own_id, members: members.join(", ") });
+        }
+        cluster.own_id = own_id;
+        if let Some((_, to)) = &mut self.changes.node_id {
+            *to = own_id;
+        }
+        Ok(())
     }
 
     /// What changes.
