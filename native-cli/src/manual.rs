@@ -328,6 +328,11 @@ fn examples(command: &str) -> &'static [Example] {
                 line: "databend-metactl rewrite --db meta.db --at 1244 --dry-run",
             },
             Example {
+                what: "The same, and give out no id again that the cluster has given out since",
+                line: "databend-metactl rewrite --db meta.db --output before.db --at 1244 \
+                       --beyond ./.databend/meta1",
+            },
+            Example {
                 what: "Write it for servers of V003",
                 line: "databend-metactl rewrite --db meta.db --output v003.db --data-version V003",
             },

@@ -23,7 +23,7 @@ pub use dump::{Dump, Dumps};
 pub use explained::{asks_for_more, explained};
 pub use export::{Export, Online};
 pub use import::{Import, Reconcile};
-pub use moment::Moment;
+pub use moment::{Moment, RaiseIds};
 pub use reading::{
     Inspect, Keys, KeysLayout, Log, Objects, Origin, Show, ShowSecrets, Sort, State, Validate,
 };

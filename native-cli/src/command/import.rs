@@ -6,6 +6,8 @@ use anyhow::Result;
 use metadump::Report;
 use metadump::check::Requirement;
 use metadump::cluster::InitialCluster;
+use metadump::moment::At;
+use metadump::rewrite::{LogFate, Raise};
 use serde_json::json;
 
 use super::admission::{Admission, Becomes};
@@ -15,6 +17,7 @@ use super::ended::{self, Step};
 use super::import_files::ImportFiles;
 use super::nodes::{Said, nodes, paths};
 use super::plan::Reading;
+use super::raise::Raised;
 use super::{Outcome, import_online, rehearsal};
 use crate::args::{Format, Import};
 use crate::input::Source;
@@ -86,14 +89,27 @@ fn into_directory(raft_dir: &Path, args: &Import, progress: &Progress) -> Result
     }
     let mut admission = admission(args, kept(&targets));
     let becomes = Becomes::of(targets.first().and_then(|target| target.cluster.as_ref()));
-    let at = at_moment(args, &source, &admission, becomes, progress)?;
+    let source = if args.ids.beyond.is_some() { source.repeatable(progress)? } else { source };
+    let reading = || Reading::of(&source, progress);
+    let raised = Raised::of(&args.ids, &args.moment, reading, progress)?;
+    let moment = raised.moment(&args.moment);
+    let at = at_moment(args, moment, &source, &admission, becomes, progress)?;
     let (source, made_of, at_remarks) = match at {
-        Some(Made { source, of, remarks }) => {
+        Some(Made { source, of, mut remarks }) => {
             admission.manifest = Requirement::Optional;
+            let source = match raised.raise {
+                Raise::Keep => source,
+                _ => {
+                    let (made, raises) = raised.made(&Reading::of(&source, progress)?, progress)?;
+                    remarks.extend(raises);
+                    made.source().clone()
+                }
+            };
             (source, Some(of), remarks)
         }
         None => (source, None, Vec::new()),
     };
+    let at_remarks = Vec::from_iter(raised.remark.into_iter().chain(at_remarks));
     let name = source.name();
     let files = ImportFiles {
         admission: &admission,
@@ -122,15 +138,18 @@ fn into_directory(raft_dir: &Path, args: &Import, progress: &Progress) -> Result
     let nodes = targets.iter().zip(&stagings);
     let nodes = nodes.map(|(target, staging)| (target.cluster.as_ref(), staging.place()));
     let imported = files.write(&Vec::from_iter(nodes), progress)?;
+    let ahead = targets.iter().zip(&stagings).map(|(target, staging)| {
+        target.old_log.against(&imported.report.summary, staging.place().path(), progress)
+    });
+    let ahead = Vec::from_iter(ahead);
     let kept = exchange(stagings)?;
     progress.finish();
     let mut said = Said::default();
     let mut ended = Vec::new();
-    for ((target, node), recovered) in targets.iter().zip(&imported.nodes).zip(recovered) {
-        let newer = target.old_log.against(&imported.report.summary).into_iter();
+    for ((newer, node), recovered) in ahead.into_iter().zip(&imported.nodes).zip(recovered) {
         let leftovers = node.leftovers.describe();
         let reported = at_remarks.iter().chain(&leftovers).chain(&node.remarks).cloned();
-        let mut remarks = Vec::from_iter(newer.chain(reported));
+        let mut remarks = Vec::from_iter(newer.into_iter().chain(reported));
         remarks.iter().for_each(|remark| said.say(remark, progress));
         remarks.splice(..0, recovered);
         ended.push(remarks);
@@ -179,22 +198,16 @@ pub struct Made {
 /// When the dump is not let in, or there is no such moment.
 pub fn at_moment(
     args: &Import,
+    moment: Option<(At, LogFate)>,
     source: &Source,
     admission: &Admission<'_>,
     becomes: Becomes,
     progress: &Progress,
 ) -> Result<Option<Made>> {
-    let Some(at) = args.moment.at else { return Ok(None) };
+    let Some((at, log)) = moment else { return Ok(None) };
     let reading = Reading::of(source, progress)?;
     let accepted = Some(admission.accepted);
-    let at = AtMoment::plan(
-        &reading,
-        at,
-        args.moment.log.fate(),
-        admission.manifest,
-        accepted,
-        progress,
-    )?;
+    let at = AtMoment::plan(&reading, at, log, admission.manifest, accepted, progress)?;
     admission.refuse(reading.name(), &at.planned.report, becomes)?;
     let reading = at.reading(&reading);
     let made = at.made(reading, progress)?;

@@ -21,6 +21,7 @@ pub mod member_list;
 mod nodes;
 pub mod objects;
 pub mod plan;
+mod raise;
 mod rehearsal;
 mod restoring;
 pub mod rewrite;

@@ -39,6 +39,11 @@ pub fn run(
     let imported = write(files, targets, &place, progress);
     let imported = imported
         .map_err(|error| if is_full(&error) { error.context(more_room(&place)) } else { error })?;
+    let ahead = targets.iter().enumerate().map(|(number, target)| {
+        let new = place.path().join(number.to_string());
+        target.old_log.against(&imported.report.summary, &new, progress)
+    });
+    let ahead = Vec::from_iter(ahead);
     drop(place);
     progress.finish();
     let cluster = targets.first().and_then(|target| target.cluster.as_ref());
@@ -49,11 +54,10 @@ pub fn run(
         writeln!(out, "{}", imported.read())?;
     }
     let mut said = Said::default();
-    for (target, node) in targets.iter().zip(&imported.nodes) {
+    for ((target, node), newer) in targets.iter().zip(&imported.nodes).zip(ahead) {
         let Target { dir, cluster, old_log } = target;
         changes.restore_as(cluster.as_ref())?;
         let interrupted = describe_interrupted(dir)?.into_iter();
-        let newer = old_log.against(&imported.report.summary);
         let remarks = interrupted.chain(newer).chain(node.remarks.iter().cloned());
         let remarks = Vec::from_iter(remarks);
         if args.format == Format::Json {

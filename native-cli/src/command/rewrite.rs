@@ -7,15 +7,14 @@ use anyhow::Result;
 use metadump::Report;
 use metadump::check::{Requirement, Summary};
 use metadump::cluster::InitialCluster;
-use metadump::rewrite::{
-    Changes, Disposition, ExpireIndex, LinePlan, MomentPlan, Request, Snapshot,
-};
+use metadump::rewrite::{Changes, ExpireIndex, MomentPlan, Raise, Request, Snapshot};
 use serde_json::{Value, json};
 
 use super::at::{AtMoment, Lost};
 use super::ended::{self, Step, assert_apart};
 use super::nodes::{Said, nodes, paths};
 use super::plan::{LineChanges, Planned, Reading};
+use super::raise::Raised;
 use super::{Outcome, convert, export};
 use crate::args::{Format, Repair, Rewrite, TargetVersion};
 use crate::dump_writer::{DumpWriter, Origin, UnnamedDump};
@@ -30,14 +29,18 @@ use crate::stdout::stdout;
 /// Runs the command.
 pub fn run(args: &Rewrite, progress: &Progress) -> Result<Outcome> {
     let nodes = nodes(&args.cluster)?;
-    let request = request(args, nodes.first().cloned().flatten());
+    let cluster = nodes.first().cloned().flatten();
     let input = args.dump.path()?;
     let targets = targets(args, input, nodes)?;
     let source = Source::open(input)?.with_manifest(args.manifest.as_deref())?;
     let reading = Reading::of(&source, progress)?;
     let version = args.data_version.map(TargetVersion::data_version);
-    let rewriting = Rewriting { args, source: &source, targets, moment: None, original: &reading };
-    let Some(at) = args.moment.at else {
+    let of_source = || Reading::of(reading.source(), progress);
+    let raised = Raised::of(&args.ids, &args.moment, of_source, progress)?;
+    let request = request(args, cluster, raised.raise);
+    let rewriting =
+        Rewriting { args, source: &source, targets, moment: None, original: &reading, raised };
+    let Some((at, log)) = rewriting.raised.moment(&args.moment) else {
         return match version {
             Some(version) => convert::dump(args, rewriting.targets, &reading, version, progress),
             None => {
@@ -47,14 +50,7 @@ pub fn run(args: &Rewrite, progress: &Progress) -> Result<Outcome> {
         };
     };
     let accepted = version.map(|_| args.losses.accept.as_slice());
-    let at = AtMoment::plan(
-        &reading,
-        at,
-        args.moment.log.fate(),
-        Requirement::Optional,
-        accepted,
-        progress,
-    )?;
+    let at = AtMoment::plan(&reading, at, log, Requirement::Optional, accepted, progress)?;
     let reading = at.reading(&reading);
     let rewriting = Rewriting { moment: Some(&at), original: reading, ..rewriting };
     if version.is_none() && request == Request::default() {
@@ -63,7 +59,13 @@ pub fn run(args: &Rewrite, progress: &Progress) -> Result<Outcome> {
     let made = at.made(reading, progress)?;
     match version {
         Some(version) => {
+            rewriting.raised.remark.iter().for_each(|remark| progress.say(remark));
             at.remarks().iter().for_each(|remark| progress.say(remark));
+            if rewriting.raised.raise == Raise::Keep {
+                return convert::dump(args, rewriting.targets, &made, version, progress);
+            }
+            let (made, raises) = rewriting.raised.made(&made, progress)?;
+            raises.iter().for_each(|raised| progress.say(raised));
             convert::dump(args, rewriting.targets, &made, version, progress)
         }
         None => {
@@ -74,12 +76,12 @@ pub fn run(args: &Rewrite, progress: &Progress) -> Result<Outcome> {
 }
 
 /// What is asked beside a moment.
-fn request(args: &Rewrite, cluster: Option<InitialCluster>) -> Request {
+fn request(args: &Rewrite, cluster: Option<InitialCluster>, raise: Raise) -> Request {
     let expire =
         if args.repair.contains(&Repair::Expire) { ExpireIndex::Repair } else { ExpireIndex::Keep };
     let snapshot =
         if args.repair.contains(&Repair::Snapshot) { Snapshot::Repair } else { Snapshot::Keep };
-    Request { cluster, expire, snapshot }
+    Request { cluster, expire, snapshot, raise }
 }
 
 /// A dump that is to be written.
@@ -215,31 +217,17 @@ impl Plans<'_> {
         }
     }
 
-    fn write(&self, reading: &Reading, dump: &mut DumpWriter, progress: &Progress) -> Result<()> {
+    fn for_each_piece(
+        &self,
+        reading: &Reading,
+        progress: &Progress,
+        each: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
         match self {
-            Self::Moment(planned) => write_lines(planned, reading, dump, progress),
-            Self::Changes(planned) => write_lines(planned, reading, dump, progress),
+            Self::Moment(planned) => planned.for_each_piece(reading, progress, each),
+            Self::Changes(planned) => planned.for_each_piece(reading, progress, each),
         }
     }
-}
-
-fn write_lines<P: LinePlan>(
-    planned: &Planned<P>,
-    reading: &Reading,
-    dump: &mut DumpWriter,
-    progress: &Progress,
-) -> Result<()> {
-    let tail = planned.rewrite(reading, progress, |line, before, disposition| {
-        dump.write(before)?;
-        if disposition == Disposition::Keep {
-            dump.write(line.bytes)?;
-            if line.terminated {
-                dump.write(b"\n")?;
-            }
-        }
-        Ok(())
-    })?;
-    dump.write(&tail)
 }
 
 /// A rewrite line by line.
@@ -250,6 +238,7 @@ struct Rewriting<'a> {
     moment: Option<&'a AtMoment>,
     /// The dump, where `moment` is of it.
     original: &'a Reading,
+    raised: Raised,
 }
 
 impl Rewriting<'_> {
@@ -265,21 +254,22 @@ impl Rewriting<'_> {
             return self.plan(reading, plans, progress);
         }
         let wrote = Wrote::each_of(&self.targets);
-        let Self { args, source, targets, moment, .. } = self;
+        let Self { args, source, targets, moment, raised, .. } = self;
         let (mut written, mut unnamed) = (Vec::new(), Vec::new());
         for Target { cluster, output, destination } in targets {
             plans.restore_as(cluster.as_ref())?;
             let manifest = args.output_manifest.as_deref();
             let mut dump = DumpWriter::create(destination, manifest, Origin::Ours, progress)?;
             progress.phase("rewriting");
-            plans.write(reading, &mut dump, progress)?;
+            plans.for_each_piece(reading, progress, &mut |bytes| dump.write(bytes))?;
             let (report, dump) = dump.finish(lost(source))?;
             written.push((output, plans.changes(), report));
             unnamed.push(dump);
         }
         UnnamedDump::name_all(unnamed, progress)?;
         progress.finish();
-        let remarks = Vec::from_iter(let_in_with(plans.report()));
+        let remarks = raised.remark.into_iter().chain(let_in_with(plans.report()));
+        let remarks = Vec::from_iter(remarks);
         let mut said = Said::default();
         for remark in remarks.iter().chain(&moment.map(AtMoment::remarks).unwrap_or_default()) {
             said.say(remark, progress);
@@ -298,8 +288,9 @@ impl Rewriting<'_> {
 
     /// Says what would be written.
     fn plan(self, reading: &Reading, mut plans: Plans<'_>, progress: &Progress) -> Result<Outcome> {
-        let Self { args, source, targets, moment, original } = self;
-        let remarks = Vec::from_iter(let_in_with(plans.report()));
+        let Self { args, source, targets, moment, original, raised } = self;
+        let remarks = raised.remark.into_iter().chain(let_in_with(plans.report()));
+        let remarks = Vec::from_iter(remarks);
         let lost_entries = moment.map(|moment| moment.lost(original, progress)).transpose()?;
         let mut out = stdout();
         if args.format == Format::Text {
