@@ -11,7 +11,7 @@ use metadump::scan::scan_line;
 use metadump::{Line, LineFramer, Report};
 
 use crate::failure::WithHelp;
-use crate::output::{Destination, ManifestFile, Output};
+use crate::output::{Destination, Finished, ManifestFile, Output, publish};
 use crate::progress::Progress;
 use crate::report::grouped;
 use crate::stage::Stage;
@@ -148,9 +148,21 @@ impl DumpWriter {
     /// # Errors
     ///
     /// When the dump cannot be written, or a line is none.
-    pub fn commit(mut self, lost: Vec<String>) -> Result<Report> {
+    pub fn commit(self, lost: Vec<String>) -> Result<Report> {
+        let progress = self.progress.clone();
+        let (report, unnamed) = self.finish(lost)?;
+        UnnamedDump::name_all([unnamed], &progress)?;
+        Ok(report)
+    }
+
+    /// Puts the dump and its manifest on disk; a file has not got its name yet.
+    ///
+    /// # Errors
+    ///
+    /// When the dump cannot be written, or a line is none.
+    pub fn finish(mut self, lost: Vec<String>) -> Result<(Report, UnnamedDump)> {
         self.hand_on()?;
-        let Self { progress, checked, hashed, written, manifest: elsewhere, .. } = self;
+        let Self { checked, hashed, written, manifest: elsewhere, .. } = self;
         let (report, lines) = checked.finish()?.finish()?;
         let bytes = hashed.finish()?;
         let output = written.finish()?;
@@ -162,11 +174,29 @@ impl DumpWriter {
             let manifest = manifest.finish(&name, &report.summary, by, now_ms());
             Manifest { lost, ..manifest }.abridged()
         });
-        output.commit(manifest.as_ref(), &progress)?;
-        if let (Some(file), Some(manifest)) = (elsewhere, manifest) {
-            file.commit(&manifest, &progress)?;
-        }
-        Ok(report)
+        let output = output.finish(manifest.as_ref())?;
+        Ok((report, UnnamedDump { output, elsewhere: elsewhere.zip(manifest) }))
+    }
+}
+
+/// A dump that is complete, and as a file waits for its name.
+pub struct UnnamedDump {
+    output: Finished,
+    /// A manifest that does not stand beside it.
+    elsewhere: Option<(ManifestFile, Manifest)>,
+}
+
+impl UnnamedDump {
+    /// Gives dumps their names, and their manifests.
+    ///
+    /// # Errors
+    ///
+    /// When one cannot get it; the help says what is in place then.
+    pub fn name_all(dumps: impl IntoIterator<Item = Self>, progress: &Progress) -> Result<()> {
+        let (outputs, elsewhere): (Vec<_>, Vec<_>) =
+            dumps.into_iter().map(|dump| (dump.output, dump.elsewhere)).unzip();
+        publish(outputs, progress)?;
+        elsewhere.into_iter().flatten().try_for_each(|(file, of)| file.commit(&of, progress))
     }
 }
 

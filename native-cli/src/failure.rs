@@ -62,6 +62,19 @@ impl Unwritten {
             None => error,
         }))
     }
+
+    /// The same error with more to say of what stands where.
+    pub fn add_help(error: anyhow::Error, more: impl IntoIterator<Item = String>) -> anyhow::Error {
+        let unwritten = error.chain().find_map(|cause| cause.downcast_ref::<Self>());
+        let inner = unwritten.map_or(&error, |unwritten| &unwritten.0);
+        let help = inner.downcast_ref::<Help>().map(ToString::to_string);
+        let mut said = inner.chain().map(|cause| cause.to_string());
+        let mut said = said.by_ref().filter(|text| Some(text) != help.as_ref());
+        let what = said.next().unwrap_or_default();
+        let causes = Vec::from_iter(said).join(": ");
+        let help = Vec::from_iter(help.iter().cloned().chain(more)).join("; ");
+        Self::of(anyhow::anyhow!(causes), what, Some(help))
+    }
 }
 
 impl fmt::Display for Unwritten {

@@ -322,6 +322,11 @@ fn examples(command: &str) -> &'static [Example] {
                        --initial-cluster 1=meta1:28103 --initial-cluster 2=meta2:28103",
             },
             Example {
+                what: "Restore all nodes of a new cluster, or none",
+                line: "databend-metactl import --raft-dir ./.databend/meta{id} --db meta.db --all \
+                       --initial-cluster 1=meta1:28103,2=meta2:28103,3=meta3:28103",
+            },
+            Example {
                 what: "Restore keys of a running cluster",
                 line: "databend-metactl import --grpc-api-address 127.0.0.1:9191 --db meta.db --yes",
             },
@@ -402,8 +407,18 @@ fn examples(command: &str) -> &'static [Example] {
                        --initial-cluster 2=localhost:29203",
             },
             Example {
+                what: "Write the dump of each node of a new cluster",
+                line: "databend-metactl rewrite --db meta.db --output node{id}.db --all \
+                       --initial-cluster 1=meta1:28103,2=meta2:28103,3=meta3:28103",
+            },
+            Example {
                 what: "Take the state before log entry 1245, and see what is lost",
                 line: "databend-metactl rewrite --db meta.db --at 1244 --dry-run",
+            },
+            Example {
+                what: "The same, and give out no id again that the cluster has given out since",
+                line: "databend-metactl rewrite --db meta.db --output before.db --at 1244 \
+                       --beyond ./.databend/meta1",
             },
             Example {
                 what: "Write it for servers of V003",

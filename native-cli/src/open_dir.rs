@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use rustix::fs::{
     AtFlags, Dir, FileType, Gid, Mode, OFlags, RenameFlags, Stat, StatxAttributes, StatxFlags, Uid,
-    chownat, fchmod, fchown, fstat, fsync, mkdirat, open, openat, renameat, renameat_with, statat,
-    statx, unlinkat,
+    chownat, fchmod, fchown, fstat, fsync, linkat, mkdirat, open, openat, renameat, renameat_with,
+    statat, statx, unlinkat,
 };
 use rustix::io::Errno;
 
@@ -280,6 +280,18 @@ impl OpenDir {
                 Err(io::Error::from(error)).with_context(|| self.moving(name, other, other_name))
             }
         }
+    }
+
+    /// Gives a file a second name, which must be free.
+    pub fn link(
+        &self,
+        name: impl AsRef<OsStr>,
+        to: &Self,
+        to_name: impl AsRef<OsStr>,
+    ) -> Result<()> {
+        let (name, to_name) = (name.as_ref(), to_name.as_ref());
+        let linked = linkat(&self.fd, name, &to.fd, to_name, AtFlags::empty());
+        self.with_path("create", &to.path_of(to_name), linked)
     }
 
     fn moving(&self, name: &OsStr, to: &Self, to_name: &OsStr) -> String {

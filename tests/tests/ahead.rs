@@ -24,8 +24,11 @@ fn a_directory_that_is_ahead_of_the_dump_is_reported() {
     let scratch = TempDir::new().unwrap();
     let dir = scratch.path().join("raft");
     let older = fixture("cluster/three-nodes.ndjson");
-    let warning = "warning: the directory holds log up to T9-N1.900, 891 entries newer than the \
-                   dump, which ends at T3-N1.9";
+    let warning = format!(
+        "warning: {} holds log up to T9-N1.900, 891 entries newer than the dump, which ends at \
+         T3-N1.9",
+        dir.display()
+    );
     for version in ["V001", "V002", "V003", "V004"] {
         let newer = fixture("cluster/newer.ndjson");
         let ran = import(&dir, &newer, &["-q", "--data-version", version]);
@@ -41,7 +44,7 @@ fn a_directory_that_is_ahead_of_the_dump_is_reported() {
         let said: Vec<&str> = ran.stderr.lines().collect();
         let note = "note: the dump has 1 note (completeness-unproven); `databend-metactl validate` \
                     shows them";
-        assert_eq!((said.len(), said[0], said[1]), (4, warning, note));
+        assert_eq!((said.len(), said[0], said[1]), (4, warning.as_str(), note));
         assert_eq!(said[2], "read 19 lines, 2,866 bytes");
         fs::remove_dir_all(&dir).unwrap();
     }
@@ -56,8 +59,9 @@ fn old_data_that_cannot_be_read_may_be_newer_and_is_kept() {
     fs::remove_dir_all(dir.join("df_meta/V004/log")).unwrap();
     let log = dir.join("df_meta/V004/log");
     let note = format!(
-        "note: the old data is kept, as it cannot be read and may be newer than the dump: cannot \
-         read the log in {}",
+        "note: the old data in {} is kept, as it cannot be read and may be newer than the dump: \
+         cannot read the log in {}",
+        dir.display(),
         log.display()
     );
     let ran = import(&dir, &dump, &[]);

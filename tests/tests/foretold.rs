@@ -213,8 +213,8 @@ fn what_an_interrupted_import_has_left_is_named() {
         assert_eq!(remarks(&["--dry-run"]), [unproven]);
     };
     begun();
-    let replaced_nothing = "note: an earlier import was interrupted before it replaced anything; \
-                            its partial files";
+    let earlier = format!("note: an earlier import into {} was interrupted", dir.display());
+    let replaced_nothing = format!("{earlier} before it replaced anything; its partial files");
     check(
         &format!("{replaced_nothing} would be removed"),
         &format!("{replaced_nothing} were removed"),
@@ -224,9 +224,7 @@ fn what_an_interrupted_import_has_left_is_named() {
     let ready = format!(r#"{{"new_inode":{inode},"old":"Removed","new_sled":{{}}}}"#);
     fs::write(place.join("READY"), ready).unwrap();
     check(
-        "note: an earlier import was interrupted while or after it replaced the data; it would be \
-         finished first",
-        "note: an earlier import was interrupted after it had replaced the data; the old data was \
-         cleaned up",
+        &format!("{earlier} while or after it replaced the data; it would be finished first"),
+        &format!("{earlier} after it had replaced the data; the old data was cleaned up"),
     );
 }

@@ -460,8 +460,11 @@ fn old_data_is_kept_under_a_name_that_is_free() {
     let ready = format!(r#"{{"new_inode":{inode},"old":{{"KeptAs":"{first}"}},"new_sled":{{}}}}"#);
     fs::write(old.join("READY"), ready).unwrap();
     let ran = import(&dir, &[]);
-    let note = "note: an earlier import was interrupted after it had replaced the data; the old \
-                data is kept in";
+    let note = format!(
+        "note: an earlier import into {} was interrupted after it had replaced the data; the old \
+         data is kept in",
+        dir.display()
+    );
     assert_eq!(
         (ran.code, ran.stderr),
         (

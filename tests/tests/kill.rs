@@ -127,7 +127,7 @@ fn places_between(
                 && std::fs::read_dir(dir.join(".metadump-import")).unwrap().count() > 1;
             let again = metactl::run(import_args(&dir, db));
             assert_eq!(again.code, Some(0), "{at}: {}", again.stderr);
-            let said = again.stderr.contains("note: an earlier import was interrupted");
+            let said = again.stderr.contains("note: an earlier import into ");
             assert_eq!(said, begun, "{at}: {}", again.stderr);
             assert!(export(&dir).stdout == new, "{at}");
             assert!(!dir.join(".metadump-import").exists(), "{at}");

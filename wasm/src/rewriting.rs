@@ -47,7 +47,7 @@ impl Rewriting {
         };
         let expire = if repair_expire { ExpireIndex::Repair } else { ExpireIndex::Keep };
         let snapshot = if repair_snapshot { Snapshot::Repair } else { Snapshot::Keep };
-        let planner = Planner::new(Request { cluster, expire, snapshot });
+        let planner = Planner::new(Request { cluster, expire, snapshot, ..Request::default() });
         Ok(Self {
             framer: LineFramer::default(),
             step: Step::Plan { planner: Box::new(planner), refusal: None },

@@ -16,6 +16,18 @@ pub struct Cluster {
     /// repeated.
     #[arg(long, value_name = "ID=HOST:PORT")]
     pub initial_cluster: Vec<String>,
+
+    /// Every node of the new cluster at once, all or none: `{id}` in the path stands for the id of
+    /// each.
+    #[arg(long, conflicts_with = "id")]
+    pub all: bool,
+}
+
+impl Cluster {
+    /// Whether any of it is.
+    pub const fn is_given(&self) -> bool {
+        self.id.is_some() || self.all || !self.initial_cluster.is_empty()
+    }
 }
 
 impl Cluster {

@@ -7,11 +7,15 @@ use metadump::check::Code;
 
 use super::accept::{accept_help, code_parser};
 use super::service::OF_SERVICE;
-use super::{Cluster, Dump, Format, Moment, Service, TargetVersion};
+use super::{Cluster, Dump, Format, Moment, RaiseIds, Service, TargetVersion};
 
 /// `import`
 #[derive(Debug, Args)]
-#[command(mut_arg("grpc_api_address", |arg| arg.help(RUNNING_CLUSTER)))]
+#[command(
+    mut_arg("grpc_api_address", |arg| arg.help(RUNNING_CLUSTER)),
+    mut_arg("raise_ids", |arg| arg.conflicts_with("grpc_api_address")),
+    mut_arg("beyond", |arg| arg.conflicts_with("grpc_api_address")),
+)]
 pub struct Import {
     /// The data directory to write; it is replaced only when its replacement is complete. With
     /// --grpc-api-address instead, the keys of a running cluster are restored.
@@ -39,6 +43,10 @@ pub struct Import {
     /// The moment.
     #[command(flatten)]
     pub moment: Moment,
+
+    /// The ids.
+    #[command(flatten)]
+    pub ids: RaiseIds,
 
     /// Check and plan only; write nothing.
     #[arg(long)]

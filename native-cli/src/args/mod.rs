@@ -34,7 +34,7 @@ pub use export::{Export, Online};
 pub use filter::{Extract, Filter, FilterTenant, Way};
 pub use groups::GROUPS;
 pub use import::{Import, Reconcile};
-pub use moment::Moment;
+pub use moment::{Moment, RaiseIds};
 pub use raft_log::DumpRaftLogWal;
 pub use reading::{
     Inspect, Keys, KeysLayout, Log, Objects, Origin, Show, ShowSecrets, Sort, State, Validate,

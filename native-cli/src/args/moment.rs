@@ -1,8 +1,12 @@
 //! Which moment a dump is rewritten to.
 
-use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum, ValueHint};
 use metadump::moment::At;
 use metadump::rewrite;
+
+use super::values::whole;
 
 /// The moment that a dump is rewritten to.
 #[derive(Debug, Args)]
@@ -16,6 +20,26 @@ pub struct Moment {
     /// What becomes of the log up to that moment.
     #[arg(long, value_enum, default_value_t, requires = "at")]
     pub log: LogFate,
+}
+
+/// Ids that are not to be given out again when a state of the past is restored.
+#[derive(Debug, Args)]
+pub struct RaiseIds {
+    /// Raise the sequence, which ids are given out from, by N, and the counters of ids beyond the
+    /// sequence of now: for a state of the past, so that no id is given out again. The log is
+    /// applied and then goes.
+    #[arg(long, value_name = "N", value_parser = |text: &str| whole::<u64>(text, "below 2^64"))]
+    pub raise_ids: Option<u64>,
+
+    /// The same, beyond all that OTHER has given out: a dump, or the directory of a stopped node, of
+    /// the cluster as it went on since.
+    #[arg(
+        long,
+        value_name = "OTHER",
+        value_hint = ValueHint::AnyPath,
+        conflicts_with = "raise_ids"
+    )]
+    pub beyond: Option<PathBuf>,
 }
 
 /// What becomes of the log up to a moment.

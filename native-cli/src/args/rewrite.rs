@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum, ValueHint};
 
 use super::accept::AcceptLosses;
-use super::{Cluster, Dump, Format, Moment, TargetVersion};
+use super::{Cluster, Dump, Format, Moment, RaiseIds, TargetVersion};
 
 /// `rewrite`
 #[derive(Debug, Args)]
@@ -37,6 +37,10 @@ pub struct Rewrite {
     /// The moment.
     #[command(flatten)]
     pub moment: Moment,
+
+    /// The ids.
+    #[command(flatten)]
+    pub ids: RaiseIds,
 
     /// What to repair.
     #[arg(long, value_enum)]

@@ -1,42 +1,70 @@
 //! Whether the data that an import replaces is newer than the dump.
 
+use std::path::Path;
+
 use anyhow::Result;
 use metadump::check::Summary;
 use metadump::history::lead;
 use metadump::record::LogId;
 
+use super::raise::last_sequence;
 use crate::failure;
+use crate::progress::Progress;
 use crate::raft_dir::{Access, DirReader, OldFate, RaftDir};
+use crate::report::grouped;
 
 /// How far the log of a directory goes.
 #[derive(Debug)]
-pub struct OldLog(Result<Option<LogId>>);
+pub struct OldLog {
+    dir: RaftDir,
+    last: Result<Option<LogId>>,
+}
 
 impl OldLog {
     /// Looks into a directory; to be asked before the import locks it, as a server would.
     pub fn of(dir: &RaftDir) -> Self {
-        if dir.describe().is_none() {
-            return Self(Ok(None));
-        }
-        Self(DirReader::open(dir, Access::Stopped).and_then(|reader| reader.last_log_id()))
+        let last = if dir.describe().is_none() {
+            Ok(None)
+        } else {
+            DirReader::open(dir, Access::Stopped).and_then(|reader| reader.last_log_id())
+        };
+        Self { dir: dir.clone(), last }
     }
 
     /// What becomes of the old data. What cannot be read may be the last that is left.
     pub fn fate(&self, keep_old: bool) -> OldFate {
-        if keep_old || self.0.is_err() { OldFate::Kept } else { OldFate::Removed }
+        if keep_old || self.last.is_err() { OldFate::Kept } else { OldFate::Removed }
     }
 
-    /// What is to be said when the directory is ahead of a dump, or may be.
-    pub fn against(&self, dump: &Summary) -> Option<String> {
-        match &self.0 {
+    /// What is to be said when the directory is ahead of a dump, or may be. The dump is in `new` as
+    /// a data directory.
+    pub fn against(&self, dump: &Summary, new: &Path, progress: &Progress) -> Option<String> {
+        let shown = self.dir.root().display();
+        match &self.last {
             Ok(last) => {
                 let lead = lead((*last)?, dump.last_log_id())?;
-                Some(format!("warning: the directory holds log up to {lead}"))
+                let ids = self.given_out(new, progress).unwrap_or_default();
+                Some(format!("warning: {shown} holds log up to {lead}{ids}"))
             }
             Err(error) => Some(format!(
-                "note: the old data is kept, as it cannot be read and may be newer than the dump: {}",
+                "note: the old data in {shown} is kept, as it cannot be read and may be newer than \
+                 the dump: {}",
                 failure::what(error)
             )),
         }
+    }
+
+    /// By how much the sequence is ahead, and what to do about it; none when it is not, or is not
+    /// known.
+    fn given_out(&self, new: &Path, progress: &Progress) -> Option<String> {
+        // The import itself holds the locks.
+        let sequence = |dir: &Path| last_sequence(dir, Access::Live, progress).ok();
+        let (old, new) = (sequence(self.dir.root())?, sequence(new)?);
+        let (ahead, old) = (grouped(old.checked_sub(new).filter(|by| *by > 0)?), grouped(old));
+        Some(format!(
+            "; it has given out the sequence up to {old}, {ahead} beyond the dump's, and new \
+             objects would get these ids again: --beyond {} keeps them from it",
+            self.dir.root().display()
+        ))
     }
 }

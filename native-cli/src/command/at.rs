@@ -7,7 +7,7 @@ use metadump::check::{Code, Requirement};
 use metadump::moment::At;
 use metadump::objects::LoggedChange;
 use metadump::record::{DataVersion, Fact, SeqV};
-use metadump::rewrite::{Disposition, LinePlan, LogFate, MomentPlan, MomentPlanner};
+use metadump::rewrite::{LinePlan, LogFate, MomentPlan, MomentPlanner};
 use metadump::scan::ScannedLine;
 use serde::Serialize;
 
@@ -183,15 +183,7 @@ impl AtMoment {
         progress: &Progress,
         each: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Result<()> {
-        let tail = self.planned.rewrite(reading, progress, |line, before, disposition| {
-            each(before)?;
-            if disposition == Disposition::Keep {
-                each(line.bytes)?;
-                each(if line.terminated { b"\n" } else { b"" })?;
-            }
-            Ok(())
-        })?;
-        each(&tail)
+        self.planned.for_each_piece(reading, progress, each)
     }
 
     /// The entries of the log that are lost, the first of them with what they did.

@@ -7,21 +7,25 @@
 //! before.
 
 use std::path::Path;
+use std::rc::Rc;
 
 use anyhow::{Context, Result};
 use metadump::check::{Code, Requirement};
 use metadump::cluster::InitialCluster;
 use metadump::record::{DataVersion, Losses};
 use metadump::{Dump, Report};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::Outcome;
 use super::admission::{Admission, Incoming};
 use super::ended::{self, Step};
+use super::nodes::Said;
 use super::plan::Reading;
-use super::restoring::{Restored, Restoring};
-use super::{Outcome, export, new_cluster};
+use super::restoring::{NodeFiles, Restored, RestoredNode, Restoring};
+use super::rewrite::{Target, Wrote};
 use crate::args::{Format, Rewrite};
-use crate::dump_writer::{DumpWriter, Origin};
+use crate::dump_writer::{DumpWriter, Origin, UnnamedDump};
+use crate::input::Source;
 use crate::manifest::lost;
 use crate::open_dir::OpenDir;
 use crate::output::Destination;
@@ -30,15 +34,71 @@ use crate::raft_dir::{FactSource, OlderDump, OlderForm};
 use crate::report::{let_in_with, plural};
 use crate::temporary::{TemporaryDir, remove_leftovers};
 
-/// `rewrite --data-version`.
+/// `rewrite --data-version`: a dump for each node. Each is complete before the first gets its name.
+///
+/// # Errors
+///
+/// When the dump is not let in, or one cannot be written.
 pub fn dump(
     args: &Rewrite,
-    destination: Destination,
+    targets: Vec<Target>,
     reading: &Reading,
     version: DataVersion,
     progress: &Progress,
 ) -> Result<Outcome> {
-    let cluster = new_cluster(&args.cluster)?;
+    let wrote = Wrote::each_of(&targets);
+    let (mut converted, mut unnamed) = (Vec::new(), Vec::new());
+    for target in targets {
+        let (node, dump) = convert_for(args, target, reading, version, progress)?;
+        converted.push(node);
+        unnamed.extend(dump);
+    }
+    UnnamedDump::name_all(unnamed, progress)?;
+    progress.finish();
+    let mut said = Said::default();
+    for (node, wrote) in converted.into_iter().zip(wrote) {
+        let ConvertedDump { remarks, from, written, read, ended } = node;
+        remarks.iter().for_each(|remark| said.say(remark, progress));
+        let versions = format!("{from} to {version}");
+        match (args.dry_run, args.format) {
+            (true, Format::Json) => ended::print("rewrite", Step::Plan, ended, Some(&read))?,
+            (true, Format::Text) => {
+                progress.say(&format!("{}, {versions}", wrote.would(&written.summary)));
+            }
+            (false, format) => {
+                progress.say(&format!("{}, {versions}", wrote.has(&written.summary)));
+                if format == Format::Json {
+                    ended::print("rewrite", Step::Done, ended, Some(&written))?;
+                }
+            }
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+/// A dump in the form of another version.
+struct ConvertedDump {
+    /// What should be known of it, a line each.
+    remarks: Vec<String>,
+    /// The version that the data came from.
+    from: DataVersion,
+    /// What is in the dump that is written.
+    written: Rc<Report>,
+    /// What was found in the one that was read.
+    read: Rc<Report>,
+    /// The members of its object.
+    ended: Value,
+}
+
+/// Converts the dump for a node; without its name, and in a dry run without a file.
+fn convert_for(
+    args: &Rewrite,
+    target: Target,
+    reading: &Reading,
+    version: DataVersion,
+    progress: &Progress,
+) -> Result<(ConvertedDump, Option<UnnamedDump>)> {
+    let Target { cluster, output, destination } = target;
     let place = private_place(&destination)?;
     let source = reading.source();
     let conversion = Conversion {
@@ -53,68 +113,41 @@ pub fn dump(
     let from = converted.from;
     // Then there is nothing to convert: not a byte is another one.
     let keeps_lines = from == version && cluster.is_none();
-    let Restored { report: read, dropped, leftovers, .. } = &converted.restored;
+    let mut unnamed = None;
+    let mut written = None;
+    let losses = if args.dry_run && keeps_lines {
+        Losses::default()
+    } else if args.dry_run {
+        let (foretold, losses) = converted.foretell(progress)?;
+        written = Some(foretold);
+        losses
+    } else {
+        let (report, dump, losses) =
+            converted.write(args, destination, keeps_lines, source, progress)?;
+        (written, unnamed) = (Some(report), Some(dump));
+        losses
+    };
+    let Converted { restored, node, .. } = converted;
     let mut remarks = Vec::new();
     if !keeps_lines {
-        remarks.extend(leftovers.describe().into_iter().chain(converted.restored.lost()));
+        remarks.extend(node.leftovers.describe());
+        remarks.extend(restored.lost().chain(node.lost()));
     }
-    remarks.extend(let_in_with(read));
-    let say = |losses: &Losses| {
-        remarks.iter().for_each(|remark| progress.say(remark));
-        say_losses(losses, progress);
-    };
-    let ended = |losses: &Losses| {
-        json!({
-            "file": source.name(),
-            "output": args.output.as_deref().map(ended::shown),
-            "from_version": from,
-            "data_version": version,
-            "initial_cluster": ended::members(cluster.as_ref()),
-            "dropped": if keeps_lines { 0 } else { dropped.count() },
-            "remarks": remarks,
-            "lost": ended::losses(losses),
-        })
-    };
-    if args.dry_run {
-        let foretold = if keeps_lines { None } else { Some(converted.foretell(progress)?) };
-        let (written, losses) = foretold.as_ref().map_or_else(
-            || (read, Losses::default()),
-            |(written, losses)| (written, losses.clone()),
-        );
-        say(&losses);
-        if args.format == Format::Json {
-            ended::print("rewrite", Step::Plan, ended(&losses), Some(read))?;
-        } else {
-            let extent = export::extent(&written.summary);
-            progress.say(&format!("would write {extent}, {from} to {version}"));
-        }
-        return Ok(Outcome::Done);
-    }
-    if !keeps_lines && !destination.is_file() {
-        converted.refuse(&converted.losses(progress)?)?;
-    }
-    let mut dump =
-        DumpWriter::create(destination, args.output_manifest.as_deref(), Origin::Ours, progress)?;
-    progress.phase("converting");
-    let losses = if keeps_lines {
-        source.for_each_line(progress, |line| {
-            anyhow::ensure!(line.is_whole(), "line {} is too long to be kept", line.number);
-            dump.write(line.bytes)?;
-            if line.terminated { dump.write(b"\n") } else { Ok(()) }
-        })?;
-        Losses::default()
-    } else {
-        converted.for_each_line(&mut |line| dump.write(line))?
-    };
-    converted.refuse(&losses)?;
-    let report = dump.commit(lost(source))?;
-    progress.finish();
-    say(&losses);
-    progress.say(&format!("wrote {}, {from} to {version}", export::extent(&report.summary)));
-    if args.format == Format::Json {
-        ended::print("rewrite", Step::Done, ended(&losses), Some(&report))?;
-    }
-    Ok(Outcome::Done)
+    remarks.extend(let_in_with(&restored.report));
+    let ended = json!({
+        "file": source.name(),
+        "output": output.as_deref().map(ended::shown),
+        "from_version": from,
+        "data_version": version,
+        "initial_cluster": ended::members(cluster.as_ref()),
+        "dropped": if keeps_lines { 0 } else { restored.dropped.count() },
+        "remarks": remarks,
+        "lost": ended::losses(&losses),
+    });
+    remarks.extend(describe_losses(&losses));
+    let read = Rc::new(restored.report);
+    let written = written.map_or_else(|| Rc::clone(&read), Rc::new);
+    Ok((ConvertedDump { remarks, from, written, read, ended }, unnamed))
 }
 
 /// A dump of any version as one of V004.
@@ -155,6 +188,7 @@ pub struct Conversion<'a> {
 pub struct Converted<'a> {
     conversion: Conversion<'a>,
     restored: Restored,
+    node: RestoredNode,
     /// The version that the data came from.
     from: DataVersion,
 }
@@ -170,17 +204,17 @@ impl<'a> Conversion<'a> {
         let (df_meta, scratch) = (place.create_dir("df_meta")?, place.create_dir("scratch")?);
         progress.phase("reading");
         let accepted = with_node_id_null(self.accepted);
+        let node = NodeFiles { cluster: self.cluster, df_meta: &df_meta, scratch: &scratch };
         let restoring = Restoring {
             admission: &admission(&accepted),
             incoming: self.incoming,
             name: self.name,
-            cluster: self.cluster,
-            df_meta: &df_meta,
-            scratch: &scratch,
+            nodes: &[node],
         };
-        let restored = restoring.write(progress)?;
+        let mut restored = restoring.write(progress)?;
+        let node = restored.nodes.pop().context("no node was restored")?;
         let from = self.from.or(restored.report.summary.version).unwrap_or(DataVersion::V0);
-        Ok(Converted { conversion: self, restored, from })
+        Ok(Converted { conversion: self, restored, node, from })
     }
 }
 
@@ -191,7 +225,7 @@ impl Converted<'_> {
     ///
     /// That of `each`, and when a log entry cannot be read by servers of the version.
     pub fn for_each_line(&self, each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<Losses> {
-        let v004 = &self.restored.reader;
+        let v004 = &self.node.reader;
         if self.conversion.to == DataVersion::V004 {
             v004.for_each_line(each)?;
             return Ok(Losses::default());
@@ -200,6 +234,36 @@ impl Converted<'_> {
         let mut older = OlderDump::new(form, each);
         v004.for_each_fact(&mut |fact| older.put(fact))?;
         older.finish()
+    }
+
+    /// Writes the dump, without its name; gives what is in it, and what the version cannot hold.
+    fn write(
+        &self,
+        args: &Rewrite,
+        destination: Destination,
+        keeps_lines: bool,
+        source: &Source,
+        progress: &Progress,
+    ) -> Result<(Report, UnnamedDump, Losses)> {
+        if !keeps_lines && !destination.is_file() {
+            self.refuse(&self.losses(progress)?)?;
+        }
+        let manifest = args.output_manifest.as_deref();
+        let mut dump = DumpWriter::create(destination, manifest, Origin::Ours, progress)?;
+        progress.phase("converting");
+        let losses = if keeps_lines {
+            source.for_each_line(progress, |line| {
+                anyhow::ensure!(line.is_whole(), "line {} is too long to be kept", line.number);
+                dump.write(line.bytes)?;
+                if line.terminated { dump.write(b"\n") } else { Ok(()) }
+            })?;
+            Losses::default()
+        } else {
+            self.for_each_line(&mut |line| dump.write(line))?
+        };
+        self.refuse(&losses)?;
+        let (report, unnamed) = dump.finish(lost(source))?;
+        Ok((report, unnamed, losses))
     }
 
     /// What the version cannot hold, before anything is written.
@@ -232,11 +296,9 @@ impl Converted<'_> {
     }
 }
 
-/// Says what was lost.
-pub fn say_losses(losses: &Losses, progress: &Progress) {
-    for (loss, count) in losses.iter() {
-        progress.say(&format!("lost: {loss} ({})", plural(count, "time")));
-    }
+/// What was lost, a line each.
+pub fn describe_losses(losses: &Losses) -> impl Iterator<Item = String> {
+    losses.iter().map(|(loss, count)| format!("lost: {loss} ({})", plural(count, "time")))
 }
 
 /// A dump may leave open which node it is from; only a directory may not.

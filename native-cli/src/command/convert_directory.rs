@@ -12,7 +12,7 @@ use metadump::record::{DataVersion, Fact, Losses};
 use metadump::{Dump, Report, dump_line};
 
 use super::admission::{Becomes, Incoming};
-use super::convert::{Conversion, admission, private_place, say_losses, with_node_id_null};
+use super::convert::{Conversion, admission, describe_losses, private_place, with_node_id_null};
 use crate::args::Export;
 use crate::dump_writer::{DumpWriter, Origin};
 use crate::output::Destination;
@@ -100,7 +100,7 @@ fn write(
         progress.advance(line.len() as u64);
         dump.write(line)
     })?;
-    say_losses(&losses, progress);
+    describe_losses(&losses).for_each(|lost| progress.say(&lost));
     Ok((dump.commit(Vec::new())?, losses))
 }
 

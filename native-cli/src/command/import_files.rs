@@ -1,5 +1,5 @@
-//! The files that an import puts in place: a dump as a directory of the version that is asked for,
-//! complete, read back, and with what should be known of it.
+//! The files that an import puts in place: a dump as directories of the version that is asked for,
+//! complete, read back, and with what should be known of them.
 
 use anyhow::Result;
 use metadump::Report;
@@ -8,7 +8,8 @@ use metadump::cluster::{InitialCluster, Leftovers};
 use metadump::record::DataVersion;
 
 use super::admission::{Admission, Incoming};
-use super::restoring::{Restored, Restoring};
+use super::convert::describe_losses;
+use super::restoring::{NodeFiles, Restored, RestoredNode, Restoring};
 use crate::dump_writer::now_ms;
 use crate::input::Source;
 use crate::open_dir::OpenDir;
@@ -24,9 +25,7 @@ pub struct ImportFiles<'a> {
     pub source: &'a Source,
     /// The dump's name for messages.
     pub name: &'a str,
-    /// The new cluster, if any.
-    pub cluster: Option<&'a InitialCluster>,
-    /// The version of the directory.
+    /// The version of the directories.
     pub version: DataVersion,
     /// What was found in what the dump was made of, if it was.
     pub made_of: Option<&'a Report>,
@@ -38,6 +37,12 @@ pub struct Imported {
     pub report: Report,
     /// How many lines are no records, and are not in the files.
     pub dropped: u64,
+    /// What was written for each node.
+    pub nodes: Vec<ImportedNode>,
+}
+
+/// What was written for a node.
+pub struct ImportedNode {
     /// What should be known of the import, a line each.
     pub remarks: Vec<String>,
     /// What the files hold.
@@ -59,34 +64,55 @@ impl Imported {
 }
 
 impl ImportFiles<'_> {
-    /// Writes the files into an empty directory, syncs each, and reads them back.
+    /// Writes the files of each node into an empty directory, syncs each, and reads them back. The
+    /// dump is read once.
     ///
     /// # Errors
     ///
     /// When the dump is not let in, cannot be read, or the files cannot be written.
-    pub fn write(&self, place: &OpenDir, progress: &Progress) -> Result<Imported> {
-        let Self { admission, source, name, cluster, version, made_of } = *self;
+    pub fn write(
+        &self,
+        nodes: &[(Option<&InitialCluster>, &OpenDir)],
+        progress: &Progress,
+    ) -> Result<Imported> {
+        let Self { admission, source, name, version, made_of } = *self;
         progress.phase("importing");
-        let df_meta = place.create_dir("df_meta")?;
         // The dump is written as V004 first: that sorts it, fills its gaps and makes it a new
         // cluster.
         let is_v004 = version == DataVersion::V004;
-        let v004 = if is_v004 { df_meta } else { place.create_dir(V004)? };
+        let create = |(_, place): &(_, &OpenDir)| -> Result<OpenDir> {
+            let df_meta = place.create_dir("df_meta")?;
+            if is_v004 { Ok(df_meta) } else { place.create_dir(V004) }
+        };
+        let v004 = nodes.iter().map(create).collect::<Result<Vec<_>>>()?;
+        let files = nodes.iter().zip(&v004);
+        let files = files.map(|((cluster, place), df_meta)| NodeFiles {
+            cluster: *cluster,
+            df_meta,
+            scratch: place,
+        });
+        let files = Vec::from_iter(files);
         let incoming = Incoming::Dump(source);
-        let restoring =
-            Restoring { admission, incoming, name, cluster, df_meta: &v004, scratch: place };
-        let restored = restoring.write(progress)?;
-        let mut remarks = restored.lost();
-        let Restored { report, dropped, reader, mut holdings, leftovers, .. } = restored;
-        if !is_v004 {
-            let from = report.summary.version.unwrap_or(DataVersion::V004);
-            let older = Older { admission, from, version, v004: &v004, place };
-            let (written, lost) = older.write(&reader, progress)?;
-            holdings = written;
-            remarks.extend(lost);
+        let restored = Restoring { admission, incoming, name, nodes: &files }.write(progress)?;
+        let lost = Vec::from_iter(restored.lost());
+        let Restored { report, dropped, nodes } = restored;
+        let mut imported = Vec::new();
+        for (node, files) in nodes.into_iter().zip(&files) {
+            let mut remarks = lost.clone();
+            remarks.extend(node.lost());
+            let RestoredNode { reader, mut holdings, leftovers, .. } = node;
+            if !is_v004 {
+                let from = report.summary.version.unwrap_or(DataVersion::V004);
+                let (v004, place) = (files.df_meta, files.scratch);
+                let older = Older { admission, from, version, v004, place };
+                let (written, lost) = older.write(&reader, progress)?;
+                holdings = written;
+                remarks.extend(lost);
+            }
+            remarks.extend(let_in_with(made_of.unwrap_or(&report)));
+            imported.push(ImportedNode { remarks, holdings, leftovers });
         }
-        remarks.extend(let_in_with(made_of.unwrap_or(&report)));
-        Ok(Imported { report, dropped: dropped.count(), remarks, holdings, leftovers })
+        Ok(Imported { report, dropped: dropped.count(), nodes: imported })
     }
 }
 
@@ -125,8 +151,6 @@ impl Older<'_> {
             "what was written cannot be read back; {}",
             admission.kept
         );
-        let lost =
-            losses.iter().map(|(loss, count)| format!("lost: {loss} ({})", plural(count, "time")));
-        Ok((content.holdings, lost.collect()))
+        Ok((content.holdings, describe_losses(&losses).collect()))
     }
 }

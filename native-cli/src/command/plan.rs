@@ -287,6 +287,28 @@ impl<P: LinePlan> Planned<P> {
         Ok(before)
     }
 
+    /// Hands on the bytes of the dump as it becomes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Planned::rewrite`].
+    pub fn for_each_piece(
+        &self,
+        reading: &Reading,
+        progress: &Progress,
+        each: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let tail = self.rewrite(reading, progress, |line, before, disposition| {
+            each(before)?;
+            if disposition == Disposition::Keep {
+                each(line.bytes)?;
+                each(if line.terminated { b"\n" } else { b"" })?;
+            }
+            Ok(())
+        })?;
+        each(&tail)
+    }
+
     /// How many lines go, come and stay.
     ///
     /// # Errors
@@ -416,6 +438,9 @@ const fn help_for(error: &RewriteError) -> Option<&'static str> {
         | RewriteError::PurgedBeyondApplied { .. }
         | RewriteError::LogOrder { .. } => {
             Some("lines are missing or out of order: fetch the dump again, or take a new one")
+        }
+        RewriteError::RaiseTooFar { .. } => {
+            Some("check the number; a cluster needs 2^32 numbers to go on")
         }
         RewriteError::Replay(_) => {
             Some("--at names an entry or a time between the snapshot and the end of the log")

@@ -7,16 +7,17 @@ use metadump::cluster::InitialCluster;
 use metadump::rewrite::{Request, RewriteError};
 use serde_json::{Value, json};
 
-use super::ahead::OldLog;
 use super::ended::{self, Step};
-use super::import_files::ImportFiles;
+use super::import::Target;
+use super::import_files::{ImportFiles, Imported};
+use super::nodes::Said;
 use super::plan::{Planned, Reading};
 use super::{Outcome, convert};
 use crate::args::{Format, Import};
 use crate::failure::Help;
 use crate::open_dir::{OpenDir, parent_of};
 use crate::progress::Progress;
-use crate::raft_dir::{OldFate, RaftDir, describe_interrupted};
+use crate::raft_dir::{OldFate, describe_interrupted};
 use crate::report::{printable, state_in_log};
 use crate::stdout::stdout;
 use crate::temporary::TemporaryDir;
@@ -30,59 +31,85 @@ pub fn run(
     args: &Import,
     files: &ImportFiles<'_>,
     reading: &Reading,
-    dir: &RaftDir,
-    old_log: &OldLog,
+    targets: &[Target],
     progress: &Progress,
 ) -> Result<Outcome> {
     let place = TemporaryDir::create("metactl-import-", None)
         .context("cannot create a temporary directory")?;
-    let written = files.write(&OpenDir::open(place.path())?, progress);
-    let imported = written
+    let imported = write(files, targets, &place, progress);
+    let imported = imported
         .map_err(|error| if is_full(&error) { error.context(more_room(&place)) } else { error })?;
+    let ahead = targets.iter().enumerate().map(|(number, target)| {
+        let new = place.path().join(number.to_string());
+        target.old_log.against(&imported.report.summary, &new, progress)
+    });
+    let ahead = Vec::from_iter(ahead);
     drop(place);
     progress.finish();
-    let newer = old_log.against(&imported.report.summary);
-    let interrupted = describe_interrupted(dir)?.map(str::to_owned);
-    let remarks = interrupted.into_iter().chain(newer).chain(imported.remarks.iter().cloned());
-    let remarks = Vec::from_iter(remarks);
-    let changes = LineChanges::of(args, files.cluster, reading, progress)?;
+    let cluster = targets.first().and_then(|target| target.cluster.as_ref());
+    let mut changes = LineChanges::of(args, cluster, reading, progress)?;
     progress.finish();
-    if args.format == Format::Json {
-        let mut more = json!({
-            "file": files.name,
-            "raft_dir": ended::shown(dir.root()),
-            "data_version": files.version,
-            "initial_cluster": ended::members(files.cluster),
-            "dropped": imported.dropped,
-            "holds": imported.holdings,
-            "remarks": remarks,
-        });
-        changes.add_to(&mut more, reading, progress)?;
-        ended::print("import", Step::Plan, more, Some(&imported.report))?;
-        return Ok(Outcome::Done);
-    }
     let mut out = stdout();
-    writeln!(out, "{}", imported.read())?;
-    let root = printable(&dir.root().display().to_string());
-    writeln!(out, "{root} would hold, as data version {}:", files.version)?;
-    writeln!(out, "  {}", imported.holdings)?;
-    if let Some(said) = state_in_log(&imported.report.summary) {
-        writeln!(out, "  {said}")?;
+    if args.format == Format::Text {
+        writeln!(out, "{}", imported.read())?;
     }
-    if let Some(old) = dir.describe() {
-        let fate = match old_log.fate(args.keep_old) {
-            OldFate::Kept => "kept in it under a dated name",
-            OldFate::Removed => "removed",
-        };
-        writeln!(out, "what it holds now ({}) would be {fate}", printable(&old))?;
-    }
-    writeln!(out)?;
-    changes.print(reading, &mut out, progress)?;
-    for remark in remarks {
-        writeln!(out, "{}", printable(&remark))?;
+    let mut said = Said::default();
+    for ((target, node), newer) in targets.iter().zip(&imported.nodes).zip(ahead) {
+        let Target { dir, cluster, old_log } = target;
+        changes.restore_as(cluster.as_ref())?;
+        let interrupted = describe_interrupted(dir)?.into_iter();
+        let remarks = interrupted.chain(newer).chain(node.remarks.iter().cloned());
+        let remarks = Vec::from_iter(remarks);
+        if args.format == Format::Json {
+            let mut more = json!({
+                "file": files.name,
+                "raft_dir": ended::shown(dir.root()),
+                "data_version": files.version,
+                "initial_cluster": ended::members(cluster.as_ref()),
+                "dropped": imported.dropped,
+                "holds": node.holdings,
+                "remarks": remarks,
+            });
+            changes.add_to(&mut more, reading, progress)?;
+            ended::print("import", Step::Plan, more, Some(&imported.report))?;
+            continue;
+        }
+        let root = printable(&dir.root().display().to_string());
+        writeln!(out, "{root} would hold, as data version {}:", files.version)?;
+        writeln!(out, "  {}", node.holdings)?;
+        if let Some(said) = state_in_log(&imported.report.summary) {
+            writeln!(out, "  {said}")?;
+        }
+        if let Some(old) = dir.describe() {
+            let fate = match old_log.fate(args.keep_old) {
+                OldFate::Kept => "kept in it under a dated name",
+                OldFate::Removed => "removed",
+            };
+            writeln!(out, "what it holds now ({}) would be {fate}", printable(&old))?;
+        }
+        writeln!(out)?;
+        changes.print(reading, &mut out, progress)?;
+        for remark in remarks.iter().filter(|remark| said.is_new(remark)) {
+            writeln!(out, "{}", printable(remark))?;
+        }
     }
     out.flush()?;
     Ok(Outcome::Done)
+}
+
+/// Writes what would be imported, a directory for each node.
+fn write(
+    files: &ImportFiles<'_>,
+    targets: &[Target],
+    place: &TemporaryDir,
+    progress: &Progress,
+) -> Result<Imported> {
+    let place = OpenDir::open(place.path())?;
+    let places = (0..targets.len()).map(|number| place.create_dir(number.to_string()));
+    let places = places.collect::<Result<Vec<_>>>()?;
+    let nodes = targets.iter().zip(&places);
+    let nodes = nodes.map(|(target, place)| (target.cluster.as_ref(), place));
+    files.write(&Vec::from_iter(nodes), progress)
 }
 
 /// Whether there was no space: not where the import writes, but here.
@@ -130,6 +157,17 @@ impl LineChanges {
             }
             Some(refused) => Ok(Self::Unknown(refused.to_string())),
             None => Err(error),
+        }
+    }
+
+    /// Goes on with a node.
+    fn restore_as(&mut self, cluster: Option<&InitialCluster>) -> Result<()> {
+        let Some(cluster) = cluster else { return Ok(()) };
+        match self {
+            Self::Planned(planned) | Self::Converted(planned, _) => {
+                Ok(planned.plan.restore_as(cluster.own_id())?)
+            }
+            Self::Unknown(_) => Ok(()),
         }
     }
 

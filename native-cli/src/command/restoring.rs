@@ -1,4 +1,4 @@
-//! A dump of any version, written as the V004 files of a node and read back.
+//! A dump of any version, written as the V004 files of one or more nodes and read back.
 
 use anyhow::{Context, Result, anyhow};
 use metadump::Report;
@@ -23,7 +23,13 @@ pub struct Restoring<'a> {
     pub incoming: Incoming<'a>,
     /// The dump's name for messages.
     pub name: &'a str,
-    /// The new cluster, if any.
+    /// The nodes, at least one: all of the new cluster, or of none.
+    pub nodes: &'a [NodeFiles<'a>],
+}
+
+/// Where the files of a node are written.
+pub struct NodeFiles<'a> {
+    /// The new cluster with this node, if any.
     pub cluster: Option<&'a InitialCluster>,
     /// An empty directory for the files.
     pub df_meta: &'a OpenDir,
@@ -37,6 +43,12 @@ pub struct Restored {
     pub report: Report,
     /// The lines that are no records, and are not in the files.
     pub dropped: Dropped,
+    /// The files of each node.
+    pub nodes: Vec<RestoredNode>,
+}
+
+/// The files of a node.
+pub struct RestoredNode {
     /// How many entries of the log are left out, because it ends before the last applied one.
     pub left_out: u64,
     /// How far the log was committed, and is now, where it does not reach that.
@@ -82,9 +94,16 @@ impl Dropped {
 }
 
 impl Restored {
-    /// What of the dump is not in the files, a line each.
-    pub fn lost(&self) -> Vec<String> {
+    /// What of the dump is in the files of no node, a line each.
+    pub fn lost(&self) -> impl Iterator<Item = String> {
         let findings = self.report.findings.kept().iter().filter(|finding| is_lost(finding));
+        self.dropped.describe().chain(findings.map(lost))
+    }
+}
+
+impl RestoredNode {
+    /// What else is not in the files of this one, a line each.
+    pub fn lost(&self) -> impl Iterator<Item = String> + use<> {
         let committed = self.committed.map(|(before, now)| {
             let now = now.map_or("nothing".to_owned(), |id| id.to_string());
             format!("committed: {before} -> {now}, where the log ends")
@@ -96,7 +115,7 @@ impl Restored {
                 entries(self.left_out)
             )
         });
-        self.dropped.describe().chain(findings.map(lost)).chain(log).chain(committed).collect()
+        log.into_iter().chain(committed)
     }
 }
 
@@ -117,8 +136,9 @@ impl Restoring<'_> {
     ///
     /// When the dump is not let in, cannot be read, or the files cannot be written.
     pub fn write(&self, progress: &Progress) -> Result<Restored> {
-        let Self { admission, incoming, name, cluster, df_meta, scratch } = *self;
-        let mut writer = DirWriter::create(df_meta, scratch)?;
+        let Self { admission, incoming, name, nodes } = *self;
+        let create = |node: &NodeFiles<'_>| DirWriter::create(node.df_meta, node.scratch);
+        let mut writers = nodes.iter().map(create).collect::<Result<Vec<_>>>()?;
         let mut failed = None;
         let mut dropped = Dropped::default();
         let mut records = 0_u64;
@@ -127,12 +147,15 @@ impl Restoring<'_> {
             // The first record that cannot be written ends the writing; the check goes on.
             Ok(scanned) if failed.is_none() => {
                 records += u64::from(scanned.record.kind() != Kind::DataHeader);
-                let written = writer.fact(scanned.tree(), &scanned.record.fact());
+                let (tree, fact) = (scanned.tree(), scanned.record.fact());
+                let written = writers.iter_mut().try_for_each(|writer| writer.fact(tree, &fact));
                 failed = written.err().map(|error| (line.number, error));
             }
             Ok(_) => {}
         })?;
-        admission.refuse(name, &report, Becomes::of(cluster))?;
+        let keeps_cluster = nodes.iter().any(|node| node.cluster.is_none());
+        let becomes = if keeps_cluster { Becomes::SameCluster } else { Becomes::NewCluster };
+        admission.refuse(name, &report, becomes)?;
         if let Some((line, error)) = failed {
             let place = format!("{name}, line {}", grouped(line));
             return Err(error).context(place).help(admission.kept.clone());
@@ -145,14 +168,34 @@ impl Restoring<'_> {
                 Code::EmptyDump.help()
             ));
         }
-        if cluster.is_none() && writer.node_id().is_none() && !admission.accepts(Code::NodeIdNull) {
+        let knows_node = writers.iter().all(|writer| writer.node_id().is_some());
+        if keeps_cluster && !knows_node && !admission.accepts(Code::NodeIdNull) {
             return Err(anyhow!("the dump does not say which node it is from"))
                 .help("restore it as a new cluster, with --id and --initial-cluster");
         }
+        // The nodes have one snapshot, which names the moment that it was made.
+        let now_ms = now_ms();
+        let finish = |(writer, node): (DirWriter, &NodeFiles<'_>)| {
+            self.finish(writer, node, now_ms, report.summary.keys, progress)
+        };
+        let nodes = writers.into_iter().zip(nodes).map(finish).collect::<Result<_>>()?;
+        Ok(Restored { report, dropped, nodes })
+    }
+
+    /// Completes the files of a node, and reads them back.
+    fn finish(
+        &self,
+        writer: DirWriter,
+        node: &NodeFiles<'_>,
+        now_ms: u64,
+        keys: u64,
+        progress: &Progress,
+    ) -> Result<RestoredNode> {
+        let Self { admission, name, .. } = self;
         let Complete { written, leftovers, left_out, committed } =
-            writer.finish(cluster, now_ms())?;
+            writer.finish(node.cluster, now_ms)?;
         progress.phase("verifying");
-        let reader = V004Reader::of_df_meta(df_meta.path())?;
+        let reader = V004Reader::of_df_meta(node.df_meta.path())?;
         let holdings = reader.holdings(&written);
         anyhow::ensure!(
             reader.fingerprint()? == written,
@@ -161,11 +204,11 @@ impl Restoring<'_> {
         );
         // Whatever the reason: an empty state in place of the old data is no restore.
         anyhow::ensure!(
-            holdings.keys > 0 || report.summary.keys == 0,
+            holdings.keys > 0 || keys == 0,
             "{name} has {}, and none would be restored; {}",
-            plural(report.summary.keys, "key"),
+            plural(keys, "key"),
             admission.kept
         );
-        Ok(Restored { report, dropped, left_out, committed, reader, holdings, leftovers })
+        Ok(RestoredNode { left_out, committed, reader, holdings, leftovers })
     }
 }

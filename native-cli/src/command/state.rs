@@ -83,6 +83,11 @@ impl State {
     /// The state of a stopped node's data directory.
     pub fn of_directory(dir: &Path, at: At, progress: &Progress) -> Result<Self> {
         let reader = DirReader::open(&RaftDir::new(dir), Access::Stopped)?;
+        Self::of_reader(reader, dir, at, progress)
+    }
+
+    /// The same of one that is read already.
+    pub fn of_reader(reader: DirReader, dir: &Path, at: At, progress: &Progress) -> Result<Self> {
         let origin = StateSource::Directory(Box::new(reader), dir.display().to_string());
         Self::of(origin, at, progress)
     }
@@ -338,6 +343,17 @@ impl State {
             is_before_snapshot = self.replayed(progress).is_ok();
         }
         Self { moment: Moment { is_before_snapshot, ..end }, ..self }
+    }
+
+    /// The last sequence number at the moment.
+    pub fn sequence(&self, progress: &Progress) -> Result<u64> {
+        Ok(self.replayed(progress)?.system.sequence)
+    }
+
+    /// The last sequence number that the log leads to, committed or not.
+    pub fn last_sequence(mut self, progress: &Progress) -> Result<u64> {
+        self.moment = self.moment.log_end();
+        self.sequence(progress)
     }
 
     /// A replay to the moment that knows what its entries reach.

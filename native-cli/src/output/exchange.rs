@@ -33,30 +33,70 @@ pub enum Place {
     Elsewhere,
 }
 
-/// Puts a complete dump that is on disk in place of an older one, and its manifest beside it; none
-/// when nothing proves it complete.
+/// A dump that is complete and on disk, with its manifest, and waits for its name.
+pub struct Complete {
+    names: Names,
+    dump: TemporaryFile,
+    place: Place,
+    manifest: Option<Manifest>,
+    /// The manifest on disk; none where it can have no file.
+    new: Option<SmallFile>,
+}
+
+impl Complete {
+    /// Puts the manifest of such a dump on disk, too; none when nothing proves the dump complete.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub fn with_manifest(
+        names: Names,
+        dump: TemporaryFile,
+        place: Place,
+        manifest: Option<&Manifest>,
+    ) -> Result<Self> {
+        let new = manifest.map(|manifest| prepare(&names, json(manifest)?)).transpose()?.flatten();
+        Ok(Self { names, dump, place, manifest: manifest.cloned(), new })
+    }
+}
+
+/// Puts dumps in the place of older ones, one after the other.
 ///
-/// A signal waits until it is done, and so does another run of the same name: the last one wins,
-/// with its own manifest.
+/// A signal waits until it is done.
 ///
 /// # Errors
 ///
 /// When something of that fails; the help says what is in place then.
-pub fn exchange(
-    names: &Names,
-    dump: TemporaryFile,
-    place: Place,
-    manifest: Option<&Manifest>,
-    progress: &Progress,
-) -> Result<()> {
-    let manifest_path = Manifest::path_of(&names.target);
-    let prepare = |content: Vec<u8>| {
-        // With the prefix of the dump: the next run of its name looks for that.
-        SmallFile::prepare(&names.hidden(""), &manifest_path, content)
-            .map_err(|error| unchanged(names, error))
-    };
-    let new = manifest.map(|manifest| prepare(json(manifest)?)).transpose()?.flatten();
+pub fn exchange_all(dumps: Vec<Complete>, progress: &Progress) -> Result<()> {
     let undisturbed = signals::defer();
+    let mut done: Vec<String> = Vec::new();
+    let mut waiting = dumps.into_iter();
+    while let Some(dump) = waiting.next() {
+        let shown = dump.names.given.display().to_string();
+        if let Err(error) = exchange(dump, progress) {
+            let done = done.into_iter().map(|shown| format!("{shown} is the new dump, complete"));
+            let others = done.chain(waiting.map(|dump| is_unchanged(&dump.names)));
+            return Err(Unwritten::add_help(error, others));
+        }
+        done.push(shown);
+    }
+    undisturbed.complete();
+    Ok(())
+}
+
+fn prepare(names: &Names, content: Vec<u8>) -> Result<Option<SmallFile>> {
+    // With the prefix of the dump: the next run of its name looks for that.
+    SmallFile::prepare(&names.hidden(""), &Manifest::path_of(&names.target), content)
+        .map_err(|error| unchanged(names, error))
+}
+
+/// Puts a dump in the place of an older one, and its manifest beside it. Another run of the same
+/// name waits: the last one wins, with its own manifest.
+fn exchange(complete: Complete, progress: &Progress) -> Result<()> {
+    let Complete { names, dump, place, manifest, new } = complete;
+    let (names, manifest) = (&names, manifest.as_ref());
+    let manifest_path = Manifest::path_of(&names.target);
+    let prepare = |content: Vec<u8>| prepare(names, content);
     let _turn = (place == Place::Beside).then(|| Turn::take(names));
     let old = old_manifest(names)?;
     let of_old = old.as_deref().and_then(|old| Manifest::parse(old).ok());
@@ -110,7 +150,6 @@ pub fn exchange(
             Unwritten::of(error, what, Some(help))
         })?;
     }
-    undisturbed.complete();
     Ok(())
 }
 
@@ -164,12 +203,17 @@ pub fn old_manifest(names: &Names) -> Result<Option<Vec<u8>>> {
 pub fn unchanged(names: &Names, error: impl Into<anyhow::Error>) -> anyhow::Error {
     let error = error.into();
     let shown = names.given.display();
-    let state = if names.target.exists() { "is as it was" } else { "was not written" };
+    let state = is_unchanged(names);
     let help = match usual_help(&error) {
-        Some(help) => format!("{help}; {shown} {state}"),
-        None => format!("{shown} {state}"),
+        Some(help) => format!("{help}; {state}"),
+        None => state,
     };
     Unwritten::of(error, format!("cannot write {shown}"), Some(help))
+}
+
+fn is_unchanged(names: &Names) -> String {
+    let state = if names.target.exists() { "is as it was" } else { "was not written" };
+    format!("{} {state}", names.given.display())
 }
 
 /// The content of a manifest's file.

@@ -8,7 +8,7 @@ use anyhow::Result;
 use metadump::manifest::Manifest;
 
 use super::destination::Destination;
-use super::exchange::{json, unchanged};
+use super::exchange::{exchange_all, json, unchanged};
 use super::new_file::NewFile;
 use crate::failure::Usage;
 use crate::progress::Progress;
@@ -56,6 +56,6 @@ impl ManifestFile {
     pub fn commit(mut self, manifest: &Manifest, progress: &Progress) -> Result<()> {
         let content = json(manifest)?;
         self.0.write_all(&content).map_err(|error| unchanged(self.0.names(), error))?;
-        self.0.commit(None, progress)
+        exchange_all(vec![self.0.finish(None)?], progress)
     }
 }

@@ -19,7 +19,7 @@ use metadump::manifest::Manifest;
 
 pub use self::destination::{Destination, is_same_file};
 use self::encoder::{Encoder, WRITE_BYTES};
-use self::exchange::unchanged;
+use self::exchange::{Complete, exchange_all, unchanged};
 pub use self::manifest_file::ManifestFile;
 use self::new_file::NewFile;
 use crate::failure::Unwritten;
@@ -32,8 +32,30 @@ pub enum Output {
     Stdout(BufWriter<Stdout>),
     /// What stands under the name as it is, such as a device.
     Stream { name: String, encoder: Encoder<File> },
-    /// A file under its final name only after [`Output::commit`].
+    /// A file under its final name only after [`publish`].
     File(Box<NewFile>),
+}
+
+/// What is complete.
+pub enum Finished {
+    /// It is where it was to go.
+    Gone,
+    /// A file that is on disk and waits for its name.
+    File(Box<Complete>),
+}
+
+/// Gives files their names, when all of them are complete.
+///
+/// # Errors
+///
+/// When one cannot get it; the help says what is in place then.
+pub fn publish(finished: impl IntoIterator<Item = Finished>, progress: &Progress) -> Result<()> {
+    let files = finished.into_iter().filter_map(|finished| match finished {
+        Finished::Gone => None,
+        Finished::File(file) => Some(*file),
+    });
+    let files = Vec::from_iter(files);
+    if files.is_empty() { Ok(()) } else { exchange_all(files, progress) }
 }
 
 impl Output {
@@ -72,14 +94,13 @@ impl Output {
         }
     }
 
-    /// Makes what was written permanent; without it a file never gets its name. The manifest goes
-    /// beside a file.
+    /// Writes what is left; without it a file never gets its name. The manifest goes beside a file.
     ///
     /// # Errors
     ///
     /// When that fails; the help says what is in place then.
-    pub fn commit(self, manifest: Option<&Manifest>, progress: &Progress) -> Result<()> {
-        match self {
+    pub fn finish(self, manifest: Option<&Manifest>) -> Result<Finished> {
+        let gone = match self {
             Self::Stdout(mut stdout) => {
                 stdout.flush().map_err(|error| cannot_write("stdout", error))
             }
@@ -91,8 +112,9 @@ impl Output {
                 });
                 written.map_err(|error| cannot_write(&name, error))
             }
-            Self::File(file) => file.commit(manifest, progress),
-        }
+            Self::File(file) => return Ok(Finished::File(Box::new(file.finish(manifest)?))),
+        };
+        gone.map(|()| Finished::Gone)
     }
 
     /// Writes the next bytes.

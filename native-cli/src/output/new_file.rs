@@ -11,8 +11,7 @@ use rustix::fs::{Advice, OFlags, fadvise};
 
 use super::destination::{Names, PART};
 use super::encoder::Encoder;
-use super::exchange::{Place, exchange, old_manifest, unchanged};
-use crate::progress::Progress;
+use super::exchange::{Complete, Place, old_manifest, unchanged};
 use crate::temporary::TemporaryFile;
 
 /// How much may be written before it is sent to disk.
@@ -58,16 +57,16 @@ impl NewFile {
         &self.names
     }
 
-    /// Puts the dump on disk and in the place of an older one, with its manifest.
+    /// Puts the dump and its manifest on disk.
     ///
     /// # Errors
     ///
-    /// When something of that fails; the help says what is in place then.
-    pub fn commit(self, manifest: Option<&Manifest>, progress: &Progress) -> Result<()> {
+    /// When that fails; the help says what is in place then.
+    pub fn finish(self, manifest: Option<&Manifest>) -> Result<Complete> {
         let Self { names, temporary, place, encoder } = self;
         let finished = encoder.finish().and_then(|eager| eager.file.sync_all());
         finished.map_err(|error| unchanged(&names, error))?;
-        exchange(&names, temporary, place, manifest, progress)
+        Complete::with_manifest(names, temporary, place, manifest)
     }
 }
 

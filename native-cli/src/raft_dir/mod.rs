@@ -2,6 +2,7 @@
 
 mod baseline;
 mod chunk_files;
+mod exchange;
 mod fact_lines;
 mod fact_source;
 mod file_bytes;
@@ -36,6 +37,7 @@ mod v004_reader;
 mod writer;
 
 pub use chunk_files::Chunk;
+pub use exchange::exchange;
 pub use fact_source::FactSource;
 pub use holdings::Holdings;
 pub use layout::RaftDir;

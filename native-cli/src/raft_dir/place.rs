@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use rustix::process::geteuid;
 use serde::{Deserialize, Serialize};
 
-use super::layout::{DF_META, OLD, RaftDir, STAGING, sled_database};
+use super::layout::{CONF, DF_META, OLD, RaftDir, STAGING, sled_database};
 use super::lock::{IMPORT_LOCK, Locks, ServerLocks, another_import, lock_of_df_meta};
 use super::sled_exchange::{OLD_SLED, SledExchange, SledInodes, are_of_sled};
 use crate::failure::WithHelp;
@@ -224,6 +224,46 @@ impl Place {
         open.sync()
     }
 
+    /// Whether the new `df_meta` has its name, and with it the database.
+    pub fn is_new(&self, ready: &Ready) -> Result<bool> {
+        let is_whole = ready.new_sled.is_empty() || self.sled_exchange(ready).is_complete()?;
+        Ok(is_whole && self.root.inode_of(DF_META)? == Some(ready.new_inode))
+    }
+
+    /// Gives the old data its names back, however far the exchange has come; where that is
+    /// interrupted, the exchange can still be gone on with.
+    pub fn take_back(&self, ready: &Ready) -> Result<()> {
+        let Self { root, open, .. } = self;
+        let exchange = self.sled_exchange(ready);
+        let has_sled = !ready.new_sled.is_empty();
+        if has_sled {
+            exchange.guard_again()?;
+        }
+        if root.inode_of(DF_META)? == Some(ready.new_inode) {
+            let is_done = if open.has(OLD)? {
+                root.rename_to_free(DF_META, open, DF_META)?
+            } else if open.has(DF_META)? {
+                open.exchange(DF_META, root, DF_META)?
+            } else {
+                root.rename_to_free(DF_META, open, DF_META)?
+            };
+            anyhow::ensure!(is_done, "the file system exchanges directories no more");
+        }
+        if open.has(OLD)? {
+            anyhow::ensure!(open.rename_to_free(OLD, root, DF_META)?, self.two_df_metas());
+        }
+        if has_sled && exchange.is_guarded()? {
+            if let (Some(owner), Some(old)) = (self.owner()?, open.subdir(OLD_SLED)?)
+                && old.has(CONF)?
+            {
+                old.give_entry_to(OsStr::new(CONF), owner)?;
+            }
+            exchange.undo()?;
+        }
+        root.sync()?;
+        open.sync()
+    }
+
     fn two_df_metas(&self) -> String {
         format!(
             "somebody has made {} while the old one had made room",
@@ -347,7 +387,7 @@ impl Place {
 /// # Errors
 ///
 /// When what stands there cannot be read.
-pub fn describe_interrupted(dir: &RaftDir) -> Result<Option<&'static str>> {
+pub fn describe_interrupted(dir: &RaftDir) -> Result<Option<String>> {
     if !dir.root().exists() {
         return Ok(None);
     }
@@ -365,12 +405,17 @@ pub fn describe_interrupted(dir: &RaftDir) -> Result<Option<&'static str>> {
                 || (!ready.new_sled.is_empty() && exchange.is_guarded()?)
         }
     };
+    let shown = dir.root().display();
     Ok(Some(if is_in_place {
-        "note: an earlier import was interrupted while or after it replaced the data; it would be \
-         finished first"
+        format!(
+            "note: an earlier import into {shown} was interrupted while or after it replaced the \
+             data; it would be finished first"
+        )
     } else {
-        "note: an earlier import was interrupted before it replaced anything; its partial files \
-         would be removed"
+        format!(
+            "note: an earlier import into {shown} was interrupted before it replaced anything; its \
+             partial files would be removed"
+        )
     }))
 }
 

@@ -100,6 +100,41 @@ impl SledExchange<'_> {
         self.root.sync()
     }
 
+    /// Puts the guard in the place of the new `conf`, which waits for its name again.
+    pub fn guard_again(&self) -> Result<()> {
+        if !self.is_complete()? {
+            return Ok(());
+        }
+        // Two names for a moment: it is never without one.
+        self.root.link(CONF, self.place, CONF)?;
+        self.place.remove(NEW_GUARD)?;
+        self.place.write(NEW_GUARD, GUARD)?;
+        self.place.rename(NEW_GUARD, self.root, CONF)?;
+        self.root.sync()
+    }
+
+    /// Moves the files back, and ends the guard with the old `conf`, if there was one.
+    pub fn undo(&self) -> Result<()> {
+        let old = self.place.subdir(OLD_SLED)?.context("the old database is gone")?;
+        for name in self.new.keys().filter(|name| *name != CONF) {
+            if self.is_new(OsStr::new(name))? {
+                self.root.rename(name, self.place, name)?;
+            }
+        }
+        for name in old.names()?.iter().filter(|name| *name != CONF) {
+            old.rename(name, self.root, name)?;
+        }
+        for dir in [&old, self.place, self.root] {
+            dir.sync()?;
+        }
+        if old.has(CONF)? {
+            old.rename(CONF, self.root, CONF)?;
+        } else {
+            self.root.remove(CONF)?;
+        }
+        self.root.sync()
+    }
+
     fn is_new(&self, name: &OsStr) -> Result<bool> {
         let known = name.to_str().and_then(|name| self.new.get(name));
         Ok(known.is_some() && self.root.inode_of(name)?.as_ref() == known)

@@ -25,7 +25,7 @@
 //! as a sled database: the guard comes first, and the new `conf` takes its place last. Whatever is
 //! interrupted between is finished by the next import.
 
-use std::io;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
@@ -39,7 +39,7 @@ use super::sled_exchange::sled_inodes;
 use crate::failure::WithHelp;
 use crate::new_dirs::NewDirs;
 use crate::open_dir::OpenDir;
-use crate::signals::{self, Doomed};
+use crate::signals::Doomed;
 
 /// What becomes of the old data once it is replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,7 +110,7 @@ impl Staging {
                 let (dir, disposal) = (dir.clone(), Disposal::Place);
                 let mut staging =
                     Self { place, dir, old, servers, baseline, disposal, doomed, new_dirs };
-                staging.lock_servers_out()?;
+                lock_servers_out(&mut staging.servers, &staging.dir)?;
                 return Ok((staging, recovered));
             }
             lock_servers_out(&mut servers, dir)?;
@@ -126,57 +126,8 @@ impl Staging {
         self.place.open()
     }
 
-    /// Puts the new data in the place of the old and disposes of the old. Gives where the old data
-    /// is kept.
-    ///
-    /// The caller has verified the new data and synced every file of it; directories are synced
-    /// here. A signal waits, and ends nothing once the new data is in place.
-    pub fn exchange(mut self) -> Result<Option<PathBuf>> {
-        let ready = self.complete()?;
-        let undisturbed = signals::defer();
-        // From here on what is in the place may be the old data.
-        self.doomed.clear();
-        self.place.write_ready(&ready)?;
-        self.assert_untouched()?;
-        self.disposal = Disposal::Nothing;
-        self.new_dirs.keep();
-        if let Err(error) = self.put_in_place(&ready) {
-            let undone = self.place.recover(&mut self.servers);
-            let shown = self.place.shown();
-            return match undone {
-                Ok(Recovered::RolledBack) => {
-                    let crosses = is_in_lower_layer(&error);
-                    let error = error.context(if self.baseline.is_empty() {
-                        format!("nothing was put into {shown}")
-                    } else {
-                        format!("{shown} keeps its old data")
-                    });
-                    if crosses { Err(error).help(COPY_UP) } else { Err(error) }
-                }
-                Ok(Recovered::Finished(_)) => Err(error)
-                    .with_context(|| {
-                        format!("{shown} has its new data, which may not be on disk yet")
-                    })
-                    .help("the new data is complete: run the same command again to be sure of it"),
-                Err(_) => Err(error)
-                    .with_context(|| format!("{shown} is between its old data and its new"))
-                    .help(
-                        "nothing is lost: run the same command again, it finishes what was begun",
-                    ),
-            };
-        }
-        undisturbed.complete();
-        let finished = self.place.finish(&ready, &mut self.servers);
-        finished
-            .with_context(|| {
-                let shown = self.place.shown();
-                format!("{shown} has its new data, but what is left of the old is not cleaned up")
-            })
-            .help("the new data is in place: run the same command again, or let the next import clean up")
-    }
-
     /// Makes the new data whole: owners, and what its directories hold.
-    fn complete(&self) -> Result<Ready> {
+    pub(super) fn complete(&self) -> Result<Ready> {
         let open = self.place.open();
         anyhow::ensure!(self.place.is_there()?, "{} has been moved", open.path().display());
         let new = open.subdir(DF_META)?.context("the new data is gone")?;
@@ -197,17 +148,28 @@ impl Staging {
         Ok(Ready { new_inode: new.stat()?.st_ino, old, new_sled: sled_inodes(open)? })
     }
 
+    /// Says in the place that the new data is complete: from here on it may be exchanged.
+    pub(super) fn write_ready(&mut self, ready: &Ready) -> Result<()> {
+        // What is in the place may be the old data.
+        self.doomed.clear();
+        self.place.write_ready(ready)
+    }
+
     /// Fails when somebody has written into the directory since the import began: an empty one has
-    /// no lock that would have kept a server out.
-    fn assert_untouched(&mut self) -> Result<()> {
-        self.lock_servers_out()?;
+    /// no lock that would have kept a server out. From here on none starts on the new data either,
+    /// which may have to make room again.
+    pub(super) fn assert_untouched(&mut self) -> Result<()> {
+        lock_servers_out(&mut self.servers, &self.dir)?;
+        lock_servers_out(&mut self.servers, &RaftDir::new(self.place.open().path()))?;
         spare_foreign_files(&self.dir, self.old)?;
         let now = Baseline::of(self.place.root())?;
         let changed = self.baseline.difference(&now).map(|path| self.place.root().path_of(path));
         changed.map_or(Ok(()), |path| Err(changed_meanwhile(&path)))
     }
 
-    fn put_in_place(&mut self, ready: &Ready) -> Result<()> {
+    /// Gives the new data its names.
+    pub(super) fn put_in_place(&mut self, ready: &Ready) -> Result<()> {
+        self.disposal = Disposal::Nothing;
         let Self { place, servers, baseline, .. } = self;
         place.put_in_place(ready, &mut |holder, name| {
             let now = Tree::of_df_meta(holder, name)?;
@@ -221,9 +183,48 @@ impl Staging {
         })
     }
 
-    fn lock_servers_out(&mut self) -> Result<()> {
-        lock_servers_out(&mut self.servers, &self.dir)
+    /// Gives the old data its names back, as far as that goes, and removes the new; says what
+    /// stands there then.
+    pub(super) fn undo(&mut self, ready: &Ready) -> Standing {
+        self.disposal = Disposal::Nothing;
+        let Self { place, servers, .. } = self;
+        // How far it went is seen below.
+        let _ = place.take_back(ready);
+        if place.is_new(ready).unwrap_or(false) {
+            self.new_dirs.keep();
+            return Standing::New;
+        }
+        match place.recover(servers) {
+            Ok(Recovered::RolledBack) if self.baseline.is_empty() => Standing::Nothing,
+            Ok(Recovered::RolledBack) => Standing::Old,
+            Ok(Recovered::Finished(_)) => Standing::New,
+            Err(_) => Standing::Between,
+        }
     }
+
+    /// Disposes of the old data. Gives where it is kept.
+    pub(super) fn finish(&mut self, ready: &Ready) -> Result<Option<PathBuf>> {
+        self.new_dirs.keep();
+        self.place.finish(ready, &mut self.servers)
+    }
+
+    /// Where the data directory is.
+    pub(super) fn shown(&self) -> impl Display {
+        self.place.shown()
+    }
+}
+
+/// What stands in a data directory when an exchange has failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// No data, as before.
+    Nothing,
+    /// The old data.
+    Old,
+    /// The new data.
+    New,
+    /// What the next import finishes.
+    Between,
 }
 
 fn lock_servers_out(servers: &mut ServerLocks, dir: &RaftDir) -> Result<()> {
@@ -239,17 +240,6 @@ const PARENTS: u32 = 0o777;
 /// What to do about a server.
 pub const STOP: &str =
     "stop the server first; an import under it would lose what it has acknowledged";
-
-/// What to do about an overlay file system.
-const COPY_UP: &str = "df_meta lies in a lower layer of an overlay file system, that is in an image, \
-                       whose directories cannot be moved: replace it by a copy of itself (cp -a, \
-                       rm -r, mv), and import again";
-
-/// Whether a directory could not be moved within one disk.
-fn is_in_lower_layer(error: &anyhow::Error) -> bool {
-    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
-    causes.any(|cause| cause.kind() == io::ErrorKind::CrossesDevices)
-}
 
 fn changed_meanwhile(path: &Path) -> anyhow::Error {
     let help = "stop the server that writes there, and import again";

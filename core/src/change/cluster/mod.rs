@@ -92,6 +92,11 @@ impl InitialCluster {
         self.own_id
     }
 
+    /// The same cluster, with each of its nodes as the one that is restored, in the order of ids.
+    pub fn of_each_node(&self) -> impl Iterator<Item = Self> {
+        self.members.keys().map(|own_id| Self { own_id: *own_id, members: self.members.clone() })
+    }
+
     /// The node records, as the official import writes them.
     pub fn nodes(&self) -> BTreeMap<NodeId, Node> {
         let record = |(id, endpoint): (&NodeId, &Endpoint)| {
@@ -120,6 +125,13 @@ mod tests {
     fn cluster(own: u64, members: &[&str]) -> Result<InitialCluster, ClusterError> {
         let members = members.iter().map(|text| parse_member(text).unwrap());
         InitialCluster::new(NodeId(own), members)
+    }
+
+    #[test]
+    fn every_node_is_restored_in_turn() {
+        let members = ["7=c:1", "1=a:1", "2=b:1"];
+        let each = Vec::from_iter(cluster(7, &members).unwrap().of_each_node());
+        assert_eq!(each, [1, 2, 7].map(|own| cluster(own, &members).unwrap()));
     }
 
     #[test]

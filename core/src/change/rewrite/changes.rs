@@ -30,6 +30,35 @@ pub struct SnapshotChanges {
     pub keys: u64,
 }
 
+/// What is raised, so that ids are not given out again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RaiseChanges {
+    /// The last sequence number before and after.
+    pub sequence: (u64, u64),
+    /// The counters of ids.
+    pub counters: Vec<RaisedCounter>,
+}
+
+/// A counter of ids.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RaisedCounter {
+    /// Its key.
+    pub key: String,
+    /// The id that it gave out last.
+    pub from: u64,
+    /// The same after.
+    pub to: u64,
+}
+
+impl RaiseChanges {
+    fn describe(&self) -> impl Iterator<Item = String> {
+        let Self { sequence, counters } = self;
+        let counters =
+            counters.iter().map(|RaisedCounter { key, from, to }| format!("{key}: {from} -> {to}"));
+        std::iter::once(format!("sequence: {} -> {}", sequence.0, sequence.1)).chain(counters)
+    }
+}
+
 /// What a rewrite changes. Everything else stays byte for byte.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Changes {
@@ -57,6 +86,8 @@ pub struct Changes {
     pub expire: Option<ExpireChanges>,
     /// What happens to a state that lacks entries that it claims.
     pub snapshot: Option<SnapshotChanges>,
+    /// What is raised, so that ids are not given out again.
+    pub raised: Option<RaiseChanges>,
 }
 
 impl Changes {
@@ -113,6 +144,7 @@ impl Changes {
                 "the log is applied from there on: what it writes to {keys} was missing"
             ));
         }
+        lines.extend(self.raised.iter().flat_map(RaiseChanges::describe));
         if let Some(expire) = &self.expire {
             let dropped = entries(expire.dropped);
             lines.push(format!("expiry index: {dropped} dropped, {} added", expire.added));

@@ -12,15 +12,17 @@ mod expire;
 mod lines;
 mod moment;
 mod planner;
+mod raise;
 mod rewriter;
 mod snapshot;
 mod splices;
 
-pub use changes::{Changes, ExpireChanges, SnapshotChanges};
+pub use changes::{Changes, ExpireChanges, RaiseChanges, RaisedCounter, SnapshotChanges};
 pub use lines::{Disposition, LinePlan, LineRewriter};
 pub(crate) use moment::plain_key;
 pub use moment::{LogFate, MomentChanges, MomentPlan, MomentPlanner, MomentRewriter};
 pub use planner::{Plan, Planner};
+pub use raise::Raise;
 pub use rewriter::Rewriter;
 pub use splices::{Splice, SpliceError, Splicer};
 
@@ -43,6 +45,8 @@ pub struct Request {
     pub expire: ExpireIndex,
     /// Whether a state that lacks entries that it claims no longer claims them.
     pub snapshot: Snapshot,
+    /// Whether the sequence and the counters of ids are raised.
+    pub raise: Raise,
 }
 
 /// What becomes of the expiry index.
@@ -157,6 +161,23 @@ pub enum RewriteError {
         membership: LogId,
         /// The last entry that the state holds all of.
         holds: LogId,
+    },
+    /// Whoever applies the log would come to the sequence as it was.
+    #[error(
+        "the dump has a log, from {first} on, which leads another node to the sequence as it was"
+    )]
+    RaiseWithLog {
+        /// Its first entry.
+        first: LogId,
+    },
+    /// There is no sequence that could be raised.
+    #[error("the dump does not say which sequence number was given out last")]
+    NoSequence,
+    /// There are no such sequence numbers, or too few behind them.
+    #[error("the sequence is at {from} and cannot be raised so far: too few numbers would be left")]
+    RaiseTooFar {
+        /// The last sequence number.
+        from: u64,
     },
     /// The log cannot be applied.
     #[error(transparent)]

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use super::changes::Changes;
 use super::expire::{ExpirePlan, ExpirePlanner};
 use super::lines::LinePlan;
+use super::raise::{Raise, RaisePlan, RaisePlanner};
 use super::snapshot::{SnapshotPlan, SnapshotPlanner};
 use super::{ExpireIndex, Request, RewriteError, Rewriter, Snapshot, UNLOGGED_STATE};
-use crate::change::cluster::{FormerCluster, Takeover};
+use crate::change::cluster::{ClusterError, FormerCluster, Takeover};
 use crate::dump::frame::Line;
 use crate::dump::record::{
     Cmd, DataVersion, ExpireKey, Fact, Kind, LogEntry, LogId, Node, NodeId, Payload, Tree,
@@ -84,15 +85,18 @@ pub struct Planner {
     names: TreeNames,
     expire: ExpirePlanner,
     snapshot: Option<SnapshotPlanner>,
+    raise: Option<RaisePlanner>,
 }
 
 impl Planner {
     /// Starts planning what is asked.
     pub fn new(request: Request) -> Self {
         let snapshot = (request.snapshot == Snapshot::Repair).then(SnapshotPlanner::default);
+        let raise = (request.raise != Raise::Keep).then(RaisePlanner::default);
         Self {
             request,
             snapshot,
+            raise,
             seen: Seen::default(),
             names: TreeNames::default(),
             expire: ExpirePlanner::default(),
@@ -142,6 +146,9 @@ impl Planner {
             }
             _ => {}
         }
+        if let Some(raise) = &mut self.raise {
+            raise.learn(&fact);
+        }
         self.seen.former.learn(&fact);
     }
 
@@ -181,6 +188,10 @@ impl Planner {
             },
             expire_lines: self.seen.expire_lines,
             snapshot,
+            raise: match self.raise {
+                Some(raise) => raise.finish(self.request.raise)?,
+                None => None,
+            },
             changes: Changes::default(),
         };
         if let Some(cluster) = self.request.cluster {
@@ -337,6 +348,7 @@ pub struct Plan {
     pub(super) expire: Option<ExpirePlan>,
     pub(super) expire_lines: bool,
     pub(super) snapshot: Option<SnapshotPlan>,
+    pub(super) raise: Option<RaisePlan>,
     changes: Changes,
 }
 
@@ -355,11 +367,32 @@ impl Plan {
         }
     }
 
+    /// Lets the dump become that of another node of the same new cluster. A plan without one stays
+    /// as it is.
+    ///
+    /// # Errors
+    ///
+    /// When the node is none of the cluster.
+    pub fn restore_as(&mut self, own_id: NodeId) -> Result<(), ClusterError> {
+        let Some(cluster) = &mut self.cluster else { return Ok(()) };
+        let nodes = &cluster.takeover.nodes;
+        if !nodes.contains_key(&own_id) {
+            let members: Vec<String> = nodes.keys().map(ToString::to_string).collect();
+            return Err(ClusterError::OwnIdMissing { own: own_id, members: members.join(", ") });
+        }
+        cluster.own_id = own_id;
+        if let Some((_, to)) = &mut self.changes.node_id {
+            *to = own_id;
+        }
+        Ok(())
+    }
+
     /// What changes.
     pub fn changes(&self) -> Changes {
         Changes {
             expire: self.expire.as_ref().map(ExpirePlan::changes),
             snapshot: self.snapshot.as_ref().map(SnapshotPlan::changes),
+            raised: self.raise.as_ref().map(RaisePlan::changes),
             ..self.changes.clone()
         }
     }

@@ -8,7 +8,7 @@ use crate::dump::dump_line;
 use crate::dump::frame::Line;
 use crate::dump::record::{
     DataVersion, ExpireKey, ExpireValue, Keyed, Kind, LogMetaKey, LogMetaValue, RaftStateKey,
-    RaftStateValue, Record, StateMachineKey, StateMachineValue, Tree,
+    RaftStateValue, Record, SeqV, StateMachineKey, StateMachineValue, Tree,
 };
 use crate::dump::scan::{Envelope, ScannedLine};
 
@@ -76,7 +76,7 @@ impl<'p> Rewriter<'p> {
         let tree = scanned.tree();
         let expire = self.expire(line, &scanned.record, out)?;
         let Some(cluster) = &self.plan.cluster else {
-            return Ok(if self.put_claim(&scanned.record, out)? {
+            return Ok(if self.put_number(&scanned.record, out)? {
                 Disposition::Drop
             } else {
                 expire
@@ -118,7 +118,7 @@ impl<'p> Rewriter<'p> {
                 self.put_nodes(cluster, out)?;
                 true
             }
-            record => self.put_claim(record, out)?,
+            record => self.put_number(record, out)?,
         };
         Ok(if replaced { Disposition::Drop } else { expire })
     }
@@ -142,6 +142,9 @@ impl<'p> Rewriter<'p> {
         }
         let is_small = matches!(kind, Kind::Sequences | Kind::StateMachineMeta);
         if self.plan.snapshot.is_some() && is_small {
+            return false;
+        }
+        if self.plan.raise.is_some() && matches!(kind, Kind::Sequences | Kind::GenericKV) {
             return false;
         }
         let Some(cluster) = &self.plan.cluster else { return true };
@@ -251,6 +254,28 @@ impl<'p> Rewriter<'p> {
             value: StateMachineValue::Membership(cluster.takeover.membership.clone()),
         });
         put(out, &self.plan.names.state_machine, &record)
+    }
+
+    /// Writes a line with other numbers: what the state claims, or what is raised.
+    fn put_number(&self, record: &Record<'_>, out: &mut Vec<u8>) -> Result<bool, RewriteError> {
+        Ok(self.put_raised(record, out)? || self.put_claim(record, out)?)
+    }
+
+    /// Writes the sequence or a counter of ids in place of one that is behind.
+    fn put_raised(&self, record: &Record<'_>, out: &mut Vec<u8>) -> Result<bool, RewriteError> {
+        let Some(plan) = &self.plan.raise else { return Ok(false) };
+        let record = match record {
+            Record::Sequences(Keyed { key, .. }) if key.as_str() == "generic-kv" => {
+                Record::Sequences(Keyed { key: key.clone(), value: plan.sequence() })
+            }
+            Record::GenericKV(Keyed { key, value }) => {
+                let Some(seq) = plan.counter(key) else { return Ok(false) };
+                Record::GenericKV(Keyed { key: key.clone(), value: SeqV { seq, ..value.clone() } })
+            }
+            _ => return Ok(false),
+        };
+        put(out, &self.plan.names.state_machine, &record)?;
+        Ok(true)
     }
 
     /// Writes what the state claims in place of a line that claims more.

@@ -38,7 +38,8 @@ impl DumpState {
     pub fn read(args: &Import, source: &Source, progress: &Progress) -> Result<Self> {
         let mut admission = admission(args, "the cluster keeps its data".to_owned());
         let (mut remarks, mut made_of) = (Vec::new(), None);
-        let at = at_moment(args, source, &admission, Becomes::NewCluster, progress)?;
+        let moment = args.moment.at.map(|at| (at, args.moment.log.fate()));
+        let at = at_moment(args, moment, source, &admission, Becomes::NewCluster, progress)?;
         let source = match at {
             Some(made) => {
                 admission.manifest = Requirement::Optional;

@@ -52,10 +52,10 @@ const NUMBERS_A_LINE: u64 = 100_000;
 
 /// Runs the command.
 pub fn run(args: &Import, progress: &Progress) -> Result<Outcome> {
-    if args.cluster.id.is_some() || !args.cluster.initial_cluster.is_empty() {
+    if args.cluster.is_given() {
         return Err(Usage::error(
-            "--id and --initial-cluster are given for a running cluster",
-            "a running cluster keeps its nodes: leave both out",
+            "--id, --initial-cluster or --all is given for a running cluster",
+            "a running cluster keeps its nodes: leave them out",
         ));
     }
     let connect = connect_options(&args.service, progress)?;

@@ -1,0 +1,102 @@
+//! `--raise-ids` and `--beyond`: what was given out since a state of the past is not given out again.
+
+use std::path::Path;
+
+use anyhow::Result;
+use metadump::moment::At;
+use metadump::rewrite::{LinePlan, LogFate, Raise, Request};
+
+use super::plan::{Planned, Reading};
+use super::state::State;
+use crate::args::{Moment, RaiseIds};
+use crate::input::Source;
+use crate::progress::Progress;
+use crate::raft_dir::{Access, DirReader, RaftDir};
+use crate::report::grouped;
+
+/// How far ids are raised, and what there is to say of that.
+#[derive(Debug, Default)]
+pub struct Raised {
+    /// What is done.
+    pub raise: Raise,
+    /// Why, if another state says it.
+    pub remark: Option<String>,
+}
+
+impl Raised {
+    /// What the command line asks for a dump, of which the state at the moment counts.
+    ///
+    /// # Errors
+    ///
+    /// When the other state cannot be read.
+    pub fn of(
+        ids: &RaiseIds,
+        moment: &Moment,
+        reading: impl FnOnce() -> Result<Reading>,
+        progress: &Progress,
+    ) -> Result<Self> {
+        let Some(beyond) = &ids.beyond else {
+            let raise = ids.raise_ids.map_or(Raise::Keep, Raise::By);
+            return Ok(Self { raise, remark: None });
+        };
+        let given_out = last_sequence(beyond, Access::Stopped, progress)?;
+        let at = moment.at.unwrap_or(At::End);
+        let reading = reading()?;
+        let own = State::of_dump(reading.source().clone(), at, progress)?.sequence(progress)?;
+        progress.finish();
+        let (beyond, given, own_shown) = (beyond.display(), grouped(given_out), grouped(own));
+        Ok(if given_out > own {
+            let ahead = grouped(given_out - own);
+            let remark = format!(
+                "{beyond} has given out the sequence up to {given}, {ahead} beyond that of the \
+                 restored state, {own_shown}"
+            );
+            Self { raise: Raise::Beyond(given_out), remark: Some(remark) }
+        } else {
+            let remark = format!(
+                "note: {beyond} has given out the sequence up to {given}, not beyond that of the \
+                 restored state, {own_shown}: nothing is raised"
+            );
+            Self { raise: Raise::Keep, remark: Some(remark) }
+        })
+    }
+
+    /// The moment whose state is taken. What is raised needs a state that holds its log, which then
+    /// goes: whoever applied it would come to the sequence as it was.
+    pub fn moment(&self, moment: &Moment) -> Option<(At, LogFate)> {
+        match self.raise {
+            Raise::Keep => moment.at.map(|at| (at, moment.log.fate())),
+            Raise::By(_) | Raise::Beyond(_) => Some((moment.at.unwrap_or(At::End), LogFate::Purge)),
+        }
+    }
+
+    /// The dump with what is raised, in a file of our own, and what that is, a line each.
+    ///
+    /// # Errors
+    ///
+    /// When there are no such numbers, or the dump cannot be written.
+    pub fn made(&self, reading: &Reading, progress: &Progress) -> Result<(Reading, Vec<String>)> {
+        let request = Request { raise: self.raise, ..Request::default() };
+        let planned = Planned::new(reading, request, progress)?;
+        let made = Reading::written(reading.name(), |write| {
+            planned.for_each_piece(reading, progress, write)
+        })?;
+        Ok((made, planned.plan.describe()))
+    }
+}
+
+/// The last sequence number that a dump or a directory leads to, its log included.
+///
+/// # Errors
+///
+/// When it cannot be read, or its log not be applied.
+pub fn last_sequence(path: &Path, access: Access, progress: &Progress) -> Result<u64> {
+    let state = if path.is_dir() {
+        let reader = DirReader::open(&RaftDir::new(path), access)?;
+        State::of_reader(reader, path, At::End, progress)?.without_remarks()
+    } else {
+        let source = Source::open(Some(path))?.repeatable(progress)?;
+        State::of_dump(source, At::End, progress)?
+    };
+    state.last_sequence(progress)
+}
