@@ -104,7 +104,14 @@ impl State {
         if let (Err(_), true, StateSource::Dump(source)) = (&read, is_empty, &state.origin) {
             let reading = Reading::of(source, progress)?;
             // The whole of it says what it is in place of a dump.
-            Inspected::of_records(&reading, Requirement::Optional, progress, |_, _| {})?;
+            let no_record = Inspected::of_records(
+                &reading,
+                Requirement::Optional,
+                progress,
+                |_| (),
+                |_, _, ()| {},
+            );
+            no_record?;
         }
         read?;
         if is_empty {
