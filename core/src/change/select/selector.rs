@@ -164,6 +164,11 @@ impl Selector {
         if let Some(Beside { object, needs_owner }) = beside
             && let Some(other) = self.numbers.number(object)
         {
+            if let Owner::Name(kind, tenant, name) = object
+                && has_ids(*kind)
+            {
+                self.aliases.entry((*kind, tenant.clone(), name.clone())).or_default();
+            }
             self.links.push((own, other));
             self.brings.push(if *needs_owner { (other, own) } else { (own, other) });
         }
@@ -191,15 +196,16 @@ impl Selector {
         let stays = Marking { choice: &choice, objects: &objects, known: &known, named: &named }
             .stays(&inside, &needs, &resolved(&brings, &at))?;
         let kept = Kept::of(&objects, &stays, &aliases, &known, &choice);
+        let lost = Kept::lost(&objects, &stays, &aliases, &known);
         let mut tally = Tally::default();
         for (object, stays) in objects.iter().zip(&stays) {
             tally.object(object, *stays);
         }
         tally.named(named.iter().map(|(owner, named)| (owner, named.keys)), &kept, &choice);
         for (own, other) in &links {
-            let of = |number: &u32| at.get(*number as usize).cloned().unwrap_or_default();
+            let of = |number: &u32| at.get(*number as usize).map(Vec::as_slice).unwrap_or_default();
             let is_kept = |number| of(number).iter().any(|at| kept_at(&stays, *at));
-            if is_kept(own) && !is_kept(other) {
+            if is_kept(own) && !is_kept(other) && !of(other).is_empty() {
                 let object = of(own).first().and_then(|at| objects.get(*at as usize));
                 tally.link_goes(object);
             }
@@ -212,14 +218,8 @@ impl Selector {
         }
         let expiring = self.expiring;
         let gone = tally.gone(&objects, &stays);
-        Ok(Selection {
-            choice,
-            kept,
-            expiring,
-            left_out: self.left_out,
-            counts: tally.counts,
-            gone,
-        })
+        let (counts, left_out) = (tally.counts, self.left_out);
+        Ok(Selection { choice, kept, lost, expiring, left_out, counts, gone })
     }
 }
 
