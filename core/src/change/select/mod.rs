@@ -19,6 +19,7 @@ mod belonging;
 mod choice;
 mod closure;
 mod error;
+mod known;
 mod near;
 mod plan;
 mod selection;

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use super::belonging::{Class, Home};
 use super::choice::{Choice, Fate, Which};
-use super::selector::{Alias, Keys, Known, Rest};
+use super::known::Known;
+use super::selector::{Alias, Keys, Rest};
 use crate::dump::record::Bytes;
 use crate::state::objects::{Object, ObjectRecord, Owner};
 use crate::value::{KeyParts, ObjectKind};
