@@ -400,3 +400,29 @@ fn dumps_of_every_version_have_parts() {
         assert_eq!(ran.code, Some(0), "{name}: {}", ran.stderr);
     }
 }
+
+#[test]
+#[ignore = "needs METADUMP_CORPUS"]
+fn the_tenants_of_a_cluster_are_taken_apart() {
+    let place = TempDir::new().unwrap();
+    let input = corpus().join("engine/e810-lost-three-entries.server-export.ndjson.gz");
+    let whole = String::from_utf8(content(&input).unwrap()).unwrap();
+    let input = input.display().to_string();
+    let mut together = BTreeSet::new();
+    let parts: Vec<String> = ["ten1", "ten2", "ten3"]
+        .map(|tenant| {
+            let output = place.path().join(format!("{tenant}.db"));
+            let args = ["filter", &input, "--at", "snapshot", "--tenant", tenant];
+            let part = written(&args, &output);
+            assert_valid(&output);
+            part
+        })
+        .into();
+    for part in &parts {
+        together.extend(keys(part));
+    }
+    assert_eq!(together, keys(&whole));
+    let shared = keys(&parts[0]).intersection(&keys(&parts[1])).count();
+    let sum: usize = parts.iter().map(|part| keys(part).len()).sum();
+    assert_eq!((shared, sum), (2, together.len() + 2 * shared));
+}

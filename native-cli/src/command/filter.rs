@@ -110,9 +110,9 @@ impl Filtering<'_> {
             Form::Dump => LogFate::Purge,
             Form::State => LogFate::Keep,
         };
-        let (is_official, unknown) = (choice.is_official, choice.unknown);
-        let mut selector = Selector::new(choice);
-        let prepare = |key: &str, value: &SeqV<'_>| Belonging::of(key, &value.data, is_official);
+        let unknown = choice.unknown;
+        let mut selector = Selector::new(choice.clone());
+        let prepare = |key: &str, value: &SeqV<'_>| Belonging::of(key, &value.data, &choice);
         let each = |key: &str, value: &SeqV<'_>, belonging: Belonging| {
             selector.add(key, value.expire_ms().is_some(), belonging);
         };
@@ -193,8 +193,7 @@ impl Filtering<'_> {
         if self.way.list {
             said.extend(selection.gone().iter().map(|gone| format!("  goes: {}", in_words(gone))));
         } else if !selection.gone().is_empty() {
-            let things = plural(selection.gone().len() as u64, "thing");
-            said.push(format!("--list names the {things} that go"));
+            said.push("--list names everything that goes".to_owned());
         }
         said
     }

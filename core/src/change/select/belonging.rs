@@ -1,5 +1,6 @@
 //! Where a key belongs, and what it needs.
 
+use super::choice::Choice;
 use crate::check::{FIRST_SYSTEM_ID, Found, References, Relation, Said, Target};
 use crate::dump::record::Bytes;
 use crate::state::objects::{ObjectRecord, Owner};
@@ -54,11 +55,11 @@ pub(super) enum Class {
 }
 
 impl Belonging {
-    /// What a key and its value say; `is_official` as in [`Choice`](super::Choice).
-    pub fn of(key: &str, value: &Bytes<'_>, is_official: bool) -> Self {
+    /// What a key and its value say, for a choice.
+    pub fn of(key: &str, value: &Bytes<'_>, choice: &Choice) -> Self {
         let mut record = ObjectRecord::of(key, value);
         let parts = KeyParts::of(key);
-        let home = Home::of(parts.as_ref(), record.owner.clone(), is_official);
+        let home = Home::of(parts.as_ref(), record.owner.clone(), choice.is_official);
         if home.owner != record.owner {
             record.says = None;
             record.owner = home.owner.clone();

@@ -12,13 +12,14 @@
 //!
 //! **Invariant:** an object stays or goes with all its keys, unless it is the keys that are named.
 //!
-//! **Invariant:** memory grows with the objects, some 500 bytes for each with its names, and by
-//! eight bytes for what each needs; not with their keys or values.
+//! **Invariant:** memory grows with the objects, some 800 bytes for each with its names and all that
+//! it needs; not with their keys or values.
 
 mod belonging;
 mod choice;
 mod closure;
 mod error;
+mod known;
 mod near;
 mod plan;
 mod selection;

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use super::belonging::{Class, Home};
 use super::choice::{Choice, Fate, Which};
-use super::selector::{Alias, Keys, Known, Rest};
+use super::known::Known;
+use super::selector::{Alias, Keys, Rest};
 use crate::dump::record::Bytes;
 use crate::state::objects::{Object, ObjectRecord, Owner};
 use crate::value::{KeyParts, ObjectKind};
@@ -17,6 +18,8 @@ use crate::value::{KeyParts, ObjectKind};
 pub struct Selection {
     pub(super) choice: Choice,
     pub(super) kept: Kept,
+    /// The objects that go.
+    pub(super) lost: Kept,
     pub(super) expiring: HashMap<Box<str>, Owner>,
     pub(super) left_out: u64,
     pub(super) counts: Counts,
@@ -56,7 +59,7 @@ pub struct Gone {
     pub keys: u64,
 }
 
-/// The objects that stay.
+/// Objects that have one fate.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Kept {
     ids: BTreeMap<ObjectKind, RoaringTreemap>,
@@ -71,18 +74,8 @@ impl Kept {
         known: &Known,
         choice: &Choice,
     ) -> Self {
-        let mut kept = Self::default();
-        for (object, _) in objects.iter().zip(stays).filter(|(_, stays)| **stays) {
-            match (object.id, &object.tenant, &object.name) {
-                (Some(id), ..) => {
-                    kept.ids.entry(object.kind).or_default().insert(id);
-                }
-                (None, Some(tenant), Some(name)) => {
-                    kept.names.insert((object.kind, tenant.clone(), name.clone()));
-                }
-                _ => {}
-            }
-        }
+        let staying = objects.iter().zip(stays).filter(|(_, stays)| **stays);
+        let mut kept = Self::of_objects(staying.map(|(object, _)| object));
         for (alias, keys) in aliases {
             let numbers = known.alias(alias);
             let is_named = keys.named > 0;
@@ -97,6 +90,41 @@ impl Kept {
             }
         }
         kept
+    }
+
+    /// The objects that are there and go.
+    pub(super) fn lost(
+        objects: &[Object],
+        stays: &[bool],
+        aliases: &BTreeMap<Alias, Keys>,
+        known: &Known,
+    ) -> Self {
+        let going = objects.iter().zip(stays).filter(|(_, stays)| !**stays);
+        let mut lost = Self::of_objects(going.map(|(object, _)| object));
+        for alias in aliases.keys() {
+            let numbers = known.alias(alias);
+            let stay = |number: &u32| stays.get(*number as usize).copied().unwrap_or(false);
+            if !numbers.is_empty() && !numbers.iter().any(stay) {
+                lost.names.insert(alias.clone());
+            }
+        }
+        lost
+    }
+
+    fn of_objects<'o>(objects: impl Iterator<Item = &'o Object>) -> Self {
+        let mut of = Self::default();
+        for object in objects {
+            match (object.id, &object.tenant, &object.name) {
+                (Some(id), ..) => {
+                    of.ids.entry(object.kind).or_default().insert(id);
+                }
+                (None, Some(tenant), Some(name)) => {
+                    of.names.insert((object.kind, tenant.clone(), name.clone()));
+                }
+                _ => {}
+            }
+        }
+        of
     }
 
     pub(super) fn has(&self, owner: &Owner) -> bool {
@@ -157,7 +185,7 @@ impl Selection {
     }
 
     fn stays_with(&self, key: &str, parts: Option<&KeyParts<'_>>, owner: Owner) -> bool {
-        let Self { choice, kept, .. } = self;
+        let Self { choice, kept, lost, .. } = self;
         let home = Home::of(parts, owner, choice.is_official);
         let is_named = choice.names(key);
         if is_named && choice.which == Which::Rest && !home.is_identity {
@@ -167,7 +195,8 @@ impl Selection {
             return (is_named && choice.which == Which::Chosen)
                 || choice.keeps_rest(home.class, tenant.as_deref());
         }
-        kept.has(&home.owner) && home.beside.is_none_or(|beside| kept.has(&beside.object))
+        // What is not there any more takes nothing along.
+        kept.has(&home.owner) && home.beside.is_none_or(|beside| !lost.has(&beside.object))
     }
 
     /// Whether what has no known form stays.
@@ -303,6 +332,9 @@ impl Tally {
     pub(super) fn alias(&mut self, alias: &Alias, keys: u64, kept: &Kept) {
         let (kind, tenant, name) = alias;
         let is_kept = kept.names.contains(alias);
+        if keys == 0 {
+            return;
+        }
         self.part(is_kept, kind.name()).keys += keys;
         if !is_kept {
             let (tenant, name) = (Some(tenant.clone()), Some(name.to_string()));

@@ -6,7 +6,7 @@ use super::belonging::{Belonging, Beside, Class};
 use super::choice::{Choice, Fate, Which};
 use super::closure::{Edges, Numbers, Set};
 use super::error::{Listed, SelectError};
-use super::near::near;
+use super::known::{Known, assert_there, described};
 use super::selection::{Kept, Selection, Tally};
 use crate::state::objects::{Catalogue, Object, ObjectRef, Owner, has_ids, parent_kind};
 use crate::value::ObjectKind;
@@ -164,6 +164,11 @@ impl Selector {
         if let Some(Beside { object, needs_owner }) = beside
             && let Some(other) = self.numbers.number(object)
         {
+            if let Owner::Name(kind, tenant, name) = object
+                && has_ids(*kind)
+            {
+                self.aliases.entry((*kind, tenant.clone(), name.clone())).or_default();
+            }
             self.links.push((own, other));
             self.brings.push(if *needs_owner { (other, own) } else { (own, other) });
         }
@@ -191,15 +196,16 @@ impl Selector {
         let stays = Marking { choice: &choice, objects: &objects, known: &known, named: &named }
             .stays(&inside, &needs, &resolved(&brings, &at))?;
         let kept = Kept::of(&objects, &stays, &aliases, &known, &choice);
+        let lost = Kept::lost(&objects, &stays, &aliases, &known);
         let mut tally = Tally::default();
         for (object, stays) in objects.iter().zip(&stays) {
             tally.object(object, *stays);
         }
         tally.named(named.iter().map(|(owner, named)| (owner, named.keys)), &kept, &choice);
         for (own, other) in &links {
-            let of = |number: &u32| at.get(*number as usize).cloned().unwrap_or_default();
+            let of = |number: &u32| at.get(*number as usize).map(Vec::as_slice).unwrap_or_default();
             let is_kept = |number| of(number).iter().any(|at| kept_at(&stays, *at));
-            if is_kept(own) && !is_kept(other) {
+            if is_kept(own) && !is_kept(other) && !of(other).is_empty() {
                 let object = of(own).first().and_then(|at| objects.get(*at as usize));
                 tally.link_goes(object);
             }
@@ -212,14 +218,8 @@ impl Selector {
         }
         let expiring = self.expiring;
         let gone = tally.gone(&objects, &stays);
-        Ok(Selection {
-            choice,
-            kept,
-            expiring,
-            left_out: self.left_out,
-            counts: tally.counts,
-            gone,
-        })
+        let (counts, left_out) = (tally.counts, self.left_out);
+        Ok(Selection { choice, kept, lost, expiring, left_out, counts, gone })
     }
 }
 
@@ -243,52 +243,6 @@ fn inside(objects: &[Object], known: &Known) -> Vec<(u32, u32)> {
         Some((*known.numbers(&parent).first()?, number))
     };
     objects.iter().zip(0..).filter_map(pair).collect()
-}
-
-/// The objects that there are.
-pub(super) struct Known {
-    by_owner: HashMap<Owner, u32>,
-    /// Those with ids whose names stand in keys.
-    by_name: HashMap<Alias, Vec<u32>>,
-}
-
-impl Known {
-    fn of(objects: &[Object], aliases: &BTreeMap<Alias, Keys>) -> Self {
-        let kinds: BTreeSet<ObjectKind> = aliases.keys().map(|(kind, ..)| *kind).collect();
-        let mut by_owner = HashMap::with_capacity(objects.len());
-        let mut by_name: HashMap<Alias, Vec<u32>> = HashMap::new();
-        for (object, number) in objects.iter().zip(0..) {
-            let named = object.tenant.clone().zip(object.name.clone());
-            match (object.id, named) {
-                (Some(id), named) => {
-                    by_owner.insert(Owner::Id(object.kind, id), number);
-                    if let Some((tenant, name)) = named.filter(|_| kinds.contains(&object.kind)) {
-                        by_name.entry((object.kind, tenant, name)).or_default().push(number);
-                    }
-                }
-                (None, Some((tenant, name))) => {
-                    by_owner.insert(Owner::Name(object.kind, tenant, name), number);
-                }
-                (None, None) => {}
-            }
-        }
-        Self { by_owner, by_name }
-    }
-
-    /// The numbers of what an owner is.
-    pub(super) fn numbers(&self, owner: &Owner) -> Vec<u32> {
-        match (self.by_owner.get(owner), owner) {
-            (Some(number), _) => vec![*number],
-            (None, Owner::Name(kind, tenant, name)) => {
-                self.alias(&(*kind, tenant.clone(), name.clone())).to_vec()
-            }
-            _ => Vec::new(),
-        }
-    }
-
-    pub(super) fn alias(&self, alias: &Alias) -> &[u32] {
-        self.by_name.get(alias).map(Vec::as_slice).unwrap_or_default()
-    }
 }
 
 /// Finds out which objects stay.
@@ -372,86 +326,4 @@ impl Marking<'_> {
         }
         if broken.count > 0 { Err(SelectError::Needed(broken)) } else { Ok(()) }
     }
-}
-
-/// An object in words: `table sales.orders (id 42)`.
-pub(super) fn described(object: &Object) -> String {
-    let kind = object.kind.name().replace('_', " ");
-    match (&object.name, object.id) {
-        (Some(_), Some(id)) => format!("{kind} {} (id {id})", object.full_name()),
-        (Some(_), None) => format!("{kind} {}", object.full_name()),
-        (None, Some(id)) => format!("{kind} {id}"),
-        (None, None) => kind,
-    }
-}
-
-/// Refuses names of what is not there, or is there more than once.
-fn assert_there(
-    choice: &Choice,
-    objects: &[Object],
-    known: &Known,
-    rest: &BTreeMap<Rest, Keys>,
-    seen: &BTreeSet<String>,
-) -> Result<(), SelectError> {
-    if choice.tenants.is_empty() && choice.prefixes.is_empty() && choice.objects.is_empty() {
-        return Err(SelectError::NothingChosen);
-    }
-    let tenants: BTreeSet<&str> = objects
-        .iter()
-        .filter_map(|object| object.tenant.as_deref())
-        .chain(rest.keys().filter_map(|(_, _, tenant)| tenant.as_deref()))
-        .chain(known.by_name.keys().map(|(_, tenant, _)| &**tenant))
-        .collect();
-    if let Some(asked) = choice.tenants.iter().find(|asked| !tenants.contains(asked.as_str())) {
-        let near = near(asked, tenants.iter().copied());
-        return Err(SelectError::NoTenant { asked: asked.clone(), near });
-    }
-    if let Some(asked) = choice.prefixes.iter().find(|prefix| !seen.contains(*prefix)) {
-        return Err(SelectError::NoKey { asked: format!("that begins with {asked}") });
-    }
-    for asked in &choice.objects {
-        let found = || objects.iter().filter(|object| asked.names(object));
-        match asked {
-            ObjectRef::Key(key) if seen.contains(key) => continue,
-            ObjectRef::Key(key) => return Err(SelectError::NoKey { asked: key.clone() }),
-            _ => {}
-        }
-        if found().next().is_none() {
-            return Err(no_object(asked, objects));
-        }
-        let has_tenant = matches!(
-            asked,
-            ObjectRef::Id(..)
-                | ObjectRef::Name { tenant: Some(_), .. }
-                | ObjectRef::Path { tenant: Some(_), .. }
-        );
-        let tenants: BTreeSet<&str> = found().filter_map(|found| found.tenant.as_deref()).collect();
-        if !has_tenant && tenants.len() > 1 {
-            let tenants = tenants.into_iter().map(str::to_owned).collect();
-            return Err(SelectError::Ambiguous { asked: asked.to_string(), tenants });
-        }
-    }
-    Ok(())
-}
-
-fn no_object(asked: &ObjectRef, objects: &[Object]) -> SelectError {
-    let (kind, name) = match asked {
-        ObjectRef::Id(kind, id) => (*kind, id.to_string()),
-        ObjectRef::Name { kind, name, .. } => (*kind, name.clone()),
-        ObjectRef::Path { database, table: None, .. } => (ObjectKind::Database, database.clone()),
-        ObjectRef::Path { database, table: Some(table), .. } => {
-            (ObjectKind::Table, format!("{database}.{table}"))
-        }
-        ObjectRef::Key(key) => return SelectError::NoKey { asked: key.clone() },
-    };
-    let of_kind: BTreeSet<String> = objects
-        .iter()
-        .filter(|object| object.kind == kind)
-        .map(|object| match (asked, object.id) {
-            (ObjectRef::Id(..), Some(id)) => format!("{}:{id}", kind.name()),
-            _ => object.full_name(),
-        })
-        .collect();
-    let near = near(&name, of_kind.iter().map(String::as_str));
-    SelectError::NoObject { asked: asked.to_string(), near }
 }

@@ -38,6 +38,10 @@ fn state() -> Vec<(&'static str, Vec<u8>)> {
         ),
         ("__fd_object_owners/a/table-by-id/2", message("OwnershipInfo", r#"{"role":"r"}"#)),
         ("__fd_object_tag_ref/a/table/2/8", message("TagRefValue", "{}")),
+        ("__fd_object_tag_ref/a/procedure/p//8", message("TagRefValue", "{}")),
+        ("__fd_object_tag_ref/a/table/77/8", message("TagRefValue", "{}")),
+        ("__fd_procedure/a/p/", b"9".to_vec()),
+        ("__fd_procedure_by_id/9", message("ProcedureMeta", "{}")),
         ("__fd_queries_queue/queue/w/c/seq_generator", Vec::new()),
         ("__fd_quotas/a", b"{}".to_vec()),
         ("__fd_roles/a/r", message("RoleInfo", r#"{"name":"r"}"#)),
@@ -66,11 +70,10 @@ fn select(
     state: &[(&'static str, Vec<u8>)],
     choice: Choice,
 ) -> Result<(Selection, BTreeSet<&'static str>), SelectError> {
-    let is_official = choice.is_official;
-    let mut selector = Selector::new(choice);
+    let mut selector = Selector::new(choice.clone());
     let bytes = |value: &Vec<u8>| Bytes::Decoded(value.clone().into());
     for (key, value) in state {
-        selector.add(key, false, Belonging::of(key, &bytes(value), is_official));
+        selector.add(key, false, Belonging::of(key, &bytes(value), &choice));
     }
     let selection = selector.finish()?;
     let stays = state.iter().filter(|(key, value)| selection.stays(key, &bytes(value)));
@@ -134,7 +137,12 @@ fn a_table_brings_what_it_needs() {
     // The view, its source with its policy, tag and the table that had its name, and the owner.
     let gone =
         ["__fd_clusters_v6/", "__fd_object_owners/a/database", "__fd_quotas/", "__fd_users/", "a/"];
-    let gone_keys = ["__fd_db_id_list/a/old"];
+    let gone_keys = [
+        "__fd_db_id_list/a/old",
+        "__fd_object_tag_ref/a/procedure/p//8",
+        "__fd_procedure/a/p/",
+        "__fd_procedure_by_id/9",
+    ];
     let expected = state.iter().map(|(key, _)| *key).filter(|key| {
         !OF_B.contains(key)
             && !TRANSIENT.contains(key)
@@ -155,11 +163,16 @@ fn what_links_two_objects_goes_with_either() {
         state.iter().map(|(key, _)| *key).filter(|key| !stays.contains(key)).collect();
     let expected = [
         "__fd_object_tag_ref/a/table/2/8",
+        "__fd_object_tag_ref/a/procedure/p//8",
+        "__fd_object_tag_ref/a/table/77/8",
         "__fd_tag/a/g",
         "__fd_tag_by_id/a/8",
         "__fd_tag_object_ref/a/8/table/2",
     ];
     assert_eq!(gone, expected);
+    let (_, stays) = select(&state, objects(&["procedure:p"], Which::Chosen)).unwrap();
+    assert!(stays.contains("__fd_object_tag_ref/a/procedure/p//8"));
+    assert!(!stays.contains("__fd_object_tag_ref/a/table/2/8"));
     let (_, stays) = select(&state, objects(&["masking_policy:m"], Which::Chosen)).unwrap();
     assert!(stays.contains("__fd_datamask_id_list/a/m"));
     assert!(!stays.contains("__fd_mask_policy_apply_table_id/a/7/2"));
