@@ -34,7 +34,7 @@ const EXIT_STATUS: &[Row] = &[
 ];
 
 /// How wide the list of commands is at most.
-const OVERVIEW_COLUMNS: usize = 100;
+const OVERVIEW_COLUMNS: usize = 80;
 
 /// The flags of a command that say which environment and which files it knows.
 const OF_SERVICE: &str = "grpc_api_address";

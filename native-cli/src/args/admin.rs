@@ -53,8 +53,8 @@ pub struct SetFeature {
     #[arg(long, value_name = "NAME")]
     pub feature: String,
 
-    /// Whether it is to be enabled.
-    #[arg(long, action = ArgAction::Set, value_name = "true|false", hide_possible_values = true)]
+    /// `true` enables it, `false` disables it.
+    #[arg(long, action = ArgAction::Set, value_name = "BOOL", hide_possible_values = true)]
     pub enable: bool,
 
     /// What is asked.

@@ -4,7 +4,7 @@ use metadump_proto::meta::{
     ClusterStatus, Event, KeysCount, KvMeta, RaftLogStatus, SeqV, WatchResponse,
 };
 
-use super::super::fake::{Nobody, Running, Script, talking};
+use super::super::fake::{Running, Script};
 use super::super::{
     Session, StatusText, WatchText, Watched, get, keys_layout, member_list, seq_v, status, watch,
 };
