@@ -140,8 +140,8 @@ fn ids_are_raised_by_a_number() {
     let (found, _) = place.rewrite(&["--raise-ids", "1000000"]);
     assert_raised(&found, &before, from + 1_000_000);
     assert_eq!(errors(&found), errors(&before));
-    let (found, _) = place.rewrite(&["--raise-ids", "0"]);
-    assert!(found == place.content);
+    let nothing = run(["rewrite", place.other(), "--raise-ids", "0"]);
+    assert_eq!(nothing.code, Some(2), "{}", nothing.stderr);
     let too_far = run(["rewrite", place.other(), "--raise-ids", "18446744073709551000"]);
     assert_eq!(too_far.code, Some(3), "{}", too_far.stderr);
     assert!(too_far.stderr.contains("cannot be raised so far"), "{}", too_far.stderr);
@@ -264,8 +264,6 @@ fn a_directory_that_is_ahead_is_reported_with_what_it_has_given_out() {
     assert!(!done.stderr.contains("would get these ids again"), "{}", done.stderr);
     let exported = run(["export", "-q", "--raft-dir", &dir]).stdout;
     assert!(counters(&exported).0 > given_out);
-    let ran = import(&dir, place.other(), &moment);
-    assert!(ran.stderr.contains("it has given out the sequence up to"), "{}", ran.stderr);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Which moment a dump is rewritten to.
 
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum, ValueHint};
@@ -28,8 +29,8 @@ pub struct RaiseIds {
     /// Raise the sequence, which ids are given out from, by N, and the counters of ids beyond the
     /// sequence of now: for a state of the past, so that no id is given out again. The log is
     /// applied and then goes.
-    #[arg(long, value_name = "N", value_parser = |text: &str| whole::<u64>(text, "below 2^64"))]
-    pub raise_ids: Option<u64>,
+    #[arg(long, value_name = "N", value_parser = parse_numbers)]
+    pub raise_ids: Option<NonZeroU64>,
 
     /// The same, beyond all that OTHER has given out: a dump, or the directory of a stopped node, of
     /// the cluster as it went on since.
@@ -40,6 +41,10 @@ pub struct RaiseIds {
         conflicts_with = "raise_ids"
     )]
     pub beyond: Option<PathBuf>,
+}
+
+fn parse_numbers(text: &str) -> Result<NonZeroU64, String> {
+    whole(text, "above 0 and below 2^64")
 }
 
 /// What becomes of the log up to a moment.

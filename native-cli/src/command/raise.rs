@@ -36,7 +36,7 @@ impl Raised {
         progress: &Progress,
     ) -> Result<Self> {
         let Some(beyond) = &ids.beyond else {
-            let raise = ids.raise_ids.map_or(Raise::Keep, Raise::By);
+            let raise = ids.raise_ids.map_or(Raise::Keep, |by| Raise::By(by.get()));
             return Ok(Self { raise, remark: None });
         };
         let given_out = last_sequence(beyond, Access::Stopped, progress)?;

@@ -311,8 +311,11 @@ impl Rewriting<'_> {
                 let changes = plans.changes();
                 let of = Object { source, output, moment, changes, remarks: &remarks };
                 let mut members = of.members(plans.report());
-                members["lines"] = json!(plans.count_changes(reading, progress)?);
-                members["lost_entries"] = json!(lost_entries);
+                let lines = json!(plans.count_changes(reading, progress)?);
+                if let Some(members) = members.as_object_mut() {
+                    members.insert("lines".to_owned(), lines);
+                    members.insert("lost_entries".to_owned(), json!(lost_entries));
+                }
                 ended::print("rewrite", Step::Plan, members, Some(plans.report()))?;
                 continue;
             }

@@ -18,7 +18,7 @@ use anyhow::Result;
 
 use super::place::Ready;
 use super::staging::{Staging, Standing};
-use crate::failure::WithHelp;
+use crate::failure::{Help, WithHelp};
 use crate::signals;
 
 /// Puts the new data of every directory in the place of the old and disposes of the old. Gives
@@ -76,8 +76,7 @@ fn undone(error: anyhow::Error, all: &mut [(Staging, Ready)]) -> anyhow::Error {
     } else {
         return error;
     };
-    let failed: Result<()> = Err(error);
-    failed.help(help).err().unwrap_or_else(|| anyhow::anyhow!(help))
+    error.context(Help(help.to_owned()))
 }
 
 /// Disposes of the old data.

@@ -230,6 +230,11 @@ impl Place {
         Ok(is_whole && self.root.inode_of(DF_META)? == Some(ready.new_inode))
     }
 
+    /// Whether files of a database are being exchanged.
+    pub fn is_guarded(&self, ready: &Ready) -> Result<bool> {
+        Ok(!ready.new_sled.is_empty() && self.sled_exchange(ready).is_guarded()?)
+    }
+
     /// Gives the old data its names back, however far the exchange has come; where that is
     /// interrupted, the exchange can still be gone on with.
     pub fn take_back(&self, ready: &Ready) -> Result<()> {

@@ -194,12 +194,21 @@ impl Staging {
             self.new_dirs.keep();
             return Standing::New;
         }
-        match place.recover(servers) {
-            Ok(Recovered::RolledBack) if self.baseline.is_empty() => Standing::Nothing,
-            Ok(Recovered::RolledBack) => Standing::Old,
-            Ok(Recovered::Finished(_)) => Standing::New,
-            Err(_) => Standing::Between,
+        let recovered = place.recover(servers);
+        match recovered {
+            Ok(Recovered::Finished(_)) => return Standing::New,
+            // What could not be removed is left to the next import.
+            Err(_) if !self.has_old(ready).unwrap_or(false) => return Standing::Between,
+            Ok(Recovered::RolledBack) | Err(_) => {}
         }
+        if self.baseline.is_empty() { Standing::Nothing } else { Standing::Old }
+    }
+
+    /// Whether the old data has its names.
+    fn has_old(&self, ready: &Ready) -> Result<bool> {
+        let now = Tree::of_df_meta(self.place.root(), DF_META)?;
+        let is_same = self.baseline.df_meta.difference(&now).is_none();
+        Ok(is_same && !self.place.is_guarded(ready)?)
     }
 
     /// Disposes of the old data. Gives where it is kept.
