@@ -192,6 +192,26 @@ fn every_command_loses_its_values_and_keeps_the_rest() {
 }
 
 #[test]
+fn what_a_newer_header_has_besides_stays_and_what_is_nested_too_deep_goes() {
+    let header =
+        r#"["header",{"DataHeader":{"key":"header","value":{"version":"V004","new":"x"}}}]"#;
+    assert_eq!(redact(header.as_bytes()).0, header.as_bytes());
+    let deep = format!("{}\"planted-s3cr3t\"{}", "[".repeat(500), "]".repeat(500));
+    let line = |deep: &str| {
+        format!(
+            r#"["state_machine/0",{{"Sequences":{{"key":"generic-kv","value":1,"new":{deep}}}}}]"#
+        )
+    };
+    let (new, _) = redact(line(&deep).as_bytes());
+    let new = String::from_utf8(new).unwrap();
+    assert!(new.contains(r#"[["***"]]"#) && !new.contains("planted"), "{new}");
+    assert!(
+        check(new.as_bytes()).findings.kept().len()
+            == check(line(&deep).as_bytes()).findings.kept().len()
+    );
+}
+
+#[test]
 fn a_copy_elsewhere_keeps_the_dump_from_being_written() {
     let dir = TempDir::new().unwrap();
     let lines = [
@@ -323,7 +343,8 @@ fn with_names_replaced_objects_stay_what_they_are() {
     let text = String::from_utf8(of_output).unwrap();
     for name in names_of(&dump) {
         let as_numbers = serde_json::to_string(name.as_bytes()).unwrap();
-        let as_numbers = format!(",{},", as_numbers.trim_matches(['[', ']']));
+        // A field that is the name: its length stands in front.
+        let as_numbers = format!(",{},{}", name.len(), as_numbers.trim_matches(['[', ']']));
         let quoted = [format!("\"{name}\""), format!("/{name}\""), format!("/{name}/")];
         assert!(!quoted.iter().any(|quoted| shown.contains(quoted)), "{name}");
         assert!(!text.contains(&as_numbers), "{name}");

@@ -14,7 +14,7 @@ use crate::value::{MOST_UNPACKED_BYTES, unpacked};
 pub const SHORTEST_BYTES: usize = 8;
 
 /// How many bytes of spellings are looked for at a time.
-const MOST_PATTERN_BYTES: usize = 1 << 20;
+const MOST_PATTERN_BYTES: usize = 512 << 10;
 
 /// How deep a list of bytes may stand in a list of bytes: the text of a setting does.
 const MOST_DEPTH: usize = 3;

@@ -9,7 +9,7 @@ use super::tally::Tally;
 use super::tokens::Tokens;
 
 /// How many bytes of credentials are kept at a time: when there are more, those of a share of them are.
-pub(super) const MOST_BYTES: usize = 4 << 20;
+pub(super) const MOST_BYTES: usize = 512 << 10;
 
 /// What a set takes beside the bytes of an element.
 const ELEMENT_BYTES: usize = 48;
@@ -100,5 +100,28 @@ impl Secrets {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
         self.found.iter().map(|secret| &**secret)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::Found;
+
+    #[test]
+    fn shares_are_bounded_and_together_all() {
+        let all: Vec<FoundAt> = (0..40_000)
+            .map(|number| FoundAt::of(Found::of("x", format!("secret{number:06}").as_bytes())))
+            .collect();
+        let collect = |mut share: Secrets| {
+            all.iter().for_each(|found| share.add(found));
+            share
+        };
+        let first = collect(Secrets::share(0, 1));
+        assert!(first.shares() > 1 && first.bytes <= MOST_BYTES, "{first:?}");
+        let others =
+            (1..first.shares()).map(|share| collect(Secrets::share(share, first.shares())));
+        let count = others.map(|share| share.len()).sum::<usize>() + first.len();
+        assert_eq!(count, all.len());
     }
 }

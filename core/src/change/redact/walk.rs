@@ -112,7 +112,10 @@ impl<'w, 'a> Walk<'w, 'a> {
 
     /// A value; gives the key, if it is an object that has one.
     fn value(&mut self, name: &str, hide: bool, depth: usize) -> Option<Option<Key<'a>>> {
-        let depth = depth.checked_sub(1)?;
+        let Some(depth) = depth.checked_sub(1) else {
+            self.too_deep(name)?;
+            return Some(None);
+        };
         match self.cursor.peek()? {
             b'{' => return self.object(hide, depth),
             b'[' => match self.cursor.numbers() {
@@ -132,6 +135,18 @@ impl<'w, 'a> Walk<'w, 'a> {
             _ => drop(self.cursor.word()?),
         }
         Some(None)
+    }
+
+    /// A value that is nested deeper than any that a server writes: nobody reads it.
+    fn too_deep(&mut self, name: &str) -> Option<()> {
+        let range = self.cursor.skip()?;
+        let text = self.cursor.text_of(&range);
+        if text.as_bytes() == escaped(MASKED) || !text.starts_with(['{', '[', '"']) {
+            return Some(());
+        }
+        self.member(name, Vec::new());
+        self.edits.push((range, escaped(MASKED)));
+        Some(())
     }
 
     fn object(&mut self, hide: bool, depth: usize) -> Option<Option<Key<'a>>> {
@@ -205,7 +220,11 @@ impl<'w, 'a> Walk<'w, 'a> {
 
     /// A key of no known form, or the beginning of one.
     fn unknown_key(&mut self, key: &str, range: Range<usize>) {
-        let Some(names) = self.names else { return };
+        let is_of_key_space = matches!(
+            self.kind,
+            None | Some(Kind::GenericKV | Kind::Expire | Kind::LogEntry | Kind::Logs)
+        );
+        let Some(names) = self.names.filter(|_| is_of_key_space) else { return };
         let new = renamed_prefix(key, names).unwrap_or_else(|| {
             let found = Found::of("key of an unknown form", &[]);
             self.found.push(FoundAt { family: family(None), ..FoundAt::of(found) });
