@@ -95,7 +95,9 @@ impl<'a> JsonCursor<'a> {
         let mut depth = 0_usize;
         loop {
             match self.peek()? {
-                b'"' => drop(self.string()?),
+                b'"' => {
+                    self.string()?;
+                }
                 b'[' if self.numbers().is_some() => {}
                 b'{' | b'[' => {
                     self.at += 1;
@@ -106,7 +108,9 @@ impl<'a> JsonCursor<'a> {
                     depth = depth.checked_sub(1)?;
                 }
                 b',' | b':' => self.at += 1,
-                _ => drop(self.word()?),
+                _ => {
+                    self.word()?;
+                }
             }
             if depth == 0 {
                 return Some(from..self.at);

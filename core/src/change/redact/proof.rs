@@ -156,7 +156,7 @@ fn spellings(secret: &[u8]) -> Vec<Vec<u8>> {
     }
     // Where a text in base64 begins is not known: three spellings, without what depends on the rest.
     for before in 0..3 {
-        let bytes = [&[0; 3][..before], secret].concat();
+        let bytes = [vec![0; before].as_slice(), secret].concat();
         let from = (8 * before).div_ceil(6);
         let to = 8 * bytes.len() / 6;
         for text in [STANDARD_NO_PAD.encode(&bytes), URL_SAFE_NO_PAD.encode(&bytes)] {

@@ -132,7 +132,9 @@ impl<'w, 'a> Walk<'w, 'a> {
                 let range = self.cursor.string()?;
                 self.string(name, hide, range)?;
             }
-            _ => drop(self.cursor.word()?),
+            _ => {
+                self.cursor.word()?;
+            }
         }
         Some(None)
     }
