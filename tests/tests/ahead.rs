@@ -26,7 +26,9 @@ fn a_directory_that_is_ahead_of_the_dump_is_reported() {
     let older = fixture("cluster/three-nodes.ndjson");
     let warning = format!(
         "warning: {} holds log up to T9-N1.900, 891 entries newer than the dump, which ends at \
-         T3-N1.9",
+         T3-N1.9; it has given out the sequence up to 200, 194 beyond the dump's, and new objects \
+         would get these ids again: --beyond {} keeps them from it",
+        dir.display(),
         dir.display()
     );
     for version in ["V001", "V002", "V003", "V004"] {

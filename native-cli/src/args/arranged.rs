@@ -202,7 +202,7 @@ mod tests {
         check("--user u status", "status --user u", &[]);
         check("--user=u -q --log-level info status", "-q --log-level info status --user=u", &[]);
         check("--format json --wait 3 status", "status --format json --wait 3", &[]);
-        check("--unknown 1 status", "--unknown 1 status", &[]);
+        check("--no-such 1 status", "--no-such 1 status", &[]);
         check("--user", "--user", &[]);
         check("nothing --user u", "nothing --user u", &[]);
         check("-- status", "-- status", &[]);
