@@ -26,8 +26,7 @@ const EXIT_STATUS: &[Row] = &[
     ("0", "done; also when the reader of a pipe has gone"),
     (
         "1",
-        "the dump or the log has errors, or --salvage has losses to report; show, get --exit-code: no \
-         such key",
+        "dump or log has errors, or --salvage has losses to report; show, get --exit-code: no such key",
     ),
     ("2", "wrong usage"),
     ("3", "refused, or reading or writing failed"),
