@@ -8,6 +8,7 @@ use anyhow::{Result, anyhow};
 use metadump::check::Inspection;
 use metadump::manifest::{ByteMeasure, LineCount, Manifest, ManifestBuilder};
 use metadump::scan::scan_line;
+use metadump::state_hash::StateHash;
 use metadump::{Line, LineFramer, Report};
 
 use crate::failure::WithHelp;
@@ -81,6 +82,9 @@ fn check(
         .help("check that this is the gRPC address of a meta service, and its log");
     }
     inspection.line(line, &scanned);
+    if let Some((machine, hash)) = scanned.as_ref().ok().and_then(StateHash::of_line) {
+        inspection.state_hash(machine, hash);
+    }
     lines.add(scanned.as_ref().ok());
     Ok(())
 }

@@ -41,7 +41,7 @@ fn object(place: &Path, line: &str, dump: &str) -> Value {
     let mut take = |name: &str| object.as_object_mut().unwrap().remove(name).unwrap();
     let (mut of_object, mut of_dump) = (take("summary"), inspected["summary"].clone());
     for summary in [&mut of_object, &mut of_dump] {
-        // Only `inspect` takes the time.
+        // Only `inspect` and what writes a dump take the time.
         summary.as_object_mut().unwrap().remove("state_hash");
     }
     assert_eq!(of_object, of_dump, "{line}");

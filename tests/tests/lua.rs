@@ -304,6 +304,8 @@ fn the_admin_api_is_asked() {
         print(admin:trigger_snapshot())
         print(select(2, admin:transfer_leader(2)))
         print(select(2, admin:set_feature("a b&c", true)))
+        print(admin:set_feature("dummy", true).enabled[1])
+        print(admin:metrics():find("metasrv_server_is_leader", 1, true) ~= nil)
         for _, method in ipairs({"metrics", "status", "list_features", "trigger_snapshot"}) do
             local nobody = metactl.new_admin_client("127.0.0.1:99999")
             local result, err = nobody[method](nobody)
@@ -314,17 +316,17 @@ fn the_admin_api_is_asked() {
     let lines: Vec<&str> = said.lines().collect();
     assert_eq!(lines[0], "1\tnil");
     assert_eq!(lines[1], "true\tnil");
-    let no_other = "answers 400: there is no other node to transfer the leadership to";
+    let no_other = "answers 400: there is no node 2 to take over, only node 1";
     assert_eq!(lines[2], format!("Admin API error: {} {no_other}", service.admin));
-    assert_eq!(
-        lines[3],
-        format!("Admin API error: {} answers 404: nothing is at /v1/features/set", service.admin)
-    );
+    let unknown = "answers 400: there is no feature \"a b&c\", only dummy, dummy_feature2";
+    assert_eq!(lines[3], format!("Admin API error: {} {unknown}", service.admin));
+    assert_eq!(lines[4], "dummy");
+    assert_eq!(lines[5], "true");
     let no_port = "\tnil\tAdmin API error: 127.0.0.1:99999: expected a port from 1 to 65535";
-    for line in &lines[4..] {
+    for line in &lines[6..] {
         assert!(line.ends_with(no_port), "{line}");
     }
-    assert_eq!(lines.len(), 8);
+    assert_eq!(lines.len(), 10);
 }
 
 #[test]

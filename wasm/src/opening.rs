@@ -4,7 +4,6 @@ use std::convert::Infallible;
 
 use metadump::check::{Evidence, Inspection, References, Requirement};
 use metadump::index::Indexer;
-use metadump::record::Tree;
 use metadump::scan::{LineError, ScannedLine, scan_line};
 use metadump::state_hash::StateHash;
 use metadump::workers::Abridged;
@@ -34,8 +33,7 @@ impl Seen {
         let scanned = scan_line(line.bytes);
         self.scanned(line, &scanned, References::of(&scanned));
         if let Ok(scanned) = &scanned
-            && let Tree::StateMachine(machine) = scanned.tree()
-            && let Some(hash) = StateHash::of(&scanned.record)
+            && let Some((machine, hash)) = StateHash::of_line(scanned)
         {
             self.inspection.state_hash(machine, hash);
         }

@@ -15,6 +15,7 @@ use crate::check::{Code, Summary};
 use crate::dump::frame::Line;
 use crate::dump::record::{DataVersion, Kind, LogId};
 use crate::dump::scan::{ScannedLine, in_plain_words};
+use crate::state::state_hash::StateHash;
 
 /// How much of what was lost a manifest names: it is small, so that everybody reads it whole.
 const MOST_LOST: usize = 100;
@@ -44,6 +45,9 @@ pub struct Manifest {
     pub last_applied: Option<LogId>,
     /// The last entry of its log.
     pub last_log: Option<LogId>,
+    /// The hash of its state, as `inspect` shows it; manifests of 0.1.0 have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state_hash: Option<StateHash>,
     /// The program that wrote it, with its version.
     pub created_by: String,
     /// When it was written, milliseconds since 1970.
@@ -269,6 +273,7 @@ impl ManifestBuilder {
             data_version: summary.version,
             last_applied: summary.last_applied,
             last_log: summary.log.last,
+            state_hash: summary.state_hash,
             created_by,
             created_at_ms,
             lost: Vec::new(),

@@ -5,13 +5,16 @@
 //! read which part counts, and nothing is held. It finds accidents, not forgers: whoever may choose
 //! records can make two states with one hash. docs/format.md says what is hashed and why.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use serde::{Serialize, Serializer};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use twox_hash::XxHash3_128;
 
 use crate::dump::decimal;
-use crate::dump::record::{Bytes, Fact, Record, SeqV, Text};
+use crate::dump::record::{Bytes, Fact, Record, SeqV, Text, Tree};
+use crate::dump::scan::ScannedLine;
 
 /// What a hashed record begins with: what it is.
 const KEY: u128 = 1;
@@ -57,6 +60,12 @@ impl StateHash {
             | Fact::Retired(_)
             | Fact::Nothing => None,
         }
+    }
+
+    /// The hash of what a line adds to a state, with the number of its state machine.
+    pub fn of_line(scanned: &ScannedLine<'_>) -> Option<(u64, Self)> {
+        let Tree::StateMachine(machine) = scanned.tree() else { return None };
+        Some((machine, Self::of(&scanned.record)?))
     }
 
     fn of_key(key: &Text<'_>, value: &SeqV<'_>) -> Self {
@@ -113,6 +122,15 @@ impl Serialize for StateHash {
     }
 }
 
+impl<'de> Deserialize<'de> for StateHash {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<str>::deserialize(deserializer)?;
+        let is_hash = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let sum = u128::from_str_radix(&text, 16).ok().filter(|_| is_hash);
+        sum.map(Self).ok_or_else(|| D::Error::custom("a state hash has 32 hexadecimal digits"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,6 +154,17 @@ mod tests {
         let mut sum = plain;
         sum.add(expiring);
         assert_eq!(sum.to_string(), "9a02155f1ea830c0fefb8e8f5da47b29");
+    }
+
+    #[test]
+    fn a_hash_is_read_as_it_is_written() {
+        let hash = StateHash(7 << 100);
+        let json = serde_json::to_string(&hash).unwrap();
+        assert_eq!(json, r#""00000070000000000000000000000000""#);
+        assert_eq!(serde_json::from_str::<StateHash>(&json).unwrap(), hash);
+        for none in [r#""""#, r#""+0000070000000000000000000000000""#, r#""70""#, "7"] {
+            assert!(serde_json::from_str::<StateHash>(none).is_err(), "{none}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::{Dump, Format};
 #[derive(Debug, Args)]
 #[command(
     group(ArgGroup::new("choice").required(true).multiple(true)),
+    override_usage = "databend-metactl filter [OPTIONS] <--tenant|--object|--prefix> [IN]",
     mut_arg("file", |arg| arg.value_name("IN")),
     mut_arg("db", |arg| arg.value_name("IN").help("The same as IN")),
 )]

@@ -7,7 +7,7 @@ use anyhow::Result;
 use metadump::check::{Inspection, References, Requirement};
 use metadump::node::LiveMachine;
 use metadump::objects::{Catalogue, ObjectRecord, Objects};
-use metadump::record::{DataVersion, Fact, Tree};
+use metadump::record::{DataVersion, Fact};
 use metadump::scan::scan_line;
 use metadump::state_hash::StateHash;
 use metadump::{Line, Report};
@@ -108,12 +108,12 @@ impl Gathered {
 
     fn prepare(scanned: &Scanned<'_>) -> Gatherable {
         let scanned = scanned.as_ref().ok()?;
-        let Tree::StateMachine(machine) = scanned.tree() else { return None };
+        let (machine, hash) = StateHash::of_line(scanned)?;
         let object = match scanned.record.fact() {
             Fact::Key(key, value) => Some(ObjectRecord::of(key, &value.data)),
             _ => None,
         };
-        Some((machine, StateHash::of(&scanned.record)?, object))
+        Some((machine, hash, object))
     }
 
     fn take(&mut self, scanned: &Scanned<'_>, found: Gatherable, inspection: &mut Inspection) {

@@ -12,7 +12,6 @@ use std::collections::BTreeMap;
 
 use crate::check::References;
 use crate::dump::frame::Line;
-use crate::dump::record::Tree;
 use crate::dump::scan::{ScannedLine, scan_line};
 use crate::state::state_hash::StateHash;
 
@@ -76,10 +75,10 @@ impl Abridger {
 
     /// The values are needed for the hash of the state, and nobody sees them later.
     fn hash(&mut self, scanned: &ScannedLine<'_>) {
-        let Tree::StateMachine(machine) = scanned.tree() else { return };
+        let Some((machine, hash)) = StateHash::of_line(scanned) else { return };
         let is_one_too_many =
             self.hashes.len() == MOST_MACHINES && !self.hashes.contains_key(&machine);
-        if let Some(hash) = StateHash::of(&scanned.record).filter(|_| !is_one_too_many) {
+        if !is_one_too_many {
             self.hashes.entry(machine).or_default().add(hash);
         }
     }
