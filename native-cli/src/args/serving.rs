@@ -67,7 +67,7 @@ pub struct Serve {
     #[arg(long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
 
-    /// A configuration file of a server, whose table [grpc_auth] says who may log in, and whether
+    /// A configuration file of a server, whose table `[grpc_auth]` says who may log in, and whether
     /// their passwords must be right.
     #[arg(long, value_name = "TOML", value_hint = ValueHint::FilePath, conflicts_with_all = ["username", "password_file"])]
     pub grpc_auth: Option<PathBuf>,
