@@ -1,6 +1,7 @@
-//! An import into the directories of a whole cluster that is killed at any write, sync, rename or
-//! removal leaves each of them old or new, and the same command completes it; one in which any of
-//! these fails leaves all of them old, or all new.
+//! An import into the directories of a whole cluster that is killed at any sync, rename or removal
+//! leaves each of them old or new, and the same command completes it; one in which any of these
+//! fails leaves all of them old, or all new. What happens while one directory is written is the
+//! business of `kill`.
 //!
 //! `strace` kills the process as it enters the n-th call of each kind, or has that call fail, for
 //! every n there is.
@@ -16,10 +17,6 @@ use metadump_tests::fixtures::{content, fixture, unpack};
 use metadump_tests::metactl::{self, Ran};
 use metadump_tests::tree::names;
 use tempfile::TempDir;
-
-/// The system calls that change something on disk.
-const CALLS: [&str; 8] =
-    ["write", "fsync", "fchmod", "renameat", "renameat2", "mkdirat", "unlinkat", "linkat"];
 
 /// What directories are exchanged by.
 const EXCHANGING_CALLS: [&str; 5] = ["fsync", "renameat", "renameat2", "unlinkat", "linkat"];
@@ -258,7 +255,7 @@ fn database() -> Case {
 
 #[test]
 fn a_call_that_fails_leaves_all_nodes_as_they_were() {
-    let found = plain().disturb_everywhere(Fault::Fails, FileSystem::Exchanges, &CALLS);
+    let found = plain().disturb_everywhere(Fault::Fails, FileSystem::Exchanges, &EXCHANGING_CALLS);
     assert!(found.contains(&[Found::Old; 2]) && found.contains(&[Found::New; 2]), "{found:?}");
     let calls = &EXCHANGING_CALLS;
     plain().disturb_everywhere(Fault::Fails, FileSystem::Renames, calls);
@@ -266,9 +263,7 @@ fn a_call_that_fails_leaves_all_nodes_as_they_were() {
 
 #[test]
 fn a_call_that_fails_leaves_all_databases_as_they_were() {
-    let calls = &EXCHANGING_CALLS;
-    database().disturb_everywhere(Fault::Fails, FileSystem::Exchanges, calls);
-    database().disturb_everywhere(Fault::Fails, FileSystem::Renames, calls);
+    database().disturb_everywhere(Fault::Fails, FileSystem::Exchanges, &EXCHANGING_CALLS);
 }
 
 #[test]
@@ -281,7 +276,7 @@ fn a_disk_that_fails_for_good_leaves_each_node_whole() {
 
 #[test]
 fn a_kill_leaves_each_node_whole_and_the_same_command_completes_all() {
-    let found = plain().disturb_everywhere(Fault::Killed, FileSystem::Exchanges, &CALLS);
+    let found = plain().disturb_everywhere(Fault::Killed, FileSystem::Exchanges, &EXCHANGING_CALLS);
     assert!(!found.iter().any(|nodes| nodes.contains(&Found::Between)));
     assert!(found.contains(&[Found::New, Found::Old]), "{found:?}");
     let found = plain().disturb_everywhere(Fault::Killed, FileSystem::Renames, &["renameat"]);
