@@ -283,5 +283,9 @@ fn a_kill_leaves_each_node_whole_and_the_same_command_completes_all() {
     // In two renames there is one moment between them.
     let between = found.iter().filter(|nodes| nodes.contains(&Found::Between)).count();
     assert_eq!(between, 1);
+}
+
+#[test]
+fn a_kill_leaves_each_database_whole_and_the_same_command_completes_all() {
     database().disturb_everywhere(Fault::Killed, FileSystem::Exchanges, &EXCHANGING_CALLS);
 }
