@@ -11,7 +11,7 @@ use crate::failure::Unwritten;
 use crate::temporary::TemporaryFile;
 
 /// How much is sorted in memory.
-const PIECE_BYTES: usize = 16 << 20;
+const PIECE_BYTES: usize = 8 << 20;
 
 /// What a line takes beside its bytes.
 const LINE_BYTES: usize = 64;

@@ -5,6 +5,9 @@ use std::ops::Range;
 
 use memchr::{memchr, memchr2};
 
+use crate::dump::decimal;
+use crate::dump::scan::byte_array::byte_array_len;
+
 /// How deep lists and objects nest at most; serde reads nothing deeper.
 pub(crate) const MOST_DEPTH: usize = 128;
 
@@ -68,6 +71,11 @@ impl<'a> JsonCursor<'a> {
             return None;
         }
         let rest = self.rest();
+        if let Some(len) = byte_array_len(rest) {
+            let from = self.at;
+            self.at += len;
+            return Some(from..self.at);
+        }
         let len = memchr(b']', rest)? + 1;
         let is_of_numbers = |byte: &u8| matches!(byte, b'0'..=b'9' | b',' | b' ' | b'[' | b']');
         let list = rest.get(..len)?;
@@ -136,6 +144,16 @@ impl<'a> JsonCursor<'a> {
 
 /// A part of a text and what takes its place.
 pub(crate) type Edit = (Range<usize>, Vec<u8>);
+
+/// The bytes of a list of numbers, if each of them is a byte.
+pub(crate) fn bytes_of_list(list: &str) -> Option<Vec<u8>> {
+    if byte_array_len(list.as_bytes()) != Some(list.len()) {
+        return serde_json::from_str(list).ok();
+    }
+    let mut bytes = Vec::new();
+    decimal::decode(list.as_bytes(), &mut bytes);
+    Some(bytes)
+}
 
 /// A text with parts replaced, which are in order and apart.
 pub(crate) fn edited(text: &[u8], edits: &[Edit]) -> Vec<u8> {

@@ -8,7 +8,7 @@ use super::pseudonym::Pseudonyms;
 use super::redact::{Found, IN_TEXT};
 use super::rename::is_named;
 use crate::dump::decimal;
-use crate::dump::json_text::{Edit, JsonCursor, MOST_DEPTH, edited, escaped};
+use crate::dump::json_text::{Edit, JsonCursor, MOST_DEPTH, bytes_of_list, edited, escaped};
 
 /// JSON, which is known to be JSON, without credentials: those of the `listed` members and of members
 /// with a name of credentials. The outer option is none when the text is no JSON after all, the
@@ -115,7 +115,7 @@ impl Walk<'_, '_> {
 
     /// A list of numbers, which may be the bytes of a text, as in settings.
     fn numbers(&mut self, hide: Hide, range: Range<usize>) -> Option<()> {
-        let bytes = serde_json::from_str::<Vec<u8>>(self.cursor.text_of(&range)).ok();
+        let bytes = bytes_of_list(self.cursor.text_of(&range));
         let new = match (hide, bytes) {
             (_, Some(bytes)) if bytes.is_empty() || bytes == MASKED.as_bytes() => return Some(()),
             (Hide::All, Some(bytes)) => {

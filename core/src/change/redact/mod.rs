@@ -9,6 +9,7 @@
 //! **Invariant:** the order of keys stays, and so do all numbers.
 
 mod line;
+mod needles;
 mod proof;
 mod survey;
 mod tally;

@@ -1,10 +1,10 @@
 //! Looks whether something that was replaced is left in a dump, however it is spelled.
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, BuildError, MatchKind};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use serde::Serialize;
 
+use super::needles::Needles;
 use super::survey::Secrets;
 use crate::dump::decimal;
 use crate::dump::json_text::escaped;
@@ -13,16 +13,13 @@ use crate::value::{MOST_UNPACKED_BYTES, unpacked};
 /// What is shorter is in a dump by chance: it is not looked for.
 pub const SHORTEST_BYTES: usize = 8;
 
-/// How many bytes of spellings are looked for at a time.
-const MOST_PATTERN_BYTES: usize = 512 << 10;
-
 /// How deep a list of bytes may stand in a list of bytes: the text of a setting does.
 const MOST_DEPTH: usize = 3;
 
 /// Looks for credentials in lines.
 #[derive(Debug)]
 pub struct Proof {
-    parts: Vec<AhoCorasick>,
+    needles: Needles,
 }
 
 /// Something that is left.
@@ -37,27 +34,8 @@ pub enum Left {
 
 impl Proof {
     /// Looks for the credentials of a share.
-    ///
-    /// # Errors
-    ///
-    /// When the automaton cannot be built.
-    pub fn of(secrets: &Secrets) -> Result<Self, BuildError> {
-        let (mut parts, mut patterns, mut bytes) = (Vec::new(), Vec::<Vec<u8>>::new(), 0);
-        for secret in secrets.iter() {
-            for spelling in spellings(secret) {
-                bytes += spelling.len();
-                patterns.push(spelling);
-            }
-            if bytes > MOST_PATTERN_BYTES {
-                parts.push(automaton(&patterns)?);
-                patterns.clear();
-                bytes = 0;
-            }
-        }
-        if !patterns.is_empty() {
-            parts.push(automaton(&patterns)?);
-        }
-        Ok(Self { parts })
+    pub fn of(secrets: &Secrets) -> Self {
+        Self { needles: secrets.iter().flat_map(spellings).collect() }
     }
 
     /// Looks in a line: in its text, and in the bytes of every list of numbers in it, as they are and
@@ -69,16 +47,13 @@ impl Proof {
     ///
     /// let mut secrets = Secrets::share(0, 1);
     /// secrets.add(&FoundAt::of(Found::of("password", b"correct horse")));
-    /// let proof = Proof::of(&secrets).unwrap();
+    /// let proof = Proof::of(&secrets);
     /// assert_eq!(proof.left_in(br#"{"a":"correct horse"}"#), Some(Left::InText));
     /// assert_eq!(proof.left_in(b"[99,111,114,114,101,99,116,32,104,111,114,115,101]"), Some(Left::InValue));
     /// assert_eq!(proof.left_in(br#"{"a":"correct"}"#), None);
     /// ```
     pub fn left_in(&self, line: &[u8]) -> Option<Left> {
-        if self.parts.is_empty() {
-            return None;
-        }
-        self.look(line, 0)
+        if self.needles.is_empty() { None } else { self.look(line, 0) }
     }
 
     fn look(&self, text: &[u8], depth: usize) -> Option<Left> {
@@ -92,7 +67,7 @@ impl Proof {
                 continue;
             }
             // A list fills most of a line, and nothing but lists is in it.
-            if depth == 0 && self.finds(text.get(from..list).unwrap_or_default()) {
+            if depth == 0 && self.needles.is_in(text.get(from..list).unwrap_or_default()) {
                 return Some(Left::InText);
             }
             let array = text.get(list..list + len).unwrap_or_default();
@@ -102,7 +77,7 @@ impl Proof {
             at = list + len;
             from = if depth == 0 { at } else { 0 };
         }
-        self.finds(text.get(from..).unwrap_or_default()).then(|| left_at(depth))
+        self.needles.is_in(text.get(from..).unwrap_or_default()).then(|| left_at(depth))
     }
 
     fn in_bytes(&self, array: &[u8], depth: usize) -> bool {
@@ -114,10 +89,6 @@ impl Proof {
         bytes.first() == Some(&0x0f)
             && unpacked(&bytes, MOST_UNPACKED_BYTES)
                 .is_ok_and(|plain| self.look(&plain, depth + 1).is_some())
-    }
-
-    fn finds(&self, text: &[u8]) -> bool {
-        text.len() >= SHORTEST_BYTES && self.parts.iter().any(|part| part.is_match(text))
     }
 }
 
@@ -136,13 +107,6 @@ fn list_len(text: &[u8]) -> usize {
     let is_list = |byte: &u8| byte.is_ascii_digit() || *byte == b',';
     let list = inner.get(..len).unwrap_or_default();
     if len >= 2 * SHORTEST_BYTES - 1 && list.iter().all(is_list) { len + 2 } else { 0 }
-}
-
-fn automaton(patterns: &[Vec<u8>]) -> Result<AhoCorasick, BuildError> {
-    AhoCorasick::builder()
-        .kind(Some(AhoCorasickKind::ContiguousNFA))
-        .match_kind(MatchKind::Standard)
-        .build(patterns)
 }
 
 /// How a credential may stand in a text. Lists of bytes are looked into.
@@ -196,7 +160,7 @@ mod tests {
     fn proof(secrets: &[&[u8]]) -> Proof {
         let mut all = Secrets::share(0, 1);
         secrets.iter().for_each(|secret| all.add(&FoundAt::of(Found::of("x", secret))));
-        Proof::of(&all).unwrap()
+        Proof::of(&all)
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::line::{FoundAt, family, placed};
 use super::tokens::{self, NamedTokens, renamed};
 use crate::dump::decimal;
-use crate::dump::json_text::{Edit, JsonCursor, MOST_DEPTH, escaped};
+use crate::dump::json_text::{Edit, JsonCursor, MOST_DEPTH, bytes_of_list, escaped};
 use crate::dump::record::Kind;
 use crate::value::{
     Found, KeyParts, MASKED, Pseudonyms, masked_text, names_credential, renamed_prefix,
@@ -242,9 +242,9 @@ impl<'w, 'a> Walk<'w, 'a> {
             self.values.push(range);
             return;
         }
-        let bytes = serde_json::from_str::<Vec<u8>>(self.cursor.text_of(&range));
+        let bytes = bytes_of_list(self.cursor.text_of(&range));
         let hides = hide || self.strings == Strings::Hidden;
-        if let Ok(bytes) = bytes
+        if let Some(bytes) = bytes
             && hides
             && bytes.len() >= SHORTEST_BYTES
         {
@@ -256,7 +256,7 @@ impl<'w, 'a> Walk<'w, 'a> {
     /// A value of a key.
     fn value_of(&mut self, key: Option<&Key<'_>>, range: &Range<usize>) {
         let text = self.cursor.text_of(range);
-        let Ok(bytes) = serde_json::from_str::<Vec<u8>>(text) else {
+        let Some(bytes) = bytes_of_list(text) else {
             if text != NO_BYTES {
                 self.found.push(FoundAt::of(Found::of("list of numbers beyond bytes", &[])));
                 self.edits.push((range.clone(), NO_BYTES.into()));

@@ -8,7 +8,7 @@
 //! **Invariant:** a line that `canonical` accepts is accepted by serde with the same meaning; the
 //! property test below holds the two against each other.
 
-mod byte_array;
+pub(crate) mod byte_array;
 mod canonical;
 mod envelope;
 mod explain;

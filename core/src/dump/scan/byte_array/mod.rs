@@ -14,7 +14,7 @@ use fearless_simd::Level;
 
 /// How many bytes the canonical byte array at the start of `text` takes, brackets included: numbers
 /// up to 255 without blanks and leading zeros. None when there is no such array.
-pub(super) fn byte_array_len(text: &[u8]) -> Option<usize> {
+pub(crate) fn byte_array_len(text: &[u8]) -> Option<usize> {
     // What the processor has is found out once.
     let level = Level::new();
     if level.is_fallback() { by_bytes(text) } else { blocks::by_blocks(level, text) }
