@@ -28,12 +28,6 @@ impl Usage {
     pub fn error(what: impl Into<String>, help: &str) -> anyhow::Error {
         anyhow::Error::new(Self(what.into())).context(Help(help.to_owned()))
     }
-
-    /// The same with the cause.
-    pub fn because(what: impl Into<String>, cause: String, help: &str) -> anyhow::Error {
-        let error = anyhow::anyhow!(cause).context(Self(what.into()));
-        error.context(Help(help.to_owned()))
-    }
 }
 
 impl fmt::Display for Usage {

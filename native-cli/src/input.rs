@@ -170,8 +170,10 @@ impl Source {
         let metadata = file.metadata().with_context(|| format!("cannot read {name}"))?;
         let kind = metadata.file_type();
         if kind.is_dir() {
-            return Err(anyhow::anyhow!("{name} is a directory, not a dump"))
-                .help("the data directory of a node is named with --raft-dir");
+            return Err(anyhow::anyhow!("{name} is a directory, not a dump")).help(
+                "`databend-metactl export --raft-dir DIR` makes a dump of the data directory of a \
+                     node; what reads directories takes one with --raft-dir",
+            );
         }
         if is_endless(&metadata) {
             bail!("{name} is a device without an end, not a dump");

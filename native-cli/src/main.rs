@@ -112,6 +112,9 @@ fn explain(error: &clap::Error) -> ExitCode {
 }
 
 fn run(command: &Command, progress: &Progress) -> anyhow::Result<Outcome> {
+    if command.only_asks() {
+        progress.hide();
+    }
     match command {
         Command::Validate(args) => command::validate::run(args, progress),
         Command::Inspect(args) => command::inspect::run(args, progress),

@@ -1,9 +1,12 @@
-//! Sorts lines by their keys in bounded memory: what does not fit is sorted in pieces, in temporary
-//! files, and merged.
+//! Sorts lines by their keys in bounded memory: what does not fit is sorted in pieces, which stand one
+//! behind the other in a temporary file, and merged.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
 
 use anyhow::{Context, Result};
 
@@ -17,14 +20,16 @@ const PIECE_BYTES: usize = 8 << 20;
 const LINE_BYTES: usize = 64;
 
 /// How much of each piece is read at a time.
-const READ_BYTES: usize = 64 << 10;
+const READ_BYTES: usize = 16 << 10;
 
 /// Lines to be sorted by key; those of one key stay in their order.
 #[derive(Debug, Default)]
 pub struct Sorter {
     lines: Vec<(Box<str>, Box<[u8]>)>,
     bytes: usize,
-    pieces: Vec<TemporaryFile>,
+    file: Option<TemporaryFile>,
+    /// Where each piece is in the file.
+    pieces: Vec<Range<u64>>,
 }
 
 impl Sorter {
@@ -32,7 +37,7 @@ impl Sorter {
     ///
     /// # Errors
     ///
-    /// When a temporary file cannot be written.
+    /// When the temporary file cannot be written.
     pub fn add(&mut self, key: &str, line: &[u8]) -> Result<()> {
         self.bytes += key.len() + line.len() + LINE_BYTES;
         self.lines.push((key.into(), line.into()));
@@ -43,7 +48,7 @@ impl Sorter {
     ///
     /// # Errors
     ///
-    /// When a temporary file cannot be written or read, and the error of `each`.
+    /// When the temporary file cannot be written or read, and the error of `each`.
     pub fn drain(&mut self, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
         self.lines.sort_by(|(one, _), (other, _)| one.cmp(other));
         if self.pieces.is_empty() {
@@ -51,14 +56,9 @@ impl Sorter {
             return self.lines.drain(..).try_for_each(|(_, line)| each(&line));
         }
         self.spill()?;
-        let mut pieces = Vec::new();
-        for mut piece in std::mem::take(&mut self.pieces) {
-            let unread = "cannot read a temporary file";
-            piece.as_file().seek(SeekFrom::Start(0)).context(unread)?;
-            let file = piece.as_file().try_clone().context(unread)?;
-            piece.flush().context(unread)?;
-            pieces.push(Piece { lines: BufReader::with_capacity(READ_BYTES, file), _file: piece });
-        }
+        let Some(file) = self.file.take() else { return Ok(()) };
+        let pieces = std::mem::take(&mut self.pieces).into_iter();
+        let mut pieces = Vec::from_iter(pieces.map(|place| Piece::at(file.as_file(), place)));
         let mut next = BinaryHeap::new();
         for (at, piece) in pieces.iter_mut().enumerate() {
             next.extend(piece.next()?.map(|(key, line)| Reverse((key, at, line))));
@@ -72,43 +72,51 @@ impl Sorter {
         Ok(())
     }
 
-    /// Writes the lines in memory, sorted, into a file of their own.
+    /// Writes the lines in memory, sorted, behind the pieces that there are.
     fn spill(&mut self) -> Result<()> {
         let unwritten = |error: io::Error| {
             Unwritten::of(error, "cannot write a temporary file".to_owned(), None)
         };
         self.lines.sort_by(|(one, _), (other, _)| one.cmp(other));
-        let mut piece = TemporaryFile::create("metactl-", ".sorted", None).map_err(unwritten)?;
-        let mut out = BufWriter::with_capacity(READ_BYTES, &mut piece);
+        if self.file.is_none() {
+            let file = TemporaryFile::create("metactl-", ".sorted", None).map_err(unwritten)?;
+            self.file = Some(file);
+        }
+        let Some(file) = &mut self.file else { return Ok(()) };
+        let start = self.pieces.last().map_or(0, |piece| piece.end);
+        let mut end = start;
+        let mut out = BufWriter::with_capacity(READ_BYTES, file);
         for (key, line) in self.lines.drain(..) {
             // Neither has a line end in it: a key is known by its length.
             let head = format!("{} {}\n", key.len(), line.len());
-            let parts = [head.as_bytes(), key.as_bytes(), &line];
-            parts.iter().try_for_each(|part| out.write_all(part)).map_err(unwritten)?;
+            for part in [head.as_bytes(), key.as_bytes(), &line] {
+                out.write_all(part).map_err(unwritten)?;
+                end += part.len() as u64;
+            }
         }
         out.flush().map_err(unwritten)?;
         drop(out);
         self.bytes = 0;
-        self.pieces.push(piece);
+        self.pieces.push(start..end);
         Ok(())
     }
 }
 
-/// Sorted lines in a file.
-struct Piece {
-    lines: BufReader<std::fs::File>,
-    /// Removes the file in the end.
-    _file: TemporaryFile,
-}
+/// Sorted lines in the file.
+struct Piece<'f>(BufReader<Part<'f>>);
 
-impl Piece {
+impl<'f> Piece<'f> {
+    fn at(file: &'f File, place: Range<u64>) -> Self {
+        Self(BufReader::with_capacity(READ_BYTES, Part { file, place }))
+    }
+
     fn next(&mut self) -> Result<Option<(String, Vec<u8>)>> {
         self.read().context("cannot read a temporary file")
     }
 
     fn read(&mut self) -> io::Result<Option<(String, Vec<u8>)>> {
         let mut head = String::new();
-        if self.lines.read_line(&mut head)? == 0 {
+        if self.0.read_line(&mut head)? == 0 {
             return Ok(None);
         }
         let mut lens = head.split_whitespace().map(str::parse::<usize>);
@@ -116,10 +124,26 @@ impl Piece {
             return Err(io::ErrorKind::InvalidData.into());
         };
         let (mut key, mut line) = (vec![0; key], vec![0; line]);
-        self.lines.read_exact(&mut key)?;
-        self.lines.read_exact(&mut line)?;
+        self.0.read_exact(&mut key)?;
+        self.0.read_exact(&mut line)?;
         let key = String::from_utf8(key).map_err(|_| io::ErrorKind::InvalidData)?;
         Ok(Some((key, line)))
+    }
+}
+
+/// A part of a file, wherever others read it.
+struct Part<'f> {
+    file: &'f File,
+    place: Range<u64>,
+}
+
+impl Read for Part<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.place.end - self.place.start).unwrap_or(usize::MAX);
+        let most = into.len().min(left);
+        let read = self.file.read_at(into.get_mut(..most).unwrap_or_default(), self.place.start)?;
+        self.place.start += read as u64;
+        Ok(read)
     }
 }
 

@@ -212,6 +212,45 @@ fn what_a_newer_header_has_besides_stays_and_what_is_nested_too_deep_goes() {
 }
 
 #[test]
+fn what_has_the_name_of_a_credential_in_an_unknown_record_goes_whatever_it_is() {
+    for (value, is_left) in [
+        ("1234567891", "1234567891"),
+        ("[104,117,110,116,101,114,50]", "104,117"),
+        ("[104.0,117.5,110]", "117.5"),
+        (r#"{"value":[104,117,110,116,101,114,50,90,113]}"#, "104,117"),
+    ] {
+        for record in ["{\"NewKind\":{\"password\":V}}", "{\"NewKind\":{\"secret\":V}}"] {
+            let line = format!("[\"state_machine/0\",{}]\n", record.replace('V', value));
+            let dump = [bytes(&fixture("valid/v004.ndjson")), line.into_bytes()].concat();
+            let new = String::from_utf8(redact(&dump).0).unwrap();
+            assert!(!new.contains(is_left), "{new}");
+        }
+    }
+}
+
+/// Each takes minutes where some part of it is gone through for each other part.
+#[test]
+fn what_is_hostile_takes_no_longer_than_what_is_large() {
+    let key = |value: &[u8]| {
+        let value = serde_json::to_string(value).unwrap();
+        let value = format!(r#"{{"seq":9,"meta":null,"data":{value}}}"#);
+        format!("[\"state_machine/0\",{{\"GenericKV\":{{\"key\":\"zz/x\",\"value\":{value}}}}}]\n")
+    };
+    let nested = format!("[\"s\",{{\"New\":{}{}}}]\n", "[".repeat(300_000), "]".repeat(300_000));
+    let of_names = format!("[\"s\",{{\"New\":\"{}\"}}]\n", "?auth=".repeat(100_000));
+    let secret = key(br#"{"password":"a long secret"}"#);
+    for hostile in [nested, of_names, key(&b"?auth=".repeat(100_000)), key(&b"[1".repeat(500_000))]
+    {
+        let dump = [
+            bytes(&fixture("valid/v004.ndjson")),
+            hostile.into_bytes(),
+            secret.replace("zz/x", "zz/y").into_bytes(),
+        ];
+        assert!(!String::from_utf8(redact(&dump.concat()).0).unwrap().contains("a long secret"));
+    }
+}
+
+#[test]
 fn a_copy_elsewhere_keeps_the_dump_from_being_written() {
     let dir = TempDir::new().unwrap();
     let lines = [
@@ -234,7 +273,7 @@ fn a_copy_elsewhere_keeps_the_dump_from_being_written() {
     let copies = json!({"lines": 1, "first": [{"line": 3, "key": null, "left": "in_text"}]});
     assert_eq!(ended["copies"], copies);
     let redacted = json!({
-        "lines": 3, "changed_lines": 1, "replaced": 1, "short": 0,
+        "lines": 3, "changed_lines": 1, "lines_with_credentials": 1, "replaced": 1, "short": 0,
         "kinds": {"S3StorageConfig.secret_access_key": 1}, "families": {"__fd_stages": 1},
     });
     assert_eq!(ended["redacted"], redacted);

@@ -76,14 +76,13 @@ impl<'a> JsonCursor<'a> {
             self.at += len;
             return Some(from..self.at);
         }
-        let len = memchr(b']', rest)? + 1;
-        let is_of_numbers = |byte: &u8| matches!(byte, b'0'..=b'9' | b',' | b' ' | b'[' | b']');
-        let list = rest.get(..len)?;
-        if !list.iter().all(is_of_numbers) || list.iter().skip(1).any(|byte| *byte == b'[') {
+        let is_of_numbers = |byte: &&u8| matches!(byte, b'0'..=b'9' | b',' | b' ');
+        let end = 1 + rest.iter().skip(1).take_while(is_of_numbers).count();
+        if rest.get(end) != Some(&b']') {
             return None;
         }
         let from = self.at;
-        self.at += len;
+        self.at += end + 1;
         Some(from..self.at)
     }
 

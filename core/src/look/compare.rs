@@ -12,7 +12,7 @@ use crate::dump::frame::Line;
 use crate::dump::record::Record;
 use crate::dump::scan::ScannedLine;
 use crate::look::search::kept_key;
-use crate::state::difference::{Keyed, Merge, Pair};
+use crate::state::difference::{Keyed, Merge, Pair, Write};
 
 pub use crate::state::difference::{Change, Counts, Side};
 
@@ -57,7 +57,7 @@ pub struct Differences {
 struct Entry {
     key: String,
     line: u64,
-    seq: u64,
+    write: Write,
     digest: u64,
 }
 
@@ -93,8 +93,8 @@ impl Comparison {
             self.found.unsorted.push((side, line.number));
         }
         last_key.clone_from(&key);
-        let (seq, digest) = (kv.value.seq, hasher.finish());
-        self.merge.push(side, Entry { key, line: line.number, seq, digest });
+        let (write, digest) = (Write::of(&kv.value), hasher.finish());
+        self.merge.push(side, Entry { key, line: line.number, write, digest });
         self.pairs();
     }
 
@@ -117,11 +117,12 @@ impl Comparison {
 
     fn pair(&mut self, left: Option<Entry>, right: Option<Entry>) {
         let change = match (&left, &right) {
-            (Some(left), Some(right)) if left.digest != right.digest => Some(Change::Changed),
-            (Some(left), Some(right)) if left.seq != right.seq => Some(Change::Touched),
+            (Some(left), Some(right)) => {
+                Change::of_writes(left.digest != right.digest, left.write, right.write)
+            }
             (Some(_), None) => Some(Change::Removed),
             (None, Some(_)) => Some(Change::Added),
-            _ => None,
+            (None, None) => None,
         };
         let (left_line, right_line) =
             (left.as_ref().map(|entry| entry.line), right.as_ref().map(|entry| entry.line));

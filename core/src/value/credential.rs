@@ -27,8 +27,11 @@ const WORDS: [&str; 11] = [
 const NAMES: [&str; 3] = ["pass", "auth", "sas"];
 
 /// Words that make a key in a text one that opens something: most others are those of tables.
-const KEYS: [&str; 6] =
-    ["access_key", "accesskey", "account_key", "api_key", "apikey", "master_key"];
+const KEYS: [&str; 7] =
+    ["access_key", "accesskey", "account_key", "accountkey", "api_key", "apikey", "master_key"];
+
+/// More names of credentials in the query of an address.
+const OF_QUERIES: [&str; 2] = ["sig", "code"];
 
 /// How long the words between `IDENTIFIED` and the password are at most.
 const LONGEST_PHRASE: usize = 128;
@@ -124,10 +127,16 @@ fn password(authority: &str) -> Option<Range<usize>> {
     (start < end).then_some(start..end)
 }
 
-/// What stands behind `=`, `=>` or `:` in quotes, or in the query of an address.
+/// What stands behind `=`, `=>` or `:` in quotes, or right behind `=`, as in the query of an address
+/// and in `AccountKey=…;`.
 fn given_values(text: &str, found: &mut Vec<Range<usize>>) {
     let bytes = text.as_bytes();
+    let mut end = 0;
     for sign in memchr2_iter(b'=', b':', bytes) {
+        // What is in a credential that was found is gone with it.
+        if sign < end {
+            continue;
+        }
         let behind = text.get(sign + 1..).unwrap_or_default();
         let literal = behind.strip_prefix('>').unwrap_or(behind).trim_start();
         let at = text.len() - literal.len();
@@ -137,17 +146,22 @@ fn given_values(text: &str, found: &mut Vec<Range<usize>>) {
                 && names_credential_in_text(name)
                 && let Some(range) = quoted(text, at)
             {
+                end = range.end;
                 found.push(range);
             }
         } else if let Some(name) = name_before(before)
-            && text.as_bytes().get(sign) == Some(&b'=')
-            && before.strip_suffix(name).is_some_and(|before| before.ends_with(['?', '&']))
-            && names_credential_in_text(name)
+            && bytes.get(sign) == Some(&b'=')
+            && let Some(before) = before.strip_suffix(name)
+            && (names_credential_in_text(name)
+                || (before.ends_with(['?', '&']) && OF_QUERIES.contains(&name)))
         {
-            let ends = |c: char| matches!(c, '&' | '#' | '\'' | '"') || c.is_whitespace();
+            let ends = |c: char| {
+                matches!(c, '&' | '#' | ';' | ',' | ')' | '=' | '\'' | '"') || c.is_whitespace()
+            };
             let len = behind.find(ends).unwrap_or(behind.len());
             if len > 0 {
-                found.push(sign + 1..sign + 1 + len);
+                end = sign + 1 + len;
+                found.push(sign + 1..end);
             }
         }
     }
@@ -231,7 +245,17 @@ mod tests {
         check(r#"{"token": "t", "name": "n"}"#, r#"{"token": "***", "name": "n"}"#);
         check("https://h/p?a=1&X-Amz-Signature=0f&b=2", "https://h/p?a=1&X-Amz-Signature=***&b=2");
         check("access_key_id = 'unended", "access_key_id = '***");
-        for plain in ["key = 'k'", "a = 'b'", "token = other", "password = ''", "CAST('a' AS x)"] {
+        check("https://h/c?sv=1&sig=s%2Fg&b=2", "https://h/c?sv=1&sig=***&b=2");
+        check("AccountName=a;AccountKey=k;x", "AccountName=a;AccountKey=***;x");
+        check("host=h password=p user=u", "host=h password=*** user=u");
+        for plain in [
+            "key = 'k'",
+            "a = 'b'",
+            "token = other",
+            "token == other",
+            "password = ''",
+            "CAST('a' AS x)",
+        ] {
             check(plain, plain);
         }
     }

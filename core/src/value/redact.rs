@@ -1,6 +1,7 @@
 //! Replaces credentials in the bytes of values: what is not one stays, byte for byte.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use super::credential::{
     MASKED, credentials_in, may_have_credentials, names_credential, speaks_of_credentials, without,
@@ -21,20 +22,22 @@ pub struct Found {
     /// The field in the value, with those around it: `stage_params.storage.s3.secret_access_key`;
     /// empty for the whole.
     pub path: String,
-    /// The bytes that are gone, up to 4096; none of a number.
+    /// The bytes that are gone, up to 256; none of a number.
     pub secret: Vec<u8>,
 }
 
 impl Found {
     /// The whole of a value.
     pub fn of(kind: &'static str, secret: &[u8]) -> Self {
-        Self { kind: kind.into(), path: String::new(), secret: shortened(secret) }
+        Self::at(kind, String::new(), secret)
     }
-}
 
-/// As much of a secret as is looked for.
-fn shortened(secret: &[u8]) -> Vec<u8> {
-    secret.get(..LONGEST_BYTES).unwrap_or(secret).to_vec()
+    /// A part of a value.
+    pub(crate) fn at(kind: impl Into<Cow<'static, str>>, path: String, secret: &[u8]) -> Self {
+        // As much as is looked for.
+        let secret = secret.get(..LONGEST_BYTES).unwrap_or(secret).to_vec();
+        Self { kind: kind.into(), path, secret }
+    }
 }
 
 /// What has become of a value.
@@ -47,7 +50,7 @@ pub struct Redacted {
 }
 
 /// How much of what is gone is kept.
-const LONGEST_BYTES: usize = 4096;
+const LONGEST_BYTES: usize = 256;
 
 /// The kind of a credential within a text.
 pub(super) const IN_TEXT: &str = "credential in a text";
@@ -179,12 +182,13 @@ pub(super) struct Walk<'n> {
 impl Walk<'_> {
     fn found(&mut self, kind: impl Into<Cow<'static, str>>, secret: &[u8]) {
         let path = self.path.join(".");
-        self.found.push(Found { kind: kind.into(), path, secret: shortened(secret) });
+        self.found.push(Found::at(kind, path, secret));
     }
 
     /// The message, which is known to be one, without credentials; none when it has none.
     fn message(&mut self, of: &'static MessageType, bytes: &[u8], hide: Hide) -> Option<Vec<u8>> {
         let mut fields = Fields::new(bytes);
+        let mut around = Around { bytes, named: BTreeMap::new() };
         let (mut out, mut done) = (None::<Vec<u8>>, 0);
         loop {
             let from = bytes.len() - fields.left();
@@ -193,7 +197,7 @@ impl Walk<'_> {
             let new = match of.field(number) {
                 Some(field) => {
                     self.path.push(field.name.into());
-                    let new = self.field(of, field, wire, bytes, hide);
+                    let new = self.field(of, field, wire, &mut around, hide);
                     self.path.pop();
                     new
                 }
@@ -211,13 +215,13 @@ impl Walk<'_> {
         Some(out)
     }
 
-    /// A field of a message; `around` are the bytes of the message.
+    /// A field of a message.
     fn field(
         &mut self,
         of: &'static MessageType,
         field: &'static Field,
         wire: Wire<'_>,
-        around: &[u8],
+        around: &mut Around<'_>,
         hide: Hide,
     ) -> Option<New> {
         let hide = if field.mask == Mask::Always { Hide::All } else { hide };
@@ -272,12 +276,12 @@ impl Walk<'_> {
         of: &'static MessageType,
         field: &'static Field,
         entry: &[u8],
-        around: &[u8],
+        around: &mut Around<'_>,
         hide: Hide,
     ) -> Option<Vec<u8>> {
         // The last key counts; any may be what a reader goes by.
         let hides =
-            |key: &str| names_credential(key) || (key == "value" && names_its_value(field, around));
+            |key: &str| names_credential(key) || (key == "value" && around.names_its_value(field));
         let hides = field.mask == Mask::ByKey && texts(entry, 1).any(hides);
         let hide = if hides { Hide::All } else { hide };
         let name = texts(entry, 1).last().unwrap_or_default();
@@ -383,14 +387,27 @@ fn texts(entry: &[u8], of: u32) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Whether another entry of the map, `name`, says that its `value` is a credential.
-fn names_its_value(field: &Field, around: &[u8]) -> bool {
-    Fields::new(around).any(|other| match other {
-        Ok((number, Wire::Bytes(entry))) if number == field.number => {
-            texts(entry, 1).any(|key| key == "name") && texts(entry, 2).any(names_credential)
-        }
-        _ => false,
-    })
+/// The message around a field.
+struct Around<'a> {
+    bytes: &'a [u8],
+    /// Of maps that were asked about, by number.
+    named: BTreeMap<u32, bool>,
+}
+
+impl Around<'_> {
+    /// Whether an entry of a map, `name`, says that its `value` is a credential.
+    fn names_its_value(&mut self, field: &Field) -> bool {
+        let Self { bytes, named } = self;
+        *named.entry(field.number).or_insert_with(|| {
+            Fields::new(bytes).any(|other| match other {
+                Ok((number, Wire::Bytes(entry))) if number == field.number => {
+                    texts(entry, 1).any(|key| key == "name")
+                        && texts(entry, 2).any(names_credential)
+                }
+                _ => false,
+            })
+        })
+    }
 }
 
 fn put_new(out: &mut Vec<u8>, number: u32, was: Wire<'_>, new: New) {

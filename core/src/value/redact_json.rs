@@ -72,7 +72,7 @@ impl Walk<'_, '_> {
                 let range = self.cursor.word()?;
                 let word = self.cursor.text_of(&range);
                 if hide == Hide::All && !matches!(word, "null" | "true" | "false" | "0") {
-                    self.credential(word.as_bytes().to_vec());
+                    self.credential(&[]);
                     self.edits.push((range, b"0".to_vec()));
                 }
                 Some(())
@@ -119,11 +119,11 @@ impl Walk<'_, '_> {
         let new = match (hide, bytes) {
             (_, Some(bytes)) if bytes.is_empty() || bytes == MASKED.as_bytes() => return Some(()),
             (Hide::All, Some(bytes)) => {
-                self.credential(bytes);
+                self.credential(&bytes);
                 MASKED.to_owned()
             }
             (Hide::All, None) => {
-                self.credential(self.cursor.text_of(&range).as_bytes().to_vec());
+                self.credential(&[]);
                 MASKED.to_owned()
             }
             (Hide::Credentials, bytes) => {
@@ -143,7 +143,7 @@ impl Walk<'_, '_> {
     fn text(&mut self, hide: Hide, range: Range<usize>, text: &str) {
         if hide == Hide::All {
             if !text.is_empty() && text != MASKED {
-                self.credential(text.as_bytes().to_vec());
+                self.credential(text.as_bytes());
                 self.edits.push((range, escaped(MASKED)));
             }
             return;
@@ -163,19 +163,19 @@ impl Walk<'_, '_> {
     fn without_credentials(&mut self, text: &str) -> Option<String> {
         let ranges = credentials_in(text);
         for range in &ranges {
-            let secret = text.get(range.clone()).unwrap_or_default().as_bytes().to_vec();
+            let secret = text.get(range.clone()).unwrap_or_default().as_bytes();
             self.push(IN_TEXT.to_owned(), secret);
         }
         (!ranges.is_empty()).then(|| without(text, &ranges))
     }
 
-    fn credential(&mut self, secret: Vec<u8>) {
+    fn credential(&mut self, secret: &[u8]) {
         let member = self.path.last().map_or("", String::as_str);
         self.push(format!("{}.{member}", self.form), secret);
     }
 
-    fn push(&mut self, kind: String, secret: Vec<u8>) {
-        self.found.push(Found { kind: kind.into(), path: self.path.join("."), secret });
+    fn push(&mut self, kind: String, secret: &[u8]) {
+        self.found.push(Found::at(kind, self.path.join("."), secret));
     }
 }
 

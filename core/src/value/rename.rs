@@ -5,7 +5,7 @@ use super::pseudonym::Pseudonyms;
 use super::table::{Cardinality, Field, Holds, KeyForm, Mask, ObjectKind, Segment, Type};
 
 /// Fields whose texts are words of Databend, hashes or times.
-const WORDS_OF_FIELDS: [&str; 17] = [
+const WORDS_OF_FIELDS: [&str; 15] = [
     "engine",
     "language",
     "runtime_version",
@@ -21,8 +21,6 @@ const WORDS_OF_FIELDS: [&str; 17] = [
     "storage_class",
     "function_name",
     "source",
-    "handler",
-    "packages",
 ];
 
 /// Options and members of JSON whose values are words of Databend.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args};
 use metadump::record::NodeId;
 
-use super::service::parse_seconds;
+use super::service::{RUNNING_SERVICE, parse_seconds};
 use super::values::whole;
 use super::{Access, Format};
 use crate::grpc::Address;
@@ -68,7 +68,6 @@ const OF_THE_LEADER: &str = "The admin HTTP address of the server that leads";
 /// How to reach the admin API of a server.
 #[derive(Debug, Args)]
 #[command(
-    next_help_heading = "Running service",
     mut_arg("username", |arg| arg.hide(true)),
     mut_arg("password_file", |arg| arg.hide(true)),
     mut_arg("grpc_tls_ca_cert", |arg| arg.hide(true)),
@@ -76,15 +75,15 @@ const OF_THE_LEADER: &str = "The admin HTTP address of the server that leads";
 )]
 pub struct Admin {
     /// The admin HTTP address of the server.
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:28002")]
+    #[arg(long, help_heading = RUNNING_SERVICE, value_name = "HOST:PORT", default_value = "127.0.0.1:28002")]
     pub admin_api_address: Address,
 
     /// How long to try to connect.
-    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
+    #[arg(long, help_heading = RUNNING_SERVICE, value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
     pub connect_timeout: Duration,
 
     /// How long to wait for the answer.
-    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = parse_seconds)]
+    #[arg(long, help_heading = RUNNING_SERVICE, value_name = "SECONDS", default_value = "60", value_parser = parse_seconds)]
     pub idle_timeout: Duration,
 
     /// Accepted as by the official tool, and without effect: the admin API knows no users.

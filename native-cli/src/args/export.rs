@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 
 use super::accept::AcceptLosses;
-use super::service::OF_SERVICE;
+use super::service::{OF_SERVICE, RUNNING_SERVICE};
 use super::values::{file_or_dash, whole};
 use super::{Format, Moment, Service, TargetVersion};
 use crate::grpc::{Address, NodeChoice};
@@ -76,15 +76,15 @@ pub struct Export {
 
 /// How a running service is exported.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Running service")]
 pub struct Online {
     /// Which server to export from: each exports its own data, and a follower may lag behind.
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, help_heading = RUNNING_SERVICE, value_enum, default_value_t)]
     pub from: NodeChoice,
 
     /// Lines per message of the server; 32 by default.
     #[arg(
         long,
+        help_heading = RUNNING_SERVICE,
         value_name = "LINES",
         alias = "export-chunk-size",
         value_parser = |text: &str| whole::<NonZeroU64>(text, "from 1")
@@ -92,10 +92,10 @@ pub struct Online {
     pub chunk_size: Option<NonZeroU64>,
 
     /// Have the server take a snapshot first, so that the dump's log is short.
-    #[arg(long, requires = "admin_api_address")]
+    #[arg(long, help_heading = RUNNING_SERVICE, requires = "admin_api_address")]
     pub trigger_snapshot: bool,
 
     /// The admin HTTP address of the same server, for --trigger-snapshot.
-    #[arg(long, value_name = "HOST:PORT", requires = "trigger_snapshot")]
+    #[arg(long, help_heading = RUNNING_SERVICE, value_name = "HOST:PORT", requires = "trigger_snapshot")]
     pub admin_api_address: Option<Address>,
 }

@@ -6,7 +6,7 @@ use clap::{Args, ValueHint};
 use metadump::check::Code;
 
 use super::accept::{accept_help, code_parser};
-use super::service::OF_SERVICE;
+use super::service::{OF_SERVICE, RUNNING_SERVICE};
 use super::{Cluster, Dump, Format, Moment, RaiseIds, Service, TargetVersion};
 
 /// `import`
@@ -100,23 +100,22 @@ const RUNNING_CLUSTER: &str = "The gRPC address of a server of the running clust
 
 /// How the keys of a running cluster are restored.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Running service")]
 pub struct Reconcile {
     /// Write to the running cluster; without it, only show what would be written.
-    #[arg(long)]
+    #[arg(long, help_heading = RUNNING_SERVICE)]
     pub yes: bool,
 
     /// Delete the keys that the dump does not have.
-    #[arg(long)]
+    #[arg(long, help_heading = RUNNING_SERVICE)]
     pub delete_extra: bool,
 
     /// Raise the cluster's sequence first, by up to 1,000,000, until the object ids that it gives
     /// out next are beyond those of the dump.
-    #[arg(long)]
+    #[arg(long, help_heading = RUNNING_SERVICE)]
     pub raise_sequence: bool,
 
     /// Write the registrations of query nodes, too. They are left out otherwise: those of the dump
     /// belong to the nodes of that time, and running nodes register themselves.
-    #[arg(long)]
+    #[arg(long, help_heading = RUNNING_SERVICE)]
     pub with_registrations: bool,
 }

@@ -149,6 +149,26 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// Whether it asks a running service, and prints what that answers: there is no progress to show.
+    pub const fn only_asks(&self) -> bool {
+        matches!(
+            self,
+            Self::Status(_)
+                | Self::MemberList(_)
+                | Self::Watch(_)
+                | Self::Upsert(_)
+                | Self::Metrics(_)
+                | Self::TriggerSnapshot(_)
+                | Self::TransferLeader(_)
+                | Self::ListFeatures(_)
+                | Self::SetFeature(_)
+                | Self::Lua(_)
+                | Self::BenchClientNumConn(_)
+        )
+    }
+}
+
 /// How a report is printed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {

@@ -29,7 +29,7 @@ pub struct RaiseIds {
     /// Raise the sequence, which ids are given out from, by N, and the counters of ids beyond the
     /// sequence of now: for a state of the past, so that no id is given out again. The log is
     /// applied and then goes.
-    #[arg(long, value_name = "N", value_parser = parse_numbers)]
+    #[arg(long, value_name = "N", value_parser = parse_numbers, conflicts_with = "log")]
     pub raise_ids: Option<NonZeroU64>,
 
     /// The same, beyond all that OTHER has given out: a dump, or the directory of a stopped node, of
@@ -38,7 +38,7 @@ pub struct RaiseIds {
         long,
         value_name = "OTHER",
         value_hint = ValueHint::AnyPath,
-        conflicts_with = "raise_ids"
+        conflicts_with_all = ["raise_ids", "log"]
     )]
     pub beyond: Option<PathBuf>,
 }

@@ -123,14 +123,16 @@ pub(super) const OF_SERVICE: [&str; 6] = [
     "max_message_bytes",
 ];
 
+/// The heading of what is for a running service, in the help of commands.
+pub(super) const RUNNING_SERVICE: &str = "Running service";
+
 /// How to reach a running meta service.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Running service")]
 pub struct Service {
     /// The gRPC address of a server; may be repeated: the first server that answers is used.
     /// Without it, METASRV_GRPC_API_ADDRESS, or else 127.0.0.1:9191. (The commands of the official
     /// tool pass that variable over; where it decides, a note says so.)
-    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',')]
+    #[arg(long, help_heading = RUNNING_SERVICE, value_name = "HOST:PORT", value_delimiter = ',')]
     pub grpc_api_address: Vec<Address>,
 
     /// How to connect to it.
@@ -140,31 +142,31 @@ pub struct Service {
 
 /// How to connect to a running meta service.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Running service")]
 pub struct Connection {
     /// Who asks, and whom.
     #[command(flatten)]
     pub access: Access,
 
     /// The certificate with which this client identifies itself, a PEM file.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, help_heading = RUNNING_SERVICE, value_name = "FILE")]
     pub grpc_tls_client_cert: Option<PathBuf>,
 
     /// The private key of that certificate, a PEM file.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, help_heading = RUNNING_SERVICE, value_name = "FILE")]
     pub grpc_tls_client_key: Option<PathBuf>,
 
     /// How long to try to connect.
-    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
+    #[arg(long, help_heading = RUNNING_SERVICE, value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
     pub connect_timeout: Duration,
 
     /// How long to wait for the next message.
-    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = parse_seconds)]
+    #[arg(long, help_heading = RUNNING_SERVICE, value_name = "SECONDS", default_value = "60", value_parser = parse_seconds)]
     pub idle_timeout: Duration,
 
     /// The maximum size of a message.
     #[arg(
         long,
+        help_heading = RUNNING_SERVICE,
         value_name = "BYTES",
         default_value_t = 1 << 30,
         value_parser = |text: &str| whole::<u64>(text, "below 2^64")
@@ -174,24 +176,23 @@ pub struct Connection {
 
 /// Who asks a service, and how it is known: what the official tool takes with every command.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Running service")]
 pub struct Access {
     /// The name of the user; `root` without it.
-    #[arg(long = "user", alias = "username", value_name = "NAME")]
+    #[arg(long = "user", help_heading = RUNNING_SERVICE, alias = "username", value_name = "NAME")]
     pub username: Option<String>,
 
     /// The file with the user's password; without it, METACTL_PASSWORD holds the password.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, help_heading = RUNNING_SERVICE, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
 
     /// Use TLS, with the CA certificates in this PEM file; together with --grpc-tls-domain-name.
     /// An address that begins with https:// uses TLS with the authorities of the system.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, help_heading = RUNNING_SERVICE, value_name = "FILE")]
     pub grpc_tls_ca_cert: Option<PathBuf>,
 
     /// Use TLS, and expect the server's certificate to be for this name; together with
     /// --grpc-tls-ca-cert.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, help_heading = RUNNING_SERVICE, value_name = "NAME")]
     pub grpc_tls_domain_name: Option<String>,
 }
 

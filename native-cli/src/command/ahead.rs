@@ -38,12 +38,18 @@ impl OldLog {
 
     /// What is to be said when the directory is ahead of a dump, or may be. The dump is in `new` as
     /// a data directory.
-    pub fn against(&self, dump: &Summary, new: &Path, progress: &Progress) -> Option<String> {
+    pub fn against(
+        &self,
+        dump: &Summary,
+        new: &Path,
+        access: Access,
+        progress: &Progress,
+    ) -> Option<String> {
         let shown = self.dir.root().display();
         match &self.last {
             Ok(last) => {
                 let lead = lead((*last)?, dump.last_log_id())?;
-                let ids = self.given_out(new, progress).unwrap_or_default();
+                let ids = self.given_out(new, access, progress);
                 Some(format!("warning: {shown} holds log up to {lead}{ids}"))
             }
             Err(error) => Some(format!(
@@ -54,17 +60,21 @@ impl OldLog {
         }
     }
 
-    /// By how much the sequence is ahead, and what to do about it; none when it is not, or is not
-    /// known.
-    fn given_out(&self, new: &Path, progress: &Progress) -> Option<String> {
-        // The import itself holds the locks.
-        let sequence = |dir: &Path| last_sequence(dir, Access::Live, progress).ok();
-        let (old, new) = (sequence(self.dir.root())?, sequence(new)?);
-        let (ahead, old) = (grouped(old.checked_sub(new).filter(|by| *by > 0)?), grouped(old));
-        Some(format!(
-            "; it has given out the sequence up to {old}, {ahead} beyond the dump's, and new \
-             objects would get these ids again: --beyond {} keeps them from it",
+    /// By how much the sequence is ahead, and what to do about it; nothing when it is not.
+    fn given_out(&self, new: &Path, access: Access, progress: &Progress) -> String {
+        let sequence = |dir: &Path, access| last_sequence(dir, access, progress).ok();
+        // Nobody else knows of the new data.
+        let sequences = sequence(self.dir.root(), access).zip(sequence(new, Access::Locked));
+        let Some((old, new)) = sequences else {
+            return "; up to which number it has given out ids cannot be read".to_owned();
+        };
+        let Some(ahead) = old.checked_sub(new).filter(|by| *by > 0) else { return String::new() };
+        format!(
+            "; it has given out the sequence up to {}, {} beyond the dump's, and new objects would \
+             get these ids again: --beyond {} keeps them from it",
+            grouped(old),
+            grouped(ahead),
             self.dir.root().display()
-        ))
+        )
     }
 }

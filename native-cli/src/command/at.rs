@@ -169,21 +169,9 @@ impl AtMoment {
     /// When it cannot be written.
     pub fn made(&self, reading: &Reading, progress: &Progress) -> Result<Reading> {
         progress.phase("rewriting");
-        Reading::written(reading.name(), |write| self.for_each_piece(reading, progress, write))
-    }
-
-    /// Hands on the bytes of the dump as of the moment.
-    ///
-    /// # Errors
-    ///
-    /// When the dump is not the same any more, and the error of `each`.
-    pub fn for_each_piece(
-        &self,
-        reading: &Reading,
-        progress: &Progress,
-        each: &mut dyn FnMut(&[u8]) -> Result<()>,
-    ) -> Result<()> {
-        self.planned.for_each_piece(reading, progress, each)
+        Reading::written(reading.name(), |write| {
+            self.planned.for_each_piece(reading, progress, write)
+        })
     }
 
     /// The entries of the log that are lost, the first of them with what they did.

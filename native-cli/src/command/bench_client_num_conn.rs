@@ -13,6 +13,7 @@ use super::service::{connect_options, say_note};
 use crate::args::BenchClientNumConn;
 use crate::failure::WithHelp;
 use crate::grpc::{ConnectOptions, Failure, Retry, Session, get, wait};
+use crate::listen::raise_file_limit;
 use crate::progress::Progress;
 use crate::report::{grouped, plural, printable};
 use crate::signals::LastWords;
@@ -28,6 +29,8 @@ const MOST_REFUSED: u64 = 10;
 pub fn run(args: &BenchClientNumConn, progress: &Progress) -> Result<Outcome> {
     let retry = Retry { tries: 1, ..Retry::default() };
     let options = ConnectOptions { retry, ..connect_options(&args.service, progress)? };
+    // Each connection is a file.
+    raise_file_limit();
     let opened = Arc::new(AtomicU64::new(0));
     let _words = LastWords::ask({
         let opened = Arc::clone(&opened);

@@ -30,7 +30,8 @@ use crate::stdout::stdout;
 
 /// Runs the command.
 pub fn run(args: &DumpRaftLogWal, progress: &Progress) -> Result<Outcome> {
-    let log = RawLog::open(&RaftDir::new(&args.raft_dir))?;
+    let dir = RaftDir::new(&args.raft_dir);
+    let log = RawLog::open(&dir)?;
     progress.phase("reading the log");
     progress.give_way();
     let names = Names::default();
@@ -41,6 +42,8 @@ pub fn run(args: &DumpRaftLogWal, progress: &Progress) -> Result<Outcome> {
     let remarks = match &log {
         RawLog::Chunks { files, remark } => {
             let torn = printer.chunks(&files.0)?;
+            // What a server writes meanwhile would look like damage.
+            RawLog::assert_stopped(&dir)?;
             remark.iter().cloned().chain(torn).collect()
         }
         RawLog::Tree(reader) => printer.tree(reader)?,

@@ -45,7 +45,7 @@ fn from_directory(raft_dir: &Path, args: &Export, progress: &Progress) -> Result
             let mut dump =
                 DumpWriter::create(destination, args.manifest.as_deref(), Origin::Ours, progress)?;
             progress.phase("exporting");
-            at.for_each_piece(reading, progress, &mut |bytes| dump.write(bytes))?;
+            at.planned.for_each_piece(reading, progress, &mut |bytes| dump.write(bytes))?;
             (dump.commit(reader.losses())?, ended::salvaged(&reader.losses()))
         }
         (None, DataVersion::V004) => {

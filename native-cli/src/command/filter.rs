@@ -3,7 +3,7 @@
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use metadump::Report;
 use metadump::check::Requirement;
 use metadump::record::{Kind, SeqV};
@@ -21,10 +21,10 @@ use super::state::{AsOf, State};
 use super::{Outcome, export};
 use crate::args::{Extract, Filter, FilterTenant, Format, Way};
 use crate::dump_writer::{DumpWriter, Origin};
-use crate::failure::Usage;
+use crate::failure::{Help, Usage, WithHelp};
 use crate::input::Source;
 use crate::manifest::lost;
-use crate::output::{Destination, is_same_file};
+use crate::output::Destination;
 use crate::progress::Progress;
 use crate::report::{let_in_with, plural, printable};
 use crate::stdout::stdout;
@@ -82,15 +82,7 @@ struct Filtered {
 impl Filtering<'_> {
     fn run(&self, input: Option<&Path>, choice: Choice, progress: &Progress) -> Result<Outcome> {
         let Way { output, manifest, dry_run, format, .. } = self.way;
-        if let (Some(input), Some(output)) = (input, output)
-            && is_same_file(input, output)
-        {
-            return Err(Usage::error(
-                "the output is the input",
-                "give --output another name; the dump stays as it is",
-            ));
-        }
-        let destination = Destination::from_arg(output.as_deref())?;
+        let destination = Destination::for_input(input, output.as_deref())?;
         if !dry_run {
             assert_apart(*format, &destination)?;
         }
@@ -241,11 +233,10 @@ fn assert_no_retired(name: &str, report: &Report) -> Result<()> {
     if count == 0 {
         return Ok(());
     }
-    Err(Usage::error(
-        format!("{name}: of {} it is not known whose they are", plural(count, "record")),
+    Err(anyhow!("{name}: of {} it is not known whose they are", plural(count, "record"))).help(
         "schema objects of before 2022-05-07 have no keys: --unknown keep or --unknown drop says what \
          becomes of them",
-    ))
+    )
 }
 
 /// What goes: `table sales.orders, id 42, tenant acme: 5 keys`, `3 keys of tokens, tenant acme`.
@@ -303,7 +294,8 @@ fn refused(name: &str, error: SelectError) -> anyhow::Error {
     };
     let what = format!("{name}: {what}");
     match cause {
-        Some(cause) => Usage::because(what, cause, &help),
+        // The dump is at fault, not the command line.
+        Some(cause) => anyhow!(cause).context(what).context(Help(help)),
         None => Usage::error(what, &help),
     }
 }

@@ -27,6 +27,7 @@ pub fn run(args: &Get, progress: &Progress) -> Result<Outcome> {
         ));
     }
     let values = values(args, progress)?;
+    progress.finish();
     let mut out = BufWriter::new(stdout());
     let names = Names::default();
     let decoder = Decoder { names: &names, secrets: args.secrets.secrets(), format: args.format };

@@ -22,7 +22,7 @@ use super::{Outcome, import_online, rehearsal};
 use crate::args::{Format, Import};
 use crate::input::Source;
 use crate::progress::Progress;
-use crate::raft_dir::{RaftDir, Recovered, Staging, assert_importable, exchange};
+use crate::raft_dir::{Access, RaftDir, Recovered, Staging, assert_importable, exchange};
 use crate::report::plural;
 
 /// Runs the command.
@@ -132,8 +132,7 @@ fn into_directory(raft_dir: &Path, args: &Import, progress: &Progress) -> Result
         // It is read more than once.
         let reading = Reading::of(&source, progress)?;
         let files = ImportFiles { source: reading.source(), ..files };
-        at_remarks.iter().for_each(|remark| progress.say(remark));
-        return rehearsal::run(args, &files, &reading, &targets, progress);
+        return rehearsal::run(args, &files, &reading, &targets, &at_remarks, progress);
     }
     // Who waits for a dump that does not come has nothing to clean up.
     source.wait(progress)?;
@@ -149,7 +148,8 @@ fn into_directory(raft_dir: &Path, args: &Import, progress: &Progress) -> Result
     let nodes = nodes.map(|(target, staging)| (target.cluster.as_ref(), staging.place()));
     let imported = files.write(&Vec::from_iter(nodes), progress)?;
     let ahead = targets.iter().zip(&stagings).map(|(target, staging)| {
-        target.old_log.against(&imported.report.summary, staging.place().path(), progress)
+        let new = staging.place().path();
+        target.old_log.against(&imported.report.summary, new, Access::Locked, progress)
     });
     let ahead = Vec::from_iter(ahead);
     let kept = exchange(stagings)?;
@@ -167,7 +167,7 @@ fn into_directory(raft_dir: &Path, args: &Import, progress: &Progress) -> Result
     for kept in kept.iter().flatten() {
         progress.say(&format!("the old data is kept in {}", kept.display()));
     }
-    progress.say(&imported.read());
+    progress.say(&imported.read(made_of.as_ref()));
     for (target, node) in targets.iter().zip(&imported.nodes) {
         let (shown, as_node) = (target.dir.root().display(), target.as_node());
         progress.say(&format!("imported into {shown}{as_node}: {}", node.holdings));
@@ -185,7 +185,8 @@ fn into_directory(raft_dir: &Path, args: &Import, progress: &Progress) -> Result
                 "kept_in": kept.as_deref().map(ended::shown),
                 "remarks": remarks,
             });
-            ended::print("import", Step::Done, more, Some(&imported.report))?;
+            let report = made_of.as_ref().unwrap_or(&imported.report);
+            ended::print("import", Step::Done, more, Some(report))?;
         }
     }
     Ok(Outcome::Done)

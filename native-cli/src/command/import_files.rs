@@ -52,9 +52,10 @@ pub struct ImportedNode {
 }
 
 impl Imported {
-    /// `read 188 lines, 165,456 bytes; dropped 2 lines`
-    pub fn read(&self) -> String {
-        let Summary { lines, bytes, .. } = self.report.summary;
+    /// `read 188 lines, 165,456 bytes; dropped 2 lines`; what was written may be made of another dump,
+    /// which was read.
+    pub fn read(&self, made_of: Option<&Report>) -> String {
+        let Summary { lines, bytes, .. } = made_of.unwrap_or(&self.report).summary;
         let read = format!("read {}, {}", plural(lines, "line"), plural(bytes, "byte"));
         match self.dropped {
             0 => read,

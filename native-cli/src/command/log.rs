@@ -10,6 +10,7 @@ use metadump::record::Fact;
 use super::Outcome as Ended;
 use super::state::{State, now_ms};
 use crate::args::{Format, Log as Args};
+use crate::failure::Usage;
 use crate::progress::Progress;
 use crate::report::{entries, json_line, plural, printable, utc};
 use crate::stdout::stdout;
@@ -26,6 +27,14 @@ pub fn run(args: &Args, progress: &Progress) -> Result<Ended> {
         until: args.until.map(|until| Bound::of(until, &moment)),
         objects: &args.object,
     };
+    if let (Some(Bound::Index(since)), Some(Bound::Index(until))) = (filter.since, filter.until)
+        && since > until
+    {
+        return Err(Usage::error(
+            format!("there is no entry from {since} up to {until}"),
+            "--since names the first entry that is shown, --until the last",
+        ));
+    }
     let mut out = BufWriter::new(stdout());
     let (mut shown, mut all) = (0_u64, 0_u64);
     let log = each_change(state, progress, |change| {
@@ -44,6 +53,12 @@ pub fn run(args: &Args, progress: &Progress) -> Result<Ended> {
     progress.finish();
     let Log { name, broken } = log;
     progress.say(&format!("{name}: {} of {}", shown, entries(all)));
+    if shown == 0 && all > 0 && !args.object.is_empty() {
+        progress.say(
+            "note: no such entry names such an object: a table is DATABASE.TABLE or table:ID, and \
+             `databend-metactl objects` lists those that there are",
+        );
+    }
     if let Some(error) = broken {
         progress.say(&format!("note: {error}; what it and the entries behind it do is not known"));
     }

@@ -33,7 +33,8 @@ pub fn run(args: &AskAdmin) -> Result<Outcome> {
 /// One line of the text format of Prometheus: `name{label="value",…} 1`; none of comments and
 /// blank lines.
 fn sample(line: &str) -> Option<Value> {
-    let line = line.trim();
+    // What may stand behind it is an example of what was counted.
+    let line = line.split(" # ").next().unwrap_or_default().trim();
     if line.is_empty() || line.starts_with('#') {
         return None;
     }
@@ -43,7 +44,7 @@ fn sample(line: &str) -> Option<Value> {
             (name, labels, rest)
         }
         None => {
-            let (name, rest) = line.split_once(' ')?;
+            let (name, rest) = line.split_once(char::is_whitespace)?;
             (name, Map::new(), rest)
         }
     };
@@ -96,6 +97,8 @@ mod tests {
         check("", "none");
         check("a 1", r#"{"labels":{},"name":"a","value":1}"#);
         check("a 1.5 1700000000", r#"{"labels":{},"name":"a","value":1.5}"#);
+        check("a\t7", r#"{"labels":{},"name":"a","value":7}"#);
+        check("a_total 5 # {t=\"x\"} 0.5", r#"{"labels":{},"name":"a_total","value":5}"#);
         check("a NaN", r#"{"labels":{},"name":"a","value":"NaN"}"#);
         check("a +Inf", r#"{"labels":{},"name":"a","value":"+Inf"}"#);
         check(

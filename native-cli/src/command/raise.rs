@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
+use metadump::check::{Requirement, Severity};
 use metadump::moment::At;
 use metadump::rewrite::{LinePlan, LogFate, Raise, Request};
 
-use super::plan::{Planned, Reading};
+use super::plan::{Inspected, Planned, Reading};
 use super::state::State;
 use crate::args::{Moment, RaiseIds};
+use crate::failure::WithHelp;
 use crate::input::Source;
 use crate::progress::Progress;
 use crate::raft_dir::{Access, DirReader, RaftDir};
@@ -85,6 +87,22 @@ impl Raised {
     }
 }
 
+/// What is damaged may have lost what was given out.
+fn assert_sound(reading: &Reading, progress: &Progress) -> Result<()> {
+    let inspected =
+        Inspected::of_records(reading, Requirement::Optional, progress, |_| (), |_, _, ()| {})?;
+    let errors =
+        inspected.report.findings.counts().keys().filter(|code| code.severity() == Severity::Error);
+    let codes = Vec::from_iter(errors.map(ToString::to_string)).join(", ");
+    if codes.is_empty() {
+        return Ok(());
+    }
+    Err(anyhow!("{} has errors ({codes}): what it has given out is not known", reading.name()))
+        .help(
+            "`databend-metactl validate` shows them; --raise-ids N raises by a number of your own",
+        )
+}
+
 /// The last sequence number that a dump or a directory leads to, its log included.
 ///
 /// # Errors
@@ -95,8 +113,10 @@ pub fn last_sequence(path: &Path, access: Access, progress: &Progress) -> Result
         let reader = DirReader::open(&RaftDir::new(path), access)?;
         State::of_reader(reader, path, At::End, progress)?.without_remarks()
     } else {
-        let source = Source::open(Some(path))?.repeatable(progress)?;
-        State::of_dump(source, At::End, progress)?
+        let source = Source::open(Some(path))?;
+        let reading = Reading::of(&source, progress)?;
+        assert_sound(&reading, progress)?;
+        State::of_dump(reading.source().clone(), At::End, progress)?
     };
     state.last_sequence(progress)
 }

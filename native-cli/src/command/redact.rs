@@ -23,10 +23,10 @@ use super::plan::{Reading, foreign, hash_line};
 use super::{Outcome, export};
 use crate::args::{AcceptLeft, Format, Redact};
 use crate::dump_writer::{DumpWriter, Origin};
-use crate::failure::{Usage, WithHelp};
+use crate::failure::WithHelp;
 use crate::input::Source;
 use crate::manifest::{evidence, lost};
-use crate::output::{Destination, is_same_file};
+use crate::output::Destination;
 use crate::progress::Progress;
 use crate::report::{plural, printable};
 use crate::scanning::{Threads, for_each_made};
@@ -35,15 +35,7 @@ use crate::stdout::stdout;
 /// Runs the command.
 pub fn run(args: &Redact, progress: &Progress) -> Result<Outcome> {
     let input = args.dump.path()?;
-    if let (Some(input), Some(output)) = (input, &args.output)
-        && is_same_file(input, output)
-    {
-        return Err(Usage::error(
-            "the output is the input",
-            "give --output another name; the dump stays as it is",
-        ));
-    }
-    let destination = Destination::from_arg(args.output.as_deref())?;
+    let destination = Destination::for_input(input, args.output.as_deref())?;
     if !args.dry_run {
         assert_apart(args.format, &destination)?;
     }
@@ -125,22 +117,28 @@ impl Redacting<'_> {
         } else {
             let mut out = BufWriter::new(stdout());
             self.list(&mut out)?;
-            writeln!(out, "{}", tally_text(tally, "to replace"))?;
+            writeln!(out, "{}", tally_text(tally, self.args.names, "to replace"))?;
             out.flush()?;
         }
         copies.remarks().iter().for_each(|remark| self.progress.say(remark));
+        self.refuse(&copies)?;
         Ok(Outcome::Done)
     }
 
     /// Prints what would be replaced, line by line.
     fn list(&self, out: &mut (impl Write + Send)) -> Result<()> {
+        self.each_found(|line, found| said::list(out, line, found))
+    }
+
+    /// Calls `each` with the number of each line and what is found in it.
+    fn each_found(&self, mut each: impl FnMut(u64, &[FoundAt]) -> Result<()> + Send) -> Result<()> {
         let redactor = first_redactor(self.args.names);
         for_each_made(
             self.reading.source(),
             Threads::of_flag(None),
             self.progress,
             |line, scanned| redactor.line(line.bytes, scanned).found,
-            |line, _, found| said::list(out, line.number, &found),
+            |line, _, found| each(line.number, &found),
         )
     }
 
@@ -175,7 +173,7 @@ impl Redacting<'_> {
                 source.name()
             ));
         }
-        say_tally(&self.surveyed.survey.tally, self.progress);
+        say_tally(&self.surveyed.survey.tally, self.args.names, self.progress);
         copies.remarks().iter().for_each(|remark| self.progress.say(remark));
         self.progress.say(&format!("wrote {}", export::extent(&report.summary)));
         if self.args.format == Format::Json {
@@ -237,17 +235,10 @@ impl Redacting<'_> {
         let mut copies = Copies::default();
         for share in 1..shares {
             let mut secrets = Secrets::share(share, shares);
-            let redactor = first_redactor(self.args.names);
-            for_each_made(
-                self.reading.source(),
-                Threads::of_flag(None),
-                self.progress,
-                |line, scanned| redactor.line(line.bytes, scanned).found,
-                |_, _, found| {
-                    found.iter().for_each(|found: &FoundAt| secrets.add(found));
-                    Ok(())
-                },
-            )?;
+            self.each_found(|_, found| {
+                found.iter().for_each(|found| secrets.add(found));
+                Ok(())
+            })?;
             copies.extend(self.pass(&secrets, |_, _| Ok(()))?);
         }
         Ok(copies)

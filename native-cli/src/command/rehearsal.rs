@@ -17,7 +17,7 @@ use crate::args::{Format, Import};
 use crate::failure::Help;
 use crate::open_dir::{OpenDir, parent_of};
 use crate::progress::Progress;
-use crate::raft_dir::{OldFate, describe_interrupted};
+use crate::raft_dir::{Access, OldFate, describe_interrupted};
 use crate::report::{printable, state_in_log};
 use crate::stdout::stdout;
 use crate::temporary::TemporaryDir;
@@ -32,6 +32,7 @@ pub fn run(
     files: &ImportFiles<'_>,
     reading: &Reading,
     targets: &[Target],
+    at_remarks: &[String],
     progress: &Progress,
 ) -> Result<Outcome> {
     let place = TemporaryDir::create("metactl-import-", None)
@@ -41,7 +42,7 @@ pub fn run(
         .map_err(|error| if is_full(&error) { error.context(more_room(&place)) } else { error })?;
     let ahead = targets.iter().enumerate().map(|(number, target)| {
         let new = place.path().join(number.to_string());
-        target.old_log.against(&imported.report.summary, &new, progress)
+        target.old_log.against(&imported.report.summary, &new, Access::Stopped, progress)
     });
     let ahead = Vec::from_iter(ahead);
     drop(place);
@@ -51,7 +52,10 @@ pub fn run(
     progress.finish();
     let mut out = stdout();
     if args.format == Format::Text {
-        writeln!(out, "{}", imported.read())?;
+        writeln!(out, "{}", imported.read(files.made_of))?;
+        for remark in at_remarks {
+            writeln!(out, "{}", printable(remark))?;
+        }
     }
     let mut said = Said::default();
     for ((target, node), newer) in targets.iter().zip(&imported.nodes).zip(ahead) {
@@ -59,8 +63,9 @@ pub fn run(
         changes.restore_as(cluster.as_ref())?;
         let interrupted = describe_interrupted(dir)?.into_iter();
         let remarks = interrupted.chain(newer).chain(node.remarks.iter().cloned());
-        let remarks = Vec::from_iter(remarks);
+        let mut remarks = Vec::from_iter(remarks);
         if args.format == Format::Json {
+            remarks.splice(..0, at_remarks.iter().cloned());
             let mut more = json!({
                 "file": files.name,
                 "raft_dir": ended::shown(dir.root()),
@@ -71,7 +76,8 @@ pub fn run(
                 "remarks": remarks,
             });
             changes.add_to(&mut more, reading, progress)?;
-            ended::print("import", Step::Plan, more, Some(&imported.report))?;
+            let report = files.made_of.unwrap_or(&imported.report);
+            ended::print("import", Step::Plan, more, Some(report))?;
             continue;
         }
         let root = printable(&dir.root().display().to_string());
@@ -88,6 +94,9 @@ pub fn run(
             writeln!(out, "what it holds now ({}) would be {fate}", printable(&old))?;
         }
         writeln!(out)?;
+        if files.made_of.is_some() {
+            writeln!(out, "of the dump as of that moment:")?;
+        }
         changes.print(reading, &mut out, progress)?;
         for remark in remarks.iter().filter(|remark| said.is_new(remark)) {
             writeln!(out, "{}", printable(remark))?;

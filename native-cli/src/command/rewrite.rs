@@ -21,7 +21,7 @@ use crate::dump_writer::{DumpWriter, Origin, UnnamedDump};
 use crate::failure::Usage;
 use crate::input::Source;
 use crate::manifest::lost;
-use crate::output::{Destination, is_same_file};
+use crate::output::Destination;
 use crate::progress::Progress;
 use crate::report::let_in_with;
 use crate::stdout::stdout;
@@ -113,15 +113,7 @@ fn targets(
         None => vec![None; nodes.len()],
     };
     let target = |(cluster, output): (Option<InitialCluster>, Option<PathBuf>)| {
-        if let (Some(input), Some(output)) = (input, &output)
-            && is_same_file(input, output)
-        {
-            return Err(Usage::error(
-                "the output is the input",
-                "give --output another name; the dump stays as it is",
-            ));
-        }
-        let destination = Destination::from_arg(output.as_deref())?;
+        let destination = Destination::for_input(input, output.as_deref())?;
         if let (true, Some(output), false) = (args.cluster.all, &output, destination.is_file()) {
             let shown = output.display();
             return Err(no_file(format!("--all is given, but {shown} is no regular file")));

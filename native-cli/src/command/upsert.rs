@@ -48,7 +48,7 @@ fn explained(failed: UpsertFailure) -> anyhow::Error {
     match failure {
         failure @ (Failure::Overtaken { .. } | Failure::Consumer(_)) => failure.explained(),
         failure if may_have_happened => {
-            let help = "no answer came, so the key may have been written all the same: see with \
+            let help = "what came is no answer, so the key may have been written all the same: see with \
                         `databend-metactl get` before you try again";
             anyhow::Error::new(failure).context(Help(help.to_owned()))
         }

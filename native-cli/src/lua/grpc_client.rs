@@ -96,13 +96,12 @@ fn failed(what: &str) -> (Value, Option<String>) {
 fn may_have_happened(failure: &Failure) -> bool {
     match failure {
         Failure::Broken { .. } | Failure::Silent { .. } => true,
-        // Of these a server knows before it proposes anything.
+        // Of these a server knows before it proposes anything; that an answer is too large, only
+        // behind it.
         Failure::Call { code, .. } => !matches!(
             code,
             Code::InvalidArgument
-                | Code::OutOfRange
                 | Code::PermissionDenied
-                | Code::ResourceExhausted
                 | Code::Unauthenticated
                 | Code::Unimplemented
         ),

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use metadump::manifest::Manifest;
 use rustix::fs::OFlags;
 
+use crate::failure::Usage;
 use crate::files::kind_name;
 use crate::open_dir::parent_of;
 use crate::temporary::remove_leftovers;
@@ -63,6 +64,23 @@ impl Destination {
             Some(path) if path != Path::new("-") => Self::of(path),
             _ => Ok(Self::Stdout),
         }
+    }
+
+    /// The same for what is made of `input`, which stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// When a dump cannot go there, or it is the input.
+    pub fn for_input(input: Option<&Path>, output: Option<&Path>) -> Result<Self> {
+        if let (Some(input), Some(output)) = (input, output)
+            && is_same_file(input, output)
+        {
+            return Err(Usage::error(
+                "the output is the input",
+                "give --output another name; the dump stays as it is",
+            ));
+        }
+        Self::from_arg(output)
     }
 
     /// Whether it is a file, which has its name only when it is complete. What goes elsewhere is
@@ -172,7 +190,7 @@ fn follow(given: &Path) -> Result<Followed> {
 }
 
 /// Whether two paths lead to one regular file.
-pub fn is_same_file(one: &Path, other: &Path) -> bool {
+fn is_same_file(one: &Path, other: &Path) -> bool {
     let file = |path| fs::metadata(path).ok().filter(fs::Metadata::is_file);
     match (file(one), file(other)) {
         (Some(one), Some(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),

@@ -17,7 +17,7 @@ use std::io::{self, BufWriter, Write};
 use anyhow::{Context, Result};
 use metadump::manifest::Manifest;
 
-pub use self::destination::{Destination, is_same_file};
+pub use self::destination::Destination;
 use self::encoder::{Encoder, WRITE_BYTES};
 use self::exchange::{Complete, exchange_all, unchanged};
 pub use self::manifest_file::ManifestFile;

@@ -30,8 +30,17 @@ impl RawLog {
         let Form::V004 { remark } = Form::of(dir)? else {
             return Ok(Self::Tree(Box::new(DirReader::salvage(dir)?)));
         };
-        assert_stopped(dir, "stop it, or read a copy of the directory")?;
+        Self::assert_stopped(dir)?;
         let files = ChunkFiles::open(&dir.df_meta().join("V004/log"))?;
         Ok(Self::Chunks { files, remark })
+    }
+
+    /// Makes sure that no server writes the log.
+    ///
+    /// # Errors
+    ///
+    /// When one runs.
+    pub fn assert_stopped(dir: &RaftDir) -> Result<()> {
+        assert_stopped(dir, "stop it, or read a copy of the directory")
     }
 }

@@ -25,6 +25,8 @@ pub enum Access {
     Stopped,
     /// A server may run; the state as of one moment is read.
     Live,
+    /// The caller keeps servers out: it holds their locks.
+    Locked,
 }
 
 /// An open data directory.

@@ -58,11 +58,14 @@ impl V004Reader {
     /// When its server runs (and `access` does not allow that), or
     /// its files are damaged or not all there.
     pub fn open(dir: &RaftDir, access: Access) -> Result<Self> {
-        if access == Access::Stopped {
-            assert_stopped(dir, "stop it, or export its state as of one moment with --live")?;
+        if access != Access::Live {
+            let is_locked = access == Access::Locked;
+            if !is_locked {
+                assert_stopped(dir, "stop it, or export its state as of one moment with --live")?;
+            }
             let mut reader = Self::of_df_meta(&dir.df_meta())?;
             reader.assert_whole(&dir.df_meta())?;
-            reader.lock = Some(dir.clone());
+            reader.lock = (!is_locked).then(|| dir.clone());
             return Ok(reader);
         }
         let mut tries = LIVE_TRIES;

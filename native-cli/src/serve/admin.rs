@@ -74,7 +74,12 @@ impl Admin {
             return text(StatusCode::METHOD_NOT_ALLOWED, "ask with GET");
         }
         let query = request.uri().query().unwrap_or_default();
-        match request.uri().path() {
+        let path = request.uri().path();
+        let changes = path.starts_with("/v1/ctrl/") || path == "/v1/features/set";
+        if changes && request.method() == Method::HEAD {
+            return text(StatusCode::METHOD_NOT_ALLOWED, "ask with GET");
+        }
+        match path {
             "/v1/health" => json_answer(&json!({ "status": "pass" })),
             "/v1/cluster/status" => json_answer(&self.status()),
             "/v1/cluster/nodes" => json_answer(&self.nodes()),

@@ -1,125 +1,73 @@
 //! Many byte sequences that a text is searched for at once.
 //!
-//! Where the text goes on as one of them does, its first eight bytes are in a filter; only there the
-//! hashes of what follows are looked up. So memory is some 30 bytes for each, however long it is, and
-//! a text takes as long for a hundred thousand of them as for one, but for the size of the filter.
+//! A filter knows the first eight bytes of each. Where a text goes on with bytes that pass it, the one
+//! sequence that may stand there is looked up: they are sorted, and none begins with another. So a
+//! text takes as long for a hundred thousand of them as for one, but for the size of the filter.
 
-use std::collections::HashSet;
-use std::hash::{BuildHasherDefault, Hasher};
-
-/// How many bytes the filter knows of each, which is the shortest that there may be.
+/// How long each is at least: the bytes that the filter knows.
 pub(super) const SHORTEST_BYTES: usize = 8;
 
-/// How much of a longer one is looked for: its beginning.
-const LONGEST_BYTES: usize = 256;
-
-/// How many bits of the filter there are for each: of other places one in 1,024 passes.
-const FILTER_BITS: usize = 64;
-
 /// What hashes are multiplied with: odd, and without a pattern.
-const FACTORS: [u64; 2] = [0x9e37_79b9_7f4a_7c15, 0xd6e8_feb8_6659_fd93];
+const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Byte sequences of at least [`SHORTEST_BYTES`].
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Needles {
     /// Bits by the first bytes; a power of two.
     filter: Vec<u64>,
-    /// The hash of each.
-    hashes: HashSet<u64, BuildHasherDefault<AsIs>>,
-    /// Whether there is one of a length.
-    lengths: Vec<bool>,
+    /// Ascending; none begins with another, which is found where that is.
+    sorted: Vec<Box<[u8]>>,
 }
 
 impl FromIterator<Vec<u8>> for Needles {
     fn from_iter<T: IntoIterator<Item = Vec<u8>>>(all: T) -> Self {
-        let mut needles = Self { lengths: vec![false; LONGEST_BYTES + 1], ..Self::default() };
-        let mut starts = Vec::new();
-        for needle in all {
-            let needle = needle.get(..LONGEST_BYTES).unwrap_or(&needle);
-            let Some(start) = needle.first_chunk() else { continue };
-            starts.push(u64::from_le_bytes(*start));
-            needles.hashes.insert(hash(needle));
-            if let Some(has_length) = needles.lengths.get_mut(needle.len()) {
-                *has_length = true;
+        let long = all.into_iter().filter(|needle| needle.len() >= SHORTEST_BYTES);
+        let mut sorted: Vec<Box<[u8]>> = long.map(Vec::into_boxed_slice).collect();
+        sorted.sort_unstable();
+        sorted.dedup_by(|longer, shorter| longer.starts_with(shorter));
+        let mut filter = vec![0; sorted.len().next_power_of_two()];
+        for needle in &sorted {
+            let (word, bits) = place(needle, filter.len());
+            if let Some(word) = filter.get_mut(word) {
+                *word |= bits;
             }
         }
-        let words = (starts.len() * FILTER_BITS / 64).next_power_of_two();
-        needles.filter.resize(words, 0);
-        for start in starts {
-            for bit in needles.bits(start) {
-                if let Some(word) = needles.filter.get_mut(bit / 64) {
-                    *word |= 1 << (bit % 64);
-                }
-            }
-        }
-        needles
+        Self { filter, sorted }
     }
 }
 
 impl Needles {
     /// Whether there are none.
     pub(super) fn is_empty(&self) -> bool {
-        self.hashes.is_empty()
+        self.sorted.is_empty()
     }
 
     /// Whether one of them is in a text.
     pub(super) fn is_in(&self, text: &[u8]) -> bool {
         text.windows(SHORTEST_BYTES).enumerate().any(|(at, start)| {
-            let start = start.first_chunk().map_or(0, |start| u64::from_le_bytes(*start));
-            self.may_start(start) && text.get(at..).is_some_and(|rest| self.begins(rest))
+            let (word, bits) = place(start, self.filter.len());
+            self.filter.get(word).is_some_and(|word| word & bits == bits)
+                && text.get(at..).is_some_and(|rest| self.begins(rest))
         })
     }
 
-    fn may_start(&self, start: u64) -> bool {
-        let has =
-            |bit: usize| self.filter.get(bit / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1);
-        self.bits(start).into_iter().all(has)
-    }
-
-    /// The bits of the filter for the first bytes of one.
-    fn bits(&self, start: u64) -> [usize; 2] {
-        let most = (self.filter.len() as u64 * 64).wrapping_sub(1);
-        // Above is what all bits have been mixed into.
-        FACTORS.map(|factor| (start.wrapping_mul(factor).rotate_left(32) & most) as usize)
-    }
-
-    /// Whether a text begins with one of them.
+    /// Whether a text begins with one of them: it can only be the last one that is not behind it.
     fn begins(&self, text: &[u8]) -> bool {
-        let mut hash = 0;
-        (1..).zip(text.iter().take(LONGEST_BYTES)).any(|(length, byte)| {
-            hash = extended(hash, *byte);
-            self.lengths.get(length) == Some(&true) && self.hashes.contains(&hash)
-        })
+        let behind = self.sorted.partition_point(|needle| **needle <= *text);
+        let needle = behind.checked_sub(1).and_then(|at| self.sorted.get(at));
+        needle.is_some_and(|needle| text.starts_with(needle))
     }
 }
 
-fn hash(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0, |hash, byte| extended(hash, *byte))
-}
-
-/// The hash of a sequence with one more byte.
-const fn extended(hash: u64, byte: u8) -> u64 {
-    // One is added so that zeros count.
-    let hash = (hash.rotate_left(23) ^ (byte as u64 + 1)).wrapping_mul(FACTORS[0]);
-    hash ^ (hash >> 29)
-}
-
-/// Hashes are hashed already.
-#[derive(Debug, Default)]
-struct AsIs(u64);
-
-impl Hasher for AsIs {
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 = hash(bytes);
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
+/// The bits of the filter for the first bytes of a sequence: the word, and two bits in it.
+fn place(start: &[u8], words: usize) -> (usize, u64) {
+    let start = start.first_chunk().map_or(0, |start| u64::from_le_bytes(*start));
+    // Twice, so that every byte counts.
+    let mixed = start.wrapping_mul(FACTOR);
+    let mixed = (mixed ^ (mixed >> 32)).wrapping_mul(FACTOR);
+    let hash = mixed ^ (mixed >> 32);
+    let word = (hash >> 12) as usize & words.wrapping_sub(1);
+    (word, (1 << (hash & 63)) | (1 << ((hash >> 6) & 63)))
 }
 
 #[cfg(test)]
@@ -129,19 +77,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_a_long_one_the_beginning_is_looked_for() {
-        let long: Vec<u8> = (0..400_u16).map(|number| (number % 251) as u8).collect();
-        let needles: Needles = [long.clone()].into_iter().collect();
-        let in_text = |text: &[u8]| needles.is_in(&[b"before", text, b"behind"].concat());
-        assert!(in_text(&long) && in_text(&long[..LONGEST_BYTES]));
-        assert!(!in_text(&long[..LONGEST_BYTES - 1]) && !in_text(&long[1..]));
+    fn nothing_is_in_nothing() {
+        let none: Needles = [b"1234567".to_vec()].into_iter().collect();
+        assert!(none.is_empty() && !none.is_in(b"12345678"));
     }
 
     #[test]
-    fn nothing_is_in_nothing() {
-        assert!(!Needles::default().is_in(b"12345678"));
-        let none: Needles = [b"1234567".to_vec()].into_iter().collect();
-        assert!(none.is_empty() && !none.is_in(b"12345678"));
+    fn every_byte_counts_in_the_filter() {
+        let needles: Needles = [b"AKIAIOS0".to_vec()].into_iter().collect();
+        for at in 0..8 {
+            let mut other = *b"AKIAIOS0";
+            other[at] ^= 0x15;
+            let (word, bits) = place(&other, needles.filter.len());
+            assert!(needles.filter[word] & bits != bits, "{at}");
+        }
     }
 
     proptest! {

@@ -4,14 +4,13 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use serde::Serialize;
 
-use super::needles::Needles;
+use super::needles::{self, Needles};
 use super::survey::Secrets;
-use crate::dump::decimal;
-use crate::dump::json_text::escaped;
+use crate::dump::json_text::{bytes_of_list, escaped};
 use crate::value::{MOST_UNPACKED_BYTES, unpacked};
 
 /// What is shorter is in a dump by chance: it is not looked for.
-pub const SHORTEST_BYTES: usize = 8;
+pub const SHORTEST_BYTES: usize = needles::SHORTEST_BYTES;
 
 /// How deep a list of bytes may stand in a list of bytes: the text of a setting does.
 const MOST_DEPTH: usize = 3;
@@ -57,6 +56,9 @@ impl Proof {
     }
 
     fn look(&self, text: &[u8], depth: usize) -> Option<Left> {
+        if memchr::memmem::find(text, b"\\u").is_some() && self.needles.is_in(&unescaped(text)) {
+            return Some(left_at(depth));
+        }
         let mut from = 0;
         let mut at = 0;
         while let Some(list) = text.get(at..).and_then(|rest| memchr::memchr(b'[', rest)) {
@@ -70,8 +72,12 @@ impl Proof {
             if depth == 0 && self.needles.is_in(text.get(from..list).unwrap_or_default()) {
                 return Some(Left::InText);
             }
-            let array = text.get(list..list + len).unwrap_or_default();
-            if depth < MOST_DEPTH && self.in_bytes(array, depth) {
+            let bytes = text.get(list..list + len).and_then(|list| std::str::from_utf8(list).ok());
+            let Some(bytes) = bytes.and_then(bytes_of_list) else {
+                at = list + 1;
+                continue;
+            };
+            if depth < MOST_DEPTH && self.in_bytes(&bytes, depth) {
                 return Some(Left::InValue);
             }
             at = list + len;
@@ -80,14 +86,14 @@ impl Proof {
         self.needles.is_in(text.get(from..).unwrap_or_default()).then(|| left_at(depth))
     }
 
-    fn in_bytes(&self, array: &[u8], depth: usize) -> bool {
-        let mut bytes = Vec::new();
-        decimal::decode(array, &mut bytes);
-        if self.look(&bytes, depth + 1).is_some() {
+    fn in_bytes(&self, bytes: &[u8], depth: usize) -> bool {
+        if self.look(bytes, depth + 1).is_some() {
             return true;
         }
-        bytes.first() == Some(&0x0f)
-            && unpacked(&bytes, MOST_UNPACKED_BYTES)
+        // Nothing but a whole value is packed.
+        depth == 0
+            && bytes.first() == Some(&0x0f)
+            && unpacked(bytes, MOST_UNPACKED_BYTES)
                 .is_ok_and(|plain| self.look(&plain, depth + 1).is_some())
     }
 }
@@ -99,14 +105,11 @@ const fn left_at(depth: usize) -> Left {
 /// The length of the list of bytes at the beginning of a text, or 0. Lists of a few numbers, such as
 /// the voters of a cluster, are text.
 fn list_len(text: &[u8]) -> usize {
-    let inner = text.get(1..).unwrap_or_default();
-    if !inner.first().is_some_and(u8::is_ascii_digit) {
-        return 0;
-    }
-    let Some(len) = memchr::memchr(b']', inner) else { return 0 };
-    let is_list = |byte: &u8| byte.is_ascii_digit() || *byte == b',';
-    let list = inner.get(..len).unwrap_or_default();
-    if len >= 2 * SHORTEST_BYTES - 1 && list.iter().all(is_list) { len + 2 } else { 0 }
+    let is_of_list =
+        |byte: &&u8| byte.is_ascii_digit() || byte.is_ascii_whitespace() || **byte == b',';
+    let len = text.iter().skip(1).take_while(is_of_list).count();
+    let is_long = len >= 2 * SHORTEST_BYTES - 1;
+    if is_long && text.get(len + 1) == Some(&b']') { len + 2 } else { 0 }
 }
 
 /// How a credential may stand in a text. Lists of bytes are looked into.
@@ -115,7 +118,8 @@ fn spellings(secret: &[u8]) -> Vec<Vec<u8>> {
     if let Ok(text) = std::str::from_utf8(secret) {
         let once = json_inner(text);
         let twice = String::from_utf8(once.clone()).map(|text| json_inner(&text));
-        spellings.extend([once, in_key(text)]);
+        spellings.extend([once, in_key(text, *b"0123456789abcdef")]);
+        spellings.push(in_key(text, *b"0123456789ABCDEF"));
         spellings.extend(twice.ok());
     }
     // Where a text in base64 begins is not known: three spellings, without what depends on the rest.
@@ -139,14 +143,47 @@ fn json_inner(text: &str) -> Vec<u8> {
     quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().to_vec()
 }
 
-/// A text as it stands in a segment of a key.
-fn in_key(text: &str) -> Vec<u8> {
-    text.bytes()
-        .flat_map(|byte| match byte {
-            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'_' => vec![byte],
-            byte => format!("%{byte:02x}").into_bytes(),
-        })
-        .collect()
+/// A text as it stands in a segment of a key, or in an address, where digits are written otherwise.
+fn in_key(text: &str, digits: [u8; 16]) -> Vec<u8> {
+    let mut spelled = Vec::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || byte == b'_' {
+            spelled.push(byte);
+        } else {
+            let digit = |of: u8| digits.get(usize::from(of)).copied().unwrap_or_default();
+            spelled.extend([b'%', digit(byte >> 4), digit(byte & 15)]);
+        }
+    }
+    spelled
+}
+
+/// A text with the characters in it for which JSON has their numbers: `\u00e4`.
+fn unescaped(text: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(text.len());
+    let mut units = Vec::new();
+    let mut at = 0;
+    while at < text.len() {
+        let digits = text.get(at..).and_then(|rest| rest.strip_prefix(b"\\u")?.first_chunk::<4>());
+        let unit = digits.and_then(|digits| std::str::from_utf8(digits).ok());
+        match unit.and_then(|digits| u16::from_str_radix(digits, 16).ok()) {
+            Some(unit) => {
+                units.push(unit);
+                at += 6;
+            }
+            None => {
+                put_units(&mut units, &mut plain);
+                plain.extend(text.get(at));
+                at += 1;
+            }
+        }
+    }
+    put_units(&mut units, &mut plain);
+    plain
+}
+
+fn put_units(units: &mut Vec<u16>, plain: &mut Vec<u8>) {
+    plain.extend(String::from_utf16_lossy(units).bytes());
+    units.clear();
 }
 
 #[cfg(test)]
@@ -197,8 +234,15 @@ mod tests {
             prop_assert_eq!(proof.left_in(&json), Some(Left::InText));
             let again = serde_json::to_vec(&String::from_utf8(json).unwrap()).unwrap();
             prop_assert_eq!(proof.left_in(&again), Some(Left::InText));
-            let key = [b"__fd_x/", in_key(&text).as_slice(), b"/y"].concat();
-            prop_assert_eq!(proof.left_in(&key), Some(Left::InText));
+            for digits in [*b"0123456789abcdef", *b"0123456789ABCDEF"] {
+                let key = [b"__fd_x/", in_key(&text, digits).as_slice(), b"/y"].concat();
+                prop_assert_eq!(proof.left_in(&key), Some(Left::InText));
+            }
+            let escaped: String =
+                text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+            prop_assert_eq!(proof.left_in(escaped.as_bytes()), Some(Left::InText));
+            let spaced = serde_json::to_string(text.as_bytes()).unwrap().replace(',', ", ");
+            prop_assert_eq!(proof.left_in(spaced.as_bytes()), Some(Left::InValue));
         }
 
         #[test]

@@ -9,7 +9,7 @@ use super::tally::Tally;
 use super::tokens::Tokens;
 
 /// How many bytes of credentials are kept at a time: when there are more, those of a share of them are.
-const MOST_BYTES: usize = 24 << 20;
+const MOST_BYTES: usize = 8 << 20;
 
 /// What a set takes beside the bytes of an element.
 const ELEMENT_BYTES: usize = 48;
@@ -36,6 +36,7 @@ impl Survey {
         self.tally.lines += 1;
         self.tally.changed_lines +=
             u64::from(line.bytes.is_some() || line.found.iter().any(|found| found.is_token));
+        self.tally.lines_with_credentials += u64::from(!line.found.is_empty());
         for found in &line.found {
             if found.is_token {
                 self.tokens.add(&String::from_utf8_lossy(&found.found.secret));
@@ -110,7 +111,7 @@ mod tests {
 
     #[test]
     fn shares_are_bounded_and_together_all() {
-        let all: Vec<FoundAt> = (0..450_000)
+        let all: Vec<FoundAt> = (0..150_000)
             .map(|number| FoundAt::of(Found::of("x", format!("secret{number:06}").as_bytes())))
             .collect();
         let collect = |mut share: Secrets| {

@@ -18,8 +18,10 @@ const OTHERS: &str = "others";
 pub struct Tally {
     /// How many lines the dump has.
     pub lines: u64,
-    /// How many of them change.
+    /// How many of them change, for credentials or for names.
     pub changed_lines: u64,
+    /// How many lines have a credential.
+    pub lines_with_credentials: u64,
     /// How many credentials are replaced, wherever they occur.
     pub replaced: u64,
     /// How many of them are shorter than what the proof looks for.

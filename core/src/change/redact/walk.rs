@@ -133,7 +133,12 @@ impl<'w, 'a> Walk<'w, 'a> {
                 self.string(name, hide, range)?;
             }
             _ => {
-                self.cursor.word()?;
+                let range = self.cursor.word()?;
+                let word = self.cursor.text_of(&range);
+                if hide && !matches!(word, "null" | "true" | "false" | "0") {
+                    self.member(name, &[]);
+                    self.edits.push((range, b"0".to_vec()));
+                }
             }
         }
         Some(None)
@@ -146,7 +151,7 @@ impl<'w, 'a> Walk<'w, 'a> {
         if text.as_bytes() == escaped(MASKED) || !text.starts_with(['{', '[', '"']) {
             return Some(());
         }
-        self.member(name, Vec::new());
+        self.member(name, &[]);
         self.edits.push((range, escaped(MASKED)));
         Some(())
     }
@@ -202,11 +207,8 @@ impl<'w, 'a> Walk<'w, 'a> {
             return;
         }
         for (segment, token) in hidden {
-            let found = Found {
-                kind: format!("{}/{segment} (key)", parts.form.prefix).into(),
-                path: String::new(),
-                secret: token.as_bytes().to_vec(),
-            };
+            let kind = format!("{}/{segment} (key)", parts.form.prefix);
+            let found = Found::at(kind, String::new(), token.as_bytes());
             let masked = parts.masked().unwrap_or_default();
             let family = family(Some(&parts));
             self.found.push(FoundAt { family, key: masked, found, is_token: true });
@@ -238,18 +240,26 @@ impl<'w, 'a> Walk<'w, 'a> {
     }
 
     fn numbers(&mut self, name: &str, hide: bool, range: Range<usize>) {
-        if VALUES.contains(&name) {
+        if VALUES.contains(&name) && !hide {
             self.values.push(range);
             return;
         }
-        let bytes = bytes_of_list(self.cursor.text_of(&range));
-        let hides = hide || self.strings == Strings::Hidden;
-        if let Some(bytes) = bytes
-            && hides
-            && bytes.len() >= SHORTEST_BYTES
-        {
-            self.member(name, bytes);
-            self.put_bytes(range, MASKED.as_bytes());
+        let text = self.cursor.text_of(&range);
+        let shortest = if hide { 1 } else { SHORTEST_BYTES };
+        match bytes_of_list(text) {
+            Some(bytes) if bytes == MASKED.as_bytes() => {}
+            Some(bytes) => {
+                let hides = hide || self.strings == Strings::Hidden;
+                if hides && bytes.len() >= shortest {
+                    self.member(name, &bytes);
+                    self.put_bytes(range, MASKED.as_bytes());
+                }
+            }
+            None if hide && text != NO_BYTES => {
+                self.member(name, &[]);
+                self.edits.push((range, NO_BYTES.into()));
+            }
+            None => {}
         }
     }
 
@@ -279,24 +289,25 @@ impl<'w, 'a> Walk<'w, 'a> {
 
     fn string(&mut self, name: &str, hide: bool, range: Range<usize>) -> Option<()> {
         let text = self.cursor.unescaped(&range)?;
-        let is_word = WORDS.contains(&&*text) || self.kind == Some(Kind::DataHeader);
+        let is_of_header = self.kind == Some(Kind::DataHeader) && matches!(name, "key" | "version");
+        let is_word = WORDS.contains(&&*text) || is_of_header;
         let hides = hide || self.strings == Strings::Hidden;
         if self.strings == Strings::Known || text.is_empty() || text == MASKED {
             return Some(());
         }
         if hides && !is_word {
-            self.member(name, text.as_bytes().to_vec());
+            self.member(name, text.as_bytes());
             self.edits.push((range, escaped(MASKED)));
         } else if let Some((masked, _)) = masked_text(&text).filter(|_| !is_word) {
-            self.member(name, Vec::new());
+            self.member(name, &[]);
             self.edits.push((range, escaped(&masked)));
         }
         Some(())
     }
 
-    fn member(&mut self, name: &str, secret: Vec<u8>) {
+    fn member(&mut self, name: &str, secret: &[u8]) {
         let kind = self.kind.map_or("a newer line", Kind::name);
-        let found = Found { kind: format!("{kind}.{name}").into(), path: name.to_owned(), secret };
+        let found = Found::at(format!("{kind}.{name}"), name.to_owned(), secret);
         self.found.push(FoundAt::of(found));
     }
 

@@ -20,6 +20,20 @@ pub enum Change {
     Touched,
 }
 
+/// The write that a record is of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Write {
+    seq: u64,
+    proposed_at_ms: Option<u64>,
+}
+
+impl Write {
+    pub(crate) fn of(record: &SeqV<'_>) -> Self {
+        let proposed_at_ms = record.meta.and_then(|meta| meta.proposed_at_ms);
+        Self { seq: record.seq, proposed_at_ms }
+    }
+}
+
 impl Change {
     /// What became of a key; none when it is the same, or in neither state. A time of the write
     /// that only one state has says nothing: servers before 1.2.823 did not keep it.
@@ -42,13 +56,18 @@ impl Change {
             (Some(_), None) => return Some(Self::Removed),
             (Some(before), Some(after)) => (before, after),
         };
-        if before.expire_ms() != after.expire_ms() || before.data != after.data {
-            return Some(Self::Changed);
+        let is_changed = before.expire_ms() != after.expire_ms() || before.data != after.data;
+        Self::of_writes(is_changed, Write::of(before), Write::of(after))
+    }
+
+    /// What became of a key that both states have.
+    pub(crate) fn of_writes(is_changed: bool, before: Write, after: Write) -> Option<Self> {
+        let times = before.proposed_at_ms.zip(after.proposed_at_ms);
+        let is_other_time = times.is_some_and(|(before, after)| before != after);
+        match is_changed {
+            true => Some(Self::Changed),
+            false => (before.seq != after.seq || is_other_time).then_some(Self::Touched),
         }
-        let written = |record: &SeqV<'_>| record.meta.and_then(|meta| meta.proposed_at_ms);
-        let is_other_time =
-            written(before).zip(written(after)).is_some_and(|(before, after)| before != after);
-        (before.seq != after.seq || is_other_time).then_some(Self::Touched)
     }
 
     /// The change as a word: `added`.

@@ -16,6 +16,8 @@ mod fields;
 mod merge;
 mod system;
 
+#[cfg(feature = "look")]
+pub(crate) use change::Write;
 pub use change::{Change, Counts};
 pub use fields::{Comparable, FieldChange, Fields};
 pub use merge::{Keyed, Merge, Pair, Side};

@@ -24,7 +24,8 @@ pub enum At {
     Index(u64),
     /// After an entry, which need not be committed.
     Entry(LogId),
-    /// A time, in milliseconds since 1970: after the entries that were proposed until then.
+    /// A time, in milliseconds since 1970: after the entries that were proposed until then. One as it
+    /// is shown, `2026-11-28 14:28:47 UTC`, is the end of that second.
     Time(u64),
     /// So many milliseconds before now.
     Ago(u64),
@@ -53,7 +54,8 @@ impl At {
         let word = alt((value(Self::Snapshot, tag("snapshot")), value(Self::End, tag("end"))));
         let index = map(number, Self::Index);
         // A date begins with a number, too.
-        if let Ok(time) = OffsetDateTime::parse(text, &Rfc3339)
+        let text_of_time = as_printed(text).unwrap_or_else(|| text.to_owned());
+        if let Ok(time) = OffsetDateTime::parse(&text_of_time, &Rfc3339)
             && let Ok(ms) = u64::try_from(time.unix_timestamp_nanos() / 1_000_000)
         {
             return Ok(Self::Time(ms));
@@ -61,6 +63,14 @@ impl At {
         let read = all_consuming(alt((word, entry, ago, index))).parse(text);
         read.map(|(_, at)| at).map_err(|error| SyntaxError::of(text, &error, EXPECTED))
     }
+}
+
+/// The end of a second as times are shown, `2026-11-28 14:28:47 UTC`: an entry that is shown with that
+/// time is before it.
+fn as_printed(text: &str) -> Option<String> {
+    let (date, time) = text.strip_suffix(" UTC")?.split_once(' ')?;
+    let has_fraction = time.contains('.');
+    Some(format!("{date}T{time}{}Z", if has_fraction { "" } else { ".999" }))
 }
 
 /// `T3-N1.83`
@@ -105,6 +115,8 @@ mod tests {
             ("T3-N1.83", At::Entry(LogId { leader_id, index: 83 })),
             ("2026-11-28T14:28:47Z", At::Time(1_795_876_127_000)),
             ("2026-11-28T15:28:47.5+01:00", At::Time(1_795_876_127_500)),
+            ("2026-11-28 14:28:47 UTC", At::Time(1_795_876_127_999)),
+            ("2026-11-28 14:28:47.5 UTC", At::Time(1_795_876_127_500)),
             ("-90s", At::Ago(90_000)),
             ("-1d", At::Ago(86_400_000)),
         ] {

@@ -180,16 +180,12 @@ impl Catalogue {
         let (databases, tables) = self.places();
         let mut objects: Vec<Object> = Vec::with_capacity(self.by_id.len() + self.by_name.len());
         for ((kind, _), mut object) in self.by_id {
-            let table = match parent_kind(kind) {
-                Some(ObjectKind::Table) => object.parent_id.and_then(|id| tables.get(&id)),
-                _ => None,
+            let database = match parent_kind(kind) {
+                Some(ObjectKind::Table) => object.parent_id.and_then(|id| tables.get(&id)).copied(),
+                Some(_) => object.parent_id,
+                None => None,
             };
-            let database = match kind {
-                ObjectKind::Database => None,
-                _ => table.copied().or(object.parent_id),
-            };
-            let database = database.and_then(|id| databases.get(&id));
-            if let Some(database) = database.filter(|_| parent_kind(kind).is_some()) {
+            if let Some(database) = database.and_then(|id| databases.get(&id)) {
                 object.database.clone_from(&database.name);
                 object.tenant = object.tenant.or_else(|| database.tenant.clone());
                 object.dropped_on = object.dropped_on.or_else(|| database.dropped_on.clone());

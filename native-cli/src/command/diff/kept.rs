@@ -17,8 +17,7 @@ const MOST_BYTES: usize = 32 << 20;
 
 /// Why there may be no room.
 const NO_ROOM: &str = "cannot keep what differs in a temporary file";
-const HELP: &str = "have TMPDIR name a directory with room for it, or compare less with --tenant, \
-                    --kind or --stat";
+const HELP: &str = "have TMPDIR name a directory with room for it, or count only, with --stat";
 
 const LOST: &str = "what differs cannot be read back";
 

@@ -37,14 +37,19 @@ pub fn list(out: &mut impl Write, line: u64, found: &[FoundAt]) -> Result<()> {
 }
 
 /// What is replaced, by kind and by keys.
-pub fn tally_text(tally: &Tally, done: &str) -> String {
+pub fn tally_text(tally: &Tally, names: bool, done: &str) -> String {
+    let names = names.then(|| {
+        let lines = plural(tally.changed_lines, "line");
+        format!("names {done} too: {lines} of {} in all", grouped(tally.lines))
+    });
     if tally.is_empty() {
-        return format!("no credentials in {}", plural(tally.lines, "line"));
+        let none = format!("no credentials in {}", plural(tally.lines, "line"));
+        return Vec::from_iter([none].into_iter().chain(names)).join("\n");
     }
     let mut lines = vec![format!(
         "{} {done}, in {} of {}",
         plural(tally.replaced, "credential"),
-        grouped(tally.changed_lines),
+        grouped(tally.lines_with_credentials),
         plural(tally.lines, "line")
     )];
     for counts in [&tally.kinds, &tally.families] {
@@ -61,12 +66,13 @@ pub fn tally_text(tally: &Tally, done: &str) -> String {
             if tally.short == 1 { "it stands" } else { "they stand" },
         ));
     }
+    lines.extend(names);
     lines.join("\n")
 }
 
 /// Says what was replaced.
-pub fn say_tally(tally: &Tally, progress: &Progress) {
-    tally_text(tally, "replaced").lines().for_each(|line| progress.say(line));
+pub fn say_tally(tally: &Tally, names: bool, progress: &Progress) {
+    tally_text(tally, names, "replaced").lines().for_each(|line| progress.say(line));
 }
 
 /// Lines in which something is left that was replaced elsewhere.

@@ -85,13 +85,14 @@ impl SledReader {
         at_damage: AtDamage,
     ) -> Result<Self> {
         let shown = dir.root().display();
-        let help = match access {
-            Access::Stopped => "stop it, or export over gRPC",
-            Access::Live => {
-                "a sled database cannot be read while its server runs: export over gRPC"
-            }
-        };
-        assert_stopped(dir, help)?;
+        match access {
+            Access::Stopped => assert_stopped(dir, "stop it, or export over gRPC")?,
+            Access::Live => assert_stopped(
+                dir,
+                "a sled database cannot be read while its server runs: export over gRPC",
+            )?,
+            Access::Locked => {}
+        }
         let remarks = Remarks::new(at_damage);
         let files = SledFiles::find(dir.root())?;
         let database = SledDatabase::open(&files, &remarks)?;
