@@ -165,7 +165,7 @@ fn nothing_is_left_that_cannot_do_without() {
     let output_arg = output.display().to_string();
     let args = ["filter", &dump(), "--drop", "--object", "role:writer", "--output", &output_arg];
     let ran = run(args);
-    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
     assert!(ran.stderr.contains("user 'fränk'@'%' needs role writer"), "{}", ran.stderr);
     assert!(!output.exists());
 }
@@ -206,7 +206,7 @@ fn keys_of_no_known_form_are_refused_kept_or_dropped() {
     let output_arg = output.display().to_string();
     let args = ["filter", input.as_str(), "--tenant", "acme"];
     let ran = run(args.into_iter().chain(["--output", &output_arg]));
-    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
     assert!(
         ran.stderr.contains("cause: it is not known whose")
             || ran.stderr.contains("zzz_new/acme/1"),
