@@ -201,7 +201,8 @@ class CommandLines:
         for line, real in self.real.items():
             with self.subTest(line):
                 self.assertEqual(self.ours[line], real)
-                self.assertNotEqual(real, [])
+                # Nothing is counted where there is no snapshot.
+                self.assertEqual(real == [], "keys-layout" in line)
 
 
 class Configured(CommandLines, unittest.TestCase):

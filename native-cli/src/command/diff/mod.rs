@@ -159,8 +159,8 @@ fn compare(
     args: &Args,
     progress: &Progress,
 ) -> Result<Compared> {
-    let (before, left_way) = (StateOf::of(left, progress)?, Way::of(left, progress)?);
-    let (after, right_way) = (StateOf::of(right, progress)?, Way::of(right, progress)?);
+    let (before, left_way) = StateOf::of(left, progress)?;
+    let (after, right_way) = StateOf::of(right, progress)?;
     let mut found = Found::new(args.stat, args.touched);
     let states = [(left, left_way), (right, right_way)];
     let [left, right] = for_each_pair(states, progress, |key, before, after, is_late| {
@@ -177,17 +177,21 @@ fn compare(
 }
 
 impl StateOf {
-    /// What is known of a state before its keys are read.
-    fn of(state: &State, progress: &Progress) -> Result<Self> {
-        let (node, log) = beside_keys(state, progress)?;
-        Ok(Self {
+    /// What is known of a state before its keys are read, and how it comes to its moment.
+    fn of(state: &State, progress: &Progress) -> Result<(Self, Way)> {
+        let mut replay = Way::replay(state);
+        let (node, log) = beside_keys(state, progress, |fact| {
+            replay.iter_mut().for_each(|replay| replay.reach(fact));
+        })?;
+        let of = Self {
             name: state.name(),
             last_applied: node.system.last_applied,
             sequence: node.system.sequence,
             log,
             as_of: state.as_of(),
             system: node.system,
-        })
+        };
+        Ok((of, Way::of(state, replay, progress)?))
     }
 
     fn with(self, read: &Read) -> Self {
