@@ -20,14 +20,16 @@ use crate::manifest::evidence;
 use crate::progress::Progress;
 use crate::raft_dir::{Access, DirReader, RaftDir};
 use crate::report::{NamedReport, json_line, print_findings};
+use crate::run_metrics::RunMetrics;
 use crate::scanning::{Scanned, Threads, for_each_prepared};
 use crate::stdout::{reader_has_gone, stdout};
 use crate::style::Style;
 
 /// Runs the command.
-pub fn run(args: &Validate, progress: &Progress) -> Result<Outcome> {
+pub fn run(args: &Validate, metrics: &RunMetrics, progress: &Progress) -> Result<Outcome> {
     if let Some(raft_dir) = &args.raft_dir {
         let report = check_directory(raft_dir, None, progress)?;
+        metrics.dump(raft_dir.display().to_string(), &report);
         let printed = print(&raft_dir.display().to_string(), &report, args.format);
         return verdict(Outcome::of(&report), printed);
     }
@@ -66,6 +68,7 @@ pub fn run(args: &Validate, progress: &Progress) -> Result<Outcome> {
             Err(error) => return Err(error),
         };
         outcome = outcome.max(Outcome::of(&report));
+        metrics.dump(name.clone(), &report);
         printed = printed.and_then(|()| print(&name, &report, args.format));
     }
     verdict(outcome, printed)
