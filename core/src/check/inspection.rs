@@ -48,6 +48,19 @@ impl Evidence {
             Err(error) => Self::Unreadable(error.to_string()),
         }
     }
+
+    /// What it has against a dump of so many bytes, for who only wants to look into that, and does not
+    /// hash it: a sentence without its end.
+    pub fn objection(&self, bytes: u64) -> Option<String> {
+        match self {
+            Self::Manifest { manifest, .. } if manifest.bytes != bytes => {
+                let of = manifest.bytes;
+                Some(format!("it has {bytes} bytes, and its manifest is of a dump of {of} bytes"))
+            }
+            Self::Unreadable(error) => Some(format!("its manifest cannot be read: {error}")),
+            Self::Manifest { .. } | Self::Nothing => None,
+        }
+    }
 }
 
 /// Checks the lines of a dump and holds it against its manifest. Whoever judges a dump as a whole
