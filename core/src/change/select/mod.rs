@@ -33,3 +33,6 @@ pub use error::{Listed, SelectError};
 pub use plan::{FilterPlan, FilterRewriter, Form};
 pub use selection::{Counts, Gone, Part, Selection};
 pub use selector::Selector;
+pub(crate) use selector::Staying;
+pub(crate) use known::described;
+pub(crate) use near::near;
