@@ -24,10 +24,10 @@ pub(crate) use fits::fields_fit;
 pub use fits::fits;
 pub use items::{Misfit, Name, Reason, Scalar};
 pub use json::JsonError;
-pub(crate) use key::{escape, forms};
 #[cfg(feature = "look")]
 pub(crate) use key::unescape;
 pub use key::{KeyParts, unescaped};
+pub(crate) use key::{escape, forms};
 pub(crate) use mask::json_of_unknown_form;
 pub use mask::{RawMask, Secrets, mask_raw, raw_scalar};
 pub use meaning::{Forms, MOST_UNPACKED_BYTES, Meaning, unpacked};

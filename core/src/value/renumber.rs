@@ -295,8 +295,14 @@ mod tests {
         assert_eq!(key("__fd_table/7/t", None), "__fd_table/700/t");
         assert_eq!(key("__fd_table/7/t", Some("a b")), "__fd_table/700/a%20b");
         assert_eq!(key("__fd_database/t/d", Some("e")), "__fd_database/t/e");
-        assert_eq!(key("__fd_table_copied_files/8/a/b%", None), format!("__fd_table_copied_files/{}/a/b%", 1_u64 << 40));
-        assert_eq!(key("__fd_object_tag_ref/t/table/8/9", None), format!("__fd_object_tag_ref/t/table/{}/9", 1_u64 << 40));
+        assert_eq!(
+            key("__fd_table_copied_files/8/a/b%", None),
+            format!("__fd_table_copied_files/{}/a/b%", 1_u64 << 40)
+        );
+        assert_eq!(
+            key("__fd_object_tag_ref/t/table/8/9", None),
+            format!("__fd_object_tag_ref/t/table/{}/9", 1_u64 << 40)
+        );
         assert_eq!(
             key("__fd_materialized_view_by_source/t/8/8", None),
             format!("__fd_materialized_view_by_source/t/{0}/{0}", 1_u64 << 40)
@@ -320,7 +326,13 @@ mod tests {
             Some("e"),
             r#"{"tenant":"acme","name":"e"}"#,
         );
-        value("__fd_table_id_list/7/t", "TableIdList", r#"{"ids":[3,8]}"#, None, r#"{"ids":[3,1099511627776]}"#);
+        value(
+            "__fd_table_id_list/7/t",
+            "TableIdList",
+            r#"{"ids":[3,8]}"#,
+            None,
+            r#"{"ids":[3,1099511627776]}"#,
+        );
         value(
             "__fd_table_by_id/8",
             "TableMeta",
@@ -336,14 +348,20 @@ mod tests {
             r#"{"role":"r","object":{"table":{"catalog":"default","db":700,"table":1099511627776}}}"#,
         );
         let name = KeyParts::of("__fd_table/7/t").unwrap();
-        assert_eq!(name.renumbered_value(b"8", &mut moved, None), Ok(Some(b"1099511627776".to_vec())));
+        assert_eq!(
+            name.renumbered_value(b"8", &mut moved, None),
+            Ok(Some(b"1099511627776".to_vec()))
+        );
         assert_eq!(name.renumbered_value(b"9", &mut moved, None), Ok(None));
     }
 
     #[test]
     fn what_cannot_be_followed() {
         let owner = KeyParts::of("__fd_object_owners/t/table-by-id/8").unwrap();
-        assert_eq!(owner.renumbered_value(br#"{"role":"r"}"#, &mut moved, None), Err(UnreadIds::Json));
+        assert_eq!(
+            owner.renumbered_value(br#"{"role":"r"}"#, &mut moved, None),
+            Err(UnreadIds::Json)
+        );
         let table = KeyParts::of("__fd_table_by_id/8").unwrap();
         assert_eq!(table.renumbered_value(&[0xff; 3], &mut moved, None), Err(UnreadIds::Undecoded));
     }

@@ -253,7 +253,7 @@ fn in_words(gone: &Gone) -> String {
 }
 
 /// A selection that there is not, with what to do.
-fn refused(name: &str, error: SelectError) -> anyhow::Error {
+pub fn refused(name: &str, error: SelectError) -> anyhow::Error {
     let near = |near: &[String], of: &str| match near {
         [] => format!("`databend-metactl objects` lists {of}"),
         near => format!("there is: {}", near.join(", ")),

@@ -168,7 +168,8 @@ impl Ids<'_> {
             return id;
         }
         let is_parent = kind == ObjectKind::Database && item.object.parent_id == Some(id);
-        if let Some(into) = item.into.filter(|_| is_parent && item.object.kind == ObjectKind::Table) {
+        if let Some(into) = item.into.filter(|_| is_parent && item.object.kind == ObjectKind::Table)
+        {
             return into;
         }
         let own = self.plan.item_of(&crate::state::objects::Owner::Id(kind, id));
@@ -209,7 +210,8 @@ impl<'p> Composer<'p> {
         });
         let largest = kept.max_by_key(|(_, id)| *id);
         let changes = plan.items.iter().zip(&of_items).any(|(item, id)| {
-            item.into.is_some() || (id.is_some() && item.object.id.is_some() && *id != item.object.id)
+            item.into.is_some()
+                || (id.is_some() && item.object.id.is_some() && *id != item.object.id)
         });
         let live = plan.items.iter().enumerate().filter(|(_, item)| item.fate != Fate::Dropped);
         let named = live.filter_map(|(at, item)| {
@@ -367,10 +369,9 @@ impl Is {
         if form.prefix == "__fd_table_copied_files" {
             return Self::File;
         }
-        let leads = form.values.iter().any(|of| matches!(of, ValueForm::Id(of) if *of == form.kind));
-        let is_named = |segment: &Segment| {
-            matches!(segment, Segment::Name(of) | Segment::User(of) if *of == form.kind)
-        };
+        let leads =
+            form.values.iter().any(|of| matches!(of, ValueForm::Id(of) if *of == form.kind));
+        let is_named = |segment: &Segment| matches!(segment, Segment::Name(of) | Segment::User(of) if *of == form.kind);
         match is_own {
             true if leads => Self::Name,
             true if form.prefix.ends_with("_by_id") => Self::Record,

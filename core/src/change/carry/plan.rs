@@ -83,7 +83,9 @@ impl Carrier {
         let by_owner = items.iter().enumerate().flat_map(|(at, item)| {
             let owners = item.object.owners();
             let is_dropped = item.object.dropped_on.is_some();
-            owners.filter(move |of| !is_dropped || matches!(of, Owner::Id(..))).map(move |of| (of, at))
+            owners
+                .filter(move |of| !is_dropped || matches!(of, Owner::Id(..)))
+                .map(move |of| (of, at))
         });
         let by_owner: HashMap<Owner, usize> = by_owner.collect();
         leave_out_unneeded(&mut items, &by_owner);
@@ -114,7 +116,27 @@ impl CarryPlan {
     /// [`Self::items`].
     pub fn without_ids(&self) -> impl Iterator<Item = (usize, ObjectKind)> {
         let numbered = self.items.iter().enumerate();
-        numbered.filter(|(_, item)| item.fate == Fate::Renumbered).map(|(at, item)| (at, item.object.kind))
+        numbered
+            .filter(|(_, item)| item.fate == Fate::Renumbered)
+            .map(|(at, item)| (at, item.object.kind))
+    }
+
+    /// What the cluster has in databases whose drop is undone, and is not dropped by itself, beside
+    /// what is brought: it comes back with them.
+    pub fn come_back(&self) -> impl Iterator<Item = &Object> {
+        let undropped = self.items.iter().filter(|item| {
+            item.fate == Fate::Undropped && item.object.kind == ObjectKind::Database
+        });
+        undropped.flat_map(|database| {
+            let is_in = |object: &&Object| {
+                parent_kind(object.kind) == Some(ObjectKind::Database)
+                    && object.parent_id == database.object.id
+                    && object
+                        .id
+                        .is_some_and(|id| self.item_of(&Owner::Id(object.kind, id)).is_none())
+            };
+            self.there.inside().filter(is_in)
+        })
     }
 
     pub(super) fn item_of(&self, owner: &Owner) -> Option<usize> {
@@ -215,8 +237,11 @@ fn name(asked: &Asked, items: &mut [Item], there: &There) -> Result<(), CarryErr
 /// Leaves out databases that are only needed by tables which get into others.
 fn leave_out_unneeded(items: &mut [Item], by_owner: &HashMap<Owner, usize>) {
     let stays = |item: &Item| item.into.is_none() && item.object.dropped_on.is_none();
-    let needed: HashSet<usize> =
-        items.iter().filter(|item| stays(item)).filter_map(|item| parent_at(&item.object, by_owner)).collect();
+    let needed: HashSet<usize> = items
+        .iter()
+        .filter(|item| stays(item))
+        .filter_map(|item| parent_at(&item.object, by_owner))
+        .collect();
     for (at, item) in items.iter_mut().enumerate() {
         if item.object.kind == ObjectKind::Database && !item.is_chosen && !needed.contains(&at) {
             item.fate = Fate::Unneeded;
@@ -224,10 +249,7 @@ fn leave_out_unneeded(items: &mut [Item], by_owner: &HashMap<Owner, usize>) {
     }
 }
 
-fn assert_names_differ(
-    items: &[Item],
-    by_owner: &HashMap<Owner, usize>,
-) -> Result<(), CarryError> {
+fn assert_names_differ(items: &[Item], by_owner: &HashMap<Owner, usize>) -> Result<(), CarryError> {
     let mut names = HashSet::new();
     for item in items.iter().filter(|item| item.is_brought() && item.object.id.is_some()) {
         let parent = parent_at(&item.object, by_owner);

@@ -52,7 +52,8 @@ impl Step {
         let mut settled = Settled::default();
         if item.fate == Fate::Undropped {
             settled.is_newer = self.rows.iter().any(|row| {
-                row.is == Is::Record && found.get(&row.key).is_some_and(|of| !is_as_dropped(row, of))
+                row.is == Is::Record
+                    && found.get(&row.key).is_some_and(|of| !is_as_dropped(row, of))
             });
         }
         for row in &self.rows {

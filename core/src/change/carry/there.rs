@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::state::objects::{Object, Objects};
+use crate::state::objects::{Object, Objects, parent_kind};
 use crate::value::ObjectKind;
 
 /// Where a name is the only one.
@@ -59,6 +59,16 @@ impl There {
         self.by_id.get(&(kind, id))
     }
 
+    /// What is in something that is dropped, and has not been dropped by itself before.
+    pub(super) fn inside(&self) -> impl Iterator<Item = &Object> {
+        self.by_id.values().filter(|object| {
+            let around = parent_kind(object.kind).zip(object.parent_id);
+            let around = around.and_then(|around| self.by_id.get(&around));
+            // What it is in says when it was dropped with it.
+            around.is_some_and(|around| around.dropped_on == object.dropped_on)
+        })
+    }
+
     /// The id of what has a name.
     pub(super) fn live(&self, kind: ObjectKind, place: &Place, name: &str) -> Option<u64> {
         self.live.get(&(kind, place.clone(), name.into())).copied()
@@ -71,9 +81,10 @@ impl There {
 
     /// The names of the databases of a tenant.
     pub(super) fn databases(&self, tenant: &Place) -> Vec<String> {
-        let live = self.live.keys().filter(|(kind, place, _)| {
-            *kind == ObjectKind::Database && place == tenant
-        });
+        let live = self
+            .live
+            .keys()
+            .filter(|(kind, place, _)| *kind == ObjectKind::Database && place == tenant);
         let mut names: Vec<String> = live.map(|(_, _, name)| name.to_string()).collect();
         names.sort_unstable();
         names

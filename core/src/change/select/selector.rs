@@ -203,7 +203,11 @@ impl Selector {
         let needs = resolved(&needs, &at);
         let inside = Edges::of(inside(&objects, &known));
         let (chosen, stays) =
-            Marking { choice: &choice, objects: &objects, known: &known, named: &named }.stays(&inside, &needs, &resolved(&brings, &at))?;
+            Marking { choice: &choice, objects: &objects, known: &known, named: &named }.stays(
+                &inside,
+                &needs,
+                &resolved(&brings, &at),
+            )?;
         let kept = Kept::of(&objects, &stays, &aliases, &known, &choice);
         let lost = Kept::lost(&objects, &stays, &aliases, &known);
         let mut tally = Tally::default();
