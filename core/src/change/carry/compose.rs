@@ -201,7 +201,7 @@ impl<'p> Composer<'p> {
     fn new(plan: &'p CarryPlan, given: &HashMap<usize, u64>, clock: Clock) -> Self {
         let id = |(at, item): (usize, &Item)| match item.fate {
             Fate::Renumbered => Some(given.get(&at).copied().unwrap_or(u64::MAX - at as u64)),
-            Fate::Dropped | Fate::Unneeded | Fate::Lacking => None,
+            Fate::Dropped | Fate::LeftOut | Fate::Unneeded | Fate::Lacking => None,
             _ => item.known_id(),
         };
         let of_items: Vec<Option<u64>> = plan.items.iter().enumerate().map(id).collect();

@@ -15,6 +15,8 @@ pub struct Item {
     pub is_chosen: bool,
     /// The new name.
     pub new_name: Option<String>,
+    /// What it is called in the cluster, as people write it, if that is another name: `shop2.orders`.
+    pub called: Option<String>,
     /// The id, in the cluster, of the database that the new name is in.
     pub(super) into: Option<u64>,
     /// What becomes of it.
@@ -49,6 +51,9 @@ pub enum Fate {
     Lacking,
     /// It was dropped before.
     Dropped,
+    /// It is an index of a table that gets a new id, and its name, which is the only one in the
+    /// tenant, is taken.
+    LeftOut,
     /// Nothing that is brought needs it any more.
     Unneeded,
 }
@@ -125,6 +130,10 @@ pub(super) fn fate(item: &Item, parent: Option<&Item>, there: &There) -> Fate {
     let is_same = found.is_some_and(|found| is_same(object, found, parent));
     if let Some(of_name) = place.and_then(|place| there.live(kind, &place, name)) {
         let is_same_object = is_same && of_name == id;
+        let is_of_copy = parent.is_some_and(|parent| parent.fate == Fate::Renumbered);
+        if kind == ObjectKind::Index && is_of_copy && !item.is_named {
+            return Fate::LeftOut;
+        }
         return if *is_chosen {
             Fate::Taken { id: Some(of_name), is_same_object }
         } else {

@@ -176,7 +176,7 @@ fn chosen(asked: &[Asked], staying: Vec<Staying>, objects: &[Object]) -> Vec<Ite
         let is_named = asked.iter().any(|asked| asked.object.names(object));
         let object = object.clone();
         let fate = Fate::Dropped;
-        Some(Item { object, is_named, is_chosen, new_name: None, into: None, fate })
+        Some(Item { object, is_named, is_chosen, new_name: None, called: None, into: None, fate })
     };
     objects.iter().filter_map(item).collect()
 }
@@ -228,8 +228,14 @@ fn name(asked: &Asked, items: &mut [Item], there: &There) -> Result<(), CarryErr
             CarryError::NoDatabase { asked: database.clone(), near }
         })?);
     }
-    if first.object.name.as_deref() != Some(name) {
-        first.new_name = Some(name.clone());
+    let is_other = first.object.name.as_deref() != Some(name);
+    first.new_name = is_other.then(|| name.clone());
+    if is_other || first.into.is_some() {
+        let database = database.map(String::as_str).or(first.object.database.as_deref());
+        first.called = Some(match (kind, database) {
+            (ObjectKind::Table, Some(database)) => format!("{database}.{name}"),
+            _ => name.clone(),
+        });
     }
     Ok(())
 }

@@ -29,6 +29,7 @@ use crate::dump_writer::now_ms;
 use crate::failure::Usage;
 use crate::grpc::{Cluster, ConnectOptions, Failure, Note, get, list, seq_v, server_clock};
 use crate::progress::Progress;
+use crate::report::plural;
 use crate::stdout::reader_has_gone;
 use refused::refused;
 use shown::Shown;
@@ -44,7 +45,11 @@ pub fn asked(args: &Carry) -> Result<Option<Carrier>> {
     }
     if !new_name.is_empty() && new_name.len() != object.len() {
         return Err(Usage::error(
-            format!("--object is given {} times, and --as {} times", object.len(), new_name.len()),
+            format!(
+                "--object is given {}, and --as {}",
+                plural(object.len() as u64, "time"),
+                plural(new_name.len() as u64, "time")
+            ),
             "give one --as for each --object, in the same order, or none",
         ));
     }

@@ -105,7 +105,10 @@ impl Shown<'_> {
                 (None, Fate::Lacking) => {
                     format!("! {object}: needed, the cluster does not have it")
                 }
-                (None, Fate::Dropped) => format!("- {object}: dropped in the dump, left out"),
+                (None, Fate::LeftOut) => format!(
+                    "- {object}: left out, the tenant has an index of the name, and two tables cannot \
+                     share it"
+                ),
                 (None, _) => continue,
             };
             lines.push(line);
@@ -125,6 +128,17 @@ impl Shown<'_> {
                 "warning: what is brought refers to {}, which the cluster does not have; it is not \
                  brought unless it is named",
                 item.described()
+            ));
+        }
+        let dropped = self.plan.items().iter().filter(|item| item.fate == Fate::Dropped);
+        if let Some(first) = dropped.clone().next() {
+            let more = match dropped.count() as u64 - 1 {
+                0 => " is".to_owned(),
+                more => format!(" and {} are", plural(more, "more object")),
+            };
+            remarks.push(format!(
+                "note: {}{more} dropped in the dump, and left out",
+                first.described()
             ));
         }
         remarks.extend(self.data_remarks());
@@ -210,6 +224,7 @@ impl Shown<'_> {
                 (Fate::Taken { .. } | Fate::There { .. }, _) => "there",
                 (Fate::Lacking, _) => "lacking",
                 (Fate::Dropped, _) => "dropped",
+                (Fate::LeftOut, _) => "left_out",
                 (Fate::Unneeded, _) => return None,
             };
             let new_id = match item.fate {
@@ -223,7 +238,7 @@ impl Shown<'_> {
                 "id": item.object.id,
                 "name": item.object.full_name(),
                 "is_named": item.is_named,
-                "new_name": item.new_name,
+                "new_name": item.called,
                 "becomes": becomes,
                 "new_id": new_id,
                 "keys": settled.map_or(0, |settled| settled.puts.len()),
@@ -244,12 +259,12 @@ impl Shown<'_> {
 /// What becomes of an object of which keys are, or could be, written.
 fn brought_line(item: &Item, step: &Step, settled: &Settled) -> String {
     let object = item.described();
-    let named = item.new_name.as_ref().map_or_else(String::new, |name| format!(" as {name}"));
+    let named = item.called.as_ref().map_or_else(String::new, |name| format!(" as {name}"));
     let keys = plural(settled.puts.len() as u64, "key");
     let has_id = item.object.id.is_some();
     match item.fate {
         Fate::Made { has_remains } => {
-            let id = if has_id { ", with its id" } else { "" };
+            let id = if has_id { " with its id" } else { "" };
             let remains =
                 if has_remains { "; what is left there of that id is written over" } else { "" };
             format!("+ {object}: to be made{named}{id}, {keys}{remains}")
