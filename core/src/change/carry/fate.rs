@@ -130,8 +130,11 @@ pub(super) fn fate(item: &Item, parent: Option<&Item>, there: &There) -> Fate {
     let is_same = found.is_some_and(|found| is_same(object, found, parent));
     if let Some(of_name) = place.and_then(|place| there.live(kind, &place, name)) {
         let is_same_object = is_same && of_name == id;
-        let is_of_copy = parent.is_some_and(|parent| parent.fate == Fate::Renumbered);
-        if kind == ObjectKind::Index && is_of_copy && !item.is_named {
+        let own_table = parent.and_then(Item::known_id);
+        let is_of_copy = parent.is_some() && own_table != object.parent_id;
+        let is_of_other =
+            there.object(kind, of_name).is_some_and(|found| found.parent_id != own_table);
+        if kind == ObjectKind::Index && is_of_copy && is_of_other && !item.is_named {
             return Fate::LeftOut;
         }
         return if *is_chosen {
@@ -143,9 +146,7 @@ pub(super) fn fate(item: &Item, parent: Option<&Item>, there: &There) -> Fate {
     let is_moved = item.new_name.is_some() || item.into.is_some();
     match found {
         None => Fate::Made { has_remains: false },
-        Some(found) if found.name.is_none() && found.created_on.is_none() => {
-            Fate::Made { has_remains: true }
-        }
+        Some(found) if there.is_left_over(found) => Fate::Made { has_remains: true },
         Some(found) if found.dropped_on.is_some() && is_same && !is_moved => Fate::Undropped,
         Some(_) => Fate::Renumbered,
     }

@@ -23,6 +23,8 @@ mod error;
 mod fate;
 mod plan;
 mod settle;
+#[cfg(test)]
+mod tests;
 mod there;
 
 pub use compose::{Becomes, Clock, Composed, Outside, Step};
@@ -30,3 +32,4 @@ pub use error::CarryError;
 pub use fate::{Fate, Item};
 pub use plan::{Asked, Carrier, CarryPlan};
 pub use settle::{Put, Settled};
+pub use there::Cluster;

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::error::CarryError;
 use super::fate::{Fate, Item, fate, rank};
-use super::there::{Place, There};
+use super::there::{Cluster, Place, There};
 use crate::change::select::{Belonging, Choice, Fate as OfUnknown, Selector, Staying, near};
 use crate::dump::record::SeqV;
 use crate::state::objects::{Catalogue, Object, ObjectRecord, ObjectRef, Owner, parent_kind};
@@ -70,10 +70,10 @@ impl Carrier {
     /// # Errors
     ///
     /// When what is asked for is not there, or cannot have its new name.
-    pub fn plan(self, cluster: Catalogue) -> Result<CarryPlan, CarryError> {
+    pub fn plan(self, cluster: Cluster) -> Result<CarryPlan, CarryError> {
         let Self { asked, choice, selector, catalogue } = self;
         let (_, staying) = selector.finish_naming()?;
-        let there = There::of(cluster.finish());
+        let there = There::of(cluster);
         let objects = catalogue.finish().into_all();
         let mut items = chosen(&asked, staying, &objects);
         for asked in &asked {

@@ -8,7 +8,8 @@ use crate::change::reconcile::is_same;
 use crate::dump::record::{Bytes, KVMeta, SeqV};
 use crate::state::apply::ExpiryRule;
 use crate::value::{
-    KeyParts, MOST_UNPACKED_BYTES, MessageType, listed_ids, unpacked, with_ids, without_fields,
+    Fields, KeyParts, MOST_UNPACKED_BYTES, MessageType, Wire, listed_ids, unpacked, with_ids,
+    without_fields,
 };
 
 /// What has to be written of an object.
@@ -81,6 +82,10 @@ impl Step {
                 (Is::List, Fate::Taken { .. }) => settled.clashes.push(row.key.clone()),
                 (Is::List, _) if self.is_last_of(found) => settled.same += 1,
                 (Is::List, _) => settled.put(row, found.seq, self.with_own(found)),
+                // Its data is being removed.
+                (Is::Record, Fate::Undropped) if is_purged(row, found) => {
+                    settled.clashes.push(row.key.clone());
+                }
                 (Is::Record, Fate::Undropped) => {
                     let is_newer = settled.is_newer;
                     let own = || without_drop(&row.key, &found.data.decode());
@@ -151,6 +156,15 @@ fn without(key: &str, value: &[u8], with_updated: bool) -> Vec<u8> {
 /// A record without the mark of a drop.
 fn without_drop(key: &str, value: &[u8]) -> Vec<u8> {
     without(key, value, false)
+}
+
+/// Whether the data of a dropped object is being removed.
+fn is_purged(row: &Row, found: &SeqV<'_>) -> bool {
+    let value = found.data.decode();
+    let Ok(plain) = unpacked(&value, MOST_UNPACKED_BYTES) else { return false };
+    let of = KeyParts::of(&row.key).and_then(|parts| parts.forms().message(&plain));
+    let Some(field) = of.and_then(|of| of.field_named("gc_in_progress")) else { return false };
+    Fields::new(&plain).any(|of| of == Ok((field.number, Wire::Varint(1))))
 }
 
 /// Whether a record of the cluster is that of the dump but for the drop.

@@ -2,8 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::state::objects::{Object, Objects, parent_kind};
-use crate::value::ObjectKind;
+use crate::dump::record::Bytes;
+use crate::state::objects::{Catalogue, Object, ObjectRecord, Owner, parent_kind};
+use crate::value::{KeyParts, ObjectKind, ValueForm};
 
 /// Where a name is the only one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -24,6 +25,29 @@ impl Place {
     }
 }
 
+/// Takes the keys of a running cluster.
+#[derive(Debug, Default)]
+pub struct Cluster {
+    catalogue: Catalogue,
+    /// The objects that names lead to.
+    named: HashSet<(ObjectKind, u64)>,
+}
+
+impl Cluster {
+    /// Takes a key with its value, in any order.
+    pub fn add(&mut self, key: &str, value: &Bytes<'_>) {
+        let record = ObjectRecord::of(key, value);
+        let parts = KeyParts::of(key);
+        if let (Some(parts), Owner::Id(kind, id)) = (parts, &record.owner) {
+            let is_name = |of: &ValueForm| matches!(of, ValueForm::Id(of) if of == kind);
+            if parts.form.values.iter().any(is_name) {
+                self.named.insert((*kind, *id));
+            }
+        }
+        self.catalogue.add(record);
+    }
+}
+
 /// What a running cluster has.
 #[derive(Debug, Default)]
 pub(super) struct There {
@@ -32,16 +56,20 @@ pub(super) struct There {
     live: HashMap<(ObjectKind, Place, Box<str>), u64>,
     /// Those without ids.
     named: HashSet<(ObjectKind, Place, Box<str>)>,
+    led_to: HashSet<(ObjectKind, u64)>,
 }
 
 impl There {
-    pub(super) fn of(objects: Objects) -> Self {
+    pub(super) fn of(cluster: Cluster) -> Self {
+        let Cluster { catalogue, named: led_to } = cluster;
         let mut there = Self::default();
-        for object in objects.into_all() {
+        for object in catalogue.finish().into_all() {
             let named = object.name.clone().map(|name| (object.kind, Place::of(&object), name));
             match (object.id, named) {
                 (Some(id), named) => {
-                    if let Some(named) = named.filter(|_| object.dropped_on.is_none()) {
+                    let is_live =
+                        object.dropped_on.is_none() && led_to.contains(&(object.kind, id));
+                    if let Some(named) = named.filter(|_| is_live) {
                         there.live.insert(named, id);
                     }
                     there.by_id.insert((object.kind, id), object);
@@ -52,7 +80,15 @@ impl There {
                 (None, None) => {}
             }
         }
+        there.led_to = led_to;
         there
+    }
+
+    /// Whether all that the cluster has of an id is left over: neither a record nor a name that leads
+    /// to it.
+    pub(super) fn is_left_over(&self, object: &Object) -> bool {
+        let led_to = object.id.is_some_and(|id| self.led_to.contains(&(object.kind, id)));
+        !led_to && object.created_on.is_none()
     }
 
     pub(super) fn object(&self, kind: ObjectKind, id: u64) -> Option<&Object> {

@@ -14,8 +14,9 @@ use std::collections::HashMap;
 
 use anyhow::Result;
 use metadump::apply::KeyRange;
-use metadump::carry::{Asked, Carrier, CarryPlan, Clock, Composed, Fate, Item, Settled, Step};
-use metadump::objects::{Catalogue, ObjectRecord};
+use metadump::carry::{
+    Asked, Carrier, CarryPlan, Clock, Cluster as Present, Composed, Fate, Item, Settled, Step,
+};
 use metadump::record::SeqV;
 use metadump_proto::meta;
 
@@ -146,17 +147,17 @@ impl Prepared {
 
 impl Bringing<'_> {
     /// The objects that the cluster has, its clock, and the largest sequence number of its keys.
-    async fn objects(&mut self) -> Result<(Catalogue, Clock, u64), Failure> {
+    async fn objects(&mut self) -> Result<(Present, Clock, u64), Failure> {
         let Self { cluster, progress, .. } = self;
         progress.phase("reading the cluster");
         let note = &mut |note: &Note| say_note(note, progress);
         let read = cluster.ask(note, async |session| {
             let clock = server_clock(session).await?;
-            let (mut objects, mut largest_seq) = (Catalogue::default(), 0);
+            let (mut objects, mut largest_seq) = (Present::default(), 0);
             list(session, &mut |key, record| {
                 progress.advance(key.len() as u64 + record.data.len());
                 largest_seq = largest_seq.max(record.seq);
-                objects.add(ObjectRecord::of(key, &record.data));
+                objects.add(key, &record.data);
                 Ok(())
             })
             .await?;
