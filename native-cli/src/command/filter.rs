@@ -215,7 +215,7 @@ impl Filtering<'_> {
             "file": source.name(),
             "output": self.way.output.as_deref().map(ended::shown),
             "data_version": version,
-            "moment": planned.plan.moment().changes(),
+            "moment": planned.plan.changes(),
             "stays": selection.counts().stays,
             "goes": selection.counts().goes,
             "gone": self.way.list.then(|| selection.gone()),
