@@ -352,6 +352,8 @@ fn what_is_not_brought_is_said() {
     assert!(ran.stderr.ends_with("nothing was written; without --dry-run, --yes writes it\n"));
     assert!(plan.contains("+ database shop (id 7): to be made with its id"), "{plan}");
     assert!(!plan.contains("shop.t1"), "{plan}");
+    let new = format!("warning: the cluster has nothing of the tenant {TENANT} yet\n");
+    assert!(plan.contains(&new), "{plan}");
     assert!(values(&service).is_empty());
     let ran = bring(&service, &["--object", "role:writer"]);
     let plan = String::from_utf8(ran.stdout).unwrap();

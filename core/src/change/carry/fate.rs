@@ -1,7 +1,7 @@
 //! What becomes of each object.
 
 use super::there::{Place, There};
-use crate::state::objects::{Object, has_ids, parent_kind};
+use crate::state::objects::{Object, parent_kind};
 use crate::value::ObjectKind;
 
 /// An object of the dump, and what becomes of it.
@@ -125,7 +125,6 @@ pub(super) fn fate(item: &Item, parent: Option<&Item>, there: &There) -> Fate {
             (false, false) => Fate::Lacking,
         };
     };
-    debug_assert!(has_ids(kind), "what has an id is of a kind with ids");
     let found = there.object(kind, id);
     let is_same = found.is_some_and(|found| is_same(object, found, parent));
     if let Some(of_name) = place.and_then(|place| there.live(kind, &place, name)) {

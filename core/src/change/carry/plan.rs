@@ -1,6 +1,6 @@
 //! What is asked for, and what becomes of it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::error::CarryError;
 use super::fate::{Fate, Item, fate, rank};
@@ -110,6 +110,13 @@ impl CarryPlan {
     /// The objects, in the order in which they are brought.
     pub fn items(&self) -> &[Item] {
         &self.items
+    }
+
+    /// The tenants of what is brought of which the cluster has nothing.
+    pub fn new_tenants(&self) -> BTreeSet<&str> {
+        let brought = self.items.iter().filter(|item| item.is_brought());
+        let tenants = brought.filter_map(|item| item.object.tenant.as_deref());
+        tenants.filter(|tenant| !self.there.has_tenant(tenant)).collect()
     }
 
     /// The objects that get new ids, with the kind whose ids these are, by their places among

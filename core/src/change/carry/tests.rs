@@ -115,6 +115,7 @@ fn what_is_not_there_keeps_its_ids() {
     let composed = compose(&plan, &source, &[]).unwrap();
     assert_eq!((composed.locks, composed.largest_id), (1, Some((ObjectKind::Table, 8))));
     assert_eq!(composed.outside, []);
+    assert_eq!(Vec::from_iter(plan.new_tenants()), ["t"]);
     let [database, table] = settled(&plan, &composed, &vec![]).try_into().unwrap();
     assert_eq!(database.puts.len(), 4);
     let expected = [
@@ -147,6 +148,7 @@ fn a_drop_is_undone_where_the_record_is_kept() {
     );
     let composed = compose(&plan, &source, &[]).unwrap();
     assert_eq!(composed.largest_id, None);
+    assert!(plan.new_tenants().is_empty());
     let [table] = settled(&plan, &composed, &cluster).try_into().unwrap();
     let expected = [
         ("__fd_object_owners/t/table-by-id/8", 0),

@@ -57,12 +57,14 @@ pub(super) struct There {
     /// Those without ids.
     named: HashSet<(ObjectKind, Place, Box<str>)>,
     led_to: HashSet<(ObjectKind, u64)>,
+    tenants: HashSet<Box<str>>,
 }
 
 impl There {
     pub(super) fn of(cluster: Cluster) -> Self {
         let Cluster { catalogue, named: led_to } = cluster;
-        let mut there = Self::default();
+        let tenants = catalogue.tenants().into_iter().map(Box::from).collect();
+        let mut there = Self { tenants, ..Self::default() };
         for object in catalogue.finish().into_all() {
             let named = object.name.clone().map(|name| (object.kind, Place::of(&object), name));
             match (object.id, named) {
@@ -82,6 +84,10 @@ impl There {
         }
         there.led_to = led_to;
         there
+    }
+
+    pub(super) fn has_tenant(&self, tenant: &str) -> bool {
+        self.tenants.contains(tenant)
     }
 
     /// Whether all that the cluster has of an id is left over: neither a record nor a name that leads

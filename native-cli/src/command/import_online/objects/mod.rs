@@ -139,6 +139,12 @@ impl Prepared {
         steps.filter_map(|(step, settled)| Some((plan.items().get(step.item)?, step, settled)))
     }
 
+    /// The keys of an object by its place in the plan, and what has to be written of them.
+    fn step(&self, item: usize) -> Option<(&Step, &Settled)> {
+        let at = self.composed.steps.binary_search_by_key(&item, |step| step.item).ok()?;
+        Some((self.composed.steps.get(at)?, self.settled.get(at)?))
+    }
+
     /// Whether nothing has to be written, or may be.
     fn is_done(&self) -> bool {
         self.settled.iter().all(|settled| settled.puts.is_empty())
@@ -185,9 +191,9 @@ impl Bringing<'_> {
         let records = self.state.machine.present(KeyRange::all());
         let Ok(composed) = plan.compose(records, given, clock);
         let composed = composed.map_err(|error| refused(&self.state.name, &error))?;
+        let found = self.found(&composed).await.map_err(Failure::explained)?;
         let mut settled = Vec::new();
         for step in &composed.steps {
-            let found = self.found(step).await.map_err(Failure::explained)?;
             let Some(item) = plan.items().get(step.item) else { continue };
             let mut of_step = step.settle(item, &found, clock.expiry);
             let is_taken = matches!(item.fate, Fate::Taken { .. });
@@ -199,10 +205,14 @@ impl Bringing<'_> {
         Ok(Prepared { composed, settled })
     }
 
-    /// What the cluster has under the keys of an object.
-    async fn found(&mut self, step: &Step) -> Result<HashMap<String, SeqV<'static>>, Failure> {
+    /// What the cluster has under the keys of the objects.
+    async fn found(
+        &mut self,
+        composed: &Composed,
+    ) -> Result<HashMap<String, SeqV<'static>>, Failure> {
         let Self { cluster, progress, .. } = self;
-        let keys: Vec<String> = step.keys().map(str::to_owned).collect();
+        let keys = composed.steps.iter().flat_map(Step::keys);
+        let keys: Vec<String> = keys.map(str::to_owned).collect();
         let mut found = HashMap::new();
         for keys in keys.chunks(KEYS_AT_A_TIME) {
             let note = &mut |note: &Note| say_note(note, progress);

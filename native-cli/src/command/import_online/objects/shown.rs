@@ -94,10 +94,10 @@ impl Shown<'_> {
     fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for (at, item) in self.plan.items().iter().enumerate() {
-            let step = self.prepared.steps(self.plan).find(|(_, step, _)| step.item == at);
+            let step = self.prepared.step(at);
             let object = item.described();
             let line = match (step, item.fate) {
-                (Some((item, step, settled)), _) => brought_line(item, step, settled),
+                (Some((step, settled)), _) => brought_line(item, step, settled),
                 (None, Fate::There { id }) => {
                     let own = id.map_or_else(String::new, |id| format!(" under the id {id}"));
                     format!("= {object}: needed, the cluster has it{own}")
@@ -119,7 +119,10 @@ impl Shown<'_> {
     /// What should be known, a line each.
     fn remarks(&self) -> Vec<String> {
         let composed = &self.prepared.composed;
-        let mut remarks = Vec::new();
+        let new_tenants = self.plan.new_tenants().into_iter();
+        let mut remarks: Vec<String> = new_tenants
+            .map(|tenant| format!("warning: the cluster has nothing of the tenant {tenant} yet"))
+            .collect();
         for outside in &composed.outside {
             remarks.extend(outside_remark(outside));
         }
@@ -213,8 +216,7 @@ impl Shown<'_> {
 
     fn objects(&self) -> Vec<Value> {
         let each = self.plan.items().iter().enumerate().filter_map(|(at, item)| {
-            let step = self.prepared.steps(self.plan).find(|(_, step, _)| step.item == at);
-            let settled = step.map(|(_, _, settled)| settled);
+            let settled = self.prepared.step(at).map(|(_, settled)| settled);
             let becomes = match (item.fate, settled) {
                 (Fate::Made { .. }, _) => "made",
                 (Fate::Renumbered, _) => "renumbered",
