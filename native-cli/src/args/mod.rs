@@ -36,7 +36,7 @@ pub use explained::{asks_for_more, explained};
 pub use export::{Export, Online};
 pub use filter::{Extract, Filter, FilterTenant, Way};
 pub use groups::GROUPS;
-pub use import::{Import, Reconcile};
+pub use import::{Carry, Import, Reconcile};
 pub use moment::{Moment, RaiseIds};
 pub use monitoring::Monitoring;
 pub use raft_log::DumpRaftLogWal;
