@@ -12,7 +12,7 @@ use crate::dump_writer::now_ms;
 use crate::failure::WithHelp;
 use crate::open_dir::OpenDir;
 use crate::progress::Progress;
-use crate::raft_dir::{Complete, DirWriter, Holdings, V004Reader};
+use crate::raft_dir::{Complete, DirWriter, Holdings, Purpose, V004Reader};
 use crate::report::{entries, grouped, plural, printable};
 use crate::scanning::Scanned;
 
@@ -36,6 +36,8 @@ pub struct NodeFiles<'a> {
     pub df_meta: &'a OpenDir,
     /// A directory for what is only needed meanwhile.
     pub scratch: &'a OpenDir,
+    /// What the files are for.
+    pub purpose: Purpose,
 }
 
 /// Files that hold what the dump does.
@@ -139,7 +141,7 @@ fn lost(finding: &Finding) -> String {
 }
 
 impl Restoring<'_> {
-    /// Checks the dump, writes the files, syncs each, and reads them back.
+    /// Checks the dump, writes the files, syncs those that stay, and reads them back.
     ///
     /// # Errors
     ///
@@ -147,7 +149,7 @@ impl Restoring<'_> {
     pub fn write(&self, progress: &Progress) -> Result<Restored> {
         let Self { admission, incoming, name, nodes } = *self;
         let create =
-            |node: &NodeFiles<'_>| DirWriter::create(node.df_meta, node.scratch);
+            |node: &NodeFiles<'_>| DirWriter::create(node.df_meta, node.scratch, node.purpose);
         let mut writers = nodes.iter().map(create).collect::<Result<Vec<_>>>()?;
         let mut failed = None;
         let mut dropped = Dropped::default();
