@@ -140,15 +140,33 @@ impl Bench {
     fn jobs(&self, dump: &Path) -> Vec<Job> {
         let (restored, out) = (self.path("restored"), self.path("out.db"));
         let dump = text(dump);
+        let rewrite: &[&str] = &["rewrite, identity"];
         vec![
             self.job("validate, one thread", &[TYPED], &["validate", "--threads", "1", &dump]),
             self.job("validate", &["validate, one thread"], &["validate", &dump]),
             self.job("rewrite, identity", &[CAT], &["rewrite", "--db", &dump, "--output", &out]),
+            // With what the rewrite has written.
+            Job {
+                is_old: false,
+                ..self.job("diff", &["validate"], &["diff", "--stat", &dump, &out])
+            },
+            Job {
+                is_old: false,
+                ..self.job(
+                    "filter by tenant",
+                    rewrite,
+                    &["filter", "--tenant", TENANT, "--db", &dump, "--output", &out],
+                )
+            },
+            Job {
+                is_old: false,
+                ..self.job("redact", rewrite, &["redact", "--db", &dump, "--output", &out])
+            },
             Job {
                 is_old: false,
                 ..self.job(
                     "rewrite to the end of the log",
-                    &["rewrite, identity"],
+                    rewrite,
                     &["rewrite", "--at", "end", "--db", &dump, "--output", &out],
                 )
             },
@@ -296,6 +314,9 @@ pub fn dump(place: &Path, mebibytes: u64) -> Result<PathBuf, Box<dyn Error>> {
     out.flush()?;
     Ok(path)
 }
+
+/// The tenant of most that generated dumps have.
+const TENANT: &str = "acme";
 
 /// A command that is not the tool's.
 fn peer(name: &str, command: &[&str]) -> Job {
