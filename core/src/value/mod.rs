@@ -23,7 +23,7 @@ pub use mask::{MASKED, RawMask, Secrets, mask_raw};
 pub use meaning::{Forms, MOST_UNPACKED_BYTES, Meaning, unpacked};
 pub use message::{Decoded, Message, Value, single_scalars};
 pub(crate) use shown::first_part;
-pub use shown::{Shown, ShownContent, Viewer, utc};
+pub use shown::{Shown, ShownContent, Viewer, grouped, utc};
 pub use sql::sql_type;
 pub use table::{
     Cardinality, EnumType, Field, Former, Holds, KeyForm, Mask, MessageType, NEWEST_VER,

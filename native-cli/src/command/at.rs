@@ -4,14 +4,14 @@ use std::path::Path;
 
 use anyhow::Result;
 use metadump::check::{Code, Requirement};
-use metadump::moment::At;
+use metadump::moment::{AsOf, At};
 use metadump::objects::LoggedChange;
 use metadump::record::DataVersion;
 use metadump::rewrite::{Disposition, LinePlan, LogFate, MomentPlan, MomentPlanner};
 use serde::Serialize;
 
 use super::plan::{Inspected, Planned, Reading, with_help};
-use super::state::{AsOf, State, now_ms};
+use super::state::{State, now_ms};
 use super::{convert, log};
 use crate::input::Source;
 use crate::progress::Progress;
@@ -96,7 +96,7 @@ impl AtMoment {
         })?;
         state.apply(progress, |fact| planner.apply(fact).map(drop))?;
         let plan = planner.finish().map_err(with_help)?;
-        let mut as_of = state.as_of();
+        let mut as_of = AsOf::from(state.moment());
         as_of.learn(plan.state());
         Ok(Self { planned: Planned::of(plan, inspected), as_of, converted: None })
     }

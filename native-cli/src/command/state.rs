@@ -8,9 +8,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 use metadump::Line;
 use metadump::check::Requirement;
-use metadump::moment::{At, Moment, MomentError, Replay, ReplayError, Replayed, Survey};
+use metadump::moment::{AsOf, At, Moment, MomentError, Replay, ReplayError, Replayed, Survey};
 use metadump::node::LiveMachine;
-use metadump::record::{DataVersion, Fact, LogId, SeqV};
+use metadump::record::{DataVersion, Fact, SeqV};
 
 use super::plan::{Inspected, Reading, not_a_record};
 use super::service::{connect_options, say_note};
@@ -20,7 +20,6 @@ use crate::grpc::{ExportOptions, Failure, export, wait};
 use crate::input::Source;
 use crate::progress::Progress;
 use crate::raft_dir::{Access, DirReader, FactSource, RaftDir};
-use crate::report::{entries, utc};
 use crate::scanning::{Scanned, Threads, for_each_prepared};
 use crate::temporary::TemporaryFile;
 
@@ -38,18 +37,6 @@ enum StateSource {
     Dump(Source),
     /// A data directory.
     Directory(Box<DirReader>, String),
-}
-
-/// Which moment a state is of.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct AsOf {
-    moment: Moment,
-    /// The last log entry that it holds.
-    last: Option<LogId>,
-    /// How many log entries were applied to the snapshot.
-    applied: u64,
-    /// When the last write was proposed, in milliseconds since 1970.
-    pub last_write_ms: Option<u64>,
 }
 
 /// Ends a reading early.
@@ -194,7 +181,7 @@ impl State {
         mut each: impl FnMut(&str, &SeqV<'_>, T) -> Result<()> + Send,
     ) -> Result<AsOf> {
         let mut replayed = self.replay(progress)?;
-        let mut as_of = self.as_of();
+        let mut as_of = AsOf::from(self.moment);
         if let Some(replayed) = &replayed {
             as_of.learn(replayed);
         }
@@ -260,7 +247,7 @@ impl State {
         for (key, record) in replay.reached() {
             each(&key, &record, prepare(&key, &record))?;
         }
-        let mut as_of = self.as_of();
+        let mut as_of = AsOf::from(self.moment);
         as_of.learn(&self.finished(replay)?);
         progress.finish();
         Ok(as_of)
@@ -362,11 +349,6 @@ impl State {
                 .help(help)
         })
     }
-
-    /// What is known of the moment before the state is read.
-    pub fn as_of(&self) -> AsOf {
-        AsOf { moment: self.moment, last: self.moment.applied, ..AsOf::default() }
-    }
 }
 
 /// Calls `each` with every fact of a dump that is of the node or of its live state machine, and with
@@ -418,49 +400,4 @@ fn exported(args: &args::Origin, progress: &Progress) -> Result<Source> {
     lines.flush().map_err(unwritten)?;
     drop(lines);
     Source::of_temporary(exported.address.to_string(), file)
-}
-
-impl AsOf {
-    /// Takes what the log made of the snapshot.
-    pub fn learn(&mut self, replayed: &Replayed) {
-        self.last = replayed.system.last_applied.or(self.last);
-        self.applied = replayed.applied;
-        self.last_write_ms = replayed.last_ms;
-    }
-
-    /// How many entries of the log are behind it.
-    pub const fn later(&self) -> u64 {
-        self.moment.later
-    }
-
-    /// `as of T1-N1.95, 2026-11-28 14:28:47 UTC, 15 entries after the snapshot`.
-    pub fn describe(&self) -> String {
-        let last = self.last.map_or_else(|| "no log entry".to_owned(), |last| last.to_string());
-        let at = self.last_write_ms.map_or_else(String::new, |ms| format!(", {}", utc(ms)));
-        let after = match (self.applied, self.moment.applied) {
-            (_, Some(snapshot)) if self.moment.is_before_snapshot => {
-                format!(", from the beginning of the log; the snapshot is of {snapshot}")
-            }
-            (0, _) => String::new(),
-            (applied, Some(_)) => format!(", {} after the snapshot", entries(applied)),
-            (applied, None) => format!(", {}, no snapshot", entries(applied)),
-        };
-        let Moment { later, uncommitted, .. } = self.moment;
-        let later = match (later, uncommitted) {
-            (0, _) => String::new(),
-            (later, 0) => format!("; {} later not applied", entries(later)),
-            (later, uncommitted) if later == uncommitted => {
-                format!("; {} not known to be committed, not applied", entries(later))
-            }
-            (later, uncommitted) => format!(
-                "; {} later not applied, {} of them not known to be committed",
-                entries(later),
-                uncommitted,
-            ),
-        };
-        let beyond = self.moment.committed_beyond.map_or_else(String::new, |committed| {
-            format!("; committed up to {committed}, which the log does not reach")
-        });
-        format!("as of {last}{at}{after}{later}{beyond}")
-    }
 }
