@@ -6,6 +6,7 @@
 //! the Rust types.
 
 mod abridging;
+mod browsing;
 mod comparing;
 mod opening;
 mod rewriting;

@@ -35,7 +35,7 @@ pub use pseudonym::Pseudonyms;
 pub use redact::{Found, Redacted, redacted, renamed};
 pub use rename::renamed_prefix;
 pub(crate) use shown::first_part;
-pub use shown::{Shown, ShownContent, Viewer, utc};
+pub use shown::{Shown, ShownContent, Viewer, grouped, utc};
 pub use sql::sql_type;
 pub use table::{
     Cardinality, EnumType, Field, Former, Holds, KeyForm, Mask, MessageType, NEWEST_VER,

@@ -8,11 +8,11 @@ use std::thread;
 
 use anyhow::{Result, anyhow};
 use metadump::difference::{Keyed, Merge, Pair, Side};
-use metadump::moment::Replayed;
+use metadump::moment::{AsOf, Replayed};
 use metadump::objects::{Catalogue, ObjectRecord};
 use metadump::record::{Bytes, KVMeta, SeqV};
 
-use crate::command::state::{AsOf, State};
+use crate::command::state::State;
 use crate::progress::Progress;
 use crate::runtime::no_thread;
 
