@@ -148,7 +148,7 @@ class Engine:
         return stores(self.folder)
 
     def grpc_addresses(self) -> list[str]:
-        """Where its meta services listen, in the order of `stores`.
+        """Where its meta services answer, in the order of `stores`; not every one does.
 
         A folder has the port of the raft in its name, which a service says of itself.
         """
@@ -160,7 +160,7 @@ class Engine:
                 status = metactl("status", "--grpc-api-address", address)
                 if node := re.search(r"^Node: id=\d+ raft=\w+:(\d+)$", status, re.MULTILINE):
                     of_grpc[int(node[1])] = address
-        return [of_grpc[port] for port in of_raft]
+        return [of_grpc[port] for port in of_raft if port in of_grpc]
 
     def close(self) -> None:
         """Ends the engine, at first by asking."""

@@ -182,7 +182,8 @@ fn what_cannot_be_a_dump_is_refused() {
         (
             scratch.path(),
             "error: FOLDER is a directory, not a dump\n\
-             help:  the data directory of a node is named with --raft-dir\n",
+             help:  `databend-metactl export --raft-dir DIR` makes a dump of the data directory \
+             of a node; what reads directories takes one with --raft-dir\n",
         ),
     ] {
         let dir = scratch.path().join("restored");

@@ -178,8 +178,8 @@ fn a_dry_run_lists_the_entries_that_would_be_lost() {
     let said = text(["rewrite", "--dry-run", "--at", "1581", &dump]);
     assert!(said.contains(&lost), "{said}");
     let dir = folder.path().join("dir").display().to_string();
-    let ran = run(["import", "--dry-run", "--at", "1581", "--raft-dir", &dir, "--db", &dump]);
-    assert!(ran.stderr.contains(&lost), "{}", ran.stderr);
+    let said = text(["import", "--dry-run", "--at", "1581", "--raft-dir", &dir, "--db", &dump]);
+    assert!(said.contains(&lost), "{said}");
     let json = ["rewrite", "--dry-run", "--format", "json", "--at", "1581", &dump];
     let plan: Value = serde_json::from_str(&text(json)).unwrap();
     assert_eq!(plan["lost_entries"]["count"], 9);

@@ -112,6 +112,9 @@ fn values_become_text() {
         say({a = 1, b = metactl.NULL, c = {d = {}}}) say({[true] = "yes"}) say(print)
         local own = {} own.own = own
         print(tostring(select(2, pcall(metactl.to_string, own))):match("to_string: [^\n]+"))
+        local twice = {string.rep("x", 1 << 20)}
+        for _ = 1, 100 do twice = {twice, twice} end
+        print(tostring(select(2, pcall(metactl.to_string, twice))):match("to_string: [^\n]+"))
     "#;
     let expected = r#"nil
 NULL
@@ -131,6 +134,7 @@ true
 {[true]="yes"}
 <function>
 to_string: tables are nested deeper than 200 levels
+to_string: the text is longer than 256 MiB
 "#;
     assert_eq!(printed(run_with_stdin(["lua"], text.as_bytes())), expected);
 }
@@ -382,11 +386,13 @@ fn a_signal_ends_a_script_that_never_does() {
 
 #[test]
 fn what_cannot_be_printed_is_a_failure_unless_nobody_reads() {
-    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let text = "pcall(print, 'x') print('y')";
-    let ran: Ran = command(["lua", "--script", text]).stdout(full).output().unwrap().into();
-    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
-    assert!(ran.stderr.starts_with("error: cannot write to stdout\n"), "{}", ran.stderr);
+    for text in ["pcall(print, 'x') print('y')", "io.write('x')", "io.stdout:write('x')"] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let ran: Ran = command(["lua", "--script", text]).stdout(full).output().unwrap().into();
+        assert_eq!(ran.code, Some(3), "{text}: {}", ran.stderr);
+        assert!(ran.stderr.starts_with("error: cannot write to stdout\n"), "{}", ran.stderr);
+    }
+    assert_eq!(printed(run(["lua", "--script", "io.write('x') io.stdout:close()"])), "x");
     let (mut child, stdout) = start(&["--script", "io.read() while true do print('x') end"]);
     drop(stdout);
     child.stdin.take().unwrap().write_all(b"go\n").unwrap();

@@ -137,6 +137,21 @@ fn imports_with_an_id_alone_and_with_a_cluster() {
     well(&run_in(as_cluster, true));
     let (exported, _) = well(&run_in("metactl export --raft-dir .databend/meta", false));
     assert!(exported.contains(r#""configs":[[1,2]]"#), "{exported}");
+    for (cluster, is_now) in [
+        ("5=localhost:28103", "as node 5, the only node"),
+        ("0=localhost:28103,7=localhost:28203", "as node 0 of 2 nodes"),
+    ] {
+        let line = format!(
+            "metactl import --raft-dir .databend/meta --db meta.db --initial-cluster {cluster}"
+        );
+        let ran = run_in(&line, true);
+        assert!(well(&ran).1.contains(is_now), "{}", ran.stderr);
+    }
+    let which = "metactl import --raft-dir .databend/meta --db meta.db \
+                 --initial-cluster 1=localhost:28103,2=localhost:28203";
+    let ran = run_in(which, true);
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert!(ran.stderr.contains("--initial-cluster is given without --id"), "{}", ran.stderr);
 }
 
 #[test]
@@ -288,6 +303,9 @@ fn metrics_have_the_names_of_the_real_server() {
         "metasrv_server_is_leader 1",
         "metasrv_server_node_is_health 1",
         "metasrv_server_last_seq 97",
+        // Those of `metrics` itself are not of clients.
+        "metasrv_meta_network_req_success_total 0",
+        "metasrv_meta_network_req_inflights 0",
     ] {
         assert!(text.lines().any(|found| found == line), "{line}: {text}");
     }
@@ -297,6 +315,20 @@ fn metrics_have_the_names_of_the_real_server() {
         json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let last = json!({"name": "metasrv_server_last_seq", "labels": {}, "value": 97});
     assert!(samples.contains(&last), "{json}");
+
+    let key = quiet(&ask(&service, "get --grpc-api-address GRPC --key none"));
+    assert_eq!(key, "null\n");
+    let text = quiet(&ask(&service, "metrics --admin-api-address ADMIN"));
+    let value = |name: &str| -> u64 {
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap_or_else(|| panic!("{name}: {text}")).trim().parse().unwrap()
+    };
+    // A handshake and the question.
+    assert_eq!(value("metasrv_meta_network_req_success_total "), 2);
+    assert_eq!(value("metasrv_meta_network_req_failed_total "), 0);
+    assert_eq!(value("metasrv_meta_network_rpc_delay_ms_count "), 2);
+    assert!(value("metasrv_meta_network_recv_bytes_total ") > 10);
+    assert!(value("metasrv_meta_network_sent_bytes_total ") > 10);
 }
 
 /// A watch whose lines are read; killed at the end.

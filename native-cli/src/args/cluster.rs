@@ -8,7 +8,8 @@ use super::values::whole;
 /// The new cluster that a dump is restored as.
 #[derive(Debug, Args)]
 pub struct Cluster {
-    /// The id of the node that is restored; it must be one of the new cluster.
+    /// The id of the node that is restored; it must be one of the new cluster. By default it is
+    /// that of the only node, or else 0.
     #[arg(long, value_name = "ID", value_parser = parse_node_id)]
     pub id: Option<NodeId>,
 

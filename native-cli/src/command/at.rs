@@ -12,8 +12,9 @@ use metadump::scan::ScannedLine;
 use serde::Serialize;
 
 use super::plan::{Inspected, Planned, Reading, with_help};
-use super::state::{State, now_ms};
+use super::state::State;
 use super::{convert, log};
+use crate::dump_writer::now_ms;
 use crate::input::Source;
 use crate::progress::Progress;
 use crate::raft_dir::{Access, DirReader, RaftDir};

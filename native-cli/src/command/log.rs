@@ -8,8 +8,9 @@ use metadump::objects::{Effect, History, LoggedChange, ObjectRef, Outcome};
 use metadump::record::Fact;
 
 use super::Outcome as Ended;
-use super::state::{State, now_ms};
+use super::state::State;
 use crate::args::{Format, Log as Args};
+use crate::dump_writer::now_ms;
 use crate::failure::Usage;
 use crate::progress::Progress;
 use crate::report::{entries, json_line, plural, printable, utc};

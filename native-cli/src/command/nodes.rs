@@ -6,7 +6,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result};
-use metadump::cluster::{InitialCluster, parse_members};
+use metadump::cluster::{ClusterMember, InitialCluster, parse_members};
 use metadump::record::NodeId;
 
 use crate::args::Cluster;
@@ -38,12 +38,6 @@ pub fn nodes(args: &Cluster) -> Result<Vec<Option<InitialCluster>>> {
                  --initial-cluster ID=HOST:PORT, or leave --id out",
             ));
         }
-        (None, [..]) if !args.all => {
-            return Err(Usage::error(
-                "--initial-cluster is given without --id",
-                "say with --id which of the nodes is restored here, or restore each with --all",
-            ));
-        }
         (own_id, [..]) => own_id,
     };
     let mut members = Vec::new();
@@ -56,6 +50,10 @@ pub fn nodes(args: &Cluster) -> Result<Vec<Option<InitialCluster>>> {
             )
         })?);
     }
+    let own_id = match own_id {
+        None if !args.all => Some(default_id(&members)?),
+        own_id => own_id,
+    };
     let first = members.first().map_or(NodeId::default(), |member| member.id);
     let cluster = InitialCluster::new(own_id.unwrap_or(first), members).map_err(|error| {
         Usage::error(
@@ -67,6 +65,20 @@ pub fn nodes(args: &Cluster) -> Result<Vec<Option<InitialCluster>>> {
         Some(_) => vec![Some(cluster)],
         None => cluster.of_each_node().map(Some).collect(),
     })
+}
+
+/// The id of the node that is restored where none is given: that of the only node, or 0, which it
+/// is to the official tool.
+fn default_id(members: &[ClusterMember]) -> Result<NodeId> {
+    let unset = NodeId::default();
+    match members {
+        [only] => Ok(only.id),
+        _ if members.iter().any(|member| member.id == unset) => Ok(unset),
+        _ => Err(Usage::error(
+            "--initial-cluster is given without --id",
+            "say with --id which of the nodes is restored here, or restore each with --all",
+        )),
+    }
 }
 
 /// The path of each node, which `flag` names for all of them.

@@ -115,5 +115,5 @@ fn prepare(lua: &Lua, shared: &Shared) -> mlua::Result<()> {
     text::add(lua, &metactl)?;
     lua.globals().set("metactl", metactl)?;
     printing::add(lua, shared)?;
-    lua.load(PRELUDE).set_name("=metactl").exec()
+    lua.load(PRELUDE).set_name("=metactl").call(printing::unwritten(lua, shared)?)
 }

@@ -3,6 +3,17 @@
 -- `print` writes at once; what scripts write with `io` has to keep its place between its lines.
 io.stdout:setvbuf("no")
 
+-- A script that does not look whether stdout could be written fails all the same.
+local unwritten = ...
+local files = getmetatable(io.stdout).__index
+local write = files.write
+function files.write(file, ...)
+    local written, message, code = write(file, ...)
+    if not written and file == io.stdout then unwritten(code) end
+    return written, message, code
+end
+function io.write(...) return files.write(io.output(), ...) end
+
 -- Conditions and operations of a transaction are plain tables.
 function metactl.eq_seq(key, seq)
     return { op = "eq_seq", key = key, value = seq }

@@ -1,6 +1,6 @@
-//! `print`, whose failures count.
+//! `print` and what else goes to stdout, whose failures count.
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use mlua::{Function, Lua, Value, Variadic};
 
@@ -29,4 +29,13 @@ pub fn add(lua: &Lua, shared: &Shared) -> mlua::Result<()> {
         })
     })?;
     lua.globals().set("print", print)
+}
+
+/// What notes the number of the error that something could not be written to stdout with.
+pub fn unwritten(lua: &Lua, shared: &Shared) -> mlua::Result<Function> {
+    let shared = shared.clone();
+    lua.create_function(move |_, code: i32| {
+        shared.unwritten.borrow_mut().get_or_insert(io::Error::from_raw_os_error(code));
+        Ok(())
+    })
 }

@@ -7,6 +7,9 @@ use mlua::{Function, Lua, Table, Value};
 /// How many bytes of a list are text.
 const MOST_BYTES: usize = 1 << 20;
 
+/// How long a text may get: one table may stand in it many times.
+const MOST_TEXT_BYTES: usize = 256 << 20;
+
 /// How deep tables are followed: one may hold itself.
 const DEEPEST: usize = 200;
 
@@ -30,6 +33,11 @@ struct Text<'a> {
 
 impl Text<'_> {
     fn put(&mut self, value: &Value, depth: usize) -> mlua::Result<()> {
+        if self.bytes.len() > MOST_TEXT_BYTES {
+            let most = MOST_TEXT_BYTES >> 20;
+            let what = format!("to_string: the text is longer than {most} MiB");
+            return Err(mlua::Error::runtime(what));
+        }
         match value {
             value if value.is_null() => self.bytes.extend_from_slice(b"NULL"),
             Value::Nil | Value::Boolean(_) | Value::Integer(_) | Value::Number(_) => {

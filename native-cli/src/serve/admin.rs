@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 
 use super::auth::Gate;
 use super::features::{Change, features, parameter};
-use super::metrics::metrics;
+use super::metrics::{Calls, metrics};
 use super::snapshots::Snapshots;
 use super::state::State;
 use super::status::cluster_status;
@@ -40,6 +40,8 @@ pub struct Admin {
     pub snapshots: Snapshots,
     /// Counts handshakes.
     pub gate: Arc<Gate>,
+    /// Counts calls.
+    pub calls: Calls,
     /// The gRPC address that is reported.
     pub endpoint: String,
 }
@@ -92,8 +94,10 @@ impl Admin {
             "/v1/features/set" => self.set_feature(query).await,
             "/v1/metrics" => {
                 let status = cluster_status(&self.state, &self.endpoint);
-                let body = metrics(&status, &self.gate.logins());
-                answer(StatusCode::OK, "text/plain; charset=utf-8", body)
+                match metrics(&status, &self.gate.logins(), &self.calls) {
+                    Ok(body) => answer(StatusCode::OK, "text/plain; charset=utf-8", body),
+                    Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+                }
             }
             path => text(StatusCode::NOT_FOUND, &format!("nothing is at {path}")),
         }

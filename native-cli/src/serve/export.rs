@@ -76,9 +76,10 @@ impl ExportLines {
         Ok(Self { sections })
     }
 
-    /// The last snapshot only: the one that was taken last, or the loaded state machine.
-    pub fn snapshot(state: &State) -> Self {
-        Self { sections: Self::machine(state).into_iter().collect() }
+    /// The last snapshot only: the one that was taken last, or the loaded state machine; none
+    /// where there is neither.
+    pub fn snapshot(state: &State) -> Option<Self> {
+        Some(Self { sections: [Self::machine(state)?].into() })
     }
 
     fn machine(state: &State) -> Option<Section> {

@@ -16,6 +16,7 @@
 mod admin;
 mod auth;
 mod connection;
+mod counted;
 mod data_dir;
 mod database;
 mod dir_lock;
@@ -66,8 +67,10 @@ use tonic::transport::{Identity, Server, ServerTlsConfig};
 use self::admin::Admin;
 use self::auth::Gate;
 use self::connection::connections;
+use self::counted::Counted;
 use self::data_dir::DataDir;
 use self::door::{Doorkeeper, LARGEST_STRANGE_REQUEST};
+use self::metrics::Calls;
 use self::service::Service;
 use self::snapshots::Snapshots;
 use self::state::State;
@@ -188,6 +191,7 @@ impl Running {
         let workers = Workers::default();
         let (stop, stopping) = latest::channel(false);
         let endpoint = grpc_address.to_string();
+        let calls = Calls::default();
         let admin = admin.map(|listener| {
             let snapshots = Snapshots::new(
                 Arc::clone(&state),
@@ -200,6 +204,7 @@ impl Running {
                 writer: writer.clone(),
                 snapshots,
                 gate: Arc::clone(&gate),
+                calls: calls.clone(),
                 endpoint: endpoint.clone(),
             };
             tokio::spawn(admin.serve(listener))
@@ -213,7 +218,7 @@ impl Running {
             endpoint,
             stopping: stopping.clone(),
         };
-        let clients = tokio::spawn(grpc_server(service, options.tls, grpc, stopping)?);
+        let clients = tokio::spawn(grpc_server(service, calls, options.tls, grpc, stopping)?);
         Ok(Self {
             state,
             grpc_address,
@@ -279,6 +284,7 @@ impl Running {
 /// Serves clients until the service stops.
 fn grpc_server(
     service: Service,
+    calls: Calls,
     tls: Option<(Vec<u8>, Vec<u8>)>,
     listener: TcpListener,
     mut stopping: latest::Receiver<bool>,
@@ -305,7 +311,8 @@ fn grpc_server(
             .max_decoding_message_size(largest_request)
             .max_encoding_message_size(usize::MAX)
     };
-    let meta = door.guard(meta(LARGEST_REQUEST_BYTES), meta(LARGEST_STRANGE_REQUEST));
+    let inside = door.guard(meta(LARGEST_REQUEST_BYTES), meta(LARGEST_STRANGE_REQUEST));
+    let meta = Counted { inside, calls };
     let reflection = door.limit(reflection);
     Ok(async move {
         let (health, health_service) = tonic_health::server::health_reporter();

@@ -315,8 +315,12 @@ impl MetaService for Service {
         &self,
         request: Request<KeysLayoutRequest>,
     ) -> Result<Response<Self::SnapshotKeysLayoutStream>, Status> {
+        // As of the real service, where there is no snapshot there is no total either.
+        let Some(lines) = ExportLines::snapshot(&self.state) else {
+            return Ok(Response::new(Box::pin(stream::empty())));
+        };
         let layout = Some(KeysLayout::new(request.get_ref().depth));
-        let counting = Counting { lines: ExportLines::snapshot(&self.state), layout };
+        let counting = Counting { lines, layout };
         Ok(Response::new(self.workers.pieces(counting, Counting::next_counts)))
     }
 

@@ -62,7 +62,8 @@ impl Reach {
         self.keys.iter().map(String::as_str).chain(prefixes)
     }
 
-    fn has_key(&self, key: &str) -> bool {
+    /// Whether a key is named, or has a prefix that is.
+    pub fn has_key(&self, key: &str) -> bool {
         self.keys.contains(key) || self.has_in_range(key)
     }
 

@@ -109,6 +109,11 @@ impl Replay {
         self.moment.is_before_snapshot || self.reach.has(key, record)
     }
 
+    /// What its entries reach, if that is not the whole state.
+    pub fn scope(&self) -> Option<&Reach> {
+        (!self.moment.is_before_snapshot).then_some(&self.reach)
+    }
+
     /// The records that entries [reach](Self::reaches), as they are at the moment.
     pub fn reached(&self) -> impl Iterator<Item = (String, SharedRecord)> {
         records(self.earlier.as_ref().unwrap_or_else(|| self.machine.store()))

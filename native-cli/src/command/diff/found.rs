@@ -76,12 +76,14 @@ impl Found {
         }
     }
 
-    /// Takes a key with the record that each state has.
+    /// Takes a key with the record that each state has. Keys come in order, and so do those that are
+    /// late, behind all others.
     pub fn pair(
         &mut self,
         key: &str,
         before: Option<&SeqV<'_>>,
         after: Option<&SeqV<'_>>,
+        is_late: bool,
     ) -> Result<()> {
         let change = Change::of(before, after);
         self.all.count(change);
@@ -103,6 +105,9 @@ impl Found {
         }
         match &mut self.kept {
             Some(kept) if change != Change::Touched || self.keeps_touched => {
+                if is_late {
+                    kept.begin_late();
+                }
                 kept.push(object, change, key, before, after)
             }
             _ => Ok(()),

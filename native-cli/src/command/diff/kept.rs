@@ -28,6 +28,8 @@ pub struct Kept {
     most_bytes: usize,
     len_bytes: u64,
     places: Vec<Place>,
+    /// From which place on keys are late.
+    late_from: Option<usize>,
 }
 
 enum Store {
@@ -55,7 +57,8 @@ impl Default for Kept {
 
 impl Kept {
     fn within(most_bytes: usize) -> Self {
-        Self { store: Store::Memory(Vec::new()), most_bytes, len_bytes: 0, places: Vec::new() }
+        let store = Store::Memory(Vec::new());
+        Self { store, most_bytes, len_bytes: 0, places: Vec::new(), late_from: None }
     }
 
     /// Adds a key of an object with the records that it has.
@@ -97,12 +100,49 @@ impl Kept {
         }
     }
 
+    /// From now on keys come that belong among those that are there.
+    pub fn begin_late(&mut self) {
+        self.late_from.get_or_insert(self.places.len());
+    }
+
     /// The keys in their order, to be read.
     pub fn finish(&mut self) -> Result<Vec<Place>> {
         if let Store::File(file) = &mut self.store {
             file.flush().context(NO_ROOM).help(HELP)?;
         }
-        Ok(std::mem::take(&mut self.places))
+        let mut places = std::mem::take(&mut self.places);
+        let late = places.split_off(self.late_from.unwrap_or(places.len()));
+        let mut sorted = Vec::with_capacity(places.len() + late.len());
+        let mut rest = places.as_slice();
+        for place in late {
+            let (before, behind) = rest.split_at(self.before(rest, &self.key(&place)?)?);
+            sorted.extend_from_slice(before);
+            sorted.push(place);
+            rest = behind;
+        }
+        sorted.extend_from_slice(rest);
+        Ok(sorted)
+    }
+
+    /// How many places come before a key.
+    fn before(&self, places: &[Place], key: &str) -> Result<usize> {
+        let (mut from, mut to) = (0, places.len());
+        while let Some(place) =
+            places.get(from..to).and_then(|between| between.get(between.len() / 2))
+        {
+            let middle = from + (to - from) / 2;
+            if *self.key(place)? < *key { from = middle + 1 } else { to = middle }
+        }
+        Ok(from)
+    }
+
+    fn key(&self, place: &Place) -> Result<String> {
+        let mut found = String::new();
+        self.read(place, |key, _, _| {
+            found.push_str(key);
+            Ok(())
+        })?;
+        Ok(found)
     }
 
     /// Calls `read` with the key and the records of a place.
@@ -176,5 +216,21 @@ mod tests {
             ];
             assert_eq!(found, expected, "{most_bytes}");
         }
+    }
+
+    #[test]
+    fn late_keys_come_in_their_order() {
+        let one = SeqV { seq: 1, meta: None, data: vec![1].into() };
+        let mut kept = Kept::default();
+        for key in ["b", "d", "f"] {
+            kept.push(0, Change::Added, key, None, Some(&one)).unwrap();
+        }
+        for key in ["a", "c", "d1", "e", "g", "h"] {
+            kept.begin_late();
+            kept.push(0, Change::Removed, key, Some(&one), None).unwrap();
+        }
+        let places = kept.finish().unwrap();
+        let keys: Vec<String> = places.iter().map(|place| kept.key(place).unwrap()).collect();
+        assert_eq!(keys, ["a", "b", "c", "d", "d1", "e", "f", "g", "h"]);
     }
 }

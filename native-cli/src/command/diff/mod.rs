@@ -17,14 +17,14 @@ use std::path::Path;
 
 use anyhow::{Result, anyhow};
 use metadump::difference::{Side, SystemDifference};
-use metadump::moment::{AsOf, At, Replayed};
+use metadump::moment::{AsOf, At};
 use metadump::node::SystemState;
 use metadump::record::LogId;
 use serde::Serialize;
 
 use self::found::{Asked, Differences, Found};
 use self::print::Printer;
-use self::reading::{Disorder, Read, for_each_pair};
+use self::reading::{Disorder, Read, Way, for_each_pair};
 use self::side::{LogExtent, Opened, beside_keys};
 use super::Outcome;
 use super::decoded::say_masked;
@@ -159,35 +159,50 @@ fn compare(
     args: &Args,
     progress: &Progress,
 ) -> Result<Compared> {
-    let (before, left_replayed) = StateOf::of(left, progress)?;
-    let (after, right_replayed) = StateOf::of(right, progress)?;
+    let (before, left_way) = StateOf::of(left, progress)?;
+    let (after, right_way) = StateOf::of(right, progress)?;
     let mut found = Found::new(args.stat, args.touched);
-    let states = [(left, left_replayed), (right, right_replayed)];
-    let [Read { as_of: left_as_of, .. }, Read { as_of: right_as_of, names }] =
-        for_each_pair(states, progress, |key, before, after| found.pair(key, before, after))?;
-    found.learn(names);
+    let states = [(left, left_way), (right, right_way)];
+    let [left, right] = for_each_pair(states, progress, |key, before, after, is_late| {
+        found.pair(key, before, after, is_late)
+    })?;
+    let (before, after) = (before.with(&left), after.with(&right));
+    found.learn(right.names);
     Ok(Compared {
         system: SystemDifference::between(&before.system, &after.system),
-        before: StateOf { as_of: left_as_of, ..before },
-        after: StateOf { as_of: right_as_of, ..after },
+        before,
+        after,
         found,
     })
 }
 
 impl StateOf {
-    fn of(state: &State, progress: &Progress) -> Result<(Self, Option<Replayed>)> {
-        let (node, log) = beside_keys(state, progress)?;
-        let replayed = state.replay(progress)?;
-        let system = replayed.as_ref().map_or(node.system, |replayed| replayed.system.clone());
+    /// What is known of a state before its keys are read, and how it comes to its moment.
+    fn of(state: &State, progress: &Progress) -> Result<(Self, Way)> {
+        let mut replay = Way::replay(state);
+        let (node, log) = beside_keys(state, progress, |fact| {
+            replay.iter_mut().for_each(|replay| replay.reach(fact));
+        })?;
         let of = Self {
             name: state.name(),
-            last_applied: system.last_applied,
-            sequence: system.sequence,
+            last_applied: node.system.last_applied,
+            sequence: node.system.sequence,
             log,
             as_of: AsOf::from(state.moment()),
-            system,
+            system: node.system,
         };
-        Ok((of, replayed))
+        Ok((of, Way::of(state, replay, progress)?))
+    }
+
+    fn with(self, read: &Read) -> Self {
+        let system = read.system.clone().unwrap_or(self.system);
+        Self {
+            last_applied: system.last_applied,
+            sequence: system.sequence,
+            as_of: read.as_of,
+            system,
+            ..self
+        }
     }
 
     fn describe(&self) -> String {

@@ -1,14 +1,16 @@
 //! The keys of two states, each read on a thread of its own, and paired.
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use anyhow::{Result, anyhow};
+use metadump::apply::{Reach, SharedRecord, SystemState};
 use metadump::difference::{Keyed, Merge, Pair, Side};
-use metadump::moment::{AsOf, Replayed};
+use metadump::moment::{AsOf, Replay, Replayed};
 use metadump::objects::{Catalogue, ObjectRecord};
 use metadump::record::{Bytes, KVMeta, SeqV};
 
@@ -33,13 +35,52 @@ pub struct Disorder(pub Side);
 #[error("the comparison has ended")]
 struct Ended;
 
+/// How a state comes to its moment.
+pub enum Way {
+    /// What the log made of the snapshot is known, if it made anything.
+    Known(Option<Box<Replayed>>),
+    /// The log is applied when the snapshot has been read, which takes one reading less.
+    Log(Box<Replay>),
+}
+
+impl Way {
+    /// What is to know what the log of a state reaches; none where no entry leads to the moment.
+    pub fn replay(state: &State) -> Option<Replay> {
+        state.moment().until.is_some().then(|| Replay::new(state.moment()))
+    }
+
+    /// That of a state, with a replay that knows what the log reaches.
+    pub fn of(state: &State, replay: Option<Replay>, progress: &Progress) -> Result<Self> {
+        match replay {
+            None => Ok(Self::Known(None)),
+            Some(replay) if replay.scope().is_some() => Ok(Self::Log(Box::new(replay))),
+            Some(_) => Ok(Self::Known(state.replay(progress)?.map(Box::new))),
+        }
+    }
+
+    /// What the log may reach of any state.
+    fn scope(&self) -> Reach {
+        match self {
+            Self::Log(replay) => replay.scope().cloned().unwrap_or_default(),
+            Self::Known(_) => Reach::default(),
+        }
+    }
+}
+
 /// A state that was read.
 pub struct Read {
     /// Which moment it is of.
     pub as_of: AsOf,
     /// What its records say of the names of objects.
     pub names: Catalogue,
+    /// What it holds beside keys, if the log made another of it.
+    pub system: Option<SystemState>,
+    /// The records that the log reached, as they are at the moment.
+    reached: BTreeMap<String, SharedRecord>,
 }
+
+/// The keys that a log may have reached, with the records of the states that it did not.
+type Waiting = BTreeMap<String, [Option<SharedRecord>; 2]>;
 
 /// Records in the order of their keys.
 #[derive(Debug, Default)]
@@ -58,6 +99,18 @@ struct Row {
     is_text: bool,
     seq: u64,
     meta: Option<KVMeta>,
+    fate: Fate,
+}
+
+/// What logs may do to a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// Nothing: it is that of the moment.
+    Stays,
+    /// Its own nothing, but that of the other state may reach the key.
+    Waits,
+    /// Its own may change it.
+    Reached,
 }
 
 /// A record of a state.
@@ -68,9 +121,10 @@ pub struct Record {
 }
 
 impl Batch {
-    fn push(&mut self, key: &str, record: &SeqV<'_>) {
+    fn push(&mut self, key: &str, record: &SeqV<'_>, fate: Fate) {
         self.keys.push_str(key);
         let is_text = match &record.data {
+            _ if fate == Fate::Reached => false,
             Bytes::Text(text) => {
                 self.values.extend_from_slice(text);
                 true
@@ -86,6 +140,7 @@ impl Batch {
             is_text,
             seq: record.seq,
             meta: record.meta,
+            fate,
         });
     }
 
@@ -113,59 +168,81 @@ impl Keyed for Record {
 }
 
 impl Record {
-    /// What is stored under the key.
-    pub fn value(&self) -> Option<SeqV<'_>> {
-        let (Row { is_text, seq, meta, .. }, _, value) = self.batch.row(self.at)?;
+    /// What is stored under the key, unless the log may change that.
+    fn value(&self) -> Option<SeqV<'_>> {
+        let (Row { is_text, seq, meta, fate, .. }, _, value) = self.batch.row(self.at)?;
+        if fate == Fate::Reached {
+            return None;
+        }
         let value = self.batch.values.get(value)?;
         let data = if is_text { Bytes::Text(value) } else { Bytes::Decoded(Cow::Borrowed(value)) };
         Some(SeqV { seq, meta, data })
     }
+
+    fn stays(&self) -> bool {
+        self.batch.row(self.at).is_none_or(|(row, ..)| row.fate == Fate::Stays)
+    }
 }
 
-/// Calls `each` with the keys of both states in their order, and with the record that each has.
+/// Calls `each` with the keys of both states, and with the record that each has: with those that no log
+/// reaches in their order, then, as `is_late`, with the others in theirs.
 ///
 /// # Errors
 ///
 /// [`Disorder`] when the keys of one do not ascend; when one cannot be read; and the first of `each`.
 pub fn for_each_pair<'s>(
-    states: [(&'s mut State, Option<Replayed>); 2],
+    states: [(&'s mut State, Way); 2],
     progress: &Progress,
-    mut each: impl FnMut(&str, Option<&SeqV<'_>>, Option<&SeqV<'_>>) -> Result<()>,
+    mut each: impl FnMut(&str, Option<&SeqV<'_>>, Option<&SeqV<'_>>, bool) -> Result<()>,
 ) -> Result<[Read; 2]> {
     let [left, right] = states;
+    let [of_left, of_right] = [&left.1, &right.1].map(Way::scope);
     let aside = &progress.aside();
-    thread::scope(|scope| {
-        let start = |side, (state, replayed): (&'s mut State, _), progress| {
+    let (waiting, left, right) = thread::scope(|scope| {
+        let start = |side, (state, way): (&'s mut State, _), other, progress| {
             let (sender, batches) = sync_channel(MOST_WAITING);
-            let read = move || read(side, &*state, replayed, &sender, progress);
+            let read = move || read(side, &*state, way, other, &sender, progress);
             let thread = thread::Builder::new().spawn_scoped(scope, read);
             anyhow::Ok((batches, no_thread(thread)?))
         };
-        let (left_batches, left) = start(Side::Left, left, aside)?;
-        let (right_batches, right) = start(Side::Right, right, progress)?;
-        let merged = merge([&left_batches, &right_batches], &mut each);
+        let (left_batches, left) = start(Side::Left, left, &of_right, aside)?;
+        let (right_batches, right) = start(Side::Right, right, &of_left, progress)?;
+        let waiting = merge([&left_batches, &right_batches], &mut |key, before, after| {
+            each(key, before, after, false)
+        });
         // Who still reads is not waited for.
         drop((left_batches, right_batches));
         let panicked = || anyhow!("a thread has panicked");
         let left = left.join().unwrap_or_else(|_| Err(panicked()));
         let right = right.join().unwrap_or_else(|_| Err(panicked()));
-        merged?;
+        let waiting = waiting?;
         match (left, right) {
-            (Ok(left), Ok(right)) => Ok([left, right]),
+            (Ok(left), Ok(right)) => Ok((waiting, left, right)),
             // One that was not waited for has no failure of its own.
             (Err(left), Err(right)) => Err(if left.is::<Ended>() { right } else { left }),
             (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
         }
-    })
+    })?;
+    let reached = left.reached.keys().chain(right.reached.keys());
+    let late: BTreeSet<&String> = waiting.keys().chain(reached).collect();
+    for key in late {
+        let [before, after] =
+            waiting.get(key).map_or([None, None], |records| records.each_ref().map(Option::as_ref));
+        let [before, after] = [left.reached.get(key).or(before), right.reached.get(key).or(after)];
+        if before.is_some() || after.is_some() {
+            each(key, before.map(|record| &**record), after.map(|record| &**record), true)?;
+        }
+    }
+    Ok([left, right])
 }
 
-/// Pairs what two threads read, until one of them fails.
+/// Pairs what two threads read, until one of them fails. What has to wait for a log is given back.
 fn merge(
     batches: [&Receiver<Option<Batch>>; 2],
     each: &mut impl FnMut(&str, Option<&SeqV<'_>>, Option<&SeqV<'_>>) -> Result<()>,
-) -> Result<()> {
+) -> Result<Waiting> {
     let [left, right] = batches;
-    let mut merge = Merge::default();
+    let (mut merge, mut waiting) = (Merge::default(), Waiting::new());
     while let Some(side) = merge.wants() {
         let batches = if side == Side::Left { left } else { right };
         match batches.recv() {
@@ -177,33 +254,45 @@ fn merge(
             }
             Ok(None) => merge.end(side),
             // The thread says why.
-            Err(_) => return Ok(()),
+            Err(_) => return Ok(waiting),
         }
         while let Some(Pair { left, right }) = merge.pair() {
             let Some(one) = left.as_ref().or(right.as_ref()) else { continue };
             let [before, after] = [&left, &right].map(|record| record.as_ref()?.value());
-            each(one.key(), before.as_ref(), after.as_ref())?;
+            if [&left, &right].into_iter().flatten().all(Record::stays) {
+                each(one.key(), before.as_ref(), after.as_ref())?;
+            } else {
+                waiting
+                    .insert(one.key().to_owned(), [before, after].map(|record| record.map(shared)));
+            }
         }
     }
-    Ok(())
+    Ok(waiting)
+}
+
+fn shared(record: SeqV<'_>) -> SharedRecord {
+    let SeqV { seq, meta, data } = record;
+    SeqV { seq, meta, data: data.into_owned() }.into()
 }
 
 /// Reads a state and hands its records on; of the second, the names of objects are kept.
 fn read(
     side: Side,
     state: &State,
-    replayed: Option<Replayed>,
+    way: Way,
+    other: &Reach,
     batches: &SyncSender<Option<Batch>>,
     progress: &Progress,
 ) -> Result<Read> {
     let mut names = Catalogue::default();
     let mut batch = Batch::default();
-    let mut last = None;
-    let prepare = |key: &str, value: &SeqV<'_>| {
+    let mut last: Option<String> = None;
+    let name_of = |key: &str, value: &SeqV<'_>| {
         (side == Side::Right).then(|| ObjectRecord::naming(key, &value.data)).flatten()
     };
+    let prepare = |key: &str, value: &SeqV<'_>| (other.has_key(key), name_of(key, value));
     let send = |batch| batches.send(batch).map_err(|_| Ended);
-    let as_of = state.for_each_key_of(replayed, progress, prepare, |key, record, name| {
+    let mut put = |key: &str, record: &SeqV<'_>, fate, name: Option<ObjectRecord>| {
         let before = match batch.rows.len() {
             0 => last.as_deref(),
             len => Some(batch.key(len - 1)),
@@ -211,17 +300,54 @@ fn read(
         if before.is_some_and(|before| before >= key) {
             return Err(Disorder(side).into());
         }
-        batch.push(key, record);
-        if let Some(name) = name {
+        batch.push(key, record, fate);
+        if let Some(name) = name.filter(|_| fate != Fate::Reached) {
             names.add(name);
         }
         if batch.is_full() {
             last = Some(key.to_owned());
             send(Some(std::mem::take(&mut batch)))?;
         }
-        Ok(())
-    })?;
-    send(Some(batch))?;
-    send(None)?;
-    Ok(Read { as_of, names })
+        anyhow::Ok(())
+    };
+    let fate = |is_reached, waits| match (is_reached, waits) {
+        (true, _) => Fate::Reached,
+        (false, true) => Fate::Waits,
+        (false, false) => Fate::Stays,
+    };
+    match way {
+        Way::Known(replayed) => {
+            let system = replayed.as_ref().map(|replayed| replayed.system.clone());
+            let as_of = state.for_each_key_of(
+                replayed.map(|replayed| *replayed),
+                progress,
+                prepare,
+                |key, record, (waits, name)| put(key, record, fate(false, waits), name),
+            )?;
+            send(Some(batch))?;
+            send(None)?;
+            Ok(Read { as_of, names, system, reached: BTreeMap::new() })
+        }
+        Way::Log(mut replay) => {
+            state.for_each_key_before_log(
+                &mut replay,
+                progress,
+                prepare,
+                |key, record, is_reached, (waits, name)| {
+                    put(key, record, fate(is_reached, waits), name)
+                },
+            )?;
+            send(Some(batch))?;
+            send(None)?;
+            state.apply(progress, |fact| replay.apply(fact).map(drop))?;
+            let reached: BTreeMap<_, _> = replay.reached().collect();
+            for name in reached.iter().filter_map(|(key, record)| name_of(key, record)) {
+                names.add(name);
+            }
+            let mut as_of = AsOf::from(state.moment());
+            let replayed = state.finished(*replay)?;
+            as_of.learn(&replayed);
+            Ok(Read { as_of, names, system: Some(replayed.system), reached })
+        }
+    }
 }

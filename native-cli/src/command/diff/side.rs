@@ -96,10 +96,16 @@ fn is_directory(path: &Path) -> bool {
     path != Path::new("-") && fs::metadata(path).is_ok_and(|found| found.is_dir())
 }
 
-/// What a state has beside its keys, as of the snapshot, and the log.
-pub fn beside_keys(state: &State, progress: &Progress) -> Result<(NodeState, LogExtent)> {
+/// What a state has beside its keys, as of the snapshot, and the log. Calls `each` with every fact
+/// of it.
+pub fn beside_keys(
+    state: &State,
+    progress: &Progress,
+    mut each: impl FnMut(&Fact<'_>) + Send,
+) -> Result<(NodeState, LogExtent)> {
     let (mut node, mut log) = (NodeState::default(), LogExtent::default());
     state.for_each_fact(progress, false, |fact| {
+        each(fact);
         match fact {
             Fact::Entry(entry) if node.raft.fate_of(entry) == EntryFate::Live => {
                 log.first = log.first.or(Some(entry.log_id));

@@ -3,7 +3,6 @@
 
 use std::io::{BufWriter, Write};
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use metadump::Line;
@@ -15,6 +14,7 @@ use metadump::record::{DataVersion, Fact, SeqV};
 use super::plan::{Inspected, Reading, not_a_record};
 use super::service::{connect_options, say_note};
 use crate::args;
+use crate::dump_writer::now_ms;
 use crate::failure::{Unwritten, Usage, WithHelp};
 use crate::grpc::{ConnectOptions, ExportOptions, Failure, export, wait};
 use crate::input::Source;
@@ -249,21 +249,12 @@ impl State {
             return self.for_each_key(progress, prepare, each);
         }
         let mut replay = self.reach(progress)?;
-        progress.phase("reading");
-        self.for_each_prepared_fact(
+        self.for_each_key_before_log(
+            &mut replay,
             progress,
-            |fact| match fact {
-                Fact::Key(key, value) => Some(prepare(key, value)),
-                _ => None,
-            },
-            |fact, prepared| {
-                replay.load(fact);
-                match (fact, prepared) {
-                    (Fact::Key(key, value), Some(prepared)) if !replay.reaches(key, value) => {
-                        each(key, value, prepared)
-                    }
-                    _ => Ok(()),
-                }
+            &prepare,
+            |key, value, is_reached, prepared| {
+                if is_reached { Ok(()) } else { each(key, value, prepared) }
             },
         )?;
         self.apply(progress, |fact| replay.apply(fact).map(drop))?;
@@ -274,6 +265,34 @@ impl State {
         as_of.learn(&self.finished(replay)?);
         progress.finish();
         Ok(as_of)
+    }
+
+    /// Calls `each` with every key of the snapshot, which a replay loads on the way, with whether the
+    /// log reaches it, and with what `prepare` makes of it.
+    pub fn for_each_key_before_log<T: Send>(
+        &self,
+        replay: &mut Replay,
+        progress: &Progress,
+        prepare: impl Fn(&str, &SeqV<'_>) -> T + Sync,
+        mut each: impl FnMut(&str, &SeqV<'_>, bool, T) -> Result<()> + Send,
+    ) -> Result<()> {
+        progress.phase("reading");
+        self.for_each_prepared_fact(
+            progress,
+            |fact| match fact {
+                Fact::Key(key, value) => Some(prepare(key, value)),
+                _ => None,
+            },
+            |fact, prepared| {
+                replay.load(fact);
+                match (fact, prepared) {
+                    (Fact::Key(key, value), Some(prepared)) => {
+                        each(key, value, replay.reaches(key, value), prepared)
+                    }
+                    _ => Ok(()),
+                }
+            },
+        )
     }
 
     /// Calls `each` with every fact, and with what `prepare` makes of it. Several threads prepare.
@@ -319,7 +338,8 @@ impl State {
         self.finished(replay)
     }
 
-    fn finished(&self, replay: Replay) -> Result<Replayed> {
+    /// What a replay made of the snapshot.
+    pub fn finished(&self, replay: Replay) -> Result<Replayed> {
         replay
             .finish()
             .with_context(|| format!("{}: there is no state of that moment", self.name()))
@@ -407,12 +427,6 @@ fn for_each_fact_of_line<T: Send>(
         }
     };
     for_each_prepared(source, Threads::of_flag(None), progress, prepare, each)
-}
-
-/// Milliseconds since 1970.
-pub fn now_ms() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// What a running service exports, in a file of our own.
