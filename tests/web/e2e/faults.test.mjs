@@ -1,7 +1,7 @@
 // What goes wrong: input that is no dump, files that vanish, workers that die, keys that deceive.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { appendFileSync, mkdtempSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -49,6 +49,43 @@ for (const [name, content] of Object.entries({
     }
   });
 }
+
+for (const [name, content] of Object.entries({
+  "picture.ndjson": Buffer.concat([Buffer.from("\x89PNG\r\n\x1a\n", "latin1"), Buffer.alloc(500, 10)]),
+  "list.ndjson": "id,name\n1,one\n".repeat(300),
+  "packed.ndjson": Buffer.from("\xfd7zXZ\0 packed", "latin1"),
+  "packed-2.ndjson": "BZh91AY packed",
+  "archive.ndjson": "PK\x03\x04 an archive",
+  "wide.ndjson": Buffer.from(`\ufeff${good.slice(0, 3000)}`, "utf16le"),
+  "a.snap": "rotbl\0\0\0 a table",
+  "a.wal": Buffer.from([0, 0, 0, 5, 1, 0, 0, 0]),
+})) {
+  test(`${name} is said in one sentence to be no dump`, async () => {
+    const path = file(name, content);
+    const { findings } = JSON.parse(spawnSync(metactl, ["validate", "--format", "json", path], { encoding: "utf8" }).stdout);
+    const said = findings.find(({ severity }) => severity === "error");
+    await fresh();
+    await open(tab, path);
+    await view("1");
+    await tab.getByRole("heading", { name: "This is not a dump" }).waitFor();
+    await tab.getByText(said.message, { exact: true }).waitFor();
+    assert.equal(await tab.getByRole("heading", { name: "Node and log" }).count(), 0);
+  });
+}
+
+test("a manifest that comes later proves the dump that is open, or does not", async () => {
+  await fresh();
+  const dump = file("proven.ndjson", good);
+  const out = join(scratch, "out.ndjson");
+  const ran = spawnSync(metactl, ["rewrite", "--db", dump, "--output", out, "--id", "1", "--initial-cluster", "1=localhost:28103"], { encoding: "utf8" });
+  assert.equal(ran.status, 0, ran.stderr);
+  await open(tab, out);
+  await view("1");
+  await tab.getByText("Completeness is not proven: there is no manifest.").waitFor();
+  await drop(tab, { "out.ndjson.manifest.json": readFileSync(`${out}.manifest.json`, "utf8") });
+  await tab.getByText("Complete: lines, size and SHA-256 are those of the manifest.").waitFor();
+  await tab.getByRole("heading", { name: "out.ndjson" }).waitFor();
+});
 
 test("findings are told by severity, and n goes through them in this order", async () => {
   const late = sound(keys.slice(0, 50).join("") + "no record\n").replace('"Purged":null', '"Purged":null ');

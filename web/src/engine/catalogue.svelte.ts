@@ -34,6 +34,7 @@ export class Catalogue {
   sought = 1;
   #running: Running | null = null;
   #rows = this.#noRows();
+  #searches = 0;
 
   constructor(readonly dump: Dump) {}
 
@@ -108,7 +109,10 @@ export class Catalogue {
       text,
       sort,
     };
+    const mine = ++this.#searches;
     const total = Number((await this.#ask({ type: "list", query: JSON.stringify(query) })) ?? 0);
+    // A later one is under way, or has been answered.
+    if (mine !== this.#searches) return;
     this.#rows = this.#noRows();
     this.cursor = 0;
     this.list = { total };
@@ -123,6 +127,8 @@ export class Catalogue {
     this.parent = parent;
     this.kind = kind;
     this.text = "";
+    // Rows of another list are none of this one, however quickly somebody goes to one.
+    this.list = { total: 0 };
     await this.search();
   }
 

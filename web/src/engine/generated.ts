@@ -163,7 +163,20 @@ bytes: number,
  * The key, its credentials masked, a very long one only its first part; none when the line has
  * none.
  */
-key: string | null, };
+key: string | null,
+/**
+ * What kind of line it is; none when it is no record.
+ */
+kind: string | null,
+/**
+ * The object that its record belongs to: `table 42`, `user 'root'@'%'`; none when it belongs
+ * to none, or the line was not read as a whole.
+ */
+object: string | null,
+/**
+ * When its record expires, milliseconds since 1970.
+ */
+expire_ms: Integer | null, };
 
 /**
  * What a search found.
@@ -619,7 +632,7 @@ object: StateObject, };
 /**
  * Which hits are kept.
  */
-export type Order = "dump" | "size";
+export type Order = "dump" | "size" | "expiry";
 
 /**
  * What came of the conditions of an entry.
@@ -629,7 +642,7 @@ export type Outcome = "done" | "conditions_not_met" | "in_snapshot" | "not_appli
 /**
  * What is looked for.
  */
-export type Pattern = { "type": "prefix", "text": string } | { "type": "substring", "text": string } | { "type": "regex", "text": string } | { "type": "line", "text": string };
+export type Pattern = { "type": "anywhere", "text": string } | { "type": "expiring", "text": string } | { "type": "prefix", "text": string } | { "type": "substring", "text": string } | { "type": "regex", "text": string } | { "type": "line", "text": string };
 
 /**
  * A search.

@@ -21,6 +21,7 @@ export type Job =
   | { type: "search"; dump: Source; part: Part; query: string }
   | { type: "compare"; left: Source; right: Source }
   | { type: "rewrite"; dump: Source; ownId: string; members: string[]; repairExpire: boolean; repairSnapshot: boolean }
+  | { type: "seal"; dump: Source; name: string }
   | { type: "unpack"; packed: Source }
   | { type: "browse"; dump: Source; at: string };
 

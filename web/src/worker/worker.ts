@@ -1,6 +1,6 @@
 // Runs one job and ends: reads dumps piece by piece and feeds them to the binding.
 
-import { type AbridgedPart, Abridging, Browsing, Comparing, Opening, Rewriting, Searching, Unpacking, initSync } from "metadump-wasm";
+import { type AbridgedPart, Abridging, Browsing, Comparing, Opening, Rewriting, Sealing, Searching, Unpacking, initSync } from "metadump-wasm";
 
 import type { Answer, Ask, Job, Progress, Question, Reply, Start } from "../io/jobs";
 import { pieces, read, type Source } from "../io/source";
@@ -59,7 +59,7 @@ async function open(job: Extract<Job, { type: "open" }>, start: Start): Promise<
   opening.end();
   send({ ...nothing, bytes, lines: opening.lines, marks: takeMarks(), restarts });
   const opened = opening.finish();
-  return [opened.report, opened.index];
+  return [opened.report, opened.index, opened.foreign ?? ""];
 }
 
 /** Scans a part; its last line may end behind it. */
@@ -117,6 +117,18 @@ async function rewrite(job: Extract<Job, { type: "rewrite" }>): Promise<string[]
   } while (rewriting.endReading());
   const changes = rewriting.changes;
   return [changes, rewriting.finish()];
+}
+
+/** The manifest of a dump. */
+async function seal(job: Extract<Job, { type: "seal" }>): Promise<string[]> {
+  const sealing = new Sealing();
+  let bytes = 0;
+  for await (const piece of pieces(job.dump)) {
+    sealing.feed(piece);
+    bytes += piece.length;
+    progress(bytes);
+  }
+  return [sealing.finish(job.name, Date.now())];
 }
 
 /** Hands out what is unpacked as blobs, which the browser keeps on disk when they are large. */
@@ -220,6 +232,8 @@ function run(start: Start, job: Exclude<Job, { type: "scan" }>): Promise<string[
       return compare(job);
     case "rewrite":
       return rewrite(job);
+    case "seal":
+      return seal(job);
     case "unpack":
       return unpack(job);
     case "browse":
