@@ -106,7 +106,7 @@ fn the_page_may_read_the_dump_and_nothing_else() {
         "referrer-policy: no-referrer",
         "x-content-type-options: nosniff",
         "content-security-policy: frame-ancestors 'none'",
-        "x-frame-options: DENY",
+        "x-frame-options: deny",
         "cross-origin-resource-policy: same-origin",
         "cross-origin-opener-policy: same-origin",
         "content-type: text/html; charset=utf-8",
