@@ -8,7 +8,7 @@ use metadump::objects::Tenant;
 use metadump::record::Vote;
 use serde::Serialize;
 
-pub use metadump::value::utc;
+pub use metadump::value::{grouped, utc};
 
 pub use crate::printable::{json_line, printable, shown};
 use crate::style::Style;
@@ -97,19 +97,6 @@ pub fn verdict(report: &Report) -> String {
 pub fn plural(count: u64, noun: &str) -> String {
     let s = if count == 1 { "" } else { "s" };
     format!("{} {noun}{s}", grouped(count))
-}
-
-/// A number with a comma between each three digits.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
 }
 
 /// Prints what a dump holds, for people.

@@ -92,6 +92,15 @@ fn base64_of_a_dump() {
 #[test]
 fn other_files() {
     is(b"\x89PNG\r\n\x1a\n\0\0", "1@0 foreign-file: the file is a PNG picture");
+    is(b"PAR1\x15\x04\x15\0", "1@0 foreign-file: the file is a Parquet file");
+    is(
+        b"rotbl\0\0\0\0\0\0\0",
+        "1@0 foreign-file: the file is a snapshot of a data directory: `databend-metactl export --raft-dir DIR` makes a dump of the directory",
+    );
+    is(
+        b"\0\0\0\x05\x01\0\0\0\0\0\0\0\0",
+        "1@0 foreign-file: the file is a log file of a data directory: `databend-metactl export --raft-dir DIR` makes a dump of the directory",
+    );
     is(
         b"\x01\x02\x03\xff\n\x05",
         "1@0 foreign-file: the file is binary, of a kind that is not known here",

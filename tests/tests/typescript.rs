@@ -7,6 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use metadump::Report;
+use metadump::browse::{ObjectDetail, ObjectHistory, ObjectQuery, StateOverview};
 use metadump::compare::Differences;
 use metadump::decode::LineView;
 use metadump::index::Indexer;
@@ -49,6 +50,10 @@ fn types() -> String {
     declared.visit::<Hits>();
     declared.visit::<Differences>();
     declared.visit::<Splice>();
+    declared.visit::<StateOverview>();
+    declared.visit::<ObjectQuery>();
+    declared.visit::<ObjectDetail<'static>>();
+    declared.visit::<ObjectHistory<'static>>();
     let text = declared.types.into_values().fold(HEAD.to_owned(), |text, one| text + "\n" + &one);
     text.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }

@@ -105,6 +105,8 @@ fn the_page_may_read_the_dump_and_nothing_else() {
         "cache-control: no-store",
         "referrer-policy: no-referrer",
         "x-content-type-options: nosniff",
+        "content-security-policy: frame-ancestors 'none'",
+        "x-frame-options: deny",
         "cross-origin-resource-policy: same-origin",
         "cross-origin-opener-policy: same-origin",
         "content-type: text/html; charset=utf-8",

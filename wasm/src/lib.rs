@@ -6,9 +6,11 @@
 //! the Rust types.
 
 mod abridging;
+mod browsing;
 mod comparing;
 mod opening;
 mod rewriting;
+mod sealing;
 mod searching;
 mod unpacking;
 
@@ -31,6 +33,19 @@ pub fn decode_line(line: &[u8], with_secrets: bool) -> String {
 #[wasm_bindgen(js_name = decodeHeading)]
 pub fn decode_heading(line: &[u8]) -> String {
     json(&metadump::decode::heading(line))
+}
+
+/// The value of a line of the key space as JSON; none for other lines.
+#[wasm_bindgen(js_name = valueJson)]
+pub fn value_json(line: &[u8], with_secrets: bool) -> Option<String> {
+    let secrets = if with_secrets { Secrets::Shown } else { Secrets::Masked };
+    metadump::decode::value_json(line, secrets)
+}
+
+/// The value of a line of the key space as it is stored; none for other lines.
+#[wasm_bindgen(js_name = valueBytes)]
+pub fn value_bytes(line: &[u8]) -> Option<Vec<u8>> {
+    metadump::decode::value_bytes(line)
 }
 
 /// Whether a file that starts with these bytes, four or more, has to be unpacked.

@@ -60,6 +60,7 @@ impl Seen {
 pub struct Opened {
     report: String,
     index: String,
+    foreign: Option<String>,
 }
 
 #[wasm_bindgen]
@@ -68,6 +69,12 @@ impl Opened {
     #[wasm_bindgen(getter)]
     pub fn report(&self) -> String {
         self.report.clone()
+    }
+
+    /// What the file is that is no dump.
+    #[wasm_bindgen(getter)]
+    pub fn foreign(&self) -> Option<String> {
+        self.foreign.clone()
     }
 
     /// Runs, key tree and timeline as JSON.
@@ -138,6 +145,8 @@ impl Opening {
     /// Reports.
     pub fn finish(self) -> Opened {
         let Seen { inspection, indexer } = self.seen;
-        Opened { report: json(&inspection.finish()), index: json(&indexer.finish()) }
+        let report = inspection.finish();
+        let foreign = report.foreign().map(|finding| finding.message.clone());
+        Opened { report: json(&report), index: json(&indexer.finish()), foreign }
     }
 }

@@ -154,6 +154,8 @@ enum Magic {
     Packed(&'static str, &'static str),
     /// What is unpacked here comes without its own packing: how it is packed once more.
     DoublyCompressed(&'static str),
+    /// A file of a data directory.
+    OfDirectory(&'static str),
     Other(&'static str),
 }
 
@@ -176,13 +178,19 @@ impl Magic {
                 );
                 (Code::PackedContent, message)
             }
+            Self::OfDirectory(what) => {
+                let message = format!(
+                    "the file is {what} of a data directory: `databend-metactl export --raft-dir DIR` makes a dump of the directory"
+                );
+                (Code::ForeignFile, message)
+            }
             Self::Other(what) => (Code::ForeignFile, format!("the file is {what}")),
         }
     }
 }
 
 /// What files of other kinds start with.
-const BEGINNINGS: [(&[u8], Magic); 20] = [
+const BEGINNINGS: [(&[u8], Magic); 23] = [
     (b"\xff\xfe\0\0", Magic::Text("UTF-32")),
     (b"\0\0\xfe\xff", Magic::Text("UTF-32")),
     (b"\xff\xfe", Magic::Text("UTF-16")),
@@ -203,6 +211,10 @@ const BEGINNINGS: [(&[u8], Magic); 20] = [
     (b"%PDF-", Magic::Other("a PDF document")),
     (b"\x7fELF", Magic::Other("a program")),
     (b"SQLite format 3\0", Magic::Other("an SQLite database")),
+    (b"PAR1", Magic::Other("a Parquet file")),
+    (b"rotbl\0\0\0", Magic::OfDirectory("a snapshot")),
+    // Every file of the log begins with a record of the state: its type, and its version.
+    (b"\0\0\0\x05\x01", Magic::OfDirectory("a log file")),
 ];
 
 /// Where a tar archive names its format.

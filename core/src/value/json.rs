@@ -14,6 +14,7 @@ use serde::ser::{SerializeMap, SerializeSeq, Serializer};
 use serde::{Deserialize, Serialize};
 
 use super::items::{Name, Scalar, unknown_wire, wire_of};
+use super::meaning::Meaning;
 use super::message::{Decoded, Message, Value};
 use super::table::{Cardinality, Field, MessageType, Type};
 
@@ -29,6 +30,24 @@ impl Serialize for Decoded<'_> {
             map.serialize_entry(BYTES, &BASE64.encode(bytes))?;
         }
         map.end()
+    }
+}
+
+impl Serialize for Meaning<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Empty => serializer.serialize_unit(),
+            Self::Id(_, number) | Self::Number(_, number) => serializer.serialize_u64(*number),
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::Json(_, value) => value.serialize(serializer),
+            Self::Permit { id, permits } => {
+                let mut map = serializer.serialize_map(Some(2))?;
+                map.serialize_entry("id", id)?;
+                map.serialize_entry("permits", permits)?;
+                map.end()
+            }
+            Self::Message(decoded) => decoded.serialize(serializer),
+        }
     }
 }
 

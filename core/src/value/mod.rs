@@ -38,7 +38,7 @@ pub use rename::renamed_prefix;
 pub use renumber::{NewId, UnreadIds};
 pub(crate) use renumber::{listed_ids, with_ids, without_fields};
 pub(crate) use shown::first_part;
-pub use shown::{Shown, ShownContent, Viewer, utc};
+pub use shown::{Shown, ShownContent, Viewer, grouped, utc};
 pub use sql::sql_type;
 pub use table::{
     Cardinality, EnumType, Field, Former, Holds, KeyForm, Mask, MessageType, NEWEST_VER,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use metadump::check::{Code, Requirement};
-use metadump::moment::At;
+use metadump::moment::{AsOf, At};
 use metadump::objects::LoggedChange;
 use metadump::record::{DataVersion, Fact, SeqV};
 use metadump::rewrite::{LinePlan, LogFate, MomentPlan, MomentPlanner};
@@ -12,7 +12,7 @@ use metadump::scan::ScannedLine;
 use serde::Serialize;
 
 use super::plan::{Inspected, Planned, Reading, with_help};
-use super::state::{AsOf, State};
+use super::state::State;
 use super::{convert, log};
 use crate::dump_writer::now_ms;
 use crate::input::Source;
@@ -153,7 +153,7 @@ impl AtMoment {
             each(&key, &value, prepare(&key, &value));
         }
         let plan = planner.finish().map_err(with_help)?;
-        let mut as_of = state.as_of();
+        let mut as_of = AsOf::from(state.moment());
         as_of.learn(plan.state());
         Ok(Self { planned: Planned::of(plan, inspected), as_of, converted: None })
     }

@@ -10,7 +10,6 @@ use metadump::value::{
     raw_scalar, unpacked,
 };
 use serde::Serialize;
-use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::args::Format;
@@ -106,7 +105,7 @@ impl Decoder<'_> {
                 }
                 record.form = meaning.name();
                 if self.format == Format::Json {
-                    record.value = Some(as_json(&meaning)?);
+                    record.value = Some(to_raw_value(&meaning)?);
                 } else {
                     let names = |kind, id| self.names.get(kind, id);
                     let viewer = Viewer::new(MOST_LINES, MOST_TEXT_BYTES, &names);
@@ -172,17 +171,6 @@ pub fn say_masked(masked: u64, progress: &Progress) {
             "note: {} {are} masked; --show-secrets shows them",
             plural(masked, "credential")
         ));
-    }
-}
-
-fn as_json(meaning: &Meaning<'_>) -> serde_json::Result<Box<RawValue>> {
-    match meaning {
-        Meaning::Empty => to_raw_value(&()),
-        Meaning::Id(_, number) | Meaning::Number(_, number) => to_raw_value(number),
-        Meaning::Text(text) => to_raw_value(text),
-        Meaning::Json(_, value) => to_raw_value(value),
-        Meaning::Permit { id, permits } => to_raw_value(&json!({"id": id, "permits": permits})),
-        Meaning::Message(decoded) => to_raw_value(decoded),
     }
 }
 

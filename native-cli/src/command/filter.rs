@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Result, anyhow};
 use metadump::Report;
 use metadump::check::Requirement;
+use metadump::moment::AsOf;
 use metadump::record::{Kind, SeqV};
 use metadump::rewrite::{Disposition, LinePlan, LogFate, MomentPlanner};
 use metadump::select::{
@@ -17,7 +18,7 @@ use serde_json::{Value, json};
 use super::at::{AtMoment, Observer};
 use super::ended::{self, Step, assert_apart};
 use super::plan::{Planned, Reading};
-use super::state::{AsOf, State};
+use super::state::State;
 use super::{Outcome, export};
 use crate::args::{Extract, Filter, FilterTenant, Format, Way};
 use crate::dump_writer::{DumpWriter, Origin};

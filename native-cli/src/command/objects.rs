@@ -3,11 +3,12 @@
 use std::io::{BufWriter, Write};
 
 use anyhow::Result;
+use metadump::moment::AsOf;
 use metadump::objects::{Catalogue, Object, ObjectRecord, Objects, Tenant};
 use serde::Serialize;
 
 use super::Outcome;
-use super::state::{AsOf, State};
+use super::state::State;
 use crate::args::{Format, Objects as Args, Sort};
 use crate::failure::Usage;
 use crate::progress::Progress;

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { gzipSync } from "node:zlib";
+import { gunzipSync, gzipSync } from "node:zlib";
 
 const repo = fileURLToPath(new URL("../../..", import.meta.url));
 const built = join(repo, "target/web/node");
@@ -126,6 +126,26 @@ test("a line is decoded", () => {
   assert.deepEqual(view.value.content, { type: "named", value: { type: "parts", value: [{ name: "a", type: "text", value: "1" }] } });
 });
 
+test("a value is taken out as the JSON of keys, and as its bytes", () => {
+  const dump = join(repo, "tests/fixtures/engine/e895.server-export.ndjson.gz");
+  const lines = gunzipSync(readFileSync(dump)).toString("utf8").split("\n").filter((line) => line.includes('"GenericKV"'));
+  for (const secrets of [false, true]) {
+    const args = ["keys", "--format", "json", "--at", "snapshot", ...(secrets ? ["--show-secrets"] : []), dump];
+    const ran = spawnSync(metactl, args, { encoding: "utf8", maxBuffer: 1 << 26 });
+    assert.equal(ran.status, 0, ran.stderr);
+    const expected = ran.stdout.split("\n").filter(Boolean);
+    assert.equal(lines.length, expected.length);
+    for (const [at, line] of lines.entries()) {
+      // As it is spelled, which no number is rounded in.
+      const json = binding.valueJson(Buffer.from(line), secrets);
+      assert.ok(expected[at].endsWith(`"value":${json}}`), expected[at]);
+    }
+  }
+  const [, { GenericKV }] = JSON.parse(lines[0]);
+  assert.deepEqual([...binding.valueBytes(Buffer.from(lines[0]))], GenericKV.value.data);
+  assert.deepEqual([binding.valueJson(Buffer.from("{}"), true), binding.valueBytes(Buffer.from("{}"))], [undefined, undefined]);
+});
+
 test("credentials are masked unless they are asked for", () => {
   const line = Buffer.from(kv("__fd_token/t/abc", []).trimEnd());
   const masked = JSON.parse(binding.decodeLine(line, false));
@@ -141,7 +161,7 @@ test("a search over a part numbers its lines from the start of the dump", () => 
   searching.feed(Buffer.from(kv("a", [1]) + kv("b/1", [1]) + kv("b/2", [1, 2])));
   const hits = JSON.parse(searching.finish());
   const offset_bytes = 6_000_000_000 + kv("a", [1]).length + kv("b/1", [1]).length;
-  assert.deepEqual(hits.kept, [{ line: 5_000_000_002, offset_bytes, bytes: kv("b/2", [1, 2]).length, key: "b/2" }]);
+  assert.deepEqual(hits.kept, [{ line: 5_000_000_002, offset_bytes, bytes: kv("b/2", [1, 2]).length, key: "b/2", kind: "GenericKV", object: null, expire_ms: null }]);
   assert.equal(hits.count, 2);
   assert.throws(() => new binding.Searching('{"pattern":{"type":"regex","text":"("},"most":1}', 1, 0), /not a regular expression/);
 });

@@ -1,7 +1,7 @@
 // What goes wrong: input that is no dump, files that vanish, workers that die, keys that deceive.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { appendFileSync, mkdtempSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -41,7 +41,7 @@ for (const [name, content] of Object.entries({
     const { findings } = JSON.parse(ran.stdout);
     await fresh();
     await open(tab, path);
-    await view("2");
+    await view("3");
     assert.ok(findings.length > 0);
     for (const { message, help } of findings) {
       await tab.getByText(message, { exact: true }).first().waitFor();
@@ -50,6 +50,43 @@ for (const [name, content] of Object.entries({
   });
 }
 
+for (const [name, content] of Object.entries({
+  "picture.ndjson": Buffer.concat([Buffer.from("\x89PNG\r\n\x1a\n", "latin1"), Buffer.alloc(500, 10)]),
+  "list.ndjson": "id,name\n1,one\n".repeat(300),
+  "packed.ndjson": Buffer.from("\xfd7zXZ\0 packed", "latin1"),
+  "packed-2.ndjson": "BZh91AY packed",
+  "archive.ndjson": "PK\x03\x04 an archive",
+  "wide.ndjson": Buffer.from(`\ufeff${good.slice(0, 3000)}`, "utf16le"),
+  "a.snap": "rotbl\0\0\0 a table",
+  "a.wal": Buffer.from([0, 0, 0, 5, 1, 0, 0, 0]),
+})) {
+  test(`${name} is said in one sentence to be no dump`, async () => {
+    const path = file(name, content);
+    const { findings } = JSON.parse(spawnSync(metactl, ["validate", "--format", "json", path], { encoding: "utf8" }).stdout);
+    const said = findings.find(({ severity }) => severity === "error");
+    await fresh();
+    await open(tab, path);
+    await view("1");
+    await tab.getByRole("heading", { name: "This is not a dump" }).waitFor();
+    await tab.getByText(said.message, { exact: true }).waitFor();
+    assert.equal(await tab.getByRole("heading", { name: "Node and log" }).count(), 0);
+  });
+}
+
+test("a manifest that comes later proves the dump that is open, or does not", async () => {
+  await fresh();
+  const dump = file("proven.ndjson", good);
+  const out = join(scratch, "out.ndjson");
+  const ran = spawnSync(metactl, ["rewrite", "--db", dump, "--output", out, "--id", "1", "--initial-cluster", "1=localhost:28103"], { encoding: "utf8" });
+  assert.equal(ran.status, 0, ran.stderr);
+  await open(tab, out);
+  await view("1");
+  await tab.getByText("Completeness is not proven: there is no manifest.").waitFor();
+  await drop(tab, { "out.ndjson.manifest.json": readFileSync(`${out}.manifest.json`, "utf8") });
+  await tab.getByText("Complete: lines, size and SHA-256 are those of the manifest.").waitFor();
+  await tab.getByRole("heading", { name: "out.ndjson" }).waitFor();
+});
+
 test("findings are told by severity, and n goes through them in this order", async () => {
   const late = sound(keys.slice(0, 50).join("") + "no record\n").replace('"Purged":null', '"Purged":null ');
   const path = file("late.ndjson", late);
@@ -57,13 +94,13 @@ test("findings are told by severity, and n goes through them in this order", asy
   const [, refusal] = spawnSync(metactl, args, { encoding: "utf8" }).stderr.match(/^error: .*, (line 63, byte \d+: .*)$/m);
   await fresh();
   await open(tab, path);
-  await view("2");
+  await view("3");
   const severities = await tab.locator(".finding strong").allInnerTexts();
   const ranks = severities.map((severity) => ["error", "warning", "note"].indexOf(severity));
   assert.ok(ranks.length > 1 && ranks.every((rank, at) => at === 0 || rank >= ranks[at - 1]), severities.join());
   await view("n");
   await tab.getByRole("heading", { name: "Line 63" }).waitFor();
-  await view("6");
+  await view("7");
   await tab.getByLabel("Node 1", { exact: true }).fill("7=localhost:28103");
   await tab.getByRole("button", { name: "Show what changes" }).click();
   await tab.getByRole("alert").getByText(refusal).waitFor();
@@ -78,7 +115,7 @@ test("of a dump that was cut while packed, what came before can be looked at", a
   const alert = tab.getByRole("alert");
   await alert.getByText(/^Cannot read all of cut.ndjson.gz: the gzip stream ends inside a member, after \d+ bytes: it was cut\.$/).waitFor();
   await alert.getByText("fetch it again").waitFor();
-  await view("5");
+  await view("6");
   await tab.getByText('"V004"').first().waitFor();
 });
 
@@ -93,7 +130,7 @@ test("a file that changes while it is open is told, and can be opened again", as
   const path = file("changing.ndjson", good);
   await fresh();
   await open(tab, path);
-  await view("5");
+  await view("6");
   appendFileSync(path, kv("z", "1", 900));
   await tab.getByRole("grid").focus();
   await tab.keyboard.press("G");
@@ -108,7 +145,7 @@ test("what cannot be seen in a key is shown as an escape, and very long keys and
   const hostile = sound(kv(trick, "1", 5) + kv(long, "1", 6) + kv("z", `${"250,".repeat(13 << 20)}1`, 7));
   await fresh();
   await open(tab, file("hostile.ndjson", hostile));
-  await view("3");
+  await view("4");
   const shown = "safe/\\u{202e}exe.gpj\\u{202c}\\u{200b}\\u{7}<img src=x onerror=alert(1)>";
   await tab.getByRole("grid", { name: "Keys" }).getByText(shown, { exact: true }).waitFor();
   await tab.getByRole("definition").getByText(shown, { exact: true }).first().waitFor();
@@ -118,7 +155,7 @@ test("what cannot be seen in a key is shown as an escape, and very long keys and
   await tab.getByText("… 1,048,578 characters").waitFor();
   await tab.keyboard.press("j");
   await tab.getByText("The line has 52.0 MiB; longer ones than 8.00 MiB are not decoded here.").first().waitFor();
-  await view("5");
+  await view("6");
   await tab.getByRole("row", { selected: true }).getByText(/more than [\d,]+ bytes …/).waitFor();
   assert.ok((await tab.locator("main").innerText()).length < 200_000);
 });
@@ -141,12 +178,12 @@ const search = async (page) => {
   await page.keyboard.press("Enter");
 };
 const change = async (page) => {
-  await page.keyboard.press("6");
+  await page.keyboard.press("7");
   await page.getByLabel("Node 1", { exact: true }).fill("7=localhost:28103");
   await page.getByRole("button", { name: "Show what changes" }).click();
 };
 const compare = async (page) => {
-  await page.keyboard.press("7");
+  await page.keyboard.press("8");
   await page.locator("main input[type=file]").setInputFiles(file("second.ndjson", good));
 };
 

@@ -59,12 +59,12 @@ test("a line has the numbers that stand in it", async () => {
 test("an entry is shown with its numbers, and dumps are told apart that differ in the last digit", async () => {
   const { term, node, last, time } = numbers;
   writeFileSync(other, dump.replaceAll(String(last), String(last + 1n)));
-  await view("4");
+  await view("5");
   const row = tab.getByRole("row").filter({ hasText: `T${term}-N${node}.${last}` });
   await row.getByText(`${time} ms`).waitFor();
   await row.click();
   assert.equal((await listed(".panel")).entry, `T${term}-N${node}.${last}`);
-  await view("7");
+  await view("8");
   await tab.locator("main input[type=file]").setInputFiles(other);
   const applied = tab.getByRole("row").filter({ has: tab.getByRole("rowheader", { name: "last applied" }) });
   await applied.waitFor();

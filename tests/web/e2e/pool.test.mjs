@@ -40,14 +40,14 @@ const expected = JSON.parse(spawnSync(metactl, ["inspect", "--format", "json", p
 async function same(tab) {
   await tab.keyboard.press("1");
   assert.ok((await tab.locator("main").innerText()).includes(expected.summary.state_hash));
-  await tab.keyboard.press("2");
+  await tab.keyboard.press("3");
   const shown = await tab.locator("main").innerText();
   assert.ok(expected.findings.length > 20);
   for (const { message, line } of expected.findings) {
     assert.ok(shown.includes(message), message);
     if (line !== null) assert.ok(shown.includes(line.toLocaleString("en")), `line ${line}`);
   }
-  await tab.keyboard.press("5");
+  await tab.keyboard.press("6");
   await tab.getByRole("grid", { name: "Lines of the dump" }).focus();
   await tab.keyboard.press("G");
   await tab.getByRole("heading", { name: "Line 24,001" }).waitFor();

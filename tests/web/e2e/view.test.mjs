@@ -33,7 +33,7 @@ test("a dump is looked at in the browser, and the page ends the server", async (
     await tab.getByText("Nothing is wrong").waitFor();
     const { summary } = JSON.parse(spawnSync(metactl, ["validate", "--format", "json", dump]).stdout);
     await tab.getByText(`V004, 162 KiB, ${summary.lines} lines`).waitFor();
-    await tab.keyboard.press("5");
+    await tab.keyboard.press("6");
     await tab.getByRole("grid", { name: "Lines of the dump" }).focus();
     await tab.keyboard.press("G");
     await tab.getByRole("heading", { name: `Line ${summary.lines}` }).waitFor();
@@ -73,7 +73,7 @@ test("a new dump is written into the file that the user chooses", async () => {
     });
     await tab.goto(url);
     await tab.getByText(/The dump has been read\./).waitFor({ state: "attached" });
-    await tab.keyboard.press("6");
+    await tab.keyboard.press("7");
     await tab.getByLabel("Node 1", { exact: true }).fill("7=localhost:28103");
     await tab.getByRole("button", { name: "Show what changes" }).click();
     const save = tab.getByRole("button", { name: "Download the new dump" });
@@ -109,7 +109,7 @@ test("a dump that is not its manifest's is told, as by validate", async () => {
     const tab = await browser.newPage();
     await tab.goto(url);
     await tab.getByText(/The dump has been read\./).waitFor({ state: "attached" });
-    await tab.keyboard.press("2");
+    await tab.keyboard.press("3");
     const { findings } = JSON.parse(spawnSync(metactl, ["validate", "--format", "json", other]).stdout);
     assert.ok(findings.some(({ code }) => code === "manifest-mismatch"));
     for (const { message } of findings) await tab.getByText(message).first().waitFor();
@@ -144,7 +144,7 @@ test("a line that cannot be read any more is not shown as another one", async ()
   const key = (at) => `["state_machine/0",{"GenericKV":{"key":"k${at}","value":{"seq":${at},"meta":null,"data":[${"49,50,".repeat(300)}51]}}}]\n`;
   writeFileSync(many, Array.from({ length: 3000 }, (_, at) => key(at + 100001)).join(""));
   await view(many, async (tab, server, exited) => {
-    await tab.keyboard.press("5");
+    await tab.keyboard.press("6");
     await tab.getByRole("heading", { name: "Line 1", exact: true }).waitFor();
     server.kill("SIGINT");
     assert.deepEqual(await exited, [0, null]);
@@ -161,7 +161,7 @@ test("a dump that was changed meanwhile is not made into a new one", async () =>
   const changing = join(scratch, "changing.ndjson");
   copyFileSync(dump, changing);
   await view(changing, async (tab) => {
-    await tab.keyboard.press("6");
+    await tab.keyboard.press("7");
     await tab.getByLabel("Node 1", { exact: true }).fill("7=localhost:28103");
     await tab.getByRole("button", { name: "Show what changes" }).click();
     const download = tab.getByRole("button", { name: "Download the new dump" });
@@ -180,7 +180,7 @@ test("an empty dump is told as by validate", async () => {
   const empty = join(scratch, "empty.ndjson");
   writeFileSync(empty, "");
   await view(empty, async (tab) => {
-    await tab.keyboard.press("2");
+    await tab.keyboard.press("3");
     const { findings } = JSON.parse(spawnSync(metactl, ["validate", "--format", "json", empty]).stdout);
     assert.ok(findings.length > 0);
     for (const { message } of findings) await tab.getByText(message).first().waitFor();

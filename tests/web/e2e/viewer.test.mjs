@@ -50,7 +50,7 @@ async function accessible() {
 test("every view can be reached with the keyboard and is accessible", async () => {
   await accessible();
   await open(tab, paths["good.ndjson"]);
-  for (const [number, text] of [[1, "What is big"], [2, "help"], [3, "share"], [4, "3 entries"], [5, "Go to line"], [6, "A new cluster"], [7, "Open a second dump"]]) {
+  for (const [number, text] of [[1, "What is big"], [2, "as of T1-N1.2"], [3, "help"], [4, "share"], [5, "3 entries"], [6, "Go to line"], [7, "A new cluster"], [8, "Open a second dump"]]) {
     await view(number);
     await tab.getByText(text).first().waitFor();
     await accessible();
@@ -64,7 +64,7 @@ test("every view can be reached with the keyboard and is accessible", async () =
 });
 
 test("the grid of lines goes to the first and last line", async () => {
-  await view(5);
+  await view(6);
   const lines = tab.getByRole("grid", { name: "Lines of the dump" });
   await lines.focus();
   await tab.keyboard.press("G");
@@ -162,7 +162,7 @@ test("names in a value stay text, and a credential in a key is listed nowhere", 
   await tab.getByRole("grid", { name: "Keys" }).getByText("__fd_token/t/***", { exact: true }).waitFor();
   await panel.getByText("token hash", { exact: true }).waitFor();
   assert.doesNotMatch(await tab.locator("main").innerText(), /TOKENA/);
-  await view(7);
+  await view(8);
   await tab.locator("main input[type=file]").setInputFiles(second);
   await tab.getByRole("row").getByText("__fd_token/t/***", { exact: true }).first().waitFor();
   assert.doesNotMatch(await tab.locator("main").innerText(), /TOKEN[AB](?!\.ndjson)/);
@@ -173,7 +173,7 @@ test("names in a value stay text, and a credential in a key is listed nowhere", 
 });
 
 test("a new cluster is judged while it is typed, and downloaded as the command line writes it", async () => {
-  await view(6);
+  await view(7);
   await tab.getByLabel("Node 1", { exact: true }).fill("7=localhost");
   await tab.getByText("expected `:` and the port").waitFor();
   await tab.getByLabel("Node 1", { exact: true }).fill("7=localhost:28103");
@@ -191,7 +191,7 @@ test("a new cluster is judged while it is typed, and downloaded as the command l
 });
 
 test("two dumps are compared", async () => {
-  await view(7);
+  await view(8);
   await tab.locator("main input[type=file]").setInputFiles(paths["other.ndjson"]);
   await tab.getByText("+ 1 added").waitFor();
   await tab.getByText("− 1 removed").waitFor();
@@ -201,7 +201,7 @@ test("two dumps are compared", async () => {
 test("a broken dump says what the command line says, and n goes to the places", async () => {
   await view(1);
   await open(tab, paths["broken.ndjson"]);
-  await view(2);
+  await view(3);
   const ran = spawnSync(metactl, ["validate", "--format", "json", paths["broken.ndjson"]], { encoding: "utf8" });
   const { findings } = JSON.parse(ran.stdout);
   assert.ok(findings.length > 1);

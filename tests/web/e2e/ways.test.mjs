@@ -25,7 +25,7 @@ const view = async (key) => {
 const hash = () => tab.evaluate(() => location.hash);
 
 test("the keyboard goes down the tree of prefixes, to the keys, and back", async () => {
-  await view("3");
+  await view("4");
   await tab.keyboard.press("j");
   const prefixes = tab.getByRole("grid", { name: "Prefixes" });
   assert.equal(await prefixes.getAttribute("aria-rowcount"), "2");
@@ -50,37 +50,37 @@ test("search, form and second dump are still there when another view was shown",
   await tab.keyboard.type("/x");
   await tab.keyboard.press("Enter");
   await tab.getByText("300 hits").waitFor();
-  await view("6");
+  await view("7");
   await tab.getByLabel("Node 1", { exact: true }).fill("7=localhost:28103");
   await tab.getByRole("button", { name: "Show what changes" }).click();
   await tab.getByText("node id: 1 -> 7").waitFor();
-  await view("7");
+  await view("8");
   await tab.locator("main input[type=file]").setInputFiles(path);
   await tab.getByText("600 keys the same").waitFor();
-  for (const [key, text] of [["3", "300 hits"], ["6", "node id: 1 -> 7"], ["7", "600 keys the same"]]) {
+  for (const [key, text] of [["4", "300 hits"], ["7", "node id: 1 -> 7"], ["8", "600 keys the same"]]) {
     await view("1");
     await view(key);
     await tab.getByText(text).waitFor();
   }
-  await view("6");
+  await view("7");
   assert.equal(await tab.getByLabel("Node 1", { exact: true }).inputValue(), "7=localhost:28103");
 });
 
 test("every line that goes or comes can be seen before it is saved", async () => {
-  await view("6");
+  await view("7");
   const signs = async () => (await tab.locator(".changes .number").allInnerTexts()).map((text) => text.trim()[0]);
   const expected = ["−", "+", "+", "+", "−", "+", "−", "+"];
   assert.deepEqual(await signs(), expected);
 });
 
 test("the place is the same line in keys, log and lines, and in the address", async () => {
-  await view("3");
+  await view("4");
   await tab.getByRole("button", { name: "Clear" }).click();
   await tab.getByRole("grid", { name: "Keys" }).focus();
   await tab.keyboard.press("G");
   await tab.getByRole("heading", { name: "Line 612" }).waitFor();
   assert.equal(await hash(), "#keys:612");
-  await view("5");
+  await view("6");
   await tab.getByRole("heading", { name: "Line 612" }).waitFor();
   await tab.goto(`${page}#log:8`);
   await tab.reload();
@@ -91,8 +91,8 @@ test("the place is the same line in keys, log and lines, and in the address", as
 
 test("the browser goes back to the view before", async () => {
   await view("1");
-  await view("2");
-  await view("5");
+  await view("3");
+  await view("6");
   await tab.goBack();
   await tab.locator("nav [aria-current=page]").getByText("Findings").waitFor();
   await tab.goBack();
@@ -123,7 +123,7 @@ test("values are shown as what they are, as text and in hexadecimal", async () =
   const values = sound(kv("a/1", message.join(), 1) + kv("a/2", [...Buffer.from(json)].join(), 2));
   await view("1");
   await drop(tab, { "values.ndjson": values });
-  await view("3");
+  await view("4");
   await tab.getByText("min_reader_ver").waitFor();
   await tab.getByRole("button", { name: "hex" }).click();
   await tab.getByText("0000  0a 02 68 69 a0 06 18 a8 06 01").waitFor();
@@ -141,7 +141,7 @@ test("the wheel reaches rows beside each other where the scroll bar cannot", asy
     document.body.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true }));
   }, small);
   await tab.getByText("1,048,576 lines").first().waitFor();
-  await view("5");
+  await view("6");
   const grid = tab.getByRole("grid");
   await grid.focus();
   await tab.keyboard.press("G");

@@ -5,6 +5,7 @@ import { clusterError, memberError } from "metadump-wasm";
 import type { Dump } from "./dump.svelte";
 import { parseExact } from "./exact";
 import type { Splice } from "./generated";
+import { stem } from "./saving";
 import { Cancelled, type Running } from "./workers";
 
 /** A line that goes or comes; the text of one that goes is in the dump. */
@@ -25,7 +26,7 @@ export class Change {
   #running: Running | null = null;
 
   given = $derived.by(() => this.members.map((text) => text.trim()).filter((text) => text !== ""));
-  ids = $derived.by(() => this.given.map((text) => text.split("=")[0] ?? "").filter((id, at, ids) => ids.indexOf(id) === at));
+  ids = $derived.by(() => this.given.flatMap((text) => text.split(",")).map((member) => member.split("=")[0]?.trim() ?? "").filter((id, at, ids) => ids.indexOf(id) === at));
   errors = $derived.by(() => this.members.map((text) => (text.trim() === "" ? undefined : memberError(text.trim()))));
   sound = $derived.by(() => this.errors.every((error) => !error));
   error = $derived.by(() => (this.given.length > 0 && this.sound ? clusterError(this.ownId, this.given) : undefined));
@@ -53,17 +54,34 @@ export class Change {
     this.failed = "";
   }
 
+  async #planAs(ownId: string): Promise<{ changes: string[]; splices: Splice[] }> {
+    const members = $state.snapshot(this.given);
+    const { repairExpire, repairSnapshot } = this;
+    const job = { type: "rewrite", dump: this.dump.source, ownId, members, repairExpire, repairSnapshot } as const;
+    this.#running = this.dump.run(job, (report) => (this.readBytes = report.bytes));
+    const [changes = "[]", splices = "[]"] = await this.#running.results;
+    return { changes: parseExact(changes) as string[], splices: parseExact(splices) as Splice[] };
+  }
+
+  /** Makes the dump of every node with its manifest, one after the other, and hands them out under their names. */
+  async forAll(each: (name: string, content: Blob) => void): Promise<void> {
+    for (const id of $state.snapshot(this.ids)) {
+      const name = `${stem(this.dump.name)}.node${id}.ndjson`;
+      const { splices } = await this.#planAs(id);
+      const dump = await this.dump.rewritten(splices);
+      this.#running = this.dump.run({ type: "seal", dump, name }, (report) => (this.readBytes = report.bytes));
+      const [manifest = ""] = await this.#running.results;
+      each(name, dump);
+      each(`${name}.manifest.json`, new Blob([manifest], { type: "application/json" }));
+    }
+  }
+
   async preview(): Promise<void> {
     this.outdated();
     this.working = true;
     this.readBytes = 0;
-    const members = $state.snapshot(this.given);
-    const { ownId, repairExpire, repairSnapshot } = this;
-    const job = { type: "rewrite", dump: this.dump.source, ownId, members, repairExpire, repairSnapshot } as const;
-    this.#running = this.dump.run(job, (report) => (this.readBytes = report.bytes));
     try {
-      const [changes = "[]", splices = "[]"] = await this.#running.results;
-      this.plan = { changes: parseExact(changes) as string[], splices: parseExact(splices) as Splice[] };
+      this.plan = await this.#planAs(this.ownId);
     } catch (error) {
       if (!(error instanceof Cancelled)) this.failed = error instanceof Error ? error.message : String(error);
     }

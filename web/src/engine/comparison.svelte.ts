@@ -12,13 +12,19 @@ export class Comparison {
   comparedBytes = $state(0);
   failed = $state("");
   only = $state<Change | "all">("all");
+  /** What the keys have that are listed, in whichever case. */
+  text = $state("");
   cursor = $state(0);
   #running: Running | null = null;
 
   constructor(readonly dump: Dump) {}
 
   /** What is kept of the sort that is asked for. */
-  shown = $derived.by(() => (this.found?.kept ?? []).filter((one) => this.only === "all" || one.change === this.only));
+  shown = $derived.by(() => {
+    const text = this.text.toLowerCase();
+    return (this.found?.kept ?? []).filter(({ change, key }) =>
+      (this.only === "all" || change === this.only) && key.toLowerCase().includes(text));
+  });
 
   show(only: Change | "all"): void {
     this.only = only;

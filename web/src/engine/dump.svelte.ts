@@ -1,11 +1,11 @@
 // An opened dump: its report and index as they become known, and the jobs that read it again.
 
-import { decodeHeading, decodeLine, isPacked } from "metadump-wasm";
+import { decodeHeading, decodeLine, isPacked, valueBytes, valueJson } from "metadump-wasm";
 
 import type { Job, Progress } from "../io/jobs";
 import { blob, read, type Source } from "../io/source";
 import { parseExact } from "./exact";
-import { size } from "./format";
+import { logId, plural, size } from "./format";
 import type { Finding, Hits, Index, LineView, Query, Report, Splice } from "./generated";
 import { Lines, MOST_LINE_BYTES } from "./lines";
 import { Cancelled, engine, run, type Running } from "./workers";
@@ -19,6 +19,10 @@ export class Dump {
   lines = $state.raw<Lines>(new Lines(new Blob()));
   report = $state.raw<Report | null>(null);
   index = $state.raw<Index | null>(null);
+  /** What the file is that is no dump. */
+  foreign = $state("");
+  /** Whether a manifest was given with it. */
+  hasManifest = false;
   phase = $state<"unpacking" | "reading" | "ready" | "failed" | "cancelled">("reading");
   error = $state("");
   bytesRead = $state(0);
@@ -47,6 +51,19 @@ export class Dump {
     }
     return tally;
   });
+  /** Where the entries of the log are, in stretches. */
+  logRuns = $derived.by(() => this.index?.runs.filter((run) => run.kind === "LogEntry" || run.kind === "Logs") ?? []);
+  logEntries = $derived.by(() => this.logRuns.reduce((sum, run) => sum + run.lines, 0));
+  /** Which entry is the first that the snapshot does not hold, counted from 0; none when it holds all. */
+  firstBeyond = $derived.by(() => {
+    const beyond = this.report?.summary.log.entries_beyond_snapshot ?? 0;
+    return beyond > 0 ? this.logEntries - beyond : null;
+  });
+  /** What is not in the snapshot, in words; empty when it holds all of the log. */
+  beyond = $derived.by(() => {
+    const entries = this.firstBeyond === null ? 0 : this.logEntries - this.firstBeyond;
+    return entries === 0 ? "" : `as of ${logId(this.report?.summary.last_applied)}, ${plural(entries, "later log entry", "later log entries")} not applied`;
+  });
   #scanners = $state(0);
   #others = $state(0);
   #running: Running | null = null;
@@ -56,12 +73,42 @@ export class Dump {
     this.name = name;
   }
 
+  /** The line of an entry of the log, counted from 0. */
+  logLine(at: number): number {
+    let left = at;
+    for (const run of this.logRuns) {
+      if (left < run.lines) return run.first_line + left;
+      left -= run.lines;
+    }
+    return 1;
+  }
+
+  /** The first entry that was proposed at a time or later; the last one when none was. */
+  async entryAt(timeMs: number): Promise<number> {
+    let [from, to] = [0, this.logEntries];
+    while (from < to) {
+      const middle = Math.floor((from + to) / 2);
+      // Entries without a time take that of the next one that has one.
+      let at = middle;
+      let time: number | null = null;
+      while (at < to && time === null) {
+        const ms = (await this.heading(this.logLine(at)))?.log?.time_ms;
+        time = ms == null ? null : Number(ms);
+        at++;
+      }
+      if (time === null || time >= timeMs) to = middle;
+      else from = at;
+    }
+    return Math.min(from, Math.max(0, this.logEntries - 1));
+  }
+
   get source(): Source {
     return this.lines.source;
   }
 
   async open(manifest: Uint8Array | null): Promise<void> {
     const started = performance.now();
+    this.hasManifest = manifest !== null;
     try {
       const plain = await this.#plain();
       this.phase = "reading";
@@ -79,7 +126,8 @@ export class Dump {
         if (progress.index) this.index = parseExact(progress.index) as Index;
         this.#advance(progress.bytes, reading);
       }, () => (this.lines = new Lines(plain)));
-      const [report = "", index = ""] = await this.#running.results;
+      const [report = "", index = "", foreign = ""] = await this.#running.results;
+      this.foreign = foreign;
       this.index = parseExact(index) as Index;
       this.report = parseExact(report) as Report;
       this.phase = "ready";
@@ -138,6 +186,18 @@ export class Dump {
   /** Decodes a line but for its values. */
   heading = (number: number) => this.#decoded(number, decodeHeading);
 
+  /** The value of a line as JSON, its credentials masked or shown; none of other lines than those of the key space. */
+  async valueJson(number: number, withSecrets: boolean): Promise<string | undefined> {
+    const line = await this.lines.line(number);
+    return line && line.size <= line.bytes.length ? valueJson(line.bytes, withSecrets) : undefined;
+  }
+
+  /** The value of a line as it is stored. */
+  async valueBytes(number: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    const line = await this.lines.line(number);
+    return line && line.size <= line.bytes.length ? (valueBytes(line.bytes) as Uint8Array<ArrayBuffer> | undefined) : undefined;
+  }
+
   async #decoded(number: number, decode: (line: Uint8Array) => string): Promise<LineView | null> {
     const line = await this.lines.line(number);
     if (!line) return null;
@@ -174,6 +234,7 @@ export class Dump {
       const found = results.map(([json = "{}"]) => parseExact(json) as Hits);
       const kept = found.flatMap((part) => part.kept);
       if (query.order === "size") kept.sort((a, b) => b.bytes - a.bytes || a.line - b.line);
+      if (query.order === "expiry") kept.sort((a, b) => Number(a.expire_ms ?? Infinity) - Number(b.expire_ms ?? Infinity) || a.line - b.line);
       return {
         count: found.reduce((sum, part) => sum + part.count, 0),
         bytes: found.reduce((sum, part) => sum + part.bytes, 0),
@@ -181,6 +242,13 @@ export class Dump {
       };
     });
     return { hits, cancel: () => running.forEach((job) => job.cancel()) };
+  }
+
+  /** The lines of hits as they stand in the dump. */
+  async linesOf(hits: Hits): Promise<Blob> {
+    const plain = await blob(this.source);
+    const lines = hits.kept.map(({ offset_bytes, bytes }) => plain.slice(offset_bytes, offset_bytes + bytes));
+    return new Blob(lines, { type: "application/x-ndjson" });
   }
 
   #parts(count: number) {

@@ -17,7 +17,19 @@ export function size(bytes: number): string {
     value /= 1024;
     unit++;
   }
-  return unit === 0 ? `${count(bytes)} ${bytes === 1 ? "byte" : "bytes"}` : `${value.toPrecision(3)} ${units[unit]}`;
+  return unit === 0 ? `${count(bytes)} ${bytes === 1 ? "byte" : "bytes"}` : `${figures(value)} ${units[unit]}`;
+}
+
+/** Three digits, never with an exponent. */
+const figures = (value: number): string => (value >= 999.5 ? value.toFixed(0) : value.toPrecision(3));
+
+/** How long it is from one point in time to another: `in 20 min`, `3 h ago`. */
+export function span(from: Integer, to: Integer): string {
+  const ms = Number(to) - Number(from);
+  const units = [["d", 86_400_000], ["h", 3_600_000], ["min", 60_000]] as const;
+  const [name, length] = units.find(([, length]) => Math.abs(ms) >= length) ?? ["s", 1000];
+  const long = `${count(Math.round(Math.abs(ms) / length))} ${name}`;
+  return ms < 0 ? `${long} ago` : `in ${long}`;
 }
 
 /** A point in time in UTC, to the millisecond when it has any. */

@@ -163,7 +163,20 @@ bytes: number,
  * The key, its credentials masked, a very long one only its first part; none when the line has
  * none.
  */
-key: string | null, };
+key: string | null,
+/**
+ * What kind of line it is; none when it is no record.
+ */
+kind: string | null,
+/**
+ * The object that its record belongs to: `table 42`, `user 'root'@'%'`; none when it belongs
+ * to none, or the line was not read as a whole.
+ */
+object: string | null,
+/**
+ * When its record expires, milliseconds since 1970.
+ */
+expire_ms: Integer | null, };
 
 /**
  * What a search found.
@@ -270,6 +283,27 @@ export type KeyTree = { root: KeyNode, };
  * The kind of a line: the one member of its entry object.
  */
 export type Kind = "DataHeader" | "RaftStateKV" | "Logs" | "LogMeta" | "NodeId" | "Vote" | "Committed" | "Purged" | "LogEntry" | "Sequences" | "StateMachineMeta" | "Nodes" | "Expire" | "GenericKV" | "ClientLastResps" | "MetaSrvAddrs" | "Databases" | "Tables" | "DatabaseLookup" | "TableLookup";
+
+/**
+ * Objects of one kind in a tenant.
+ */
+export type KindSum = {
+/**
+ * How many there are.
+ */
+count: number,
+/**
+ * How many are dropped, beside these.
+ */
+dropped: number,
+/**
+ * How many keys.
+ */
+keys: number,
+/**
+ * How many bytes their values have.
+ */
+bytes: number, };
 
 /**
  * Who led when a log entry was proposed: a term and the node that was elected in it.
@@ -401,6 +435,39 @@ effects: Array<Effect>,
 effect_count: number, };
 
 /**
+ * An entry of the log, and where it is.
+ */
+export type LoggedLine = {
+/**
+ * The line.
+ */
+line: number,
+/**
+ * The entry.
+ */
+log_id: LogId,
+/**
+ * When it was proposed, in milliseconds since 1970.
+ */
+time_ms: Integer | null,
+/**
+ * Its command, `Blank` or `Membership`.
+ */
+command: string,
+/**
+ * Whether it is known to be committed.
+ */
+is_committed: boolean,
+/**
+ * What came of its conditions.
+ */
+outcome: Outcome,
+/**
+ * What it did.
+ */
+effects: Array<{ verb: string, kind?: string, tenant?: string | null, id?: Integer | null, database?: string | null, name?: string | null, former_name: string | null, keys: number, key: string | null }>, };
+
+/**
  * Who votes and who learns. One config is uniform, two are a joint change under way.
  */
 export type Membership = {
@@ -461,14 +528,121 @@ raft_tls_advertise_address?: string, };
 export type NodeId = Integer;
 
 /**
+ * An object with what belongs to it.
+ */
+export type ObjectDetail = {
+/**
+ * The object.
+ */
+row: ObjectRow,
+/**
+ * What it refers to.
+ */
+refers_to: Array<Related>,
+/**
+ * What refers to it.
+ */
+referred_by: Array<Related>,
+/**
+ * The first of its keys.
+ */
+keys: Array<ObjectKey>, };
+
+/**
+ * What the log did to an object.
+ */
+export type ObjectHistory = {
+/**
+ * How many entries did something to it.
+ */
+count: number,
+/**
+ * The last of them, in their order.
+ */
+entries: Array<LoggedLine>,
+/**
+ * How many entries at the beginning of the log are not kept: there are too many.
+ */
+forgotten: number,
+/**
+ * Why an entry and those behind it were not applied.
+ */
+broken: string | null, };
+
+/**
+ * A key of an object.
+ */
+export type ObjectKey = {
+/**
+ * The line that holds it, or that of the entry that wrote it last.
+ */
+line: number,
+/**
+ * Where it stands among what the log wrote, to ask for it.
+ */
+written: number | null, };
+
+/**
+ * Which objects are listed.
+ */
+export type ObjectQuery = {
+/**
+ * The tenants whose objects are; all when it is empty. None is the tenant of what belongs to
+ * none.
+ */
+tenants: Array<string | null>,
+/**
+ * The name of the kind; all when there is none.
+ */
+kind: string | null,
+/**
+ * Where the object stands among all that they are in.
+ */
+parent: number | null,
+/**
+ * What their name, id, database, engine or owner has in it, in whichever case.
+ */
+text: string,
+/**
+ * The order.
+ */
+sort: SortBy, };
+
+/**
+ * An object in a list.
+ */
+export type ObjectRow = {
+/**
+ * Where it stands among all, to ask for it.
+ */
+at: number,
+/**
+ * The line of its first key, or of the entry that made it: its place.
+ */
+line: number | null,
+/**
+ * The name as people write it: `sales.orders` for a table. The id when nothing says the name.
+ */
+full_name: string,
+/**
+ * The object.
+ */
+object: StateObject, };
+
+/**
  * Which hits are kept.
  */
-export type Order = "dump" | "size";
+export type Order = "dump" | "size" | "expiry";
+
+/**
+ * What came of the conditions of an entry.
+ */
+export type Outcome = "done" | "conditions_not_met" | "in_snapshot" | "not_applied";
 
 /**
  * What is looked for.
  */
-export type Pattern = { "type": "prefix", "text": string } | { "type": "substring", "text": string } | { "type": "regex", "text": string } | { "type": "line", "text": string };
+export type Pattern = { "type": "anywhere", "text": string } | { "type": "expiring", "text": string } | { "type": "prefix", "text": string } | { "type": "substring", "text": string } | { "type": "regex", "text": string } | { "type": "line", "text": string };
 
 /**
  * A search.
@@ -486,6 +660,23 @@ order: Order,
  * How many hits are kept.
  */
 most: number, };
+
+/**
+ * What refers to an object.
+ */
+export type Related = {
+/**
+ * How: `database`, `table`, `owner`; `in it`, `owned by it`.
+ */
+how: string,
+/**
+ * How many objects.
+ */
+count: number,
+/**
+ * The first of them.
+ */
+rows: Array<ObjectRow>, };
 
 /**
  * What was found in a dump. Its JSON form is the same in the terminal and in the browser.
@@ -567,6 +758,11 @@ rows: Array<Array<string>>, } } | { "type": "more", "value": number };
 export type Side = "left" | "right";
 
 /**
+ * What objects are ordered by.
+ */
+export type SortBy = "name" | "keys" | "bytes";
+
+/**
  * A stretch of the dump that is replaced.
  */
 export type Splice = {
@@ -592,6 +788,96 @@ to_bytes: number,
 text: string, };
 
 /**
+ * An object.
+ */
+export type StateObject = {
+/**
+ * The tenant; none when nothing says it.
+ */
+tenant: string | null,
+/**
+ * The kind.
+ */
+kind: string,
+/**
+ * The id, of kinds that have one.
+ */
+id: Integer | null,
+/**
+ * The name of the database, of what is in one.
+ */
+database: string | null,
+/**
+ * The id of what it is in.
+ */
+parent_id: Integer | null,
+/**
+ * The name; none when nothing says it.
+ */
+name: string | null,
+/**
+ * How many keys belong to it.
+ */
+keys: number,
+/**
+ * How many bytes their values have.
+ */
+bytes: number,
+/**
+ * When it was made.
+ */
+created_on: string | null,
+/**
+ * When it was changed.
+ */
+updated_on: string | null,
+/**
+ * When it was dropped, with its database if not before: that leaves no mark on what is in it.
+ */
+dropped_on: string | null,
+/**
+ * The engine of a database or table.
+ */
+engine: string | null,
+/**
+ * The role that owns it.
+ */
+owner: string | null, };
+
+/**
+ * What a state has as a whole.
+ */
+export type StateOverview = {
+/**
+ * Which moment it is of, in words.
+ */
+as_of: string,
+/**
+ * The last entry that the snapshot holds.
+ */
+snapshot: LogId | null,
+/**
+ * The index of the last entry that the state holds.
+ */
+index: Integer | null,
+/**
+ * The index of the last committed entry.
+ */
+end: Integer | null,
+/**
+ * What each tenant has, by name.
+ */
+tenants: Array<Tenant>,
+/**
+ * The keys of no known form.
+ */
+unknown: Sum,
+/**
+ * How many lines are no records: what they hold is not in it.
+ */
+left_out: number, };
+
+/**
  * A membership and the log entry that set it (openraft 0.7: *effective membership*).
  */
 export type StoredMembership = {
@@ -603,6 +889,19 @@ log_id: LogId | null,
  * The membership itself.
  */
 membership: Membership, };
+
+/**
+ * Keys and bytes that belong to no object of their own.
+ */
+export type Sum = {
+/**
+ * How many keys.
+ */
+keys: number,
+/**
+ * How many bytes their values have.
+ */
+bytes: number, };
 
 /**
  * What a dump holds.
@@ -693,6 +992,27 @@ export type Tally = {
 lines: number,
 /**
  * How many bytes they take in the dump, line ends included.
+ */
+bytes: number, };
+
+/**
+ * What a tenant has.
+ */
+export type Tenant = {
+/**
+ * The name; none for what belongs to no tenant, or to one that nothing names.
+ */
+tenant: string | null,
+/**
+ * Its objects by kind, and the keys of kinds whose objects are not distinguished.
+ */
+kinds: { [key in string]: KindSum },
+/**
+ * How many keys.
+ */
+keys: number,
+/**
+ * How many bytes their values have.
  */
 bytes: number, };
 

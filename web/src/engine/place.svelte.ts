@@ -1,10 +1,10 @@
 // Where the user is: the view and the line, kept in the address behind `#`. Never data.
 
-export const VIEWS = ["overview", "findings", "keys", "log", "lines", "change", "compare"] as const;
+export const VIEWS = ["overview", "catalogue", "findings", "keys", "log", "lines", "change", "compare"] as const;
 export type View = (typeof VIEWS)[number];
 
 /** The views that have a line. */
-const LINED: readonly View[] = ["keys", "log", "lines"];
+const LINED: readonly View[] = ["catalogue", "keys", "log", "lines"];
 
 class Place {
   view = $state<View>("overview");
@@ -32,6 +32,13 @@ class Place {
   jump(line: number): void {
     this.line = line;
     this.view = "lines";
+    history.pushState(null, "", this.#hash());
+  }
+
+  /** Shows the same view at another line; the browser goes back from there. */
+  visit(line: number): void {
+    if (line === this.line) return;
+    this.line = line;
     history.pushState(null, "", this.#hash());
   }
 

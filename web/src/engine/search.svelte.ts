@@ -1,15 +1,18 @@
 // Where the user is among the keys, and the search for some of them.
 
 import type { Dump } from "./dump.svelte";
-import type { Hits, Pattern, Query } from "./generated";
+import type { Hits, Order, Pattern, Query } from "./generated";
 import { Cancelled } from "./workers";
 
 const MOST_HITS = 5000;
+/** How long the user has to pause, milliseconds, and up to how many bytes of a dump are searched while he types. */
+const PAUSE_MS = 250;
+const MOST_LIVE_BYTES = 256 << 20;
 
 export class KeySearch {
   /** The segments of the prefix that is shown. */
   path = $state.raw<string[]>([]);
-  mode = $state<Pattern["type"]>("substring");
+  mode = $state<Pattern["type"]>("anywhere");
   text = $state("");
   bySize = $state(false);
   hits = $state.raw<Hits | null>(null);
@@ -19,6 +22,7 @@ export class KeySearch {
   cursor = $state(0);
   prefixCursor = $state(0);
   #cancel: (() => void) | null = null;
+  #pause: ReturnType<typeof setTimeout> | undefined;
 
   constructor(readonly dump: Dump) {}
 
@@ -29,6 +33,7 @@ export class KeySearch {
   }
 
   clear(): void {
+    clearTimeout(this.#pause);
     this.#cancel?.();
     this.#cancel = null;
     this.searching = false;
@@ -37,18 +42,43 @@ export class KeySearch {
     this.cursor = 0;
   }
 
+  /** Looks for another text; a list of what expires is no search. */
+  begin(text = ""): void {
+    if (this.mode === "expiring") this.mode = "anywhere";
+    if (text === "") return;
+    this.text = text;
+    void this.search();
+  }
+
+  /** Searches when nothing more is typed. */
+  typed(): void {
+    this.clear();
+    if (this.text === "" || this.dump.phase !== "ready" || this.dump.bytesTotal > MOST_LIVE_BYTES) return;
+    this.#pause = setTimeout(() => void this.search(), PAUSE_MS);
+  }
+
+  /** Lists all keys that expire, the next one first. */
+  async expiring(): Promise<void> {
+    this.mode = "expiring";
+    this.text = "";
+    await this.search();
+  }
+
   /** Without a text, the largest keys of the prefix are looked for. */
   async search(): Promise<void> {
     this.clear();
-    if (this.text === "" && !this.bySize) return;
+    const isExpiry = this.mode === "expiring";
+    if (this.text === "" && !this.bySize && !isExpiry) return;
     this.searching = true;
     this.searchedBytes = 0;
-    const pattern: Pattern = this.text === "" ? { type: "prefix", text: this.path.join("") } : { type: this.mode, text: this.text };
-    const query: Query = { pattern, order: this.bySize ? "size" : "dump", most: MOST_HITS };
+    const order: Order = this.bySize ? "size" : isExpiry ? "expiry" : "dump";
+    const pattern: Pattern = this.text === "" && !isExpiry ? { type: "prefix", text: this.path.join("") } : { type: this.mode, text: this.text };
+    const query: Query = { pattern, order, most: MOST_HITS };
     const job = this.dump.search(query, (bytes) => (this.searchedBytes = bytes));
     this.#cancel = () => job.cancel();
     try {
       this.hits = await job.hits;
+      this.cursor = 0;
     } catch (error) {
       // Whoever cancelled has put the rest in order.
       if (error instanceof Cancelled) return;

@@ -3,7 +3,7 @@
 import { decompress } from "lzma1";
 import { initSync } from "metadump-wasm";
 
-import type { Answer, Job, Progress, Start } from "../io/jobs";
+import type { Answer, Ask, Job, Progress, Question, Replied, Reply, Start } from "../io/jobs";
 
 function embedded(id: string): Uint8Array<ArrayBuffer> {
   const text = document.getElementById(id)?.textContent ?? "";
@@ -34,14 +34,27 @@ export class Cancelled extends Error {
 
 export interface Running {
   results: Promise<string[]>;
+  /** Asks the worker of a job that stays. */
+  ask(question: Question): Promise<Reply>;
   cancel(): void;
 }
 
-/** Runs a job. A worker that dies is started once more, from the beginning; `restarted` hears of it. */
+/**
+ * Runs a job. A worker that dies is started once more, from the beginning; `restarted` hears of it.
+ * The worker of a `browse` job stays when it is done, and is asked.
+ */
 export function run(job: Job, progress: (report: Progress) => void, restarted: () => void): Running {
   let worker: Worker | null = null;
   let cancelled = false;
   let stop: () => void = () => {};
+  const asked = new Map<number, (replied: Omit<Replied, "type" | "id">) => void>();
+  let questions = 0;
+  let lost = "";
+  const lose = (message: string) => {
+    lost = message;
+    for (const answered of asked.values()) answered({ reply: undefined, failed: message });
+    asked.clear();
+  };
   const attempt = async (again: boolean): Promise<string[]> => {
     const { module, code, url } = await engine;
     if (cancelled) throw new Cancelled();
@@ -49,9 +62,14 @@ export function run(job: Job, progress: (report: Progress) => void, restarted: (
       const started = new Worker(url, { name: again ? `${job.type}, again` : job.type });
       worker = started;
       stop = () => reject(new Cancelled());
+      let stays = false;
       const died = (message: string) => {
         if (worker !== started) return;
         started.terminate();
+        if (stays) {
+          lose(`The worker died: ${message || "perhaps for lack of memory"}.`);
+          return;
+        }
         if (again) {
           reject(new Error(`The worker died twice: ${message || "perhaps for lack of memory"}.`));
           return;
@@ -62,6 +80,16 @@ export function run(job: Job, progress: (report: Progress) => void, restarted: (
       started.onmessage = ({ data }: MessageEvent<Answer>) => {
         if (data.type === "progress") {
           progress(data);
+          return;
+        }
+        if (data.type === "replied") {
+          asked.get(data.id)?.(data);
+          asked.delete(data.id);
+          return;
+        }
+        if (data.type === "done" && job.type === "browse") {
+          stays = true;
+          resolve(data.results);
           return;
         }
         if (data.type === "failed" && data.died) {
@@ -78,10 +106,25 @@ export function run(job: Job, progress: (report: Progress) => void, restarted: (
   };
   return {
     results: attempt(false),
+    ask: (question) =>
+      new Promise((resolve, reject) => {
+        if (lost || cancelled) {
+          reject(cancelled ? new Cancelled() : new Error(lost));
+          return;
+        }
+        const id = questions++;
+        asked.set(id, ({ reply, failed }) => {
+          if (cancelled) reject(new Cancelled());
+          else if (failed) reject(new Error(failed));
+          else resolve(reply);
+        });
+        worker?.postMessage({ type: "ask", id, question } satisfies Ask);
+      }),
     cancel() {
       cancelled = true;
       worker?.terminate();
       stop();
+      lose("cancelled");
     },
   };
 }

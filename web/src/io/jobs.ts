@@ -21,7 +21,35 @@ export type Job =
   | { type: "search"; dump: Source; part: Part; query: string }
   | { type: "compare"; left: Source; right: Source }
   | { type: "rewrite"; dump: Source; ownId: string; members: string[]; repairExpire: boolean; repairSnapshot: boolean }
-  | { type: "unpack"; packed: Source };
+  | { type: "seal"; dump: Source; name: string }
+  | { type: "unpack"; packed: Source }
+  | { type: "browse"; dump: Source; at: string };
+
+/** What is asked of the worker of a `browse` job, which stays: objects are named by where they stand. */
+export type Question =
+  | { type: "list"; query: string }
+  | { type: "rows"; from: number; to: number }
+  | { type: "indexOf"; at: number }
+  | { type: "detail"; at: number }
+  | { type: "ofLine"; line: number; text: Uint8Array }
+  | { type: "written"; at: number }
+  | { type: "history"; at: number };
+
+export interface Ask {
+  type: "ask";
+  id: number;
+  question: Question;
+}
+
+export type Reply = string | number | Uint8Array | undefined;
+
+export interface Replied {
+  type: "replied";
+  id: number;
+  reply: Reply;
+  /** Why there is no reply. */
+  failed: string;
+}
 
 export interface Start {
   module: WebAssembly.Module;
@@ -65,4 +93,4 @@ export interface Failed {
   died: boolean;
 }
 
-export type Answer = Progress | Scanned | Done | Failed;
+export type Answer = Progress | Scanned | Done | Failed | Replied;

@@ -19,7 +19,8 @@ export async function read(source: Source, from: number, to: number): Promise<Ui
 
 /** Browsers say little of a file that is not any more what it was when it was chosen. */
 function gone(error: unknown): never {
-  if (!(error instanceof DOMException)) throw error;
+  // Chromium's streams fail with a TypeError, "network error", where its slices fail with a DOMException.
+  if (!(error instanceof DOMException || error instanceof TypeError)) throw error;
   throw new Error("The file cannot be read: it was changed, moved or deleted since it was opened, or it may not be read. Open it again.");
 }
 

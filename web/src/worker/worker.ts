@@ -1,9 +1,9 @@
 // Runs one job and ends: reads dumps piece by piece and feeds them to the binding.
 
-import { type AbridgedPart, Abridging, Comparing, Opening, Rewriting, Searching, Unpacking, initSync } from "metadump-wasm";
+import { type AbridgedPart, Abridging, Browsing, Comparing, Opening, Rewriting, Sealing, Searching, Unpacking, initSync } from "metadump-wasm";
 
-import type { Answer, Job, Progress, Start } from "../io/jobs";
-import { pieces, read } from "../io/source";
+import type { Answer, Ask, Job, Progress, Question, Reply, Start } from "../io/jobs";
+import { pieces, read, type Source } from "../io/source";
 import { scanned, scannersFor } from "./pool";
 
 const AFTER_PART_BYTES = 256 << 10;
@@ -59,7 +59,7 @@ async function open(job: Extract<Job, { type: "open" }>, start: Start): Promise<
   opening.end();
   send({ ...nothing, bytes, lines: opening.lines, marks: takeMarks(), restarts });
   const opened = opening.finish();
-  return [opened.report, opened.index];
+  return [opened.report, opened.index, opened.foreign ?? ""];
 }
 
 /** Scans a part; its last line may end behind it. */
@@ -119,6 +119,18 @@ async function rewrite(job: Extract<Job, { type: "rewrite" }>): Promise<string[]
   return [changes, rewriting.finish()];
 }
 
+/** The manifest of a dump. */
+async function seal(job: Extract<Job, { type: "seal" }>): Promise<string[]> {
+  const sealing = new Sealing();
+  let bytes = 0;
+  for await (const piece of pieces(job.dump)) {
+    sealing.feed(piece);
+    bytes += piece.length;
+    progress(bytes);
+  }
+  return [sealing.finish(job.name, Date.now())];
+}
+
 /** Hands out what is unpacked as blobs, which the browser keeps on disk when they are large. */
 async function unpack(job: Extract<Job, { type: "unpack" }>): Promise<string[]> {
   const unpacking = new Unpacking(await read(job.packed, 0, 4));
@@ -152,6 +164,64 @@ async function unpack(job: Extract<Job, { type: "unpack" }>): Promise<string[]> 
   return [];
 }
 
+/** The objects that a worker holds as long as the page asks about them. */
+let browsed: { browsing: Browsing; dump: Source; log: Promise<void> | null } | null = null;
+
+async function readObjects(browsing: Browsing, dump: Source): Promise<void> {
+  do {
+    let bytes = 0;
+    for await (const piece of pieces(dump)) {
+      const more = browsing.feed(piece);
+      bytes += piece.length;
+      progress(bytes);
+      if (!more) break;
+    }
+  } while (browsing.endReading());
+}
+
+async function browse(job: Extract<Job, { type: "browse" }>): Promise<string[]> {
+  const browsing = new Browsing(job.at, Date.now());
+  await readObjects(browsing, job.dump);
+  browsed = { browsing, dump: job.dump, log: null };
+  return [browsing.overview() ?? ""];
+}
+
+async function reply(question: Question): Promise<Reply> {
+  if (!browsed) return undefined;
+  const { browsing, dump } = browsed;
+  switch (question.type) {
+    case "list":
+      return browsing.list(question.query);
+    case "rows":
+      return browsing.rows(question.from, question.to);
+    case "indexOf":
+      return browsing.indexOf(question.at);
+    case "detail":
+      return browsing.detail(question.at);
+    case "ofLine":
+      return browsing.ofLine(question.line, question.text);
+    case "written":
+      return browsing.written(question.at);
+    case "history":
+      // The log is gone through when it is asked for first.
+      if (!browsed.log) {
+        browsing.readLog(Date.now());
+        browsed.log = readObjects(browsing, dump);
+      }
+      await browsed.log;
+      return browsing.history(question.at);
+  }
+}
+
+async function answer({ id, question }: Ask): Promise<void> {
+  try {
+    send({ type: "replied", id, reply: await reply(question), failed: "" });
+  } catch (error) {
+    if (error instanceof WebAssembly.RuntimeError) throw error;
+    send({ type: "replied", id, reply: undefined, failed: error instanceof Error ? error.message : String(error) });
+  }
+}
+
 function run(start: Start, job: Exclude<Job, { type: "scan" }>): Promise<string[]> {
   switch (job.type) {
     case "open":
@@ -162,13 +232,21 @@ function run(start: Start, job: Exclude<Job, { type: "scan" }>): Promise<string[
       return compare(job);
     case "rewrite":
       return rewrite(job);
+    case "seal":
+      return seal(job);
     case "unpack":
       return unpack(job);
+    case "browse":
+      return browse(job);
   }
 }
 
-onmessage = async ({ data }: MessageEvent<Start>) => {
+onmessage = async ({ data }: MessageEvent<Start | Ask>) => {
   try {
+    if ("question" in data) {
+      await answer(data);
+      return;
+    }
     initSync({ module: data.module });
     if (data.job.type === "scan") {
       const part = await scan(data.job);

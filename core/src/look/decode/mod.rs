@@ -2,10 +2,12 @@
 
 mod key;
 mod protobuf;
+mod taken;
 mod value;
 
 pub use key::{KeySegment, key_segments};
 pub use protobuf::{Field, FieldValue, MOST_FIELDS, message};
+pub use taken::{value_bytes, value_json};
 pub use value::{Content, MOST_UNPACKED_BYTES, ValueView, value};
 
 use serde::Serialize;

@@ -7,6 +7,7 @@
 //!
 //! **Invariant:** memory grows with the entries and with what they reach, not with the state.
 
+mod as_of;
 mod at;
 mod changed;
 mod replay;
@@ -14,6 +15,7 @@ mod replay;
 use crate::dump::record::{DataVersion, Fact, LogEntry, LogId, Payload, expire_at_ms};
 use crate::state::node::{EntryFate, RaftState};
 
+pub use as_of::AsOf;
 pub use at::At;
 pub use changed::Changed;
 pub use replay::{Replay, ReplayError, Replayed};

@@ -10,16 +10,21 @@ use crate::value::ObjectKind;
 
 /// An object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[cfg_attr(feature = "typescript", ts(rename = "StateObject"))]
 pub struct Object {
     /// The tenant; none when nothing says it.
     pub tenant: Option<Box<str>>,
     /// The kind.
+    #[cfg_attr(feature = "typescript", ts(type = "string"))]
     pub kind: ObjectKind,
     /// The id, of kinds that have one.
+    #[cfg_attr(feature = "typescript", ts(type = "Integer | null"))]
     pub id: Option<u64>,
     /// The name of the database, of what is in one.
     pub database: Option<Box<str>>,
     /// The id of what it is in.
+    #[cfg_attr(feature = "typescript", ts(type = "Integer | null"))]
     pub parent_id: Option<u64>,
     /// The name; none when nothing says it.
     pub name: Option<Box<str>>,
@@ -41,6 +46,7 @@ pub struct Object {
 
 /// Keys and bytes that belong to no object of their own.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Sum {
     /// How many keys.
     pub keys: u64,
@@ -57,6 +63,7 @@ impl Sum {
 
 /// Objects of one kind in a tenant.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct KindSum {
     /// How many there are.
     pub count: u64,
@@ -69,6 +76,7 @@ pub struct KindSum {
 
 /// What a tenant has.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Tenant {
     /// The name; none for what belongs to no tenant, or to one that nothing names.
     pub tenant: Option<Box<str>>,
@@ -269,6 +277,11 @@ impl Object {
             engine: None,
             owner: None,
         }
+    }
+
+    /// The kind of what it is in.
+    pub const fn parent_kind(&self) -> Option<ObjectKind> {
+        parent_kind(self.kind)
     }
 
     fn complete_with(&mut self, other: Self) {

@@ -118,6 +118,7 @@ impl ObjectName {
 
 /// What came of the conditions of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Outcome {
@@ -133,10 +134,12 @@ pub enum Outcome {
 
 /// An entry of the log, and what it did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct LoggedChange {
     /// The entry.
     pub log_id: LogId,
     /// When it was proposed, in milliseconds since 1970.
+    #[cfg_attr(feature = "typescript", ts(type = "Integer | null"))]
     pub time_ms: Option<u64>,
     /// Its command, `Blank` or `Membership`.
     pub command: &'static str,
@@ -145,6 +148,15 @@ pub struct LoggedChange {
     /// What came of its conditions.
     pub outcome: Outcome,
     /// What it did.
+    // What is flattened and may be missing has no type in TypeScript of its own.
+    #[cfg_attr(
+        feature = "typescript",
+        ts(
+            type = "Array<{ verb: string, kind?: string, tenant?: string | null, id?: Integer | null, \
+                   database?: string | null, name?: string | null, former_name: string | null, \
+                   keys: number, key: string | null }>"
+        )
+    )]
     pub effects: Vec<Effect>,
 }
 

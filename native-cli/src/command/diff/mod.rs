@@ -17,7 +17,7 @@ use std::path::Path;
 
 use anyhow::{Result, anyhow};
 use metadump::difference::{Side, SystemDifference};
-use metadump::moment::At;
+use metadump::moment::{AsOf, At};
 use metadump::node::SystemState;
 use metadump::record::LogId;
 use serde::Serialize;
@@ -29,7 +29,7 @@ use self::side::{LogExtent, Opened, beside_keys};
 use super::Outcome;
 use super::decoded::say_masked;
 use super::objects::{assert_tenants, catalogue};
-use super::state::{AsOf, State};
+use super::state::State;
 use crate::args::{Diff as Args, Place};
 use crate::failure::{Usage, WithHelp};
 use crate::progress::Progress;
@@ -188,7 +188,7 @@ impl StateOf {
             last_applied: node.system.last_applied,
             sequence: node.system.sequence,
             log,
-            as_of: state.as_of(),
+            as_of: AsOf::from(state.moment()),
             system: node.system,
         };
         Ok((of, Way::of(state, replay, progress)?))

@@ -10,11 +10,11 @@ use std::thread;
 use anyhow::{Result, anyhow};
 use metadump::apply::{Reach, SharedRecord, SystemState};
 use metadump::difference::{Keyed, Merge, Pair, Side};
-use metadump::moment::{Replay, Replayed};
+use metadump::moment::{AsOf, Replay, Replayed};
 use metadump::objects::{Catalogue, ObjectRecord};
 use metadump::record::{Bytes, KVMeta, SeqV};
 
-use crate::command::state::{AsOf, State};
+use crate::command::state::State;
 use crate::progress::Progress;
 use crate::runtime::no_thread;
 
@@ -344,7 +344,7 @@ fn read(
             for name in reached.iter().filter_map(|(key, record)| name_of(key, record)) {
                 names.add(name);
             }
-            let mut as_of = state.as_of();
+            let mut as_of = AsOf::from(state.moment());
             let replayed = state.finished(*replay)?;
             as_of.learn(&replayed);
             Ok(Read { as_of, names, system: Some(replayed.system), reached })

@@ -1,10 +1,6 @@
 //! The state that a command looks at: of a dump, of a stopped node, of a running service; at which
 //! moment.
 
-mod as_of;
-
-pub use as_of::AsOf;
-
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, Result};
 use metadump::Line;
 use metadump::check::Requirement;
-use metadump::moment::{At, Moment, MomentError, Replay, ReplayError, Replayed, Survey};
+use metadump::moment::{AsOf, At, Moment, MomentError, Replay, ReplayError, Replayed, Survey};
 use metadump::node::LiveMachine;
 use metadump::record::{DataVersion, Fact, SeqV};
 
@@ -219,7 +215,7 @@ impl State {
         prepare: impl Fn(&str, &SeqV<'_>) -> T + Sync,
         mut each: impl FnMut(&str, &SeqV<'_>, T) -> Result<()> + Send,
     ) -> Result<AsOf> {
-        let mut as_of = self.as_of();
+        let mut as_of = AsOf::from(self.moment);
         if let Some(replayed) = &replayed {
             as_of.learn(replayed);
         }
@@ -276,7 +272,7 @@ impl State {
         for (key, record) in replay.reached() {
             each(&key, &record, prepare(&key, &record))?;
         }
-        let mut as_of = self.as_of();
+        let mut as_of = AsOf::from(self.moment);
         as_of.learn(&self.finished(replay)?);
         progress.finish();
         Ok(as_of)
@@ -433,11 +429,6 @@ impl State {
                 .with_context(|| format!("{name}: the log cannot be applied"))
                 .help(help)
         })
-    }
-
-    /// What is known of the moment before the state is read.
-    pub fn as_of(&self) -> AsOf {
-        AsOf { moment: self.moment, last: self.moment.applied, ..AsOf::default() }
     }
 }
 

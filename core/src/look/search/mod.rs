@@ -1,20 +1,29 @@
 //! Finds keys and lines in a dump, in order or the largest ones.
 
+mod anywhere;
+
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::dump::frame::Line;
-use crate::dump::record::{Kind, Record};
+use crate::dump::record::{Kind, Record, SeqV};
 use crate::dump::scan::{envelope, scan_line};
+use crate::state::objects::{ObjectRecord, Owner};
 use crate::value::KeyParts;
+use anywhere::Anywhere;
 
 /// What is looked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "lowercase", tag = "type", content = "text")]
 pub enum Pattern {
+    /// Records that have the text in their key, its escapes undone, or in their value, in whichever
+    /// case; log entries that write such a record.
+    Anywhere(String),
+    /// Keys that start with the text and expire.
+    Expiring(String),
     /// Keys that start with the text; the empty text finds every key.
     Prefix(String),
     /// Keys that have the text in them.
@@ -35,6 +44,8 @@ pub enum Order {
     Dump,
     /// The ones whose lines are longest.
     Size,
+    /// The ones that expire first; those that never do come last.
+    Expiry,
 }
 
 /// A search.
@@ -51,7 +62,7 @@ pub struct Query {
 }
 
 /// A line that was found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Hit {
     /// The line, counted from 1.
@@ -63,6 +74,37 @@ pub struct Hit {
     /// The key, its credentials masked, a very long one only its first part; none when the line has
     /// none.
     pub key: Option<String>,
+    /// What kind of line it is; none when it is no record.
+    pub kind: Option<&'static str>,
+    /// The object that its record belongs to: `table 42`, `user 'root'@'%'`; none when it belongs
+    /// to none, or the line was not read as a whole.
+    pub object: Option<String>,
+    /// When its record expires, milliseconds since 1970.
+    #[cfg_attr(feature = "typescript", ts(type = "Integer | null"))]
+    pub expire_ms: Option<u64>,
+}
+
+impl Hit {
+    /// A line of the key space, or of another kind where the key is none.
+    fn of(line: &Line<'_>, key: Option<String>, kind: Option<&'static str>) -> Self {
+        let (number, offset_bytes, bytes) = (line.number, line.offset_bytes, line.len_bytes());
+        Self { line: number, offset_bytes, bytes, key, kind, object: None, expire_ms: None }
+    }
+
+    /// Adds what the record says.
+    fn with(mut self, key: &str, stored: &SeqV<'_>) -> Self {
+        self.expire_ms = stored.expire_ms();
+        // The name in such a key is the credential.
+        if KeyParts::of(key).and_then(|parts| parts.masked()).is_some() {
+            return self;
+        }
+        self.object = match ObjectRecord::of(key, &stored.data).owner {
+            Owner::Id(kind, id) => Some(format!("{} {id}", kind.name())),
+            Owner::Name(kind, _, name) => Some(format!("{} {name}", kind.name())),
+            Owner::Rest(..) => None,
+        };
+        self
+    }
 }
 
 /// How many bytes of a key are kept with a hit or a difference: thousands of those are kept.
@@ -96,11 +138,10 @@ pub struct Hits {
 #[error("not a regular expression: {0}")]
 pub struct PatternError(pub String);
 
-/// Bytes, line, offset and key of a hit: the longest first, of equal ones the earliest.
-type BySize = (u64, Reverse<u64>, u64, Option<String>);
-
 #[derive(Debug)]
 enum Matcher {
+    Anywhere(Anywhere),
+    Expiring(String),
     Prefix(String),
     Substring(memchr::memmem::Finder<'static>),
     Regex(Box<regex_lite::Regex>),
@@ -129,8 +170,8 @@ pub struct Search {
     count: u64,
     bytes: u64,
     kept: Vec<Hit>,
-    /// The kept hits, the smallest on top.
-    largest: BinaryHeap<Reverse<BySize>>,
+    /// The kept hits by rank, of equal ones the earliest first; the one that goes first on top.
+    ranked: BinaryHeap<Reverse<(u64, Reverse<Hit>)>>,
 }
 
 impl Search {
@@ -141,6 +182,8 @@ impl Search {
     /// When the pattern is no regular expression.
     pub fn new(query: &Query) -> Result<Self, PatternError> {
         let matcher = match &query.pattern {
+            Pattern::Anywhere(text) => Matcher::Anywhere(Anywhere::new(text)),
+            Pattern::Expiring(text) => Matcher::Expiring(text.clone()),
             Pattern::Prefix(text) => Matcher::Prefix(text.clone()),
             Pattern::Substring(text) => {
                 Matcher::Substring(memchr::memmem::Finder::new(text.as_bytes()).into_owned())
@@ -160,49 +203,64 @@ impl Search {
             count: 0,
             bytes: 0,
             kept: Vec::new(),
-            largest: BinaryHeap::new(),
+            ranked: BinaryHeap::new(),
         })
     }
 
     /// Looks at the next line.
     pub fn line(&mut self, line: &Line<'_>) {
-        if let Matcher::Line(finder) = &self.matcher {
-            if finder.find(line.bytes).is_some() {
-                let key = key(line.bytes);
-                self.hit(line, key);
-            }
-            return;
-        }
-        let Some(key) = key(line.bytes) else { return };
         let found = match &self.matcher {
-            Matcher::Prefix(prefix) => key.starts_with(prefix.as_str()),
-            Matcher::Substring(finder) | Matcher::Line(finder) => {
-                finder.find(key.as_bytes()).is_some()
+            Matcher::Line(finder) => finder.find(line.bytes).is_some(),
+            Matcher::Anywhere(anywhere) => {
+                scan_line(line.bytes).is_ok_and(|it| anywhere.is_in(&it.record, line.bytes))
             }
-            Matcher::Regex(regex) => regex.is_match(&key),
+            Matcher::Expiring(prefix) => matches!(
+                scan_line(line.bytes).map(|scanned| scanned.record),
+                Ok(Record::GenericKV(kv))
+                    if kv.value.expire_ms().is_some() && kv.key.starts_with(prefix.as_str())
+            ),
+            of_key => {
+                let Some(key) = key(line.bytes) else { return };
+                let found = match of_key {
+                    Matcher::Prefix(prefix) => key.starts_with(prefix.as_str()),
+                    Matcher::Substring(finder) => finder.find(key.as_bytes()).is_some(),
+                    Matcher::Regex(regex) => regex.is_match(&key),
+                    Matcher::Anywhere(_) | Matcher::Expiring(_) | Matcher::Line(_) => false,
+                };
+                if found {
+                    self.hit(line, Some(key));
+                }
+                return;
+            }
         };
         if found {
-            self.hit(line, Some(key));
+            self.hit(line, key(line.bytes));
         }
     }
 
     fn hit(&mut self, line: &Line<'_>, key: Option<String>) {
-        let bytes = line.len_bytes();
         self.count += 1;
-        self.bytes += bytes;
+        self.bytes += line.len_bytes();
         match self.order {
             Order::Dump => {
                 if self.kept.len() < self.most {
-                    let key = key.map(kept_key);
-                    let (line, offset_bytes) = (line.number, line.offset_bytes);
-                    self.kept.push(Hit { line, offset_bytes, bytes, key });
+                    self.kept.push(found(line, key));
                 }
             }
-            Order::Size => {
-                let key = key.map(kept_key);
-                self.largest.push(Reverse((bytes, Reverse(line.number), line.offset_bytes, key)));
-                if self.largest.len() > self.most {
-                    self.largest.pop();
+            Order::Size | Order::Expiry => {
+                let full = self.ranked.len() >= self.most;
+                let least = self.ranked.peek().map_or(0, |Reverse((rank, _))| *rank);
+                if self.order == Order::Size && full && line.len_bytes() <= least {
+                    return;
+                }
+                let hit = found(line, key);
+                let rank = match self.order {
+                    Order::Expiry => hit.expire_ms.map_or(0, |ms| u64::MAX - ms),
+                    Order::Dump | Order::Size => hit.bytes,
+                };
+                self.ranked.push(Reverse((rank, Reverse(hit))));
+                if self.ranked.len() > self.most {
+                    self.ranked.pop();
                 }
             }
         }
@@ -212,10 +270,20 @@ impl Search {
     #[must_use]
     pub fn finish(self) -> Hits {
         let mut kept = self.kept;
-        for Reverse((bytes, Reverse(line), offset_bytes, key)) in self.largest.into_sorted_vec() {
-            kept.push(Hit { line, offset_bytes, bytes, key });
-        }
+        let ranked = self.ranked.into_sorted_vec();
+        kept.extend(ranked.into_iter().map(|Reverse((_, Reverse(hit)))| hit));
         Hits { count: self.count, bytes: self.bytes, kept }
+    }
+}
+
+/// What is told of a line that was found.
+fn found(line: &Line<'_>, key: Option<String>) -> Hit {
+    match scan_line(line.bytes).map(|scanned| scanned.record) {
+        Ok(Record::GenericKV(kv)) => {
+            Hit::of(line, key.map(kept_key), Some("GenericKV")).with(&kv.key, &kv.value)
+        }
+        Ok(record) => Hit::of(line, key.map(kept_key), Some(record.kind().name())),
+        Err(_) => Hit::of(line, key.map(kept_key), None),
     }
 }
 
@@ -268,6 +336,57 @@ mod tests {
         assert!(Search::new(&query).is_err());
     }
 
+    fn found_in(lines: &[&str], pattern: Pattern, order: Order) -> Hits {
+        let mut search = Search::new(&Query { pattern, order, most: 9 }).unwrap();
+        for (number, line) in (1..).zip(lines) {
+            search.line(&Line::new(number, 0, line.as_bytes(), true));
+        }
+        search.finish()
+    }
+
+    #[test]
+    fn a_text_is_found_in_keys_without_escapes_and_in_values_in_whichever_case() {
+        let dump = [
+            r#"["state_machine/0",{"GenericKV":{"key":"__fd_users/t/%27Root%27%40","value":{"seq":1,"meta":null,"data":[]}}}]"#,
+            r#"["state_machine/0",{"GenericKV":{"key":"__fd_table_by_id/42","value":{"seq":1,"meta":null,"data":[83,101,99,82,101,116]}}}]"#,
+            r#"["raft_log",{"LogEntry":{"log_id":{"leader_id":{"term":1,"node_id":1},"index":3},"payload":{"Normal":{"cmd":{"UpsertKV":{"key":"k","seq":"Any","value":{"Update":[115,101,99,114,101,116]},"value_meta":null}}}}}}]"#,
+            r#"["state_machine/0",{"GenericKV":{"key":"83,101","value":{"seq":1,"meta":null,"data":[1]}}}]"#,
+        ];
+        let found = |text: &str| {
+            let hits = found_in(&dump, Pattern::Anywhere(text.into()), Order::Dump);
+            hits.kept.into_iter().map(|hit| (hit.line, hit.kind, hit.object)).collect::<Vec<_>>()
+        };
+        let kv = Some("GenericKV");
+        assert_eq!(found("'root'@")[0].0, 1);
+        assert_eq!(found("27ROOT%27%40").len(), 1);
+        assert_eq!(
+            found("SECRET"),
+            [(2, kv, Some("table 42".to_owned())), (3, Some("LogEntry"), None)]
+        );
+        assert_eq!(found("83,101"), [(4, kv, None)]);
+    }
+
+    #[test]
+    fn what_expires_is_listed_by_when() {
+        let kv = |key: &str, meta: &str| {
+            format!(
+                r#"["state_machine/0",{{"GenericKV":{{"key":"{key}","value":{{"seq":1,"meta":{meta},"data":[]}}}}}}]"#
+            )
+        };
+        let dump = [
+            kv("a", r#"{"expire_at":1700000009}"#),
+            kv("b", "null"),
+            kv("c", r#"{"expire_at":1700000001}"#),
+        ];
+        let dump: Vec<&str> = dump.iter().map(String::as_str).collect();
+        let found = |prefix: &str| {
+            let hits = found_in(&dump, Pattern::Expiring(prefix.into()), Order::Expiry);
+            hits.kept.iter().map(|hit| (hit.line, hit.expire_ms)).collect::<Vec<_>>()
+        };
+        assert_eq!(found(""), [(3, Some(1_700_000_001_000)), (1, Some(1_700_000_009_000))]);
+        assert_eq!(found("a"), [(1, Some(1_700_000_009_000))]);
+    }
+
     #[test]
     fn a_credential_in_a_key_is_found_but_not_kept() {
         let line = br#"["state_machine/0",{"GenericKV":{"key":"__fd_token/t/abc","value":{"seq":1,"meta":null,"data":[]}}}]"#;
@@ -275,8 +394,9 @@ mod tests {
             let pattern = Pattern::Substring("/abc".into());
             let mut search = Search::new(&Query { pattern, order, most: 1 }).unwrap();
             search.line(&Line::new(1, 0, line, true));
-            let kept: Vec<_> = search.finish().kept.into_iter().map(|hit| hit.key).collect();
-            assert_eq!(kept, [Some("__fd_token/t/***".to_owned())]);
+            let kept = search.finish().kept.into_iter().map(|hit| (hit.key, hit.object));
+            let kept: Vec<_> = kept.collect();
+            assert_eq!(kept, [(Some("__fd_token/t/***".to_owned()), None)]);
         }
     }
 

@@ -1,20 +1,26 @@
-//! Which moment a state is of, in words.
+//! Says which moment a state is of.
 
-use metadump::moment::{Moment, Replayed};
-use metadump::record::LogId;
-
-use crate::report::{entries, utc};
+use super::{Moment, Replayed};
+use crate::dump::record::LogId;
+use crate::value::{grouped, utc};
 
 /// Which moment a state is of.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AsOf {
-    pub(super) moment: Moment,
+    moment: Moment,
     /// The last log entry that it holds.
-    pub(super) last: Option<LogId>,
+    last: Option<LogId>,
     /// How many log entries were applied to the snapshot.
-    pub(super) applied: u64,
+    applied: u64,
     /// When the last write was proposed, in milliseconds since 1970.
     pub last_write_ms: Option<u64>,
+}
+
+impl From<Moment> for AsOf {
+    /// What is known of a moment before the state is read.
+    fn from(moment: Moment) -> Self {
+        Self { moment, last: moment.applied, ..Self::default() }
+    }
 }
 
 impl AsOf {
@@ -32,6 +38,10 @@ impl AsOf {
 
     /// `as of T1-N1.95, 2026-11-28 14:28:47 UTC, 15 entries after the snapshot`.
     pub fn describe(&self) -> String {
+        let entries = |count| match count {
+            1 => "1 entry".to_owned(),
+            count => format!("{} entries", grouped(count)),
+        };
         let last = self.last.map_or_else(|| "no log entry".to_owned(), |last| last.to_string());
         let at = self.last_write_ms.map_or_else(String::new, |ms| format!(", {}", utc(ms)));
         let after = match (self.applied, self.moment.applied) {
@@ -50,9 +60,8 @@ impl AsOf {
                 format!("; {} not known to be committed, not applied", entries(later))
             }
             (later, uncommitted) => format!(
-                "; {} later not applied, {} of them not known to be committed",
+                "; {} later not applied, {uncommitted} of them not known to be committed",
                 entries(later),
-                uncommitted,
             ),
         };
         let beyond = self.moment.committed_beyond.map_or_else(String::new, |committed| {

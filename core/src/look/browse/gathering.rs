@@ -1,0 +1,232 @@
+//! Gathers the objects of a state at a moment, in several readings of a dump.
+
+use std::collections::HashMap;
+
+use super::browser::{Browser, Written};
+use super::owned::{KeyPlace, Owned};
+use crate::dump::dump_line;
+use crate::dump::frame::Line;
+use crate::dump::record::{DataVersion, Fact, SeqV};
+use crate::dump::scan::scan_line;
+use crate::state::moment::{AsOf, At, Moment, MomentError, Replay, ReplayError, Survey};
+use crate::state::node::{LiveMachine, NamedLate};
+use crate::state::objects::{Catalogue, ObjectRecord};
+
+/// Why there is no state to look at.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum GatherError {
+    /// There is no such moment.
+    #[error(transparent)]
+    Moment(#[from] MomentError),
+    /// The log cannot be applied.
+    #[error("the log cannot be applied: {0}")]
+    Replay(#[from] ReplayError),
+    /// It is not clear which state machine is the live one.
+    #[error(transparent)]
+    NamedLate(#[from] NamedLate),
+}
+
+/// Gathers the objects of a state. The lines of the dump are handed to [`line`](Self::line) as
+/// often as [`end_reading`](Self::end_reading) asks for them.
+#[derive(Debug)]
+pub struct Gathering {
+    reading: FactReading,
+    step: Step,
+    catalogue: Catalogue,
+    owned: Owned,
+    /// Where the records are in the dump that the log reaches.
+    reached: HashMap<String, u64>,
+    /// The entries that wrote a key: the first and the last.
+    writers: HashMap<String, (u64, u64)>,
+    as_of: AsOf,
+    moment: Moment,
+    /// How many lines are no records.
+    left_out: u64,
+    /// The state at the moment of what the log reaches.
+    replayed: Option<Box<Replay>>,
+}
+
+#[derive(Debug)]
+enum Step {
+    Survey(Box<Survey>),
+    Reach(Box<Replay>),
+    /// Without a replay the snapshot is what is asked for.
+    Load(Option<Box<Replay>>),
+    Apply(Box<Replay>),
+    Done,
+}
+
+impl Gathering {
+    /// Gathers the objects of a moment; the caller says what time it is.
+    pub fn new(at: At, now_ms: u64) -> Self {
+        let survey = Survey::new(at, now_ms);
+        Self {
+            reading: FactReading::new(survey.needs_keys()),
+            step: Step::Survey(Box::new(survey)),
+            catalogue: Catalogue::default(),
+            owned: Owned::default(),
+            reached: HashMap::new(),
+            writers: HashMap::new(),
+            as_of: AsOf::default(),
+            moment: Moment::default(),
+            left_out: 0,
+            replayed: None,
+        }
+    }
+
+    /// Takes the next line; gives whether the reading needs more.
+    ///
+    /// # Errors
+    ///
+    /// When the log cannot be applied.
+    pub fn line(&mut self, line: &Line<'_>) -> Result<bool, GatherError> {
+        let Self { reading, step, catalogue, owned, reached, writers, as_of, .. } = self;
+        let read = reading.line(line, |fact| {
+            match step {
+                Step::Survey(survey) => survey.learn(fact),
+                Step::Reach(replay) => replay.reach(fact),
+                Step::Load(replay) => {
+                    if let Some(replay) = replay {
+                        replay.load(fact);
+                    }
+                    let Fact::Key(key, value) = fact else { return Ok(()) };
+                    if replay.as_ref().is_some_and(|replay| replay.reaches(key, value)) {
+                        reached.insert((*key).to_string(), line.number);
+                        return Ok(());
+                    }
+                    let proposed = value.meta.and_then(|meta| meta.proposed_at_ms);
+                    as_of.last_write_ms = as_of.last_write_ms.max(proposed);
+                    add(catalogue, owned, key, value, KeyPlace::Line(line.number));
+                }
+                Step::Apply(replay) => {
+                    let Some(applied) = replay.apply(fact)? else { return Ok(()) };
+                    for event in applied.events {
+                        if event.current.is_none() {
+                            writers.remove(&event.key);
+                        } else {
+                            writers.entry(event.key).or_insert((line.number, 0)).1 = line.number;
+                        }
+                    }
+                }
+                Step::Done => {}
+            }
+            Ok(())
+        })?;
+        self.left_out += u64::from(read == Read::NoRecord && matches!(self.step, Step::Load(_)));
+        Ok(read != Read::Enough)
+    }
+
+    /// Ends a reading; gives whether the dump has to be read once more.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such moment.
+    pub fn end_reading(&mut self) -> Result<bool, GatherError> {
+        let (step, with_keys) = match std::mem::replace(&mut self.step, Step::Done) {
+            Step::Survey(survey) => {
+                self.moment = survey.finish()?;
+                self.as_of = AsOf::from(self.moment);
+                match self.moment.until {
+                    Some(_) => (Step::Reach(Box::new(Replay::new(self.moment))), false),
+                    None => (Step::Load(None), true),
+                }
+            }
+            Step::Reach(replay) => (Step::Load(Some(replay)), true),
+            Step::Load(Some(replay)) => (Step::Apply(replay), false),
+            Step::Load(None) => (Step::Done, false),
+            Step::Apply(replay) => {
+                self.replayed = Some(replay);
+                return Ok(false);
+            }
+            Step::Done => return Ok(false),
+        };
+        let is_done = matches!(step, Step::Done);
+        self.step = step;
+        self.reading = FactReading::new(with_keys);
+        Ok(!is_done)
+    }
+
+    /// What was gathered.
+    ///
+    /// # Errors
+    ///
+    /// When the log does not lead to the moment.
+    pub fn finish(mut self) -> Result<Browser, GatherError> {
+        let mut written = Vec::new();
+        if let Some(replay) = self.replayed.take() {
+            for (key, record) in replay.reached() {
+                let place = match (self.writers.remove(&key), self.reached.get(&key)) {
+                    (None, Some(line)) => KeyPlace::Line(*line),
+                    (writers, _) => {
+                        let (first_line, last_line) = writers.unwrap_or_default();
+                        let mut text = Vec::new();
+                        let fact_key = key.clone().into();
+                        // A record of the key space always has a line.
+                        let _ = dump_line::put_fact(&mut text, &Fact::Key(&fact_key, &record));
+                        written.push(Written { text, first_line, last_line });
+                        KeyPlace::Written(written.len() - 1)
+                    }
+                };
+                add(&mut self.catalogue, &mut self.owned, &key, &record, place);
+            }
+            self.as_of.learn(&replay.finish()?);
+        }
+        let Self { catalogue, owned, as_of, moment, left_out, .. } = self;
+        Ok(Browser::new(catalogue.finish(), owned, written, as_of, moment, left_out))
+    }
+}
+
+fn add(catalogue: &mut Catalogue, owned: &mut Owned, key: &str, value: &SeqV<'_>, at: KeyPlace) {
+    let record = ObjectRecord::of(key, &value.data);
+    owned.add(&record.owner, at, record.says.is_some());
+    catalogue.add(record);
+}
+
+/// What came of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Read {
+    /// It was taken, if it is of the node or of its live state machine.
+    Taken,
+    /// It is no record.
+    NoRecord,
+    /// What comes behind it is not needed.
+    Enough,
+}
+
+/// Reads the facts of a node, those of its live state machine alone.
+#[derive(Debug, Default)]
+pub(super) struct FactReading {
+    live: LiveMachine,
+    version: Option<DataVersion>,
+    with_keys: bool,
+}
+
+impl FactReading {
+    /// Without keys the reading may end where those begin.
+    pub(super) fn new(with_keys: bool) -> Self {
+        Self { with_keys, ..Self::default() }
+    }
+
+    /// Hands the fact of a line to `each`.
+    pub(super) fn line(
+        &mut self,
+        line: &Line<'_>,
+        each: impl FnOnce(&Fact<'_>) -> Result<(), GatherError>,
+    ) -> Result<Read, GatherError> {
+        let Ok(scanned) = scan_line(line.bytes) else { return Ok(Read::NoRecord) };
+        let fact = scanned.record.fact();
+        if let Fact::Header(header) = fact {
+            self.version = header.data_version();
+        }
+        // In older dumps other records come after the keys.
+        let is_key = matches!(fact, Fact::Key(..));
+        if is_key && !self.with_keys && self.version == Some(DataVersion::V004) {
+            return Ok(Read::Enough);
+        }
+        if self.live.has(scanned.tree(), &fact)? {
+            each(&fact)?;
+        }
+        Ok(Read::Taken)
+    }
+}

@@ -1,0 +1,188 @@
+// The objects of a state in the words of Databend: which are listed, and which one is looked at.
+
+import { decodeHeading, decodeLine } from "metadump-wasm";
+
+import type { Question, Reply } from "../io/jobs";
+import type { Dump } from "./dump.svelte";
+import { parseExact } from "./exact";
+import type {
+  LineView, ObjectDetail, ObjectHistory, ObjectKey, ObjectQuery, ObjectRow, SortBy, StateOverview, Tenant,
+} from "./generated";
+import { Parted } from "./parted";
+import { Cancelled, type Running } from "./workers";
+
+export class Catalogue {
+  /** The moment that is asked for, as `--at` takes it. */
+  at = $state("end");
+  overview = $state.raw<StateOverview | null>(null);
+  working = $state(false);
+  readBytes = $state(0);
+  failed = $state("");
+  /** The tenant whose objects are listed; without one all tenants are, or what is searched in all. */
+  tenant = $state.raw<Tenant | null>(null);
+  /** The database whose tables are listed. */
+  parent = $state.raw<ObjectRow | null>(null);
+  kind = $state("");
+  text = $state("");
+  sort = $state<SortBy>("name");
+  /** How many objects are listed; a new list is another object. */
+  list = $state.raw({ total: 0 });
+  cursor = $state(0);
+  tenantCursor = $state(0);
+  selected = $state.raw<ObjectDetail | null>(null);
+  /** The line that was looked for last: the place of the object that is selected. */
+  sought = 1;
+  #running: Running | null = null;
+  #rows = this.#noRows();
+  #searches = 0;
+
+  constructor(readonly dump: Dump) {}
+
+  /** Whether tenants are listed, and not objects. */
+  ofTenants = $derived.by(() => this.tenant === null && this.text === "");
+
+  tenants = $derived.by(() => {
+    const tenants = this.overview?.tenants ?? [];
+    const { sort } = this;
+    return sort === "name" ? tenants : tenants.toSorted((a, b) => b[sort] - a[sort]);
+  });
+
+  /** Reads the objects, if that was not done. */
+  open(): void {
+    if (!this.#running && this.dump.phase === "ready") void this.read(this.at);
+  }
+
+  /** Reads the objects of a moment. */
+  async read(at: string): Promise<void> {
+    this.close();
+    this.at = at;
+    this.working = true;
+    this.readBytes = 0;
+    this.failed = "";
+    const job = { type: "browse", dump: this.dump.source, at } as const;
+    const running = this.dump.run(job, (report) => (this.readBytes = report.bytes));
+    this.#running = running;
+    try {
+      const [overview = ""] = await running.results;
+      if (this.#running !== running) return;
+      this.overview = parseExact(overview) as StateOverview;
+      this.tenant = this.overview.tenants.find(({ tenant }) => this.tenant && tenant === this.tenant.tenant) ?? null;
+      if (!this.tenant) this.parent = null;
+      this.sought = 1;
+      await this.search();
+    } catch (error) {
+      if (this.#running !== running || error instanceof Cancelled) return;
+      this.overview = null;
+      this.failed = error instanceof Error ? error.message : String(error);
+    }
+    this.working = false;
+  }
+
+  close(): void {
+    this.#running?.cancel();
+    this.#running = null;
+    this.#rows = this.#noRows();
+    this.selected = null;
+    this.list = { total: 0 };
+  }
+
+  #noRows(): Parted<ObjectRow> {
+    return new Parted(async (from, to) => (await this.#json<ObjectRow[]>({ type: "rows", from, to })) ?? []);
+  }
+
+  async #ask(question: Question): Promise<Reply> {
+    return this.#running ? this.#running.ask(question) : undefined;
+  }
+
+  async #json<T>(question: Question): Promise<T | null> {
+    const reply = await this.#ask(question);
+    return typeof reply === "string" ? (parseExact(reply) as T) : null;
+  }
+
+  /** Lists what is asked for. */
+  async search(): Promise<void> {
+    const { tenant, parent, kind, text, sort } = this;
+    const query: ObjectQuery = {
+      tenants: tenant ? [tenant.tenant] : [],
+      kind: kind === "" ? null : kind,
+      parent: parent?.at ?? null,
+      text,
+      sort,
+    };
+    const mine = ++this.#searches;
+    const total = Number((await this.#ask({ type: "list", query: JSON.stringify(query) })) ?? 0);
+    // A later one is under way, or has been answered.
+    if (mine !== this.#searches) return;
+    this.#rows = this.#noRows();
+    this.cursor = 0;
+    this.list = { total };
+  }
+
+  /** The row of the list at an index. */
+  row = (index: number): Promise<ObjectRow | null> => this.#rows.row(index);
+
+  /** Shows a tenant or all of them, a database in it, objects of a kind. */
+  async show(tenant: Tenant | null, parent: ObjectRow | null = null, kind = ""): Promise<void> {
+    this.tenant = tenant;
+    this.parent = parent;
+    this.kind = kind;
+    this.text = "";
+    // Rows of another list are none of this one, however quickly somebody goes to one.
+    this.list = { total: 0 };
+    await this.search();
+  }
+
+  /** Looks at the object that stands at a place among all. */
+  async select(at: number): Promise<ObjectDetail | null> {
+    const detail = await this.#json<ObjectDetail>({ type: "detail", at });
+    if (detail) {
+      this.selected = detail;
+      this.sought = detail.row.line ?? 1;
+    }
+    return detail;
+  }
+
+  /** Looks at an object where it stands in the list, or in that of its tenant. */
+  async reveal(at: number): Promise<ObjectDetail | null> {
+    const detail = await this.select(at);
+    if (!detail) return null;
+    let index = await this.#ask({ type: "indexOf", at });
+    if (index === undefined || this.ofTenants) {
+      const { tenant, kind } = detail.row.object;
+      const of = this.overview?.tenants.find((one) => one.tenant === tenant) ?? null;
+      await this.show(of, null, kind);
+      index = await this.#ask({ type: "indexOf", at });
+    }
+    this.cursor = Number(index ?? 0);
+    return detail;
+  }
+
+  /** Looks at the object that a line belongs to, if it belongs to one. */
+  async seek(line: number): Promise<void> {
+    this.sought = line;
+    if (line <= 1) return;
+    const raw = await this.dump.lines.line(line);
+    if (!raw) return;
+    const at = await this.#ask({ type: "ofLine", line, text: raw.bytes.slice() });
+    if (this.sought !== line || typeof at !== "number") return;
+    await this.reveal(at);
+    this.sought = line;
+  }
+
+  /** The key of an object but for its value. */
+  async heading(key: ObjectKey): Promise<LineView | null> {
+    if (key.written === null) return this.dump.heading(key.line);
+    const text = await this.#ask({ type: "written", at: key.written });
+    return text instanceof Uint8Array ? (parseExact(decodeHeading(text)) as LineView) : null;
+  }
+
+  /** A key of an object with its value. */
+  async decode(key: ObjectKey, withSecrets: boolean): Promise<LineView | null> {
+    if (key.written === null) return this.dump.decode(key.line, withSecrets);
+    const text = await this.#ask({ type: "written", at: key.written });
+    return text instanceof Uint8Array ? (parseExact(decodeLine(text, withSecrets)) as LineView) : null;
+  }
+
+  /** What the log did to an object. */
+  history = (at: number): Promise<ObjectHistory | null> => this.#json<ObjectHistory>({ type: "history", at });
+}
