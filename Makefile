@@ -56,6 +56,6 @@ interop: ## Engines of two releases from PyPI against the command line; TEST=Own
 generate: ## A large made-up dump: make generate BYTES=1GiB FILE=big.ndjson
 	cargo run --quiet --release --package metadump-tests --bin generate-dump -- --bytes $(BYTES) --output $(FILE)
 
-bench: ## Measure against peers, some 30 minutes, and write docs/benchmarks.md; BENCH=small is quick
-	@scripts/setup.sh build
+bench: ## Measure against peers, some 30 minutes, and write docs/benchmarks.md; BENCH=small, BENCH=instructions are quick
+	@scripts/setup.sh bench
 	@scripts/bench.sh

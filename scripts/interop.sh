@@ -50,4 +50,4 @@ cargo build --locked --quiet --package databend-metactl
 METACTL=$(scripts/target.sh)/debug/databend-metactl
 export METACTL INTEROP_RELEASES="$place" PYTHONDONTWRITEBYTECODE=1 LC_ALL=C.UTF-8
 cd tests/interop
-exec "$python" -m unittest ${TEST:+-k "$TEST"} test_interop test_official test_statements
+exec "$python" -m unittest ${TEST:+-k "$TEST"} test_interop test_official test_statements test_carry

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing, on Debian or Ubuntu with rustup; says nothing when nothing is missing.
-# Usage: setup.sh build|test|fuzz
+# Usage: setup.sh build|test|bench|fuzz
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -50,6 +50,7 @@ command -v cargo >/dev/null || stop "cargo is missing: install Rust from https:/
 debian cc build-essential
 case ${1:-} in
 build) ;;
+bench) debian valgrind valgrind ;;
 test)
     command -v rustup >/dev/null || stop "rustup is missing: install Rust from https://rustup.rs, then run make again"
     component rustfmt rustfmt
@@ -72,5 +73,5 @@ fuzz)
     fi
     crate cargo-fuzz "$CARGO_FUZZ" 30
     ;;
-*) stop "usage: setup.sh build|test|fuzz" ;;
+*) stop "usage: setup.sh build|test|bench|fuzz" ;;
 esac

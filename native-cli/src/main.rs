@@ -22,6 +22,7 @@ mod printable;
 mod progress;
 mod raft_dir;
 mod report;
+mod run_metrics;
 mod runtime;
 mod scanning;
 mod serve;
@@ -46,6 +47,7 @@ use crate::args::{Arranged, Cli, Command};
 use crate::command::Outcome;
 use crate::printable::printable_lines;
 use crate::progress::{Progress, Quiet};
+use crate::run_metrics::RunMetrics;
 use crate::stdout::{reader_has_gone, stdout};
 
 /// What fails when a text cannot be printed.
@@ -64,21 +66,32 @@ fn main() -> ExitCode {
     style::choose(cli.color);
     let progress = Progress::new(if cli.quiet { Quiet::Yes } else { Quiet::No });
     notes.iter().for_each(|note| progress.say(note));
-    let ended = run(&cli.command, &progress).and_then(|outcome| {
+    let metrics = match RunMetrics::begin(&cli.command) {
+        Ok(metrics) => metrics,
+        Err(error) => return ExitCode::from(exit_code(Err(error))),
+    };
+    let ended = run(&cli.command, &metrics, &progress).and_then(|outcome| {
         match stdout().flush().context(TO_STDOUT) {
             Err(error) if !reader_has_gone(&error) => Err(error),
             _ => Ok(outcome),
         }
     });
     progress.finish();
+    let code = exit_code(ended);
+    let written = exit_code(metrics.finish(code).map(|()| Outcome::Done));
+    ExitCode::from(if code == 0 { written } else { code })
+}
+
+/// The exit code of what has ended; says why it failed.
+fn exit_code(ended: anyhow::Result<Outcome>) -> u8 {
     match ended {
-        Ok(Outcome::Done) => ExitCode::SUCCESS,
-        Ok(Outcome::Findings | Outcome::Missing | Outcome::Different) => ExitCode::from(1),
-        Ok(Outcome::Unread) => ExitCode::from(3),
-        Err(error) if reader_has_gone(&error) => ExitCode::SUCCESS,
+        Ok(Outcome::Done) => 0,
+        Ok(Outcome::Findings | Outcome::Missing | Outcome::Different) => 1,
+        Ok(Outcome::Unread) => 3,
+        Err(error) if reader_has_gone(&error) => 0,
         Err(error) => {
             failure::print(&error);
-            ExitCode::from(if error.is::<failure::Usage>() { 2 } else { 3 })
+            if error.is::<failure::Usage>() { 2 } else { 3 }
         }
     }
 }
@@ -111,14 +124,14 @@ fn explain(error: &clap::Error) -> ExitCode {
     }
 }
 
-fn run(command: &Command, progress: &Progress) -> anyhow::Result<Outcome> {
+fn run(command: &Command, metrics: &RunMetrics, progress: &Progress) -> anyhow::Result<Outcome> {
     if command.only_asks() {
         progress.hide();
     }
     match command {
-        Command::Validate(args) => command::validate::run(args, progress),
+        Command::Validate(args) => command::validate::run(args, metrics, progress),
         Command::Inspect(args) => command::inspect::run(args, progress),
-        Command::Export(args) => command::export::run(args, progress),
+        Command::Export(args) => command::export::run(args, metrics, progress),
         Command::Import(args) => command::import::run(args, progress),
         Command::Objects(args) => command::objects::run(args, progress),
         Command::Show(args) => command::show::run(args, progress),

@@ -7,7 +7,8 @@
 //!
 //! Each thread takes the next piece of whole lines, scans it, waits until all pieces before it have
 //! been handed on, and hands on its own. What takes the lines sees what a single thread would show
-//! it: the same lines in the same order.
+//! it: the same lines in the same order. What only needs the bytes, as a hash does, has a turn of its
+//! own behind that, so that the lines of the next piece do not wait for it.
 
 mod pieces;
 
@@ -18,7 +19,7 @@ use anyhow::Result;
 use metadump::Line;
 use metadump::scan::{LineError, ScannedLine, scan_line};
 
-use self::pieces::{Next, Pieces, lines};
+use self::pieces::{Next, Piece, Pieces, lines};
 use crate::input::Source;
 use crate::progress::Progress;
 
@@ -34,26 +35,12 @@ const BATCH_LINES: usize = 8192;
 /// What a line is.
 pub type Scanned<'l> = Result<ScannedLine<'l>, LineError>;
 
-/// Reads all lines, calling `each` with every one in order, and with what it is.
+/// Reads all lines, calling `each` with every one in order, with what it is, and with what `prepare`
+/// makes of it on the thread that scans it.
 ///
 /// # Errors
 ///
 /// When the input cannot be read, and the first error of `each`.
-pub fn for_each_scanned(
-    source: &Source,
-    threads: Threads,
-    progress: &Progress,
-    mut each: impl FnMut(&Line<'_>, Result<ScannedLine<'_>, LineError>) -> Result<()> + Send,
-) -> Result<()> {
-    let each = |line: &Line<'_>, scanned: Scanned<'_>, ()| each(line, scanned);
-    for_each_prepared(source, threads, progress, |_| (), each)
-}
-
-/// The same, with what `prepare` makes of each line on the thread that scans it.
-///
-/// # Errors
-///
-/// As [`for_each_scanned`].
 pub fn for_each_prepared<T: Send>(
     source: &Source,
     threads: Threads,
@@ -68,7 +55,7 @@ pub fn for_each_prepared<T: Send>(
 ///
 /// # Errors
 ///
-/// As [`for_each_scanned`].
+/// As [`for_each_prepared`].
 pub fn for_each_made<T: Send>(
     source: &Source,
     threads: Threads,
@@ -76,12 +63,31 @@ pub fn for_each_made<T: Send>(
     make: impl Fn(&Line<'_>, &Scanned<'_>) -> T + Sync,
     each: impl FnMut(&Line<'_>, Scanned<'_>, T) -> Result<()> + Send,
 ) -> Result<()> {
+    for_each_beside(source, threads, progress, make, each, |_| ())
+}
+
+/// The same; `beside` sees all bytes of the lines, line ends included, in their order, while the
+/// lines behind them are handed on. It may not see all when something fails.
+///
+/// # Errors
+///
+/// As [`for_each_prepared`].
+pub fn for_each_beside<T: Send>(
+    source: &Source,
+    threads: Threads,
+    progress: &Progress,
+    make: impl Fn(&Line<'_>, &Scanned<'_>) -> T + Sync,
+    each: impl FnMut(&Line<'_>, Scanned<'_>, T) -> Result<()> + Send,
+    beside: impl FnMut(&[u8]) + Send,
+) -> Result<()> {
     let (pieces, is_short) = Pieces::measured(source.read(progress)?, threads.share(PIECE_BYTES))
         .map_err(|error| source.unread(error))?;
     let input = Mutex::new(pieces);
     let turns = Turns {
         state: Mutex::new(Handing { each, next: 0, lines: 0, offset_bytes: 0, ended: None }),
         changed: Condvar::new(),
+        beside: Mutex::new(Beside { take: beside, next: 0, has_ended: false }),
+        beside_changed: Condvar::new(),
         batch_lines: threads.share(BATCH_LINES).max(1),
         make,
     };
@@ -106,9 +112,11 @@ pub fn for_each_made<T: Send>(
 }
 
 /// Whose piece is handed on next.
-struct Turns<P, F> {
+struct Turns<P, F, B> {
     state: Mutex<Handing<F>>,
     changed: Condvar,
+    beside: Mutex<Beside<B>>,
+    beside_changed: Condvar,
     batch_lines: usize,
     make: P,
 }
@@ -122,6 +130,13 @@ struct Handing<F> {
     ended: Option<Ended>,
 }
 
+/// Which bytes have been seen.
+struct Beside<B> {
+    take: B,
+    next: u64,
+    has_ended: bool,
+}
+
 /// Why nothing more is handed on.
 enum Ended {
     /// The input cannot be read on.
@@ -132,7 +147,7 @@ enum Ended {
     Panicked,
 }
 
-impl<P, F> Turns<P, F> {
+impl<P, F, B: FnMut(&[u8])> Turns<P, F, B> {
     /// One thread: takes, scans and hands on pieces until there is none.
     fn work<T>(&self, input: &Mutex<Pieces>)
     where
@@ -140,7 +155,8 @@ impl<P, F> Turns<P, F> {
         F: FnMut(&Line<'_>, Scanned<'_>, T) -> Result<()> + Send,
     {
         let _release = ReleaseOnPanic(self);
-        let mut piece = Vec::new();
+        let mut piece = Piece::default();
+        let mut last_lines = 0;
         loop {
             let mut pieces = input.lock().unwrap_or_else(PoisonError::into_inner);
             let next = pieces.next(&mut piece);
@@ -148,7 +164,7 @@ impl<P, F> Turns<P, F> {
             let handed_on = match next {
                 Ok(Next::Lines) => {
                     drop(pieces);
-                    self.hand_on(number, &piece)
+                    self.hand_on(number, piece.bytes(), &mut last_lines)
                 }
                 // Nobody else reads meanwhile: one such line is in memory at a time.
                 Ok(Next::LongLine) => self.hand_on_long(number, &mut pieces, &mut piece),
@@ -162,7 +178,8 @@ impl<P, F> Turns<P, F> {
     }
 
     /// Scans and hands on the lines of a piece, a batch at a time; none when all has ended.
-    fn hand_on<T>(&self, number: u64, piece: &[u8]) -> Option<()>
+    /// `last_lines` is how many the last batch of the thread had.
+    fn hand_on<T>(&self, number: u64, piece: &[u8], last_lines: &mut usize) -> Option<()>
     where
         P: Fn(&Line<'_>, &Scanned<'_>) -> T,
         F: FnMut(&Line<'_>, Scanned<'_>, T) -> Result<()> + Send,
@@ -170,35 +187,51 @@ impl<P, F> Turns<P, F> {
         let mut lines = lines(piece);
         loop {
             let batch = lines.by_ref().take(self.batch_lines);
-            let scanned: Vec<_> = batch.map(|line| self.scan(line)).collect();
+            // What is known of a line is large: it is not moved to make room for the next.
+            let mut scanned = Vec::with_capacity(*last_lines);
+            scanned.extend(batch.map(|line| self.scan(line)));
+            *last_lines = scanned.len();
             let is_last = scanned.len() < self.batch_lines;
             let mut handing = self.wait_for(number)?;
             handing.hand_on(scanned);
             if is_last || handing.ended.is_some() {
-                return self.next(handing);
+                self.next(handing)?;
+                let mut beside = self.wait_beside(number)?;
+                (beside.take)(piece);
+                self.next_beside(beside);
+                return Some(());
             }
         }
     }
 
     /// Reads, scans and hands on a long line.
-    fn hand_on_long<T>(&self, number: u64, pieces: &mut Pieces, piece: &mut Vec<u8>) -> Option<()>
+    fn hand_on_long<T>(&self, number: u64, pieces: &mut Pieces, piece: &mut Piece) -> Option<()>
     where
         P: Fn(&Line<'_>, &Scanned<'_>) -> T,
         F: FnMut(&Line<'_>, Scanned<'_>, T) -> Result<()> + Send,
     {
         let read = pieces.long_line(piece, |line| {
             let scanned = self.scan(line);
+            let line = scanned.0;
             if let Some(mut handing) = self.wait_for(number) {
                 handing.hand_on(vec![scanned]);
+            }
+            if let Some(mut beside) = self.wait_beside(number) {
+                (beside.take)(line.bytes);
+                (beside.take)(if line.terminated { b"\n" } else { b"" });
             }
         });
         if let Err(error) = read {
             self.end(Ended::Unread(error));
         }
         match self.wait_for(number) {
-            Some(handing) => self.next(handing),
+            Some(handing) => {
+                self.next(handing)?;
+                self.next_beside(self.wait_beside(number)?);
+                Some(())
+            }
             None => {
-                self.changed.notify_all();
+                self.release();
                 None
             }
         }
@@ -218,8 +251,30 @@ impl<P, F> Turns<P, F> {
         handing.next += 1;
         let goes_on = handing.ended.is_none();
         drop(handing);
-        self.changed.notify_all();
-        goes_on.then_some(())
+        if goes_on {
+            self.changed.notify_all();
+            return Some(());
+        }
+        self.release();
+        None
+    }
+
+    /// It is the turn of the bytes of the next piece.
+    fn next_beside(&self, mut beside: MutexGuard<'_, Beside<B>>) {
+        beside.next += 1;
+        drop(beside);
+        self.beside_changed.notify_all();
+    }
+
+    /// Waits until the bytes of a piece are the next; none when no more are seen.
+    fn wait_beside(&self, number: u64) -> Option<MutexGuard<'_, Beside<B>>> {
+        let beside = self.beside.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_early = |beside: &mut Beside<B>| beside.next != number && !beside.has_ended;
+        let beside = self
+            .beside_changed
+            .wait_while(beside, is_early)
+            .unwrap_or_else(PoisonError::into_inner);
+        (!beside.has_ended).then_some(beside)
     }
 
     /// Waits until a piece is the next; none when nothing more is handed on.
@@ -232,12 +287,19 @@ impl<P, F> Turns<P, F> {
     }
 }
 
-impl<P, F> Turns<P, F> {
+impl<P, F, B> Turns<P, F, B> {
     fn end(&self, ended: Ended) {
         let mut handing = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         handing.ended.get_or_insert(ended);
         drop(handing);
+        self.release();
+    }
+
+    /// Ends the waiting of all others: nothing more is handed on.
+    fn release(&self) {
+        self.beside.lock().unwrap_or_else(PoisonError::into_inner).has_ended = true;
         self.changed.notify_all();
+        self.beside_changed.notify_all();
     }
 }
 
@@ -260,9 +322,9 @@ impl<F> Handing<F> {
 }
 
 /// Ends the waiting of the others when a thread panics: its piece will never be handed on.
-struct ReleaseOnPanic<'a, P, F>(&'a Turns<P, F>);
+struct ReleaseOnPanic<'a, P, F, B>(&'a Turns<P, F, B>);
 
-impl<P, F> Drop for ReleaseOnPanic<'_, P, F> {
+impl<P, F, B> Drop for ReleaseOnPanic<'_, P, F, B> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.0.end(Ended::Panicked);

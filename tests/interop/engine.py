@@ -60,18 +60,24 @@ class EngineError(Exception):
 class Engine:
     """A running engine. Use it in a `with` statement, which ends it."""
 
-    def __init__(self, release: str, folder: Path, meta_service: str | None = None) -> None:
+    def __init__(
+        self,
+        release: str,
+        folder: Path,
+        meta_service: str | None = None,
+        tenant: str = TENANT,
+    ) -> None:
         """An engine whose data is in a folder, with stores of its own there or as the client of a
-        meta service."""
+        meta service, for a tenant."""
         folder.mkdir(exist_ok=True)
         command = [
             str(RELEASES / f"databend-{release}" / "bin" / "python"),
             str(HERE / "engine_child.py"),
             str(folder),
-            TENANT,
+            tenant,
         ]
         if release == CONFIGURED:
-            command.append(str(self._write_config(folder, meta_service)))
+            command.append(str(self._write_config(folder, meta_service, tenant)))
         elif meta_service is not None:
             raise ValueError(f"the engine of {release} cannot be told of a meta service")
         self.folder = folder
@@ -94,12 +100,12 @@ class Engine:
             raise
 
     @staticmethod
-    def _write_config(folder: Path, meta_service: str | None) -> Path:
+    def _write_config(folder: Path, meta_service: str | None, tenant: str) -> Path:
         meta = f'embedded_dir = "{folder}/meta"'
         if meta_service is not None:
             meta = f'endpoints = ["{meta_service}"]\nusername = "root"\npassword = "root"'
         config = folder / "config.toml"
-        config.write_text(CONFIG.format(meta=meta, folder=folder, tenant=TENANT), encoding="utf-8")
+        config.write_text(CONFIG.format(meta=meta, folder=folder, tenant=tenant), encoding="utf-8")
         return config
 
     def _listen(self) -> None:

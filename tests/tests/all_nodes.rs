@@ -266,6 +266,13 @@ fn a_path_for_all_nodes_is_refused() {
             ),
         );
         let path = place.at("node{id}").display().to_string();
+        check_refused(
+            &run(&[command, dump, flag, &path, "--id", "1"]),
+            2,
+            &format!("{flag} {path} has {{id}} in it, which is for every node of a new cluster"),
+            "add --all, which writes one for each",
+        );
+        assert!(!place.at("node{id}").exists());
         let both = run(&[command, dump, flag, &path, "--all", "--id", "1"]);
         assert_eq!(both.code, Some(2), "{}", both.stderr);
         assert!(both.stderr.contains("cannot be used with '--id"), "{}", both.stderr);

@@ -349,6 +349,9 @@ fn the_part_of_a_tenant_in_the_official_form() {
     let said =
         "warning: 567 entries of the log are left out; --at end applies those that are committed\n";
     assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    for untrue in ["committed: ", "purged: ", "log: ", "no line of the dump changes"] {
+        assert!(!ran.stderr.contains(untrue), "{}", ran.stderr);
+    }
     let raft = place.path().join("raft").display().to_string();
     let ran = run([
         "import",

@@ -179,3 +179,40 @@ fn a_broken_line_ends_the_list_with_its_place() {
         assert!(ran.stderr.contains("`databend-metactl validate` lists"), "{}", ran.stderr);
     }
 }
+
+#[test]
+fn who_looks_into_a_dump_is_warned_that_it_is_not_that_of_its_manifest() {
+    let place = TempDir::new().unwrap();
+    let [whole, cut] = ["whole.db", "cut.db"].map(|name| place.path().join(name));
+    let [whole_arg, cut_arg] = [&whole, &cut].map(|path| path.to_str().unwrap());
+    let dump = fixture("v004/v004-origin.export.ndjson");
+    let ran = run(["rewrite", "--output", whole_arg, dump.to_str().unwrap()]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let text = fs::read_to_string(&whole).unwrap();
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let part = lines[..lines.len() - 3].concat();
+    fs::write(&cut, &part).unwrap();
+    let manifest = |path: &std::path::Path| format!("{}.manifest.json", path.display());
+    fs::copy(manifest(&whole), manifest(&cut)).unwrap();
+    let warning = format!(
+        "warning: {cut_arg}: it has {} bytes, and its manifest is of a dump of {} bytes; \
+         `databend-metactl validate` says what is wrong\n",
+        part.len(),
+        text.len()
+    );
+    for args in [
+        &["objects", "--db", cut_arg][..],
+        &["keys", "--db", cut_arg],
+        &["show", "key:none", "--db", cut_arg],
+        &["keys-layout", "--db", cut_arg],
+        &["diff", whole_arg, cut_arg],
+    ] {
+        let ran = run(args.iter().copied());
+        assert_eq!(ran.stderr.matches(&warning).count(), 1, "{args:?}: {}", ran.stderr);
+    }
+    fs::write(manifest(&cut), "{").unwrap();
+    let ran = run(["objects", "--db", cut_arg]);
+    assert!(ran.stderr.contains("its manifest cannot be read: "), "{}", ran.stderr);
+    let ran = run(["objects", "--db", whole_arg]);
+    assert!(!ran.stderr.contains("warning"), "{}", ran.stderr);
+}

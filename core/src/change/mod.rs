@@ -1,6 +1,7 @@
 //! What is changed of a dump, or of a cluster to match one.
 
 pub mod address;
+pub mod carry;
 pub mod cluster;
 pub mod reconcile;
 pub mod redact;

@@ -1,6 +1,6 @@
 //! The check of a whole dump: its lines, and the manifest that is expected with it.
 
-use super::manifest::{Manifest, ManifestBuilder};
+use super::manifest::{ByteMeasure, Manifest, ManifestBuilder};
 use super::{Checker, Code, References, Report};
 use crate::dump::frame::Line;
 use crate::dump::scan::{LineError, ScannedLine};
@@ -48,6 +48,19 @@ impl Evidence {
             Err(error) => Self::Unreadable(error.to_string()),
         }
     }
+
+    /// What it has against a dump of so many bytes, for who only wants to look into that, and does not
+    /// hash it: a sentence without its end.
+    pub fn objection(&self, bytes: u64) -> Option<String> {
+        match self {
+            Self::Manifest { manifest, .. } if manifest.bytes != bytes => {
+                let of = manifest.bytes;
+                Some(format!("it has {bytes} bytes, and its manifest is of a dump of {of} bytes"))
+            }
+            Self::Unreadable(error) => Some(format!("its manifest cannot be read: {error}")),
+            Self::Manifest { .. } | Self::Nothing => None,
+        }
+    }
 }
 
 /// Checks the lines of a dump and holds it against its manifest. Whoever judges a dump as a whole
@@ -70,6 +83,17 @@ pub struct Inspection {
     /// None of what is no dump yet: a data directory, what is about to be written.
     expected: Option<(Evidence, Requirement)>,
     measured: ManifestBuilder,
+    bytes_by: BytesBy,
+}
+
+/// Who measures the bytes of the dump.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum BytesBy {
+    /// The inspection, line by line.
+    #[default]
+    Lines,
+    /// Whoever has taken the measure.
+    Caller,
 }
 
 impl Inspection {
@@ -91,10 +115,34 @@ impl Inspection {
         references: Option<References>,
     ) {
         self.checker.prepared(line, scanned, references);
-        // Hashing costs as much as checking: only when there is something to compare with.
-        if matches!(self.expected, Some((Evidence::Manifest { .. }, _))) {
-            self.measured.line(line, scanned.as_ref().ok());
+        if self.measures() {
+            match self.bytes_by {
+                BytesBy::Lines => self.measured.line(line, scanned.as_ref().ok()),
+                BytesBy::Caller => self.measured.lines.add(scanned.as_ref().ok()),
+            }
         }
+    }
+
+    /// Whether the dump is measured: hashing costs as much as checking, and is only done when there
+    /// is something to compare with.
+    const fn measures(&self) -> bool {
+        matches!(self.expected, Some((Evidence::Manifest { .. }, _)))
+    }
+
+    /// Gives away the measure of the dump's bytes, none of which were seen yet: who sees them on
+    /// another thread adds them there, line ends included, and gives it back with
+    /// [`set_byte_measure`](Self::set_byte_measure) before the end. None when there is no manifest to
+    /// compare with.
+    pub fn take_byte_measure(&mut self) -> Option<ByteMeasure> {
+        self.measures().then(|| {
+            self.bytes_by = BytesBy::Caller;
+            std::mem::take(&mut self.measured.bytes)
+        })
+    }
+
+    /// Takes the measure back, with all bytes of the dump.
+    pub fn set_byte_measure(&mut self, bytes: ByteMeasure) {
+        self.measured.bytes = bytes;
     }
 
     /// Adds the hash of records that were checked, as [`Checker::state_hash`] does.
@@ -104,7 +152,7 @@ impl Inspection {
 
     /// Ends the dump and reports.
     pub fn finish(self) -> Report {
-        let Self { mut checker, expected, measured } = self;
+        let Self { mut checker, expected, measured, .. } = self;
         match expected {
             Some((Evidence::Manifest { manifest, dump }, requirement)) => {
                 if let Some(dump) = dump.filter(|dump| *dump != manifest.dump) {

@@ -1,18 +1,20 @@
 //! Byte arrays as a dump spells them: `[0,17,255]`. Most of a dump is this text, so that the speed
 //! of imports and exports is that of these two functions.
 
-use fearless_simd::{Level, Simd, SimdBase, SimdFrom, SimdMask, dispatch, u8x64};
+use fearless_simd::{Level, Select, Simd, SimdBase, SimdFrom, SimdMask, dispatch, u8x64};
 
 /// How many bytes of text are looked at together.
 const BLOCK: usize = 64;
 
-/// A number of three digits, and what ends it.
+/// How many bytes a number of three digits takes with what ends it.
 const NUMBER: usize = 4;
 
 /// Appends the bytes of an array that was checked: numbers up to 255 without blanks.
 ///
-/// Where numbers end is found for 64 bytes together; each is then read without a branch, which the
-/// processor could not foresee: its last three bytes count as digits, as far as they are its own.
+/// For 64 bytes together, each is taken for the last digit of a number, and the number is put together
+/// of it and of the two bytes before, as far as those are digits. Of what comes out the bytes count
+/// that an end follows: no branch depends on how long a number is, which the processor could not
+/// foresee.
 pub(crate) fn decode(text: &[u8], out: &mut Vec<u8>) {
     decode_with(Level::new(), text, out);
 }
@@ -21,8 +23,8 @@ pub(crate) fn decode(text: &[u8], out: &mut Vec<u8>) {
 fn decode_with(level: Level, text: &[u8], out: &mut Vec<u8>) {
     // Two digits and a comma a byte is the least a long value takes.
     out.reserve(text.len() / 3);
-    // The first number may end before there are three bytes, and so may the rest behind the last
-    // whole block.
+    // What is before the first number is no digit, and the rest behind the last whole block may end
+    // without one.
     let head = text.iter().position(|byte| *byte == b',').map_or(text.len(), |end| end + 1);
     decode_by_bytes(text.get(..head).unwrap_or_default(), out);
     let rest = if level.is_fallback() {
@@ -37,50 +39,65 @@ fn decode_with(level: Level, text: &[u8], out: &mut Vec<u8>) {
 #[inline(always)]
 fn decode_by_blocks<S: Simd>(simd: S, text: &[u8], start: usize, out: &mut Vec<u8>) -> usize {
     let mut start = start;
-    while let Some(block) = text.get(start..).and_then(|rest| rest.first_chunk::<BLOCK>()) {
-        let ends = ends(simd, block);
-        if ends == 0 {
-            break;
-        }
-        let count = ends.count_ones() as usize;
-        let judged = BLOCK - ends.leading_zeros() as usize;
-        // With the three bytes before, so that each number has as many before its end.
-        let window = text.get((start + 1).saturating_sub(NUMBER)..).unwrap_or_default();
-        let Some(window) = window.first_chunk::<{ BLOCK + NUMBER - 1 }>() else { break };
-        let mut left = ends;
-        let mut from = 0;
+    while let Some(window) = start.checked_sub(2).and_then(|from| text.get(from..))
+        && let Some(block) = Block::of(simd, window)
+        && block.ends != 0
+    {
+        // What ends at the first byte has no digit.
+        let mut last_digits = block.ends >> 1;
+        let count = last_digits.count_ones();
         let bytes = (0..count).map(
             #[inline(always)]
             |_| {
-                let end = left.trailing_zeros() as usize;
-                left &= left.wrapping_sub(1);
-                let byte = number(window, end, end - from);
-                from = end + 1;
-                byte
+                let at = last_digits.trailing_zeros() as usize;
+                last_digits &= last_digits.wrapping_sub(1);
+                block.numbers.get(at % BLOCK).copied().unwrap_or_default()
             },
         );
         out.extend(bytes);
-        start += judged;
+        start += BLOCK - block.ends.leading_zeros() as usize;
     }
     start
 }
 
-/// Which bytes are no digits: a bit for each, the first byte's the lowest.
-#[inline(always)]
-fn ends<S: Simd>(simd: S, block: &[u8; BLOCK]) -> u64 {
-    let value = u8x64::simd_from(simd, *block) - b'0';
-    value.simd_gt(9).to_bitmask()
+/// 64 bytes of the text.
+struct Block {
+    /// Which bytes are no digits: a bit for each, the first byte's the lowest.
+    ends: u64,
+    /// For each byte the number of which it is the last digit.
+    numbers: [u8; BLOCK],
 }
 
-/// The number of `len` digits that ends three bytes behind `end`.
+impl Block {
+    /// The block behind the first two bytes of `window`; none when that has fewer bytes.
+    #[inline(always)]
+    fn of<S: Simd>(simd: S, window: &[u8]) -> Option<Self> {
+        let ones = values(simd, window.get(2..)?)?;
+        let tens = values(simd, window.get(1..)?)?;
+        let hundreds = values(simd, window)?;
+        let zero = u8x64::splat(simd, 0);
+        let has_tens = tens.simd_le(9);
+        let has_hundreds = has_tens & hundreds.simd_le(9);
+        let tens = has_tens.select(tens, zero);
+        let hundreds = has_hundreds.select(hundreds, zero);
+        let numbers = ten_times(ten_times(hundreds) + tens) + ones;
+        Some(Self { ends: ones.simd_gt(9).to_bitmask(), numbers: numbers.into() })
+    }
+}
+
+/// What the first bytes are as digits; more than nine where they are none.
 #[inline(always)]
-fn number(window: &[u8; BLOCK + NUMBER - 1], end: usize, len: usize) -> u8 {
-    let bytes = window.get(end..).and_then(|bytes| bytes.first_chunk::<NUMBER>());
-    let digits = u32::from_le_bytes(*bytes.unwrap_or(&[0; NUMBER])) ^ 0x0030_3030;
-    // What is before the number goes out at the lower end.
-    let own = (0xff_ffff_u32 << (8 * (3 - len.min(3)))) & 0xff_ffff;
-    // Hundreds, tens and ones meet in the third byte of the product.
-    ((digits & own).wrapping_mul(100 << 16 | 10 << 8 | 1) >> 16) as u8
+fn values<S: Simd>(simd: S, text: &[u8]) -> Option<u8x64<S>> {
+    let bytes = text.first_chunk::<BLOCK>()?;
+    Some(u8x64::simd_from(simd, *bytes) - b'0')
+}
+
+/// Bytes are added where no instruction multiplies them.
+#[inline(always)]
+fn ten_times<S: Simd>(number: u8x64<S>) -> u8x64<S> {
+    let twice = number + number;
+    let four_times = twice + twice;
+    four_times + four_times + twice
 }
 
 /// Anything that is no digit ends a number.

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use crate::dump::decimal;
+use crate::dump::json_line::put_json;
 use crate::dump::record::{Bytes, Fact, Keyed, Record, SeqV};
 
 /// A record that no line holds: its kind, or the command in it, is retired, and its content is not
@@ -45,24 +46,30 @@ pub fn put_fact(out: &mut Vec<u8>, fact: &Fact<'_>) -> Result<(), Unwritable> {
 ///
 /// When the record is of a retired kind, whose content is not kept.
 pub fn put(out: &mut Vec<u8>, tree: &str, record: &Record<'_>) -> Result<(), Unwritable> {
-    match record {
-        Record::GenericKV(Keyed { key, value }) => put_generic_kv(out, tree, key, value)?,
-        _ => serde_json::to_writer(out, &(tree, record))?,
-    }
+    out.push(b'[');
+    serde_json::to_writer(&mut *out, tree)?;
+    out.push(b',');
+    put_record(out, record)?;
+    out.push(b']');
     Ok(())
 }
 
-/// The kind that makes up most of a dump: as serde writes it, except for the value, which goes from
-/// bytes to text without a step for each.
-fn put_generic_kv(
-    out: &mut Vec<u8>,
-    tree: &str,
-    key: &str,
-    value: &SeqV<'_>,
-) -> Result<(), serde_json::Error> {
-    out.push(b'[');
-    serde_json::to_writer(&mut *out, tree)?;
-    out.extend_from_slice(br#",{"GenericKV":{"key":"#);
+/// Appends a record as it stands in a line.
+///
+/// # Errors
+///
+/// As [`put`].
+pub(crate) fn put_record(out: &mut Vec<u8>, record: &Record<'_>) -> Result<(), serde_json::Error> {
+    match record {
+        Record::GenericKV(Keyed { key, value }) => put_generic_kv(out, key, value),
+        _ => put_json(out, record),
+    }
+}
+
+/// The kind that makes up most of a dump: as serde writes it, except for the value, which is not
+/// decoded where it is text already.
+fn put_generic_kv(out: &mut Vec<u8>, key: &str, value: &SeqV<'_>) -> Result<(), serde_json::Error> {
+    out.extend_from_slice(br#"{"GenericKV":{"key":"#);
     serde_json::to_writer(&mut *out, key)?;
     let seq = value.seq;
     write!(out, r#","value":{{"seq":{seq},"meta":"#).map_err(serde_json::Error::io)?;
@@ -72,7 +79,7 @@ fn put_generic_kv(
         Bytes::Text(text) => out.extend_from_slice(text),
         Bytes::Decoded(bytes) => decimal::encode(bytes, out),
     }
-    out.extend_from_slice(b"}}}]");
+    out.extend_from_slice(b"}}}");
     Ok(())
 }
 

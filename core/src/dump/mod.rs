@@ -3,6 +3,7 @@
 pub(crate) mod decimal;
 pub mod dump_line;
 pub mod frame;
+pub(crate) mod json_line;
 pub(crate) mod json_text;
 pub mod packing;
 pub(crate) mod plural;

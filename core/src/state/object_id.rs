@@ -33,8 +33,35 @@ impl<'a> ObjectId<'a> {
 
     /// Some kinds have a tenant in between: the id is the last segment either way.
     fn before(key: &'a str, marker: &str) -> Option<Self> {
-        let (kind, ids) = key.strip_prefix("__fd_")?.split_once(marker)?;
+        // The marker ends with the first slash: of most keys nothing behind it is looked at.
+        let slash = memchr::memchr(b'/', key.as_bytes())?;
+        let (first, ids) = key.split_at_checked(slash + 1)?;
+        let kind = first.strip_prefix("__fd_")?.strip_suffix(marker)?;
         let id = ids.rsplit('/').next()?.parse().ok()?;
-        (!kind.contains('/')).then_some(Self { kind, id })
+        Some(Self { kind, id })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_segment_says_whether_a_key_holds_an_object() {
+        let id = |kind| Some(ObjectId { kind, id: 5 });
+        assert_eq!(ObjectId::held_by("__fd_table_by_id/5"), id("table"));
+        assert_eq!(ObjectId::held_by("__fd_a_by_id_by_id/5"), id("a_by_id"));
+        assert_eq!(ObjectId::named_by("__fd_index_id_to_name/5"), id("index"));
+        for none in [
+            "__fd_by_id/5",
+            "__fd_table_by_id",
+            "__fd_table_by_id/",
+            "__fd_table_by_id/x",
+            "__fd_table/1/a_by_id/5",
+            "table_by_id/5",
+            "",
+        ] {
+            assert_eq!(ObjectId::held_by(none), None, "{none}");
+        }
     }
 }

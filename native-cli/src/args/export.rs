@@ -8,7 +8,7 @@ use clap::{Args, ValueHint};
 use super::accept::AcceptLosses;
 use super::service::{OF_SERVICE, RUNNING_SERVICE};
 use super::values::{file_or_dash, whole};
-use super::{Format, Moment, Service, TargetVersion};
+use super::{Format, Moment, Monitoring, Service, TargetVersion};
 use crate::grpc::{Address, NodeChoice};
 
 /// `export`
@@ -56,6 +56,10 @@ pub struct Export {
     /// How to print what was exported; `json` needs --db.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+
+    /// How the run went.
+    #[command(flatten)]
+    pub monitoring: Monitoring,
 
     /// Accepted for scripts of the official tool, and without effect: a dump has the id of its node.
     #[arg(long, value_name = "ID", hide = true, value_parser = |text: &str| whole::<u64>(text, "below 2^64"))]

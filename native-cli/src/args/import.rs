@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 use metadump::check::Code;
+use metadump::objects::ObjectRef;
 
 use super::accept::{accept_help, code_parser};
 use super::service::{OF_SERVICE, RUNNING_SERVICE};
@@ -24,7 +25,7 @@ pub struct Import {
         value_name = "DIR", value_hint = ValueHint::DirPath,
         required_unless_present = "grpc_api_address",
         conflicts_with_all = OF_SERVICE,
-        conflicts_with = "Reconcile",
+        conflicts_with_all = ["Reconcile", "Carry"],
     )]
     pub raft_dir: Option<PathBuf>,
 
@@ -91,6 +92,10 @@ pub struct Import {
     /// What is done to it.
     #[command(flatten)]
     pub reconcile: Reconcile,
+
+    /// What is brought into it, in place of all.
+    #[command(flatten)]
+    pub carry: Carry,
 }
 
 /// What `import` does with the addresses that other commands ask as well.
@@ -118,4 +123,31 @@ pub struct Reconcile {
     /// belong to the nodes of that time, and running nodes register themselves.
     #[arg(long, help_heading = RUNNING_SERVICE)]
     pub with_registrations: bool,
+}
+
+/// Which objects are brought into a running cluster.
+#[derive(Debug, Args)]
+pub struct Carry {
+    /// Bring back this object alone, with all that belongs to it and is in it: `DATABASE`,
+    /// `DATABASE.TABLE`, `table:ID`, `user:NAME`; may be repeated. What the cluster has is not
+    /// written over.
+    #[arg(
+        long,
+        value_name = "OBJECT",
+        value_parser = ObjectRef::parse,
+        help_heading = RUNNING_SERVICE,
+        conflicts_with_all = ["delete_extra", "with_registrations"],
+    )]
+    pub object: Vec<ObjectRef>,
+
+    /// The name that it gets in the cluster, of a database or a table: `DATABASE`, `TABLE`,
+    /// `DATABASE.TABLE`. With more than one --object, one for each.
+    #[arg(
+        long = "as",
+        value_name = "NAME",
+        value_parser = ObjectRef::parse,
+        help_heading = RUNNING_SERVICE,
+        requires = "object",
+    )]
+    pub new_name: Vec<ObjectRef>,
 }

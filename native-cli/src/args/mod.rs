@@ -13,6 +13,7 @@ mod filter;
 mod groups;
 mod import;
 mod moment;
+mod monitoring;
 mod raft_log;
 mod reading;
 mod redact;
@@ -21,6 +22,8 @@ mod scripting;
 mod service;
 mod serving;
 mod values;
+
+use std::path::Path;
 
 use clap::{ColorChoice, Parser, Subcommand, ValueEnum};
 
@@ -33,8 +36,9 @@ pub use explained::{asks_for_more, explained};
 pub use export::{Export, Online};
 pub use filter::{Extract, Filter, FilterTenant, Way};
 pub use groups::GROUPS;
-pub use import::{Import, Reconcile};
+pub use import::{Carry, Import, Reconcile};
 pub use moment::{Moment, RaiseIds};
+pub use monitoring::Monitoring;
 pub use raft_log::DumpRaftLogWal;
 pub use reading::{
     Inspect, Keys, KeysLayout, Log, Objects, Origin, Show, ShowSecrets, Sort, State, Validate,
@@ -150,6 +154,16 @@ pub enum Command {
 }
 
 impl Command {
+    /// The name of a command that can write metrics of itself, and where it does.
+    pub fn metrics_file(&self) -> Option<(&'static str, Option<&Path>)> {
+        let (name, monitoring) = match self {
+            Self::Export(args) => ("export", &args.monitoring),
+            Self::Validate(args) => ("validate", &args.monitoring),
+            _ => return None,
+        };
+        Some((name, monitoring.metrics_file.as_deref()))
+    }
+
     /// Whether it asks a running service, and prints what that answers: there is no progress to show.
     pub const fn only_asks(&self) -> bool {
         matches!(

@@ -12,7 +12,7 @@ use metadump::value::{ObjectKind, Secrets};
 
 use super::service::parse_seconds;
 use super::values::whole;
-use super::{Dump, Dumps, Format, Service};
+use super::{Dump, Dumps, Format, Monitoring, Service};
 
 /// `validate`
 #[derive(Debug, Args)]
@@ -44,6 +44,10 @@ pub struct Validate {
         value_parser = |text: &str| whole::<NonZeroUsize>(text, "from 1")
     )]
     pub threads: Option<NonZeroUsize>,
+
+    /// How the run went.
+    #[command(flatten)]
+    pub monitoring: Monitoring,
 }
 
 /// `inspect`

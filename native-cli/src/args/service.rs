@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 
 use super::reading::{AT_OF_SERVICE, DIRECTORY_IN_PLACE_OF_SERVICE, DUMP_IN_PLACE_OF_SERVICE};
 use super::values::whole;
@@ -76,7 +77,7 @@ pub struct Get {
 #[derive(Debug, Args)]
 pub struct Upsert {
     /// The key.
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     pub key: String,
 
     /// Its new value; it does not expire.

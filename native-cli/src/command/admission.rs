@@ -7,16 +7,16 @@ use anyhow::{Result, anyhow};
 use metadump::check::{Code, Finding, Inspection, Requirement, Severity};
 use metadump::cluster::InitialCluster;
 use metadump::record::{DataVersion, Losses};
-use metadump::scan::{LineError, ScannedLine, scan_line};
+use metadump::scan::scan_line;
 use metadump::{Line, Report};
 
+use super::first_reading::FirstReading;
 use crate::failure::WithHelp;
 use crate::input::Source;
-use crate::manifest::evidence;
 use crate::progress::Progress;
 use crate::raft_dir::DirReader;
 use crate::report::{plural, print_findings};
-use crate::scanning::{Threads, for_each_scanned};
+use crate::scanning::{Scanned, Threads};
 use crate::style::Style;
 
 /// Whether a dump is restored as the cluster that it is of.
@@ -58,31 +58,39 @@ pub struct Admission<'a> {
 }
 
 impl Admission<'_> {
-    /// Reads, checks and hands on every line of a dump, and what it is.
-    pub fn check(
+    /// Reads, checks and hands on every line of a dump, what it is, and what `make` makes of it on the
+    /// thread that scans it.
+    pub fn check<T: Send>(
         &self,
         incoming: Incoming<'_>,
         progress: &Progress,
-        mut each: impl FnMut(&Line<'_>, Result<ScannedLine<'_>, LineError>) + Send,
+        make: impl Fn(&Scanned<'_>) -> T + Sync,
+        mut each: impl FnMut(&Line<'_>, Scanned<'_>, T) + Send,
     ) -> Result<Report> {
-        let mut inspection = match incoming {
-            Incoming::Dump(source) => Inspection::new(evidence(source), self.manifest),
-            Incoming::Directory(_) => Inspection::default(),
-        };
-        let mut each = |line: &Line<'_>, scanned: Result<ScannedLine<'_>, LineError>| {
-            inspection.line(line, &scanned);
-            each(line, scanned);
-            Ok(())
-        };
         match incoming {
             Incoming::Dump(source) => {
-                for_each_scanned(source, Threads::of_flag(None), progress, each)?;
+                let threads = Threads::of_flag(None);
+                let first = FirstReading { source, requirement: self.manifest, threads, progress };
+                first.inspect(
+                    |_, scanned| make(scanned),
+                    |_, line, scanned, made| {
+                        each(line, scanned, made);
+                        Ok(())
+                    },
+                )
             }
             Incoming::Directory(reader) => {
-                reader.for_each_placed_line(progress, |line| each(&line, scan_line(line.bytes)))?;
+                let mut inspection = Inspection::default();
+                reader.for_each_placed_line(progress, |line| {
+                    let scanned = scan_line(line.bytes);
+                    inspection.line(&line, &scanned);
+                    let made = make(&scanned);
+                    each(&line, scanned, made);
+                    Ok(())
+                })?;
+                Ok(inspection.finish())
             }
         }
-        Ok(inspection.finish())
     }
 
     /// Whether findings of a code do not keep a dump out.

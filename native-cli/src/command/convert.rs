@@ -30,7 +30,7 @@ use crate::manifest::lost;
 use crate::open_dir::OpenDir;
 use crate::output::Destination;
 use crate::progress::Progress;
-use crate::raft_dir::{FactSource, OlderDump, OlderForm};
+use crate::raft_dir::{FactSource, OlderDump, OlderForm, Purpose};
 use crate::report::{let_in_with, plural};
 use crate::temporary::{TemporaryDir, remove_leftovers};
 
@@ -204,7 +204,12 @@ impl<'a> Conversion<'a> {
         let (df_meta, scratch) = (place.create_dir("df_meta")?, place.create_dir("scratch")?);
         progress.phase("reading");
         let accepted = with_node_id_null(self.accepted);
-        let node = NodeFiles { cluster: self.cluster, df_meta: &df_meta, scratch: &scratch };
+        let node = NodeFiles {
+            cluster: self.cluster,
+            df_meta: &df_meta,
+            scratch: &scratch,
+            purpose: Purpose::ForTheCommand,
+        };
         let restoring = Restoring {
             admission: &admission(&accepted),
             incoming: self.incoming,

@@ -18,17 +18,23 @@ use crate::output::Destination;
 use crate::progress::Progress;
 use crate::raft_dir::{Access, DirReader, RaftDir};
 use crate::report::{entries_to, plural};
+use crate::run_metrics::RunMetrics;
 
 /// Runs the command.
-pub fn run(args: &Export, progress: &Progress) -> Result<Outcome> {
+pub fn run(args: &Export, metrics: &RunMetrics, progress: &Progress) -> Result<Outcome> {
     progress.phase("exporting");
     match &args.raft_dir {
-        Some(raft_dir) => from_directory(raft_dir, args, progress),
-        None => export_online::run(args, progress),
+        Some(raft_dir) => from_directory(raft_dir, args, metrics, progress),
+        None => export_online::run(args, metrics, progress),
     }
 }
 
-fn from_directory(raft_dir: &Path, args: &Export, progress: &Progress) -> Result<Outcome> {
+fn from_directory(
+    raft_dir: &Path,
+    args: &Export,
+    metrics: &RunMetrics,
+    progress: &Progress,
+) -> Result<Outcome> {
     let destination = Destination::from_arg(args.db.as_deref())?;
     assert_apart(args.format, &destination)?;
     let access = if args.live { Access::Live } else { Access::Stopped };
@@ -89,6 +95,7 @@ fn from_directory(raft_dir: &Path, args: &Export, progress: &Progress) -> Result
     remarks.iter().for_each(|remark| progress.say(remark));
     progress.finish();
     say_findings(&report, progress);
+    metrics.dump(name_of(args), &report);
     let outcome = say_lost(&losses, progress);
     if args.format == Format::Json {
         let more = json!({
@@ -116,6 +123,11 @@ fn say_lost(losses: &[String], progress: &Progress) -> Outcome {
          of another node",
     );
     Outcome::Findings
+}
+
+/// What the dump is called in metrics.
+pub fn name_of(args: &Export) -> String {
+    args.db.as_deref().map_or_else(|| "-".to_owned(), ended::shown)
 }
 
 /// The one-line summary, and a word when the data itself has errors.

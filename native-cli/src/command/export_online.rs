@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::Outcome;
 use super::ended::{self, Step, assert_apart};
-use super::export::extent;
+use super::export::{extent, name_of};
 use super::service::{connect_options, say_note};
 use crate::args::{Export, Format, Online};
 use crate::dump_writer::{DumpWriter, Origin};
@@ -22,12 +22,13 @@ use crate::grpc::{
 use crate::output::Destination;
 use crate::progress::Progress;
 use crate::report::plural;
+use crate::run_metrics::RunMetrics;
 
 /// How often a server is asked whether its snapshot is there.
 const SNAPSHOT_POLL: Duration = Duration::from_millis(100);
 
 /// Runs the command.
-pub fn run(args: &Export, progress: &Progress) -> Result<Outcome> {
+pub fn run(args: &Export, metrics: &RunMetrics, progress: &Progress) -> Result<Outcome> {
     let destination = Destination::from_arg(args.db.as_deref())?;
     assert_apart(args.format, &destination)?;
     let connect = connect_options(&args.service, progress)?;
@@ -47,6 +48,7 @@ pub fn run(args: &Export, progress: &Progress) -> Result<Outcome> {
         .map_err(Failure::explained)?;
     let report = dump.commit(Vec::new())?;
     progress.finish();
+    metrics.dump(name_of(args), &report);
     let outcome = say_report(&exported, &report, progress);
     if args.format == Format::Json {
         let more = json!({

@@ -216,7 +216,7 @@ impl Filtering<'_> {
             "file": source.name(),
             "output": self.way.output.as_deref().map(ended::shown),
             "data_version": version,
-            "moment": planned.plan.moment().changes(),
+            "moment": planned.plan.changes(),
             "stays": selection.counts().stays,
             "goes": selection.counts().goes,
             "gone": self.way.list.then(|| selection.gone()),
@@ -254,7 +254,7 @@ fn in_words(gone: &Gone) -> String {
 }
 
 /// A selection that there is not, with what to do.
-fn refused(name: &str, error: SelectError) -> anyhow::Error {
+pub fn refused(name: &str, error: SelectError) -> anyhow::Error {
     let near = |near: &[String], of: &str| match near {
         [] => format!("`databend-metactl objects` lists {of}"),
         near => format!("there is: {}", near.join(", ")),

@@ -14,7 +14,7 @@ use crate::dump_writer::now_ms;
 use crate::input::Source;
 use crate::open_dir::OpenDir;
 use crate::progress::Progress;
-use crate::raft_dir::{DirContent, Holdings, OlderDir, OlderWriter, V004Reader};
+use crate::raft_dir::{DirContent, Holdings, OlderDir, OlderWriter, Purpose, V004Reader};
 use crate::report::{let_in_with, plural};
 
 /// What an import writes, wherever it writes it.
@@ -65,7 +65,7 @@ impl Imported {
 }
 
 impl ImportFiles<'_> {
-    /// Writes the files of each node into an empty directory, syncs each, and reads them back. The
+    /// Writes the files of each node into an empty directory, syncs those that stay, and reads them back. The
     /// dump is read once.
     ///
     /// # Errors
@@ -91,6 +91,7 @@ impl ImportFiles<'_> {
             cluster: *cluster,
             df_meta,
             scratch: place,
+            purpose: if is_v004 { Purpose::ToStay } else { Purpose::ForTheCommand },
         });
         let files = Vec::from_iter(files);
         let incoming = Incoming::Dump(source);

@@ -32,7 +32,7 @@ pub fn run(args: &AskAdmin) -> Result<Outcome> {
 
 /// One line of the text format of Prometheus: `name{label="value",…} 1`; none of comments and
 /// blank lines.
-fn sample(line: &str) -> Option<Value> {
+pub fn sample(line: &str) -> Option<Value> {
     // What may stand behind it is an example of what was counted.
     let line = line.split(" # ").next().unwrap_or_default().trim();
     if line.is_empty() || line.starts_with('#') {

@@ -14,6 +14,7 @@ mod ended;
 pub mod export;
 mod export_online;
 pub mod filter;
+mod first_reading;
 pub mod get;
 pub mod import;
 mod import_files;

@@ -93,10 +93,16 @@ pub fn paths(
     args: &Cluster,
     nodes: &[Option<InitialCluster>],
 ) -> Result<Vec<PathBuf>> {
+    let shown = path.display();
     if !args.all {
+        if has_id(path) {
+            return Err(Usage::error(
+                format!("{flag} {shown} has {ID} in it, which is for every node of a new cluster"),
+                "add --all, which writes one for each; of one node, write its id in its place",
+            ));
+        }
         return Ok(vec![path.to_owned()]);
     }
-    let shown = path.display();
     if !has_id(path) {
         return Err(Usage::error(
             format!("--all is given, but {flag} {shown} is one path for all nodes"),

@@ -13,12 +13,12 @@ use metadump::scan::{LineError, ScannedLine, envelope, scan_line};
 use metadump::{Line, Report};
 use serde::Serialize;
 
+use super::first_reading::FirstReading;
 use crate::failure::{Help, Unwritten, WithHelp};
 use crate::input::Source;
-use crate::manifest::evidence;
 use crate::progress::Progress;
 use crate::report::{plural, printable, state_in_log};
-use crate::scanning::{Scanned, Threads, for_each_prepared};
+use crate::scanning::{Scanned, Threads};
 use crate::temporary::TemporaryFile;
 
 /// How many changed lines are shown.
@@ -187,16 +187,12 @@ impl Inspected {
         mut each: impl FnMut(&Line<'_>, &ScannedLine<'_>, T) + Send,
     ) -> Result<Self> {
         progress.phase("planning");
-        let mut inspection = Inspection::new(evidence(&reading.source), manifest);
         let mut dropped = 0;
-        let mut hasher = crc32fast::Hasher::new();
         let mut refusal = None;
-        let prepare = |scanned: &Scanned<'_>| scanned.as_ref().ok().map(&prepare);
-        let each = |line: &Line<'_>, scanned: Scanned<'_>, prepared: Option<T>| {
-            hash_line(&mut hasher, line);
-            inspection.line(line, &scanned);
-            match (scanned, prepared) {
-                (Ok(scanned), Some(prepared)) => each(line, &scanned, prepared),
+        let make = |_: &Line<'_>, scanned: &Scanned<'_>| scanned.as_ref().ok().map(&prepare);
+        let each = |_: &mut Inspection, line: &Line<'_>, scanned: Scanned<'_>, made: Option<T>| {
+            match (scanned, made) {
+                (Ok(scanned), Some(made)) => each(line, &scanned, made),
                 (Err(_), _) if strays == Strays::Dropped => dropped += 1,
                 // The rest is read all the same: it says whether the file is a dump at all.
                 (Err(error), _) if refusal.is_none() => {
@@ -206,8 +202,13 @@ impl Inspected {
             }
             Ok(())
         };
-        for_each_prepared(&reading.source, Threads::of_flag(None), progress, prepare, each)?;
-        let report = inspection.finish();
+        let first = FirstReading {
+            source: &reading.source,
+            requirement: manifest,
+            threads: Threads::of_flag(None),
+            progress,
+        };
+        let (report, checksum) = first.inspect_and_sum(make, each)?;
         if let Some(refusal) = refusal {
             return Err(foreign(&reading.name, &report).unwrap_or(refusal));
         }
@@ -220,7 +221,7 @@ impl Inspected {
             ))
             .help("`databend-metactl validate` shows the differences; fetch the dump again");
         }
-        Ok(Self { report, checksum: hasher.finalize(), strays, dropped })
+        Ok(Self { report, checksum, strays, dropped })
     }
 }
 

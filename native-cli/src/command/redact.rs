@@ -11,7 +11,7 @@ use std::io::{BufWriter, Write};
 
 use anyhow::{Context, Result, anyhow};
 use metadump::Report;
-use metadump::check::{Code, Inspection, Requirement};
+use metadump::check::{Code, Requirement};
 use metadump::redact::{FoundAt, Proof, Redactor, Secrets, Survey};
 use metadump::value::Pseudonyms;
 use serde_json::json;
@@ -19,13 +19,14 @@ use serde_json::json;
 use self::lines::Lines;
 use self::said::{Copies, say_tally, tally_text};
 use super::ended::{self, Step, assert_apart};
+use super::first_reading::FirstReading;
 use super::plan::{Reading, foreign, hash_line};
 use super::{Outcome, export};
 use crate::args::{AcceptLeft, Format, Redact};
 use crate::dump_writer::{DumpWriter, Origin};
 use crate::failure::WithHelp;
 use crate::input::Source;
-use crate::manifest::{evidence, lost};
+use crate::manifest::lost;
 use crate::output::Destination;
 use crate::progress::Progress;
 use crate::report::{plural, printable};
@@ -73,26 +74,24 @@ impl Surveyed {
     fn of(reading: &Reading, names: bool, progress: &Progress) -> Result<Self> {
         progress.phase("searching");
         let redactor = first_redactor(names);
-        let mut inspection = Inspection::new(evidence(reading.source()), Requirement::Optional);
         let mut survey = Survey::default();
-        let mut hasher = crc32fast::Hasher::new();
-        for_each_made(
-            reading.source(),
-            Threads::of_flag(None),
+        let first = FirstReading {
+            source: reading.source(),
+            requirement: Requirement::Optional,
+            threads: Threads::of_flag(None),
             progress,
+        };
+        let (report, checksum) = first.inspect_and_sum(
             |line, scanned| redactor.line(line.bytes, scanned),
-            |line, scanned, redacted| {
+            |_, line, _, redacted| {
                 anyhow::ensure!(line.is_whole(), "line {} is too long to be read", line.number);
-                hash_line(&mut hasher, line);
-                inspection.line(line, &scanned);
                 survey.line(&redacted);
                 Ok(())
             },
         )?;
-        let report = inspection.finish();
         match foreign(reading.name(), &report) {
             Some(refusal) => Err(refusal),
-            None => Ok(Self { survey, report, checksum: hasher.finalize() }),
+            None => Ok(Self { survey, report, checksum }),
         }
     }
 }

@@ -1,19 +1,20 @@
 //! A dump of any version, written as the V004 files of one or more nodes and read back.
 
 use anyhow::{Context, Result, anyhow};
-use metadump::Report;
 use metadump::check::{Code, Finding};
 use metadump::cluster::{InitialCluster, Leftovers};
-use metadump::record::{Kind, LogId};
+use metadump::record::{Fact, Kind, LogId, SeqV};
 use metadump::scan::LineError;
+use metadump::{Line, Report};
 
 use super::admission::{Admission, Becomes, Incoming};
 use crate::dump_writer::now_ms;
 use crate::failure::WithHelp;
 use crate::open_dir::OpenDir;
 use crate::progress::Progress;
-use crate::raft_dir::{Complete, DirWriter, Holdings, V004Reader};
+use crate::raft_dir::{Complete, DirWriter, Holdings, Purpose, V004Reader};
 use crate::report::{entries, grouped, plural, printable};
+use crate::scanning::Scanned;
 
 /// What is written, and where.
 pub struct Restoring<'a> {
@@ -35,6 +36,8 @@ pub struct NodeFiles<'a> {
     pub df_meta: &'a OpenDir,
     /// A directory for what is only needed meanwhile.
     pub scratch: &'a OpenDir,
+    /// What the files are for.
+    pub purpose: Purpose,
 }
 
 /// Files that hold what the dump does.
@@ -119,6 +122,14 @@ impl RestoredNode {
     }
 }
 
+/// The value of a key, decoded: that takes longer than to write it, and need not wait for its turn.
+fn decoded_value(scanned: &Scanned<'_>) -> Option<Vec<u8>> {
+    match scanned.as_ref().ok()?.record.fact() {
+        Fact::Key(_, record) => Some(record.data.decode().into_owned()),
+        _ => None,
+    }
+}
+
 /// Whether a finding is about something that does not come through.
 fn is_lost(finding: &Finding) -> bool {
     matches!(finding.code, Code::UnknownMember | Code::LogBelowPurgedSkipped)
@@ -130,29 +141,39 @@ fn lost(finding: &Finding) -> String {
 }
 
 impl Restoring<'_> {
-    /// Checks the dump, writes the files, syncs each, and reads them back.
+    /// Checks the dump, writes the files, syncs those that stay, and reads them back.
     ///
     /// # Errors
     ///
     /// When the dump is not let in, cannot be read, or the files cannot be written.
     pub fn write(&self, progress: &Progress) -> Result<Restored> {
         let Self { admission, incoming, name, nodes } = *self;
-        let create = |node: &NodeFiles<'_>| DirWriter::create(node.df_meta, node.scratch);
+        let create =
+            |node: &NodeFiles<'_>| DirWriter::create(node.df_meta, node.scratch, node.purpose);
         let mut writers = nodes.iter().map(create).collect::<Result<Vec<_>>>()?;
         let mut failed = None;
         let mut dropped = Dropped::default();
         let mut records = 0_u64;
-        let report = admission.check(incoming, progress, |line, scanned| match scanned {
+        let each = |line: &Line<'_>, scanned: Scanned<'_>, value: Option<Vec<u8>>| match scanned {
             Err(error) => dropped.add(line.number, &error),
             // The first record that cannot be written ends the writing; the check goes on.
             Ok(scanned) if failed.is_none() => {
                 records += u64::from(scanned.record.kind() != Kind::DataHeader);
-                let (tree, fact) = (scanned.tree(), scanned.record.fact());
-                let written = writers.iter_mut().try_for_each(|writer| writer.fact(tree, &fact));
+                let tree = scanned.tree();
+                let mut write = |fact: &Fact<'_>| {
+                    writers.iter_mut().try_for_each(|writer| writer.fact(tree, fact))
+                };
+                let written = match (scanned.record.fact(), value) {
+                    (Fact::Key(key, record), Some(value)) => {
+                        write(&Fact::Key(key, &SeqV { data: value.into(), ..*record }))
+                    }
+                    (fact, _) => write(&fact),
+                };
                 failed = written.err().map(|error| (line.number, error));
             }
             Ok(_) => {}
-        })?;
+        };
+        let report = admission.check(incoming, progress, decoded_value, each)?;
         let keeps_cluster = nodes.iter().any(|node| node.cluster.is_none());
         let becomes = if keeps_cluster { Becomes::SameCluster } else { Becomes::NewCluster };
         admission.refuse(name, &report, becomes)?;

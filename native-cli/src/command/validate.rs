@@ -4,7 +4,7 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use anyhow::Result;
-use metadump::check::{Inspection, References, Requirement};
+use metadump::check::{Inspection, Requirement};
 use metadump::node::LiveMachine;
 use metadump::objects::{Catalogue, ObjectRecord, Objects};
 use metadump::record::{DataVersion, Fact};
@@ -13,21 +13,23 @@ use metadump::state_hash::StateHash;
 use metadump::{Line, Report};
 
 use super::Outcome;
+use super::first_reading::FirstReading;
 use crate::args::{Format, Validate};
 use crate::failure::{self, Usage};
 use crate::input::Source;
-use crate::manifest::evidence;
 use crate::progress::Progress;
 use crate::raft_dir::{Access, DirReader, RaftDir};
 use crate::report::{NamedReport, json_line, print_findings};
-use crate::scanning::{Scanned, Threads, for_each_prepared};
+use crate::run_metrics::RunMetrics;
+use crate::scanning::{Scanned, Threads};
 use crate::stdout::{reader_has_gone, stdout};
 use crate::style::Style;
 
 /// Runs the command.
-pub fn run(args: &Validate, progress: &Progress) -> Result<Outcome> {
+pub fn run(args: &Validate, metrics: &RunMetrics, progress: &Progress) -> Result<Outcome> {
     if let Some(raft_dir) = &args.raft_dir {
         let report = check_directory(raft_dir, None, progress)?;
+        metrics.dump(raft_dir.display().to_string(), &report);
         let printed = print(&raft_dir.display().to_string(), &report, args.format);
         return verdict(Outcome::of(&report), printed);
     }
@@ -66,6 +68,7 @@ pub fn run(args: &Validate, progress: &Progress) -> Result<Outcome> {
             Err(error) => return Err(error),
         };
         outcome = outcome.max(Outcome::of(&report));
+        metrics.dump(name.clone(), &report);
         printed = printed.and_then(|()| print(&name, &report, args.format));
     }
     verdict(outcome, printed)
@@ -159,20 +162,16 @@ pub fn check(
     progress: &Progress,
 ) -> Result<Report> {
     progress.phase("checking");
-    let mut inspection = Inspection::new(evidence(source), requirement);
     let gathers = gathered.is_some();
-    let prepare = |scanned: &Scanned<'_>| {
-        let gathered = gathers.then(|| Gathered::prepare(scanned)).flatten();
-        (References::of(scanned), gathered)
-    };
-    let each = |line: &Line<'_>, scanned: Scanned<'_>, (references, found)| {
-        inspection.prepared(line, &scanned, references);
+    let make =
+        |_: &Line<'_>, scanned: &Scanned<'_>| gathers.then(|| Gathered::prepare(scanned)).flatten();
+    let each = |inspection: &mut Inspection, _: &Line<'_>, scanned: Scanned<'_>, found| {
         if let Some(gathered) = &mut gathered {
-            gathered.take(&scanned, found, &mut inspection);
+            gathered.take(&scanned, found, inspection);
         }
         Ok(())
     };
-    for_each_prepared(source, threads, progress, prepare, each)?;
+    let report = FirstReading { source, requirement, threads, progress }.inspect(make, each)?;
     progress.finish();
-    Ok(inspection.finish())
+    Ok(report)
 }

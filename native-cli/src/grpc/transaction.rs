@@ -50,12 +50,29 @@ pub enum Written {
 ///
 /// A [`Failure`]; the keys are written or not then.
 pub async fn write(session: &Session, writes: &[Write]) -> Result<Written, Failure> {
+    write_if(session, writes, &[]).await
+}
+
+/// The same, if other keys have these values, too.
+///
+/// # Errors
+///
+/// A [`Failure`]; the keys are written or not then.
+pub async fn write_if(
+    session: &Session,
+    writes: &[Write],
+    values: &[(String, Vec<u8>)],
+) -> Result<Written, Failure> {
     let change = |write: &Write| match &write.op {
         WriteOp::Put { value, expire_at } => put(&write.key, value.clone(), *expire_at),
         WriteOp::Delete => delete(&write.key),
     };
     let request = TxnRequest {
-        condition: writes.iter().map(|write| unchanged(&write.key, write.found_seq)).collect(),
+        condition: writes
+            .iter()
+            .map(|write| unchanged(&write.key, write.found_seq))
+            .chain(values.iter().map(|(key, value)| has_value(key, value.clone())))
+            .collect(),
         if_then: writes.iter().map(change).collect(),
         ..TxnRequest::default()
     };
@@ -78,6 +95,15 @@ pub(super) fn unchanged(key: &str, found_seq: u64) -> TxnCondition {
     TxnCondition {
         key: key.to_owned(),
         target: Some(Target::Seq(found_seq)),
+        expected: ConditionResult::Eq.into(),
+    }
+}
+
+/// That a key has a value.
+fn has_value(key: &str, value: Vec<u8>) -> TxnCondition {
+    TxnCondition {
+        key: key.to_owned(),
+        target: Some(Target::Value(value)),
         expected: ConditionResult::Eq.into(),
     }
 }

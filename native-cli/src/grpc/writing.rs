@@ -294,7 +294,7 @@ impl Batch {
 }
 
 /// Whether a key is what a write makes of it.
-fn is_done(write: &Write, found: Option<&meta::SeqV>, session: &Session) -> bool {
+pub(super) fn is_done(write: &Write, found: Option<&meta::SeqV>, session: &Session) -> bool {
     match (&write.op, found) {
         (WriteOp::Delete, found) => found.is_none(),
         (WriteOp::Put { .. }, None) => false,
@@ -307,7 +307,7 @@ fn is_done(write: &Write, found: Option<&meta::SeqV>, session: &Session) -> bool
 }
 
 /// The bytes of a write in a message: the key is in the condition, and in the write.
-fn size(write: &Write) -> u64 {
+pub fn size(write: &Write) -> u64 {
     let value = match &write.op {
         WriteOp::Put { value, .. } => value.len(),
         WriteOp::Delete => 0,

@@ -50,6 +50,11 @@ pub fn examples(command: &str) -> &'static [Example] {
                 what: "Restore keys of a running cluster",
                 line: "databend-metactl import --grpc-api-address 127.0.0.1:9191 --db meta.db --yes",
             },
+            Example {
+                what: "Bring a dropped table back into a running cluster",
+                line: "databend-metactl import --grpc-api-address 127.0.0.1:9191 --db meta.db \
+                       --object shop.orders --yes",
+            },
         ],
         "validate" => &[Example {
             what: "Check several backups, and that each is complete",

@@ -8,6 +8,7 @@ use metadump::record::{LogEntry, LogId, NodeId, Vote};
 use metadump::wal::{ChunkId, ChunkLimits, WalWriteError, WalWriter};
 
 use super::fingerprint::Fingerprint;
+use super::purpose::Purpose;
 use crate::open_dir::OpenDir;
 
 /// How many bytes wait before they are written.
@@ -17,6 +18,7 @@ const WRITE_BYTES: u64 = 1 << 20;
 #[derive(Debug)]
 pub struct LogFiles {
     dir: OpenDir,
+    purpose: Purpose,
     wal: WalWriter,
     entries: u64,
     open: Option<(ChunkId, File)>,
@@ -25,10 +27,11 @@ pub struct LogFiles {
 
 impl LogFiles {
     /// Creates the lock file in `dir` and starts the first chunk.
-    pub fn create(dir: OpenDir) -> Result<Self> {
+    pub fn create(dir: OpenDir, purpose: Purpose) -> Result<Self> {
         dir.create_file("LOCK")?;
         Ok(Self {
             dir,
+            purpose,
             wal: WalWriter::new(ChunkLimits::default())?,
             entries: 0,
             open: None,
@@ -105,14 +108,14 @@ impl LogFiles {
     }
 
     fn write_out(&mut self) -> Result<()> {
-        let Self { dir, wal, open, fingerprint, .. } = self;
+        let Self { dir, purpose, wal, open, fingerprint, .. } = self;
         wal.drain(|chunk, bytes| -> Result<()> {
             fingerprint.add_bytes(bytes);
             let mut file = match open.take() {
                 Some((current, file)) if current == chunk => file,
                 full => {
                     if let Some((_, file)) = full {
-                        sync(&file)?;
+                        settle(*purpose, &file)?;
                     }
                     dir.create_file(chunk.file_name())?
                 }
@@ -123,16 +126,16 @@ impl LogFiles {
         })
     }
 
-    /// Writes what waits and syncs; gives the fingerprint of all chunks.
+    /// Writes what waits, and syncs what stays; gives the fingerprint of all chunks.
     pub fn finish(mut self) -> Result<Fingerprint> {
         self.write_out()?;
         if let Some((_, file)) = &self.open {
-            sync(file)?;
+            settle(self.purpose, file)?;
         }
         Ok(self.fingerprint)
     }
 }
 
-fn sync(file: &File) -> Result<()> {
-    file.sync_all().context("cannot sync the log")
+fn settle(purpose: Purpose, file: &File) -> Result<()> {
+    purpose.settle(file).context("cannot sync the log")
 }

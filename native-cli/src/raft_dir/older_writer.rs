@@ -24,6 +24,7 @@ use super::fingerprint::Fingerprint;
 use super::holdings::Holdings;
 use super::layout::{DF_META, RaftDir};
 use super::older_form::{OlderForm, machine_facts};
+use super::purpose::Purpose;
 use super::reader::{Access, DirReader};
 use super::sled_output::SledOutput;
 use super::table_file::{Finished, KeyCounts, TableFile};
@@ -169,7 +170,8 @@ impl OlderWriter<'_> {
         let snapshots = self.snapshots()?;
         let is_table = self.to == DataVersion::V003;
         let table_dir = if is_table { &snapshots } else { self.scratch };
-        let mut table = TableFile::create(table_dir.again()?, self.scratch.again()?)?;
+        let purpose = if is_table { Purpose::ToStay } else { Purpose::ForTheCommand };
+        let mut table = TableFile::create(table_dir.again()?, self.scratch.again()?, purpose)?;
         self.v004.for_each_table_entry(|entry| {
             let record = form.record(&entry.fact())?.map(|(_, record)| record);
             match record.as_ref().and_then(|record| TableEntry::of(&record.fact())) {

@@ -18,6 +18,7 @@ use metadump::scan::scan_line;
 
 use super::file_bytes::FileBytes;
 use super::fingerprint::Fingerprint;
+use super::purpose::Purpose;
 use crate::open_dir::OpenDir;
 
 /// How many bytes wait before they are written.
@@ -37,6 +38,7 @@ const UNSORTED: &str = "unsorted";
 pub struct TableFile {
     dir: OpenDir,
     scratch: OpenDir,
+    purpose: Purpose,
     table: Table,
     last_key: String,
     spill: Option<Spill>,
@@ -44,8 +46,9 @@ pub struct TableFile {
 
 impl TableFile {
     /// Creates the file in `dir`; `scratch` is for what has to be sorted.
-    pub fn create(dir: OpenDir, scratch: OpenDir) -> Result<Self> {
-        Ok(Self { table: Table::create(&dir)?, dir, scratch, last_key: String::new(), spill: None })
+    pub fn create(dir: OpenDir, scratch: OpenDir, purpose: Purpose) -> Result<Self> {
+        let (table, last_key) = (Table::create(&dir, purpose)?, String::new());
+        Ok(Self { dir, scratch, purpose, table, last_key, spill: None })
     }
 
     /// Adds an entry.
@@ -62,14 +65,14 @@ impl TableFile {
         spill.add(key, entry)
     }
 
-    /// Completes the file under its name and syncs it; gives the fingerprint of the entries.
+    /// Completes the file under its name, and syncs one that stays; gives the fingerprint of the entries.
     pub fn finish(
         self,
         system: SystemState,
         count: KeyCounts,
         id: &SnapshotId,
     ) -> Result<Finished> {
-        let Self { dir, scratch, table, spill, .. } = self;
+        let Self { dir, scratch, purpose, table, spill, .. } = self;
         let name = id.file_name();
         let Some(spill) = spill else {
             return table.finish(system, count, &dir, &name);
@@ -77,7 +80,7 @@ impl TableFile {
         table.finish(SystemState::default(), KeyCounts::Omitted, &dir, SORTED)?;
         let sorted = dir.open_file(SORTED)?.context("what was sorted is gone")?;
         let spilled = spill.into_sorted(&scratch)?;
-        let merged = merge(FileBytes::of(sorted)?, spilled, Table::create(&dir)?)?;
+        let merged = merge(FileBytes::of(sorted)?, spilled, Table::create(&dir, purpose)?)?;
         dir.remove(SORTED)?;
         merged.finish(system, count, &dir, &name)
     }
@@ -135,6 +138,7 @@ fn push_line(table: &mut Table, line: &[u8]) -> Result<()> {
 #[derive(Debug)]
 struct Table {
     file: File,
+    purpose: Purpose,
     writer: RotblWriter,
     bytes: Vec<u8>,
     fingerprint: Fingerprint,
@@ -142,11 +146,11 @@ struct Table {
 }
 
 impl Table {
-    fn create(dir: &OpenDir) -> Result<Self> {
+    fn create(dir: &OpenDir, purpose: Purpose) -> Result<Self> {
         let file = dir.create_file(UNFINISHED)?;
         let mut bytes = Vec::new();
         let writer = RotblWriter::new(BLOCK_KEYS, &mut bytes);
-        Ok(Self { file, writer, bytes, fingerprint: Fingerprint::default(), keys: 0 })
+        Ok(Self { file, purpose, writer, bytes, fingerprint: Fingerprint::default(), keys: 0 })
     }
 
     fn push(&mut self, entry: &TableEntry<'_>) -> Result<()> {
@@ -176,7 +180,7 @@ impl Table {
         let sys_data = SysData { system, key_counts, ..SysData::default() };
         self.writer.finish(&sys_data, &mut self.bytes)?;
         self.file.write_all(&self.bytes).context("cannot write the snapshot")?;
-        self.file.sync_all().context("cannot sync the snapshot")?;
+        self.purpose.settle(&self.file).context("cannot sync the snapshot")?;
         dir.rename(UNFINISHED, dir, name)?;
         Ok(Finished { fingerprint: self.fingerprint, keys: self.keys, sys_data })
     }

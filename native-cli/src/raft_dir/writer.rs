@@ -1,7 +1,7 @@
 //! Writes the records of a dump as the files of a V004 data directory.
 //!
 //! The records go in as they stand in the dump, of any version from V002 on; the state of the
-//! directory is complete, and on disk, when [`DirWriter::finish`] returns.
+//! directory is complete, and if it stays on disk, when [`DirWriter::finish`] returns.
 
 use anyhow::Result;
 use metadump::cluster::{FormerCluster, InitialCluster, Leftovers};
@@ -16,6 +16,7 @@ use metadump::rotbl::{SnapshotId, TableEntry};
 use super::fingerprint::Fingerprint;
 use super::layout::VERSION;
 use super::log_files::LogFiles;
+use super::purpose::Purpose;
 use super::table_file::{Finished, KeyCounts, TableFile};
 use crate::failure::WithHelp;
 use crate::open_dir::OpenDir;
@@ -69,13 +70,13 @@ enum ExpiryIndex {
 
 impl DirWriter {
     /// Creates the files in an empty `df_meta`; `scratch` is for what is only needed meanwhile.
-    pub fn create(df_meta: &OpenDir, scratch: &OpenDir) -> Result<Self> {
+    pub fn create(df_meta: &OpenDir, scratch: &OpenDir, purpose: Purpose) -> Result<Self> {
         let v004 = df_meta.create_dir("V004")?;
         let (log, snapshot) = (v004.create_dir("log")?, v004.create_dir("snapshot")?);
         Ok(Self {
             df_meta: df_meta.again()?,
-            log: LogFiles::create(log)?,
-            table: TableFile::create(snapshot, scratch.again()?)?,
+            log: LogFiles::create(log, purpose)?,
+            table: TableFile::create(snapshot, scratch.again()?, purpose)?,
             former: FormerCluster::default(),
             machine: LiveMachine::default(),
             index: ExpiryIndex::Unknown,
@@ -184,7 +185,7 @@ impl DirWriter {
         self.former.node.raft.node_id
     }
 
-    /// Completes the files, as a node of a new cluster if one is given, and syncs each.
+    /// Completes the files, as a node of a new cluster if one is given, and syncs those that stay.
     pub fn finish(mut self, cluster: Option<&InitialCluster>, now_ms: u64) -> Result<Complete> {
         let leftovers = match cluster {
             Some(cluster) => self.join(cluster)?,

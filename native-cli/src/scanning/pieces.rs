@@ -1,6 +1,6 @@
 //! The input of a scan, cut into pieces of whole lines.
 
-use std::io::{self, Cursor, Read};
+use std::io::{self, Read};
 
 use memchr::{memchr, memchr_iter, memrchr};
 use metadump::{Line, LineFramer};
@@ -14,11 +14,70 @@ const LONG_PIECES: usize = 4;
 pub struct Pieces {
     input: Box<dyn Read + Send>,
     piece_bytes: usize,
+    /// What was read to measure the input.
+    first: Vec<u8>,
     /// The beginning of a line whose end has not been read yet.
     tail: Vec<u8>,
     taken: u64,
     /// Whether a line was too long to be read on.
     ended: bool,
+}
+
+/// A piece of the input. Its buffer is initialized once: to have it zeroed for each piece, as
+/// `read_to_end` does with readers that do not say what they have filled, takes a tenth of a check.
+#[derive(Debug, Default)]
+pub struct Piece {
+    buffer: Vec<u8>,
+    len: usize,
+}
+
+impl Piece {
+    /// The bytes of the piece.
+    pub fn bytes(&self) -> &[u8] {
+        self.buffer.get(..self.len).unwrap_or_default()
+    }
+
+    /// Makes it empty; what it takes beyond `most` is given back.
+    fn clear(&mut self, most: usize) {
+        self.len = 0;
+        self.buffer.truncate(most);
+        self.buffer.shrink_to(most);
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        self.reserve(bytes.len()).copy_from_slice(bytes);
+        self.len += bytes.len();
+    }
+
+    /// So many bytes behind the piece, to be filled.
+    fn reserve(&mut self, len: usize) -> &mut [u8] {
+        let end = self.len + len;
+        if self.buffer.len() < end {
+            self.buffer.resize(end, 0);
+        }
+        self.buffer.get_mut(self.len..end).unwrap_or_default()
+    }
+
+    /// Cuts off what follows the first `len` bytes.
+    fn split_off(&mut self, len: usize) -> &[u8] {
+        let rest = self.buffer.get(len..self.len).unwrap_or_default();
+        self.len = self.len.min(len);
+        rest
+    }
+
+    /// Reads up to `most` bytes behind what there is; gives how many there were.
+    fn read(&mut self, input: &mut impl Read, most: usize) -> io::Result<usize> {
+        let mut left = most;
+        while left > 0 {
+            let read = read_some(input, self.reserve(left))?;
+            if read == 0 {
+                break;
+            }
+            self.len += read;
+            left -= read;
+        }
+        Ok(most - left)
+    }
 }
 
 /// What is next in the input.
@@ -34,7 +93,8 @@ pub enum Next {
 impl Pieces {
     /// The input, which is read so much at a time.
     pub fn of(input: Box<dyn Read + Send>, piece_bytes: usize) -> Self {
-        Self { input, piece_bytes, tail: Vec::new(), taken: 0, ended: false }
+        let (first, tail) = (Vec::new(), Vec::new());
+        Self { input, piece_bytes, first, tail, taken: 0, ended: false }
     }
 
     /// The same, and whether all of the input is less than a piece.
@@ -42,14 +102,11 @@ impl Pieces {
     /// # Errors
     ///
     /// When the input cannot be read.
-    pub fn measured(
-        mut input: Box<dyn Read + Send>,
-        piece_bytes: usize,
-    ) -> io::Result<(Self, bool)> {
-        let mut first = Vec::new();
-        input.by_ref().take(piece_bytes as u64).read_to_end(&mut first)?;
-        let is_short = first.len() < piece_bytes;
-        Ok((Self::of(Box::new(Cursor::new(first).chain(input)), piece_bytes), is_short))
+    pub fn measured(input: Box<dyn Read + Send>, piece_bytes: usize) -> io::Result<(Self, bool)> {
+        let mut pieces = Self::of(input, piece_bytes);
+        pieces.input.by_ref().take(piece_bytes as u64).read_to_end(&mut pieces.first)?;
+        let is_short = pieces.first.len() < piece_bytes;
+        Ok((pieces, is_short))
     }
 
     /// The number of the next piece.
@@ -60,37 +117,45 @@ impl Pieces {
     }
 
     /// Puts the next piece into `piece`.
-    pub fn next(&mut self, piece: &mut Vec<u8>) -> io::Result<Next> {
+    pub fn next(&mut self, piece: &mut Piece) -> io::Result<Next> {
         // What a long line took is given back.
-        piece.clear();
-        piece.shrink_to(2 * LONG_PIECES * self.piece_bytes);
-        piece.append(&mut self.tail);
+        piece.clear(2 * LONG_PIECES * self.piece_bytes);
+        piece.push(&std::mem::take(&mut self.tail));
         if self.ended {
             return Ok(Next::End);
         }
         loop {
-            let before = piece.len();
-            let most = self.piece_bytes as u64;
-            if self.input.by_ref().take(most).read_to_end(piece)? == 0 {
-                return Ok(if piece.is_empty() { Next::End } else { Next::Lines });
+            let before = piece.len;
+            if self.read_some(piece)? == 0 {
+                return Ok(if piece.len == 0 { Next::End } else { Next::Lines });
             }
             // What came before has no line end.
-            let end = piece.get(before..).and_then(|read| memrchr(b'\n', read));
+            let end = piece.bytes().get(before..).and_then(|read| memrchr(b'\n', read));
             if let Some(end) = end {
-                self.tail = piece.split_off(before + end + 1);
+                self.tail = piece.split_off(before + end + 1).to_vec();
                 return Ok(Next::Lines);
             }
-            if piece.len() > LONG_PIECES * self.piece_bytes {
+            if piece.len > LONG_PIECES * self.piece_bytes {
                 return Ok(Next::LongLine);
             }
         }
+    }
+
+    /// Reads a piece more; gives how many bytes there were.
+    fn read_some(&mut self, piece: &mut Piece) -> io::Result<usize> {
+        if self.first.is_empty() {
+            return piece.read(&mut self.input, self.piece_bytes);
+        }
+        let first = std::mem::take(&mut self.first);
+        piece.push(&first);
+        Ok(first.len())
     }
 
     /// Reads a long line to its end. It is the same `LineFramer` that says of how long a line how
     /// much is held.
     pub fn long_line(
         &mut self,
-        piece: &mut Vec<u8>,
+        piece: &mut Piece,
         mut each: impl FnMut(Line<'_>),
     ) -> io::Result<()> {
         let mut each = |line: Line<'_>| -> Result<(), std::convert::Infallible> {
@@ -98,11 +163,12 @@ impl Pieces {
             Ok(())
         };
         let mut framer = LineFramer::default();
-        let Ok(()) = framer.feed(piece, &mut each);
-        piece.resize(self.piece_bytes, 0);
+        let Ok(()) = framer.feed(piece.bytes(), &mut each);
         loop {
-            let read = read_some(&mut self.input, piece)?;
-            let read = piece.get(..read).unwrap_or_default();
+            piece.clear(self.piece_bytes);
+            let read = read_some(&mut self.input, piece.reserve(self.piece_bytes))?;
+            piece.len = read;
+            let read = piece.bytes();
             let end = memchr(b'\n', read).map(|end| end + 1);
             let (line, rest) = read.split_at_checked(end.unwrap_or(read.len())).unwrap_or_default();
             let Ok(()) = framer.feed(line, &mut each);

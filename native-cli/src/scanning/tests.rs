@@ -19,15 +19,34 @@ fn file(content: &[u8]) -> (NamedTempFile, Source) {
     (file, source)
 }
 
+fn for_each_scanned(
+    source: &Source,
+    threads: usize,
+    mut each: impl FnMut(&Line<'_>, Scanned<'_>) -> Result<()> + Send,
+) -> Result<()> {
+    let threads = Threads::from(NonZeroUsize::new(threads).unwrap());
+    let progress = Progress::new(Quiet::Yes);
+    for_each_prepared(source, threads, &progress, |_| (), |line, scanned, ()| each(line, scanned))
+}
+
 fn scan(source: &Source, threads: usize) -> Vec<Seen> {
     let mut seen = Vec::new();
-    let threads = Threads::from(NonZeroUsize::new(threads).unwrap());
-    for_each_scanned(source, threads, &Progress::new(Quiet::Yes), |line, scanned| {
+    for_each_scanned(source, threads, |line, scanned| {
         let Line { number, offset_bytes, bytes, terminated, .. } = *line;
         seen.push((number, offset_bytes, bytes.to_vec(), terminated, scanned.is_ok()));
         Ok(())
     })
     .unwrap();
+    seen
+}
+
+/// What is seen beside the lines, in one piece.
+fn seen_beside(source: &Source, threads: usize) -> Vec<u8> {
+    let mut seen = Vec::new();
+    let threads = Threads::from(NonZeroUsize::new(threads).unwrap());
+    let beside = |bytes: &[u8]| seen.extend_from_slice(bytes);
+    let progress = Progress::new(Quiet::Yes);
+    for_each_beside(source, threads, &progress, |_, _| (), |_, _, ()| Ok(()), beside).unwrap();
     seen
 }
 
@@ -64,6 +83,7 @@ fn lines_of_many_pieces_come_in_order() {
     assert_eq!(expected.len(), 60_002);
     for threads in [1, 2, 3, 8] {
         assert!(scan(&source, threads) == expected, "{threads} threads");
+        assert!(seen_beside(&source, threads) == content, "{threads} threads");
     }
 }
 
@@ -78,8 +98,17 @@ fn long_lines_are_framed_as_by_one_thread() {
     let lens: Vec<usize> = expected.iter().map(|(_, _, bytes, ..)| bytes.len()).collect();
     let held = 16 << 20;
     assert_eq!(lens, [25, value.len(), 0, held, 25, 6 << 20, held]);
+    let held: Vec<u8> = expected
+        .iter()
+        .flat_map(|(_, _, bytes, terminated, _)| {
+            [bytes.as_slice(), &b"\n"[..usize::from(*terminated)]]
+        })
+        .flatten()
+        .copied()
+        .collect();
     for threads in [1, 2, 8, 64] {
         assert!(scan(&source, threads) == expected, "{threads} threads");
+        assert!(seen_beside(&source, threads) == held, "{threads} threads");
     }
 }
 
@@ -94,8 +123,7 @@ fn nothing_follows_a_line_that_is_too_long() {
         [(1, 0, 3, 4, true), (2, 4, 3, 4, true), (3, 8, 16 << 20, (512 << 20) + 1, false)];
     for threads in [1, 4] {
         let mut seen = Vec::new();
-        let threads = Threads::from(NonZeroUsize::new(threads).unwrap());
-        for_each_scanned(&source, threads, &Progress::new(Quiet::Yes), |line, _| {
+        for_each_scanned(&source, threads, |line, _| {
             let Line { number, offset_bytes, bytes, terminated, .. } = *line;
             seen.push((number, offset_bytes, bytes.len(), line.len_bytes(), terminated));
             Ok(())
@@ -114,9 +142,7 @@ fn the_first_error_ends_it() {
     let (_file, source) = file(&content);
     for (threads, end) in [(1, 300_000), (2, 300_000), (8, 300_000), (4, (1 << 20) + 1)] {
         let mut taken = 0;
-        let threads = Threads::from(NonZeroUsize::new(threads).unwrap());
-        let progress = Progress::new(Quiet::Yes);
-        let ended = for_each_scanned(&source, threads, &progress, |line, _| {
+        let ended = for_each_scanned(&source, threads, |line, _| {
             taken += 1;
             anyhow::ensure!(line.number < end, "line {}", line.number);
             Ok(())
@@ -133,11 +159,11 @@ fn a_short_input_starts_no_thread() {
     assert!(whole(b"a\nb\nc\nd").1);
     assert!(!whole(b"a\nb\nc\nd\n").1);
     let (mut pieces, _) = whole(b"a\nb\nc\nd\nefgh");
-    let mut piece = Vec::new();
+    let mut piece = Piece::default();
     assert!(matches!(pieces.next(&mut piece), Ok(Next::Lines)));
-    assert_eq!(piece, b"a\nb\nc\nd\n");
+    assert_eq!(piece.bytes(), b"a\nb\nc\nd\n");
     assert!(matches!(pieces.next(&mut piece), Ok(Next::Lines)));
-    assert_eq!(piece, b"efgh");
+    assert_eq!(piece.bytes(), b"efgh");
     assert!(matches!(pieces.next(&mut piece), Ok(Next::End)));
 }
 
@@ -147,11 +173,21 @@ fn a_panic_of_a_thread_is_not_waited_for() {
     let content = b"a line\n".repeat(1 << 20);
     let (_file, source) = file(&content);
     let own = std::thread::current().id();
-    let threads = Threads::from(NonZeroUsize::new(4).unwrap());
-    let _ = for_each_scanned(&source, threads, &Progress::new(Quiet::Yes), |_, _| {
+    let _ = for_each_scanned(&source, 4, |_, _| {
         assert_eq!(std::thread::current().id(), own);
         Ok(())
     });
+}
+
+#[test]
+#[should_panic(expected = "a scoped thread panicked")]
+fn a_panic_beside_is_not_waited_for() {
+    let (_file, source) = file(&b"a line\n".repeat(1 << 20));
+    let own = std::thread::current().id();
+    let threads = Threads::from(NonZeroUsize::new(4).unwrap());
+    let beside = |_: &[u8]| assert_eq!(std::thread::current().id(), own);
+    let progress = Progress::new(Quiet::Yes);
+    let _ = for_each_beside(&source, threads, &progress, |_, _| (), |_, _, ()| Ok(()), beside);
 }
 
 proptest! {
@@ -162,5 +198,6 @@ proptest! {
     ) {
         let (_file, source) = file(&content);
         prop_assert_eq!(scan(&source, threads), framed(&source));
+        prop_assert_eq!(seen_beside(&source, threads), content);
     }
 }

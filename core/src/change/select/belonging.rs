@@ -74,6 +74,22 @@ impl Belonging {
         belonging
     }
 
+    /// The object that the key belongs to.
+    pub(crate) const fn owner(&self) -> &Owner {
+        &self.home.owner
+    }
+
+    /// The other object, of a key that links two.
+    pub(crate) fn other(&self) -> Option<&Owner> {
+        self.home.beside.as_ref().map(|beside| &beside.object)
+    }
+
+    /// The same, but that objects which have or had one name do not bring each other.
+    pub(crate) fn without_namesakes(mut self) -> Self {
+        self.listed.clear();
+        self
+    }
+
     fn read(&mut self, found: Found, parent: Option<u64>) {
         let Found { said, left_out, .. } = found;
         self.left_out = left_out;

@@ -93,6 +93,10 @@ impl Set {
         self.open = objects.map(|(_, object)| object).collect();
     }
 
+    pub(super) fn to_vec(&self) -> Vec<bool> {
+        self.has.clone()
+    }
+
     pub(super) fn into_vec(self) -> Vec<bool> {
         self.has
     }

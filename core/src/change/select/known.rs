@@ -56,7 +56,7 @@ impl Known {
 }
 
 /// An object in words: `table sales.orders (id 42)`.
-pub(super) fn described(object: &Object) -> String {
+pub(crate) fn described(object: &Object) -> String {
     let kind = object.kind.name().replace('_', " ");
     match (&object.name, object.id) {
         (Some(_), Some(id)) => format!("{kind} {} (id {id})", object.full_name()),

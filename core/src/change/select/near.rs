@@ -7,7 +7,7 @@ const MOST: usize = 5;
 const LEAST: f64 = 0.75;
 
 /// The names nearest to one, the nearest first; the first ones when none is near.
-pub(super) fn near<'n>(asked: &str, names: impl Iterator<Item = &'n str> + Clone) -> Vec<String> {
+pub(crate) fn near<'n>(asked: &str, names: impl Iterator<Item = &'n str> + Clone) -> Vec<String> {
     let asked = asked.to_lowercase();
     let likeness = |name: &str| {
         let name = name.to_lowercase();

@@ -38,6 +38,18 @@ impl FilterPlan {
         &self.moment
     }
 
+    /// What the moment changes of what is written.
+    pub fn changes(&self) -> MomentChanges {
+        let changes = self.moment.changes().clone();
+        match self.form {
+            Form::Dump => changes,
+            // No log is written, nor what is known of one.
+            Form::State => {
+                MomentChanges { committed: None, purged: None, entries_dropped: 0, ..changes }
+            }
+        }
+    }
+
     /// What stays of the state.
     pub const fn selection(&self) -> &Selection {
         &self.selection
@@ -81,9 +93,9 @@ impl LinePlan for FilterPlan {
 
     fn describe(&self) -> Vec<String> {
         let mut lines = self.selection.describe();
-        if !self.moment.is_empty() {
-            // What has expired may be in what goes.
-            let changes = MomentChanges { expired: 0, ..self.moment.changes().clone() };
+        // What has expired may be in what goes.
+        let changes = MomentChanges { expired: 0, ..self.changes() };
+        if !changes.is_empty() {
             lines.extend(changes.describe());
         }
         lines

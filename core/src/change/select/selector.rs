@@ -181,6 +181,15 @@ impl Selector {
     /// When something that is named is not there, something cannot be judged and is not to be kept or
     /// dropped, or something that stays needs what goes.
     pub fn finish(self) -> Result<Selection, SelectError> {
+        self.finish_naming().map(|(selection, _)| selection)
+    }
+
+    /// The same, with every object that stays.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::finish`].
+    pub(crate) fn finish_naming(self) -> Result<(Selection, Vec<Staying>), SelectError> {
         let Self { choice, catalogue, aliases, rest, numbers, needs, brings, links, named, .. } =
             self;
         let objects = catalogue.finish().into_all();
@@ -193,8 +202,12 @@ impl Selector {
             numbers.into_objects().iter().map(|owner| known.numbers(owner)).collect();
         let needs = resolved(&needs, &at);
         let inside = Edges::of(inside(&objects, &known));
-        let stays = Marking { choice: &choice, objects: &objects, known: &known, named: &named }
-            .stays(&inside, &needs, &resolved(&brings, &at))?;
+        let (chosen, stays) =
+            Marking { choice: &choice, objects: &objects, known: &known, named: &named }.stays(
+                &inside,
+                &needs,
+                &resolved(&brings, &at),
+            )?;
         let kept = Kept::of(&objects, &stays, &aliases, &known, &choice);
         let lost = Kept::lost(&objects, &stays, &aliases, &known);
         let mut tally = Tally::default();
@@ -219,8 +232,24 @@ impl Selector {
         let expiring = self.expiring;
         let gone = tally.gone(&objects, &stays);
         let (counts, left_out) = (tally.counts, self.left_out);
-        Ok(Selection { choice, kept, lost, expiring, left_out, counts, gone })
+        let of_each = objects.iter().zip(stays.iter().zip(chosen));
+        let staying = of_each.filter(|(_, (stays, _))| **stays);
+        let staying = staying.filter_map(|(object, (_, is_chosen))| {
+            Some(Staying { owner: object.owners().next()?, is_chosen })
+        });
+        let staying = staying.collect();
+        let selection = Selection { choice, kept, lost, expiring, left_out, counts, gone };
+        Ok((selection, staying))
     }
+}
+
+/// An object that stays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Staying {
+    /// The object.
+    pub(crate) owner: Owner,
+    /// Whether it was named, or is in what was named; others are only needed.
+    pub(crate) is_chosen: bool,
 }
 
 fn kept_at(stays: &[bool], at: u32) -> bool {
@@ -254,12 +283,13 @@ struct Marking<'a> {
 }
 
 impl Marking<'_> {
+    /// What is named with all that is in it, and what stays.
     fn stays(
         &self,
         inside: &Edges,
         needs: &Edges,
         brings: &Edges,
-    ) -> Result<Vec<bool>, SelectError> {
+    ) -> Result<(Vec<bool>, Vec<bool>), SelectError> {
         let mut chosen = Set::of(self.objects.len());
         let is_chosen = |object: &Object| {
             self.choice.has_tenant(object.tenant.as_deref())
@@ -282,8 +312,9 @@ impl Marking<'_> {
             chosen.close(&[inside]);
             let stays: Vec<bool> = chosen.into_vec().into_iter().map(|goes| !goes).collect();
             self.assert_whole(&stays, needs)?;
-            return Ok(stays);
+            return Ok((stays.clone(), stays));
         }
+        let named = chosen.to_vec();
         // What is only needed does not bring what is in it.
         numbers(false).for_each(|number| chosen.insert(number));
         let within = Edges::of(inside.all().map(|(outer, inner)| (inner, outer)).collect());
@@ -292,7 +323,7 @@ impl Marking<'_> {
         chosen.close(&brought);
         self.orphans(&mut chosen, Fate::Keep)?;
         chosen.close(&brought);
-        Ok(chosen.into_vec())
+        Ok((named, chosen.into_vec()))
     }
 
     /// Adds those whose tenant nothing says, where that is their fate; none is refused that is in the

@@ -222,7 +222,7 @@ impl References {
 impl Found {
     fn read(&mut self, parts: &KeyParts<'_>, value: &[u8]) {
         let of = parts.forms().message(value);
-        let mut message = of.map(|of| Message { of, bytes: value, is_dropped: false });
+        let mut message = of.map(|of| Message::of(of, value));
         let fit = match &mut message {
             Some(message) => self.message(message),
             None => parts.forms().fit(value),
@@ -240,13 +240,19 @@ impl Found {
         let dropped_on = message.dropped_on();
         let mut version = 0;
         let mut is_dropped = false;
-        let fit = fields_fit(message.of, message.bytes, |number, wire| match wire {
-            Wire::Varint(value) if number == MIN_READER_VER => version = value,
-            Wire::Bytes(time) => is_dropped |= Some(number) == dropped_on && !time.is_empty(),
-            _ => {}
+        let mut seen = SeenFields(0);
+        let fit = fields_fit(message.of, message.bytes, |number, wire| {
+            seen.insert(number);
+            match wire {
+                Wire::Varint(value) if number == MIN_READER_VER => version = value,
+                Wire::Bytes(time) => is_dropped |= Some(number) == dropped_on && !time.is_empty(),
+                _ => {}
+            }
         });
         message.is_dropped = is_dropped;
-        if fit.is_err() {
+        if fit.is_ok() {
+            message.seen = seen;
+        } else {
             // The version stands behind what is wrong.
             version = message.number(MIN_READER_VER).unwrap_or(version);
         }
@@ -401,17 +407,40 @@ struct Message<'a> {
     of: &'static MessageType,
     bytes: &'a [u8],
     is_dropped: bool,
+    seen: SeenFields,
+}
+
+/// Which fields a message may have: of those below 128 a bit, so that what is not there is not looked
+/// for.
+#[derive(Debug, Clone, Copy)]
+struct SeenFields(u128);
+
+impl SeenFields {
+    const ANY: Self = Self(u128::MAX);
+
+    fn insert(&mut self, number: u32) {
+        self.0 |= 1_u128.checked_shl(number).unwrap_or_default();
+    }
+
+    fn has(self, number: u32) -> bool {
+        self.0.checked_shr(number).is_none_or(|seen| seen & 1 == 1)
+    }
 }
 
 impl<'a> Message<'a> {
+    const fn of(of: &'static MessageType, bytes: &'a [u8]) -> Self {
+        Self { of, bytes, is_dropped: false, seen: SeenFields::ANY }
+    }
+
     fn field(self, name: &str) -> Option<u32> {
         Some(self.of.field_named(name)?.number)
     }
 
     /// What is written in a field.
     fn fields(self, name: &str) -> impl Iterator<Item = Wire<'a>> + use<'a> {
-        let number = self.field(name);
-        let fields = Fields::new(self.bytes).filter_map(Result::ok);
+        let number = self.field(name).filter(|number| self.seen.has(*number));
+        let bytes = if number.is_some() { self.bytes } else { &[] };
+        let fields = Fields::new(bytes).filter_map(Result::ok);
         fields.filter(move |(of, _)| Some(*of) == number).map(|(_, wire)| wire)
     }
 
@@ -447,7 +476,7 @@ impl<'a> Message<'a> {
     fn messages(self, name: &str) -> impl Iterator<Item = Message<'a>> + use<'a> {
         let of = self.message_of(name);
         self.fields(name).filter_map(move |wire| match wire {
-            Wire::Bytes(bytes) => Some(Message { of: of?, bytes, is_dropped: false }),
+            Wire::Bytes(bytes) => Some(Self::of(of?, bytes)),
             _ => None,
         })
     }
@@ -469,7 +498,7 @@ impl<'a> Message<'a> {
         self.fields(name).filter_map(move |wire| {
             let Wire::Bytes(entry) = wire else { return None };
             match Fields::new(entry).find_map(|field| field.ok().filter(|(of, _)| *of == 2))? {
-                (_, Wire::Bytes(bytes)) => Some(Message { of: of?, bytes, is_dropped: false }),
+                (_, Wire::Bytes(bytes)) => Some(Self::of(of?, bytes)),
                 _ => None,
             }
         })

@@ -8,7 +8,9 @@ use crate::dump::scan::scan_line;
 
 const TREE: &[u8] = b"[\"\",";
 const KEY: &[u8] = b"[\"\",{\"GenericKV\":{\"key\":\"";
+const ENTRY: &[u8] = b"[\"\",{\"Logs\":{\"key\":";
 const GENERIC_KV: u8 = 6;
+const LOGS: u8 = 1;
 
 /// Reads stored records as [`decode_item`] and [`decode_line`] do, and values without decoding
 /// them; keeps the text of one record.
@@ -29,15 +31,24 @@ impl RecordDecoder {
         item_key: &'a [u8],
         item_value: &'a [u8],
     ) -> Result<Record<'a>, ItemError> {
-        let key =
-            item_key.split_first().filter(|(kind, key)| **kind == GENERIC_KV && is_plain(key));
-        if let Some((_, key)) = key {
-            self.spell(&[KEY, key, b"\",\"value\":", item_value, b"}}]"]);
-            if let Some(record) = read(&self.line) {
-                return Ok(record);
+        let is_spelled = match item_key.split_first() {
+            Some((&GENERIC_KV, key)) if is_plain(key) => {
+                self.spell(&[KEY, key, b"\",\"value\":", item_value, b"}}]"]);
+                true
             }
-        }
-        decode_item(tree, item_key, item_value)
+            Some((&LOGS, index)) => self.spell_entry(index, item_value),
+            _ => false,
+        };
+        let read = if is_spelled { read(&self.line) } else { None };
+        read.map_or_else(|| decode_item(tree, item_key, item_value), Ok)
+    }
+
+    /// Spells an entry of the log, if its index is one.
+    fn spell_entry(&mut self, index: &[u8], value: &[u8]) -> bool {
+        let Ok(index) = <[u8; 8]>::try_from(index) else { return false };
+        let key = u64::from_be_bytes(index).to_string();
+        self.spell(&[ENTRY, key.as_bytes(), b",\"value\":", value, b"}}]"]);
+        true
     }
 
     /// Reads a line of a V002 snapshot.
@@ -83,6 +94,28 @@ mod tests {
         r#"{"seq":1,"meta":null,"data":[1]}}}],"#,
         "",
     ];
+
+    const ENTRIES: [&str; 8] = [
+        r#"{"log_id":{"leader_id":{"term":1,"node_id":1},"index":258},"payload":"Blank"}"#,
+        r#"{"log_id":{"term":1,"index":258},"payload":"Blank"}"#,
+        r#"{"log_id":{"leader_id":{"term":1,"node_id":1},"index":7},"payload":{"Normal":{"txid":null,"time_ms":5,"cmd":{"UpsertKV":{"key":"a","seq":"Any","value":{"Update":[1,2]},"value_meta":null}}}}}"#,
+        r#"{"log_id":{"leader_id":{"term":1,"node_id":1},"index":7},"payload":{"Normal":{"cmd":{"UpsertKV":{"key":"a","seq":"Any","value":"Delete"}}}}}"#,
+        r#"{"log_id":{"leader_id":{"term":1,"node_id":1},"index":7},"payload":"Blank"},"key":9"#,
+        r#"{"log_id":{"leader_id":{"term":1,"node_id":1},"index":7},"payload":"Blank"}},"Logs":{"#,
+        r#"{"log_id":null}"#,
+        "",
+    ];
+
+    #[test]
+    fn entries_of_a_log_are_read_as_the_slow_way_reads_them() {
+        for key in [&b"\x01\0\0\0\0\0\0\x01\x02"[..], b"\x01\0\0\0\0\0\0\x02", b"\x01"] {
+            for value in ENTRIES {
+                let slow = decode_item(Tree::RaftLog, key, value.as_bytes());
+                let mut decoder = RecordDecoder::default();
+                assert_eq!(decoder.item(Tree::RaftLog, key, value.as_bytes()), slow, "{value}");
+            }
+        }
+    }
 
     proptest! {
         #[test]

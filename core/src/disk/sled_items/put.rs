@@ -3,6 +3,8 @@
 use serde::Serialize;
 
 use super::error::ItemError;
+use crate::dump::dump_line::put_record;
+use crate::dump::json_line::put_json;
 use crate::dump::record::{DataHeader, Keyed, LogMetaKey, RaftStateKey, Record, StateMachineKey};
 
 /// A key and a value of a sled tree.
@@ -91,8 +93,7 @@ pub fn encode_item(record: &Record<'_>) -> Result<StoredItem, ItemError> {
 ///
 /// When the content of records of this kind is not kept.
 pub fn put_line(record: &Record<'_>, out: &mut Vec<u8>) -> Result<(), ItemError> {
-    let mut line = json(record, record)?;
-    out.append(&mut line);
+    put_record(out, record).map_err(|error| unwritable(record, &error))?;
     out.push(b'\n');
     Ok(())
 }
@@ -106,8 +107,13 @@ fn text(text: &str) -> Vec<u8> {
 }
 
 fn json(record: &Record<'_>, value: &impl Serialize) -> Result<Vec<u8>, ItemError> {
-    serde_json::to_vec(value)
-        .map_err(|error| ItemError::Unwritable { kind: record.kind(), reason: error.to_string() })
+    let mut json = Vec::new();
+    put_json(&mut json, value).map_err(|error| unwritable(record, &error))?;
+    Ok(json)
+}
+
+fn unwritable(record: &Record<'_>, error: &serde_json::Error) -> ItemError {
+    ItemError::Unwritable { kind: record.kind(), reason: error.to_string() }
 }
 
 #[cfg(test)]

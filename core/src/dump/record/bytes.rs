@@ -108,7 +108,14 @@ impl Eq for Bytes<'_> {}
 
 impl Serialize for Bytes<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.decode().iter())
+        let bytes = self.decode();
+        if serializer.is_human_readable() {
+            // JSON has no bytes: they become an array, which its writer may spell in one go.
+            serializer.serialize_bytes(&bytes)
+        } else {
+            // A log of servers has an array of numbers.
+            serializer.collect_seq(bytes.iter())
+        }
     }
 }
 

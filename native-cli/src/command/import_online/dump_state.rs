@@ -55,20 +55,22 @@ impl DumpState {
         let mut dropped = Dropped::default();
         let (mut live, mut late) = (LiveMachine::default(), None);
         let mut survey = Survey::new(At::End, now_ms());
-        let report =
-            admission.check(Incoming::Dump(reading.source()), progress, |line, scanned| {
-                match scanned {
-                    Ok(scanned) => match live.has(scanned.tree(), &scanned.record.fact()) {
-                        Ok(true) => {
-                            survey.learn(&scanned.record.fact());
-                            let Ok(_) = machine.load(&scanned.record);
-                        }
-                        Ok(false) => {}
-                        Err(error) => late = Some(error),
-                    },
-                    Err(error) => dropped.add(line.number, &error),
-                }
-            })?;
+        let report = admission.check(
+            Incoming::Dump(reading.source()),
+            progress,
+            |_| (),
+            |line, scanned, ()| match scanned {
+                Ok(scanned) => match live.has(scanned.tree(), &scanned.record.fact()) {
+                    Ok(true) => {
+                        survey.learn(&scanned.record.fact());
+                        let Ok(_) = machine.load(&scanned.record);
+                    }
+                    Ok(false) => {}
+                    Err(error) => late = Some(error),
+                },
+                Err(error) => dropped.add(line.number, &error),
+            },
+        )?;
         admission.refuse(reading.name(), &report, Becomes::NewCluster)?;
         late.map_or(Ok(()), Err)?;
         let is_salvaged = report.findings.counts().contains_key(&Code::Salvaged);

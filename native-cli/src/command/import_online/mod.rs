@@ -12,6 +12,7 @@
 
 mod dump_state;
 mod ended;
+mod objects;
 mod planned;
 #[cfg(test)]
 mod tests;
@@ -58,13 +59,17 @@ pub fn run(args: &Import, progress: &Progress) -> Result<Outcome> {
             "a running cluster keeps its nodes: leave them out",
         ));
     }
+    let asked = objects::asked(&args.carry)?;
     let connect = connect_options(&args.service, progress)?;
     // What costs nothing comes first: the dump may take minutes to read.
     let source = Source::open(args.dump.path()?)?.with_manifest(args.manifest.as_deref())?;
     wait(Session::open(&connect, &mut |note| say_note(note, progress)))?
         .map_err(Failure::explained)?;
     let state = DumpState::read(args, &source, progress)?;
-    wait(restore(args, &connect, &state, progress))?
+    match asked {
+        Some(carrier) => wait(objects::bring(args, &connect, &state, carrier, progress))?,
+        None => wait(restore(args, &connect, &state, progress))?,
+    }
 }
 
 /// Restores the state into the cluster, or says what that would do.
@@ -128,7 +133,7 @@ impl<'a> Target<'a> {
         if let Some(note) = clock_note(self.cluster.session(), clock) {
             say_note(&note, self.progress);
         }
-        let status = self.status().await?;
+        let status = status_of(&mut self.cluster, self.progress).await?;
         // A server that is too old to tell: its keys tell the least that the sequence can be. One
         // that follows may be behind its leader, whose keys they are.
         let known = status.as_ref().map_or(0, |status| status.last_seq);
@@ -160,17 +165,6 @@ impl<'a> Target<'a> {
         let compared = compared.await;
         progress.finish();
         compared
-    }
-
-    /// What the server says of itself; none when it is too old to say anything.
-    async fn status(&mut self) -> Result<Option<ClusterStatus>, Failure> {
-        let progress = self.progress;
-        let asked = self.cluster.ask(&mut |note| say_note(note, progress), status).await;
-        match asked {
-            Ok(status) => Ok(Some(status)),
-            Err(Failure::Call { code: Code::Unimplemented, .. }) => Ok(None),
-            Err(failure) => Err(failure),
-        }
     }
 
     /// Prints the plan in the form that is asked for.
@@ -212,7 +206,7 @@ impl<'a> Target<'a> {
             move || ended::interrupted(&how_far, changes, change)
         });
         if let Some(raise) = planned.raise() {
-            self.raise(planned.sequence, raise).await?;
+            raise_sequence(&mut self.cluster, self.progress, planned.sequence, raise).await?;
         }
         progress.phase("writing");
         let expiry = expiry(self.cluster.session());
@@ -254,40 +248,54 @@ impl<'a> Target<'a> {
     /// What is left to do, and who leads the cluster now.
     async fn look_again(&mut self) -> Result<(WritePlan, Option<String>), Failure> {
         let (left, _) = self.compare().await?;
-        Ok((left, self.status().await?.and_then(|status| status.leader)))
+        Ok((
+            left,
+            status_of(&mut self.cluster, self.progress).await?.and_then(|status| status.leader),
+        ))
     }
+}
 
-    /// Raises the sequence of the cluster by so many numbers.
-    async fn raise(&mut self, sequence: u64, by: u64) -> Result<()> {
-        let progress = self.progress;
-        progress.phase("raising the sequence");
-        let reached = |taken: u64| grouped(sequence.saturating_add(taken));
-        let goal = reached(by);
-        let (mut done, mut reported) = (0, 0);
-        let ended = take_numbers(
-            &mut self.cluster,
-            by,
-            &mut |note| say_note(note, progress),
-            &mut |taken| {
-                done = taken;
-                if taken >= reported + NUMBERS_A_LINE && taken < by {
-                    reported = taken;
-                    progress.say(&format!("the sequence is at {} of {goal}", reached(taken)));
-                }
-            },
-        )
-        .await;
-        match ended {
-            Ok(()) => {
-                progress.say(&format!("raised the sequence from {} to {goal}", grouped(sequence)));
-                Ok(())
-            }
-            Err(failure) => {
-                let at = reached(done);
-                let how_far = format!("no key is written; the sequence is at {at} of {goal}");
-                Err(ended::stopped(how_far, failure))
-            }
+/// Raises the sequence of a cluster, which is at a number, by so many.
+async fn raise_sequence(
+    cluster: &mut Cluster,
+    progress: &Progress,
+    sequence: u64,
+    by: u64,
+) -> Result<()> {
+    progress.phase("raising the sequence");
+    let reached = |taken: u64| grouped(sequence.saturating_add(taken));
+    let goal = reached(by);
+    let (mut done, mut reported) = (0, 0);
+    let ended = take_numbers(cluster, by, &mut |note| say_note(note, progress), &mut |taken| {
+        done = taken;
+        if taken >= reported + NUMBERS_A_LINE && taken < by {
+            reported = taken;
+            progress.say(&format!("the sequence is at {} of {goal}", reached(taken)));
         }
+    })
+    .await;
+    match ended {
+        Ok(()) => {
+            progress.say(&format!("raised the sequence from {} to {goal}", grouped(sequence)));
+            Ok(())
+        }
+        Err(failure) => {
+            let at = reached(done);
+            let how_far = format!("no key is written; the sequence is at {at} of {goal}");
+            Err(ended::stopped(how_far, failure))
+        }
+    }
+}
+
+/// What a server says of itself; none when it is too old to say anything.
+async fn status_of(
+    cluster: &mut Cluster,
+    progress: &Progress,
+) -> Result<Option<ClusterStatus>, Failure> {
+    match cluster.ask(&mut |note| say_note(note, progress), status).await {
+        Ok(status) => Ok(Some(status)),
+        Err(Failure::Call { code: Code::Unimplemented, .. }) => Ok(None),
+        Err(failure) => Err(failure),
     }
 }
 

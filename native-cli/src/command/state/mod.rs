@@ -3,6 +3,7 @@
 
 use std::io::{BufWriter, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 use metadump::Line;
@@ -18,6 +19,7 @@ use crate::dump_writer::now_ms;
 use crate::failure::{Unwritten, Usage, WithHelp};
 use crate::grpc::{ConnectOptions, ExportOptions, Failure, export, wait};
 use crate::input::Source;
+use crate::manifest::evidence;
 use crate::progress::Progress;
 use crate::raft_dir::{Access, DirReader, FactSource, RaftDir};
 use crate::scanning::{Scanned, Threads, for_each_prepared};
@@ -29,6 +31,8 @@ pub struct State {
     moment: Moment,
     /// Whether what should be known of a directory is said with its keys.
     has_remarks: bool,
+    /// Whether it was said what the manifest of a dump has against it.
+    has_objected: AtomicBool,
 }
 
 /// What the state is of.
@@ -80,7 +84,12 @@ impl State {
     }
 
     fn of(origin: StateSource, at: At, progress: &Progress) -> Result<Self> {
-        let mut state = Self { origin, moment: Moment::default(), has_remarks: true };
+        let mut state = Self {
+            origin,
+            moment: Moment::default(),
+            has_remarks: true,
+            has_objected: AtomicBool::new(false),
+        };
         let mut survey = Survey::new(at, now_ms());
         let (needs_keys, mut is_empty) = (survey.needs_keys(), true);
         let read = state.for_each_fact(progress, needs_keys, |fact| {
@@ -175,7 +184,9 @@ impl State {
         let read = match &self.origin {
             StateSource::Directory(reader, _) => reader.for_each_fact(&mut each),
             StateSource::Dump(source) => {
-                for_each_fact_of_line(source, progress, |_| (), |fact, ()| each(fact))
+                let each = |fact: &Fact<'_>, ()| each(fact);
+                let read = for_each_fact_of_line(source, progress, |_| (), each);
+                read.map(|bytes| self.object(source, bytes, progress))
             }
         };
         match read {
@@ -315,7 +326,23 @@ impl State {
                 }
                 Ok(())
             }
-            StateSource::Dump(source) => for_each_fact_of_line(source, progress, prepare, each),
+            StateSource::Dump(source) => {
+                let bytes = for_each_fact_of_line(source, progress, prepare, each)?;
+                self.object(source, bytes, progress);
+                Ok(())
+            }
+        }
+    }
+
+    /// Says once what the manifest of a dump has against it.
+    fn object(&self, source: &Source, bytes: u64, progress: &Progress) {
+        if let Some(objection) = evidence(source).objection(bytes)
+            && !self.has_objected.swap(true, Ordering::Relaxed)
+        {
+            progress.say(&format!(
+                "warning: {}: {objection}; `databend-metactl validate` says what is wrong",
+                source.name()
+            ));
         }
     }
 
@@ -406,19 +433,21 @@ impl State {
 }
 
 /// Calls `each` with every fact of a dump that is of the node or of its live state machine, and with
-/// what `prepare` makes of it on one of several threads.
+/// what `prepare` makes of it on one of several threads. Gives how many bytes the dump has, unpacked.
 fn for_each_fact_of_line<T: Send>(
     source: &Source,
     progress: &Progress,
     prepare: impl Fn(&Fact<'_>) -> T + Sync,
     mut each: impl FnMut(&Fact<'_>, T) -> Result<()> + Send,
-) -> Result<()> {
+) -> Result<u64> {
     let name = source.name();
     let mut live = LiveMachine::default();
     let prepare = |scanned: &Scanned<'_>| {
         scanned.as_ref().ok().map(|scanned| prepare(&scanned.record.fact()))
     };
+    let mut bytes = 0;
     let each = |line: &Line<'_>, scanned: Scanned<'_>, prepared: Option<T>| {
+        bytes = line.offset_bytes.saturating_add(line.len_bytes());
         let scanned = scanned.map_err(|error| not_a_record(&name, line, error))?;
         let fact = scanned.record.fact();
         match prepared {
@@ -426,7 +455,8 @@ fn for_each_fact_of_line<T: Send>(
             _ => Ok(()),
         }
     };
-    for_each_prepared(source, Threads::of_flag(None), progress, prepare, each)
+    for_each_prepared(source, Threads::of_flag(None), progress, prepare, each)?;
+    Ok(bytes)
 }
 
 /// What a running service exports, in a file of our own.

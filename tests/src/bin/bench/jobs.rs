@@ -82,7 +82,7 @@ impl Bench {
         let mut compared = Vec::new();
         let mut browser = None;
         for size in sizes {
-            let dump = self.dump(*size)?;
+            let dump = dump(&self.place, *size)?;
             let service = self.serve(&dump);
             let mut jobs = self.jobs_with_peers(&dump, &service)?;
             if size == sizes.iter().min().unwrap_or(size) {
@@ -97,23 +97,11 @@ impl Bench {
         }
         let mut grown = Vec::new();
         for size in growth {
-            let dump = self.dump(*size)?;
+            let dump = dump(&self.place, *size)?;
             grown.push(self.rounds(&dump, self.jobs(&dump))?);
             fs::remove_file(dump)?;
         }
         Ok(All { compared, growth: grown, browser })
-    }
-
-    /// A dump of so many MiB.
-    fn dump(&self, mebibytes: u64) -> Result<PathBuf, Box<dyn Error>> {
-        let path = self.place.join(format!("{mebibytes}.db"));
-        let mut out = BufWriter::with_capacity(1 << 20, File::create(&path)?);
-        generate(
-            &DumpSpec { bytes: mebibytes << 20, seed: 0, version: DumpVersion::V004 },
-            &mut out,
-        )?;
-        out.flush()?;
-        Ok(path)
     }
 
     /// Runs every job once a round.
@@ -298,6 +286,15 @@ impl Bench {
         }
         Ok(Some(String::from_utf8(output.stdout)?))
     }
+}
+
+/// Makes a dump of so many MiB.
+pub fn dump(place: &Path, mebibytes: u64) -> Result<PathBuf, Box<dyn Error>> {
+    let path = place.join(format!("{mebibytes}.db"));
+    let mut out = BufWriter::with_capacity(1 << 20, File::create(&path)?);
+    generate(&DumpSpec { bytes: mebibytes << 20, seed: 0, version: DumpVersion::V004 }, &mut out)?;
+    out.flush()?;
+    Ok(path)
 }
 
 /// A command that is not the tool's.

@@ -1,5 +1,5 @@
-//! The fast path: the exact bytes that servers write for `GenericKV`, `Expire` and `LogEntry`, the
-//! kinds that make up most of a dump. No blanks, no escapes, members in the writers' order.
+//! The fast path: the exact bytes that servers write for `GenericKV`, `Expire`, `LogEntry` and, up
+//! to V003, `Logs`, the kinds that make up most of a dump. No blanks, no escapes, members in the writers' order.
 
 mod cursor;
 mod log_entry;
@@ -21,6 +21,12 @@ pub(super) fn scan(line: &str) -> Option<ScannedLine<'_>> {
         Record::Expire(expire(&mut at)?)
     } else if at.literal("\"LogEntry\":{\"log_id\":").is_some() {
         Record::LogEntry(log_entry::log_entry(&mut at)?)
+    } else if at.literal("\"Logs\":{\"key\":").is_some() {
+        let key = at.number()?;
+        at.literal(",\"value\":{\"log_id\":")?;
+        let value = log_entry::log_entry(&mut at)?;
+        at.literal("}")?;
+        Record::Logs(Keyed { key, value })
     } else {
         return None;
     };
