@@ -1,6 +1,7 @@
 //! What the tests of several crates share: fixtures, the corpus, made-up dumps, the binary, and
 //! the bodies of the fuzz targets.
 
+pub mod breaking;
 pub mod damage;
 pub mod dump;
 pub mod fixtures;

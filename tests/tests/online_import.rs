@@ -4,11 +4,12 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::mpsc::{Receiver, channel};
 
+use metadump_tests::breaking::breaking;
 use metadump_tests::fixtures::fixture;
 use metadump_tests::generate::{DumpSpec, DumpVersion, generate};
 use metadump_tests::meta_client::MetaClient;
@@ -55,35 +56,6 @@ fn values(service: &Served) -> Vec<(String, Vec<u8>)> {
         client.list("").await.unwrap()
     });
     listed.into_iter().map(|item| (item.key, item.value.unwrap().data)).collect()
-}
-
-/// Passes everything on to a service until so many bytes have come from clients; then all
-/// connections break, and there are no new ones.
-fn breaking(service: SocketAddr, bytes: usize) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    std::thread::spawn(move || {
-        let mut left = bytes;
-        while left > 0 {
-            let (client, _) = listener.accept().unwrap();
-            let server = TcpStream::connect(service).unwrap();
-            let (mut answers, mut to_client) =
-                (server.try_clone().unwrap(), client.try_clone().unwrap());
-            std::thread::spawn(move || std::io::copy(&mut answers, &mut to_client));
-            let (mut requests, mut to_server) = (&client, &server);
-            let mut piece = [0; 4096];
-            while let Ok(read @ 1..) = requests.read(&mut piece) {
-                left = left.saturating_sub(read);
-                if left == 0 || to_server.write_all(&piece[..read]).is_err() {
-                    break;
-                }
-            }
-            for stream in [client, server] {
-                let _ = stream.shutdown(Shutdown::Both);
-            }
-        }
-    });
-    address
 }
 
 /// Passes everything on to a service until so many bytes have come from a client; then it says so

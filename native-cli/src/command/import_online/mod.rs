@@ -72,6 +72,33 @@ pub fn run(args: &Import, progress: &Progress) -> Result<Outcome> {
     }
 }
 
+/// Reaches the cluster, whose address has been tried.
+async fn open(connect: &ConnectOptions, progress: &Progress) -> Result<Cluster> {
+    // The servers that do not answer were reported when the address was tried.
+    let told_already = &mut |note: &Note| match note {
+        Note::NotAnswering { .. } => {}
+        note => say_note(note, progress),
+    };
+    Cluster::open(connect, told_already).await.map_err(Failure::explained)
+}
+
+/// Whether what is planned is to be written.
+const fn writes(args: &Import) -> bool {
+    args.reconcile.yes && !args.dry_run
+}
+
+/// Whether there is something to write that is to be written; says so if not.
+fn goes_on(is_done: bool, args: &Import, progress: &Progress) -> bool {
+    if is_done {
+        progress.say("nothing to do");
+    } else if !writes(args) {
+        let how =
+            if args.dry_run { "without --dry-run, --yes writes it" } else { "--yes writes it" };
+        progress.say(&format!("nothing was written; {how}"));
+    }
+    !is_done && writes(args)
+}
+
 /// Restores the state into the cluster, or says what that would do.
 async fn restore(
     args: &Import,
@@ -79,30 +106,18 @@ async fn restore(
     state: &DumpState,
     progress: &Progress,
 ) -> Result<Outcome> {
-    // The servers that do not answer were reported when the address was tried.
-    let told_already = &mut |note: &Note| match note {
-        Note::NotAnswering { .. } => {}
-        note => say_note(note, progress),
-    };
-    let cluster = Cluster::open(connect, told_already).await.map_err(Failure::explained)?;
+    let cluster = open(connect, progress).await?;
     let how = &args.reconcile;
     let mut target = Target { cluster, state, how, progress };
     let (planned, leader) = target.plan().await.map_err(Failure::explained)?;
-    let writes = how.yes && !args.dry_run;
+    let writes = writes(args);
     match target.say_plan(&planned, args) {
         // That nobody reads the plan any more, as in `import --yes | head`, does not stop it.
         Err(error) if writes && reader_has_gone(&error) => {}
         shown => shown?,
     }
     planned.objections()?;
-    if planned.is_done() {
-        progress.say("nothing to do");
-        return Ok(Outcome::Done);
-    }
-    if !writes {
-        let how =
-            if args.dry_run { "without --dry-run, --yes writes it" } else { "--yes writes it" };
-        progress.say(&format!("nothing was written; {how}"));
+    if !goes_on(planned.is_done(), args, progress) {
         return Ok(Outcome::Done);
     }
     let tally = target.carry_out(&planned, leader).await?;

@@ -24,7 +24,7 @@ use super::super::Outcome;
 use super::super::service::say_note;
 use super::dump_state::DumpState;
 use super::planned::Planned;
-use super::{clock_note, expiry, status_of};
+use super::{clock_note, expiry, goes_on, status_of, writes};
 use crate::args::{Carry, Format, Import};
 use crate::dump_writer::now_ms;
 use crate::failure::Usage;
@@ -70,11 +70,7 @@ pub async fn bring(
     mut carrier: Carrier,
     progress: &Progress,
 ) -> Result<Outcome> {
-    let told_already = &mut |note: &Note| match note {
-        Note::NotAnswering { .. } => {}
-        note => say_note(note, progress),
-    };
-    let cluster = Cluster::open(connect, told_already).await.map_err(Failure::explained)?;
+    let cluster = super::open(connect, progress).await?;
     for record in state.machine.present(KeyRange::all()) {
         let Ok((key, record)) = record;
         carrier.add(&key, &record);
@@ -91,22 +87,14 @@ pub async fn bring(
     };
     let ids = Planned { plan: ids, sequence, how: &args.reconcile };
     let shown = Shown { plan: &plan, prepared: &prepared, ids: &ids, state };
-    let writes = args.reconcile.yes && !args.dry_run;
     match shown.print(bringing.cluster.session(), args.format) {
         // That nobody reads the plan any more does not stop it.
-        Err(error) if writes && reader_has_gone(&error) => {}
+        Err(error) if writes(args) && reader_has_gone(&error) => {}
         printed => printed?,
     }
     refused::objections(&plan, &prepared)?;
     ids.objections()?;
-    if prepared.is_done() {
-        progress.say("nothing to do");
-        return Ok(Outcome::Done);
-    }
-    if !writes {
-        let how =
-            if args.dry_run { "without --dry-run, --yes writes it" } else { "--yes writes it" };
-        progress.say(&format!("nothing was written; {how}"));
+    if !goes_on(prepared.is_done(), args, progress) {
         return Ok(Outcome::Done);
     }
     let tally = bringing.carry_out(&plan, &ids, clock).await?;
