@@ -183,7 +183,7 @@ fn clusters_that_are_none() {
         &["--id", "1", "--initial-cluster", "1=a:1", "--initial-cluster", "2=a:1"],
         "nodes 1 and 2 are both at a:1",
     );
-    check(&["--initial-cluster", "1=a:1"], "without --id");
+    check(&["--initial-cluster", "1=a:1,2=b:1"], "without --id");
     // Port 80, which the official tool loses.
     let ran = target.import(&dump, &["--id", "1", "--initial-cluster", "1=a:80"]);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
