@@ -85,7 +85,9 @@ impl UserData for GrpcClient {
 }
 
 fn result(lua: &Lua, answer: &impl Serialize) -> Answer {
-    Ok((lua.to_value(answer)?, None))
+    // Lua has bytes, as texts; the official tool gives scripts the numbers that JSON has.
+    let answer = serde_json::to_value(answer).map_err(mlua::Error::external)?;
+    Ok((lua.to_value(&answer)?, None))
 }
 
 fn failed(what: &str) -> (Value, Option<String>) {
