@@ -1,5 +1,6 @@
 //! The fast path: the exact bytes that servers write for `GenericKV`, `Expire`, `LogEntry` and, up
-//! to V003, `Logs`, the kinds that make up most of a dump. No blanks, no escapes, members in the writers' order.
+//! to V003, `Logs`, the kinds that make up most of a dump. No blanks, no escapes, members in the
+//! writers' order.
 
 mod cursor;
 mod log_entry;
