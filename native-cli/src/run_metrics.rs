@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 use std::fs::{self, Permissions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -13,12 +13,13 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use metadump::Report;
 use metadump::check::Severity;
+use metadump::manifest::Manifest;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use crate::args::Command;
+use crate::args::{Command, MetricsFile};
 use crate::command::metrics::sample;
 use crate::dump_writer::now_ms;
 use crate::failure::{Usage, WithHelp};
@@ -30,15 +31,18 @@ const PREFIX: &str = "databend_metactl";
 /// What says when a run last succeeded; it outlives runs that do not.
 const LAST_SUCCESS: &str = "last_success_timestamp_seconds";
 
-/// How much is read of the file of an earlier run.
+/// How much is read of the file of an earlier run: what is of the run comes first.
 const MOST_BYTES: u64 = 1 << 20;
 
-/// The numbers of a run. Without a file they are gathered for nobody.
+/// The numbers of a run; none where there is no file for them.
+#[derive(Debug, Default)]
+pub struct RunMetrics(Option<Running>);
+
 #[derive(Debug)]
-pub struct RunMetrics {
+struct Running {
     command: &'static str,
     started: Instant,
-    file: Option<PathBuf>,
+    file: PathBuf,
     /// When a run last succeeded, in seconds since 1970.
     last_success: Option<i64>,
     dumps: RefCell<Vec<DumpMetrics>>,
@@ -59,31 +63,42 @@ impl RunMetrics {
     ///
     /// # Errors
     ///
-    /// When the file is something else, or its directory is not there.
+    /// When the file is something else, or that of something else, or its directory is not there.
     pub fn begin(command: &Command) -> Result<Self> {
-        let (command, file) = command.metrics_file().unzip();
-        let file: Option<&Path> = file.flatten();
-        let mut metrics = Self {
-            command: command.unwrap_or_default(),
-            started: Instant::now(),
-            file: None,
-            last_success: None,
-            dumps: RefCell::default(),
+        let Some(MetricsFile { command, path: given, others, raft_dir }) = command.run_metrics()
+        else {
+            return Ok(Self(None));
         };
-        if let Some(given) = file {
-            // What a link names is replaced, not the link.
-            let path = fs::canonicalize(given).unwrap_or_else(|_| given.to_owned());
-            metrics.last_success = last_success(given, &path)?;
-            metrics.file = Some(path);
+        if fs::symlink_metadata(given).is_ok_and(|meta| meta.is_symlink()) && !given.exists() {
+            return Err(Usage::error(
+                format!("--metrics-file {} is a link that leads nowhere", given.display()),
+                "name the file itself",
+            ));
         }
-        Ok(metrics)
+        let path = resolved(given);
+        if let Some(dir) = raft_dir.map(resolved).filter(|dir| path.starts_with(dir)) {
+            return Err(Usage::error(
+                format!("--metrics-file {} is in {}", given.display(), dir.display()),
+                "give it another directory: nothing is written to the data of a node",
+            ));
+        }
+        let is_taken =
+            |other: &&Path| [resolved(other), Manifest::path_of(&resolved(other))].contains(&path);
+        let is_manifest = path.as_os_str().as_encoded_bytes().ends_with(b".manifest.json");
+        if given == Path::new("-") || is_manifest || others.iter().any(is_taken) {
+            return Err(Usage::error(
+                format!("--metrics-file {} is the name of something else", given.display()),
+                "give it a name of its own, such as nightly.prom",
+            ));
+        }
+        let last_success = last_success(&path)?;
+        let (started, dumps) = (Instant::now(), RefCell::default());
+        Ok(Self(Some(Running { command, started, file: path, last_success, dumps })))
     }
 
     /// Takes the numbers of a dump.
     pub fn dump(&self, name: String, report: &Report) {
-        if self.file.is_none() {
-            return;
-        }
+        let Some(running) = &self.0 else { return };
         let summary = &report.summary;
         let mut numbers = vec![
             ("dump_bytes", "Bytes of the dump, unpacked", summary.bytes),
@@ -114,7 +129,7 @@ impl RunMetrics {
         let severities = [Severity::Error, Severity::Warning, Severity::Note];
         let findings =
             severities.map(|severity| (severity, report.findings.count_of(severity))).into();
-        self.dumps.borrow_mut().push(DumpMetrics { name, numbers, findings });
+        running.dumps.borrow_mut().push(DumpMetrics { name, numbers, findings });
     }
 
     /// Writes the file, if there is to be one.
@@ -123,16 +138,20 @@ impl RunMetrics {
     ///
     /// When it cannot be written; that of an earlier run stays then.
     pub fn finish(self, exit_code: u8) -> Result<()> {
-        let Some(path) = &self.file else { return Ok(()) };
-        let text = self.text(path, exit_code, now_ms() / 1000);
-        write(path, text?.as_bytes())
-            .with_context(|| format!("cannot write {}", path.display()))
+        let Some(running) = self.0 else { return Ok(()) };
+        let text = running.text(exit_code, now_ms() / 1000)?;
+        // Whatever came there meanwhile stays.
+        last_success(&running.file)?;
+        write(&running.file, text.as_bytes())
+            .with_context(|| format!("cannot write {}", running.file.display()))
             .help("what else the run had to do is done; the file of an earlier run stays")
     }
+}
 
-    fn text(&self, path: &Path, exit_code: u8, now: u64) -> Result<String> {
+impl Running {
+    fn text(&self, exit_code: u8, now: u64) -> Result<String> {
         let now = signed(now);
-        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let stem = self.file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let labels: Labels = vec![("command", self.command.to_owned()), ("name", stem)];
         let mut all = Registry::with_prefix(PREFIX);
         let last_success = if exit_code == 0 { Some(now) } else { self.last_success };
@@ -194,16 +213,13 @@ fn signed(number: u64) -> i64 {
 }
 
 /// When a run last succeeded, by the file that it left; what is no such file is not replaced.
-fn last_success(given: &Path, path: &Path) -> Result<Option<i64>> {
-    let shown = given.display();
+fn last_success(path: &Path) -> Result<Option<i64>> {
+    let shown = path.display();
     let help = "name a file for --metrics-file that is not there yet, or that an earlier run has \
                 written";
     match fs::metadata(path) {
         Ok(meta) if !meta.is_file() => {
             return Err(Usage::error(format!("{shown} is not a file"), help));
-        }
-        Ok(meta) if meta.len() > MOST_BYTES => {
-            return Err(Usage::error(format!("{shown} holds something else than metrics"), help));
         }
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -216,17 +232,30 @@ fn last_success(given: &Path, path: &Path) -> Result<Option<i64>> {
         }
         Err(error) => return Err(error).with_context(|| format!("cannot read {shown}")),
     }
-    let text = fs::read(path).with_context(|| format!("cannot read {shown}"))?;
+    let mut text = Vec::new();
+    fs::File::open(path)
+        .and_then(|file| file.take(MOST_BYTES).read_to_end(&mut text))
+        .with_context(|| format!("cannot read {shown}"))?;
     let text = String::from_utf8_lossy(&text);
     let samples: Vec<_> = text.lines().filter_map(sample).collect();
     let is_ours = |name: Option<&str>| name.is_some_and(|name| name.starts_with(PREFIX));
-    let is_metrics = samples.iter().any(|sample| is_ours(sample["name"].as_str()));
-    if !text.trim().is_empty() && !is_metrics {
+    if samples.is_empty() || !samples.iter().all(|sample| is_ours(sample["name"].as_str())) {
         return Err(Usage::error(format!("{shown} holds something else than metrics"), help));
     }
     let name = format!("{PREFIX}_{LAST_SUCCESS}");
     let found = samples.iter().find(|sample| sample["name"] == *name);
     Ok(found.and_then(|sample| sample["value"].as_i64()))
+}
+
+/// A path without links, but for a file that is not there yet.
+fn resolved(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| {
+        let parent = fs::canonicalize(parent_of(path));
+        parent
+            .ok()
+            .zip(path.file_name())
+            .map_or_else(|| path.to_owned(), |(dir, name)| dir.join(name))
+    })
 }
 
 /// Puts a file, which others may read, in the place of an older one in one step.

@@ -32,7 +32,8 @@ impl Write for Stdout {
 #[error("the reader of stdout has gone")]
 struct ReaderGone;
 
-fn marked(error: io::Error) -> io::Error {
+/// An error of writing to stdout, by which [`reader_has_gone`] knows that nobody reads.
+pub fn marked(error: io::Error) -> io::Error {
     if error.kind() == io::ErrorKind::BrokenPipe {
         return io::Error::new(io::ErrorKind::BrokenPipe, ReaderGone);
     }

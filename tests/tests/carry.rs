@@ -206,17 +206,73 @@ fn what_is_there_is_not_written_over() {
     put(&service, &key, b"{}");
     put(&service, "__fd_table_by_id/84", b"");
     let (before, last) = (values(&service), sequence(&service));
-    for (object, what) in [("shop.t1", "table shop.t1 (id 84)"), ("role:writer", "role writer")] {
+    for (object, what, other) in [
+        ("shop.t1", "table shop.t1 (id 84)", "give it another name with --as, or "),
+        ("role:writer", "role writer", ""),
+    ] {
         let ran = bring(&service, &["--object", object, "--yes"]);
         assert_eq!(ran.code, Some(3), "{}", ran.stderr);
         let refusal = format!(
             "error: the cluster has {what} already, and not as in the dump\nhelp:  nothing was \
-             written: give a database or table another name with --as, or rename or drop what is \
-             there\n"
+             written: {other}rename or drop what is there\n"
         );
         assert!(ran.stderr.ends_with(&refusal), "{}", ran.stderr);
     }
     assert_eq!((values(&service), sequence(&service)), (before, last));
+}
+
+/// What the cluster has under a key of `shop.t1`, and why nothing is brought over it.
+#[test]
+fn what_cannot_be_read_there_is_not_written_over() {
+    let place = TempDir::new().unwrap();
+    for (key, value) in [
+        ("__fd_table_id_list/7/t1", &[255, 255, 255, 1, 2, 3][..]),
+        ("__fd_table_id_list/7/t1", &[10, 2, 50, 51, 160, 6, 24, 168, 6, 24, 250, 255]),
+        ("__fd_table_by_id/84", &[255; 40]),
+    ] {
+        let service = without(&place, "shop.t1");
+        put(&service, key, value);
+        let before = values(&service);
+        let ran = bring(&service, &["--object", "shop.t1", "--yes"]);
+        assert_eq!(ran.code, Some(3), "{key}: {}", ran.stderr);
+        assert!(ran.stderr.contains(key), "{}", ran.stderr);
+        assert_eq!(values(&service), before, "{key}");
+    }
+}
+
+#[test]
+fn half_an_object_is_not_brought() {
+    let place = TempDir::new().unwrap();
+    let whole = place.path().join("whole.db");
+    let ran = run(["rewrite", "--at", "end", "--db", text(&dump()), "--output", text(&whole)]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let whole = std::fs::read_to_string(whole).unwrap();
+    let part = place.path().join("part.db");
+    let service = empty();
+    let bring_part = |object: &str| {
+        let address = service.address();
+        let args = ["import", "--grpc-api-address", &address, "--db", text(&part), "--yes"];
+        run(args.into_iter().chain(["--raise-sequence", "--object", object]))
+    };
+    for (key, lacking) in [("__fd_table/7/t1", "name"), ("__fd_table_by_id/84", "record")] {
+        let is_of = |line: &&str| line.contains(&format!(r#""GenericKV":{{"key":"{key}","#));
+        assert_eq!(whole.lines().filter(is_of).count(), 1, "{key}");
+        let rest: String = whole.split_inclusive('\n').filter(|line| !is_of(line)).collect();
+        std::fs::write(&part, rest).unwrap();
+        let ran = bring_part("table:84");
+        assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+        let said = format!("the dump has no {lacking} of table ");
+        assert!(ran.stderr.contains(&said), "{}", ran.stderr);
+        assert_eq!(values(&service), BTreeMap::new());
+    }
+    // Within a database, what is whole comes.
+    let ran = bring_part("shop");
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let plan = String::from_utf8(ran.stdout).unwrap() + &ran.stderr;
+    assert!(plan.contains("note: the dump has no record of table "), "{plan}");
+    let after = values(&service);
+    assert!(after.contains_key("__fd_table_by_id/95"));
+    assert!(!after.keys().any(|key| key.starts_with("__fd_table/7/t1") && key.ends_with("/t1")));
 }
 
 #[test]
@@ -303,6 +359,27 @@ fn a_table_gets_into_another_database() {
     let after = values(&service);
     assert_eq!(after["__fd_table/13/numbers"], b"420");
     assert!(!after.contains_key(&format!("__fd_database/{TENANT}/shop")));
+    assert_sound(&service, &place);
+}
+
+#[test]
+fn a_new_name_says_which_database_is_meant() {
+    let place = TempDir::new().unwrap();
+    let service = whole();
+    let database = ["--object", "shop", "--as", "s9", "--object", "shop.t1", "--as"];
+    // Beside the copy there is the database itself.
+    let plan = brought(&service, &[database.as_slice(), &["shop.t9"]].concat());
+    assert!(plan.contains("as shop.t9"), "{plan}");
+    let after = values(&service);
+    assert!(after.contains_key("__fd_table/7/t9"));
+    assert_sound(&service, &place);
+    let service = whole();
+    let plan = brought(&service, &[database.as_slice(), &["s9.t9"]].concat());
+    assert!(plan.contains("as s9.t9"), "{plan}");
+    let after = values(&service);
+    let copy = String::from_utf8(after[&format!("__fd_database/{TENANT}/s9")].clone()).unwrap();
+    assert!(after.contains_key(&format!("__fd_table/{copy}/t9")));
+    assert!(!after.contains_key("__fd_table/7/t9"));
     assert_sound(&service, &place);
 }
 
@@ -399,6 +476,16 @@ fn bad_input_writes_nothing() {
             &["--object", "shop.t1", "--as", "x", "--object", "shop.t2", "--as", "x"],
             2,
             "two objects would be table x",
+        ),
+        (
+            &["--object", "shop.t1", "--as", "x", "--object", "table:84", "--as", "y"],
+            2,
+            "table shop.t1 (id 84) is named more than once",
+        ),
+        (
+            &["--object", "shop.t1", "--as", "t2"],
+            3,
+            "the cluster has a table shop.t2 already, and it is not table shop.t1 (id 84) of the dump",
         ),
         (&["--as", "x"], 2, "--object <OBJECT>"),
         (&["--object", "shop", "--delete-extra"], 2, "cannot be used with"),

@@ -393,10 +393,18 @@ fn what_cannot_be_printed_is_a_failure_unless_nobody_reads() {
         assert!(ran.stderr.starts_with("error: cannot write to stdout\n"), "{}", ran.stderr);
     }
     assert_eq!(printed(run(["lua", "--script", "io.write('x') io.stdout:close()"])), "x");
-    let (mut child, stdout) = start(&["--script", "io.read() while true do print('x') end"]);
-    drop(stdout);
-    child.stdin.take().unwrap().write_all(b"go\n").unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    for write in ["io.write({})", "io.stdout:write({})"] {
+        let ran = run(["lua", "--script", &format!("\n{write}")]);
+        let cause = ":2: bad argument #1 to 'write' (string expected, got table)\n";
+        assert!(ran.stderr.contains(cause), "{write}: {}", ran.stderr);
+    }
+    for write in ["print('x')", "io.write('x')", "io.stdout:write('x')"] {
+        let endless = format!("io.read() while true do {write} end");
+        let (mut child, stdout) = start(&["--script", &endless]);
+        drop(stdout);
+        child.stdin.take().unwrap().write_all(b"go\n").unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(0), "{write}");
+    }
 }
 
 /// Stands between a client and a service until it is told to keep the answers for itself: then the

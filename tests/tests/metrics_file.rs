@@ -101,9 +101,50 @@ fn what_is_no_file_of_metrics_stays() {
     assert_eq!(ran.code, Some(2), "{}", ran.stderr);
     assert!(ran.stderr.contains("there is no directory"), "{}", ran.stderr);
 
+    // Nor is what the run itself writes.
+    let (_scratch, dir) = unpack("v004/v004-origin.tar.gz");
+    let db = place.path().join("meta.db");
+    let manifest = place.path().join("meta.db.manifest.json");
+    let elsewhere = place.path().join("sub/../meta.db");
+    fs::create_dir(place.path().join("sub")).unwrap();
+    for file in [&db, &manifest, &elsewhere, Path::new("-")] {
+        let [dir, db, file] = [&dir, db.as_path(), file].map(|path| path.to_str().unwrap());
+        let ran = run(["export", "--raft-dir", dir, "--db", db, "--metrics-file", file]);
+        assert_eq!(ran.code, Some(2), "{file}: {}", ran.stderr);
+        assert!(ran.stderr.contains(" is the name of something else\n"), "{}", ran.stderr);
+    }
+    assert!(!db.exists() && !manifest.exists());
+
+    // Nor what has something of somebody else in it, or nothing; nor is a link that leads nowhere replaced.
+    for text in ["node_x 1\ndatabend_metactl_foo 2\n", ""] {
+        fs::write(&other, text).unwrap();
+        assert_eq!(validate(&good, &other).code, Some(2));
+        assert_eq!(fs::read_to_string(&other).unwrap(), text);
+    }
+    let nowhere = place.path().join("nowhere.prom");
+    symlink("none.prom", &nowhere).unwrap();
+    assert_eq!(validate(&good, &nowhere).code, Some(2));
+    assert!(nowhere.is_symlink());
+
+    // Nothing is written to what a node has.
+    let own = dir.join("own.prom");
+    let lock = dir.join("df_meta/V004/log/LOCK");
+    for file in [&own, &lock] {
+        let [dir, file] = [&dir, file].map(|path| path.to_str().unwrap());
+        let ran = run(["validate", "--raft-dir", dir, "--metrics-file", file]);
+        assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    }
+    assert!(!own.exists());
+
+    // However long it is, the next run goes on from it.
+    let long = place.path().join("long.prom");
+    let line = "databend_metactl_dump_keys{dump=\"x\"} 1\n";
+    fs::write(&long, line.repeat(1 + (1 << 20) / line.len())).unwrap();
+    assert_eq!(validate(&good, &long).code, Some(0));
+
     // A link stays one.
     let (target, link) = (place.path().join("target.prom"), place.path().join("link.prom"));
-    fs::write(&target, "").unwrap();
+    fs::write(&target, "databend_metactl_run_exit_code 3\n").unwrap();
     symlink(&target, &link).unwrap();
     assert_eq!(validate(&good, &link).code, Some(0));
     assert!(link.is_symlink());

@@ -231,18 +231,24 @@ pub(crate) fn without_fields(bytes: &[u8], numbers: &[u32]) -> Vec<u8> {
     out
 }
 
-/// The ids of an id list.
-pub(crate) fn listed_ids(list: &[u8]) -> Vec<u64> {
+/// The ids of an id list; none when it is not one.
+pub(crate) fn listed_ids(list: &[u8]) -> Option<Vec<u64>> {
     let mut ids = Vec::new();
-    let list = plain(list);
-    for (number, wire) in Fields::new(&list).filter_map(Result::ok) {
-        match (number, wire) {
-            (1, Wire::Bytes(packed)) => ids.extend(Fields::new(packed).numbers()),
+    let list = unpacked(list, MOST_UNPACKED_BYTES).ok()?;
+    for field in Fields::new(&list) {
+        match field.ok()? {
+            (1, Wire::Bytes(packed)) => {
+                let before = ids.len();
+                ids.extend(Fields::new(packed).numbers());
+                let mut again = Vec::with_capacity(packed.len());
+                ids.iter().skip(before).for_each(|id| put_varint(&mut again, *id));
+                (again == packed).then_some(())?;
+            }
             (1, Wire::Varint(id)) => ids.push(id),
             _ => {}
         }
     }
-    ids
+    Some(ids)
 }
 
 /// An id list with other ids; what else it says stays.
@@ -369,9 +375,14 @@ mod tests {
     #[test]
     fn id_lists() {
         let list = [0x0a, 2, 3, 8, 0xa0, 6, 24];
-        assert_eq!(listed_ids(&list), [3, 8]);
+        assert_eq!(listed_ids(&list), Some(vec![3, 8]));
         assert_eq!(with_ids(&list, &[3, 8]), list);
         assert_eq!(with_ids(&list, &[9]), [0x0a, 1, 9, 0xa0, 6, 24]);
-        assert_eq!(listed_ids(&[0x08, 3, 0x08, 4]), [3, 4]);
+        assert_eq!(listed_ids(&[0x08, 3, 0x08, 4]), Some(vec![3, 4]));
+        assert_eq!(listed_ids(&[]), Some(vec![]));
+        for broken in [&[255, 255, 255, 1, 2, 3][..], &[10, 2, 50, 51, 250, 255], &[10, 2, 50, 200]]
+        {
+            assert_eq!(listed_ids(broken), None, "{broken:?}");
+        }
     }
 }

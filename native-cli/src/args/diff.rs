@@ -30,7 +30,7 @@ pub struct Diff {
     pub b: Option<Place>,
 
     /// Which moment of both: `snapshot`, `end` (after the last committed log entry, the default), a
-    /// log index, an entry such as `T1-N2.34`, a time such as `2026-11-28T14:28:47Z`, or `-2h`.
+    /// log index, an entry such as `T1-N2.34`, a time such as `2026-11-28T14:28:47Z`, or `-2h` before now.
     #[arg(long, value_name = "MOMENT", allow_hyphen_values = true, value_parser = At::parse)]
     pub at: Option<At>,
 

@@ -112,7 +112,7 @@ pub struct Way {
     pub output_manifest: Option<PathBuf>,
 
     /// Which moment the state is of: `snapshot`, `end` (after the last committed log entry), a log
-    /// index, an entry such as `T1-N2.34`, a time such as `2026-11-28T14:28:47Z`, or `-2h`.
+    /// index, an entry such as `T1-N2.34`, a time such as `2026-11-28T14:28:47Z`, or `-2h` before now.
     #[arg(
         long,
         value_name = "MOMENT",

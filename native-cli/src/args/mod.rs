@@ -153,15 +153,34 @@ pub enum Command {
     },
 }
 
+/// The file that a command writes metrics of itself to.
+#[derive(Debug)]
+pub struct MetricsFile<'a> {
+    /// The name of the command.
+    pub command: &'static str,
+    /// The file.
+    pub path: &'a Path,
+    /// What else the command writes.
+    pub others: Vec<&'a Path>,
+    /// The data directory that it reads.
+    pub raft_dir: Option<&'a Path>,
+}
+
 impl Command {
-    /// The name of a command that can write metrics of itself, and where it does.
-    pub fn metrics_file(&self) -> Option<(&'static str, Option<&Path>)> {
-        let (name, monitoring) = match self {
-            Self::Export(args) => ("export", &args.monitoring),
-            Self::Validate(args) => ("validate", &args.monitoring),
+    /// Where a command that can write metrics of itself does so, if it is one.
+    pub fn run_metrics(&self) -> Option<MetricsFile<'_>> {
+        let (command, monitoring, others, raft_dir) = match self {
+            Self::Export(Export { monitoring, db, manifest, raft_dir, .. }) => {
+                ("export", monitoring, [db.as_deref(), manifest.as_deref()], raft_dir)
+            }
+            Self::Validate(Validate { monitoring, raft_dir, .. }) => {
+                ("validate", monitoring, [None, None], raft_dir)
+            }
             _ => return None,
         };
-        Some((name, monitoring.metrics_file.as_deref()))
+        let others = others.into_iter().flatten().collect();
+        let path = monitoring.metrics_file.as_deref()?;
+        Some(MetricsFile { command, path, others, raft_dir: raft_dir.as_deref() })
     }
 
     /// Whether it asks a running service, and prints what that answers: there is no progress to show.

@@ -14,7 +14,7 @@ use super::values::whole;
 pub struct Moment {
     /// Take the state at a moment, and nothing later: `snapshot`, `end` (after the last committed
     /// log entry), a log index, an entry such as `T1-N2.34`, a time such as
-    /// `2026-11-28T14:28:47Z`, or `-2h`.
+    /// `2026-11-28T14:28:47Z`, or `-2h` before now.
     #[arg(long, value_name = "MOMENT", allow_hyphen_values = true, value_parser = At::parse)]
     pub at: Option<At>,
 

@@ -67,7 +67,7 @@ pub struct Inspect {
 
     /// Which moment the objects are counted at: `snapshot`, `end` (after the last committed log
     /// entry, the default), a log index, an entry such as `T1-N2.34`, a time such as
-    /// `2026-11-28T14:28:47Z`, or `-2h`.
+    /// `2026-11-28T14:28:47Z`, or `-2h` before now.
     #[arg(long, value_name = "MOMENT", allow_hyphen_values = true, value_parser = At::parse)]
     pub at: Option<At>,
 
@@ -104,7 +104,7 @@ pub struct State {
     pub origin: Origin,
 
     /// Which moment: `snapshot`, `end` (after the last committed log entry, the default), a log
-    /// index, an entry such as `T1-N2.34`, a time such as `2026-11-28T14:28:47Z`, or `-2h`.
+    /// index, an entry such as `T1-N2.34`, a time such as `2026-11-28T14:28:47Z`, or `-2h` before now.
     #[arg(long, value_name = "MOMENT", allow_hyphen_values = true, value_parser = At::parse)]
     pub at: Option<At>,
 }
@@ -130,7 +130,7 @@ pub struct Log {
     pub origin: Origin,
 
     /// Only entries from this moment on: `snapshot` (those that it does not hold), a log index, an
-    /// entry such as `T1-N2.34`, a time such as `2026-11-28T14:28:47Z`, or `-2h`.
+    /// entry such as `T1-N2.34`, a time such as `2026-11-28T14:28:47Z`, or `-2h` before now.
     #[arg(long, value_name = "MOMENT", allow_hyphen_values = true, value_parser = At::parse)]
     pub since: Option<At>,
 
@@ -292,7 +292,7 @@ pub struct KeysLayout {
 /// What a moment is to commands that ask a running service otherwise.
 pub(super) const AT_OF_SERVICE: &str = "Which moment: `snapshot`, `end` (after the last committed \
     log entry, the default), a log index, an entry such as `T1-N2.34`, a time such as \
-    `2026-11-28T14:28:47Z`, or `-2h`. With it, a running service is exported and read here";
+    `2026-11-28T14:28:47Z`, or `-2h` before now. With it, a running service is exported and read here";
 
 /// What a running service is to commands that read a dump otherwise.
 const SERVICE_IN_PLACE_OF_DUMP: &str = "The gRPC address of a server of a running service, in \

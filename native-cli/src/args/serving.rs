@@ -27,7 +27,7 @@ pub struct Serve {
 
     /// Take the state at a moment, and nothing later: `snapshot`, `end` (after the last committed
     /// log entry), a log index, an entry such as `T1-N2.34`, a time such as
-    /// `2026-11-28T14:28:47Z`, or `-2h`. Without it, the whole log is applied, as a server does.
+    /// `2026-11-28T14:28:47Z`, or `-2h` before now. Without it, the whole log is applied, as a server does.
     #[arg(long, value_name = "MOMENT", allow_hyphen_values = true, value_parser = At::parse)]
     pub at: Option<At>,
 
@@ -104,7 +104,7 @@ pub struct View {
 
     /// Take the state at a moment, and nothing later: `snapshot`, `end` (after the last committed
     /// log entry), a log index, an entry such as `T1-N2.34`, a time such as
-    /// `2026-11-28T14:28:47Z`, or `-2h`. Without it, the dump is shown as it is.
+    /// `2026-11-28T14:28:47Z`, or `-2h` before now. Without it, the dump is shown as it is.
     #[arg(long, value_name = "MOMENT", allow_hyphen_values = true, value_parser = At::parse)]
     pub at: Option<At>,
 

@@ -29,6 +29,7 @@ pub fn run(args: &Args, progress: &Progress) -> Result<Outcome> {
             keys_layout(session, args.depth, &mut |found| Ok(print(&mut out, args.format, &found)?))
                 .await
         })?;
+        progress.say("the keys of the service's last snapshot; --at end counts those of its state");
     }
     out.flush()?;
     Ok(Outcome::Done)

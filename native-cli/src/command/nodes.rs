@@ -76,7 +76,7 @@ fn default_id(members: &[ClusterMember]) -> Result<NodeId> {
         _ if members.iter().any(|member| member.id == unset) => Ok(unset),
         _ => Err(Usage::error(
             "--initial-cluster is given without --id",
-            "say with --id which of the nodes is restored here, or restore each with --all",
+            "say with --id which of the nodes it is for, or name all with --all",
         )),
     }
 }

@@ -5,11 +5,17 @@ io.stdout:setvbuf("no")
 
 -- A script that does not look whether stdout could be written fails all the same.
 local unwritten = ...
-local files = getmetatable(io.stdout).__index
+local stdout = io.stdout
+local files = getmetatable(stdout).__index
 local write = files.write
 function files.write(file, ...)
-    local written, message, code = write(file, ...)
-    if not written and file == io.stdout then unwritten(code) end
+    local called, written, message, code = pcall(write, file, ...)
+    if not called then
+        -- Of the line that has called it. The file is no argument to whoever writes `file:write()`.
+        local function own(number) return "#" .. number - 1 end
+        error((written:gsub("#(%d+)", own):gsub("'%?'", "'write'")), 2)
+    end
+    if not written and file == stdout then unwritten(code) end
     return written, message, code
 end
 function io.write(...) return files.write(io.output(), ...) end

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use mlua::{Function, Lua, Value, Variadic};
 
 use super::Shared;
-use crate::stdout::stdout;
+use crate::stdout::{marked, stdout};
 
 /// Puts it in the place of Lua's own, which ignores that it cannot write.
 pub fn add(lua: &Lua, shared: &Shared) -> mlua::Result<()> {
@@ -35,7 +35,11 @@ pub fn add(lua: &Lua, shared: &Shared) -> mlua::Result<()> {
 pub fn unwritten(lua: &Lua, shared: &Shared) -> mlua::Result<Function> {
     let shared = shared.clone();
     lua.create_function(move |_, code: i32| {
-        shared.unwritten.borrow_mut().get_or_insert(io::Error::from_raw_os_error(code));
-        Ok(())
+        let error = marked(io::Error::from_raw_os_error(code));
+        // Where nobody reads there is nothing more to do.
+        let nobody_reads = error.kind() == io::ErrorKind::BrokenPipe;
+        let ended = mlua::Error::runtime(format!("cannot write to stdout: {error}"));
+        shared.unwritten.borrow_mut().get_or_insert(error);
+        if nobody_reads { Err(ended) } else { Ok(()) }
     })
 }

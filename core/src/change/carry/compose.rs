@@ -13,7 +13,7 @@ use crate::check::FIRST_SYSTEM_ID;
 use crate::dump::record::SeqV;
 use crate::state::apply::{ExpiryRule, SharedRecord};
 use crate::state::objects::{Object, has_ids};
-use crate::value::{KeyParts, ObjectKind, Segment, ValueForm, escape};
+use crate::value::{KeyParts, ObjectKind, Segment, UnreadIds, ValueForm, escape};
 
 /// What is brought, by object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub struct Composed {
     pub locks: u64,
     /// How many keys are left out that link what is brought with what is not.
     pub links: u64,
+    /// Objects that are left out, by their places, for the dump lacks a record or a name of theirs.
+    pub halves: Vec<(usize, &'static str)>,
 }
 
 /// What a value refers to that is not brought.
@@ -89,6 +91,8 @@ pub(super) struct Row {
     pub(super) value: Vec<u8>,
     pub(super) expire_at: Option<u64>,
     pub(super) is: Is,
+    /// Whether it links the object with another.
+    pub(super) is_shared: bool,
 }
 
 /// What a key is to its object.
@@ -121,7 +125,8 @@ impl CarryPlan {
     ///
     /// # Errors
     ///
-    /// When ids change and a value cannot follow.
+    /// When a record does not decode, when ids change and a value cannot follow, or when the dump has only
+    /// a part of an object that is named.
     pub fn compose<'r, E>(
         &self,
         records: impl Iterator<Item = Result<(Cow<'r, str>, SharedRecord), E>>,
@@ -135,7 +140,7 @@ impl CarryPlan {
                 return Ok(Err(error));
             }
         }
-        Ok(Ok(composer.finish()))
+        Ok(composer.finish())
     }
 }
 
@@ -232,7 +237,8 @@ impl<'p> Composer<'p> {
 
     fn add(&mut self, key: &str, record: &SeqV<'_>) -> Result<(), CarryError> {
         let Some(parts) = KeyParts::of(key) else { return Ok(()) };
-        let Some(at) = self.item(&parts, key, record) else { return Ok(()) };
+        let belonging = Belonging::of(key, &record.data, &self.plan.choice);
+        let Some(at) = self.item(&parts, &belonging) else { return Ok(()) };
         let Some(item) = self.plan.items.get(at) else { return Ok(()) };
         if record.expire_ms().is_some_and(|expire_ms| expire_ms < self.clock.now_ms) {
             self.expired += 1;
@@ -262,7 +268,11 @@ impl<'p> Composer<'p> {
                 );
                 match value {
                     Ok(value) => value,
-                    Err(_) if !self.ids.changes => None,
+                    Err(why)
+                        if !self.ids.changes && (is, why) != (Is::Record, UnreadIds::Undecoded) =>
+                    {
+                        None
+                    }
                     Err(why) => {
                         let (object, key) = (item.described(), key.to_owned());
                         return Err(CarryError::Unread { object, key, why });
@@ -273,20 +283,20 @@ impl<'p> Composer<'p> {
         let value = value.unwrap_or_else(|| bytes.into_owned());
         let expire_at = expire_at(record, self.clock.expiry);
         if let Some(rows) = self.rows.get_mut(at) {
-            rows.push(Row { key: new_key, value, expire_at, is });
+            let is_shared = belonging.other().is_some();
+            rows.push(Row { key: new_key, value, expire_at, is, is_shared });
         }
         Ok(())
     }
 
     /// The object that a key is brought with.
-    fn item(&mut self, parts: &KeyParts<'_>, key: &str, record: &SeqV<'_>) -> Option<usize> {
+    fn item(&mut self, parts: &KeyParts<'_>, belonging: &Belonging) -> Option<usize> {
         let brought = |at: usize| self.plan.items.get(at).is_some_and(Item::is_brought);
         if let Some(place) = list_place(parts) {
             let name = parts.name(parts.form.kind)?;
             let at = *self.by_name.get(&(parts.form.kind, place, &*name))?;
             return Some(at).filter(|at| brought(*at));
         }
-        let belonging = Belonging::of(key, &record.data, &self.plan.choice);
         let own = self.plan.item_of(belonging.owner());
         let Some(other) = belonging.other() else { return own.filter(|at| brought(*at)) };
         let other = self.plan.item_of(other);
@@ -304,11 +314,19 @@ impl<'p> Composer<'p> {
         }
     }
 
-    fn finish(mut self) -> Composed {
-        let mut steps = Vec::new();
+    fn finish(mut self) -> Result<Composed, CarryError> {
+        let (mut steps, mut halves) = (Vec::new(), Vec::new());
         let rows = std::mem::take(&mut self.rows);
         for (at, (mut rows, item)) in rows.into_iter().zip(&self.plan.items).enumerate() {
             if !item.is_brought() {
+                continue;
+            }
+            if let Some(lacking) = lacking(item, &rows) {
+                if item.is_named {
+                    let object = item.described();
+                    return Err(CarryError::Half { object, lacking });
+                }
+                halves.push((at, lacking));
                 continue;
             }
             // What makes it seen comes last.
@@ -316,14 +334,15 @@ impl<'p> Composer<'p> {
             let id = self.ids.of_items.get(at).copied().flatten();
             steps.push(Step { item: at, id, conditions: self.conditions(item), rows });
         }
-        Composed {
+        Ok(Composed {
             steps,
+            halves,
             outside: self.ids.outside.into_values().collect(),
             largest_id: self.ids.largest,
             expired: self.expired,
             locks: self.locks,
             links: self.links,
-        }
+        })
     }
 
     /// That what an object is in still has its name.
@@ -348,6 +367,20 @@ impl<'p> Composer<'p> {
             (key, id.to_string().into_bytes())
         });
         condition.into_iter().collect()
+    }
+}
+
+/// What the dump does not have of an object that has to have it.
+fn lacking(item: &Item, rows: &[Row]) -> Option<&'static str> {
+    let has = |is| rows.iter().any(|row| row.is == is);
+    match item.object.kind {
+        ObjectKind::Database | ObjectKind::Table | ObjectKind::Dictionary if !has(Is::Record) => {
+            Some("record")
+        }
+        ObjectKind::Database | ObjectKind::Table | ObjectKind::Dictionary if !has(Is::Name) => {
+            Some("name")
+        }
+        _ => None,
     }
 }
 

@@ -58,14 +58,28 @@ pub enum CarryError {
         /// Names that are near it.
         near: Vec<String>,
     },
+    /// One object is named more than once, with new names.
+    #[error("{object} is named more than once")]
+    Twice {
+        /// The object.
+        object: String,
+    },
     /// Two objects would have one name.
     #[error("two objects would be {name}")]
     SameName {
         /// The name.
         name: String,
     },
-    /// What an id stands for cannot be told.
-    #[error("{object} gets other ids, and {key} cannot follow: {why}")]
+    /// The dump has only a part of an object.
+    #[error("the dump has no {lacking} of {object}")]
+    Half {
+        /// The object.
+        object: String,
+        /// What it lacks.
+        lacking: &'static str,
+    },
+    /// A value cannot be read, though the record of an object or one whose ids change has to be.
+    #[error("{object} cannot be brought whole: {key}: {why}")]
     Unread {
         /// The object.
         object: String,

@@ -76,8 +76,18 @@ impl Carrier {
         let there = There::of(cluster);
         let objects = catalogue.finish().into_all();
         let mut items = chosen(&asked, staying, &objects);
-        for asked in &asked {
-            name(asked, &mut items, &there)?;
+        let mut named = HashSet::new();
+        // What a table is in may get a new name, too.
+        let is_database = |asked: &&Asked| {
+            let databases = items.iter().filter(|item| item.object.kind == ObjectKind::Database);
+            databases.into_iter().any(|item| asked.object.names(&item.object))
+        };
+        let (databases, others): (Vec<_>, Vec<_>) = asked.iter().partition(is_database);
+        for asked in databases.into_iter().chain(others) {
+            let item = name(asked, &mut items, &there)?;
+            if asked.new_name.is_some() && !named.insert(item.object.owners().next()) {
+                return Err(CarryError::Twice { object: item.described() });
+            }
         }
         items.sort_by_key(|item| rank(item.object.kind));
         let by_owner = items.iter().enumerate().flat_map(|(at, item)| {
@@ -146,6 +156,13 @@ impl CarryPlan {
         })
     }
 
+    /// Whether the cluster's object that has the id of one keeps its files where that does.
+    pub fn shares_files(&self, item: &Item) -> bool {
+        let object = &item.object;
+        let there = object.id.and_then(|id| self.there.object(object.kind, id));
+        there.is_some_and(|there| there.parent_id == object.parent_id)
+    }
+
     pub(super) fn item_of(&self, owner: &Owner) -> Option<usize> {
         self.by_owner.get(owner).copied()
     }
@@ -188,15 +205,20 @@ fn chosen(asked: &[Asked], staying: Vec<Staying>, objects: &[Object]) -> Vec<Ite
     objects.iter().filter_map(item).collect()
 }
 
-/// Gives what is asked for its new name.
-fn name(asked: &Asked, items: &mut [Item], there: &There) -> Result<(), CarryError> {
+/// Gives what is asked for its new name, and that back which has it.
+fn name<'i>(asked: &Asked, items: &'i mut [Item], there: &There) -> Result<&'i Item, CarryError> {
+    let databases: HashMap<u64, String> = items
+        .iter()
+        .filter(|item| item.object.kind == ObjectKind::Database)
+        .filter_map(|item| Some((item.object.id?, item.name()?.to_owned())))
+        .collect();
     let named = |item: &&mut Item| asked.object.names(&item.object);
     let is_live = |item: &Item| item.object.dropped_on.is_none() && item.object.name.is_some();
     let mut live = items.iter_mut().filter(named).filter(|item| is_live(item));
     let Some(first) = live.next() else {
         return Err(CarryError::Dropped { asked: asked.object.to_string() });
     };
-    let Some(new_name) = &asked.new_name else { return Ok(()) };
+    let Some(new_name) = &asked.new_name else { return Ok(first) };
     match live.count() {
         0 => {}
         more => {
@@ -226,7 +248,10 @@ fn name(asked: &Asked, items: &mut [Item], there: &There) -> Result<(), CarryErr
         let (tenant, asked) = (own.as_deref().unwrap_or("?").to_owned(), asked.clone());
         return Err(CarryError::OtherTenant { object, tenant, asked });
     }
-    if let Some(database) = database.filter(|name| first.object.database.as_deref() != Some(name)) {
+    // What its own database is called in the cluster.
+    let own_database = first.object.parent_id.and_then(|id| databases.get(&id)).map(String::as_str);
+    let own_database = own_database.or(first.object.database.as_deref()).map(str::to_owned);
+    if let Some(database) = database.filter(|name| own_database.as_ref() != Some(name)) {
         let place = Place::Of(own);
         let id = there.live(ObjectKind::Database, &place, database);
         first.into = Some(id.ok_or_else(|| {
@@ -238,13 +263,13 @@ fn name(asked: &Asked, items: &mut [Item], there: &There) -> Result<(), CarryErr
     let is_other = first.object.name.as_deref() != Some(name);
     first.new_name = is_other.then(|| name.clone());
     if is_other || first.into.is_some() {
-        let database = database.map(String::as_str).or(first.object.database.as_deref());
+        let database = database.or(own_database.as_ref());
         first.called = Some(match (kind, database) {
             (ObjectKind::Table, Some(database)) => format!("{database}.{name}"),
             _ => name.clone(),
         });
     }
-    Ok(())
+    Ok(first)
 }
 
 /// Leaves out databases that are only needed by tables which get into others.

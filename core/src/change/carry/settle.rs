@@ -81,7 +81,10 @@ impl Step {
                 (Is::List, Fate::Taken { .. }) if self.is_last_of(found) => settled.same += 1,
                 (Is::List, Fate::Taken { .. }) => settled.clashes.push(row.key.clone()),
                 (Is::List, _) if self.is_last_of(found) => settled.same += 1,
-                (Is::List, _) => settled.put(row, found.seq, self.with_own(found)),
+                (Is::List, _) => match self.with_own(found) {
+                    Some(list) => settled.put(row, found.seq, list),
+                    None => settled.clashes.push(row.key.clone()),
+                },
                 // Its data is being removed.
                 (Is::Record, Fate::Undropped) if is_purged(row, found) => {
                     settled.clashes.push(row.key.clone());
@@ -98,7 +101,10 @@ impl Step {
                 }
                 (Is::Name, Fate::Undropped) => settled.clashes.push(row.key.clone()),
                 (_, Fate::Undropped) => settled.left += 1,
-                (is, Fate::Made { has_remains: true }) if is != Is::Name => {
+                // What is left there of the id belongs to nothing else, and has no record.
+                (is, Fate::Made { has_remains: true })
+                    if !row.is_shared && !matches!(is, Is::Name | Is::Record) =>
+                {
                     settled.put(row, found.seq, row.value.clone());
                 }
                 _ => settled.clashes.push(row.key.clone()),
@@ -109,16 +115,17 @@ impl Step {
 
     /// Whether an id list of the cluster ends with the object.
     fn is_last_of(&self, list: &SeqV<'_>) -> bool {
-        self.id.is_some() && listed_ids(&list.data.decode()).last().copied() == self.id
+        let ids = listed_ids(&list.data.decode());
+        self.id.is_some() && ids.is_some_and(|ids| ids.last().copied() == self.id)
     }
 
-    /// An id list of the cluster with the object at its end.
-    fn with_own(&self, list: &SeqV<'_>) -> Vec<u8> {
+    /// An id list of the cluster with the object at its end; none when it is no id list.
+    fn with_own(&self, list: &SeqV<'_>) -> Option<Vec<u8>> {
         let list = list.data.decode();
-        let mut ids = listed_ids(&list);
+        let mut ids = listed_ids(&list)?;
         ids.retain(|id| Some(*id) != self.id);
         ids.extend(self.id);
-        with_ids(&list, &ids)
+        Some(with_ids(&list, &ids))
     }
 }
 

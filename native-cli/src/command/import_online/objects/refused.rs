@@ -2,6 +2,7 @@
 
 use anyhow::{Result, anyhow};
 use metadump::carry::{Becomes, CarryError, CarryPlan, Fate};
+use metadump::value::ObjectKind;
 
 use super::{Prepared, differs, is_changed_there};
 use crate::command::filter;
@@ -54,7 +55,7 @@ pub fn objections(plan: &CarryPlan, prepared: &Prepared) -> Result<()> {
     for (item, _, settled) in prepared.steps(plan) {
         match item.fate {
             Fate::Taken { .. } if differs(settled) && !is_changed_there(item, settled) => {
-                taken.push(item.described());
+                taken.push(item);
             }
             Fate::Taken { .. } => {}
             _ => clashes.extend(&settled.clashes),
@@ -65,14 +66,22 @@ pub fn objections(plan: &CarryPlan, prepared: &Prepared) -> Result<()> {
             0 => String::new(),
             more => format!(", and {} more", plural(more, "object")),
         };
-        return Err(anyhow!(
-            "the cluster has {}{more} already, and not as in the dump",
-            printable(first)
-        ))
-        .help(
-            "nothing was written: give a database or table another name with --as, or rename or drop \
-             what is there",
-        );
+        let described = first.described();
+        let has = match &first.called {
+            None => format!("{}{more} already, and not as in the dump", printable(&described)),
+            Some(called) => format!(
+                "a {} {}{more} already, and it is not {} of the dump",
+                first.object.kind.name(),
+                printable(called),
+                printable(&described)
+            ),
+        };
+        let can_be_renamed = matches!(first.object.kind, ObjectKind::Database | ObjectKind::Table);
+        return Err(anyhow!("the cluster has {has}")).help(if can_be_renamed {
+            "nothing was written: give it another name with --as, or rename or drop what is there"
+        } else {
+            "nothing was written: rename or drop what is there"
+        });
     }
     if let Some(first) = clashes.first() {
         return Err(anyhow!(

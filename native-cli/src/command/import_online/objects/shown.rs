@@ -144,6 +144,7 @@ impl Shown<'_> {
                 first.described()
             ));
         }
+        remarks.extend(self.halves());
         remarks.extend(self.data_remarks());
         remarks.extend(self.come_back());
         for (count, what) in [
@@ -157,6 +158,14 @@ impl Shown<'_> {
             }
         }
         remarks
+    }
+
+    /// Objects of which the dump has only a part.
+    fn halves(&self) -> impl Iterator<Item = String> {
+        self.prepared.composed.halves.iter().filter_map(|(at, lacking)| {
+            let item = self.plan.items().get(*at)?;
+            Some(format!("note: the dump has no {lacking} of {}: it is left out", item.described()))
+        })
     }
 
     /// Where the rows of tables are.
@@ -177,11 +186,18 @@ impl Shown<'_> {
             if let (Fate::Renumbered, Some("FUSE"), Some(database), Some(id)) =
                 (item.fate, object.engine.as_deref(), object.parent_id, object.id)
             {
+                let shared = if self.plan.shares_files(item) {
+                    format!(
+                        ", which are those of table {id} of the cluster, too: what removes files there \
+                         (VACUUM, PURGE) takes them away from both; write it anew (CREATE TABLE … AS \
+                         SELECT) to have them apart"
+                    )
+                } else {
+                    String::new()
+                };
                 remarks.push(format!(
-                    "warning: {} gets a new id, and its rows stay in the files below {database}/{id}/, \
-                     which are those of table {id} of the cluster, too: what removes files there \
-                     (VACUUM, PURGE) takes them away from both; write it anew (CREATE TABLE … AS \
-                     SELECT) to have them apart. Grants on the id {id} are not for the new one",
+                    "warning: {} gets a new id, and its rows stay in the files below \
+                     {database}/{id}/{shared}. Grants on the id {id} are not for the new one",
                     item.described()
                 ));
             }
