@@ -51,7 +51,7 @@ pub fn for_each_prepared<T: Send>(
     for_each_made(source, threads, progress, |_, scanned| prepare(scanned), each)
 }
 
-/// The same, with what `make` makes of each line and its bytes; where it stands is not known yet.
+/// The same, with what `make` makes of each line and its bytes; its number is not known yet.
 ///
 /// # Errors
 ///
@@ -84,7 +84,7 @@ pub fn for_each_beside<T: Send>(
         .map_err(|error| source.unread(error))?;
     let input = Mutex::new(pieces);
     let turns = Turns {
-        state: Mutex::new(Handing { each, next: 0, lines: 0, offset_bytes: 0, ended: None }),
+        state: Mutex::new(Handing { each, next: 0, lines: 0, ended: None }),
         changed: Condvar::new(),
         beside: Mutex::new(Beside { take: beside, next: 0, has_ended: false }),
         beside_changed: Condvar::new(),
@@ -126,7 +126,6 @@ struct Handing<F> {
     each: F,
     next: u64,
     lines: u64,
-    offset_bytes: u64,
     ended: Option<Ended>,
 }
 
@@ -164,7 +163,7 @@ impl<P, F, B: FnMut(&[u8])> Turns<P, F, B> {
             let handed_on = match next {
                 Ok(Next::Lines) => {
                     drop(pieces);
-                    self.hand_on(number, piece.bytes(), &mut last_lines)
+                    self.hand_on(number, &piece, &mut last_lines)
                 }
                 // Nobody else reads meanwhile: one such line is in memory at a time.
                 Ok(Next::LongLine) => self.hand_on_long(number, &mut pieces, &mut piece),
@@ -179,7 +178,7 @@ impl<P, F, B: FnMut(&[u8])> Turns<P, F, B> {
 
     /// Scans and hands on the lines of a piece, a batch at a time; none when all has ended.
     /// `last_lines` is how many the last batch of the thread had.
-    fn hand_on<T>(&self, number: u64, piece: &[u8], last_lines: &mut usize) -> Option<()>
+    fn hand_on<T>(&self, number: u64, piece: &Piece, last_lines: &mut usize) -> Option<()>
     where
         P: Fn(&Line<'_>, &Scanned<'_>) -> T,
         F: FnMut(&Line<'_>, Scanned<'_>, T) -> Result<()> + Send,
@@ -197,7 +196,7 @@ impl<P, F, B: FnMut(&[u8])> Turns<P, F, B> {
             if is_last || handing.ended.is_some() {
                 self.next(handing)?;
                 let mut beside = self.wait_beside(number)?;
-                (beside.take)(piece);
+                (beside.take)(piece.bytes());
                 self.next_beside(beside);
                 return Some(());
             }
@@ -304,15 +303,14 @@ impl<P, F, B> Turns<P, F, B> {
 }
 
 impl<F> Handing<F> {
-    /// Hands on lines of the next piece, with their places in the whole, up to the first error.
+    /// Hands on lines of the next piece, with their numbers, up to the first error.
     fn hand_on<T>(&mut self, scanned: Vec<(Line<'_>, Scanned<'_>, T)>)
     where
         F: FnMut(&Line<'_>, Scanned<'_>, T) -> Result<()>,
     {
         for (line, scanned, prepared) in scanned {
             self.lines += 1;
-            let line = line.at(self.lines, self.offset_bytes);
-            self.offset_bytes += line.len_bytes();
+            let line = line.at(self.lines, line.offset_bytes);
             if let Err(error) = (self.each)(&line, scanned, prepared) {
                 self.ended = Some(Ended::Refused(error));
                 return;

@@ -153,7 +153,7 @@ pub fn redact(dump: &[u8]) -> (Vec<u8>, metadump::redact::Survey) {
     let mut survey = Survey::default();
     let first = Redactor::default();
     let surveyed = each_line(dump, |line| {
-        survey.line(&first.line(line.bytes, &scan_line(line.bytes)));
+        survey.line(line.offset_bytes, &first.line(line.bytes, &scan_line(line.bytes)));
         Ok(())
     });
     let proof = Proof::of(&survey.secrets);

@@ -238,9 +238,18 @@ fn what_is_hostile_takes_no_longer_than_what_is_large() {
     };
     let nested = format!("[\"s\",{{\"New\":{}{}}}]\n", "[".repeat(300_000), "]".repeat(300_000));
     let of_names = format!("[\"s\",{{\"New\":\"{}\"}}]\n", "?auth=".repeat(100_000));
-    let secret = key(br#"{"password":"a long secret"}"#);
-    for hostile in [nested, of_names, key(&b"?auth=".repeat(100_000)), key(&b"[1".repeat(500_000))]
-    {
+    // In base64, where all of it is zeros, its beginning is in every place.
+    let zeros = "\\u0000".repeat(9);
+    let secret = key(format!(r#"{{"password":"a long secret","token":"{zeros}x"}}"#).as_bytes());
+    for hostile in [
+        nested,
+        of_names,
+        key(&b"?auth=".repeat(100_000)),
+        key(&b"[1".repeat(500_000)),
+        key(&b"A".repeat(1_000_000)),
+        key(&b"\\".repeat(500_000)),
+        key(&b"%41".repeat(500_000)),
+    ] {
         let dump = [
             bytes(&fixture("valid/v004.ndjson")),
             hostile.into_bytes(),
@@ -305,6 +314,20 @@ fn a_plan_names_fields_and_no_values_and_writes_nothing() {
     let plan: Value = serde_json::from_str(&plan).unwrap();
     assert_eq!((&plan["step"], &plan["redacted"]["short"]), (&json!("plan"), &json!(1)));
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_plan_says_that_the_manifest_is_of_another_dump() {
+    let dir = TempDir::new().unwrap();
+    let (dump, other) = (path_of(&dir, "meta.db"), path_of(&dir, "other.db"));
+    let source = fixture("valid/v004.ndjson").display().to_string();
+    done(&run(["rewrite", &source, "--output", &other]));
+    fs::write(&dump, bytes(&fixture(ENGINE))).unwrap();
+    fs::rename(format!("{other}.manifest.json"), format!("{dump}.manifest.json")).unwrap();
+    let ran = run(["redact", &dump, "--dry-run"]);
+    done(&ran);
+    let note = "meta.db is not the dump that its manifest describes\n";
+    assert!(ran.stderr.contains(note), "{}", ran.stderr);
 }
 
 #[test]

@@ -44,7 +44,9 @@ pub fn run(args: &Redact, progress: &Progress) -> Result<Outcome> {
     let reading = Reading::of(&source, progress)?;
     let surveyed = Surveyed::of(&reading, args.names, progress)?;
     let names = if args.names { Some(pseudonyms()?) } else { None };
-    let redacting = Redacting { args, reading: &reading, surveyed: &surveyed, names, progress };
+    let into_stream = !args.dry_run && !destination.is_file();
+    let redacting =
+        Redacting { args, reading: &reading, surveyed: &surveyed, names, into_stream, progress };
     if args.dry_run {
         return redacting.plan(&source);
     }
@@ -85,7 +87,7 @@ impl Surveyed {
             |line, scanned| redactor.line(line.bytes, scanned),
             |_, line, _, redacted| {
                 anyhow::ensure!(line.is_whole(), "line {} is too long to be read", line.number);
-                survey.line(&redacted);
+                survey.line(line.offset_bytes, &redacted);
                 Ok(())
             },
         )?;
@@ -102,6 +104,7 @@ struct Redacting<'a> {
     reading: &'a Reading,
     surveyed: &'a Surveyed,
     names: Option<Pseudonyms>,
+    into_stream: bool,
     progress: &'a Progress,
 }
 
@@ -119,9 +122,20 @@ impl Redacting<'_> {
             writeln!(out, "{}", tally_text(tally, self.args.names, "to replace"))?;
             out.flush()?;
         }
+        self.say_manifest(source, "");
         copies.remarks().iter().for_each(|remark| self.progress.say(remark));
         self.refuse(&copies)?;
         Ok(Outcome::Done)
+    }
+
+    /// Says when the dump is not that of its manifest, and what that means.
+    fn say_manifest(&self, source: &Source, so: &str) {
+        let counts = self.surveyed.report.findings.counts();
+        if counts.contains_key(&Code::ManifestMismatch) {
+            let name = source.name();
+            self.progress
+                .say(&format!("note: {name} is not the dump that its manifest describes{so}"));
+        }
     }
 
     /// Prints what would be replaced, line by line.
@@ -164,14 +178,7 @@ impl Redacting<'_> {
         }
         let report = dump.commit(self.lost(source))?;
         self.progress.finish();
-        let of_manifest = self.surveyed.report.findings.counts().get(&Code::ManifestMismatch);
-        if of_manifest.is_some() {
-            self.progress.say(&format!(
-                "note: {} is not the dump that its manifest describes; the manifest of the output \
-                 describes the output",
-                source.name()
-            ));
-        }
+        self.say_manifest(source, "; the manifest of the output describes the output");
         say_tally(&self.surveyed.survey.tally, self.args.names, self.progress);
         copies.remarks().iter().for_each(|remark| self.progress.say(remark));
         self.progress.say(&format!("wrote {}", export::extent(&report.summary)));
@@ -258,7 +265,9 @@ impl Redacting<'_> {
             Threads::of_flag(None),
             self.progress,
             |line, scanned| {
-                let bytes = redactor.line(line.bytes, scanned).bytes;
+                // What goes into a stream cannot be taken back when the dump has changed meanwhile.
+                let changes = self.into_stream || self.surveyed.survey.changes(line.offset_bytes);
+                let bytes = changes.then(|| redactor.line(line.bytes, scanned).bytes).flatten();
                 let left = proof.left_in(bytes.as_deref().unwrap_or(line.bytes));
                 (bytes, left)
             },

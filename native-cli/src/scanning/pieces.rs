@@ -19,6 +19,8 @@ pub struct Pieces {
     /// The beginning of a line whose end has not been read yet.
     tail: Vec<u8>,
     taken: u64,
+    /// Where the next piece begins.
+    offset_bytes: u64,
     /// Whether a line was too long to be read on.
     ended: bool,
 }
@@ -29,6 +31,8 @@ pub struct Pieces {
 pub struct Piece {
     buffer: Vec<u8>,
     len: usize,
+    /// Where it begins in the input.
+    pub offset_bytes: u64,
 }
 
 impl Piece {
@@ -94,7 +98,7 @@ impl Pieces {
     /// The input, which is read so much at a time.
     pub fn of(input: Box<dyn Read + Send>, piece_bytes: usize) -> Self {
         let (first, tail) = (Vec::new(), Vec::new());
-        Self { input, piece_bytes, first, tail, taken: 0, ended: false }
+        Self { input, piece_bytes, first, tail, taken: 0, offset_bytes: 0, ended: false }
     }
 
     /// The same, and whether all of the input is less than a piece.
@@ -121,18 +125,21 @@ impl Pieces {
         // What a long line took is given back.
         piece.clear(2 * LONG_PIECES * self.piece_bytes);
         piece.push(&std::mem::take(&mut self.tail));
+        piece.offset_bytes = self.offset_bytes;
         if self.ended {
             return Ok(Next::End);
         }
         loop {
             let before = piece.len;
             if self.read_some(piece)? == 0 {
+                self.offset_bytes += piece.len as u64;
                 return Ok(if piece.len == 0 { Next::End } else { Next::Lines });
             }
             // What came before has no line end.
             let end = piece.bytes().get(before..).and_then(|read| memrchr(b'\n', read));
             if let Some(end) = end {
                 self.tail = piece.split_off(before + end + 1).to_vec();
+                self.offset_bytes += piece.len as u64;
                 return Ok(Next::Lines);
             }
             if piece.len > LONG_PIECES * self.piece_bytes {
@@ -158,8 +165,9 @@ impl Pieces {
         piece: &mut Piece,
         mut each: impl FnMut(Line<'_>),
     ) -> io::Result<()> {
+        let begin = self.offset_bytes;
         let mut each = |line: Line<'_>| -> Result<(), std::convert::Infallible> {
-            each(line);
+            each(line.at(line.number, begin + line.offset_bytes));
             Ok(())
         };
         let mut framer = LineFramer::default();
@@ -178,6 +186,7 @@ impl Pieces {
                 return Ok(());
             }
             if end.is_some() {
+                self.offset_bytes += framer.next_offset_bytes();
                 self.tail.extend_from_slice(rest);
                 return Ok(());
             }
@@ -185,16 +194,19 @@ impl Pieces {
     }
 }
 
-/// The lines of a piece, without their places.
-pub fn lines(piece: &[u8]) -> impl Iterator<Item = Line<'_>> {
-    let line = |bytes, terminated| Line::new(0, 0, bytes, terminated);
+/// The lines of a piece with their places, but for their numbers.
+pub fn lines(piece: &Piece) -> impl Iterator<Item = Line<'_>> {
+    let Piece { offset_bytes, .. } = *piece;
+    let piece = piece.bytes();
+    let line = move |start: usize, bytes, terminated| {
+        Line::new(0, offset_bytes + start as u64, bytes, terminated)
+    };
     let mut start = 0;
     let whole = memchr_iter(b'\n', piece).filter_map(move |end| {
-        let bytes = piece.get(start..end);
-        start = end + 1;
-        bytes.map(|bytes| line(bytes, true))
+        let from = std::mem::replace(&mut start, end + 1);
+        piece.get(from..end).map(|bytes| line(from, bytes, true))
     });
     let last = memrchr(b'\n', piece).map_or(0, |end| end + 1);
-    let last = piece.get(last..).filter(|bytes| !bytes.is_empty());
-    whole.chain(last.map(|bytes| line(bytes, false)))
+    let rest = piece.get(last..).filter(|bytes| !bytes.is_empty());
+    whole.chain(rest.map(move |bytes| line(last, bytes, false)))
 }

@@ -1,12 +1,14 @@
 //! Looks whether something that was replaced is left in a dump, however it is spelled.
 
-use base64::Engine;
-use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode;
 use serde::Serialize;
 
 use super::needles::{self, Needles};
 use super::survey::Secrets;
-use crate::dump::json_text::{bytes_of_list, escaped};
+use crate::dump::json_text::bytes_of_list;
+use crate::dump::scan::byte_array::byte_array_len;
 use crate::value::{MOST_UNPACKED_BYTES, unpacked};
 
 /// What is shorter is in a dump by chance: it is not looked for.
@@ -15,10 +17,13 @@ pub const SHORTEST_BYTES: usize = needles::SHORTEST_BYTES;
 /// How deep a list of bytes may stand in a list of bytes: the text of a setting does.
 const MOST_DEPTH: usize = 3;
 
+/// How often a text may be escaped: JSON stands in a string of JSON.
+const MOST_ESCAPES: usize = 2;
+
 /// Looks for credentials in lines.
 #[derive(Debug)]
-pub struct Proof {
-    needles: Needles,
+pub struct Proof<'s> {
+    needles: Needles<'s>,
 }
 
 /// Something that is left.
@@ -31,10 +36,10 @@ pub enum Left {
     InValue,
 }
 
-impl Proof {
+impl<'s> Proof<'s> {
     /// Looks for the credentials of a share.
-    pub fn of(secrets: &Secrets) -> Self {
-        Self { needles: secrets.iter().flat_map(spellings).collect() }
+    pub fn of(secrets: &'s Secrets) -> Self {
+        Self { needles: secrets.iter().collect() }
     }
 
     /// Looks in a line: in its text, and in the bytes of every list of numbers in it, as they are and
@@ -56,34 +61,49 @@ impl Proof {
     }
 
     fn look(&self, text: &[u8], depth: usize) -> Option<Left> {
-        if memchr::memmem::find(text, b"\\u").is_some() && self.needles.is_in(&unescaped(text)) {
-            return Some(left_at(depth));
-        }
         let mut from = 0;
         let mut at = 0;
         while let Some(list) = text.get(at..).and_then(|rest| memchr::memchr(b'[', rest)) {
             let list = at + list;
             let len = list_len(text.get(list..).unwrap_or_default());
-            if len == 0 {
-                at = list + 1;
-                continue;
-            }
-            // A list fills most of a line, and nothing but lists is in it.
-            if depth == 0 && self.needles.is_in(text.get(from..list).unwrap_or_default()) {
-                return Some(Left::InText);
-            }
             let bytes = text.get(list..list + len).and_then(|list| std::str::from_utf8(list).ok());
             let Some(bytes) = bytes.and_then(bytes_of_list) else {
                 at = list + 1;
                 continue;
             };
+            // A list fills most of a line, and nothing but lists is in it.
+            if depth == 0 && self.is_in(text.get(from..list).unwrap_or_default()) {
+                return Some(Left::InText);
+            }
             if depth < MOST_DEPTH && self.in_bytes(&bytes, depth) {
                 return Some(Left::InValue);
             }
             at = list + len;
             from = if depth == 0 { at } else { 0 };
         }
-        self.needles.is_in(text.get(from..).unwrap_or_default()).then(|| left_at(depth))
+        self.is_in(text.get(from..).unwrap_or_default()).then(|| left_at(depth))
+    }
+
+    /// Whether a credential is in a text: as it is, in base64, in an address or the segment of a key,
+    /// or in a string of JSON with any of these.
+    fn is_in(&self, text: &[u8]) -> bool {
+        let mut text = Cow::Borrowed(text);
+        for _ in 0..MOST_ESCAPES {
+            if self.is_in_plain(&text) {
+                return true;
+            }
+            match unescaped(&text) {
+                Some(plain) => text = Cow::Owned(plain),
+                None => return false,
+            }
+        }
+        self.is_in_plain(&text)
+    }
+
+    fn is_in_plain(&self, text: &[u8]) -> bool {
+        self.needles.is_in(text)
+            || (memchr::memchr(b'%', text).is_some()
+                && self.needles.is_in(&Cow::from(percent_decode(text))))
     }
 
     fn in_bytes(&self, bytes: &[u8], depth: usize) -> bool {
@@ -105,80 +125,67 @@ const fn left_at(depth: usize) -> Left {
 /// The length of the list of bytes at the beginning of a text, or 0. Lists of a few numbers, such as
 /// the voters of a cluster, are text.
 fn list_len(text: &[u8]) -> usize {
+    let len = byte_array_len(text).unwrap_or_else(|| spaced_list_len(text));
+    if len > 2 * SHORTEST_BYTES { len } else { 0 }
+}
+
+/// The same of a list as an editor writes it, or 0.
+fn spaced_list_len(text: &[u8]) -> usize {
     let is_of_list =
         |byte: &&u8| byte.is_ascii_digit() || byte.is_ascii_whitespace() || **byte == b',';
     let len = text.iter().skip(1).take_while(is_of_list).count();
-    let is_long = len >= 2 * SHORTEST_BYTES - 1;
-    if is_long && text.get(len + 1) == Some(&b']') { len + 2 } else { 0 }
+    if text.get(len + 1) == Some(&b']') { len + 2 } else { 0 }
 }
 
-/// How a credential may stand in a text. Lists of bytes are looked into.
-fn spellings(secret: &[u8]) -> Vec<Vec<u8>> {
-    let mut spellings = vec![secret.to_vec()];
-    if let Ok(text) = std::str::from_utf8(secret) {
-        let once = json_inner(text);
-        let twice = String::from_utf8(once.clone()).map(|text| json_inner(&text));
-        spellings.extend([once, in_key(text, *b"0123456789abcdef")]);
-        spellings.push(in_key(text, *b"0123456789ABCDEF"));
-        spellings.extend(twice.ok());
-    }
-    // Where a text in base64 begins is not known: three spellings, without what depends on the rest.
-    for before in 0..3 {
-        let bytes = [vec![0; before].as_slice(), secret].concat();
-        let from = (8 * before).div_ceil(6);
-        let to = 8 * bytes.len() / 6;
-        for text in [STANDARD_NO_PAD.encode(&bytes), URL_SAFE_NO_PAD.encode(&bytes)] {
-            spellings.extend(text.as_bytes().get(from..to).map(<[u8]>::to_vec));
-        }
-    }
-    spellings.sort();
-    spellings.dedup();
-    spellings.retain(|spelling| spelling.len() >= SHORTEST_BYTES);
-    spellings
-}
-
-/// A text as it stands between the quotes of a string of JSON.
-fn json_inner(text: &str) -> Vec<u8> {
-    let quoted = escaped(text);
-    quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().to_vec()
-}
-
-/// A text as it stands in a segment of a key, or in an address, where digits are written otherwise.
-fn in_key(text: &str, digits: [u8; 16]) -> Vec<u8> {
-    let mut spelled = Vec::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || byte == b'_' {
-            spelled.push(byte);
-        } else {
-            let digit = |of: u8| digits.get(usize::from(of)).copied().unwrap_or_default();
-            spelled.extend([b'%', digit(byte >> 4), digit(byte & 15)]);
-        }
-    }
-    spelled
-}
-
-/// A text with the characters in it for which JSON has their numbers: `\u00e4`.
-fn unescaped(text: &[u8]) -> Vec<u8> {
+/// A text with the characters in it that JSON escapes; none where it escapes nothing.
+fn unescaped(text: &[u8]) -> Option<Vec<u8>> {
+    let first = memchr::memchr(b'\\', text)?;
+    let (before, mut rest) = text.split_at(first);
     let mut plain = Vec::with_capacity(text.len());
+    plain.extend_from_slice(before);
     let mut units = Vec::new();
-    let mut at = 0;
-    while at < text.len() {
-        let digits = text.get(at..).and_then(|rest| rest.strip_prefix(b"\\u")?.first_chunk::<4>());
-        let unit = digits.and_then(|digits| std::str::from_utf8(digits).ok());
-        match unit.and_then(|digits| u16::from_str_radix(digits, 16).ok()) {
-            Some(unit) => {
-                units.push(unit);
-                at += 6;
-            }
-            None => {
-                put_units(&mut units, &mut plain);
-                plain.extend(text.get(at));
-                at += 1;
+    loop {
+        let (unit, len) = match rest {
+            [b'\\', b'u', a, b, c, d, ..] => (unit(&[*a, *b, *c, *d]), 6),
+            _ => (None, 2),
+        };
+        if let Some(unit) = unit {
+            units.push(unit);
+        } else {
+            put_units(&mut units, &mut plain);
+            match rest {
+                [] => return Some(plain),
+                [b'\\', escaped, ..] => plain.push(character(*escaped)),
+                [b'\\'] => plain.push(b'\\'),
+                _ => {
+                    let end = memchr::memchr(b'\\', rest).unwrap_or(rest.len());
+                    let (text, behind) = rest.split_at(end);
+                    plain.extend_from_slice(text);
+                    rest = behind;
+                    continue;
+                }
             }
         }
+        rest = rest.get(len..).unwrap_or_default();
     }
-    put_units(&mut units, &mut plain);
-    plain
+}
+
+/// The number that stands in four digits.
+fn unit(digits: &[u8; 4]) -> Option<u16> {
+    let digits = std::str::from_utf8(digits).ok()?;
+    u16::from_str_radix(digits, 16).ok()
+}
+
+/// What a character behind a backslash stands for.
+const fn character(escaped: u8) -> u8 {
+    match escaped {
+        b'n' => b'\n',
+        b't' => b'\t',
+        b'r' => b'\r',
+        b'b' => 8,
+        b'f' => 12,
+        other => other,
+    }
 }
 
 fn put_units(units: &mut Vec<u16>, plain: &mut Vec<u8>) {
@@ -188,22 +195,35 @@ fn put_units(units: &mut Vec<u16>, plain: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
     use proptest::prelude::*;
 
     use super::*;
     use crate::redact::FoundAt;
     use crate::value::Found;
 
-    fn proof(secrets: &[&[u8]]) -> Proof {
+    fn all_of(secrets: &[&[u8]]) -> Secrets {
         let mut all = Secrets::share(0, 1);
         secrets.iter().for_each(|secret| all.add(&FoundAt::of(Found::of("x", secret))));
-        Proof::of(&all)
+        all
+    }
+
+    fn left(secrets: &[&[u8]], line: impl AsRef<[u8]>) -> Option<Left> {
+        Proof::of(&all_of(secrets)).left_in(line.as_ref())
+    }
+
+    /// A text as it stands in a segment of a key, or in an address.
+    fn in_key(text: &str, percent: impl Fn(u8) -> String) -> String {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        let spelled = |byte| if is_plain(byte) { char::from(byte).into() } else { percent(byte) };
+        text.bytes().map(spelled).collect()
     }
 
     #[test]
     fn what_is_short_is_not_looked_for() {
-        assert_eq!(proof(&[b"seven77"]).left_in(b"seven77"), None);
-        assert_eq!(proof(&[b"eight888"]).left_in(b"xeight888x"), Some(Left::InText));
+        assert_eq!(left(&[b"seven77"], b"seven77"), None);
+        assert_eq!(left(&[b"eight888"], b"xeight888x"), Some(Left::InText));
     }
 
     proptest! {
@@ -214,7 +234,8 @@ mod tests {
             before in proptest::collection::vec(any::<u8>(), 0..9),
             behind in proptest::collection::vec(any::<u8>(), 0..9),
         ) {
-            let proof = proof(&[&secret, text.as_bytes()]);
+            let all = all_of(&[&secret, text.as_bytes()]);
+            let proof = Proof::of(&all);
             for secret in [&secret, text.as_bytes()] {
                 let bytes = [&before, secret, &behind].concat();
                 for value in [
@@ -234,9 +255,11 @@ mod tests {
             prop_assert_eq!(proof.left_in(&json), Some(Left::InText));
             let again = serde_json::to_vec(&String::from_utf8(json).unwrap()).unwrap();
             prop_assert_eq!(proof.left_in(&again), Some(Left::InText));
-            for digits in [*b"0123456789abcdef", *b"0123456789ABCDEF"] {
-                let key = [b"__fd_x/", in_key(&text, digits).as_slice(), b"/y"].concat();
-                prop_assert_eq!(proof.left_in(&key), Some(Left::InText));
+            let (lower, upper) =
+                (in_key(&text, |byte| format!("%{byte:02x}")), in_key(&text, |byte| format!("%{byte:02X}")));
+            for text in [lower, upper] {
+                let key = format!("__fd_x/{text}/y");
+                prop_assert_eq!(proof.left_in(key.as_bytes()), Some(Left::InText));
             }
             let escaped: String =
                 text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
@@ -247,7 +270,7 @@ mod tests {
 
         #[test]
         fn any_line_ends(line in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = proof(&[b"12345678"]).left_in(&line);
+            let _ = left(&[b"12345678"], line);
         }
     }
 }

@@ -3,13 +3,15 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
+use roaring::RoaringTreemap;
+
 use super::line::{FoundAt, RedactedLine};
 use super::proof::SHORTEST_BYTES;
 use super::tally::Tally;
 use super::tokens::Tokens;
 
 /// How many bytes of credentials are kept at a time: when there are more, those of a share of them are.
-const MOST_BYTES: usize = 8 << 20;
+const MOST_BYTES: usize = 24 << 20;
 
 /// What a set takes beside the bytes of an element.
 const ELEMENT_BYTES: usize = 48;
@@ -22,20 +24,29 @@ pub struct Survey {
     pub tally: Tally,
     /// What the proof looks for.
     pub secrets: Secrets,
+    /// Where the lines that change begin.
+    changed: RoaringTreemap,
 }
 
 impl Default for Survey {
     fn default() -> Self {
-        Self { tokens: Tokens::default(), tally: Tally::default(), secrets: Secrets::share(0, 1) }
+        Self {
+            tokens: Tokens::default(),
+            tally: Tally::default(),
+            secrets: Secrets::share(0, 1),
+            changed: RoaringTreemap::new(),
+        }
     }
 }
 
 impl Survey {
-    /// Takes what was found in the next line.
-    pub fn line(&mut self, line: &RedactedLine) {
+    /// Takes what was found in the next line, which begins at a byte of the dump.
+    pub fn line(&mut self, offset_bytes: u64, line: &RedactedLine) {
         self.tally.lines += 1;
-        self.tally.changed_lines +=
-            u64::from(line.bytes.is_some() || line.found.iter().any(|found| found.is_token));
+        if line.bytes.is_some() || line.found.iter().any(|found| found.is_token) {
+            self.tally.changed_lines += 1;
+            self.changed.insert(offset_bytes);
+        }
         self.tally.lines_with_credentials += u64::from(!line.found.is_empty());
         for found in &line.found {
             if found.is_token {
@@ -44,6 +55,11 @@ impl Survey {
             self.tally.add(found);
             self.secrets.add(found);
         }
+    }
+
+    /// Whether the line that begins at a byte changes: no other has to be made again.
+    pub fn changes(&self, offset_bytes: u64) -> bool {
+        self.changed.contains(offset_bytes)
     }
 }
 
@@ -111,8 +127,8 @@ mod tests {
 
     #[test]
     fn shares_are_bounded_and_together_all() {
-        let all: Vec<FoundAt> = (0..150_000)
-            .map(|number| FoundAt::of(Found::of("x", format!("secret{number:06}").as_bytes())))
+        let all: Vec<FoundAt> = (0..100_000)
+            .map(|number| FoundAt::of(Found::of("x", format!("{number:0250}").as_bytes())))
             .collect();
         let collect = |mut share: Secrets| {
             all.iter().for_each(|found| share.add(found));
