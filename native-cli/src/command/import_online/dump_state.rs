@@ -87,7 +87,11 @@ impl DumpState {
         let version = report.summary.version.unwrap_or(DataVersion::V0);
         let mut machine =
             StateMachine::new(machine.into_store(), ApplyRules::of_data_version(version));
-        let snapshot_at = machine.system().last_applied;
+        // What `--at` made has the moment for its snapshot.
+        let snapshot_at = match &made_of {
+            Some(of) => of.summary.last_applied,
+            None => machine.system().last_applied,
+        };
         // The log stands before the snapshot in a dump, so it is read a second time.
         let moment = survey.finish().with_context(|| reading.name().to_owned())?;
         let mut path = Path::to(moment);
@@ -122,14 +126,22 @@ impl DumpState {
 
     /// `T1-N1.95: the snapshot to T1-N1.80 and 15 log entries`
     pub fn describe(&self) -> String {
-        let reached = self.machine.system().last_applied;
-        let at = |log_id: Option<LogId>| log_id.map_or("nothing".to_owned(), |id| id.to_string());
-        let snapshot =
-            self.snapshot_at.map_or("no snapshot".to_owned(), |id| format!("the snapshot to {id}"));
-        let entries = entries_between(self.snapshot_at, reached);
-        let noun = if entries == 1 { "entry" } else { "entries" };
-        format!("{}: {snapshot} and {} log {noun}", at(reached), grouped(entries))
+        described(self.snapshot_at, self.machine.system().last_applied)
     }
+}
+
+fn described(snapshot_at: Option<LogId>, reached: Option<LogId>) -> String {
+    let at = reached.map_or("nothing".to_owned(), |id| id.to_string());
+    let snapshot = match snapshot_at {
+        Some(id) if Some(id) > reached => {
+            return format!("{at}: from the log, before the snapshot to {id}");
+        }
+        Some(id) => format!("the snapshot to {id}"),
+        None => "no snapshot".to_owned(),
+    };
+    let entries = entries_between(snapshot_at, reached);
+    let noun = if entries == 1 { "entry" } else { "entries" };
+    format!("{at}: {snapshot} and {} log {noun}", grouped(entries))
 }
 
 /// How many log entries lead from one position to another. A dump may claim any index.
@@ -149,6 +161,22 @@ mod tests {
     fn check(from: Option<u64>, to: Option<u64>, expected: u64) {
         let at = |index| LogId::new(1, 1, index);
         assert_eq!(entries_between(from.map(at), to.map(at)), expected);
+    }
+
+    #[test]
+    fn a_moment_before_the_snapshot_is_of_the_log() {
+        let at = |index| Some(LogId::new(1, 1, index));
+        assert_eq!(
+            described(at(80), at(95)),
+            "T1-N1.95: the snapshot to T1-N1.80 and 15 log entries"
+        );
+        assert_eq!(described(at(80), at(81)), "T1-N1.81: the snapshot to T1-N1.80 and 1 log entry");
+        assert_eq!(
+            described(at(80), at(79)),
+            "T1-N1.79: from the log, before the snapshot to T1-N1.80"
+        );
+        assert_eq!(described(None, at(0)), "T1-N1.0: no snapshot and 1 log entry");
+        assert_eq!(described(None, None), "nothing: no snapshot and 0 log entries");
     }
 
     #[test]
