@@ -25,29 +25,32 @@ for candidate in python3.13 python3.12 python3 "$HOME"/.pyenv/versions/3.1[2-9]*
 done
 [ -n "$python" ] || stop 'Python 3.12 or later is missing: tried python3.13, python3.12, python3 and ~/.pyenv/versions'
 
-# engine RELEASE: an environment of its own, which is complete when it has the list that it was made from
-engine() {
-    local environment=$place/databend-$1 list=tests/interop/requirements-$1.txt said
+# environment NAME MODULE WHAT: one of its own, which is complete when it has the list that it was made from
+environment() {
+    local environment=$place/$1 list=tests/interop/requirements-${1#databend-}.txt said
     if cmp -s "$list" "$environment/installed.txt" && "$environment/bin/python" -c '' 2>/dev/null; then
         return
     fi
-    say "installing databend $1 from PyPI, once"
+    say "installing $3 from PyPI, once"
     rm -rf "$environment"
     said=$("$python" -m venv "$environment" 2>&1) ||
         stop "$python makes no virtual environments; Debian has them in python3-venv"$'\n'"$said"
     said=$("$environment/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
         --only-binary :all: --require-hashes --requirement "$list" 2>&1) ||
-        stop "databend $1 cannot be had from PyPI"$'\n'"$said"
-    said=$("$environment/bin/python" -c 'import databend' 2>&1) ||
-        stop "databend $1 does not run here; it needs glibc 2.28 or later"$'\n'"$said"
+        stop "$3 cannot be had from PyPI"$'\n'"$said"
+    said=$("$environment/bin/python" -c "import $2" 2>&1) ||
+        stop "$3 does not run here"$'\n'"$said"
     cp "$list" "$environment/installed.txt"
 }
 for release in $RELEASES; do
-    engine "$release"
+    # It needs glibc 2.28 or later.
+    environment "databend-$release" databend "databend $release"
 done
+environment recipes kubernetes_validate 'what checks the recipes'
 
 cargo build --locked --quiet --package databend-metactl
 METACTL=$(scripts/target.sh)/debug/databend-metactl
 export METACTL INTEROP_RELEASES="$place" PYTHONDONTWRITEBYTECODE=1 LC_ALL=C.UTF-8
 cd tests/interop
-exec "$python" -m unittest ${TEST:+-k "$TEST"} test_interop test_official test_statements test_carry
+exec "$place/recipes/bin/python" -m unittest ${TEST:+-k "$TEST"} \
+    test_interop test_official test_statements test_carry test_recipes

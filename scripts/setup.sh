@@ -65,6 +65,8 @@ test)
     # Completions are tried in the shells that they are for.
     debian zsh zsh
     debian fish fish
+    # The units of deploy/ are held to it.
+    debian systemd-analyze systemd
     ;;
 fuzz)
     if ! rustup toolchain list | grep -q '^nightly'; then
