@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import yaml
-from engine import CONFIGURED, Engine
+from engine import CONFIGURED, NEWEST, Engine
 from metactl import BINARY, SECONDS, json_lines, metactl
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,13 +57,11 @@ class Recipes(unittest.TestCase):
         os.utime(old, (time.time() - 20 * DAY,) * 2)
         cls.backup = folder / f"{JOB}.db.zst"
         pod = manifests(BACKUP)[1]["spec"]["jobTemplate"]["spec"]["template"]["spec"]
-        with Engine(CONFIGURED, cls.place / "engine") as engine:
-            engine.ask("CREATE DATABASE shop")
-            places = {
-                "/backup": str(folder),
-                "$(JOB_NAME)": JOB,
-                SERVICE: engine.grpc_addresses()[0],
-            }
+        with Engine(NEWEST, cls.place / "service") as service:
+            address = service.grpc_addresses()[-1]
+            with Engine(CONFIGURED, cls.place / "engine", address, "acme") as engine:
+                engine.ask("create database shop")
+            places = {"/backup": str(folder), "$(JOB_NAME)": JOB, SERVICE: address}
             for container in [*pod["initContainers"], *pod["containers"]]:
                 ran = run(command(container, places))
                 if ran.returncode != 0:
@@ -91,12 +89,13 @@ class Recipes(unittest.TestCase):
                 pod = job["spec"]["template"]["spec"]
                 claims = [volume.get("persistentVolumeClaim", {}) for volume in pod["volumes"]]
                 self.assertIn({"claimName": data.name}, claims)
-                places = {"/backup": str(self.backup.parent), "/data": str(data)}
+                places = {"/backup": str(self.backup.parent), "/data/": f"{data}/"}
                 ran = run(command(pod["containers"][0], places))
                 self.assertEqual(ran.returncode, 0, ran.stderr)
                 summary = json_lines("inspect", "--raft-dir", data / "raft")[0]["summary"]
                 self.assertEqual(summary["node_id"], number)
-                self.assertEqual(summary["membership"]["configs"], [[0, 1, 2]])
+                membership = summary["last_membership"]["membership"]
+                self.assertEqual(membership["configs"], [[0, 1, 2]])
                 metactl("diff", "--keys-only", self.backup, data / "raft")
 
     def test_the_action_tells_sound_from_broken(self) -> None:
