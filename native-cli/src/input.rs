@@ -12,10 +12,12 @@ use std::time::SystemTime;
 use anyhow::{Context, Result, anyhow, bail};
 use metadump::{Line, LineFramer};
 
-use crate::failure::WithHelp;
+use crate::dump_name::DumpName;
+use crate::failure::{Help, WithHelp};
 use crate::manifest::Given;
 use crate::progress::Progress;
 use crate::report::plural;
+use crate::store::{Kind, Object, ObjectReader, Stamp as ObjectStamp, StoreFailure};
 use crate::temporary::TemporaryFile;
 use crate::unpacking::{self, read_some, unpacked};
 
@@ -42,7 +44,7 @@ impl Eq for Source {}
 struct Opened {
     /// The name for messages.
     name: String,
-    /// Where the dump lies; none when it has no place in which something could lie beside it.
+    /// The file, where it is one by name; something can lie beside it.
     path: Option<PathBuf>,
     data: Data,
     /// What `data` is a copy in.
@@ -53,8 +55,17 @@ struct Opened {
 enum Data {
     /// A regular file: it can be read as often as is wanted.
     File(Regular),
+    /// A version of an object in a store: it can be read as often, too.
+    Object(Stored),
     /// A pipe, a device, a socket: it can be read once.
     Stream(Mutex<Option<Stream>>),
+}
+
+#[derive(Debug)]
+struct Stored {
+    object: Object,
+    opened: ObjectStamp,
+    was_read: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -140,19 +151,36 @@ impl Source {
     /// # Errors
     ///
     /// When it cannot be opened, or cannot be a dump: a directory, or a device without an end.
-    pub fn open(path: Option<&Path>) -> Result<Self> {
-        match path.filter(|path| *path != Path::new("-")) {
+    pub fn open(name: Option<&DumpName>) -> Result<Self> {
+        match name.filter(|name| !name.is_dash()) {
             None => {
                 let stdin =
                     io::stdin().as_fd().try_clone_to_owned().context("cannot read stdin")?;
                 Self::of_file("stdin".to_owned(), stdin.into(), None, None)
             }
-            Some(path) => {
+            Some(DumpName::Path(path)) => {
                 let name = path.display().to_string();
                 let file = File::open(path).map_err(|error| unopened(path, error))?;
                 Self::of_file(name, file, Some(path), None)
             }
+            Some(DumpName::Url(url)) => Self::of_object(Object::open(url)?),
         }
+    }
+
+    /// The version of an object that is in its store now.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or the store does not say.
+    pub fn of_object(object: Object) -> Result<Self> {
+        let name = object.shown().to_owned();
+        let opened =
+            object.stamp().and_then(|stamp| stamp.ok_or_else(|| StoreFailure::missing().into()));
+        let opened =
+            opened.map_err(|error| failed_in_store(error, format!("cannot open {name}")))?;
+        let data = Data::Object(Stored { object, opened, was_read: AtomicBool::new(false) });
+        let opened = Opened { name, path: None, data, spool: None };
+        Ok(Self { opened: Arc::new(opened), manifest: None })
     }
 
     /// A dump in a file that is removed when nobody reads it any more.
@@ -226,9 +254,20 @@ impl Source {
     ///
     /// When the stream cannot be read, or there is no room for it.
     pub fn repeatable(&self, progress: &Progress) -> Result<Self> {
-        let Data::Stream(stream) = &self.opened.data else { return Ok(self.clone()) };
+        match &self.opened.data {
+            Data::Stream(_) => self.copied(progress),
+            Data::File(_) | Data::Object(_) => Ok(self.clone()),
+        }
+    }
+
+    /// A copy in a private temporary file, packed as it is.
+    ///
+    /// # Errors
+    ///
+    /// When the dump cannot be read, or there is no room for it.
+    pub fn copied(&self, progress: &Progress) -> Result<Self> {
         // Begun before anything is created.
-        let mut stream = progress.watch(self.take(stream, progress)?);
+        let mut stream = progress.watch(self.raw(progress)?);
         let no_room =
             || format!("cannot copy {} to {}", self.name(), std::env::temp_dir().display());
         let help = "it is read more than once, so it is copied first: have TMPDIR name a directory \
@@ -253,9 +292,17 @@ impl Source {
         self.opened.name.clone()
     }
 
-    /// Where it lies; none for what has no place of its own, such as a pipe.
+    /// Where it lies; none for what is no file of its own, such as a pipe.
     pub fn path(&self) -> Option<&Path> {
         self.opened.path.as_deref()
+    }
+
+    /// The object that it is, if it is one in a store.
+    pub fn object(&self) -> Option<&Object> {
+        match &self.opened.data {
+            Data::Object(Stored { object, .. }) => Some(object),
+            Data::File(_) | Data::Stream(_) => None,
+        }
     }
 
     /// The file of our own that it is in, if it is.
@@ -269,21 +316,17 @@ impl Source {
     ///
     /// When it cannot be read, has changed since it was read before, or is a stream that was read.
     pub fn read(&self, progress: &Progress) -> Result<Box<dyn Read + Send>> {
-        let (raw, is_first): (Box<dyn Read + Send>, bool) = match &self.opened.data {
-            Data::Stream(stream) => (Box::new(self.take(stream, progress)?), true),
-            Data::File(regular) => {
-                let metadata = regular.file.metadata().map_err(|error| self.unread(error))?;
-                let is_first = !regular.was_read.swap(true, Ordering::Relaxed);
-                anyhow::ensure!(
-                    is_first || Stamp::of(&metadata) == regular.opened,
-                    "{} has changed while it was read",
-                    self.name()
-                );
-                let at_bytes = regular.from_bytes;
-                progress.expect_bytes(metadata.len().saturating_sub(at_bytes));
-                (Box::new(FromStart { source: self.clone(), at_bytes }), is_first)
+        let is_first = match &self.opened.data {
+            Data::Stream(_) => true,
+            Data::File(Regular { was_read, .. }) | Data::Object(Stored { was_read, .. }) => {
+                !was_read.swap(true, Ordering::Relaxed)
             }
         };
+        if let (Data::File(regular), false) = (&self.opened.data, is_first) {
+            let metadata = regular.file.metadata().map_err(|error| self.unread(error))?;
+            anyhow::ensure!(Stamp::of(&metadata) == regular.opened, "{}", self.has_changed());
+        }
+        let raw = self.raw(progress)?;
         let (name, said) = (self.name(), progress.clone());
         let padded = move |zeros| {
             if is_first {
@@ -315,12 +358,41 @@ impl Source {
         framer.finish(each)
     }
 
+    /// The dump from its start, packed as it is.
+    fn raw(&self, progress: &Progress) -> Result<Box<dyn Read + Send>> {
+        Ok(match &self.opened.data {
+            Data::Stream(stream) => Box::new(self.take(stream, progress)?),
+            Data::File(regular) => {
+                let metadata = regular.file.metadata().map_err(|error| self.unread(error))?;
+                let at_bytes = regular.from_bytes;
+                progress.expect_bytes(metadata.len().saturating_sub(at_bytes));
+                Box::new(FromStart { source: self.clone(), at_bytes })
+            }
+            Data::Object(Stored { object, opened, .. }) => {
+                progress.expect_bytes(opened.len_bytes);
+                Box::new(ObjectReader::begin(object, opened).map_err(|error| self.unread(error))?)
+            }
+        })
+    }
+
+    fn has_changed(&self) -> String {
+        format!("{} has changed while it was read", self.name())
+    }
+
     /// That the dump cannot be read on.
     pub fn unread(&self, error: io::Error) -> anyhow::Error {
+        if let Some(failure) = StoreFailure::in_io(&error) {
+            // What was there when it was opened is gone, or replaced.
+            let what = match failure.kind {
+                Kind::Changed | Kind::Missing => self.has_changed(),
+                _ => format!("cannot read {}", self.name()),
+            };
+            return failed_in_store(error, what);
+        }
         let help = unpacking::help(&error);
         let unread = anyhow::Error::new(error).context(format!("cannot read {}", self.name()));
         match help {
-            Some(help) => unread.context(crate::failure::Help(help.to_owned())),
+            Some(help) => unread.context(Help(help.to_owned())),
             None => unread,
         }
     }
@@ -329,6 +401,16 @@ impl Source {
         self.wait(progress)?;
         let stream = stream.lock().unwrap_or_else(PoisonError::into_inner).take();
         stream.ok_or_else(|| anyhow!("{} can be read only once", self.name()))
+    }
+}
+
+/// Why something of a store failed, with what to do.
+fn failed_in_store(error: io::Error, what: String) -> anyhow::Error {
+    let help = StoreFailure::in_io(&error).map(StoreFailure::help);
+    let failed = anyhow::Error::new(error).context(what);
+    match help {
+        Some(help) => failed.context(Help(help.to_owned())),
+        None => failed,
     }
 }
 

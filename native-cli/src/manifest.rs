@@ -10,6 +10,7 @@ use metadump::manifest::Manifest;
 use crate::files::read_small;
 use crate::input::Source;
 use crate::report::utc;
+use crate::store::Object;
 
 /// Where the manifest of a dump is: beside the file that a link leads to, as there it is written;
 /// beside the link if there is none.
@@ -23,6 +24,12 @@ pub fn path_of(dump: &Path) -> PathBuf {
         }
     }
     Manifest::path_of(dump)
+}
+
+/// The manifest of a dump in a store: the object beside it.
+pub fn of_object(dump: &Object) -> Object {
+    let key = Manifest::path_of(Path::new(dump.key()));
+    dump.named(key.to_string_lossy().into_owned())
 }
 
 /// A manifest of the command line.
@@ -47,23 +54,29 @@ impl Given {
 
 /// What is given for a dump to prove it complete, or else stands beside it; a stream has nothing.
 pub fn evidence(source: &Source) -> Evidence {
-    let (name, json, dump) = match (source.manifest(), source.path()) {
-        // One that the command line names may have any name.
-        (Some(Given { name, json }), _) => (name.clone(), json.clone(), None),
-        (None, None) => return Evidence::Nothing,
-        (None, Some(dump)) => {
-            let path = path_of(dump);
-            let json = match read_small(&path) {
-                Ok(json) => json,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Evidence::Nothing,
-                Err(error) => {
-                    return Evidence::Unreadable(format!("{}: {error}", path.display()));
-                }
-            };
-            let file = dump.canonicalize().unwrap_or_else(|_| dump.to_owned());
-            let dump = file.file_name().map(|name| name.to_string_lossy().into_owned());
-            (path.display().to_string(), json, dump)
-        }
+    // One that the command line names may have any name.
+    let (name, json, dump) = if let Some(Given { name, json }) = source.manifest() {
+        (name.clone(), Ok(Some(json.clone())), None)
+    } else if let Some(dump) = source.path() {
+        let path = path_of(dump);
+        let json = match read_small(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            read => read.map(Some),
+        };
+        let file = dump.canonicalize().unwrap_or_else(|_| dump.to_owned());
+        let dump = file.file_name().map(|name| name.to_string_lossy().into_owned());
+        (path.display().to_string(), json, dump)
+    } else if let Some(dump) = source.object() {
+        let manifest = of_object(dump);
+        let name = manifest.shown().to_owned();
+        (name, manifest.read_small(), Some(dump.file_name().to_owned()))
+    } else {
+        return Evidence::Nothing;
+    };
+    let json = match json {
+        Ok(Some(json)) => json,
+        Ok(None) => return Evidence::Nothing,
+        Err(error) => return Evidence::Unreadable(format!("{name}: {error}")),
     };
     match Evidence::parse(&json, dump) {
         Evidence::Unreadable(message) => Evidence::Unreadable(format!("{name}: {message}")),

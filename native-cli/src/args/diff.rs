@@ -1,7 +1,6 @@
 //! `diff`
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, ValueHint};
@@ -11,6 +10,7 @@ use metadump::value::ObjectKind;
 
 use super::reading::object_kind;
 use super::{Connection, Format, ShowSecrets};
+use crate::dump_name::DumpName;
 use crate::grpc::Address;
 
 /// What stands before the address of a running service.
@@ -81,7 +81,7 @@ pub struct Diff {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
     /// A dump or a directory.
-    Path(PathBuf),
+    Named(DumpName),
     /// Servers of a running service: the first that answers is used.
     Service(Vec<Address>),
 }
@@ -93,7 +93,7 @@ fn place() -> impl TypedValueParser<Value = Place> {
 impl Place {
     fn parse(text: OsString) -> Result<Self, SyntaxError> {
         let Some(servers) = text.to_str().and_then(|text| text.strip_prefix(SCHEME)) else {
-            return Ok(Self::Path(text.into()));
+            return Ok(Self::Named(DumpName::of(text)));
         };
         servers.split(',').map(str::parse).collect::<Result<_, _>>().map(Self::Service)
     }

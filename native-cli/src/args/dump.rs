@@ -1,23 +1,21 @@
 //! The dump that a command reads: `FILE`, or `--db FILE` as the official tool has it.
 
-use std::path::{Path, PathBuf};
-
 use anyhow::Result;
 use clap::{Args, ValueHint};
 
-use super::values::file_or_dash;
+use crate::dump_name::DumpName;
 use crate::failure::Usage;
 
 /// The dump that a command reads.
 #[derive(Debug, Args)]
 pub struct Dump {
     /// The dump; without it, or with `-`, it is read from stdin. `.gz` and `.zst` are recognised.
-    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub file: Option<PathBuf>,
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = DumpName::parser())]
+    pub file: Option<DumpName>,
 
     /// The same as FILE.
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = file_or_dash())]
-    pub db: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = DumpName::parser_or_dash())]
+    pub db: Option<DumpName>,
 }
 
 impl Dump {
@@ -26,9 +24,9 @@ impl Dump {
     /// # Errors
     ///
     /// A [`Usage`] error when it is named in both ways, and each names another one.
-    pub fn path(&self) -> Result<Option<&Path>> {
+    pub fn name(&self) -> Result<Option<&DumpName>> {
         let [file, db] = [&self.file, &self.db].map(Option::as_slice);
-        Ok(one_of(file, db)?.first().map(PathBuf::as_path))
+        Ok(one_of(file, db)?.first())
     }
 }
 
@@ -36,12 +34,12 @@ impl Dump {
 #[derive(Debug, Args)]
 pub struct Dumps {
     /// The dumps; `-`, or none, is stdin. `.gz` and `.zst` are recognised.
-    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub files: Vec<PathBuf>,
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = DumpName::parser())]
+    pub files: Vec<DumpName>,
 
     /// The same as FILE; may be repeated.
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = file_or_dash())]
-    pub db: Vec<PathBuf>,
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = DumpName::parser_or_dash())]
+    pub db: Vec<DumpName>,
 }
 
 impl Dumps {
@@ -49,21 +47,20 @@ impl Dumps {
     ///
     /// # Errors
     ///
-    /// As [`Dump::path`].
-    pub fn paths(&self) -> Result<&[PathBuf]> {
+    /// As [`Dump::name`].
+    pub fn names(&self) -> Result<&[DumpName]> {
         one_of(&self.files, &self.db)
     }
 }
 
-fn one_of<'a>(files: &'a [PathBuf], db: &'a [PathBuf]) -> Result<&'a [PathBuf]> {
+fn one_of<'a>(files: &'a [DumpName], db: &'a [DumpName]) -> Result<&'a [DumpName]> {
     match (files, db) {
         (files, []) => Ok(files),
         ([], db) => Ok(db),
         (files, db) if files == db => Ok(files),
         (files, db) => {
-            let shown = |paths: &[PathBuf]| {
-                let shown: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
-                shown.join(" ")
+            let shown = |names: &[DumpName]| {
+                Vec::from_iter(names.iter().map(ToString::to_string)).join(" ")
             };
             Err(Usage::error(
                 format!("FILE is {}, but --db is {}", shown(files), shown(db)),

@@ -7,8 +7,9 @@ use clap::{Args, ValueHint};
 
 use super::accept::AcceptLosses;
 use super::service::{OF_SERVICE, RUNNING_SERVICE};
-use super::values::{file_or_dash, whole};
+use super::values::{directory, whole};
 use super::{Format, Moment, Monitoring, Service, TargetVersion};
+use crate::dump_name::DumpName;
 use crate::grpc::{Address, NodeChoice};
 
 /// `export`
@@ -17,13 +18,13 @@ use crate::grpc::{Address, NodeChoice};
 pub struct Export {
     /// The data directory of a stopped node, in place of a running service; nothing in it is
     /// changed.
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with_all = OF_SERVICE, conflicts_with = "Online")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, value_parser = directory(), conflicts_with_all = OF_SERVICE, conflicts_with = "Online")]
     pub raft_dir: Option<PathBuf>,
 
     /// The file to write; without it, or with `-`, the dump goes to stdout. `.gz` and `.zst`
     /// compress. A manifest is written beside the file.
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::AnyPath, value_parser = file_or_dash())]
-    pub db: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::AnyPath, value_parser = DumpName::parser_or_dash())]
+    pub db: Option<DumpName>,
 
     /// Where to write the manifest of a dump that goes to stdout: for a pipe that ends in a file.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]

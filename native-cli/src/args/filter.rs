@@ -8,6 +8,7 @@ use metadump::objects::ObjectRef;
 use metadump::select;
 
 use super::{Dump, Format};
+use crate::dump_name::DumpName;
 
 /// `filter`
 #[derive(Debug, Args)]
@@ -59,8 +60,8 @@ pub struct Extract {
     pub objects: Vec<ObjectRef>,
 
     /// The dump; without it, or with `-`, it is read from stdin. `.gz` and `.zst` are recognised.
-    #[arg(long, value_name = "IN", value_hint = ValueHint::FilePath)]
-    pub db: Option<PathBuf>,
+    #[arg(long, value_name = "IN", value_hint = ValueHint::FilePath, value_parser = DumpName::parser())]
+    pub db: Option<DumpName>,
 
     /// What becomes of keys of no known form.
     #[arg(long, value_enum, default_value_t)]
@@ -104,8 +105,8 @@ pub struct Way {
     pub manifest: Option<PathBuf>,
 
     /// The dump to write; without it, or with `-`, it goes to stdout.
-    #[arg(long, value_name = "OUT", value_hint = ValueHint::FilePath)]
-    pub output: Option<PathBuf>,
+    #[arg(long, value_name = "OUT", value_hint = ValueHint::FilePath, value_parser = DumpName::parser())]
+    pub output: Option<DumpName>,
 
     /// Where to write the manifest of a dump that goes to stdout: for a pipe that ends in a file.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]

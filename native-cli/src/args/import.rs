@@ -8,6 +8,7 @@ use metadump::objects::ObjectRef;
 
 use super::accept::{accept_help, code_parser};
 use super::service::{OF_SERVICE, RUNNING_SERVICE};
+use super::values::directory;
 use super::{Cluster, Dump, Format, Moment, RaiseIds, Service, TargetVersion};
 
 /// `import`
@@ -23,6 +24,7 @@ pub struct Import {
     #[arg(
         long,
         value_name = "DIR", value_hint = ValueHint::DirPath,
+        value_parser = directory(),
         required_unless_present = "grpc_api_address",
         conflicts_with_all = OF_SERVICE,
         conflicts_with_all = ["Reconcile", "Carry"],

@@ -49,6 +49,8 @@ pub use scripting::{BenchClientNumConn, Lua, Source};
 pub use service::{Access, Connection, Get, Query, Service, Status, Upsert, Watch};
 pub use serving::{Serve, View};
 
+use crate::dump_name::DumpName;
+
 /// Back up, restore, check and transform the data of a Databend meta service.
 #[derive(Debug, Parser)]
 #[command(name = "databend-metactl", version = VERSION, max_term_width = 100)]
@@ -170,9 +172,12 @@ impl Command {
     /// Where a command that can write metrics of itself does so, if it is one.
     pub fn run_metrics(&self) -> Option<MetricsFile<'_>> {
         let (command, monitoring, others, raft_dir) = match self {
-            Self::Export(Export { monitoring, db, manifest, raft_dir, .. }) => {
-                ("export", monitoring, [db.as_deref(), manifest.as_deref()], raft_dir)
-            }
+            Self::Export(Export { monitoring, db, manifest, raft_dir, .. }) => (
+                "export",
+                monitoring,
+                [db.as_ref().and_then(DumpName::path), manifest.as_deref()],
+                raft_dir,
+            ),
             Self::Validate(Validate { monitoring, raft_dir, .. }) => {
                 ("validate", monitoring, [None, None], raft_dir)
             }

@@ -1,13 +1,13 @@
 //! Which moment a dump is rewritten to.
 
 use std::num::NonZeroU64;
-use std::path::PathBuf;
 
 use clap::{Args, ValueEnum, ValueHint};
 use metadump::moment::At;
 use metadump::rewrite;
 
 use super::values::whole;
+use crate::dump_name::DumpName;
 
 /// The moment that a dump is rewritten to.
 #[derive(Debug, Args)]
@@ -38,9 +38,10 @@ pub struct RaiseIds {
         long,
         value_name = "OTHER",
         value_hint = ValueHint::AnyPath,
+        value_parser = DumpName::parser(),
         conflicts_with_all = ["raise_ids", "log"]
     )]
-    pub beyond: Option<PathBuf>,
+    pub beyond: Option<DumpName>,
 }
 
 fn parse_numbers(text: &str) -> Result<NonZeroU64, String> {

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
+use super::values::directory;
 use super::{Format, ShowSecrets};
 
 /// `dump-raft-log-wal`
 #[derive(Debug, Args)]
 pub struct DumpRaftLogWal {
     /// The data directory of a stopped node; nothing in it is changed.
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, value_parser = directory())]
     pub raft_dir: PathBuf,
 
     /// Print what the values mean that an entry writes: messages by name.

@@ -11,7 +11,7 @@ use metadump::objects::ObjectRef;
 use metadump::value::{ObjectKind, Secrets};
 
 use super::service::parse_seconds;
-use super::values::whole;
+use super::values::{directory, whole};
 use super::{Dump, Dumps, Format, Monitoring, Service};
 
 /// `validate`
@@ -26,7 +26,7 @@ pub struct Validate {
     pub manifest: Option<PathBuf>,
 
     /// The data directory of a stopped node, in place of dumps; nothing in it is changed.
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "Dumps")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, value_parser = directory(), conflicts_with = "Dumps")]
     pub raft_dir: Option<PathBuf>,
 
     /// How to print the report.
@@ -62,7 +62,7 @@ pub struct Inspect {
     pub manifest: Option<PathBuf>,
 
     /// The data directory of a stopped node, in place of a dump; nothing in it is changed.
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "Dump")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, value_parser = directory(), conflicts_with = "Dump")]
     pub raft_dir: Option<PathBuf>,
 
     /// Which moment the objects are counted at: `snapshot`, `end` (after the last committed log
@@ -88,7 +88,7 @@ pub struct Origin {
     pub dump: Dump,
 
     /// The data directory of a stopped node, in place of a dump; nothing in it is changed.
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with_all = ["Dump", "grpc_api_address"])]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, value_parser = directory(), conflicts_with_all = ["Dump", "grpc_api_address"])]
     pub raft_dir: Option<PathBuf>,
 
     /// A running service, in place of a dump.
@@ -114,10 +114,10 @@ impl State {
     ///
     /// # Errors
     ///
-    /// As [`Dump::path`].
+    /// As [`Dump::name`].
     pub fn is_read_here(&self) -> Result<bool> {
         let Origin { dump, raft_dir, .. } = &self.origin;
-        Ok(raft_dir.is_some() || self.at.is_some() || dump.path()?.is_some())
+        Ok(raft_dir.is_some() || self.at.is_some() || dump.name()?.is_some())
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum, ValueHint};
 
 use super::{Dump, Format};
+use crate::dump_name::DumpName;
 
 /// `redact`
 #[derive(Debug, Args)]
@@ -18,8 +19,8 @@ pub struct Redact {
     pub dump: Dump,
 
     /// The dump to write; without it, or with `-`, it goes to stdout.
-    #[arg(long, value_name = "OUT")]
-    pub output: Option<PathBuf>,
+    #[arg(long, value_name = "OUT", value_parser = DumpName::parser())]
+    pub output: Option<DumpName>,
 
     /// Where to write the manifest of a dump that goes to stdout: for a pipe that ends in a file.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]

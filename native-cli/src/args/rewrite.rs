@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum, ValueHint};
 
 use super::accept::AcceptLosses;
 use super::{Cluster, Dump, Format, Moment, RaiseIds, TargetVersion};
+use crate::dump_name::DumpName;
 
 /// `rewrite`
 #[derive(Debug, Args)]
@@ -23,8 +24,8 @@ pub struct Rewrite {
     pub manifest: Option<PathBuf>,
 
     /// The dump to write; without it, or with `-`, it goes to stdout.
-    #[arg(long, value_name = "OUT")]
-    pub output: Option<PathBuf>,
+    #[arg(long, value_name = "OUT", value_parser = DumpName::parser())]
+    pub output: Option<DumpName>,
 
     /// Where to write the manifest of a dump that goes to stdout: for a pipe that ends in a file.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]

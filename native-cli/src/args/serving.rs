@@ -7,7 +7,7 @@ use clap::{Args, ValueHint};
 use metadump::moment::At;
 
 use super::Dump;
-use super::values::{listening, whole};
+use super::values::{directory, listening, whole};
 
 /// `serve`
 #[derive(Debug, Args)]
@@ -22,7 +22,7 @@ pub struct Serve {
     pub manifest: Option<PathBuf>,
 
     /// The data directory of a stopped node to serve; nothing in it is changed.
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "Dump")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, value_parser = directory(), conflicts_with = "Dump")]
     pub raft_dir: Option<PathBuf>,
 
     /// Take the state at a moment, and nothing later: `snapshot`, `end` (after the last committed

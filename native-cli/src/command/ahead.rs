@@ -8,6 +8,7 @@ use metadump::history::lead;
 use metadump::record::LogId;
 
 use super::raise::last_sequence;
+use crate::dump_name::DumpName;
 use crate::failure;
 use crate::progress::Progress;
 use crate::raft_dir::{Access, DirReader, OldFate, RaftDir};
@@ -62,7 +63,9 @@ impl OldLog {
 
     /// By how much the sequence is ahead, and what to do about it; nothing when it is not.
     fn given_out(&self, new: &Path, access: Access, progress: &Progress) -> String {
-        let sequence = |dir: &Path, access| last_sequence(dir, access, progress).ok();
+        let sequence = |dir: &Path, access| {
+            last_sequence(&DumpName::from(dir.to_owned()), access, progress).ok()
+        };
         // Nobody else knows of the new data.
         let sequences = sequence(self.dir.root(), access).zip(sequence(new, Access::Locked));
         let Some((old, new)) = sequences else {

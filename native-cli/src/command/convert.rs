@@ -136,7 +136,7 @@ fn convert_for(
     remarks.extend(let_in_with(&restored.report));
     let ended = json!({
         "file": source.name(),
-        "output": output.as_deref().map(ended::shown),
+        "output": output.as_ref().map(ToString::to_string),
         "from_version": from,
         "data_version": version,
         "initial_cluster": ended::members(cluster.as_ref()),
@@ -330,7 +330,7 @@ pub fn private_place(output: &Destination) -> Result<TemporaryDir> {
             remove_leftovers(&prefix, "", &parent);
             TemporaryDir::create(prefix, Some(&parent)).ok()
         }
-        Destination::Stdout | Destination::Stream(_) => None,
+        Destination::Stdout | Destination::Stream(_) | Destination::Object(_) => None,
     };
     beside
         .map_or_else(|| TemporaryDir::create("metactl-", None), Ok)

@@ -35,7 +35,7 @@ fn from_directory(
     metrics: &RunMetrics,
     progress: &Progress,
 ) -> Result<Outcome> {
-    let destination = Destination::from_arg(args.db.as_deref())?;
+    let destination = Destination::from_arg(args.db.as_ref())?;
     assert_apart(args.format, &destination)?;
     let access = if args.live { Access::Live } else { Access::Stopped };
     let dir = RaftDir::new(raft_dir);
@@ -99,7 +99,7 @@ fn from_directory(
     let outcome = say_lost(&losses, progress);
     if args.format == Format::Json {
         let more = json!({
-            "file": args.db.as_deref().map(ended::shown),
+            "file": args.db.as_ref().map(ToString::to_string),
             "raft_dir": ended::shown(raft_dir),
             "data_version": version,
             "remarks": remarks,
@@ -127,7 +127,7 @@ fn say_lost(losses: &[String], progress: &Progress) -> Outcome {
 
 /// What the dump is called in metrics.
 pub fn name_of(args: &Export) -> String {
-    args.db.as_deref().map_or_else(|| "-".to_owned(), ended::shown)
+    args.db.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string)
 }
 
 /// The one-line summary, and a word when the data itself has errors.

@@ -29,7 +29,7 @@ const SNAPSHOT_POLL: Duration = Duration::from_millis(100);
 
 /// Runs the command.
 pub fn run(args: &Export, metrics: &RunMetrics, progress: &Progress) -> Result<Outcome> {
-    let destination = Destination::from_arg(args.db.as_deref())?;
+    let destination = Destination::from_arg(args.db.as_ref())?;
     assert_apart(args.format, &destination)?;
     let connect = connect_options(&args.service, progress)?;
     if let Some(admin) = snapshot_asked(&args.online, &connect)? {
@@ -52,7 +52,7 @@ pub fn run(args: &Export, metrics: &RunMetrics, progress: &Progress) -> Result<O
     let outcome = say_report(&exported, &report, progress);
     if args.format == Format::Json {
         let more = json!({
-            "file": args.db.as_deref().map(ended::shown),
+            "file": args.db.as_ref().map(ToString::to_string),
             "grpc_api_address": exported.address.to_string(),
             "server_version": exported.version.to_string(),
         });

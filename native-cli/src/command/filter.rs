@@ -1,7 +1,6 @@
 //! `filter`, `extract`, `filter-tenant`: a part of a dump, with all that belongs to it.
 
 use std::io::{BufWriter, Write};
-use std::path::Path;
 
 use anyhow::{Result, anyhow};
 use metadump::Report;
@@ -21,6 +20,7 @@ use super::plan::{Planned, Reading};
 use super::state::State;
 use super::{Outcome, export};
 use crate::args::{Extract, Filter, FilterTenant, Format, Way};
+use crate::dump_name::DumpName;
 use crate::dump_writer::{DumpWriter, Origin};
 use crate::failure::{Help, Usage, WithHelp};
 use crate::input::Source;
@@ -42,7 +42,7 @@ pub fn run(args: &Filter, progress: &Progress) -> Result<Outcome> {
         is_official: false,
     };
     let filtering = Filtering { command: "filter", way: &args.way, form: Form::Dump };
-    filtering.run(args.dump.path()?, choice, progress)
+    filtering.run(args.dump.name()?, choice, progress)
 }
 
 /// Runs `extract`.
@@ -50,7 +50,7 @@ pub fn extract(args: &Extract, progress: &Progress) -> Result<Outcome> {
     let choice =
         Choice { objects: args.objects.clone(), unknown: args.unknown.fate(), ..Choice::default() };
     let filtering = Filtering { command: "extract", way: &args.way, form: Form::Dump };
-    filtering.run(args.db.as_deref(), choice, progress)
+    filtering.run(args.db.as_ref(), choice, progress)
 }
 
 /// Runs `filter-tenant`.
@@ -64,7 +64,7 @@ pub fn tenant(args: &FilterTenant, progress: &Progress) -> Result<Outcome> {
         ..Choice::default()
     };
     let filtering = Filtering { command: "filter-tenant", way: &args.way, form: Form::State };
-    filtering.run(args.dump.path()?, choice, progress)
+    filtering.run(args.dump.name()?, choice, progress)
 }
 
 /// One of the commands.
@@ -81,9 +81,14 @@ struct Filtered {
 }
 
 impl Filtering<'_> {
-    fn run(&self, input: Option<&Path>, choice: Choice, progress: &Progress) -> Result<Outcome> {
+    fn run(
+        &self,
+        input: Option<&DumpName>,
+        choice: Choice,
+        progress: &Progress,
+    ) -> Result<Outcome> {
         let Way { output, manifest, dry_run, format, .. } = self.way;
-        let destination = Destination::for_input(input, output.as_deref())?;
+        let destination = Destination::for_input(input, output.as_ref())?;
         if !dry_run {
             assert_apart(*format, &destination)?;
         }
@@ -214,7 +219,7 @@ impl Filtering<'_> {
             .collect();
         json!({
             "file": source.name(),
-            "output": self.way.output.as_deref().map(ended::shown),
+            "output": self.way.output.as_ref().map(ToString::to_string),
             "data_version": version,
             "moment": planned.plan.changes(),
             "stays": selection.counts().stays,

@@ -34,7 +34,7 @@ pub fn run(args: &Inspect, progress: &Progress) -> Result<Outcome> {
             StateOf::Directory(raft_dir),
         )
     } else {
-        let source = Source::open(args.dump.path()?)?.with_manifest(args.manifest.as_deref())?;
+        let source = Source::open(args.dump.name()?)?.with_manifest(args.manifest.as_deref())?;
         let source = source.repeatable(progress)?;
         (
             source.name(),

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::ffi::OsString;
+use std::fmt::Display;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 
@@ -10,6 +11,7 @@ use metadump::cluster::{ClusterMember, InitialCluster, parse_members};
 use metadump::record::NodeId;
 
 use crate::args::Cluster;
+use crate::dump_name::DumpName;
 use crate::failure::Usage;
 use crate::progress::Progress;
 
@@ -93,26 +95,14 @@ pub fn paths(
     args: &Cluster,
     nodes: &[Option<InitialCluster>],
 ) -> Result<Vec<PathBuf>> {
-    let shown = path.display();
-    if !args.all {
-        if has_id(path) {
-            return Err(Usage::error(
-                format!("{flag} {shown} has {ID} in it, which is for every node of a new cluster"),
-                "add --all, which writes one for each; of one node, write its id in its place",
-            ));
-        }
+    let name = path.as_os_str().as_bytes();
+    if !are_several(name, &path.display(), flag, args)? {
         return Ok(vec![path.to_owned()]);
-    }
-    if !has_id(path) {
-        return Err(Usage::error(
-            format!("--all is given, but {flag} {shown} is one path for all nodes"),
-            &format!("write {ID} where the id of each node belongs, for example {flag} 'node{ID}'"),
-        ));
     }
     let mut paths = Vec::new();
     let mut places: Vec<(NodeId, PathBuf)> = Vec::new();
     for id in nodes.iter().flatten().map(InitialCluster::own_id) {
-        let path = with_id(path, id);
+        let path = PathBuf::from(OsString::from_vec(with_id(name, id)));
         let place = resolved(&path)?;
         if let Some((other, _)) = places.iter().find(|(_, taken)| *taken == place) {
             return Err(Usage::error(
@@ -126,13 +116,50 @@ pub fn paths(
     Ok(paths)
 }
 
-fn has_id(path: &Path) -> bool {
-    memchr::memmem::find(path.as_os_str().as_bytes(), ID.as_bytes()).is_some()
+/// The same of dumps, which may be in a store.
+///
+/// # Errors
+///
+/// As [`paths`].
+pub fn names(
+    name: &DumpName,
+    flag: &str,
+    args: &Cluster,
+    nodes: &[Option<InitialCluster>],
+) -> Result<Vec<DumpName>> {
+    let url = match name {
+        DumpName::Path(path) => {
+            return Ok(paths(path, flag, args, nodes)?.into_iter().map(DumpName::Path).collect());
+        }
+        DumpName::Url(url) => url,
+    };
+    if !are_several(url.as_given().as_bytes(), url, flag, args)? {
+        return Ok(vec![name.clone()]);
+    }
+    let ids = nodes.iter().flatten().map(InitialCluster::own_id);
+    let of_node = |id| DumpName::of(OsString::from_vec(with_id(url.as_given().as_bytes(), id)));
+    Ok(ids.map(of_node).collect())
 }
 
-/// The path of a node.
-fn with_id(path: &Path, id: NodeId) -> PathBuf {
-    let path = path.as_os_str().as_bytes();
+/// Whether a name is for several nodes.
+fn are_several(name: &[u8], shown: &dyn Display, flag: &str, args: &Cluster) -> Result<bool> {
+    let has_id = memchr::memmem::find(name, ID.as_bytes()).is_some();
+    match (args.all, has_id) {
+        (true, true) => Ok(true),
+        (false, false) => Ok(false),
+        (false, true) => Err(Usage::error(
+            format!("{flag} {shown} has {ID} in it, which is for every node of a new cluster"),
+            "add --all, which writes one for each; of one node, write its id in its place",
+        )),
+        (true, false) => Err(Usage::error(
+            format!("--all is given, but {flag} {shown} is one path for all nodes"),
+            &format!("write {ID} where the id of each node belongs, for example {flag} 'node{ID}'"),
+        )),
+    }
+}
+
+/// The name of a node.
+fn with_id(path: &[u8], id: NodeId) -> Vec<u8> {
     let id = id.to_string();
     let (mut with_id, mut from) = (Vec::new(), 0);
     for at in memchr::memmem::find_iter(path, ID.as_bytes()) {
@@ -141,7 +168,7 @@ fn with_id(path: &Path, id: NodeId) -> PathBuf {
         from = at + ID.len();
     }
     with_id.extend_from_slice(path.get(from..).unwrap_or_default());
-    OsString::from_vec(with_id).into()
+    with_id
 }
 
 /// Where a path leads to, as far as it is there.
@@ -190,7 +217,7 @@ mod tests {
         for (path, expected) in
             [("node{id}", "node7"), ("{id}/{id}.db", "7/7.db"), ("{{id}", "{7"), ("{i}d", "{i}d")]
         {
-            assert_eq!(with_id(Path::new(path), NodeId(7)), Path::new(expected));
+            assert_eq!(with_id(path.as_bytes(), NodeId(7)), expected.as_bytes());
         }
     }
 

@@ -1,7 +1,5 @@
 //! `--raise-ids` and `--beyond`: what was given out since a state of the past is not given out again.
 
-use std::path::Path;
-
 use anyhow::{Result, anyhow};
 use metadump::check::{Requirement, Severity};
 use metadump::moment::At;
@@ -10,6 +8,7 @@ use metadump::rewrite::{LinePlan, LogFate, Raise, Request};
 use super::plan::{Inspected, Planned, Reading};
 use super::state::State;
 use crate::args::{Moment, RaiseIds};
+use crate::dump_name::DumpName;
 use crate::failure::WithHelp;
 use crate::input::Source;
 use crate::progress::Progress;
@@ -46,7 +45,7 @@ impl Raised {
         let reading = reading()?;
         let own = State::of_dump(reading.source().clone(), at, progress)?.sequence(progress)?;
         progress.finish();
-        let (beyond, given, own_shown) = (beyond.display(), grouped(given_out), grouped(own));
+        let (given, own_shown) = (grouped(given_out), grouped(own));
         Ok(if given_out > own {
             let ahead = grouped(given_out - own);
             let remark = format!(
@@ -108,12 +107,12 @@ fn assert_sound(reading: &Reading, progress: &Progress) -> Result<()> {
 /// # Errors
 ///
 /// When it cannot be read, or its log not be applied.
-pub fn last_sequence(path: &Path, access: Access, progress: &Progress) -> Result<u64> {
-    let state = if path.is_dir() {
+pub fn last_sequence(name: &DumpName, access: Access, progress: &Progress) -> Result<u64> {
+    let state = if let Some(path) = name.path().filter(|path| path.is_dir()) {
         let reader = DirReader::open(&RaftDir::new(path), access)?;
         State::of_reader(reader, path, At::End, progress)?.without_remarks()
     } else {
-        let source = Source::open(Some(path))?;
+        let source = Source::open(Some(name))?;
         let reading = Reading::of(&source, progress)?;
         assert_sound(&reading, progress)?;
         State::of_dump(reading.source().clone(), At::End, progress)?

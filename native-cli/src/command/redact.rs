@@ -35,8 +35,8 @@ use crate::stdout::stdout;
 
 /// Runs the command.
 pub fn run(args: &Redact, progress: &Progress) -> Result<Outcome> {
-    let input = args.dump.path()?;
-    let destination = Destination::for_input(input, args.output.as_deref())?;
+    let input = args.dump.name()?;
+    let destination = Destination::for_input(input, args.output.as_ref())?;
     if !args.dry_run {
         assert_apart(args.format, &destination)?;
     }
@@ -203,7 +203,7 @@ impl Redacting<'_> {
     fn ended(&self, source: &Source, copies: &Copies) -> serde_json::Value {
         json!({
             "file": source.name(),
-            "output": self.args.output.as_deref().map(ended::shown),
+            "output": self.args.output.as_ref().map(ToString::to_string),
             "data_version": self.surveyed.report.summary.version,
             "names": self.args.names,
             "redacted": self.surveyed.survey.tally,

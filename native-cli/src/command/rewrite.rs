@@ -1,7 +1,6 @@
 //! `rewrite`: change a dump without a data directory.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use metadump::Report;
@@ -12,11 +11,12 @@ use serde_json::{Value, json};
 
 use super::at::{AtMoment, Lost};
 use super::ended::{self, Step, assert_apart};
-use super::nodes::{Said, nodes, paths};
+use super::nodes::{Said, names, nodes};
 use super::plan::{LineChanges, Planned, Reading};
 use super::raise::Raised;
 use super::{Outcome, convert, export};
 use crate::args::{Format, Repair, Rewrite, TargetVersion};
+use crate::dump_name::DumpName;
 use crate::dump_writer::{DumpWriter, Origin, UnnamedDump};
 use crate::failure::Usage;
 use crate::input::Source;
@@ -30,7 +30,7 @@ use crate::stdout::stdout;
 pub fn run(args: &Rewrite, progress: &Progress) -> Result<Outcome> {
     let nodes = nodes(&args.cluster)?;
     let cluster = nodes.first().cloned().flatten();
-    let input = args.dump.path()?;
+    let input = args.dump.name()?;
     let targets = targets(args, input, nodes)?;
     let source = Source::open(input)?.with_manifest(args.manifest.as_deref())?;
     let reading = Reading::of(&source, progress)?;
@@ -89,7 +89,7 @@ pub struct Target {
     /// The new cluster with the node that it is for, if any.
     pub cluster: Option<InitialCluster>,
     /// Where it goes, as the command line names it.
-    pub output: Option<PathBuf>,
+    pub output: Option<DumpName>,
     /// The same, as it stands there.
     pub destination: Destination,
 }
@@ -97,13 +97,13 @@ pub struct Target {
 /// A dump for each node.
 fn targets(
     args: &Rewrite,
-    input: Option<&Path>,
+    input: Option<&DumpName>,
     nodes: Vec<Option<InitialCluster>>,
 ) -> Result<Vec<Target>> {
     let no_file = |what: String| Usage::error(what, "name a file for each: --output 'node{id}.db'");
-    let outputs: Vec<Option<PathBuf>> = match &args.output {
+    let outputs: Vec<Option<DumpName>> = match &args.output {
         Some(output) => {
-            paths(output, "--output", &args.cluster, &nodes)?.into_iter().map(Some).collect()
+            names(output, "--output", &args.cluster, &nodes)?.into_iter().map(Some).collect()
         }
         None if args.cluster.all && !args.dry_run => {
             return Err(no_file(
@@ -112,11 +112,10 @@ fn targets(
         }
         None => vec![None; nodes.len()],
     };
-    let target = |(cluster, output): (Option<InitialCluster>, Option<PathBuf>)| {
-        let destination = Destination::for_input(input, output.as_deref())?;
+    let target = |(cluster, output): (Option<InitialCluster>, Option<DumpName>)| {
+        let destination = Destination::for_input(input, output.as_ref())?;
         if let (true, Some(output), false) = (args.cluster.all, &output, destination.is_file()) {
-            let shown = output.display();
-            return Err(no_file(format!("--all is given, but {shown} is no regular file")));
+            return Err(no_file(format!("--all is given, but {output} is no regular file")));
         }
         if !args.dry_run {
             assert_apart(args.format, &destination)?;
@@ -133,8 +132,8 @@ impl Wrote {
     /// Those for each.
     pub fn each_of(targets: &[Target]) -> Vec<Self> {
         let named = |target: &Target| {
-            let output = target.output.as_deref().filter(|_| targets.len() > 1);
-            Self(output.map(ended::shown))
+            let output = target.output.as_ref().filter(|_| targets.len() > 1);
+            Self(output.map(ToString::to_string))
         };
         targets.iter().map(named).collect()
     }
@@ -327,7 +326,7 @@ impl Rewriting<'_> {
 /// The object that a dump is reported in.
 struct Object<'a> {
     source: &'a Source,
-    output: Option<PathBuf>,
+    output: Option<DumpName>,
     moment: Option<&'a AtMoment>,
     changes: Option<Changes>,
     remarks: &'a [String],
@@ -337,7 +336,7 @@ impl Object<'_> {
     fn members(&self, report: &Report) -> Value {
         json!({
             "file": self.source.name(),
-            "output": self.output.as_deref().map(ended::shown),
+            "output": self.output.as_ref().map(ToString::to_string),
             "data_version": report.summary.version,
             "moment": self.moment.map(|moment| moment.planned.plan.changes()),
             "changes": self.changes,

@@ -18,7 +18,7 @@ use crate::serve::{InitialData, OLDEST_CLIENT, Options, Passwords, Users, run as
 
 /// Runs the command.
 pub fn run(args: &Serve, progress: &Progress) -> Result<Outcome> {
-    let origin = match (args.dump.path()?, &args.raft_dir) {
+    let origin = match (args.dump.name()?, &args.raft_dir) {
         (Some(db), _) => {
             // A wrong name is reported before anything is created.
             let source = Source::open(Some(db))?.with_manifest(args.manifest.as_deref())?;

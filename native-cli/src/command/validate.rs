@@ -2,8 +2,9 @@
 
 use std::io::{BufWriter, Write};
 use std::path::Path;
+use std::thread::{self, ScopedJoinHandle};
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use metadump::check::{Inspection, Requirement};
 use metadump::node::LiveMachine;
 use metadump::objects::{Catalogue, ObjectRecord, Objects};
@@ -15,15 +16,21 @@ use metadump::{Line, Report};
 use super::Outcome;
 use super::first_reading::FirstReading;
 use crate::args::{Format, Validate};
+use crate::dump_name::DumpName;
 use crate::failure::{self, Usage};
 use crate::input::Source;
+use crate::name_pattern::matching;
 use crate::progress::Progress;
 use crate::raft_dir::{Access, DirReader, RaftDir};
 use crate::report::{NamedReport, json_line, print_findings};
 use crate::run_metrics::RunMetrics;
+use crate::runtime::no_thread;
 use crate::scanning::{Scanned, Threads};
 use crate::stdout::{reader_has_gone, stdout};
 use crate::style::Style;
+
+/// How many dumps of a store are checked at a time: each takes up to 64 MiB for what is on its way.
+const AT_ONCE: usize = 4;
 
 /// Runs the command.
 pub fn run(args: &Validate, metrics: &RunMetrics, progress: &Progress) -> Result<Outcome> {
@@ -33,10 +40,13 @@ pub fn run(args: &Validate, metrics: &RunMetrics, progress: &Progress) -> Result
         let printed = print(&raft_dir.display().to_string(), &report, args.format);
         return verdict(Outcome::of(&report), printed);
     }
-    let files: Vec<Option<&Path>> = match args.dumps.paths()? {
-        [] => vec![None],
-        files => files.iter().map(|file| Some(file.as_path())).collect(),
-    };
+    let mut files = Vec::new();
+    for name in args.dumps.names()? {
+        files.extend(matching(name)?.into_iter().map(Some));
+    }
+    if files.is_empty() {
+        files.push(None);
+    }
     let several = files.len() > 1;
     if several && args.manifest.is_some() {
         return Err(Usage::error(
@@ -50,12 +60,11 @@ pub fn run(args: &Validate, metrics: &RunMetrics, progress: &Progress) -> Result
     threads.remark(args.threads).iter().for_each(|remark| progress.say(remark));
     let mut outcome = Outcome::Done;
     let mut printed = Ok(());
-    for file in files {
-        // One is open at a time.
-        let checked = Source::open(file).and_then(|source| {
-            let source = source.with_manifest(args.manifest.as_deref())?;
-            Ok((source.name(), check(&source, requirement, threads, None, progress)?))
-        });
+    let check_one = |file: &Option<DumpName>, progress: &Progress| {
+        let source = Source::open(file.as_ref())?.with_manifest(args.manifest.as_deref())?;
+        Ok((source.name(), check(&source, requirement, threads, None, progress)?))
+    };
+    let each = |checked: Result<(String, Report)>| {
         let (name, report) = match checked {
             Ok(checked) => checked,
             Err(error) if several => {
@@ -63,15 +72,52 @@ pub fn run(args: &Validate, metrics: &RunMetrics, progress: &Progress) -> Result
                 progress.finish();
                 failure::print(&error);
                 outcome = Outcome::Unread;
-                continue;
+                return Ok(());
             }
             Err(error) => return Err(error),
         };
         outcome = outcome.max(Outcome::of(&report));
         metrics.dump(name.clone(), &report);
-        printed = printed.and_then(|()| print(&name, &report, args.format));
-    }
+        let printing = std::mem::replace(&mut printed, Ok(()));
+        printed = printing.and_then(|()| print(&name, &report, args.format));
+        Ok(())
+    };
+    in_order(&files, progress, check_one, each)?;
     verdict(outcome, printed)
+}
+
+/// Does `work` with each dump, and hands on what comes of it, in their order. What waits for a store
+/// is done for several at once; of files one is open at a time.
+fn in_order<T: Send>(
+    files: &[Option<DumpName>],
+    progress: &Progress,
+    work: impl Fn(&Option<DumpName>, &Progress) -> Result<T> + Sync,
+    mut each: impl FnMut(Result<T>) -> Result<()>,
+) -> Result<()> {
+    let is_remote = |file: &Option<DumpName>| matches!(file, Some(DumpName::Url(_)));
+    let (mut files, aside) = (files, progress.aside());
+    while let Some(first) = files.first() {
+        let together = files.iter().take_while(|file| is_remote(file)).take(AT_ONCE).count().max(1);
+        let (now, later) = files.split_at_checked(together).unwrap_or((files, &[]));
+        files = later;
+        if together == 1 {
+            each(work(first, progress))?;
+            continue;
+        }
+        let done = thread::scope(|scope| {
+            let start = |file| {
+                let (work, aside) = (&work, aside.clone());
+                no_thread(thread::Builder::new().spawn_scoped(scope, move || work(file, &aside)))
+            };
+            let started = Vec::from_iter(now.iter().map(start));
+            let end = |started: Result<ScopedJoinHandle<'_, Result<T>>>| {
+                started?.join().unwrap_or_else(|_| Err(anyhow!("a thread has panicked")))
+            };
+            Vec::from_iter(started.into_iter().map(end))
+        });
+        done.into_iter().try_for_each(&mut each)?;
+    }
+    Ok(())
 }
 
 /// The outcome, which does not depend on whether somebody reads to the end.

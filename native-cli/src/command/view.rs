@@ -1,38 +1,44 @@
 //! `view`: a dump in the browser.
 
+use std::ffi::OsString;
 use std::io::{Write, stdout};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::Outcome;
 use super::at::dump_at;
 use crate::args::View;
+use crate::dump_name::DumpName;
 use crate::failure::Usage;
 use crate::input::Source;
+use crate::manifest;
 use crate::progress::Progress;
+use crate::store::Object;
+use crate::temporary::TemporaryFile;
 use crate::viewer::{self, Options};
 
 /// Runs the command.
 pub fn run(args: &View, progress: &Progress) -> Result<Outcome> {
-    let Some(dump) = args.dump.path()?.filter(|dump| *dump != Path::new("-")) else {
+    let Some(dump) = args.dump.name()?.filter(|dump| !dump.is_dash()) else {
         return Err(Usage::error(
             "the viewer cannot read stdin: it goes back and forth in the dump",
             "write the dump into a file first, packed or not, and view that",
         ));
     };
-    let made = match args.at {
-        Some(_) => {
+    let shown = match (dump, args.at) {
+        (DumpName::Path(path), None) => Shown::of_file(path),
+        (_, at) => {
             let source = Source::open(Some(dump))?.with_manifest(args.manifest.as_deref())?;
-            Some(dump_at(source, args.at, progress)?)
+            Shown::of_source(&source, at.map(|_| dump_at(source.clone(), at, progress)), progress)?
         }
-        None => None,
     };
+    let manifest = shown.manifest.as_ref().map(TemporaryFile::path);
     let options = Options {
-        dump: made.as_ref().and_then(Source::spool).unwrap_or(dump),
-        name: dump.file_name().unwrap_or_default(),
+        dump: shown.copy.as_ref().and_then(Source::spool).unwrap_or(&shown.path),
+        name: &shown.name,
         // What is made of a dump has none.
-        manifest: args.manifest.as_deref().filter(|_| made.is_none()),
+        manifest: args.manifest.as_deref().filter(|_| args.at.is_none()).or(manifest),
         port: args.port,
         page: args.page.as_deref(),
     };
@@ -42,4 +48,53 @@ pub fn run(args: &View, progress: &Progress) -> Result<Outcome> {
         Ok(stdout.flush()?)
     })?;
     Ok(Outcome::Done)
+}
+
+/// What is shown.
+struct Shown {
+    /// The file, where it is one.
+    path: PathBuf,
+    /// What the page calls it.
+    name: OsString,
+    /// A file of our own in its place: the page goes back and forth in it.
+    copy: Option<Source>,
+    /// Such a file of the manifest.
+    manifest: Option<TemporaryFile>,
+}
+
+impl Shown {
+    fn of_file(path: &Path) -> Self {
+        let name = path.file_name().unwrap_or_default().to_owned();
+        Self { path: path.to_owned(), name, copy: None, manifest: None }
+    }
+
+    /// What was made of a dump, or else a dump in a store, with its manifest.
+    fn of_source(
+        source: &Source,
+        made: Option<Result<Source>>,
+        progress: &Progress,
+    ) -> Result<Self> {
+        let file = source.path().map_or_else(|| Self::of_file(Path::new("")), Self::of_file);
+        let name = source.object().map_or(file.name, |object| object.file_name().into());
+        let (copy, manifest) = match (made, source.object()) {
+            (Some(made), _) => (made?, None),
+            (None, object) => {
+                let copy = source.copied(progress)?;
+                let manifest = object.map(manifest::of_object);
+                (copy, manifest.map(|manifest| fetched(&manifest)).transpose()?.flatten())
+            }
+        };
+        progress.finish();
+        Ok(Self { path: file.path, name, copy: Some(copy), manifest })
+    }
+}
+
+/// A small object in a file of our own; none when it is not there.
+fn fetched(object: &Object) -> Result<Option<TemporaryFile>> {
+    let context = || format!("cannot read {}", object.shown());
+    let Some(content) = object.read_small().with_context(context)? else { return Ok(None) };
+    let mut file = TemporaryFile::create("metactl-", ".manifest.json", None)
+        .context("cannot create a temporary file")?;
+    file.write_all(&content).context("cannot write a temporary file")?;
+    Ok(Some(file))
 }

@@ -10,9 +10,11 @@ use anyhow::{Context, Result, bail};
 use metadump::manifest::Manifest;
 use rustix::fs::OFlags;
 
+use crate::dump_name::DumpName;
 use crate::failure::Usage;
 use crate::files::kind_name;
 use crate::open_dir::parent_of;
+use crate::store::Object;
 use crate::temporary::remove_leftovers;
 
 /// The ending of a file that has not got its name yet.
@@ -30,6 +32,8 @@ pub enum Destination {
     Stream(Stream),
     /// A regular file, which is replaced, or none yet.
     File(Names),
+    /// An object in a store, likewise.
+    Object(Object),
 }
 
 /// A device, a FIFO, or a file that a process has open (`/dev/fd/3`).
@@ -54,16 +58,26 @@ pub struct Names {
 }
 
 impl Destination {
-    /// A path from the command line; `-` and none are stdout.
+    /// A name from the command line; `-` and none are stdout.
     ///
     /// # Errors
     ///
     /// When a dump cannot go there.
-    pub fn from_arg(path: Option<&Path>) -> Result<Self> {
-        match path {
-            Some(path) if path != Path::new("-") => Self::of(path),
-            _ => Ok(Self::Stdout),
+    pub fn from_arg(name: Option<&DumpName>) -> Result<Self> {
+        match name {
+            None => Ok(Self::Stdout),
+            Some(DumpName::Path(path)) => Self::of_path(path),
+            Some(DumpName::Url(url)) => Ok(Self::Object(Object::open(url)?)),
         }
+    }
+
+    /// A path; `-` is stdout.
+    ///
+    /// # Errors
+    ///
+    /// When a dump cannot go there.
+    pub fn of_path(path: &Path) -> Result<Self> {
+        if path == Path::new("-") { Ok(Self::Stdout) } else { Self::of(path) }
     }
 
     /// The same for what is made of `input`, which stays as it is.
@@ -71,10 +85,17 @@ impl Destination {
     /// # Errors
     ///
     /// When a dump cannot go there, or it is the input.
-    pub fn for_input(input: Option<&Path>, output: Option<&Path>) -> Result<Self> {
-        if let (Some(input), Some(output)) = (input, output)
-            && is_same_file(input, output)
-        {
+    pub fn for_input(input: Option<&DumpName>, output: Option<&DumpName>) -> Result<Self> {
+        let is_same = match (input, output) {
+            (Some(DumpName::Path(input)), Some(DumpName::Path(output))) => {
+                is_same_file(input, output)
+            }
+            (Some(DumpName::Url(input)), Some(DumpName::Url(output))) => {
+                input.is_same_object(output)
+            }
+            _ => false,
+        };
+        if is_same {
             return Err(Usage::error(
                 "the output is the input",
                 "give --output another name; the dump stays as it is",
@@ -83,10 +104,10 @@ impl Destination {
         Self::from_arg(output)
     }
 
-    /// Whether it is a file, which has its name only when it is complete. What goes elsewhere is
-    /// gone at once.
+    /// Whether it is a file or an object, which has its name only when it is complete. What goes
+    /// elsewhere is gone at once.
     pub const fn is_file(&self) -> bool {
-        matches!(self, Self::File(_))
+        matches!(self, Self::File(_) | Self::Object(_))
     }
 
     fn of(path: &Path) -> Result<Self> {

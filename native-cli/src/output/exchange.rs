@@ -16,6 +16,7 @@ use metadump::manifest::Manifest;
 
 use super::destination::Names;
 use super::in_place::{NotOverwritten, overwrite};
+use super::object::CompleteObject;
 use super::small_file::SmallFile;
 use super::turn::Turn;
 use crate::failure::{Unwritten, usual_help};
@@ -60,6 +61,37 @@ impl Complete {
     }
 }
 
+/// A dump that is complete and waits for its name.
+pub enum Waiting {
+    /// A file.
+    File(Box<Complete>),
+    /// An object in a store.
+    Object(Box<CompleteObject>),
+}
+
+impl Waiting {
+    fn shown(&self) -> String {
+        match self {
+            Self::File(file) => file.names.given.display().to_string(),
+            Self::Object(object) => object.shown().to_owned(),
+        }
+    }
+
+    fn is_unchanged(&self) -> String {
+        match self {
+            Self::File(file) => is_unchanged(&file.names),
+            Self::Object(object) => object.is_unchanged(),
+        }
+    }
+
+    fn exchange(self, progress: &Progress) -> Result<()> {
+        match self {
+            Self::File(file) => exchange(*file, progress),
+            Self::Object(object) => object.exchange(),
+        }
+    }
+}
+
 /// Puts dumps in the place of older ones, one after the other.
 ///
 /// A signal waits until it is done.
@@ -67,15 +99,15 @@ impl Complete {
 /// # Errors
 ///
 /// When something of that fails; the help says what is in place then.
-pub fn exchange_all(dumps: Vec<Complete>, progress: &Progress) -> Result<()> {
+pub fn exchange_all(dumps: Vec<Waiting>, progress: &Progress) -> Result<()> {
     let undisturbed = signals::defer();
     let mut done: Vec<String> = Vec::new();
     let mut waiting = dumps.into_iter();
     while let Some(dump) = waiting.next() {
-        let shown = dump.names.given.display().to_string();
-        if let Err(error) = exchange(dump, progress) {
+        let shown = dump.shown();
+        if let Err(error) = dump.exchange(progress) {
             let done = done.into_iter().map(|shown| format!("{shown} is the new dump, complete"));
-            let others = done.chain(waiting.map(|dump| is_unchanged(&dump.names)));
+            let others = done.chain(waiting.map(|dump| dump.is_unchanged()));
             return Err(Unwritten::add_help(error, others));
         }
         done.push(shown);

@@ -8,7 +8,7 @@ use anyhow::Result;
 use metadump::manifest::Manifest;
 
 use super::destination::Destination;
-use super::exchange::{exchange_all, json, unchanged};
+use super::exchange::{Waiting, exchange_all, json, unchanged};
 use super::new_file::NewFile;
 use crate::failure::Usage;
 use crate::progress::Progress;
@@ -26,19 +26,26 @@ impl ManifestFile {
     ///
     /// A [`Usage`] error when the dump is a file or the manifest none; when it cannot be created.
     pub fn create(dump: &Destination, path: &Path) -> Result<Self> {
-        if let Destination::File(names) = dump {
+        let has_its_own = match dump {
+            Destination::File(names) => Some(format!("{} is a file", names.given.display())),
+            Destination::Object(object) => Some(format!("{} is in a store", object.shown())),
+            Destination::Stdout | Destination::Stream(_) => None,
+        };
+        if let Some(dump) = has_its_own {
             return Err(Usage::error(
-                format!("a manifest is named, but {} is a file", names.given.display()),
+                format!("a manifest is named, but {dump}"),
                 "the manifest of a file is written beside it, where every command looks for it: \
                  leave the flag out",
             ));
         }
-        match Destination::from_arg(Some(path))? {
+        match Destination::of_path(path)? {
             Destination::File(names) => Ok(Self(Box::new(NewFile::create(names)?))),
-            Destination::Stdout | Destination::Stream(_) => Err(Usage::error(
-                format!("{} is no file, which the manifest needs", path.display()),
-                "name a file, such as meta.db.manifest.json",
-            )),
+            Destination::Stdout | Destination::Stream(_) | Destination::Object(_) => {
+                Err(Usage::error(
+                    format!("{} is no file, which the manifest needs", path.display()),
+                    "name a file, such as meta.db.manifest.json",
+                ))
+            }
         }
     }
 
@@ -56,6 +63,6 @@ impl ManifestFile {
     pub fn commit(mut self, manifest: &Manifest, progress: &Progress) -> Result<()> {
         let content = json(manifest)?;
         self.0.write_all(&content).map_err(|error| unchanged(self.0.names(), error))?;
-        exchange_all(vec![self.0.finish(None)?], progress)
+        exchange_all(vec![Waiting::File(Box::new(self.0.finish(None)?))], progress)
     }
 }

@@ -1,5 +1,5 @@
-//! Writing a dump: to stdout, into a device or a FIFO, or as a file that has its name only once it
-//! is complete and on disk.
+//! Writing a dump: to stdout, into a device or a FIFO, or as a file or an object in a store that has
+//! its name only once it is complete and stored.
 
 mod destination;
 mod encoder;
@@ -7,6 +7,7 @@ mod exchange;
 mod in_place;
 mod manifest_file;
 mod new_file;
+mod object;
 mod small_file;
 mod turn;
 
@@ -19,9 +20,10 @@ use metadump::manifest::Manifest;
 
 pub use self::destination::Destination;
 use self::encoder::{Encoder, WRITE_BYTES};
-use self::exchange::{Complete, exchange_all, unchanged};
+use self::exchange::{Waiting, exchange_all, unchanged};
 pub use self::manifest_file::ManifestFile;
 use self::new_file::NewFile;
+use self::object::NewObject;
 use crate::failure::Unwritten;
 use crate::progress::Progress;
 use crate::stdout::{self, Stdout, stdout};
@@ -34,14 +36,16 @@ pub enum Output {
     Stream { name: String, encoder: Encoder<File> },
     /// A file under its final name only after [`publish`].
     File(Box<NewFile>),
+    /// An object in a store, likewise.
+    Object(Box<NewObject>),
 }
 
 /// What is complete.
 pub enum Finished {
     /// It is where it was to go.
     Gone,
-    /// A file that is on disk and waits for its name.
-    File(Box<Complete>),
+    /// A file or an object that is complete and waits for its name.
+    Waiting(Waiting),
 }
 
 /// Gives files their names, when all of them are complete.
@@ -50,12 +54,12 @@ pub enum Finished {
 ///
 /// When one cannot get it; the help says what is in place then.
 pub fn publish(finished: impl IntoIterator<Item = Finished>, progress: &Progress) -> Result<()> {
-    let files = finished.into_iter().filter_map(|finished| match finished {
+    let waiting = finished.into_iter().filter_map(|finished| match finished {
         Finished::Gone => None,
-        Finished::File(file) => Some(*file),
+        Finished::Waiting(waiting) => Some(waiting),
     });
-    let files = Vec::from_iter(files);
-    if files.is_empty() { Ok(()) } else { exchange_all(files, progress) }
+    let waiting = Vec::from_iter(waiting);
+    if waiting.is_empty() { Ok(()) } else { exchange_all(waiting, progress) }
 }
 
 impl Output {
@@ -83,6 +87,7 @@ impl Output {
                 Self::Stream { name, encoder }
             }
             Destination::File(names) => Self::File(Box::new(NewFile::create(names)?)),
+            Destination::Object(object) => Self::Object(Box::new(NewObject::create(object)?)),
         })
     }
 
@@ -91,6 +96,7 @@ impl Output {
         match self {
             Self::Stdout(_) | Self::Stream { .. } => None,
             Self::File(file) => file.names().target.file_name(),
+            Self::Object(object) => Some(object.file_name().as_ref()),
         }
     }
 
@@ -112,7 +118,14 @@ impl Output {
                 });
                 written.map_err(|error| cannot_write(&name, error))
             }
-            Self::File(file) => return Ok(Finished::File(Box::new(file.finish(manifest)?))),
+            Self::File(file) => {
+                let complete = Box::new(file.finish(manifest)?);
+                return Ok(Finished::Waiting(Waiting::File(complete)));
+            }
+            Self::Object(object) => {
+                let complete = Box::new(object.finish(manifest)?);
+                return Ok(Finished::Waiting(Waiting::Object(complete)));
+            }
         };
         gone.map(|()| Finished::Gone)
     }
@@ -133,6 +146,7 @@ impl Output {
             Self::File(file) => {
                 file.write_all(bytes).map_err(|error| unchanged(file.names(), error))
             }
+            Self::Object(object) => object.write_all(bytes),
         }
     }
 }

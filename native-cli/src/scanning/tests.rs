@@ -15,7 +15,7 @@ type Seen = (u64, u64, Vec<u8>, bool, bool);
 fn file(content: &[u8]) -> (NamedTempFile, Source) {
     let mut file = NamedTempFile::new().unwrap();
     file.write_all(content).unwrap();
-    let source = Source::open(Some(file.path())).unwrap();
+    let source = Source::open(Some(&file.path().to_owned().into())).unwrap();
     (file, source)
 }
 
@@ -118,7 +118,7 @@ fn nothing_follows_a_line_that_is_too_long() {
     // The rest is a hole.
     file.as_file().set_len(8 + (513 << 20)).unwrap();
     file.as_file().write_all_at(b"\nmore\n", 7 + (513 << 20)).unwrap();
-    let source = Source::open(Some(file.path())).unwrap();
+    let source = Source::open(Some(&file.path().to_owned().into())).unwrap();
     let expected =
         [(1, 0, 3, 4, true), (2, 4, 3, 4, true), (3, 8, 16 << 20, (512 << 20) + 1, false)];
     for threads in [1, 4] {

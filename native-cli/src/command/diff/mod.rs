@@ -13,7 +13,6 @@ mod reading;
 mod side;
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use anyhow::{Result, anyhow};
 use metadump::difference::{Side, SystemDifference};
@@ -131,7 +130,7 @@ impl Args {
 
 /// Opens what has the two states.
 fn open(args: &Args, progress: &Progress) -> Result<(Opened, Opened)> {
-    let is_stdin = |place: &Place| matches!(place, Place::Path(path) if path == Path::new("-"));
+    let is_stdin = |place: &Place| matches!(place, Place::Named(name) if name.is_dash());
     let Some(second) = &args.b else {
         if args.at_a.is_none() && args.at_b.is_none() {
             return Err(Usage::error(

@@ -15,6 +15,7 @@ use crate::command::convert;
 use crate::command::plan::Reading;
 use crate::command::service::connect_options_to;
 use crate::command::state::{State, exported};
+use crate::dump_name::DumpName;
 use crate::failure::Help;
 use crate::input::Source;
 use crate::progress::Progress;
@@ -44,8 +45,10 @@ impl Opened {
     /// Opens what the command line names.
     pub fn open(place: &Place, connection: &Connection, progress: &Progress) -> Result<Self> {
         Ok(match place {
-            Place::Path(path) if is_directory(path) => Self::Directory(path.clone()),
-            Place::Path(path) => Self::Dump(Source::open(Some(path))?.repeatable(progress)?),
+            Place::Named(DumpName::Path(path)) if is_directory(path) => {
+                Self::Directory(path.clone())
+            }
+            Place::Named(name) => Self::Dump(Source::open(Some(name))?.repeatable(progress)?),
             Place::Service(servers) => {
                 let connect = connect_options_to(servers.clone(), connection)?;
                 Self::Dump(exported(&connect, progress)?)

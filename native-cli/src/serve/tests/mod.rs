@@ -37,7 +37,7 @@ fn options() -> Options {
 }
 
 fn dump(path: &Path) -> Option<InitialData> {
-    Some(InitialData::Dump(Source::open(Some(path)).unwrap()))
+    Some(InitialData::Dump(Source::open(Some(&path.to_owned().into())).unwrap()))
 }
 
 async fn start(options: Options) -> Running {

@@ -33,7 +33,8 @@ fn exported(state: &State) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_snapshot_that_was_given_up_on_is_finished_and_spares_the_next() {
-    let origin = InitialData::Dump(Source::open(Some(&fixture("valid/v004.ndjson"))).unwrap());
+    let origin =
+        InitialData::Dump(Source::open(Some(&fixture("valid/v004.ndjson").into())).unwrap());
     let data_dir = DataDir::temporary(&origin, &Progress::new(Quiet::Yes)).unwrap();
     let state = Arc::new(State::open(data_dir.layout()).unwrap());
     let (writer, _ended) = Writer::start(Arc::clone(&state)).unwrap();

@@ -1,0 +1,216 @@
+//! An object in a store.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::TryStreamExt;
+use opendal::raw::Timestamp;
+use opendal::{Buffer, ErrorKind, Lister, Metadata, Operator};
+
+use super::failure::StoreFailure;
+use super::network::{self, PATIENCE};
+use super::service::operator;
+use super::url::StoreUrl;
+
+/// The most that a small object such as a manifest may hold.
+const SMALL_BYTES: u64 = 1 << 20;
+
+/// How many keys are listed in a step.
+const PAGE_KEYS: usize = 1000;
+
+/// An object by name, whether it is there or not.
+#[derive(Clone)]
+pub struct Object {
+    operator: Operator,
+    key: String,
+    /// Its URL for messages.
+    shown: String,
+    secrets: Arc<[String]>,
+}
+
+/// Which version of an object it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stamp {
+    /// How many bytes it has.
+    pub len_bytes: u64,
+    /// What the store calls this version.
+    pub etag: Option<String>,
+    modified: Option<Timestamp>,
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            len_bytes: metadata.content_length(),
+            etag: metadata.etag().map(str::to_owned),
+            modified: metadata.last_modified(),
+        }
+    }
+}
+
+impl Object {
+    /// The object of a URL. Nothing is asked of the store yet.
+    ///
+    /// # Errors
+    ///
+    /// When the URL is none of an object, or has options that its store does not know.
+    pub fn open(url: &StoreUrl) -> anyhow::Result<Self> {
+        let parts = url.parts()?;
+        network::start()?;
+        let operator = operator(url, &parts)?;
+        let (shown, secrets) = (url.to_string(), url.secrets().into());
+        Ok(Self { operator, key: parts.key, shown, secrets })
+    }
+
+    /// The URL without credentials.
+    pub fn shown(&self) -> &str {
+        &self.shown
+    }
+
+    /// Where it is in the bucket.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The last part of the name.
+    pub fn file_name(&self) -> &str {
+        self.key.rsplit('/').next().unwrap_or(&self.key)
+    }
+
+    /// The object of another name in the same place.
+    pub fn named(&self, key: String) -> Self {
+        let shown = match self.shown.split_once('?') {
+            Some((before, options)) => (before, format!("?{options}")),
+            None => (self.shown.as_str(), String::new()),
+        };
+        let folder = shown.0.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let file_name = key.rsplit('/').next().unwrap_or(&key);
+        let shown = format!("{folder}/{file_name}{}", shown.1);
+        Self { key, shown, operator: self.operator.clone(), secrets: Arc::clone(&self.secrets) }
+    }
+
+    /// Its client.
+    pub(super) const fn operator(&self) -> &Operator {
+        &self.operator
+    }
+
+    /// Which version is there; none when there is none.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not say.
+    pub fn stamp(&self) -> io::Result<Option<Stamp>> {
+        let (operator, key) = (self.operator.clone(), self.key.clone());
+        self.wait(PATIENCE, async move {
+            match operator.stat(&key).await {
+                Ok(metadata) => Ok(Some(Stamp::of(&metadata))),
+                Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+                Err(error) => Err(error),
+            }
+        })
+    }
+
+    /// Its whole content; none when it is not there.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read; `FileTooLarge` beyond a mebibyte.
+    pub fn read_small(&self) -> io::Result<Option<Vec<u8>>> {
+        let Some(stamp) = self.stamp()? else { return Ok(None) };
+        if stamp.len_bytes > SMALL_BYTES {
+            let reason = format!("it has more than {SMALL_BYTES} bytes");
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
+        }
+        let (operator, key) = (self.operator.clone(), self.key.clone());
+        self.wait(PATIENCE, async move {
+            match operator.read(&key).await {
+                Ok(content) => Ok(Some(content.to_vec())),
+                Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+                Err(error) => Err(error),
+            }
+        })
+    }
+
+    /// The keys of all objects of its bucket that are in a folder or below it.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not list them.
+    pub fn keys_below(&self, folder: String) -> io::Result<Vec<String>> {
+        let operator = self.operator.clone();
+        let (mut lister, mut keys) = (None, Vec::new());
+        loop {
+            // A page at a time: each has the patience of a step.
+            let (operator, folder) = (operator.clone(), folder.clone());
+            let page = self.wait(PATIENCE, async move {
+                let mut entries = match lister.take() {
+                    Some(entries) => entries,
+                    None => operator.lister_with(&folder).recursive(true).await?,
+                };
+                let mut page = Vec::new();
+                while page.len() < PAGE_KEYS {
+                    match entries.try_next().await? {
+                        Some(entry) if entry.metadata().is_file() => {
+                            page.push(entry.path().to_owned());
+                        }
+                        Some(_) => {}
+                        None => return Ok((page, None)),
+                    }
+                }
+                Ok((page, Some(entries)))
+            });
+            let (page, rest): (Vec<String>, Option<Lister>) = page?;
+            keys.extend(page);
+            match rest {
+                Some(rest) => lister = Some(rest),
+                None => return Ok(keys),
+            }
+        }
+    }
+
+    /// Writes the whole of it, in one step.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written; it is what it was then.
+    pub fn write_small(&self, content: Vec<u8>) -> io::Result<()> {
+        let (operator, key) = (self.operator.clone(), self.key.clone());
+        self.wait(
+            PATIENCE,
+            async move { operator.write(&key, Buffer::from(content)).await.map(drop) },
+        )
+    }
+
+    /// Removes it, if it is there.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be removed.
+    pub fn remove(&self) -> io::Result<()> {
+        let (operator, key) = (self.operator.clone(), self.key.clone());
+        self.wait(PATIENCE, async move { operator.delete(&key).await })
+    }
+
+    /// Waits for the store, and says what it says.
+    pub(super) fn wait<T: Send + 'static>(
+        &self,
+        patience: Duration,
+        future: impl Future<Output = opendal::Result<T>> + Send + 'static,
+    ) -> io::Result<T> {
+        network::wait(patience, future)?.map_err(|error| self.failed(&error))
+    }
+
+    /// What the store says, without credentials.
+    pub(super) fn failed(&self, error: &opendal::Error) -> io::Error {
+        StoreFailure::of(error, &self.secrets).into()
+    }
+}
+
+impl fmt::Debug for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Object({})", self.shown)
+    }
+}

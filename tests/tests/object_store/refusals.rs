@@ -1,0 +1,89 @@
+//! Names that cannot be, and credentials in them.
+
+use metadump_tests::metactl::run;
+use tempfile::TempDir;
+
+use crate::server::{ACCESS_KEY, SECRET_KEY, Server};
+use crate::{good, put, text};
+
+#[test]
+fn credentials_in_a_url_work_and_are_never_shown() {
+    let server = Server::start();
+    put(&server, "meta.db", &std::fs::read(good()).unwrap());
+    let with = |key: &str, secret: &str| {
+        format!("{}&access_key_id={ACCESS_KEY}&secret_access_key={secret}", server.url(key))
+    };
+    for (key, secret, code) in
+        [("meta.db", SECRET_KEY, 0), ("none.db", SECRET_KEY, 3), ("meta.db", "wrong-one", 3)]
+    {
+        for args in
+            [&["validate"][..], &["inspect", "--format", "json"], &["validate", "--db", "other.db"]]
+        {
+            let url = with(key, secret);
+            let mut command = server.command(&[args, &[&url]].concat());
+            command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
+            let ran = command.output().unwrap();
+            let printed = String::from_utf8([ran.stdout, ran.stderr].concat()).unwrap();
+            let code = if args.contains(&"--db") { 2 } else { code };
+            assert_eq!(ran.status.code(), Some(code), "{printed}");
+            assert!(printed.contains("access_key_id=***&secret_access_key=***"), "{printed}");
+            assert!(!printed.contains(secret) && !printed.contains(ACCESS_KEY), "{printed}");
+        }
+    }
+}
+
+#[test]
+fn a_url_that_cannot_be_is_said() {
+    let says = |args: &[&str]| {
+        let ran = run(args);
+        (ran.code, ran.stderr)
+    };
+    for (url, error) in [
+        ("s3://b/", "s3://b/ is a folder, not an object"),
+        ("s3:///k", "s3:///k names no bucket"),
+        ("s3://me:x@b/k", "s3://***@b/k has credentials before its host"),
+        (
+            "s3://b/k?regoin=x",
+            "s3://b/k?regoin=*** has an option that this kind of store does not know: regoin",
+        ),
+        ("file://host/x", "file://host/x is no file of this machine"),
+        ("https://host/x", "https://host/x is fetched by other programs"),
+        ("grpc://host:1", "grpc://host:1 is a running service, and this takes a dump"),
+        ("nfs://host/x", "nfs:// is no kind of URL that is known"),
+    ] {
+        for args in [&["validate", url][..], &["redact", "-", "--output", url]] {
+            let (code, said) = says(args);
+            assert_eq!(code, Some(3), "{said}");
+            assert!(said.starts_with(&format!("error: {error}\n")), "{said}");
+        }
+    }
+    for args in [
+        &["validate", "--raft-dir", "s3://b/k?secret_access_key=xyz"][..],
+        &["import", "--raft-dir", "s3://b/k?secret_access_key=xyz", "--db", "x"],
+    ] {
+        let (code, said) = says(args);
+        assert_eq!(code, Some(2), "{said}");
+        let what =
+            "error: a data directory is on this machine, and s3://b/k?secret_access_key=*** is not";
+        assert!(said.starts_with(what) && !said.contains("xyz"), "{said}");
+    }
+}
+
+#[test]
+fn urls_of_files_are_files() {
+    let scratch = TempDir::new().unwrap();
+    let written = scratch.path().join("a b.db");
+    let url = format!("file://{}/a%20b.db", text(scratch.path()));
+    assert_eq!(run(["rewrite", text(&good()), "--output", &url]).code, Some(0));
+    assert_eq!(std::fs::read(&written).unwrap(), std::fs::read(good()).unwrap());
+    let of_fs = format!("fs:/{}", text(&written).replace(' ', "%20"));
+    for name in [&url, &of_fs, text(&written)] {
+        let ran = run(["validate", "--require-manifest", name]);
+        assert_eq!(ran.code, Some(0), "{name}: {}", ran.stderr);
+    }
+    // A file whose name looks like a URL.
+    std::fs::create_dir(scratch.path().join("s3:")).unwrap();
+    std::fs::copy(good(), scratch.path().join("s3:/k")).unwrap();
+    let mut command = metadump_tests::metactl::command(["validate", "./s3://k"]);
+    assert_eq!(command.current_dir(scratch.path()).status().unwrap().code(), Some(0));
+}
