@@ -100,7 +100,7 @@ mod tests {
         ] {
             assert_eq!(DumpName::of(text.into()), DumpName::Path(path.into()), "{text}");
         }
-        for text in ["s3://b/k", "file://host/a", "file://a", "fs:///a?b=c", "x://"] {
+        for text in ["s3://b/k", "file://host/a", "file://a", "fs:///a?region=c", "x://"] {
             let name = DumpName::of(text.into());
             assert!(matches!(name, DumpName::Url(_)) && name.to_string() == text, "{text}");
         }
