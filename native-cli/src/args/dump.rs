@@ -9,7 +9,8 @@ use crate::failure::Usage;
 /// The dump that a command reads.
 #[derive(Debug, Args)]
 pub struct Dump {
-    /// The dump; without it, or with `-`, it is read from stdin. `.gz` and `.zst` are recognised.
+    /// The dump, a file or the URL of an object (`s3://BUCKET/PATH`, `gs://`, `azblob://` …); without
+    /// it, or with `-`, it is read from stdin. `.gz` and `.zst` are recognised.
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = DumpName::parser())]
     pub file: Option<DumpName>,
 
@@ -33,7 +34,8 @@ impl Dump {
 /// The dumps that a command reads, in turn.
 #[derive(Debug, Args)]
 pub struct Dumps {
-    /// The dumps; `-`, or none, is stdin. `.gz` and `.zst` are recognised.
+    /// The dumps, files or URLs of objects, or patterns of both, such as `s3://BUCKET/backups/**`; `-`,
+    /// or none, is stdin. `.gz` and `.zst` are recognised.
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = DumpName::parser())]
     pub files: Vec<DumpName>,
 

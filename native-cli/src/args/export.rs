@@ -21,8 +21,9 @@ pub struct Export {
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, value_parser = directory(), conflicts_with_all = OF_SERVICE, conflicts_with = "Online")]
     pub raft_dir: Option<PathBuf>,
 
-    /// The file to write; without it, or with `-`, the dump goes to stdout. `.gz` and `.zst`
-    /// compress. A manifest is written beside the file.
+    /// The file to write, or the URL of an object (`s3://BUCKET/PATH`, `gs://`, `azblob://` …); without
+    /// it, or with `-`, the dump goes to stdout. `.gz` and `.zst` compress. A manifest is written
+    /// beside it.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::AnyPath, value_parser = DumpName::parser_or_dash())]
     pub db: Option<DumpName>,
 

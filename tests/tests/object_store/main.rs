@@ -11,7 +11,10 @@ mod writing;
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use metadump_tests::fixtures::fixture;
 use metadump_tests::generate::{DumpSpec, DumpVersion, generate};
@@ -37,8 +40,12 @@ fn put(server: &Server, key: &str, content: &[u8]) {
 
 /// A dump of more than two parts, in a file.
 fn large(scratch: &TempDir) -> PathBuf {
+    of_size(34 << 20, scratch)
+}
+
+fn of_size(bytes: u64, scratch: &TempDir) -> PathBuf {
     let path = scratch.path().join("large.db");
-    let spec = DumpSpec { bytes: 34 << 20, seed: 7, version: DumpVersion::V004 };
+    let spec = DumpSpec { bytes, seed: 7, version: DumpVersion::V004 };
     generate(&spec, &mut fs::File::create(&path).unwrap()).unwrap();
     path
 }
@@ -178,4 +185,38 @@ fn a_pattern_checks_all_that_it_matches() {
     let ran = server.run(&["validate", &format!("{}/**", text(&server.file("c")))]);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert!(stdout(&ran).contains("/c/4.db: 188 lines"));
+}
+
+/// The most memory that a run was seen to have, in bytes.
+fn peak(mut command: Command) -> u64 {
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak_kib = 0;
+    loop {
+        let text = fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok());
+        peak_kib = kib.unwrap_or(0).max(peak_kib);
+        match child.try_wait().unwrap() {
+            Some(ended) => break assert!(ended.success()),
+            None => thread::sleep(Duration::from_millis(2)),
+        }
+    }
+    peak_kib << 10
+}
+
+#[test]
+fn memory_does_not_grow_with_the_object() {
+    const MOST_BYTES: u64 = 64 << 20;
+    let server = Server::start();
+    let scratch = TempDir::new().unwrap();
+    let dump = of_size(160 << 20, &scratch);
+    let (file, url) = (scratch.path().join("out.db"), server.url("out.db"));
+    let rewrite =
+        |output: &str| peak(server.command(&["rewrite", text(&dump), "--output", output]));
+    let (of_url, of_file) = (rewrite(&url), rewrite(text(&file)));
+    assert!(of_url < of_file + MOST_BYTES, "{of_url}, of a file {of_file}");
+    let validate = |dump: &str| peak(server.command(&["validate", dump]));
+    let (of_url, of_file) = (validate(&url), validate(text(&file)));
+    assert!(of_url < of_file + MOST_BYTES, "{of_url}, of a file {of_file}");
 }
