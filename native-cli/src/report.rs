@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use metadump::Report;
 use metadump::check::{Finding, Severity, Summary};
 use metadump::objects::Tenant;
-use metadump::record::Vote;
+use metadump::record::{StoredMembership, Vote};
 use serde::Serialize;
 
 pub use metadump::value::{grouped, utc};
@@ -134,7 +134,7 @@ pub fn print_summary(
     for (command, count) in &log.commands_beyond_snapshot {
         row("", format!("{count:>10}  {command}"))?;
     }
-    row("membership", or_none(summary.last_membership.as_ref().map(membership)))?;
+    row("membership", or_none(summary.last_membership.as_ref().map(StoredMembership::describe)))?;
     for (id, node) in &summary.nodes {
         let grpc = node.grpc_api_advertise_address.as_deref().unwrap_or("none");
         let tls = node.raft_tls_advertise_address.as_ref();
@@ -220,21 +220,6 @@ fn objects(tenants: &[Tenant]) -> Vec<(&'static str, String)> {
         ("tables", count("table")),
         ("users", count("user")),
     ]
-}
-
-/// `voters {1, 2, 3}, learners {4}, since T1-N1.5`
-pub fn membership(stored: &metadump::record::StoredMembership) -> String {
-    let set = |ids: &std::collections::BTreeSet<metadump::record::NodeId>| {
-        let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
-        format!("{{{}}}", ids.join(", "))
-    };
-    let voters: Vec<String> = stored.membership.configs.iter().map(set).collect();
-    let learners = stored.membership.learners();
-    let learners =
-        if learners.is_empty() { String::new() } else { format!(", learners {}", set(&learners)) };
-    let since = stored.log_id.map_or(String::new(), |id| format!(", since {id}"));
-    let voters = if voters.is_empty() { "none".to_owned() } else { voters.join(" and ") };
-    format!("voters {voters}{learners}{since}")
 }
 
 /// Where the log ends: `log to T1-N1.95`, `no log`.

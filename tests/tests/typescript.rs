@@ -8,7 +8,7 @@ use std::path::Path;
 
 use metadump::Report;
 use metadump::browse::{ObjectDetail, ObjectHistory, ObjectQuery, StateOverview};
-use metadump::compare::Differences;
+use metadump::compare::{DifferenceQuery, DifferenceRow, KeyView, States};
 use metadump::decode::LineView;
 use metadump::index::Indexer;
 use metadump::rewrite::Splice;
@@ -48,7 +48,10 @@ fn types() -> String {
     declared.visit::<LineView>();
     declared.visit::<Query>();
     declared.visit::<Hits>();
-    declared.visit::<Differences>();
+    declared.visit::<States>();
+    declared.visit::<DifferenceQuery>();
+    declared.visit::<DifferenceRow>();
+    declared.visit::<KeyView>();
     declared.visit::<Splice>();
     declared.visit::<StateOverview>();
     declared.visit::<ObjectQuery>();

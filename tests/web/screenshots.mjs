@@ -21,7 +21,7 @@ const catalogue = async (tab) => {
   await tab.getByRole("heading", { name: "In the log" }).waitFor();
 };
 const change = async (tab) => {
-  await tab.getByLabel("Node 1", { exact: true }).fill("7=meta-7.example:28103");
+  await tab.getByLabel("Node 1, host").fill("7=meta-7.example:28103");
   await tab.getByRole("button", { name: "Show what changes" }).click();
   await tab.getByRole("heading", { name: "What changes" }).waitFor();
 };

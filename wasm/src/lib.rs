@@ -25,8 +25,7 @@ use wasm_bindgen::prelude::*;
 /// Credentials are masked unless they are asked for.
 #[wasm_bindgen(js_name = decodeLine)]
 pub fn decode_line(line: &[u8], with_secrets: bool) -> String {
-    let secrets = if with_secrets { Secrets::Shown } else { Secrets::Masked };
-    json(&metadump::decode::line(line, secrets))
+    json(&metadump::decode::line(line, secrets(with_secrets)))
 }
 
 /// Decodes one line except for its values.
@@ -38,14 +37,36 @@ pub fn decode_heading(line: &[u8]) -> String {
 /// The value of a line of the key space as JSON; none for other lines.
 #[wasm_bindgen(js_name = valueJson)]
 pub fn value_json(line: &[u8], with_secrets: bool) -> Option<String> {
-    let secrets = if with_secrets { Secrets::Shown } else { Secrets::Masked };
-    metadump::decode::value_json(line, secrets)
+    metadump::decode::value_json(line, secrets(with_secrets))
 }
 
 /// The value of a line of the key space as it is stored; none for other lines.
 #[wasm_bindgen(js_name = valueBytes)]
 pub fn value_bytes(line: &[u8]) -> Option<Vec<u8>> {
     metadump::decode::value_bytes(line)
+}
+
+/// What differs between two lines of one key, as JSON of `metadump::compare::KeyView`; none when
+/// nothing does. Credentials are masked unless they are asked for.
+#[wasm_bindgen(js_name = keyDifference)]
+pub fn key_difference(
+    before: Option<Vec<u8>>,
+    after: Option<Vec<u8>>,
+    with_secrets: bool,
+) -> Option<String> {
+    let lines = [before.as_deref(), after.as_deref()];
+    Some(json(&metadump::compare::key_view(lines, secrets(with_secrets))?))
+}
+
+/// The line that `diff --format json` prints of the same.
+#[wasm_bindgen(js_name = printedKey)]
+pub fn printed_key(
+    before: Option<Vec<u8>>,
+    after: Option<Vec<u8>>,
+    with_secrets: bool,
+) -> Option<String> {
+    let lines = [before.as_deref(), after.as_deref()];
+    metadump::compare::key_line(lines, secrets(with_secrets))
 }
 
 /// Whether a file that starts with these bytes, four or more, has to be unpacked.
@@ -71,6 +92,10 @@ fn cluster(own_id: &str, members: &[String]) -> Result<InitialCluster, String> {
     let members = members.map_err(|error| error.to_string())?.into_iter().flatten();
     let own_id = own_id.parse().map_err(|_| format!("{own_id:?} is not a node id"))?;
     InitialCluster::new(NodeId(own_id), members).map_err(|error| error.to_string())
+}
+
+fn secrets(with_secrets: bool) -> Secrets {
+    if with_secrets { Secrets::Shown } else { Secrets::Masked }
 }
 
 /// Only types that always have a JSON form come here.

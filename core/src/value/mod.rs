@@ -15,6 +15,7 @@ mod rename;
 mod renumber;
 mod shown;
 mod sql;
+mod stored;
 mod table;
 mod wire;
 
@@ -40,6 +41,7 @@ pub(crate) use renumber::{listed_ids, with_ids, without_fields};
 pub(crate) use shown::first_part;
 pub use shown::{Shown, ShownContent, Viewer, grouped, utc};
 pub use sql::sql_type;
+pub use stored::{Stored, Wanted};
 pub use table::{
     Cardinality, EnumType, Field, Former, Holds, KeyForm, Mask, MessageType, NEWEST_VER,
     ObjectKind, Refers, Segment, Type, Unit, ValueForm,

@@ -11,7 +11,7 @@ use anyhow::Result;
 use metadump::log_text::{RecordPlace, RecordText, WrittenValue, written_values};
 use metadump::objects::Names;
 use metadump::record::{LogEntry, LogId, Payload, SeqV};
-use metadump::value::{KeyParts, MASKED, Scalar, Secrets};
+use metadump::value::{KeyParts, MASKED, Scalar, Secrets, Stored};
 use metadump::wal::{
     ChunkEnd, ChunkId, RecordAt, TornTail, UserData, WalError, WalRecord, WalReplay, WalState,
     decode_payload,
@@ -21,7 +21,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::Outcome;
-use super::decoded::{Decoder, Record, say_masked};
+use super::decoded::{Decoder, say_masked};
 use crate::args::{DumpRaftLogWal, Format};
 use crate::progress::Progress;
 use crate::raft_dir::{Chunk, DirReader, FactSource, RaftDir, RawLog};
@@ -199,8 +199,8 @@ impl<W: Write> Printer<'_, W> {
             let seq_v = SeqV { seq: 0, meta: None, data: value.value.borrowed() };
             self.decoder.record(value.key, &seq_v)
         });
-        let decoded = decoded.collect::<Result<Vec<Record>>>()?;
-        self.masked += decoded.iter().map(Record::masked_in_value).sum::<u64>();
+        let decoded: Vec<Stored> = decoded.collect();
+        self.masked += decoded.iter().map(Stored::masked_in_value).sum::<u64>();
         let values: Vec<_> = values.iter().zip(&decoded).collect();
         match self.args.format {
             Format::Json => self.json(shown_record, &text, &values),
@@ -218,7 +218,7 @@ impl<W: Write> Printer<'_, W> {
     }
 
     /// What a value means.
-    fn decoded(&mut self, value: &WrittenValue<'_>, record: &Record) -> Result<()> {
+    fn decoded(&mut self, value: &WrittenValue<'_>, record: &Stored) -> Result<()> {
         let parts = KeyParts::of(value.key);
         let meaning = match (&parts, &record.error, &record.value) {
             (None, ..) => format!("unknown-prefix({} bytes)", record.bytes),
@@ -239,7 +239,7 @@ impl<W: Write> Printer<'_, W> {
     }
 
     /// The bytes of a value, if none of them is a credential.
-    fn bytes(&mut self, value: &WrittenValue<'_>, record: &Record) -> Result<()> {
+    fn bytes(&mut self, value: &WrittenValue<'_>, record: &Stored) -> Result<()> {
         let bytes = if record.masked_in_value() > 0 {
             MASKED.to_owned()
         } else {
@@ -259,7 +259,7 @@ impl<W: Write> Printer<'_, W> {
         &mut self,
         Shown { chunk, place, record, payload }: &Shown<'_>,
         text: &str,
-        values: &[(&WrittenValue<'_>, &Record)],
+        values: &[(&WrittenValue<'_>, &Stored)],
     ) -> Result<()> {
         let body = payload.and_then(|payload| match payload {
             Payload::Normal(body) => Some(body),
@@ -359,7 +359,7 @@ struct DecodedLine<'a> {
 }
 
 impl<'a> ValueLine<'a> {
-    fn of(value: &'a WrittenValue<'_>, record: &'a Record, args: &DumpRaftLogWal) -> Self {
+    fn of(value: &'a WrittenValue<'_>, record: &'a Stored, args: &DumpRaftLogWal) -> Self {
         Self {
             operation: value.operation.as_deref(),
             key: &record.key,

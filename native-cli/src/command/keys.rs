@@ -64,12 +64,12 @@ impl Args {
         let names = Names::default();
         let decoded =
             |secrets| Decoder { names: &names, secrets, format: self.format }.record(key, value);
-        let credentials = if self.credentials { decoded(Secrets::Masked)?.masked } else { 0 };
+        let credentials = if self.credentials { decoded(Secrets::Masked).masked } else { 0 };
         if self.credentials && credentials == 0 {
             return Ok(None);
         }
         if self.format == Format::Json {
-            let record = decoded(self.secrets.secrets())?;
+            let record = decoded(self.secrets.secrets());
             let line = json_line(&record)?;
             return Ok(Some(Found { line, expire_at_ms, masked: record.masked }));
         }

@@ -40,7 +40,7 @@ pub fn run(args: &Args, progress: &Progress) -> Result<Outcome> {
     };
     state.for_each_key(progress, prepare, |key, value, prepared| {
         let Some(prepared) = prepared else { return Ok(()) };
-        let record = prepared.unwrap_or_else(|| decoder.record(key, value))?;
+        let record = prepared.unwrap_or_else(|| decoder.record(key, value));
         keys += 1;
         masked += record.masked;
         decoder.print(&mut out, &record)

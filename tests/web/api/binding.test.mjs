@@ -172,16 +172,32 @@ test("members are judged as on the command line", () => {
   assert.match(binding.clusterError("3", ["1=a:1"]), /node 3 is not in the new cluster/);
 });
 
-test("two dumps are compared", () => {
-  const comparing = new binding.Comparing();
-  const sides = { left: [kv("a", [1]) + kv("b", [1]), ""], right: [kv("b", [2]) + kv("c", [1]), ""] };
+/** Hands two dumps over as they are asked for, a few bytes at a time. */
+function compare(left, right, [leftAt, rightAt] = ["end", "end"]) {
+  const comparing = new binding.Comparing("left", leftAt, "right", rightAt, 1_800_000_000_000);
+  const dumps = { left: Buffer.from(left), right: Buffer.from(right) };
+  const at = { left: 0, right: 0 };
   for (let side = comparing.wants(); side; side = comparing.wants()) {
-    const piece = Buffer.from(sides[side].shift());
-    if (side === "left") comparing.feedLeft(piece);
-    else comparing.feedRight(piece);
+    const piece = dumps[side].subarray(at[side], at[side] + 100);
+    at[side] += piece.length;
+    if (piece.length > 0 && comparing.feed(side, piece)) continue;
+    at[side] = 0;
+    comparing.endReading(side);
   }
-  const found = JSON.parse(comparing.finish());
-  assert.deepEqual(found.kept.map(({ change, key }) => [change, key]), [["removed", "a"], ["changed", "b"], ["added", "c"]]);
+  return comparing;
+}
+
+test("two dumps are compared", () => {
+  const comparing = compare(kv("a", [1]) + kv("b", [1]), kv("b", [2]) + kv("c", [1]));
+  const total = comparing.list('{"text":"","change":null}');
+  const rows = JSON.parse(comparing.rows(0, total));
+  assert.equal(rows[0].value.words, "keys of no known form: 1 key added, 1 removed, 1 changed");
+  assert.deepEqual(rows.slice(1).map(({ value }) => [value.change, value.key]), [["removed", "a"], ["changed", "b"], ["added", "c"]]);
+  assert.deepEqual(JSON.parse(comparing.keysOf(0, 1)), [rows[1].value]);
+  assert.equal(comparing.list('{"text":"B","change":null}'), 2);
+  assert.equal(comparing.list('{"text":"","change":"touched"}'), 0);
+  assert.deepEqual(JSON.parse(comparing.states()).keys, { added: 1, removed: 1, changed: 1, touched: 0, same: 0 });
+  assert.throws(() => compare("", "", ["later", "end"]), /expected snapshot, end, a log index/);
 });
 
 /** What comes of a packed stream, and why no more. */

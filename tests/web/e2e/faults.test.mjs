@@ -101,7 +101,7 @@ test("findings are told by severity, and n goes through them in this order", asy
   await view("n");
   await tab.getByRole("heading", { name: "Line 63" }).waitFor();
   await view("7");
-  await tab.getByLabel("Node 1", { exact: true }).fill("7=localhost:28103");
+  await tab.getByLabel("Node 1, host").fill("7=localhost:28103");
   await tab.getByRole("button", { name: "Show what changes" }).click();
   await tab.getByRole("alert").getByText(refusal).waitFor();
   await tab.getByRole("button", { name: "Show all that is wrong" }).click();
@@ -179,7 +179,7 @@ const search = async (page) => {
 };
 const change = async (page) => {
   await page.keyboard.press("7");
-  await page.getByLabel("Node 1", { exact: true }).fill("7=localhost:28103");
+  await page.getByLabel("Node 1, host").fill("7=localhost:28103");
   await page.getByRole("button", { name: "Show what changes" }).click();
 };
 const compare = async (page) => {
@@ -187,7 +187,7 @@ const compare = async (page) => {
   await page.locator("main input[type=file]").setInputFiles(file("second.ndjson", good));
 };
 
-for (const [job, act, done] of [["search", search, "1 hit"], ["rewrite", change, "node id: 1 -> 7"], ["compare", compare, "9,000 keys the same"]]) {
+for (const [job, act, done] of [["search", search, "1 hit"], ["rewrite", change, "node id: 1 -> 7"], ["compare", compare, "9,000 are the same"]]) {
   test(`a worker that dies of a ${job} is replaced, and that is said`, () =>
     dying(`/^${job}$/`, async (page) => {
       await act(page);

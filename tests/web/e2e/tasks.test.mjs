@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
+import { isDeepStrictEqual } from "node:util";
 import { gunzipSync } from "node:zlib";
 
 import { axeSource, open, repo, start } from "../browser.mjs";
@@ -150,10 +151,88 @@ test("one value, copied as JSON", async () => {
   few();
 });
 
+/** What `diff` prints for programs; the names of the states are those of files here. */
+const differing = (...args) => {
+  const ran = spawnSync(metactl, ["diff", "--format", "json", ...args], { encoding: "utf8", maxBuffer: 1 << 28 });
+  assert.equal(ran.status, 1, ran.stderr);
+  const [states, ...rest] = ran.stdout.split("\n").filter(Boolean).map((line) => JSON.parse(line));
+  for (const side of ["before", "after"]) states[side].name = basename(states[side].name);
+  return [states, ...rest];
+};
+/** The lines of objects that have a text, and those of their keys. */
+function of(text, printed) {
+  let is = false;
+  return printed.filter((line) => {
+    if ("object" in line) is = Object.values(line.object).some((value) => typeof value === "string" && value.includes(text));
+    return is && ("object" in line || "key" in line);
+  });
+}
+async function savedAs(locator) {
+  await tab.evaluate(() => delete window.showSaveFilePicker);
+  const [download] = await Promise.all([tab.waitForEvent("download"), locator.click()]);
+  return { name: download.suggestedFilename(), text: readFileSync(await download.path(), "utf8") };
+}
+const printed = (text) => text.split("\n").filter(Boolean).map((line) => JSON.parse(line));
+
+test("what the log changed of a database", async () => {
+  const expected = differing("--at-a", "snapshot", "--at-b", "end", engine);
+  const [{ object: { database } }] = expected.filter((line) => line.object?.kind === "table" && line.object.database);
+  await press("8");
+  await click(button("Compare two moments of this dump"));
+  await fill(tab.getByRole("searchbox", { name: "Filter what differs" }), database);
+  const grid = tab.getByRole("grid", { name: "What differs" });
+  await grid.getByText(new RegExp(`table ${database}\\.`)).first().waitFor();
+  few();
+  await accessible();
+  const { name, text } = await savedAs(button("Save what is listed"));
+  assert.equal(name, "e895.server-export.diff.ndjson");
+  const shown = printed(text);
+  assert.deepEqual([shown[0], shown.at(-1)], [expected[0], expected.at(-1)]);
+  const wanted = of(database, expected);
+  assert.ok(wanted.length > 1);
+  for (const line of wanted) assert.ok(shown.some((one) => isDeepStrictEqual(one, line)), JSON.stringify(line));
+  // All of it, and back again.
+  await tab.getByRole("searchbox", { name: "Filter what differs" }).fill("");
+  await tab.waitForFunction((rows) => document.querySelector("main [role=grid]")?.getAttribute("aria-rowcount") === String(rows), expected.length - 2);
+  assert.deepEqual(printed((await savedAs(button("Save what is listed"))).text), expected);
+  await button("Swap").click();
+  await tab.waitForFunction(() => document.querySelector(".moments input")?.value === "end");
+  // The same moment twice.
+  await tab.getByLabel("second as of").fill("end");
+  await button("Compare").and(tab.locator(".moments button")).first().click();
+  await tab.getByText("The two states are identical.").waitFor();
+  await tab.getByLabel("second as of").fill("9999");
+  await button("Compare").and(tab.locator(".moments button")).first().click();
+  await tab.getByText("there is no entry 9999 in the log").waitFor();
+});
+
+test("what changed for a database between two dumps, field by field", async () => {
+  const scratch = mkdtempSync(join(tmpdir(), "metadump-tasks-"));
+  const older = join(scratch, "older.ndjson");
+  const ran = spawnSync(metactl, ["rewrite", "--db", engine, "--at", "1300", "--output", older], { encoding: "utf8" });
+  assert.equal(ran.status, 0, ran.stderr);
+  const expected = differing(engine, older);
+  const changed = expected.findIndex((line) => line.change === "changed" && line.fields.length > 0);
+  const [key, object] = [expected[changed], expected.slice(0, changed).findLast((line) => "object" in line)];
+  const word = object.object.name ?? object.object.database ?? object.object.tenant;
+  await press("8");
+  await tab.locator("main input[type=file]").setInputFiles(older);
+  await tab.getByRole("columnheader", { name: "older.ndjson" }).waitFor();
+  await fill(tab.getByRole("searchbox", { name: "Filter what differs" }), word);
+  const grid = tab.getByRole("grid", { name: "What differs" });
+  await click(grid.getByText(key.key, { exact: true }));
+  for (const { field } of key.fields.slice(0, 5)) await panel().getByRole("rowheader", { name: field || "value", exact: true }).first().waitFor();
+  few();
+  await accessible();
+  await tab.getByRole("searchbox", { name: "Filter what differs" }).fill("");
+  await tab.waitForFunction((rows) => document.querySelector("main [role=grid]")?.getAttribute("aria-rowcount") === String(rows), expected.length - 2);
+  assert.deepEqual(printed((await savedAs(button("Save what is listed"))).text), expected);
+});
+
 test("a dump for each node of a new cluster, with its manifest", async () => {
   const cluster = "1=meta-1.example:28103,2=meta-2.example:28103,3=meta-3.example:28103";
   await press("7");
-  await fill(tab.getByLabel("Node 1", { exact: true }), cluster);
+  await fill(tab.getByLabel("Node 1, host"), cluster);
   await click(button("Show what changes"));
   const downloads = [];
   tab.on("download", (download) => downloads.push(download));

@@ -74,7 +74,7 @@ test("a new dump is written into the file that the user chooses", async () => {
     await tab.goto(url);
     await tab.getByText(/The dump has been read\./).waitFor({ state: "attached" });
     await tab.keyboard.press("7");
-    await tab.getByLabel("Node 1", { exact: true }).fill("7=localhost:28103");
+    await tab.getByLabel("Node 1, host").fill("7=localhost:28103");
     await tab.getByRole("button", { name: "Show what changes" }).click();
     const save = tab.getByRole("button", { name: "Download the new dump" });
     await tab.evaluate(() => (globalThis.refusing = "NotAllowedError"));
@@ -162,7 +162,7 @@ test("a dump that was changed meanwhile is not made into a new one", async () =>
   copyFileSync(dump, changing);
   await view(changing, async (tab) => {
     await tab.keyboard.press("7");
-    await tab.getByLabel("Node 1", { exact: true }).fill("7=localhost:28103");
+    await tab.getByLabel("Node 1, host").fill("7=localhost:28103");
     await tab.getByRole("button", { name: "Show what changes" }).click();
     const download = tab.getByRole("button", { name: "Download the new dump" });
     await download.waitFor();

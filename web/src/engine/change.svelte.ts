@@ -14,8 +14,21 @@ export interface ChangedLine {
   text: string | null;
 }
 
+/** A node of a new cluster, as its fields have it. */
+export interface Member {
+  id: string;
+  host: string;
+  port: string;
+}
+
+/** A node as the command line takes it; empty when nothing is said of it: an id alone says nothing yet. */
+function written(member: Member): string {
+  const [id, host, port] = [member.id.trim(), member.host.trim(), member.port.trim()];
+  return host + port === "" ? "" : `${id}=${host}${port === "" ? "" : `:${port}`}`;
+}
+
 export class Change {
-  members = $state([""]);
+  members = $state<Member[]>([{ id: "1", host: "", port: "" }]);
   repairExpire = $state(false);
   repairSnapshot = $state(false);
   plan = $state.raw<{ changes: string[]; splices: Splice[] } | null>(null);
@@ -25,9 +38,10 @@ export class Change {
   #chosenId = $state("");
   #running: Running | null = null;
 
-  given = $derived.by(() => this.members.map((text) => text.trim()).filter((text) => text !== ""));
-  ids = $derived.by(() => this.given.flatMap((text) => text.split(",")).map((member) => member.split("=")[0]?.trim() ?? "").filter((id, at, ids) => ids.indexOf(id) === at));
-  errors = $derived.by(() => this.members.map((text) => (text.trim() === "" ? undefined : memberError(text.trim()))));
+  #written = $derived.by(() => this.members.map(written));
+  given = $derived.by(() => this.#written.filter((text) => text !== ""));
+  ids = $derived.by(() => this.given.map((member) => member.split("=")[0] ?? "").filter((id, at, ids) => ids.indexOf(id) === at));
+  errors = $derived.by(() => this.#written.map((text) => (text === "" ? undefined : memberError(text))));
   sound = $derived.by(() => this.errors.every((error) => !error));
   error = $derived.by(() => (this.given.length > 0 && this.sound ? clusterError(this.ownId, this.given) : undefined));
 
@@ -41,6 +55,32 @@ export class Change {
   set ownId(id: string) {
     this.#chosenId = id;
     this.outdated();
+  }
+
+  /** Adds a node with the next id. */
+  add(): void {
+    const ids = this.members.map(({ id }) => Number(id)).filter((id) => Number.isSafeInteger(id));
+    this.members.push({ id: String(Math.max(0, ...ids) + 1), host: "", port: "" });
+    this.outdated();
+  }
+
+  remove(at: number): void {
+    this.members.splice(at, 1);
+    this.outdated();
+  }
+
+  /** Takes nodes as the command line has them, `ID=HOST:PORT,…`, from a field on; says whether it is that. */
+  take(at: number, text: string): boolean {
+    if (!text.includes("=") || memberError(text.trim())) return false;
+    const nodes = text.trim().split(",").filter((node) => node.includes("="));
+    const members = nodes.map((node) => {
+      const [id = "", address = ""] = node.split("=");
+      const colon = address.lastIndexOf(":");
+      return { id, host: address.slice(0, colon), port: address.slice(colon + 1) };
+    });
+    this.members.splice(at, 1, ...members);
+    this.outdated();
+    return true;
   }
 
   get ready(): boolean {

@@ -49,9 +49,28 @@ same: number, };
 export type DataVersion = "V0" | "V001" | "V002" | "V003" | "V004";
 
 /**
+ * Which differences are listed.
+ */
+export type DifferenceQuery = {
+/**
+ * What the key or the words of its object have in them, in whichever case.
+ */
+text: string,
+/**
+ * `added`, `removed`, `changed` or `touched`; when there is none, all but those that were only
+ * written again.
+ */
+change: string | null, };
+
+/**
+ * A row of the list: an object, or below it one of its keys.
+ */
+export type DifferenceRow = { "type": "object", "value": DifferingObject } | { "type": "key", "value": DifferingKey };
+
+/**
  * A key that differs.
  */
-export type Difference = {
+export type DifferingKey = {
 /**
  * What became of it.
  */
@@ -61,34 +80,34 @@ change: Change,
  */
 key: string,
 /**
- * Its line in the first dump.
+ * Where the first state has it.
  */
-left_line: number | null,
+before: KeyPlace | null,
 /**
- * Its line in the second dump.
+ * Where the second has it.
  */
-right_line: number | null, };
+after: KeyPlace | null, };
 
 /**
- * How the keys of two dumps differ.
+ * An object that differs.
  */
-export type Differences = {
+export type DifferingObject = {
 /**
- * All keys.
+ * Where it stands among all, to ask for it.
  */
-counts: Counts,
+at: number,
 /**
- * By first segment.
+ * `+`, `-` or `~`.
  */
-prefixes: { [key in string]: Counts },
+sign: string,
 /**
- * The first differences of each sort, by key.
+ * What it is and what became of it.
  */
-kept: Array<Difference>,
+words: string,
 /**
- * Lines whose keys do not ascend: what is said of the keys around them is not reliable.
+ * How many of its keys differ.
  */
-unsorted: Array<[Side, number]>, };
+keys: Counts, };
 
 /**
  * What an entry does to one key or node.
@@ -137,6 +156,23 @@ number: number,
  * The name, where it is the same in every message.
  */
 name: string | null, } & ({ "type": "varint", "value": Integer } | { "type": "fixed64", "value": Integer } | { "type": "fixed32", "value": number } | { "type": "text", "value": string } | { "type": "message", "value": Array<Field> } | { "type": "bytes", "value": [string, number] } | { "type": "more", "value": number });
+
+/**
+ * A field that differs, in words.
+ */
+export type FieldView = {
+/**
+ * Which.
+ */
+field: string,
+/**
+ * What it was; none of one that is new.
+ */
+before: string | null,
+/**
+ * What it is; none of one that is gone.
+ */
+after: string | null, };
 
 /**
  * A finding as its JSON has it: with what the catalogue says of its code.
@@ -257,6 +293,19 @@ children: { [key in string]: KeyNode },
 merged: Tally, };
 
 /**
+ * Where a state has a key.
+ */
+export type KeyPlace = {
+/**
+ * The line that holds it.
+ */
+line: number | null,
+/**
+ * Where it stands among what the log wrote, to ask for it.
+ */
+written: number | null, };
+
+/**
  * One segment of a key.
  */
 export type KeySegment = {
@@ -278,6 +327,43 @@ meaning: string | null, };
  * The tree of all keys.
  */
 export type KeyTree = { root: KeyNode, };
+
+/**
+ * What differs under a key.
+ */
+export type KeyView = {
+/**
+ * What became of it.
+ */
+change: Change,
+/**
+ * The key, masked where it holds a credential.
+ */
+key: string,
+/**
+ * What the value is.
+ */
+form: string,
+/**
+ * The record of the first state.
+ */
+before: WriteView | null,
+/**
+ * That of the second.
+ */
+after: WriteView | null,
+/**
+ * The fields that differ, of one that is changed.
+ */
+fields: Array<FieldView>,
+/**
+ * How many more there are.
+ */
+more_fields: number,
+/**
+ * Whether the values have the same fields, in other bytes.
+ */
+is_spelled_otherwise: boolean, };
 
 /**
  * The kind of a line: the one member of its entry object.
@@ -635,6 +721,19 @@ object: StateObject, };
 export type Order = "dump" | "size" | "expiry";
 
 /**
+ * A line whose key does not ascend.
+ */
+export type OutOfOrder = {
+/**
+ * In which state.
+ */
+side: Side,
+/**
+ * The line.
+ */
+line: number, };
+
+/**
  * What came of the conditions of an entry.
  */
 export type Outcome = "done" | "conditions_not_met" | "in_snapshot" | "not_applied";
@@ -878,6 +977,56 @@ unknown: Sum,
 left_out: number, };
 
 /**
+ * What one of the two states is.
+ */
+export type StateView = {
+/**
+ * Its name.
+ */
+name: string,
+/**
+ * Which moment it is of, and its log, in words.
+ */
+words: string, };
+
+/**
+ * Which states were compared, and what came of it as a whole.
+ */
+export type States = {
+/**
+ * The first.
+ */
+before: StateView,
+/**
+ * The second.
+ */
+after: StateView,
+/**
+ * What differs beside keys: what it is, how it was, how it is.
+ */
+system: Array<[string, string, string]>,
+/**
+ * How many keys differ.
+ */
+keys: Counts,
+/**
+ * The same in words.
+ */
+words: string,
+/**
+ * How many objects differ.
+ */
+objects: number,
+/**
+ * How many keys that differ are not listed.
+ */
+not_listed: number,
+/**
+ * Lines whose keys do not ascend: what is said of the keys around them is not reliable.
+ */
+unsorted: Array<OutOfOrder>, };
+
+/**
  * A membership and the log entry that set it (openraft 0.7: *effective membership*).
  */
 export type StoredMembership = {
@@ -1078,3 +1227,24 @@ leader_id: LeaderId,
  * Whether a quorum accepted that leader.
  */
 committed: boolean, };
+
+/**
+ * What a record is beside its value.
+ */
+export type WriteView = {
+/**
+ * The sequence number.
+ */
+seq: Integer,
+/**
+ * When it expires, milliseconds since 1970.
+ */
+expire_ms: Integer | null,
+/**
+ * When the write was proposed, milliseconds since 1970.
+ */
+proposed_ms: Integer | null,
+/**
+ * How long the value is.
+ */
+bytes: number, };

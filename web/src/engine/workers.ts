@@ -3,7 +3,7 @@
 import { decompress } from "lzma1";
 import { initSync } from "metadump-wasm";
 
-import type { Answer, Ask, Job, Progress, Question, Replied, Reply, Start } from "../io/jobs";
+import { STAYING, type Answer, type Ask, type Job, type Progress, type Question, type Replied, type Reply, type Start } from "../io/jobs";
 
 function embedded(id: string): Uint8Array<ArrayBuffer> {
   const text = document.getElementById(id)?.textContent ?? "";
@@ -41,7 +41,7 @@ export interface Running {
 
 /**
  * Runs a job. A worker that dies is started once more, from the beginning; `restarted` hears of it.
- * The worker of a `browse` job stays when it is done, and is asked.
+ * The worker of a job that stays is asked when it is done.
  */
 export function run(job: Job, progress: (report: Progress) => void, restarted: () => void): Running {
   let worker: Worker | null = null;
@@ -87,7 +87,7 @@ export function run(job: Job, progress: (report: Progress) => void, restarted: (
           asked.delete(data.id);
           return;
         }
-        if (data.type === "done" && job.type === "browse") {
+        if (data.type === "done" && STAYING.includes(job.type)) {
           stays = true;
           resolve(data.results);
           return;

@@ -15,17 +15,27 @@ export interface Bytes {
   to: number;
 }
 
+/** A state that is compared: its dump, its name, and the moment, as `--at` takes it. */
+export interface Compared {
+  dump: Source;
+  name: string;
+  at: string;
+}
+
 export type Job =
   | { type: "open"; dump: Source; name: string; manifest: Uint8Array | null }
   | { type: "scan"; dump: Source; part: Bytes }
   | { type: "search"; dump: Source; part: Part; query: string }
-  | { type: "compare"; left: Source; right: Source }
+  | { type: "compare"; left: Compared; right: Compared }
   | { type: "rewrite"; dump: Source; ownId: string; members: string[]; repairExpire: boolean; repairSnapshot: boolean }
   | { type: "seal"; dump: Source; name: string }
   | { type: "unpack"; packed: Source }
   | { type: "browse"; dump: Source; at: string };
 
-/** What is asked of the worker of a `browse` job, which stays: objects are named by where they stand. */
+/** The jobs whose workers stay and are asked. */
+export const STAYING: readonly Job["type"][] = ["browse", "compare"];
+
+/** What is asked of a worker that stays: objects are named by where they stand. */
 export type Question =
   | { type: "list"; query: string }
   | { type: "rows"; from: number; to: number }
@@ -33,7 +43,9 @@ export type Question =
   | { type: "detail"; at: number }
   | { type: "ofLine"; line: number; text: Uint8Array }
   | { type: "written"; at: number }
-  | { type: "history"; at: number };
+  | { type: "history"; at: number }
+  | { type: "keysOf"; at: number; most: number }
+  | { type: "printed"; of: "states" | "summary" | number };
 
 export interface Ask {
   type: "ask";

@@ -89,20 +89,23 @@ async function search(job: Extract<Job, { type: "search" }>): Promise<string[]> 
   return [searching.finish()];
 }
 
-async function compare(job: Extract<Job, { type: "compare" }>): Promise<string[]> {
-  const comparing = new Comparing();
-  const left = pieces(job.left);
-  const right = pieces(job.right);
+async function compare({ left, right }: Extract<Job, { type: "compare" }>): Promise<string[]> {
+  const comparing = new Comparing(left.name, left.at, right.name, right.at, Date.now());
+  const sources = { left: left.dump, right: right.dump };
+  const readings = { left: pieces(left.dump), right: pieces(right.dump) };
   let bytes = 0;
-  for (let side = comparing.wants(); side; side = comparing.wants()) {
-    const next = await (side === "left" ? left : right).next();
-    const piece = next.done ? new Uint8Array() : next.value;
-    if (side === "left") comparing.feedLeft(piece);
-    else comparing.feedRight(piece);
-    bytes += piece.length;
+  for (let side = comparing.wants(); side === "left" || side === "right"; side = comparing.wants()) {
+    const next = await readings[side].next();
+    const more = !next.done && comparing.feed(side, next.value);
+    if (!next.done) bytes += next.value.length;
     progress(bytes);
+    if (more) continue;
+    await readings[side].return(undefined);
+    readings[side] = pieces(sources[side]);
+    comparing.endReading(side);
   }
-  return [comparing.finish()];
+  compared = comparing;
+  return [comparing.states() ?? ""];
 }
 
 async function rewrite(job: Extract<Job, { type: "rewrite" }>): Promise<string[]> {
@@ -186,7 +189,29 @@ async function browse(job: Extract<Job, { type: "browse" }>): Promise<string[]> 
   return [browsing.overview() ?? ""];
 }
 
+/** What differs, held likewise. */
+let compared: Comparing | null = null;
+
+function replyOf(compared: Comparing, question: Question): Reply {
+  switch (question.type) {
+    case "list":
+      return compared.list(question.query);
+    case "rows":
+      return compared.rows(question.from, question.to);
+    case "written":
+      return compared.written(question.at);
+    case "keysOf":
+      return compared.keysOf(question.at, question.most);
+    case "printed":
+      if (question.of === "states") return compared.printedStates();
+      return question.of === "summary" ? compared.printedSummary() : compared.printedObject(question.of);
+    default:
+      return undefined;
+  }
+}
+
 async function reply(question: Question): Promise<Reply> {
+  if (compared) return replyOf(compared, question);
   if (!browsed) return undefined;
   const { browsing, dump } = browsed;
   switch (question.type) {
@@ -210,6 +235,8 @@ async function reply(question: Question): Promise<Reply> {
       }
       await browsed.log;
       return browsing.history(question.at);
+    default:
+      return undefined;
   }
 }
 

@@ -191,6 +191,26 @@ pub struct StoredMembership {
     pub membership: Membership,
 }
 
+impl StoredMembership {
+    /// `voters {1, 2, 3}, learners {4}, since T1-N1.5`
+    pub fn describe(&self) -> String {
+        let set = |ids: &BTreeSet<NodeId>| {
+            let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+            format!("{{{}}}", ids.join(", "))
+        };
+        let voters: Vec<String> = self.membership.configs.iter().map(set).collect();
+        let voters = if voters.is_empty() { "none".to_owned() } else { voters.join(" and ") };
+        let learners = self.membership.learners();
+        let learners = if learners.is_empty() {
+            String::new()
+        } else {
+            format!(", learners {}", set(&learners))
+        };
+        let since = self.log_id.map_or(String::new(), |id| format!(", since {id}"));
+        format!("voters {voters}{learners}{since}")
+    }
+}
+
 /// Where a node is reached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]

@@ -185,7 +185,7 @@ fn add(catalogue: &mut Catalogue, owned: &mut Owned, key: &str, value: &SeqV<'_>
 
 /// What came of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Read {
+pub(in crate::look) enum Read {
     /// It was taken, if it is of the node or of its live state machine.
     Taken,
     /// It is no record.
@@ -196,7 +196,7 @@ pub(super) enum Read {
 
 /// Reads the facts of a node, those of its live state machine alone.
 #[derive(Debug, Default)]
-pub(super) struct FactReading {
+pub(in crate::look) struct FactReading {
     live: LiveMachine,
     version: Option<DataVersion>,
     with_keys: bool,
@@ -204,12 +204,12 @@ pub(super) struct FactReading {
 
 impl FactReading {
     /// Without keys the reading may end where those begin.
-    pub(super) fn new(with_keys: bool) -> Self {
+    pub(in crate::look) fn new(with_keys: bool) -> Self {
         Self { with_keys, ..Self::default() }
     }
 
     /// Hands the fact of a line to `each`.
-    pub(super) fn line(
+    pub(in crate::look) fn line(
         &mut self,
         line: &Line<'_>,
         each: impl FnOnce(&Fact<'_>) -> Result<(), GatherError>,

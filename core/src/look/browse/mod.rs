@@ -7,6 +7,7 @@ mod logged;
 mod owned;
 
 pub use browser::{Browser, ObjectDetail, ObjectKey, ObjectRow, Related, StateOverview};
+pub(in crate::look) use gathering::{FactReading, Read};
 pub use gathering::{GatherError, Gathering};
 pub use listing::{ObjectQuery, SortBy};
 pub use logged::{LogReading, LoggedLine, ObjectHistory, ObjectLog};

@@ -20,20 +20,6 @@ pub enum Change {
     Touched,
 }
 
-/// The write that a record is of.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Write {
-    seq: u64,
-    proposed_at_ms: Option<u64>,
-}
-
-impl Write {
-    pub(crate) fn of(record: &SeqV<'_>) -> Self {
-        let proposed_at_ms = record.meta.and_then(|meta| meta.proposed_at_ms);
-        Self { seq: record.seq, proposed_at_ms }
-    }
-}
-
 impl Change {
     /// What became of a key; none when it is the same, or in neither state. A time of the write
     /// that only one state has says nothing: servers before 1.2.823 did not keep it.
@@ -57,12 +43,8 @@ impl Change {
             (Some(before), Some(after)) => (before, after),
         };
         let is_changed = before.expire_ms() != after.expire_ms() || before.data != after.data;
-        Self::of_writes(is_changed, Write::of(before), Write::of(after))
-    }
-
-    /// What became of a key that both states have.
-    pub(crate) fn of_writes(is_changed: bool, before: Write, after: Write) -> Option<Self> {
-        let times = before.proposed_at_ms.zip(after.proposed_at_ms);
+        let proposed = |record: &SeqV<'_>| record.meta.and_then(|meta| meta.proposed_at_ms);
+        let times = proposed(before).zip(proposed(after));
         let is_other_time = times.is_some_and(|(before, after)| before != after);
         match is_changed {
             true => Some(Self::Changed),

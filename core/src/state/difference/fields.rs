@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::alignment::aligned;
 use crate::value::{
     KeyParts, MASKED, Message, Name, Scalar, Secrets, Value, first_part, json_of_unknown_form,
-    raw_scalar,
+    raw_scalar, sql_type,
 };
 
 /// How many fields of a value are named; of more, only the number is known.
@@ -17,6 +17,9 @@ const MOST_FIELDS: usize = 1000;
 /// How many bytes of a name are kept: names of servers are shorter, and keys of JSON may have any
 /// length.
 const MOST_NAME_BYTES: usize = 256;
+
+/// How much of a value is in a line.
+const MOST_CHARS: usize = 200;
 
 /// The versions that each message has.
 const VERSIONS: [u32; 2] = [100, 101];
@@ -31,6 +34,51 @@ pub struct FieldChange<'v> {
     pub before: Option<&'v Value<'v>>,
     /// What it is; none of one that is gone.
     pub after: Option<&'v Value<'v>>,
+}
+
+impl FieldChange<'_> {
+    /// What the field is called: the whole value has no name of its own.
+    pub fn name(&self) -> &str {
+        if self.field.is_empty() { "value" } else { &self.field }
+    }
+
+    /// `comment: "old" -> "new"`
+    pub fn describe(&self) -> String {
+        let field = self.name();
+        match (self.before.map(words), self.after.map(words)) {
+            (Some(before), Some(after)) => format!("{field}: {before} -> {after}"),
+            (None, Some(after)) => format!("{field} added: {after}"),
+            (Some(before), None) => format!("{field} removed: {before}"),
+            (None, None) => field.to_owned(),
+        }
+    }
+}
+
+/// A value in a line: a type as SQL, a column as its name and type, all else as JSON.
+pub(crate) fn words(value: &Value<'_>) -> String {
+    if let Value::Message(message) = value {
+        if message.of.is_sql_type
+            && let Some(sql) = sql_type(message)
+        {
+            return sql;
+        }
+        if let (Some(name), Some(Value::Message(of))) =
+            (message.text("name"), message.get("data_type"))
+            && let Some(sql) = sql_type(of)
+        {
+            return format!("{name} {sql}");
+        }
+    }
+    if let Value::Scalar(Scalar::Text(text)) = value
+        && **text == *MASKED
+    {
+        return MASKED.to_owned();
+    }
+    let json = serde_json::to_string(value).unwrap_or_default();
+    match json.char_indices().nth(MOST_CHARS) {
+        Some((end, _)) => format!("{}…", json.get(..end).unwrap_or_default()),
+        None => json,
+    }
 }
 
 /// The fields that differ.

@@ -11,14 +11,20 @@
 //! key belongs to is the business of [`ByObject`](crate::objects::ByObject).
 
 mod alignment;
+mod by_object;
 mod change;
+mod compared;
 mod fields;
 mod merge;
 mod system;
 
-#[cfg(feature = "look")]
-pub(crate) use change::Write;
+pub use by_object::{Asked, KindCounts, ObjectDifference, ObjectDifferences, ObjectTally};
 pub use change::{Change, Counts};
+pub use compared::{
+    BesideKeys, ComparedState, KeyLine, LogExtent, ObjectLine, StatesLine, SummaryLine,
+};
+#[cfg(feature = "look")]
+pub(crate) use fields::words;
 pub use fields::{Comparable, FieldChange, Fields};
 pub use merge::{Keyed, Merge, Pair, Side};
 pub use system::{Differs, SystemDifference};

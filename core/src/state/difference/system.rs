@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::dump::record::{LogId, Node, NodeId, StoredMembership};
 use crate::state::node::SystemState;
+use crate::value::grouped;
 
 /// Two that differ.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -54,10 +55,39 @@ impl SystemDifference {
         }
     }
 
+    /// What differs by name, as it was and as it is.
+    pub fn rows(&self) -> Vec<[String; 3]> {
+        let Self { last_applied, sequence, membership, nodes } = self;
+        let id = |id: &Option<LogId>| id.map_or("none".to_owned(), |id| id.to_string());
+        let mut rows = Vec::new();
+        if let Some(Differs { before, after }) = last_applied {
+            rows.push(["last applied".to_owned(), id(before), id(after)]);
+        }
+        if let Some(Differs { before, after }) = sequence {
+            rows.push(["sequence".to_owned(), grouped(*before), grouped(*after)]);
+        }
+        if let Some(Differs { before, after }) = membership {
+            rows.push(["membership".to_owned(), before.describe(), after.describe()]);
+        }
+        for (id, Differs { before, after }) in nodes {
+            rows.push([format!("node {id}"), node(before.as_ref()), node(after.as_ref())]);
+        }
+        rows
+    }
+
     /// Whether nothing differs.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+}
+
+/// `localhost:28103, gRPC localhost:9191`
+fn node(node: Option<&Node>) -> String {
+    let Some(node) = node else { return "none".to_owned() };
+    let grpc = node.grpc_api_advertise_address.as_deref().unwrap_or("none");
+    let tls = node.raft_tls_advertise_address.as_ref();
+    let tls = tls.map_or_else(String::new, |tls| format!(", TLS {tls}"));
+    format!("{}, gRPC {grpc}{tls}", node.endpoint)
 }
 
 #[cfg(test)]

@@ -15,16 +15,13 @@ mod side;
 use std::collections::BTreeSet;
 
 use anyhow::{Result, anyhow};
-use metadump::difference::{Side, SystemDifference};
+use metadump::difference::{Asked, ComparedState, Side, SystemDifference};
 use metadump::moment::{AsOf, At};
-use metadump::node::SystemState;
-use metadump::record::LogId;
-use serde::Serialize;
 
-use self::found::{Asked, Differences, Found};
+use self::found::{Differences, Found};
 use self::print::Printer;
 use self::reading::{Disorder, Read, Way, for_each_pair};
-use self::side::{LogExtent, Opened, beside_keys};
+use self::side::{Opened, beside_keys};
 use super::Outcome;
 use super::decoded::say_masked;
 use super::objects::{assert_tenants, catalogue};
@@ -34,23 +31,10 @@ use crate::failure::{Usage, WithHelp};
 use crate::progress::Progress;
 use crate::stdout::reader_has_gone;
 
-/// What one of the two states is.
-#[derive(Serialize)]
-pub struct StateOf {
-    name: String,
-    last_applied: Option<LogId>,
-    sequence: u64,
-    log: LogExtent,
-    #[serde(skip)]
-    as_of: AsOf,
-    #[serde(skip)]
-    system: SystemState,
-}
-
 /// Two states that were compared.
 struct Compared {
-    before: StateOf,
-    after: StateOf,
+    before: ComparedState,
+    after: ComparedState,
     system: SystemDifference,
     found: Found,
 }
@@ -82,11 +66,12 @@ pub fn run(args: &Args, progress: &Progress) -> Result<Outcome> {
     let system = if args.leaves_out_system() { None } else { Some(system) };
     let asked = Asked { tenants: &args.tenant, kinds: &args.kind, touched: args.touched };
     let mut differences = found.differences(&asked);
-    if differences.unknown_tenant(&args.tenant).is_some() {
+    if differences.objects.unknown_tenant(&args.tenant).is_some() {
         // Nothing of it differs, or there is none.
         assert_asked(&args.tenant, [&states.0, &states.1], progress)?;
     }
-    let is_same = differences.is_empty() && system.as_ref().is_none_or(SystemDifference::is_empty);
+    let is_same =
+        differences.objects.is_empty() && system.as_ref().is_none_or(SystemDifference::is_empty);
     let outcome = if is_same { Outcome::Done } else { Outcome::Different };
     let printed = print(args, &before, &after, system.as_ref(), &mut differences);
     let masked = match printed {
@@ -95,28 +80,28 @@ pub fn run(args: &Args, progress: &Progress) -> Result<Outcome> {
         printed => printed?,
     };
     for (letter, state) in [("A", &before), ("B", &after)] {
-        progress.say(&format!("{letter}: {}: {}", state.name, state.describe()));
+        progress.say(&format!("{letter}: {}: {}", state.name(), state.describe()));
     }
     say_masked(masked, progress);
-    progress.say(&differences.describe());
+    progress.say(&differences.objects.describe());
     Ok(outcome)
 }
 
 /// Prints what differs; gives how many credentials are masked.
 fn print(
     args: &Args,
-    before: &StateOf,
-    after: &StateOf,
+    before: &ComparedState,
+    after: &ComparedState,
     system: Option<&SystemDifference>,
     differences: &mut Differences,
 ) -> Result<u64> {
     let mut printer = Printer::new(args.format, args.secrets.secrets());
     printer.states(before, after, system)?;
     if args.stat {
-        printer.stat(differences)?;
+        printer.stat(&differences.objects)?;
     } else {
         differences.for_each(&mut printer)?;
-        printer.summary(differences)?;
+        printer.summary(&differences.objects)?;
     }
     printer.finish()
 }
@@ -158,59 +143,37 @@ fn compare(
     args: &Args,
     progress: &Progress,
 ) -> Result<Compared> {
-    let (before, left_way) = StateOf::of(left, progress)?;
-    let (after, right_way) = StateOf::of(right, progress)?;
+    let (before, left_way) = compared_state(left, progress)?;
+    let (after, right_way) = compared_state(right, progress)?;
     let mut found = Found::new(args.stat, args.touched);
     let states = [(left, left_way), (right, right_way)];
     let [left, right] = for_each_pair(states, progress, |key, before, after, is_late| {
         found.pair(key, before, after, is_late)
     })?;
-    let (before, after) = (before.with(&left), after.with(&right));
+    let (before, after) = (at_its_moment(before, &left), at_its_moment(after, &right));
     found.learn(right.names);
     Ok(Compared {
-        system: SystemDifference::between(&before.system, &after.system),
+        system: SystemDifference::between(before.system(), after.system()),
         before,
         after,
         found,
     })
 }
 
-impl StateOf {
-    /// What is known of a state before its keys are read, and how it comes to its moment.
-    fn of(state: &State, progress: &Progress) -> Result<(Self, Way)> {
-        let mut replay = Way::replay(state);
-        let (node, log) = beside_keys(state, progress, |fact| {
-            replay.iter_mut().for_each(|replay| replay.reach(fact));
-        })?;
-        let of = Self {
-            name: state.name(),
-            last_applied: node.system.last_applied,
-            sequence: node.system.sequence,
-            log,
-            as_of: AsOf::from(state.moment()),
-            system: node.system,
-        };
-        Ok((of, Way::of(state, replay, progress)?))
-    }
+/// What is known of a state before its keys are read, and how it comes to its moment.
+fn compared_state(state: &State, progress: &Progress) -> Result<(ComparedState, Way)> {
+    let mut replay = Way::replay(state);
+    let beside = beside_keys(state, progress, |fact| {
+        replay.iter_mut().for_each(|replay| replay.reach(fact));
+    })?;
+    let of = ComparedState::new(state.name(), beside, AsOf::from(state.moment()));
+    Ok((of, Way::of(state, replay, progress)?))
+}
 
-    fn with(self, read: &Read) -> Self {
-        let system = read.system.clone().unwrap_or(self.system);
-        Self {
-            last_applied: system.last_applied,
-            sequence: system.sequence,
-            as_of: read.as_of,
-            system,
-            ..self
-        }
-    }
-
-    fn describe(&self) -> String {
-        let log = match (self.log.first, self.log.last) {
-            (Some(first), Some(last)) => format!("log {first} to {last}"),
-            _ => "no log".to_owned(),
-        };
-        format!("{}; {log}", self.as_of.describe())
-    }
+/// A state with what is known when its keys have been read.
+fn at_its_moment(state: ComparedState, read: &Read) -> ComparedState {
+    let system = read.system.clone().unwrap_or_else(|| state.system().clone());
+    state.at(system, read.as_of)
 }
 
 /// Refuses a tenant that neither state has.

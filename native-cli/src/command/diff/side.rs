@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use metadump::check::Code;
+use metadump::difference::BesideKeys;
 use metadump::moment::At;
-use metadump::node::{EntryFate, NodeState};
-use metadump::record::{Fact, LogId};
-use serde::Serialize;
+use metadump::record::Fact;
 
 use crate::args::{Connection, Place};
 use crate::command::convert;
@@ -28,17 +27,6 @@ pub enum Opened {
     Dump(Source),
     /// The data directory of a stopped node.
     Directory(PathBuf),
-}
-
-/// What a log holds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct LogExtent {
-    /// The first entry.
-    pub first: Option<LogId>,
-    /// The last entry.
-    pub last: Option<LogId>,
-    /// How many there are.
-    pub entries: u64,
 }
 
 impl Opened {
@@ -105,21 +93,12 @@ pub fn beside_keys(
     state: &State,
     progress: &Progress,
     mut each: impl FnMut(&Fact<'_>) + Send,
-) -> Result<(NodeState, LogExtent)> {
-    let (mut node, mut log) = (NodeState::default(), LogExtent::default());
+) -> Result<BesideKeys> {
+    let mut beside = BesideKeys::default();
     state.for_each_fact(progress, false, |fact| {
         each(fact);
-        match fact {
-            Fact::Entry(entry) if node.raft.fate_of(entry) == EntryFate::Live => {
-                log.first = log.first.or(Some(entry.log_id));
-                log.last = Some(entry.log_id);
-                log.entries += 1;
-            }
-            fact => {
-                node.learn(fact);
-            }
-        }
+        beside.learn(fact);
         Ok(())
     })?;
-    Ok((node, log))
+    Ok(beside)
 }
