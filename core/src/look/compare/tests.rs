@@ -123,7 +123,7 @@ fn two_moments_of_one_dump() {
     let KeyPlace { line: None, written: Some(at) } = keys[0].after.unwrap() else { panic!() };
     assert_eq!(
         found.written(at).unwrap(),
-        kv(("a", 6, 8)).replace("null", "{\"proposed_at_ms\":1700000000000}").as_bytes()
+        kv(("a", 6, 8)).trim_end().replace("null", "{\"proposed_at_ms\":1700000000000}").as_bytes()
     );
     assert_eq!(found.states().system[0], ["last applied", "T1-N1.1", "T1-N1.3"]);
     let mut back = compared((&dump, At::End), (&dump, At::Index(2))).unwrap();
