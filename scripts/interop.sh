@@ -48,8 +48,7 @@ for release in $RELEASES; do
 done
 environment recipes kubernetes_validate 'what checks the recipes'
 
-cargo build --locked --quiet --package databend-metactl
-METACTL=$(scripts/target.sh)/debug/databend-metactl
+METACTL=$(scripts/debug-build.sh)
 export METACTL INTEROP_RELEASES="$place" PYTHONDONTWRITEBYTECODE=1 LC_ALL=C.UTF-8
 cd tests/interop
 exec "$place/recipes/bin/python" -m unittest ${TEST:+-k "$TEST"} \

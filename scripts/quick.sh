@@ -6,6 +6,6 @@ cd "$(dirname "$0")/.."
 cargo fmt --all --check
 cargo clippy --locked --quiet --workspace --all-targets -- -D warnings
 cargo test --locked --quiet --workspace --lib --bins
-cargo test --locked --quiet --package metadump-tests --test checker --test command_line \
+cargo test --locked --quiet --workspace --test checker --test command_line \
     --test findings --test foreign --test output --test readme --test refusals --test restore \
     --test rewrite --test typescript

@@ -5,6 +5,6 @@ cd "$(dirname "$0")/.."
 
 scripts/web-setup.sh test
 scripts/web-build.sh
-cargo build --quiet --locked --package databend-metactl
-METACTL=$(scripts/target.sh)/debug/databend-metactl \
-    node --test --test-concurrency=1 --test-reporter=dot tests/web/{api,e2e}/*.test.mjs
+METACTL=$(scripts/debug-build.sh)
+export METACTL
+node --test --test-concurrency=1 --test-reporter=dot tests/web/{api,e2e}/*.test.mjs

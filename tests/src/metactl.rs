@@ -12,7 +12,9 @@ pub fn binary() -> PathBuf {
     let built = BINARY.get_or_init(|| {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut build = Command::new(cargo);
-        build.args(["build", "--quiet", "--package", "databend-metactl"]);
+        // As scripts/debug-build.sh, which says why.
+        build.args(["build", "--quiet", "--workspace"]);
+        build.args(["--bin", "databend-metactl", "--example", "check"]);
         if !cfg!(debug_assertions) {
             build.arg("--release");
         }
