@@ -84,7 +84,7 @@ test("a new dump is written into the file that the user chooses", async () => {
     await save.click();
     await tab.evaluate(() => (globalThis.refusing = null));
     await save.click();
-    const name = "a dump & co.rewritten.ndjson";
+    const name = "a dump & co.node7.ndjson";
     await tab.getByText(new RegExp(`${name}, .* is written`)).waitFor();
     const written = await tab.evaluate(async (name) => {
       const root = await navigator.storage.getDirectory();
