@@ -14,4 +14,5 @@ pub mod power_cut;
 pub mod served;
 pub mod sled;
 pub mod small;
+pub mod strace;
 pub mod tree;

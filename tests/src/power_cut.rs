@@ -9,8 +9,10 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::strace::strace;
+
 /// The system calls that write files, give them names, and sync them.
-const CALLS: &str = "trace=openat,creat,write,writev,pwrite64,pwritev,pwritev2,ftruncate,fallocate,\
+const CALLS: &str = "openat,creat,write,writev,pwrite64,pwritev,pwritev2,ftruncate,fallocate,\
                      copy_file_range,sendfile,rename,renameat,renameat2,mkdir,mkdirat,fsync,\
                      fdatasync";
 
@@ -30,9 +32,9 @@ impl PowerCut {
     ///
     /// When the directory cannot be read.
     pub fn prepare(command: &Command, root: &Path, trace: &Path) -> io::Result<(Self, Command)> {
-        let mut strace = Command::new("strace");
-        strace.args(["-f", "-qq", "-y", "-s", "0", "-e", "signal=none", "-e", CALLS, "-o"]);
-        strace.arg(trace).arg(command.get_program()).args(command.get_args());
+        let mut strace = strace::<&str>(CALLS, trace, &[]);
+        strace.args(["-y", "-s", "0", "-e", "signal=none"]);
+        strace.arg(command.get_program()).args(command.get_args());
         for (name, value) in command.get_envs() {
             strace.env(name, value.unwrap_or(OsStr::new("")));
         }

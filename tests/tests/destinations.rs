@@ -12,6 +12,7 @@ use std::process::Command;
 
 use metadump_tests::fixtures::{fixture, unpack};
 use metadump_tests::metactl::{self, Ran, run};
+use metadump_tests::strace::{NO_LOG, strace};
 use metadump_tests::tree::names;
 use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
 use tempfile::TempDir;
@@ -295,10 +296,9 @@ fn a_file_that_was_put_where_older_releases_wrote_is_left_alone() {
 
 /// Runs a command line that cannot rename anything to a path, as if that was a mount point.
 fn with_mounted(path: &Path, args: &[PathBuf]) -> Ran {
-    let mut strace = Command::new("strace");
-    strace.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=rename,renameat,renameat2"]);
-    strace.args(["-e", "inject=rename,renameat,renameat2:error=EBUSY", "-P"]).arg(path);
-    strace.arg(metactl::binary()).args(args);
+    let renames = "rename,renameat,renameat2";
+    let mut strace = strace(renames, NO_LOG, &[format!("{renames}:error=EBUSY")]);
+    strace.arg("-P").arg(path).arg(metactl::binary()).args(args);
     Ran::from(strace.output().expect("strace is installed by make"))
 }
 

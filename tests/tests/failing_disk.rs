@@ -9,13 +9,14 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use metadump::LineFramer;
 use metadump::manifest::{Manifest, ManifestBuilder};
 use metadump::scan::scan_line;
 use metadump_tests::fixtures::{fixture, unpack};
 use metadump_tests::metactl;
+use metadump_tests::strace::strace;
 use metadump_tests::tree::names;
 use tempfile::TempDir;
 
@@ -78,10 +79,7 @@ impl Export {
     /// None when nothing was injected, as there are fewer calls.
     fn with(&self, call: &str, injection: &str, nth: usize) -> Option<(Option<i32>, String)> {
         let log = self._scratch.path().join("strace.log");
-        let mut strace = Command::new("strace");
-        strace.args(["-f", "-qq", "-o"]).arg(&log);
-        strace.args(["-e", &format!("trace={call}"), "-e"]);
-        strace.arg(format!("inject={call}:{injection}:when={nth}"));
+        let mut strace = strace(call, &log, &[format!("{call}:{injection}:when={nth}")]);
         strace.arg(metactl::binary()).args(["export", "--raft-dir"]).arg(&self.raft_dir);
         strace.arg("--db").arg(&self.db).stdin(Stdio::null());
         let output = strace.output().expect("strace is installed by make");

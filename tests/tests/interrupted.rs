@@ -14,6 +14,7 @@ use std::time::Duration;
 use metadump_tests::fixtures::{fixture, unpack};
 use metadump_tests::metactl::{self, Ran, run};
 use metadump_tests::served::Served;
+use metadump_tests::strace::{NO_LOG, strace};
 use metadump_tests::tree::names;
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::process::{Pid, Signal, kill_process};
@@ -282,9 +283,9 @@ fn dump_and_manifest_are_of_one_run() {
     for _ in 0..3 {
         let runs: Vec<Child> = (0..6)
             .map(|number| {
-                let mut strace = Command::new("strace");
-                strace.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=rename,renameat"]);
-                strace.args(["-e", "inject=rename,renameat:delay_exit=20000"]);
+                let renames = "rename,renameat";
+                let late = format!("{renames}:delay_exit=20000");
+                let mut strace = strace(renames, NO_LOG, &[late]);
                 strace.arg(metactl::binary()).args(["export", "-q", "--raft-dir"]);
                 strace.arg(&dirs[number % 2].1).arg("--db").arg(&db);
                 strace.spawn().expect("strace is installed by make")
@@ -330,9 +331,8 @@ fn run_with_signal<'a>(
     nth: usize,
     args: impl IntoIterator<Item = &'a std::ffi::OsStr>,
 ) -> Ran {
-    let mut strace = Command::new("strace");
-    strace.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}"), "-e"]);
-    strace.arg(format!("inject={call}:signal=SIGTERM:delay_exit=100000:when={nth}"));
+    let signal = format!("{call}:signal=SIGTERM:delay_exit=100000:when={nth}");
+    let mut strace = strace(call, NO_LOG, &[signal]);
     strace.arg(metactl::binary()).args(args).env("NO_COLOR", "1").stdin(Stdio::null());
     strace.output().unwrap().into()
 }

@@ -9,10 +9,11 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use metadump_tests::fixtures::{content, fixture, unpack};
 use metadump_tests::metactl::{self, Ran};
+use metadump_tests::strace::{NO_LOG, strace};
 
 /// The system calls that change something on disk.
 const CALLS: [&str; 7] =
@@ -47,14 +48,11 @@ fn import_killed_at(
     call: &str,
     nth: usize,
 ) -> Ended {
-    let mut strace = Command::new("strace");
-    strace.args(["-f", "-qq", "-o", "/dev/null", "-e"]);
-    strace.arg(format!("trace={call},renameat2"));
-    strace.arg("-e").arg(format!("inject={call}:signal=SIGKILL:when={nth}"));
+    let mut injections = vec![format!("{call}:signal=SIGKILL:when={nth}")];
     if file_system == FileSystem::Renames {
-        strace.arg("-e").arg("inject=renameat2:error=EINVAL");
+        injections.push("renameat2:error=EINVAL".to_owned());
     }
-    let status = strace
+    let status = strace(&format!("{call},renameat2"), NO_LOG, &injections)
         .arg(metactl::binary())
         .args(["--quiet", "import", "--raft-dir"])
         .arg(dir)
@@ -147,9 +145,8 @@ fn every_call_that_changes_something_is_tried() {
     let trace = keep.path().join("trace");
     let db = fixture("v004/v004-imported-n2.export.ndjson");
     for extra in [&["--keep-old"], [].as_slice()] {
-        let mut strace = Command::new("strace");
-        strace.args(["-f", "-qq", "-A", "-e", &format!("trace={CHANGING}"), "-o"]).arg(&trace);
-        strace.arg(metactl::binary()).arg("-q").args(import_args(&dir, &db)).args(extra);
+        let mut strace = strace::<&str>(CHANGING, &trace, &[]);
+        strace.arg("-A").arg(metactl::binary()).arg("-q").args(import_args(&dir, &db)).args(extra);
         assert!(strace.status().expect("strace is installed by make").success());
     }
     let trace = std::fs::read_to_string(trace).unwrap();
@@ -170,9 +167,8 @@ fn check_every_failure(calls: &[&str], error: &str, extra: &[&str]) {
             let (keep, dir) = unpack("v004/v004-origin.tar.gz");
             let old = std::fs::read(fixture("v004/v004-origin.export.ndjson")).unwrap();
             let trace = keep.path().join("trace");
-            let mut strace = Command::new("strace");
-            strace.args(["-f", "-qq", "-e", &format!("trace={call}"), "-o"]).arg(&trace);
-            strace.args(["-e", &format!("inject={call}:error={error}:when={nth}")]);
+            let injection = format!("{call}:error={error}:when={nth}");
+            let mut strace = strace(call, &trace, &[injection]);
             strace.arg(metactl::binary()).arg("-q").args(import_args(&dir, &db)).args(extra);
             let ran: Ran = strace.stdin(Stdio::null()).output().unwrap().into();
             let found = export(&dir);

@@ -11,10 +11,11 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use metadump_tests::fixtures::{content, fixture, unpack};
 use metadump_tests::metactl::{self, Ran};
+use metadump_tests::strace::strace;
 use metadump_tests::tree::names;
 use tempfile::TempDir;
 
@@ -121,17 +122,15 @@ impl Case {
         nth: usize,
     ) -> Option<Ran> {
         let trace = place.home.path().join("trace");
-        let mut strace = Command::new("strace");
-        strace.args(["-f", "-qq", "-e", &format!("trace={call},renameat2"), "-o"]).arg(&trace);
-        let injection = match fault {
-            Fault::Killed => format!("signal=SIGKILL:when={nth}"),
-            Fault::Fails => format!("error=EIO:when={nth}"),
-            Fault::FailsFromThereOn => format!("error=EIO:when={nth}+"),
-        };
-        strace.args(["-e", &format!("inject={call}:{injection}")]);
+        let mut injections = vec![match fault {
+            Fault::Killed => format!("{call}:signal=SIGKILL:when={nth}"),
+            Fault::Fails => format!("{call}:error=EIO:when={nth}"),
+            Fault::FailsFromThereOn => format!("{call}:error=EIO:when={nth}+"),
+        }];
         if file_system == FileSystem::Renames {
-            strace.args(["-e", "inject=renameat2:error=EINVAL"]);
+            injections.push("renameat2:error=EINVAL".to_owned());
         }
+        let mut strace = strace(&format!("{call},renameat2"), &trace, &injections);
         strace.arg(metactl::binary()).args(self.args(place)).stdin(Stdio::null());
         let mut ran: Ran = strace.output().expect("strace is installed by make").into();
         let said = fs::read_to_string(&trace).unwrap();

@@ -2,17 +2,17 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use metadump_tests::fixtures::fixture;
 use metadump_tests::metactl::{Ran, binary};
 use metadump_tests::served::Served;
+use metadump_tests::strace::{NO_LOG, strace};
 
 /// Runs the binary; no call of it gets a thread.
 fn run_alone(args: &[&str]) -> Ran {
-    let mut strace = Command::new("strace");
-    strace.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=clone,clone3"]);
-    strace.args(["-e", "inject=clone,clone3:error=EAGAIN"]).arg(binary()).args(args);
+    let mut strace = strace("clone,clone3", NO_LOG, &["clone,clone3:error=EAGAIN"]);
+    strace.arg(binary()).args(args);
     let output = strace.stdin(Stdio::null()).env("NO_COLOR", "1").output();
     output.expect("strace is installed by make").into()
 }

@@ -11,6 +11,7 @@ use std::process::Stdio;
 use metadump::manifest::Manifest;
 use metadump_tests::fixtures::{fixture, unpack};
 use metadump_tests::metactl::{self, run, run_with_stdin};
+use metadump_tests::strace::{NO_LOG, strace};
 use metadump_tests::tree::names;
 use tempfile::TempDir;
 
@@ -346,9 +347,8 @@ fn what_cannot_be_said_on_stderr_changes_nothing() {
 
 /// Runs a command line as if no thread could be started.
 fn without_threads(args: &[&str]) -> metactl::Ran {
-    let mut strace = std::process::Command::new("strace");
-    strace.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=clone,clone3"]);
-    strace.args(["-e", "inject=clone,clone3:error=EAGAIN"]).arg(metactl::binary()).args(args);
+    let mut strace = strace("clone,clone3", NO_LOG, &["clone,clone3:error=EAGAIN"]);
+    strace.arg(metactl::binary()).args(args);
     metactl::Ran::from(strace.output().expect("strace is installed by make"))
 }
 

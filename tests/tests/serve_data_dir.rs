@@ -12,6 +12,7 @@ use metadump_tests::fixtures::{content, fixture, unpack};
 use metadump_tests::meta_client::{MetaClient, admin};
 use metadump_tests::metactl::{Ran, binary, command, run};
 use metadump_tests::served::Served;
+use metadump_tests::strace::{NO_LOG, strace};
 use rustix::process::{Pid, Signal, kill_process};
 
 fn text(path: &Path) -> &str {
@@ -160,11 +161,15 @@ fn a_signal_while_it_loads_leaves_nothing() {
 async fn a_full_disk_ends_it_and_loses_nothing() {
     let scratch = tempfile::tempdir().unwrap();
     let data_dir = scratch.path().join("data");
-    let mut strace = Command::new("strace");
-    strace.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync"]);
     // Each write is one sync; the first ones are those of the start.
-    strace.args(["-e", "inject=fdatasync:error=ENOSPC:when=60+"]).arg(binary());
-    strace.args(["serve", "--grpc-api-address", "127.0.0.1:0", "--data-dir", text(&data_dir)]);
+    let mut strace = strace("fdatasync", NO_LOG, &["fdatasync:error=ENOSPC:when=60+"]);
+    strace.arg(binary()).args([
+        "serve",
+        "--grpc-api-address",
+        "127.0.0.1:0",
+        "--data-dir",
+        text(&data_dir),
+    ]);
     let served = Served::run(strace);
     let mut client = MetaClient::connect(served.grpc).await.unwrap();
     let mut acknowledged = Vec::new();
