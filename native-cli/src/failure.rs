@@ -108,6 +108,11 @@ pub fn print(error: &anyhow::Error) {
     let _ = io::stderr().write_all(rendered(error, Style::of_stderr()).as_bytes());
 }
 
+/// A failure as it is printed, without colour.
+pub fn in_words(error: &anyhow::Error) -> String {
+    rendered(error, Style::Plain)
+}
+
 /// The lines that tell a failure.
 fn rendered(error: &anyhow::Error, style: Style) -> String {
     let unwritten = error.chain().find_map(|cause| cause.downcast_ref::<Unwritten>());

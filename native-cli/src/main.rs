@@ -24,6 +24,7 @@ mod printable;
 mod progress;
 mod raft_dir;
 mod report;
+mod reporting;
 mod run_metrics;
 mod runtime;
 mod scanning;

@@ -42,11 +42,8 @@ pub fn print_findings(
             print_help(out, finding)?;
         }
     }
-    for (code, count) in report.findings.counts() {
-        let kept = report.findings.kept().iter().filter(|kept| kept.code == *code).count() as u64;
-        if *count > kept {
-            writeln!(out, "{name}: {} more {code}\n", count - kept)?;
-        }
+    for (code, more) in report.findings.not_kept() {
+        writeln!(out, "{name}: {more} more {code}\n")?;
     }
     writeln!(out, "{name}: {}", verdict(report))
 }

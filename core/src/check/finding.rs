@@ -125,6 +125,14 @@ impl Findings {
         &self.counts
     }
 
+    /// How many findings of each code were not kept.
+    pub fn not_kept(&self) -> impl Iterator<Item = (Code, u64)> {
+        self.counts.iter().filter_map(|(code, count)| {
+            let kept = self.kept.iter().filter(|kept| kept.code == *code).count() as u64;
+            Some((*code, count.checked_sub(kept).filter(|more| *more > 0)?))
+        })
+    }
+
     /// How many findings have this severity, those that were not kept included.
     pub fn count_of(&self, severity: Severity) -> u64 {
         let of_severity = |(code, _): &(&Code, &u64)| code.severity() == severity;

@@ -207,6 +207,22 @@ impl Command {
     }
 }
 
+/// How the reports of several dumps are printed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// JSON, one object per dump and line, for programs.
+    Json,
+    /// JUnit's XML, for CI servers: a test case per dump, which fails when it has errors.
+    Junit,
+    /// Workflow commands of GitHub Actions, which annotate a run with the findings.
+    Github,
+    /// SARIF 2.1.0, for code scanning: a result per finding.
+    Sarif,
+}
+
 /// How a report is printed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {

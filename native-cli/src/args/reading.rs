@@ -12,7 +12,7 @@ use metadump::value::{ObjectKind, Secrets};
 
 use super::service::parse_seconds;
 use super::values::{directory, whole};
-use super::{Dump, Dumps, Format, Monitoring, Service};
+use super::{Dump, Dumps, Format, Monitoring, ReportFormat, Service};
 
 /// `validate`
 #[derive(Debug, Args)]
@@ -29,9 +29,9 @@ pub struct Validate {
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, value_parser = directory(), conflicts_with = "Dumps")]
     pub raft_dir: Option<PathBuf>,
 
-    /// How to print the report.
+    /// How to print the reports.
     #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
+    pub format: ReportFormat,
 
     /// Report a dump without the manifest that proves it complete as an error.
     #[arg(long, conflicts_with = "raft_dir")]

@@ -1,10 +1,9 @@
 //! `validate`: check dumps and report everything that is wrong.
 
-use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::thread::{self, ScopedJoinHandle};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Error, Result, anyhow};
 use metadump::check::{Inspection, Requirement};
 use metadump::node::LiveMachine;
 use metadump::objects::{Catalogue, ObjectRecord, Objects};
@@ -15,39 +14,55 @@ use metadump::{Line, Report};
 
 use super::Outcome;
 use super::first_reading::FirstReading;
-use crate::args::{Format, Validate};
+use crate::args::{ReportFormat, Validate};
 use crate::dump_name::DumpName;
 use crate::failure::{self, Usage};
 use crate::input::Source;
 use crate::name_pattern::matching;
 use crate::progress::Progress;
 use crate::raft_dir::{Access, DirReader, RaftDir};
-use crate::report::{NamedReport, json_line, print_findings};
+use crate::reporting::{Reporting, reporting};
 use crate::run_metrics::RunMetrics;
 use crate::runtime::no_thread;
 use crate::scanning::{Scanned, Threads};
-use crate::stdout::{reader_has_gone, stdout};
-use crate::style::Style;
+use crate::stdout::reader_has_gone;
 
 /// How many dumps of a store are checked at a time: each takes up to 64 MiB for what is on its way.
 const AT_ONCE: usize = 4;
 
 /// Runs the command.
 pub fn run(args: &Validate, metrics: &RunMetrics, progress: &Progress) -> Result<Outcome> {
-    if let Some(raft_dir) = &args.raft_dir {
-        let report = check_directory(raft_dir, None, progress)?;
-        metrics.dump(raft_dir.display().to_string(), &report);
-        let printed = print(&raft_dir.display().to_string(), &report, args.format);
-        return verdict(Outcome::of(&report), printed);
-    }
+    let mut reports = Reports::to_stdout(args.format);
+    let checked = match &args.raft_dir {
+        Some(raft_dir) => {
+            let name = raft_dir.display().to_string();
+            let checked = check_directory(raft_dir, None, progress);
+            reports.take(&name, checked, metrics)
+        }
+        None => check_dumps(args, &mut reports, metrics, progress),
+    };
+    reports.finish(checked)
+}
+
+fn check_dumps(
+    args: &Validate,
+    reports: &mut Reports,
+    metrics: &RunMetrics,
+    progress: &Progress,
+) -> Result<()> {
+    let names = args.dumps.names()?;
     let mut files = Vec::new();
-    for name in args.dumps.names()? {
-        files.extend(matching(name)?.into_iter().map(Some));
+    for name in names {
+        match matching(name) {
+            Ok(found) => files.extend(found.into_iter().map(Some)),
+            Err(error) if names.len() > 1 => reports.pass_over(&name.to_string(), &error, progress),
+            Err(error) => return Err(reports.unread(&name.to_string(), error)),
+        }
     }
-    if files.is_empty() {
+    if names.is_empty() {
         files.push(None);
     }
-    let several = files.len() > 1;
+    let several = names.len() > 1 || files.len() > 1;
     if several && args.manifest.is_some() {
         return Err(Usage::error(
             "--manifest is given for several dumps",
@@ -58,32 +73,80 @@ pub fn run(args: &Validate, metrics: &RunMetrics, progress: &Progress) -> Result
     let requirement = Requirement::of_flag(args.require_manifest);
     let threads = Threads::of_flag(args.threads);
     threads.remark(args.threads).iter().for_each(|remark| progress.say(remark));
-    let mut outcome = Outcome::Done;
-    let mut printed = Ok(());
     let check_one = |file: &Option<DumpName>, progress: &Progress| {
         let source = Source::open(file.as_ref())?.with_manifest(args.manifest.as_deref())?;
-        Ok((source.name(), check(&source, requirement, threads, None, progress)?))
+        check(&source, requirement, threads, None, progress)
     };
-    let each = |checked: Result<(String, Report)>| {
-        let (name, report) = match checked {
-            Ok(checked) => checked,
+    let each = |file: &Option<DumpName>, checked: Result<Report>| {
+        let name = file.as_ref().filter(|name| !name.is_dash());
+        let name = name.map_or("stdin".to_owned(), ToString::to_string);
+        match checked {
+            // The other dumps are still worth checking.
             Err(error) if several => {
-                // The other dumps are still worth checking.
-                progress.finish();
-                failure::print(&error);
-                outcome = Outcome::Unread;
-                return Ok(());
+                reports.pass_over(&name, &error, progress);
+                Ok(())
             }
-            Err(error) => return Err(error),
-        };
-        outcome = outcome.max(Outcome::of(&report));
-        metrics.dump(name.clone(), &report);
-        let printing = std::mem::replace(&mut printed, Ok(()));
-        printed = printing.and_then(|()| print(&name, &report, args.format));
-        Ok(())
+            checked => reports.take(&name, checked, metrics),
+        }
     };
-    in_order(&files, progress, check_one, each)?;
-    verdict(outcome, printed)
+    in_order(&files, progress, check_one, each)
+}
+
+/// The reports, and what becomes of the run.
+struct Reports {
+    reporting: Box<dyn Reporting>,
+    outcome: Outcome,
+    /// Nothing is printed any more once that failed, but all is checked.
+    printed: Result<()>,
+}
+
+impl Reports {
+    fn to_stdout(format: ReportFormat) -> Self {
+        Self { reporting: reporting(format), outcome: Outcome::Done, printed: Ok(()) }
+    }
+
+    fn print(&mut self, print: impl FnOnce(&mut dyn Reporting) -> Result<()>) {
+        if self.printed.is_ok() {
+            self.printed = print(self.reporting.as_mut());
+        }
+    }
+
+    /// Takes what was found in a dump; fails when it cannot be read.
+    fn take(&mut self, name: &str, checked: Result<Report>, metrics: &RunMetrics) -> Result<()> {
+        let report = checked.map_err(|error| self.unread(name, error))?;
+        self.outcome = self.outcome.max(Outcome::of(&report));
+        metrics.dump(name.to_owned(), &report);
+        self.print(|reporting| reporting.checked(name, &report));
+        Ok(())
+    }
+
+    /// Takes that a dump cannot be read.
+    fn unread(&mut self, name: &str, error: Error) -> Error {
+        self.outcome = Outcome::Unread;
+        self.print(|reporting| reporting.unread(name, &error));
+        error
+    }
+
+    /// The same, for one of several: the others are still worth checking.
+    fn pass_over(&mut self, name: &str, error: &Error, progress: &Progress) {
+        progress.finish();
+        failure::print(error);
+        self.outcome = Outcome::Unread;
+        self.print(|reporting| reporting.unread(name, error));
+    }
+
+    /// The outcome, which does not depend on whether somebody reads to the end.
+    fn finish(mut self, checked: Result<()>) -> Result<Outcome> {
+        let is_usage = |error: &Error| error.chain().any(|cause| cause.is::<Usage>());
+        if !checked.as_ref().is_err_and(is_usage) {
+            self.print(|reporting| reporting.finish());
+        }
+        checked?;
+        match self.printed {
+            Err(error) if !reader_has_gone(&error) => Err(error),
+            _ => Ok(self.outcome),
+        }
+    }
 }
 
 /// Does `work` with each dump, and hands on what comes of it, in their order. What waits for a store
@@ -92,7 +155,7 @@ fn in_order<T: Send>(
     files: &[Option<DumpName>],
     progress: &Progress,
     work: impl Fn(&Option<DumpName>, &Progress) -> Result<T> + Sync,
-    mut each: impl FnMut(Result<T>) -> Result<()>,
+    mut each: impl FnMut(&Option<DumpName>, Result<T>) -> Result<()>,
 ) -> Result<()> {
     let is_remote = |file: &Option<DumpName>| matches!(file, Some(DumpName::Url(_)));
     let (mut files, aside) = (files, progress.aside());
@@ -101,7 +164,7 @@ fn in_order<T: Send>(
         let (now, later) = files.split_at_checked(together).unwrap_or((files, &[]));
         files = later;
         if together == 1 {
-            each(work(first, progress))?;
+            each(first, work(first, progress))?;
             continue;
         }
         let done = thread::scope(|scope| {
@@ -115,28 +178,9 @@ fn in_order<T: Send>(
             };
             Vec::from_iter(started.into_iter().map(end))
         });
-        done.into_iter().try_for_each(&mut each)?;
+        now.iter().zip(done).try_for_each(|(file, done)| each(file, done))?;
     }
     Ok(())
-}
-
-/// The outcome, which does not depend on whether somebody reads to the end.
-fn verdict(outcome: Outcome, printed: Result<()>) -> Result<Outcome> {
-    match printed {
-        Err(error) if !reader_has_gone(&error) => Err(error),
-        _ => Ok(outcome),
-    }
-}
-
-fn print(name: &str, report: &Report, format: Format) -> Result<()> {
-    let mut out = BufWriter::new(stdout());
-    match format {
-        Format::Text => print_findings(&mut out, name, report, Style::of_stdout())?,
-        Format::Json => {
-            writeln!(out, "{}", json_line(&NamedReport { file: name, report })?)?;
-        }
-    }
-    Ok(out.flush()?)
 }
 
 /// What a check gathers of the state besides: its hash and its objects. That takes longer.

@@ -56,10 +56,16 @@ pub fn examples(command: &str) -> &'static [Example] {
                        --object shop.orders --yes",
             },
         ],
-        "validate" => &[Example {
-            what: "Check several backups, and that each is complete",
-            line: "databend-metactl validate --require-manifest meta1.db meta2.db.zst",
-        }],
+        "validate" => &[
+            Example {
+                what: "Check several backups, and that each is complete",
+                line: "databend-metactl validate --require-manifest meta1.db meta2.db.zst",
+            },
+            Example {
+                what: "Check all backups of a store, as test cases for CI",
+                line: "databend-metactl validate --format junit 's3://backups/nightly/**?region=eu-central-1'",
+            },
+        ],
         "inspect" => {
             &[Example { what: "Show what a dump holds", line: "databend-metactl inspect meta.db" }]
         }
