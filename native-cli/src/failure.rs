@@ -1,7 +1,7 @@
 //! How a failure is reported: what failed, the cause, and what to do, a line each.
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io;
 
 use metadump::check::Severity;
 
@@ -103,18 +103,19 @@ pub fn what(error: &anyhow::Error) -> String {
     printable(&what.unwrap_or_default())
 }
 
-/// Prints a failure on stderr. What becomes of it there is no reason to fail once more.
-pub fn print(error: &anyhow::Error) {
-    let _ = io::stderr().write_all(rendered(error, Style::of_stderr()).as_bytes());
+/// What a failure tells.
+#[derive(Debug)]
+pub struct Told {
+    /// What failed.
+    pub what: String,
+    /// The causes, the nearest first.
+    pub cause: Option<String>,
+    /// What to do.
+    pub help: Option<String>,
 }
 
-/// A failure as it is printed, without colour.
-pub fn in_words(error: &anyhow::Error) -> String {
-    rendered(error, Style::Plain)
-}
-
-/// The lines that tell a failure.
-fn rendered(error: &anyhow::Error, style: Style) -> String {
+/// What an error tells.
+pub fn told(error: &anyhow::Error) -> Told {
     let unwritten = error.chain().find_map(|cause| cause.downcast_ref::<Unwritten>());
     let error = unwritten.map_or(error, |unwritten| &unwritten.0);
     let help = error.downcast_ref::<Help>();
@@ -129,16 +130,27 @@ fn rendered(error: &anyhow::Error, style: Style) -> String {
             said.push(text);
         }
     }
-    let mut lines = Vec::new();
     let mut said = said.into_iter();
-    lines.extend(said.next().map(|what| format!("{}: {what}\n", style.severity(Severity::Error))));
-    let causes: Vec<String> = said.collect();
-    if !causes.is_empty() {
-        lines.push(format!("cause: {}\n", causes.join(": ")));
-    }
+    let what = said.next().unwrap_or_default();
+    let causes = Vec::from_iter(said);
+    let cause = (!causes.is_empty()).then(|| causes.join(": "));
     let help = help.map(|help| help.0.as_str()).or_else(|| usual_help(error));
-    lines.extend(help.map(|help| format!("help:  {}\n", printable_lines(help))));
-    lines.concat()
+    Told { what, cause, help: help.map(printable_lines) }
+}
+
+/// A failure as it is printed, without colour.
+pub fn in_words(error: &anyhow::Error) -> String {
+    rendered(error, Style::Plain)
+}
+
+/// The lines that tell a failure.
+pub fn rendered(error: &anyhow::Error, style: Style) -> String {
+    let Told { what, cause, help } = told(error);
+    let mut lines = format!("{}: {what}\n", style.severity(Severity::Error));
+    for (label, text) in [("cause: ", cause), ("help:  ", help)] {
+        lines.extend(text.map(|text| format!("{label}{text}\n")));
+    }
+    lines
 }
 
 /// What to do about what the operating system says, when nobody knew better.

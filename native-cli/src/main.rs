@@ -6,6 +6,7 @@
 mod args;
 mod command;
 mod completions;
+mod diagnostics;
 mod dump_name;
 mod dump_writer;
 mod failure;
@@ -18,6 +19,7 @@ mod manifest;
 mod manual;
 mod name_pattern;
 mod new_dirs;
+mod notify;
 mod open_dir;
 mod output;
 mod printable;
@@ -68,6 +70,7 @@ fn main() -> ExitCode {
         Err(error) => return explain(&args::explained(error, std::env::args_os())),
     };
     style::choose(cli.color);
+    diagnostics::choose(cli.log_format);
     let progress = Progress::new(if cli.quiet { Quiet::Yes } else { Quiet::No });
     notes.iter().for_each(|note| progress.say(note));
     let metrics = match RunMetrics::begin(&cli.command) {
@@ -81,9 +84,17 @@ fn main() -> ExitCode {
         }
     });
     progress.finish();
+    let failed =
+        ended.as_ref().err().filter(|error| !reader_has_gone(error)).map(failure::in_words);
     let code = exit_code(ended);
-    let written = exit_code(metrics.finish(code).map(|()| Outcome::Done));
-    ExitCode::from(if code == 0 { written } else { code })
+    let code = code_after(code, metrics.write(code));
+    ExitCode::from(code_after(code, metrics.notify(code, failed.as_deref())))
+}
+
+/// The exit code of a run of which others are told afterwards.
+fn code_after(code: u8, told: anyhow::Result<()>) -> u8 {
+    let after = exit_code(told.map(|()| Outcome::Done));
+    if code == 0 { after } else { code }
 }
 
 /// The exit code of what has ended; says why it failed.
@@ -94,7 +105,7 @@ fn exit_code(ended: anyhow::Result<Outcome>) -> u8 {
         Ok(Outcome::Unread) => 3,
         Err(error) if reader_has_gone(&error) => 0,
         Err(error) => {
-            failure::print(&error);
+            diagnostics::say_failure(&error);
             if error.is::<failure::Usage>() { 2 } else { 3 }
         }
     }
@@ -103,7 +114,7 @@ fn exit_code(ended: anyhow::Result<Outcome>) -> u8 {
 /// Prints the help, the version, or what is wrong with the command line.
 fn explain(error: &clap::Error) -> ExitCode {
     if args::asks_for_more(error) {
-        failure::print(&failure::Usage::error(
+        diagnostics::say_failure(&failure::Usage::error(
             "there is no --verbose",
             "everything that there is to say is said, on stderr; --quiet leaves only errors",
         ));
@@ -121,7 +132,7 @@ fn explain(error: &clap::Error) -> ExitCode {
         // Nothing can be said about what cannot be said on stderr.
         _ if error.use_stderr() => ExitCode::from(2),
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            failure::print(&anyhow::Error::new(error).context(TO_STDOUT));
+            diagnostics::say_failure(&anyhow::Error::new(error).context(TO_STDOUT));
             ExitCode::from(3)
         }
         _ => ExitCode::SUCCESS,

@@ -1,12 +1,12 @@
 //! Progress on stderr when it is a terminal, one line at the end otherwise.
 
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, IsTerminal, Read};
 use std::thread;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::printable::printable_lines;
+use crate::diagnostics;
 
 /// How often the bar moves.
 const TICK: Duration = Duration::from_millis(200);
@@ -22,7 +22,7 @@ impl Progress {
     /// A bar when stderr is a terminal; `quiet` silences everything but errors.
     pub fn new(quiet: Quiet) -> Self {
         let quiet = quiet == Quiet::Yes;
-        let bar = if quiet || !io::stderr().is_terminal() {
+        let bar = if quiet || !diagnostics::take_a_bar() {
             ProgressBar::hidden()
         } else {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(8));
@@ -77,9 +77,7 @@ impl Progress {
     /// Prints a line that stays. When stderr cannot be written, the work goes on.
     pub fn say(&self, line: &str) {
         if !self.quiet {
-            self.bar.suspend(|| {
-                let _ = writeln!(io::stderr(), "{}", printable_lines(line));
-            });
+            self.bar.suspend(|| diagnostics::say(line));
         }
     }
 

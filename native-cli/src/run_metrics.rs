@@ -1,4 +1,5 @@
-//! How a run went, in a file for Prometheus: for whoever has backups made that nobody watches.
+//! How a run went, in a file for Prometheus and by a command that notifies: for whoever has backups
+//! made that nobody watches.
 //!
 //! All are gauges, so that the text is the same to a reader of Prometheus' format and of OpenMetrics.
 //! A run that is killed leaves the file of the run before, whose times say that it is old.
@@ -10,7 +11,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result};
 use metadump::Report;
 use metadump::check::Severity;
 use metadump::manifest::Manifest;
@@ -19,11 +20,14 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use crate::args::{Command, MetricsFile};
+use crate::args::{Command, Monitored};
 use crate::command::metrics::sample;
 use crate::dump_writer::now_ms;
-use crate::failure::{Usage, WithHelp};
+use crate::failure::{self, Usage, WithHelp};
+use crate::notify::{Ended, notify};
 use crate::open_dir::parent_of;
+use crate::printable::printable;
+use crate::report::verdict;
 
 /// What all names begin with.
 const PREFIX: &str = "databend_metactl";
@@ -34,7 +38,7 @@ const LAST_SUCCESS: &str = "last_success_timestamp_seconds";
 /// How much is read of the file of an earlier run: what is of the run comes first.
 const MOST_BYTES: u64 = 1 << 20;
 
-/// The numbers of a run; none where there is no file for them.
+/// How a run goes; none where nobody is told.
 #[derive(Debug, Default)]
 pub struct RunMetrics(Option<Running>);
 
@@ -42,10 +46,19 @@ pub struct RunMetrics(Option<Running>);
 struct Running {
     command: &'static str,
     started: Instant,
-    file: PathBuf,
+    file: Option<MetricsFile>,
+    /// The command that notifies.
+    notify: Option<String>,
+    dumps: RefCell<Vec<DumpMetrics>>,
+    /// A line per dump.
+    words: RefCell<String>,
+}
+
+#[derive(Debug)]
+struct MetricsFile {
+    path: PathBuf,
     /// When a run last succeeded, in seconds since 1970.
     last_success: Option<i64>,
-    dumps: RefCell<Vec<DumpMetrics>>,
 }
 
 /// The numbers of a dump.
@@ -65,10 +78,72 @@ impl RunMetrics {
     ///
     /// When the file is something else, or that of something else, or its directory is not there.
     pub fn begin(command: &Command) -> Result<Self> {
-        let Some(MetricsFile { command, path: given, others, raft_dir }) = command.run_metrics()
-        else {
+        let Some(Monitored { command, monitoring, others, raft_dir }) = command.monitored() else {
             return Ok(Self(None));
         };
+        let file = match &monitoring.metrics_file {
+            None => None,
+            Some(given) => Some(MetricsFile::at(given, &others, raft_dir)?),
+        };
+        let notify = monitoring.notify_command.clone();
+        if file.is_none() && notify.is_none() {
+            return Ok(Self(None));
+        }
+        let (started, dumps, words) = (Instant::now(), RefCell::default(), RefCell::default());
+        Ok(Self(Some(Running { command, started, file, notify, dumps, words })))
+    }
+
+    /// Takes the numbers of a dump.
+    pub fn dump(&self, name: String, report: &Report) {
+        let Some(running) = &self.0 else { return };
+        let words = format!("{}: {}\n", printable(&name), verdict(report));
+        running.words.borrow_mut().push_str(&words);
+        running.dumps.borrow_mut().push(DumpMetrics::of(name, report));
+    }
+
+    /// Takes that one of several dumps cannot be read.
+    pub fn unread(&self, error: &Error) {
+        let Some(running) = &self.0 else { return };
+        running.words.borrow_mut().push_str(&failure::in_words(error));
+    }
+
+    /// Writes the file, if there is to be one.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written; that of an earlier run stays then.
+    pub fn write(&self, exit_code: u8) -> Result<()> {
+        let Some((running, file)) = self.0.as_ref().and_then(|run| Some((run, run.file.as_ref()?)))
+        else {
+            return Ok(());
+        };
+        let text = running.text(file, exit_code, now_ms() / 1000)?;
+        // Whatever came there meanwhile stays.
+        last_success(&file.path)?;
+        write(&file.path, text.as_bytes())
+            .with_context(|| format!("cannot write {}", file.path.display()))
+            .help("what else the run had to do is done; the file of an earlier run stays")
+    }
+
+    /// Notifies of the end of the run, if anybody is to be; of what `failed`, if that ended it.
+    ///
+    /// # Errors
+    ///
+    /// As [`notify`].
+    pub fn notify(&self, exit_code: u8, failed: Option<&str>) -> Result<()> {
+        let Some((running, line)) =
+            self.0.as_ref().and_then(|run| Some((run, run.notify.as_ref()?)))
+        else {
+            return Ok(());
+        };
+        let mut words = running.words.borrow_mut();
+        words.insert_str(0, failed.unwrap_or_default());
+        notify(line, &Ended { command: running.command, exit_code, message: &words })
+    }
+}
+
+impl MetricsFile {
+    fn at(given: &Path, others: &[&Path], raft_dir: Option<&Path>) -> Result<Self> {
         if fs::symlink_metadata(given).is_ok_and(|meta| meta.is_symlink()) && !given.exists() {
             return Err(Usage::error(
                 format!("--metrics-file {} is a link that leads nowhere", given.display()),
@@ -91,14 +166,12 @@ impl RunMetrics {
                 "give it a name of its own, such as nightly.prom",
             ));
         }
-        let last_success = last_success(&path)?;
-        let (started, dumps) = (Instant::now(), RefCell::default());
-        Ok(Self(Some(Running { command, started, file: path, last_success, dumps })))
+        Ok(Self { last_success: last_success(&path)?, path })
     }
+}
 
-    /// Takes the numbers of a dump.
-    pub fn dump(&self, name: String, report: &Report) {
-        let Some(running) = &self.0 else { return };
+impl DumpMetrics {
+    fn of(name: String, report: &Report) -> Self {
         let summary = &report.summary;
         let mut numbers = vec![
             ("dump_bytes", "Bytes of the dump, unpacked", summary.bytes),
@@ -129,32 +202,17 @@ impl RunMetrics {
         let severities = [Severity::Error, Severity::Warning, Severity::Note];
         let findings =
             severities.map(|severity| (severity, report.findings.count_of(severity))).into();
-        running.dumps.borrow_mut().push(DumpMetrics { name, numbers, findings });
-    }
-
-    /// Writes the file, if there is to be one.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be written; that of an earlier run stays then.
-    pub fn finish(self, exit_code: u8) -> Result<()> {
-        let Some(running) = self.0 else { return Ok(()) };
-        let text = running.text(exit_code, now_ms() / 1000)?;
-        // Whatever came there meanwhile stays.
-        last_success(&running.file)?;
-        write(&running.file, text.as_bytes())
-            .with_context(|| format!("cannot write {}", running.file.display()))
-            .help("what else the run had to do is done; the file of an earlier run stays")
+        Self { name, numbers, findings }
     }
 }
 
 impl Running {
-    fn text(&self, exit_code: u8, now: u64) -> Result<String> {
+    fn text(&self, file: &MetricsFile, exit_code: u8, now: u64) -> Result<String> {
         let now = signed(now);
-        let stem = self.file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let stem = file.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let labels: Labels = vec![("command", self.command.to_owned()), ("name", stem)];
         let mut all = Registry::with_prefix(PREFIX);
-        let last_success = if exit_code == 0 { Some(now) } else { self.last_success };
+        let last_success = if exit_code == 0 { Some(now) } else { file.last_success };
         for (name, help, value) in [
             ("run_exit_code", "The exit code of the last run", Some(i64::from(exit_code))),
             ("run_end_timestamp_seconds", "When the last run ended", Some(now)),

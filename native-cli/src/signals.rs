@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::sync_channel;
@@ -16,6 +15,7 @@ use signal_hook::iterator::Signals as Caught;
 use signal_hook::low_level::{emulate_default_handler, signal_name};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::diagnostics;
 use crate::open_dir::remove_all;
 
 /// What ends a process that does not catch it.
@@ -198,7 +198,7 @@ fn end(signal: i32) {
     let name = signal_name(signal).unwrap_or("a signal");
     let words = last_words().as_ref().map(|words| words());
     let words = words.unwrap_or_else(|| "partial files are removed".to_owned());
-    let _ = writeln!(io::stderr(), "error: interrupted by {name}; {words}");
+    diagnostics::say(&format!("error: interrupted by {name}; {words}"));
     let _ = emulate_default_handler(signal);
 }
 

@@ -67,6 +67,17 @@ pub struct Cli {
     #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
     pub color: ColorChoice,
 
+    /// How to print what stderr has: for people, or JSON, an object per line, for what collects logs.
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        value_enum,
+        default_value_t,
+        global = true,
+        hide_short_help = true
+    )]
+    pub log_format: LogFormat,
+
     /// Accepted for scripts of the official tool, and without effect: no log is written.
     #[arg(long, value_name = "LEVEL", global = true, hide_short_help = true)]
     pub log_level: Option<String>,
@@ -155,13 +166,13 @@ pub enum Command {
     },
 }
 
-/// The file that a command writes metrics of itself to.
+/// A run that others are told of.
 #[derive(Debug)]
-pub struct MetricsFile<'a> {
+pub struct Monitored<'a> {
     /// The name of the command.
     pub command: &'static str,
-    /// The file.
-    pub path: &'a Path,
+    /// Who is told, and how.
+    pub monitoring: &'a Monitoring,
     /// What else the command writes.
     pub others: Vec<&'a Path>,
     /// The data directory that it reads.
@@ -169,8 +180,8 @@ pub struct MetricsFile<'a> {
 }
 
 impl Command {
-    /// Where a command that can write metrics of itself does so, if it is one.
-    pub fn run_metrics(&self) -> Option<MetricsFile<'_>> {
+    /// What is told of a command, if it is one that others can be told of.
+    pub fn monitored(&self) -> Option<Monitored<'_>> {
         let (command, monitoring, others, raft_dir) = match self {
             Self::Export(Export { monitoring, db, manifest, raft_dir, .. }) => (
                 "export",
@@ -184,8 +195,7 @@ impl Command {
             _ => return None,
         };
         let others = others.into_iter().flatten().collect();
-        let path = monitoring.metrics_file.as_deref()?;
-        Some(MetricsFile { command, path, others, raft_dir: raft_dir.as_deref() })
+        Some(Monitored { command, monitoring, others, raft_dir: raft_dir.as_deref() })
     }
 
     /// Whether it asks a running service, and prints what that answers: there is no progress to show.
@@ -205,6 +215,16 @@ impl Command {
                 | Self::BenchClientNumConn(_)
         )
     }
+}
+
+/// How what is said on stderr is printed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// JSON, an object per line, without a progress bar.
+    Json,
 }
 
 /// How the reports of several dumps are printed.

@@ -11,13 +11,13 @@ use metadump::scan::scan_line;
 use metadump::{Line, Report};
 
 use super::first_reading::FirstReading;
+use crate::diagnostics;
 use crate::failure::WithHelp;
 use crate::input::Source;
 use crate::progress::Progress;
 use crate::raft_dir::DirReader;
-use crate::report::{plural, print_findings};
+use crate::report::plural;
 use crate::scanning::{Scanned, Threads};
-use crate::style::Style;
 
 /// Whether a dump is restored as the cluster that it is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,7 +114,7 @@ impl Admission<'_> {
         let Some(first) = objections.first() else {
             return Ok(());
         };
-        print_findings(&mut std::io::stderr().lock(), name, report, Style::of_stderr())?;
+        diagnostics::say_findings(name, report);
         let codes = objections.iter().map(|finding| finding.code);
         let Self { done, kept, .. } = self;
         // Nobody is led to accept what can only harm, or what a new cluster cures.

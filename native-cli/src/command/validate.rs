@@ -15,8 +15,9 @@ use metadump::{Line, Report};
 use super::Outcome;
 use super::first_reading::FirstReading;
 use crate::args::{ReportFormat, Validate};
+use crate::diagnostics;
 use crate::dump_name::DumpName;
-use crate::failure::{self, Usage};
+use crate::failure::Usage;
 use crate::input::Source;
 use crate::name_pattern::matching;
 use crate::progress::Progress;
@@ -55,7 +56,9 @@ fn check_dumps(
     for name in names {
         match matching(name) {
             Ok(found) => files.extend(found.into_iter().map(Some)),
-            Err(error) if names.len() > 1 => reports.pass_over(&name.to_string(), &error, progress),
+            Err(error) if names.len() > 1 => {
+                reports.pass_over(&name.to_string(), &error, metrics, progress);
+            }
             Err(error) => return Err(reports.unread(&name.to_string(), error)),
         }
     }
@@ -83,7 +86,7 @@ fn check_dumps(
         match checked {
             // The other dumps are still worth checking.
             Err(error) if several => {
-                reports.pass_over(&name, &error, progress);
+                reports.pass_over(&name, &error, metrics, progress);
                 Ok(())
             }
             checked => reports.take(&name, checked, metrics),
@@ -128,9 +131,10 @@ impl Reports {
     }
 
     /// The same, for one of several: the others are still worth checking.
-    fn pass_over(&mut self, name: &str, error: &Error, progress: &Progress) {
+    fn pass_over(&mut self, name: &str, error: &Error, metrics: &RunMetrics, progress: &Progress) {
+        metrics.unread(error);
         progress.finish();
-        failure::print(error);
+        diagnostics::say_failure(error);
         self.outcome = Outcome::Unread;
         self.print(|reporting| reporting.unread(name, error));
     }

@@ -1,7 +1,6 @@
 //! Tasks that go on while others wait, and time.
 
 use std::cell::RefCell;
-use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use mlua::{Function, Lua, Table, UserData, UserDataMethods, Value};
@@ -9,7 +8,7 @@ use tokio::task::{JoinHandle, spawn_local};
 
 use super::Shared;
 use super::script_error::explained;
-use crate::failure;
+use crate::diagnostics;
 
 /// A function that runs beside its caller.
 struct Task(RefCell<Option<JoinHandle<Value>>>);
@@ -23,7 +22,7 @@ impl UserData for Task {
                 Some(handle) => Ok(handle.await.unwrap_or(Value::Nil)),
                 None => {
                     let said = "warning: a task is joined twice, which gives nil the second time";
-                    let _ = writeln!(io::stderr(), "{said}");
+                    diagnostics::say(said);
                     Ok(Value::Nil)
                 }
             }
@@ -39,7 +38,7 @@ pub fn add(lua: &Lua, metactl: &Table, shared: &Shared) -> mlua::Result<()> {
         let handle = spawn_local(async move {
             function.call_async::<Value>(()).await.unwrap_or_else(|error| {
                 failed_tasks.set(failed_tasks.get() + 1);
-                failure::print(&explained(&error).context("a task failed"));
+                diagnostics::say_failure(&explained(&error).context("a task failed"));
                 Value::Nil
             })
         });

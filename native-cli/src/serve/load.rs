@@ -21,13 +21,12 @@ use super::loaded::Loaded;
 use super::notes;
 use super::overlay::{Overlay, Pending};
 use super::snapshots::write_state;
+use crate::diagnostics;
 use crate::failure::WithHelp;
 use crate::input::Source;
 use crate::manifest::evidence;
 use crate::progress::Progress;
 use crate::raft_dir::{Access, DirReader, RaftDir};
-use crate::report::print_findings;
-use crate::style::Style;
 
 /// How many changes are written at a time.
 const LOADED_CHANGES: usize = 10_000;
@@ -154,7 +153,7 @@ fn refuse_errors(name: &str, report: &Report) -> Result<()> {
     let findings = report.findings.kept().iter();
     let mut errors = findings.filter(|finding| finding.severity() == Severity::Error);
     let Some(first) = errors.next() else { return Ok(()) };
-    print_findings(&mut std::io::stderr().lock(), name, report, Style::Plain)?;
+    diagnostics::say_findings(name, report);
     Err(anyhow::anyhow!("{name} is not served: {}", first.message))
         .help(format!("a drill on a damaged dump would prove nothing. {}", first.help))
 }
