@@ -23,8 +23,11 @@ const PATIENCE_MS: u64 = 60_000;
 /// How wide the terminals are.
 const COLUMNS: [u16; 4] = [1, 20, 80, 200];
 
-/// More lines than anything here prints at a terminal of one column.
-const ROWS: u16 = 60_000;
+/// More lines than anything here prints at a terminal of so many columns. Each has a cell for each
+/// column, which takes time.
+const fn rows(columns: u16) -> u16 {
+    57_000 / columns + 3_000
+}
 
 /// What a command says that reads the dump from the terminal.
 const ASKS: &str = "reading the dump from the terminal; end with Ctrl-D, or give FILE";
@@ -41,7 +44,8 @@ fn at_terminal(place: &Path, args: &[&str]) -> PtySession {
 /// screen when it has ended, in lines as they were printed.
 fn screen(columns: u16, place: &Path, args: &[&str]) -> (i32, String) {
     let mut command = Command::new("sh");
-    let script = format!("stty cols {columns} rows {ROWS} && exec \"$0\" \"$@\"");
+    let rows = rows(columns);
+    let script = format!("stty cols {columns} rows {rows} && exec \"$0\" \"$@\"");
     command.args(["-c", &script]).arg(binary()).args(args);
     command.current_dir(place).env("TERM", "xterm").env("TMPDIR", place);
     command.env("NO_COLOR", "1");
@@ -50,7 +54,7 @@ fn screen(columns: u16, place: &Path, args: &[&str]) -> (i32, String) {
     // Each byte comes as a character.
     let shown: Vec<u8> =
         session.exp_eof().unwrap().chars().map(|byte| u8::try_from(byte).unwrap()).collect();
-    let [rows, columns] = [ROWS, columns].map(|size| NonZero::new(size).unwrap());
+    let [rows, columns] = [rows, columns].map(|size| NonZero::new(size).unwrap());
     let mut terminal = vt100::Parser::new(rows, columns, 0);
     terminal.process(&shown);
     (exit_code(&session), terminal.screen().contents())
