@@ -18,7 +18,7 @@ pub use dump::frame::{Line, LineFramer};
 pub use dump::syntax::SyntaxError;
 pub use dump::{dump_line, frame, packing, record, scan};
 #[cfg(feature = "look")]
-pub use look::{browse, compare, decode, gunzip, index, search, unzstd, workers};
+pub use look::{browse, compare, decode, gunzip, index, making, search, unzstd, workers};
 pub use state::{
     apply, claim, difference, history, keys_layout, moment, node, object_id, objects, state_hash,
 };

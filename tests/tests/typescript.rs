@@ -11,6 +11,7 @@ use metadump::browse::{ObjectDetail, ObjectHistory, ObjectQuery, StateOverview};
 use metadump::compare::{DifferenceQuery, DifferenceRow, KeyView, States};
 use metadump::decode::LineView;
 use metadump::index::Indexer;
+use metadump::making::{FilterPreview, FilterQuery, RedactPreview};
 use metadump::rewrite::Splice;
 use metadump::search::{Hits, Query};
 use ts_rs::{Config, TS, TypeVisitor};
@@ -53,6 +54,9 @@ fn types() -> String {
     declared.visit::<DifferenceRow>();
     declared.visit::<KeyView>();
     declared.visit::<Splice>();
+    declared.visit::<FilterQuery>();
+    declared.visit::<FilterPreview>();
+    declared.visit::<RedactPreview<'static>>();
     declared.visit::<StateOverview>();
     declared.visit::<ObjectQuery>();
     declared.visit::<ObjectDetail<'static>>();

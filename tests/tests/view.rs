@@ -3,14 +3,15 @@
 // A test stops at whatever it does not expect.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
-use metadump_tests::fixtures::fixture;
+use metadump_tests::fixtures::{fixture, unpack};
 use metadump_tests::metactl::{command, run};
 use rustix::fs::{CWD, Mode, mkfifoat};
 use rustix::process::{Pid, Signal, kill_process};
@@ -38,9 +39,20 @@ impl Viewed {
     }
 
     fn of(dump: PathBuf, scratch: TempDir) -> Self {
+        let file = dump.clone();
+        Self::with(&[file.as_os_str()], dump, scratch, |_| {})
+    }
+
+    fn with(
+        args: &[&OsStr],
+        dump: PathBuf,
+        scratch: TempDir,
+        prepare: impl FnOnce(&mut Command),
+    ) -> Self {
         let page = scratch.path().join("page");
         fs::write(&page, PAGE).unwrap();
-        let mut view = command([Path::new("view"), &dump, Path::new("--page"), &page]);
+        let mut view = command([OsStr::new("view"), OsStr::new("--page"), page.as_os_str()]);
+        prepare(view.args(args));
         let mut child = view.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut url = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
@@ -258,4 +270,60 @@ fn what_cannot_be_viewed_is_refused() {
         assert_eq!((ran.code, ran.stdout.len()), (Some(code), 0), "{}", ran.stderr);
         assert!(ran.stderr.contains(said), "{}", ran.stderr);
     }
+}
+
+#[test]
+fn a_second_dump_is_served_beside_the_first() {
+    let scratch = tempfile::tempdir().unwrap();
+    let dump = fixture("v004/v004-origin.export.ndjson");
+    let other = scratch.path().join("b&c.ndjson");
+    fs::write(&other, "other").unwrap();
+    let viewed =
+        Viewed::with(&[dump.as_os_str(), other.as_os_str()], dump.clone(), scratch, |_| {});
+    let end =
+        "/?dump=dump&other=other&other-name=b%26c.ndjson&end=end&name=v004-origin.export.ndjson";
+    assert!(viewed.url.ends_with(end), "{}", viewed.url);
+    assert_eq!(viewed.get("dump", &[]).1, fs::read(&dump).unwrap());
+    assert_eq!(viewed.get("other", &[]).1, b"other");
+    // Without one, nothing has its name.
+    assert_status(&Viewed::start().get("other", &[]), 404);
+}
+
+#[test]
+fn what_a_stopped_node_holds_is_viewed_as_its_export() {
+    let (_kept, dir) = unpack("v004/v004-origin.tar.gz");
+    let exported = run([OsStr::new("export"), OsStr::new("--raft-dir"), dir.as_os_str()]);
+    let scratch = tempfile::tempdir().unwrap();
+    let args = [OsStr::new("--raft-dir"), dir.as_os_str()];
+    let viewed = Viewed::with(&args, dir.clone(), scratch, |_| {});
+    assert_eq!(viewed.get("dump", &[]).1, exported.stdout);
+    let both = run([OsStr::new("view"), args[0], args[1], OsStr::new("x.ndjson")]);
+    assert_eq!(both.code, Some(2), "{}", both.stderr);
+}
+
+#[test]
+fn the_browser_is_opened_when_that_is_asked_for() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (bin, opened) = (scratch.path().join("bin"), scratch.path().join("opened"));
+    fs::create_dir(&bin).unwrap();
+    let browser = bin.join("xdg-open");
+    fs::write(
+        &browser,
+        format!("#!/bin/sh\nprintf %s \"$1\" > {0}.new\nmv {0}.new {0}\n", opened.display()),
+    )
+    .unwrap();
+    fs::set_permissions(&browser, fs::Permissions::from_mode(0o755)).unwrap();
+    let dump = fixture("v004/v004-origin.export.ndjson");
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    let args = [OsStr::new("--open"), dump.as_os_str()];
+    let viewed = Viewed::with(&args, dump.clone(), scratch, |view| {
+        view.env("PATH", path);
+    });
+    for _ in 0..3000 {
+        if opened.exists() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    assert_eq!(fs::read_to_string(&opened).unwrap(), viewed.url);
 }

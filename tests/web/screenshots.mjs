@@ -25,9 +25,23 @@ const change = async (tab) => {
   await tab.getByRole("button", { name: "Show what changes" }).click();
   await tab.getByRole("heading", { name: "What changes" }).waitFor();
 };
+const part = async (tab) => {
+  await tab.getByRole("button", { name: "A part of it" }).click();
+  const tenant = tab.getByRole("checkbox").first();
+  if ((await tenant.count()) > 0) await tenant.check();
+  else await tab.getByLabel("Beginnings of keys, one in a line").fill("__fd");
+  await tab.getByLabel("Keys that cannot be judged").selectOption("keep");
+  await tab.getByRole("button", { name: "Show what stays" }).click();
+  await tab.getByRole("heading", { name: "What stays, and what goes" }).waitFor();
+};
+const redact = async (tab) => {
+  await tab.getByRole("button", { name: "Without credentials" }).click();
+  await tab.getByRole("button", { name: "Show what is replaced" }).click();
+  await tab.getByRole("heading", { name: "What is replaced" }).waitFor();
+};
 /** Names of pictures, the keys that show the views, and what is done there. */
 const views = [
-  ["overview", "1"], ["catalogue", "2", catalogue], ["findings", "3"], ["keys", "4"], ["search", "4", search], ["log", "5"], ["lines", "6"], ["change", "7", change],
+  ["overview", "1"], ["catalogue", "2", catalogue], ["findings", "3"], ["keys", "4"], ["search", "4", search], ["log", "5"], ["lines", "6"], ["change", "7", change], ["part", "7", part], ["redact", "7", redact],
   ["compare", "8"],
 ];
 

@@ -9,9 +9,11 @@ mod abridging;
 mod browsing;
 mod comparing;
 mod opening;
+mod redacting;
 mod rewriting;
 mod sealing;
 mod searching;
+mod selecting;
 mod unpacking;
 
 use metadump::cluster::{InitialCluster, parse_members};
@@ -32,6 +34,12 @@ pub fn decode_line(line: &[u8], with_secrets: bool) -> String {
 #[wasm_bindgen(js_name = decodeHeading)]
 pub fn decode_heading(line: &[u8]) -> String {
     json(&metadump::decode::heading(line))
+}
+
+/// Decodes the beginning of a line that is too long to be held.
+#[wasm_bindgen(js_name = decodeBeginning)]
+pub fn decode_beginning(line: &[u8]) -> String {
+    json(&metadump::decode::beginning(line))
 }
 
 /// The value of a line of the key space as JSON; none for other lines.

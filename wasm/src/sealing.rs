@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use metadump::manifest::ManifestBuilder;
+use metadump::manifest::{Manifest, ManifestBuilder};
 use metadump::scan::scan_line;
 use metadump::state_hash::StateHash;
 use metadump::{Checker, Line, LineFramer};
@@ -54,8 +54,9 @@ impl Sealing {
         });
     }
 
-    /// Ends the dump and gives its manifest; `dump` is its file name, `now_ms` the time.
-    pub fn finish(self, dump: &str, now_ms: f64) -> Result<String, JsError> {
+    /// Ends the dump and gives its manifest; `dump` is its file name, `now_ms` the time, `of` the
+    /// manifest of the dump that it was made of: what was lost before that is said of this one, too.
+    pub fn finish(self, dump: &str, now_ms: f64, of: Option<Vec<u8>>) -> Result<String, JsError> {
         let Self { framer, mut measured } = self;
         let Ok(()) = framer.finish(|line| -> Result<(), Infallible> {
             measured.line(&line);
@@ -64,6 +65,8 @@ impl Sealing {
         let Measured { checker, manifest } = measured;
         let by = format!("metadump viewer {}", env!("CARGO_PKG_VERSION"));
         let report = checker.finish();
-        manifest.finish(dump, &report.summary, by, now_ms as u64).to_json().map_err(thrown)
+        let mut made = manifest.finish(dump, &report.summary, by, now_ms as u64);
+        made.lost = of.and_then(|json| Some(Manifest::parse(&json).ok()?.lost)).unwrap_or_default();
+        made.to_json().map_err(thrown)
     }
 }

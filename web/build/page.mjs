@@ -1,4 +1,5 @@
 // Builds the one file of the viewer: dist/metadump-viewer.html, with binding and worker in it.
+import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
@@ -7,7 +8,7 @@ import { gzipSync } from "node:zlib";
 
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { compress } from "lzma1";
-import { build } from "vite";
+import { build, transformWithEsbuild } from "vite";
 
 const web = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const binding = resolve(web, "../target/web/page");
@@ -20,7 +21,14 @@ async function bundle(entry) {
       configFile: false,
       logLevel: "warn",
       plugins: [svelte({ configFile: false })],
-      resolve: { alias: { "metadump-wasm": resolve(binding, "metadump_wasm.js") } },
+      resolve: {
+        alias: {
+          "metadump-wasm": resolve(binding, "metadump_wasm.js"),
+          // The package gives its encoder away with the decoder, which is a quarter of it.
+          "lzma1/lib/decoder": resolve(web, "node_modules/lzma1/lib/decoder.js"),
+          "lzma1/lib/streams": resolve(web, "node_modules/lzma1/lib/streams.js"),
+        },
+      },
       build: {
         write: false,
         target: "es2022",
@@ -42,19 +50,30 @@ async function bundle(entry) {
   };
 }
 
-const hash = (text) => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
-/** Packed as LZMA, a quarter smaller than the gzip that browsers unpack themselves. */
-const base64 = (bytes) => Buffer.from(compress(bytes, 9)).toString("base64");
+/** What takes the binding apart: the same code puts it together in the page. */
+async function streams() {
+  const { code } = await transformWithEsbuild(await readFile(resolve(web, "src/io/streams.ts"), "utf8"), "streams.ts");
+  return import(`data:text/javascript,${encodeURIComponent(code)}`);
+}
 
+const hash = (text) => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
 const page = await bundle("src/main.ts");
 const worker = await bundle("src/worker/worker.ts");
+const loader = await bundle("src/loader.ts");
 const wasm = await readFile(resolve(binding, "metadump_wasm_bg.wasm"));
+const { split, join } = await streams();
+const apart = split(wasm);
+assert.ok(wasm.equals(join(apart)), "the module does not come together as it was");
+/** Packed as LZMA, a quarter smaller than the gzip that browsers unpack themselves; as one, since page and worker share code. */
+const parts = [Buffer.from(page.code), Buffer.from(worker.code), ...apart.streams];
+const packed = Buffer.from(compress(Buffer.concat(parts), 9)).toString("base64");
+const sizes = [apart.functions, ...parts.map(({ length }) => length)].join(" ");
 // A script ends at its first end tag, also inside a string.
-const script = page.code.replaceAll("</script", "<\\/script");
+const script = loader.code.replaceAll("</script", "<\\/script");
 // A server that hands out the page with a dump replaces 'none' behind connect-src by 'self'.
 const policy = [
   "default-src 'none'",
-  `script-src ${hash(script)} 'wasm-unsafe-eval'`,
+  `script-src ${hash(script)} ${hash(page.code)} 'wasm-unsafe-eval'`,
   `style-src ${hash(page.style)}`,
   "worker-src blob:",
   "connect-src 'none'",
@@ -77,8 +96,7 @@ const html = `<!doctype html>
 <body>
 <div id="app"></div>
 <noscript>The viewer reads dumps with JavaScript and WebAssembly, in this browser only.</noscript>
-<script type="text/plain" id="metadump-worker">${base64(Buffer.from(worker.code))}</script>
-<script type="text/plain" id="metadump-wasm">${base64(wasm)}</script>
+<script type="text/plain" id="metadump-packed" data-sizes="${sizes}">${packed}</script>
 <script>${script}</script>
 </body>
 </html>

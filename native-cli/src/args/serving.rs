@@ -8,6 +8,7 @@ use metadump::moment::At;
 
 use super::Dump;
 use super::values::{directory, listening, whole};
+use crate::dump_name::DumpName;
 
 /// `serve`
 #[derive(Debug, Args)]
@@ -92,11 +93,23 @@ pub struct Serve {
 
 /// The arguments of `view`.
 #[derive(Debug, Args)]
-#[command(mut_arg("file", |arg| arg.help(TO_VIEW).required_unless_present("db")))]
+#[command(mut_arg("file", |arg| arg.help(TO_VIEW).required_unless_present_any(["db", "raft_dir"])))]
 pub struct View {
     /// The dump.
     #[command(flatten)]
     pub dump: Dump,
+
+    /// A second dump, to be compared with the first.
+    #[arg(value_name = "OTHER", value_hint = ValueHint::FilePath, value_parser = DumpName::parser())]
+    pub other: Option<DumpName>,
+
+    /// The data directory of a stopped node, in place of a dump; nothing in it is changed.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, value_parser = directory(), conflicts_with_all = ["Dump", "manifest"])]
+    pub raft_dir: Option<PathBuf>,
+
+    /// Open the browser, too.
+    #[arg(long)]
+    pub open: bool,
 
     /// The manifest of the dump, in place of the one beside it.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]

@@ -81,14 +81,7 @@ impl AtMoment {
         log: LogFate,
         progress: &Progress,
     ) -> Result<(Reading, Self)> {
-        progress.phase("exporting");
-        let reading = Reading::written(&name.display().to_string(), |write| {
-            reader.for_each_line(|line| {
-                progress.advance(line.len() as u64);
-                write(line)
-            })?;
-            reader.assert_unchanged()
-        })?;
+        let reading = exported(reader, name, progress)?;
         let state = State::of_dump(reading.source().clone(), at, progress)?;
         let state = state.by_rules_of(Some(reader.version()));
         let at = Self::of(state, &reading, log, Requirement::Optional, progress)?;
@@ -245,6 +238,31 @@ pub fn dump_at(source: Source, at: Option<At>, progress: &Progress) -> Result<So
     progress.finish();
     at.remarks().iter().for_each(|remark| progress.say(remark));
     Ok(made.source().clone())
+}
+
+/// What a data directory holds, as a dump in a file of our own.
+fn exported(reader: &DirReader, name: &Path, progress: &Progress) -> Result<Reading> {
+    progress.phase("exporting");
+    Reading::written(&name.display().to_string(), |write| {
+        reader.for_each_line(|line| {
+            progress.advance(line.len() as u64);
+            write(line)
+        })?;
+        reader.assert_unchanged()
+    })
+}
+
+/// All that a data directory holds, as a dump; says what is to be known of it.
+///
+/// # Errors
+///
+/// When the directory cannot be read.
+pub fn whole_directory(dir: &Path, progress: &Progress) -> Result<Source> {
+    let reader = DirReader::open(&RaftDir::new(dir), Access::Stopped)?;
+    let reading = exported(&reader, dir, progress)?;
+    progress.finish();
+    reader.remarks(DataVersion::V004).iter().for_each(|remark| progress.say(remark));
+    Ok(reading.source().clone())
 }
 
 /// What a data directory holds at a moment, as a dump; says which.

@@ -255,21 +255,17 @@ impl<P: LinePlan> Planned<P> {
         let mut hasher = crc32fast::Hasher::new();
         reading.source.for_each_line(progress, |line| {
             hash_line(&mut hasher, &line);
-            // Most lines stay: their kind tells, and they need not be read unless some are dropped.
-            let seen = envelope(line.bytes);
-            if self.strays == Strays::Refused
-                && let Some(known) = seen.as_ref().and_then(|seen| rewriter.known(&line, seen))
-            {
-                return each(&line, &[], known);
+            if self.strays == Strays::Refused {
+                let disposition = rewriter
+                    .take(&line, &mut before)
+                    .map_err(|error| not_written(&reading.name, error))?;
+                return each(&line, &before, disposition);
             }
-            let passes = seen.is_some_and(|seen| rewriter.passes(&line, &seen));
-            let scanned = match scan_line(line.bytes) {
-                Ok(scanned) => scanned,
-                Err(_) if self.strays == Strays::Dropped => {
-                    return each(&line, &[], Disposition::Drop);
-                }
-                Err(error) => return Err(not_a_record(&reading.name, &line, error)),
+            // What is no record goes, whatever its kind says.
+            let Ok(scanned) = scan_line(line.bytes) else {
+                return each(&line, &[], Disposition::Drop);
             };
+            let passes = envelope(line.bytes).is_some_and(|seen| rewriter.passes(&line, &seen));
             if passes {
                 rewriter.pass(&line);
                 return each(&line, &[], Disposition::Keep);
@@ -468,9 +464,18 @@ pub(super) fn foreign(name: &str, report: &Report) -> Option<anyhow::Error> {
 
 /// A line that is no record, reported with its place, as the page does.
 pub(super) fn not_a_record(name: &str, line: &Line<'_>, error: LineError) -> anyhow::Error {
-    let error = SpliceError::not_a_record(line, error);
-    let help = "`databend-metactl validate` lists everything that is wrong with the dump";
-    anyhow::anyhow!("{name}, {error}").context(Help(help.to_owned()))
+    not_written(name, SpliceError::not_a_record(line, error))
+}
+
+/// A line that no plan can be applied to.
+fn not_written(name: &str, error: SpliceError) -> anyhow::Error {
+    match error {
+        SpliceError::Rewrite(error) => error.into(),
+        error @ SpliceError::NotARecord { .. } => {
+            let help = "`databend-metactl validate` lists everything that is wrong with the dump";
+            anyhow::anyhow!("{name}, {error}").context(Help(help.to_owned()))
+        }
+    }
 }
 
 pub(super) fn hash_line(hasher: &mut crc32fast::Hasher, line: &Line<'_>) {

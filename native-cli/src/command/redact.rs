@@ -12,12 +12,12 @@ use std::io::{BufWriter, Write};
 use anyhow::{Context, Result, anyhow};
 use metadump::Report;
 use metadump::check::{Code, Requirement};
-use metadump::redact::{FoundAt, Proof, Redactor, Secrets, Survey};
+use metadump::redact::{Copies, FoundAt, Proof, Redactor, Secrets, Survey};
 use metadump::value::Pseudonyms;
 use serde_json::json;
 
 use self::lines::Lines;
-use self::said::{Copies, say_tally, tally_text};
+use self::said::{places, remarks, say_tally, tally_text};
 use super::ended::{self, Step, assert_apart};
 use super::first_reading::FirstReading;
 use super::plan::{Reading, foreign, hash_line};
@@ -123,7 +123,7 @@ impl Redacting<'_> {
             out.flush()?;
         }
         self.say_manifest(source, "");
-        copies.remarks().iter().for_each(|remark| self.progress.say(remark));
+        remarks(&copies).iter().for_each(|remark| self.progress.say(remark));
         self.refuse(&copies)?;
         Ok(Outcome::Done)
     }
@@ -180,7 +180,7 @@ impl Redacting<'_> {
         self.progress.finish();
         self.say_manifest(source, "; the manifest of the output describes the output");
         say_tally(&self.surveyed.survey.tally, self.args.names, self.progress);
-        copies.remarks().iter().for_each(|remark| self.progress.say(remark));
+        remarks(&copies).iter().for_each(|remark| self.progress.say(remark));
         self.progress.say(&format!("wrote {}", export::extent(&report.summary)));
         if self.args.format == Format::Json {
             ended::print("redact", Step::Done, self.ended(source, &copies), Some(&report))?;
@@ -216,9 +216,9 @@ impl Redacting<'_> {
         if copies.is_empty() || self.args.accept.contains(&AcceptLeft::Copies) {
             return Ok(());
         }
-        Err(anyhow!("{}", copies.places().join("; ")).context(format!(
+        Err(anyhow!("{}", places(copies).join("; ")).context(format!(
             "{} of {} would still have a credential: nothing is written",
-            copies.lines(),
+            plural(copies.lines, "line"),
             printable(self.reading.name())
         )))
         .help(

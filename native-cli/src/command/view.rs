@@ -5,9 +5,10 @@ use std::io::{Write, stdout};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use metadump::moment::At;
 
 use super::Outcome;
-use super::at::dump_at;
+use super::at::{directory_at, dump_at, whole_directory};
 use crate::args::View;
 use crate::dump_name::DumpName;
 use crate::failure::Usage;
@@ -20,32 +21,34 @@ use crate::viewer::{self, Options};
 
 /// Runs the command.
 pub fn run(args: &View, progress: &Progress) -> Result<Outcome> {
-    let Some(dump) = args.dump.name()?.filter(|dump| !dump.is_dash()) else {
-        return Err(Usage::error(
-            "the viewer cannot read stdin: it goes back and forth in the dump",
-            "write the dump into a file first, packed or not, and view that",
-        ));
+    let shown = match (&args.raft_dir, args.dump.name()?) {
+        (Some(dir), _) => Shown::of_directory(dir, args.at, progress)?,
+        (None, dump) => Shown::of_dump(dump, args.at, args.manifest.as_deref(), progress)?,
     };
-    let shown = match (dump, args.at) {
-        (DumpName::Path(path), None) => Shown::of_file(path),
-        (_, at) => {
-            let source = Source::open(Some(dump))?.with_manifest(args.manifest.as_deref())?;
-            Shown::of_source(&source, at.map(|_| dump_at(source.clone(), at, progress)), progress)?
-        }
+    let other = match &args.other {
+        Some(other) => Some(Shown::of_dump(Some(other), args.at, None, progress)?),
+        None => None,
     };
     let manifest = shown.manifest.as_ref().map(TemporaryFile::path);
     let options = Options {
-        dump: shown.copy.as_ref().and_then(Source::spool).unwrap_or(&shown.path),
+        dump: shown.file(),
         name: &shown.name,
         // What is made of a dump has none.
         manifest: args.manifest.as_deref().filter(|_| args.at.is_none()).or(manifest),
+        other: other.as_ref().map(|other| (other.file(), other.name.as_os_str())),
         port: args.port,
         page: args.page.as_deref(),
     };
     viewer::run(&options, progress, |url| {
         let mut stdout = stdout().lock();
         writeln!(stdout, "{url}")?;
-        Ok(stdout.flush()?)
+        stdout.flush()?;
+        if args.open
+            && let Err(error) = open::that_detached(url)
+        {
+            progress.say(&format!("note: no browser can be started ({error}): open the address"));
+        }
+        Ok(())
     })?;
     Ok(Outcome::Done)
 }
@@ -63,6 +66,38 @@ struct Shown {
 }
 
 impl Shown {
+    fn of_dump(
+        dump: Option<&DumpName>,
+        at: Option<At>,
+        manifest: Option<&Path>,
+        progress: &Progress,
+    ) -> Result<Self> {
+        let Some(dump) = dump.filter(|dump| !dump.is_dash()) else {
+            return Err(Usage::error(
+                "the viewer cannot read stdin: it goes back and forth in the dump",
+                "write the dump into a file first, packed or not, and view that",
+            ));
+        };
+        if let (DumpName::Path(path), None) = (dump, at) {
+            return Ok(Self::of_file(path));
+        }
+        let source = Source::open(Some(dump))?.with_manifest(manifest)?;
+        Self::of_source(&source, at.map(|_| dump_at(source.clone(), at, progress)), progress)
+    }
+
+    fn of_directory(dir: &Path, at: Option<At>, progress: &Progress) -> Result<Self> {
+        let copy = match at {
+            Some(at) => directory_at(dir, at, progress)?,
+            None => whole_directory(dir, progress)?,
+        };
+        Ok(Self { copy: Some(copy), ..Self::of_file(dir) })
+    }
+
+    /// The file that is served.
+    fn file(&self) -> &Path {
+        self.copy.as_ref().and_then(Source::spool).unwrap_or(&self.path)
+    }
+
     fn of_file(path: &Path) -> Self {
         let name = path.file_name().unwrap_or_default().to_owned();
         Self { path: path.to_owned(), name, copy: None, manifest: None }

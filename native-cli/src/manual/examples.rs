@@ -265,10 +265,20 @@ pub fn examples(command: &str) -> &'static [Example] {
                 line: "databend-metactl serve --db meta.db --data-dir ./drill",
             },
         ],
-        "view" => &[Example {
-            what: "Look into a dump in the browser",
-            line: "databend-metactl view meta.db",
-        }],
+        "view" => &[
+            Example {
+                what: "Look into a dump in the browser",
+                line: "databend-metactl view --open meta.db",
+            },
+            Example {
+                what: "Compare two dumps there",
+                line: "databend-metactl view monday.db tuesday.db",
+            },
+            Example {
+                what: "Look into the data directory of a stopped node",
+                line: "databend-metactl view --raft-dir /var/lib/databend/meta/raft",
+            },
+        ],
         "completions" => &[Example {
             what: "Enable completion in the running shell",
             line: "source <(databend-metactl completions bash)",

@@ -29,6 +29,8 @@ pub struct Site {
     pub dump: ServedFile,
     /// The manifest beside it.
     pub manifest: Option<ServedFile>,
+    /// The dump that it is compared with.
+    pub other: Option<ServedFile>,
     /// Notified when the page asks for the end.
     pub end: Notify,
 }
@@ -36,6 +38,7 @@ pub struct Site {
 /// The names below the token.
 pub const DUMP: &str = "dump";
 pub const MANIFEST: &str = "manifest";
+pub const OTHER: &str = "other";
 pub const END: &str = "end";
 
 impl Site {
@@ -74,9 +77,10 @@ impl Site {
         let is_end = name == END;
         let allowed: &[Method] =
             if is_end { &[Method::POST] } else { &[Method::GET, Method::HEAD] };
-        let file = match (name, &self.manifest) {
-            (DUMP, _) => Some(&self.dump),
-            (MANIFEST, Some(manifest)) => Some(manifest),
+        let file = match name {
+            DUMP => Some(&self.dump),
+            MANIFEST => self.manifest.as_ref(),
+            OTHER => self.other.as_ref(),
             _ => None,
         };
         if !(name.is_empty() || is_end || file.is_some()) {

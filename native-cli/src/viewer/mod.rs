@@ -24,7 +24,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore};
 
-use self::answer::{DUMP, END, MANIFEST, Site};
+use self::answer::{DUMP, END, MANIFEST, OTHER, Site};
 use self::served_file::ServedFile;
 use crate::listen::{Reach, accept, bind};
 use crate::manifest;
@@ -52,6 +52,8 @@ pub struct Options<'a> {
     pub name: &'a OsStr,
     /// Its manifest, if it is not the one beside it.
     pub manifest: Option<&'a Path>,
+    /// A second dump to compare it with, and what the page calls that.
+    pub other: Option<(&'a Path, &'a OsStr)>,
     /// The port; 0 for a free one.
     pub port: u16,
     /// A page in place of the one in the program.
@@ -72,6 +74,7 @@ pub fn run(
     let beside = manifest::path_of(options.dump);
     let beside = Some(beside.as_path()).filter(|beside| beside.exists());
     let manifest = options.manifest.or(beside).map(ServedFile::open).transpose()?;
+    let other = options.other.map(|(path, _)| ServedFile::open(path)).transpose()?;
     let page = page::page(options.page)?;
     let mut random = [0; 16];
     getrandom::fill(&mut random).context("the system has no random numbers")?;
@@ -81,10 +84,10 @@ pub fn run(
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
         let listener = bind("the viewer's address", address, Reach::ThisMachine).await?;
         let port = listener.local_addr().context("cannot determine the port")?.port();
-        let name = options.name.to_string_lossy();
-        let site = Site { hosts: hosts(port), token, page, dump, manifest, end: Notify::new() };
+        let site =
+            Site { hosts: hosts(port), token, page, dump, manifest, other, end: Notify::new() };
         let mut signals = Signals::catch()?;
-        announce(&url(&site, port, &name))?;
+        announce(&url(&site, port, options))?;
         progress.say("only this machine can connect; Ctrl-C or the page's \"End server\" ends it");
         let site = Arc::new(site);
         tokio::select! {
@@ -107,12 +110,15 @@ fn hosts(port: u16) -> Vec<String> {
 }
 
 /// The address that opens the page with the dump in it.
-fn url(site: &Site, port: u16, name: &str) -> String {
-    let name = utf8_percent_encode(name, NAME);
+fn url(site: &Site, port: u16, options: &Options<'_>) -> String {
+    let encoded = |name: &OsStr| utf8_percent_encode(&name.to_string_lossy(), NAME).to_string();
     let manifest =
         site.manifest.as_ref().map_or(String::new(), |_| format!("&manifest={MANIFEST}"));
-    let token = &site.token;
-    format!("http://127.0.0.1:{port}/{token}/?dump={DUMP}{manifest}&end={END}&name={name}")
+    let other = options.other.map_or_else(String::new, |(_, name)| {
+        format!("&other={OTHER}&other-name={}", encoded(name))
+    });
+    let (token, name) = (&site.token, encoded(options.name));
+    format!("http://127.0.0.1:{port}/{token}/?dump={DUMP}{manifest}{other}&end={END}&name={name}")
 }
 
 async fn serve(listener: TcpListener, site: Arc<Site>) {

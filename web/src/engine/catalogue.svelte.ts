@@ -9,7 +9,11 @@ import type {
   LineView, ObjectDetail, ObjectHistory, ObjectKey, ObjectQuery, ObjectRow, SortBy, StateOverview, Tenant,
 } from "./generated";
 import { Parted } from "./parted";
+import type { Cell, Table } from "./tables";
 import { Cancelled, type Running } from "./workers";
+
+/** How many rows are asked for at a time. */
+const MOST_ASKED = 1000;
 
 export class Catalogue {
   /** The moment that is asked for, as `--at` takes it. */
@@ -120,6 +124,22 @@ export class Catalogue {
 
   /** The row of the list at an index. */
   row = (index: number): Promise<ObjectRow | null> => this.#rows.row(index);
+
+  /** What is listed. */
+  async table(): Promise<Table> {
+    if (this.ofTenants) {
+      return { columns: ["tenant", "keys", "bytes"], rows: this.tenants.map(({ tenant, keys, bytes }) => [tenant, keys, bytes]) };
+    }
+    const { total } = this.list;
+    const rows: Cell[][] = [];
+    for (let from = 0; from < total; from += MOST_ASKED) {
+      const part = (await this.#json<ObjectRow[]>({ type: "rows", from, to: Math.min(total, from + MOST_ASKED) })) ?? [];
+      for (const { object, full_name, line } of part) {
+        rows.push([object.tenant, object.kind, object.id, full_name, object.engine, object.owner, object.created_on, object.dropped_on, object.keys, object.bytes, line]);
+      }
+    }
+    return { columns: ["tenant", "kind", "id", "name", "engine", "owner", "created_on", "dropped_on", "keys", "bytes", "line"], rows };
+  }
 
   /** Shows a tenant or all of them, a database in it, objects of a kind. */
   async show(tenant: Tenant | null, parent: ObjectRow | null = null, kind = ""): Promise<void> {

@@ -109,7 +109,7 @@ export class Change {
       const name = `${stem(this.dump.name)}.node${id}.ndjson`;
       const { splices } = await this.#planAs(id);
       const dump = await this.dump.rewritten(splices);
-      this.#running = this.dump.run({ type: "seal", dump, name }, (report) => (this.readBytes = report.bytes));
+      this.#running = this.dump.run({ type: "seal", dump, name, of: this.dump.manifest }, (report) => (this.readBytes = report.bytes));
       const [manifest = ""] = await this.#running.results;
       each(name, dump);
       each(`${name}.manifest.json`, new Blob([manifest], { type: "application/json" }));

@@ -1,6 +1,6 @@
 // An opened dump: its report and index as they become known, and the jobs that read it again.
 
-import { decodeHeading, decodeLine, isPacked, valueBytes, valueJson } from "metadump-wasm";
+import { decodeBeginning, decodeHeading, decodeLine, isPacked, valueBytes, valueJson } from "metadump-wasm";
 
 import type { Job, Progress } from "../io/jobs";
 import { blob, read, type Source } from "../io/source";
@@ -8,10 +8,25 @@ import { parseExact } from "./exact";
 import { logId, plural, size } from "./format";
 import type { Finding, Hits, Index, LineView, Query, Report, Splice } from "./generated";
 import { Lines, MOST_LINE_BYTES } from "./lines";
-import { Cancelled, engine, run, type Running } from "./workers";
+import { engine, run, type Running } from "./workers";
 
 const decoder = new TextDecoder();
+/** As much of a very long line as a key needs. */
+const MOST_BEGINNING_BYTES = 1 << 20;
 const ranks = { error: 0, warning: 1, note: 2 } as const;
+
+/** How much is shown around what is wrong, bytes. */
+const SHOWN_AROUND = 60;
+
+/** Where in a line something is wrong: the byte in it, the byte in the dump, and what stands there. */
+export interface Fault {
+  code: string;
+  at: number;
+  offset: number;
+  before: string;
+  here: string;
+  after: string;
+}
 
 export class Dump {
   readonly name: string;
@@ -21,8 +36,8 @@ export class Dump {
   index = $state.raw<Index | null>(null);
   /** What the file is that is no dump. */
   foreign = $state("");
-  /** Whether a manifest was given with it. */
-  hasManifest = false;
+  /** The manifest that was given with it. */
+  manifest: Uint8Array | null = null;
   phase = $state<"unpacking" | "reading" | "ready" | "failed" | "cancelled">("reading");
   error = $state("");
   bytesRead = $state(0);
@@ -108,15 +123,27 @@ export class Dump {
 
   async open(manifest: Uint8Array | null): Promise<void> {
     const started = performance.now();
-    this.hasManifest = manifest !== null;
+    this.manifest = manifest;
     try {
-      const plain = await this.#plain();
-      this.phase = "reading";
-      this.bytesTotal = plain.size;
+      await engine;
+      const packed = isPacked(await read(this.packed, 0, 4));
+      this.phase = packed ? "unpacking" : "reading";
+      this.bytesTotal = this.packed.size;
       this.bytesRead = 0;
-      this.lines = new Lines(plain);
+      // What is unpacked is the dump, as far as it has come.
+      const parts: Blob[] = [];
+      const begin = () => {
+        parts.length = 0;
+        this.lines = new Lines(packed ? new Blob() : this.packed);
+      };
+      begin();
       const reading = performance.now();
-      this.#running = this.run({ type: "open", dump: plain, name: this.name, manifest }, (progress) => {
+      const job = { type: "open", dump: this.packed, isPacked: packed, name: this.name, manifest } as const;
+      this.#running = this.run(job, (progress) => {
+        if (progress.part) {
+          parts.push(progress.part);
+          this.lines.source = new Blob(parts);
+        }
         if (progress.marks) {
           this.firstRowsMs ||= performance.now() - started;
           this.lines.add(progress.marks, progress.lines);
@@ -125,11 +152,14 @@ export class Dump {
         this.#scanners = progress.restarts;
         if (progress.index) this.index = parseExact(progress.index) as Index;
         this.#advance(progress.bytes, reading);
-      }, () => (this.lines = new Lines(plain)));
-      const [report = "", index = "", foreign = ""] = await this.#running.results;
+      }, begin);
+      const [report = "", index = "", foreign = "", cut = ""] = await this.#running.results;
+      this.cut = cut;
       this.foreign = foreign;
       this.index = parseExact(index) as Index;
       this.report = parseExact(report) as Report;
+      this.bytesTotal = this.source.size;
+      this.#advance(this.bytesTotal, reading);
       this.phase = "ready";
     } catch (error) {
       if (this.phase !== "cancelled") {
@@ -151,27 +181,6 @@ export class Dump {
   cancel(): void {
     if (this.phase === "unpacking" || this.phase === "reading") this.phase = "cancelled";
     this.#running?.cancel();
-  }
-
-  async #plain(): Promise<Source> {
-    await engine;
-    if (!isPacked(await read(this.packed, 0, 4))) return this.packed;
-    this.phase = "unpacking";
-    this.bytesTotal = this.packed.size;
-    const parts: Blob[] = [];
-    const started = performance.now();
-    this.#running = this.run({ type: "unpack", packed: this.packed }, (progress) => {
-      if (progress.unpacked) parts.push(progress.unpacked);
-      this.#advance(progress.bytes, started);
-    }, () => (parts.length = 0));
-    try {
-      await this.#running.results;
-    } catch (error) {
-      const unpacked = parts.some((part) => part.size > 0);
-      if (!unpacked || !(error instanceof Error) || error instanceof Cancelled) throw error;
-      this.cut = error.message;
-    }
-    return new Blob(parts);
   }
 
   #advance(bytes: number, since: number): void {
@@ -202,8 +211,8 @@ export class Dump {
     const line = await this.lines.line(number);
     if (!line) return null;
     if (line.size > line.bytes.length) {
-      const error = `The line has ${size(line.size)}; longer ones than ${size(MOST_LINE_BYTES)} are not decoded here.`;
-      return { ...brokenLine, error };
+      const beginning = parseExact(decodeBeginning(line.bytes.subarray(0, MOST_BEGINNING_BYTES))) as LineView;
+      return { ...beginning, error: `The line has ${size(line.size)}; what is longer than ${size(MOST_LINE_BYTES)} is shown in part: save the line to see all of it.` };
     }
     return parseExact(decode(line.bytes)) as LineView;
   }
@@ -214,15 +223,39 @@ export class Dump {
     return { text: line ? decoder.decode(line.bytes) : "", size: line?.size ?? 0 };
   }
 
+  /** The places of findings in a line, with what stands there. */
+  async faultsIn(number: number): Promise<Fault[]> {
+    const findings = this.findings.filter(({ line }) => line === number);
+    const line = findings.length > 0 ? await this.lines.line(number) : null;
+    if (!line) return [];
+    return findings.flatMap(({ code, offset_bytes }) => {
+      const at = (offset_bytes ?? 0) - line.offset;
+      // What is said of the whole line is said of its first byte.
+      if (at <= 0 || at > line.bytes.length) return [];
+      const part = (from: number, to: number) => decoder.decode(line.bytes.subarray(Math.max(0, from), to));
+      return { code, at, offset: line.offset + at, before: part(at - SHOWN_AROUND, at), here: part(at, at + 1), after: part(at + 1, at + SHOWN_AROUND) };
+    });
+  }
+
+  /** A line as it stands in the dump, of whatever length. */
+  async lineBlob(number: number): Promise<Blob> {
+    const line = await this.lines.beginning(number);
+    const plain = await blob(this.source);
+    return plain.slice(line?.offset ?? 0, line ? line.offset + line.size + 1 : 0, "application/x-ndjson");
+  }
+
   /** The beginning of a line, as much as a row can show. */
   async beginning(number: number): Promise<string> {
     const line = await this.lines.beginning(number);
     return line ? decoder.decode(line.bytes) : "";
   }
 
-  /** Searches with as many workers as there are cores, at most four, each over a part. */
-  search(query: Query, progress: (bytes: number) => void): { hits: Promise<Hits>; cancel(): void } {
-    const parts = this.#parts(Math.min(4, navigator.hardwareConcurrency || 2));
+  /**
+   * Searches with as many workers as there are cores, at most four, each over a part; some lines alone
+   * with one worker.
+   */
+  search(query: Query, progress: (bytes: number) => void, lines?: [number, number]): { hits: Promise<Hits>; cancel(): void } {
+    const parts = lines ? [this.#partOf(...lines)] : this.#parts(Math.min(4, navigator.hardwareConcurrency || 2));
     const readBytes = parts.map(() => 0);
     const running = parts.map((part, at) =>
       this.run({ type: "search", dump: this.source, part, query: JSON.stringify(query) }, (report) => {
@@ -249,6 +282,13 @@ export class Dump {
     const plain = await blob(this.source);
     const lines = hits.kept.map(({ offset_bytes, bytes }) => plain.slice(offset_bytes, offset_bytes + bytes));
     return new Blob(lines, { type: "application/x-ndjson" });
+  }
+
+  /** The blocks that hold some lines. */
+  #partOf(first: number, last: number) {
+    const from = this.lines.blockOf(first);
+    const end = this.lines.blockAfter(this.lines.blockOf(last).offset + 1);
+    return { from: from.offset, to: end?.offset ?? this.source.size, firstLine: from.line };
   }
 
   #parts(count: number) {
@@ -279,17 +319,3 @@ export class Dump {
     return new Blob(parts, { type: "application/x-ndjson" });
   }
 }
-
-const brokenLine: LineView = {
-  tree: "",
-  kind: "line",
-  error: null,
-  key: null,
-  segments: [],
-  seq: null,
-  expire_ms: null,
-  proposed_ms: null,
-  value: null,
-  log: null,
-  masked: 0,
-};

@@ -19,6 +19,37 @@ export type Code = "empty-dump" | "utf-16" | "packed-content" | "foreign-file" |
 export type Content = { "type": "named", "value": ShownContent } | { "type": "empty" } | { "type": "json", "value": string } | { "type": "text", "value": string } | { "type": "protobuf", "value": Array<Field> } | { "type": "binary" };
 
 /**
+ * Lines in which something is left that was replaced elsewhere.
+ */
+export type Copies = {
+/**
+ * How many lines.
+ */
+lines: number,
+/**
+ * The first of them.
+ */
+first: Array<CopyAt>, };
+
+/**
+ * A line in which something is left.
+ */
+export type CopyAt = {
+/**
+ * The line, counted from 1.
+ */
+line: number,
+/**
+ * Its key, a very long one only its first part; none where the key may be what is left, or there
+ * is none.
+ */
+key: string | null,
+/**
+ * Where in the line.
+ */
+left: Left, };
+
+/**
  * How many keys differ, by what became of them.
  */
 export type Counts = {
@@ -42,6 +73,27 @@ touched: number,
  * The same.
  */
 same: number, };
+
+/**
+ * Where a credential is.
+ */
+export type CredentialPlace = {
+/**
+ * The line, counted from 1.
+ */
+line: number,
+/**
+ * The key, with credentials in it masked; where there is none, the kind of the line.
+ */
+key: string,
+/**
+ * The field in the value, with those around it; empty for the whole, or for the key itself.
+ */
+path: string,
+/**
+ * What it is.
+ */
+kind: string, };
 
 /**
  * The version of the on-disk layout and of the dump dialect.
@@ -175,9 +227,80 @@ before: string | null,
 after: string | null, };
 
 /**
+ * What stays and what goes.
+ */
+export type FilterPreview = {
+/**
+ * Which moment the state is of, and what changes, a sentence each: what `filter --dry-run` says.
+ */
+words: Array<string>,
+/**
+ * The kinds of objects there are, each with what stays and goes of it.
+ */
+kinds: { [key in string]: KindParts },
+/**
+ * How many objects, and keys that belong to none, go.
+ */
+gone_count: number,
+/**
+ * The first of them.
+ */
+gone: Array<Gone>, };
+
+/**
+ * What is to stay or to go, as a form has it.
+ */
+export type FilterQuery = {
+/**
+ * Tenants, by name.
+ */
+tenants: Array<string>,
+/**
+ * Objects, as `--object` takes them.
+ */
+objects: Array<string>,
+/**
+ * Keys, by how they begin.
+ */
+prefixes: Array<string>,
+/**
+ * Whether the choice goes and the rest stays.
+ */
+drop: boolean,
+/**
+ * What becomes of keys that cannot be judged: `refuse`, `keep` or `drop`.
+ */
+unknown: Unknown, };
+
+/**
  * A finding as its JSON has it: with what the catalogue says of its code.
  */
 export type Finding = { code: Code, severity: Severity, line: number | null, offset_bytes: number | null, message: string, why: string, help: string, };
+
+/**
+ * What goes.
+ */
+export type Gone = {
+/**
+ * The tenant, if something says it.
+ */
+tenant: string | null,
+/**
+ * The kind; `unknown` of keys of no known form.
+ */
+kind: string,
+/**
+ * The id, of objects that have one.
+ */
+id: Integer | null,
+/**
+ * The name as people write it; none of keys that belong to no object.
+ */
+name: string | null,
+/**
+ * How many keys go with it.
+ */
+keys: number, };
 
 /**
  * A line that was found.
@@ -371,6 +494,19 @@ is_spelled_otherwise: boolean, };
 export type Kind = "DataHeader" | "RaftStateKV" | "Logs" | "LogMeta" | "NodeId" | "Vote" | "Committed" | "Purged" | "LogEntry" | "Sequences" | "StateMachineMeta" | "Nodes" | "Expire" | "GenericKV" | "ClientLastResps" | "MetaSrvAddrs" | "Databases" | "Tables" | "DatabaseLookup" | "TableLookup";
 
 /**
+ * How much of a kind stays and goes.
+ */
+export type KindParts = {
+/**
+ * What stays.
+ */
+stays: Part,
+/**
+ * What goes.
+ */
+goes: Part, };
+
+/**
  * Objects of one kind in a tenant.
  */
 export type KindSum = {
@@ -403,6 +539,11 @@ term: Integer,
  * The elected node, 0 in ids that were converted from the openraft 0.7 dialect.
  */
 node_id: NodeId, };
+
+/**
+ * Something that is left.
+ */
+export type Left = "in_text" | "in_value";
 
 /**
  * A line, decoded.
@@ -739,6 +880,19 @@ line: number, };
 export type Outcome = "done" | "conditions_not_met" | "in_snapshot" | "not_applied";
 
 /**
+ * So much of one kind.
+ */
+export type Part = {
+/**
+ * How many objects; none of kinds whose objects are not distinguished.
+ */
+objects: number,
+/**
+ * How many keys belong to them.
+ */
+keys: number, };
+
+/**
  * What is looked for.
  */
 export type Pattern = { "type": "anywhere", "text": string } | { "type": "expiring", "text": string } | { "type": "prefix", "text": string } | { "type": "substring", "text": string } | { "type": "regex", "text": string } | { "type": "line", "text": string };
@@ -759,6 +913,56 @@ order: Order,
  * How many hits are kept.
  */
 most: number, };
+
+/**
+ * What is replaced.
+ */
+export type RedactPreview = {
+/**
+ * How many credentials.
+ */
+tally: RedactTally,
+/**
+ * The first of them.
+ */
+places: Array<CredentialPlace>,
+/**
+ * Where one of them would be left.
+ */
+copies: Copies, };
+
+/**
+ * Counts of what is replaced.
+ */
+export type RedactTally = {
+/**
+ * How many lines the dump has.
+ */
+lines: number,
+/**
+ * How many of them change, for credentials or for names.
+ */
+changed_lines: number,
+/**
+ * How many lines have a credential.
+ */
+lines_with_credentials: number,
+/**
+ * How many credentials are replaced, wherever they occur.
+ */
+replaced: number,
+/**
+ * How many of them are shorter than what the proof looks for.
+ */
+short: number,
+/**
+ * By what they are.
+ */
+kinds: { [key in string]: number },
+/**
+ * By what the keys of their records start with.
+ */
+families: { [key in string]: number }, };
 
 /**
  * What refers to an object.
@@ -1181,6 +1385,11 @@ moments: Array<Moment>,
  * The lines of the first changes of membership.
  */
 membership_lines: Array<number>, };
+
+/**
+ * What becomes of keys that cannot be judged.
+ */
+export type Unknown = "refuse" | "keep" | "drop";
 
 /**
  * A value for the eye.

@@ -25,7 +25,8 @@ export class Lines {
   /** How many lines are known. */
   known = 0;
 
-  constructor(readonly source: Source) {}
+  /** A source that is still unpacked grows: what was read of it stays. */
+  constructor(public source: Source) {}
 
   add(marks: Float64Array, known: number): void {
     const more = marks.length / 2;

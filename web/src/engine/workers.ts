@@ -1,14 +1,9 @@
 // Starts a worker for each job; a job ends its worker, whether it is done, cancelled or dead.
 
-import { decompress } from "lzma1";
 import { initSync } from "metadump-wasm";
 
+import { takeEmbedded } from "../io/embedded";
 import { STAYING, type Answer, type Ask, type Job, type Progress, type Question, type Replied, type Reply, type Start } from "../io/jobs";
-
-function embedded(id: string): Uint8Array<ArrayBuffer> {
-  const text = document.getElementById(id)?.textContent ?? "";
-  return Uint8Array.from(decompress(Uint8Array.from(atob(text), (char) => char.charCodeAt(0))));
-}
 
 interface Engine {
   module: WebAssembly.Module;
@@ -17,9 +12,10 @@ interface Engine {
 }
 
 async function start(): Promise<Engine> {
-  const module = await WebAssembly.compile(embedded("metadump-wasm"));
+  const { wasm, worker } = takeEmbedded();
+  const module = await WebAssembly.compile(wasm);
   initSync({ module });
-  const code = new Blob([embedded("metadump-worker")], { type: "text/javascript" });
+  const code = new Blob([worker], { type: "text/javascript" });
   return { module, code, url: URL.createObjectURL(code) };
 }
 

@@ -23,17 +23,18 @@ export interface Compared {
 }
 
 export type Job =
-  | { type: "open"; dump: Source; name: string; manifest: Uint8Array | null }
+  | { type: "open"; dump: Source; isPacked: boolean; name: string; manifest: Uint8Array | null }
   | { type: "scan"; dump: Source; part: Bytes }
   | { type: "search"; dump: Source; part: Part; query: string }
   | { type: "compare"; left: Compared; right: Compared }
   | { type: "rewrite"; dump: Source; ownId: string; members: string[]; repairExpire: boolean; repairSnapshot: boolean }
-  | { type: "seal"; dump: Source; name: string }
-  | { type: "unpack"; packed: Source }
+  | { type: "seal"; dump: Source; name: string; of: Uint8Array | null }
+  | { type: "filter"; dump: Source; query: string; at: string }
+  | { type: "redact"; dump: Source }
   | { type: "browse"; dump: Source; at: string };
 
 /** The jobs whose workers stay and are asked. */
-export const STAYING: readonly Job["type"][] = ["browse", "compare"];
+export const STAYING: readonly Job["type"][] = ["browse", "compare", "filter", "redact"];
 
 /** What is asked of a worker that stays: objects are named by where they stand. */
 export type Question =
@@ -45,7 +46,9 @@ export type Question =
   | { type: "written"; at: number }
   | { type: "history"; at: number }
   | { type: "keysOf"; at: number; most: number }
-  | { type: "printed"; of: "states" | "summary" | number };
+  | { type: "printed"; of: "states" | "summary" | number }
+  /** The new dump in parts, and its manifest, which names it; `of` is the manifest of the old one. */
+  | { type: "write"; name: string; of: Uint8Array | null };
 
 export interface Ask {
   type: "ask";
@@ -79,7 +82,8 @@ export interface Progress {
   lines: number;
   marks: Float64Array | null;
   index: string | null;
-  unpacked: Blob | null;
+  /** The next part of what is unpacked or written. */
+  part: Blob | null;
   /** How many workers died and were started again. */
   restarts: number;
 }

@@ -1,6 +1,6 @@
 // Runs one job and ends: reads dumps piece by piece and feeds them to the binding.
 
-import { type AbridgedPart, Abridging, Browsing, Comparing, Opening, Rewriting, Sealing, Searching, Unpacking, initSync } from "metadump-wasm";
+import { type AbridgedPart, Abridging, Browsing, Comparing, Opening, Redacting, Rewriting, Sealing, Searching, Selecting, Unpacking, initSync } from "metadump-wasm";
 
 import type { Answer, Ask, Job, Progress, Question, Reply, Start } from "../io/jobs";
 import { pieces, read, type Source } from "../io/source";
@@ -10,10 +10,12 @@ const AFTER_PART_BYTES = 256 << 10;
 const REPORT_EVERY_MS = 100;
 /** Smaller dumps are read before a second worker has started. */
 const FEWEST_SHARED_BYTES = 8 << 20;
+/** How much of a new dump is held before it is handed out. */
+const MOST_HELD_BYTES = 16 << 20;
 
 const send = (answer: Answer, moved: Transferable[] = []) => postMessage(answer, { transfer: moved });
 
-const nothing = { type: "progress", lines: 0, marks: null, index: null, unpacked: null, restarts: 0 } as const;
+const nothing = { type: "progress", lines: 0, marks: null, index: null, part: null, restarts: 0 } as const;
 
 let reported = -Infinity;
 function progress(bytes: number, more?: () => Partial<Progress>): void {
@@ -23,9 +25,32 @@ function progress(bytes: number, more?: () => Partial<Progress>): void {
   send({ ...nothing, bytes, ...more?.() });
 }
 
-/** Reads a dump once. A dump with a manifest is not shared out: its SHA-256 knows no parts. */
+/** Holds bytes until they are handed out as a blob, which the browser keeps on disk when it is large. */
+class Parts {
+  size = 0;
+  #held: Uint8Array<ArrayBuffer>[] = [];
+
+  add(bytes: Uint8Array): void {
+    this.#held.push(bytes as Uint8Array<ArrayBuffer>);
+    this.size += bytes.length;
+  }
+
+  take(): Blob | null {
+    if (this.size === 0) return null;
+    const part = new Blob(this.#held);
+    this.#held = [];
+    this.size = 0;
+    return part;
+  }
+}
+
+/**
+ * Reads a dump once. A dump with a manifest is not shared out: its SHA-256 knows no parts. A packed one
+ * is read while it is unpacked, and what is unpacked handed out.
+ */
 async function open(job: Extract<Job, { type: "open" }>, start: Start): Promise<string[]> {
   const opening = new Opening(job.manifest, job.name);
+  const parts = new Parts();
   let bytes = 0;
   let marks = 0;
   let indexed = 0;
@@ -40,10 +65,26 @@ async function open(job: Extract<Job, { type: "open" }>, start: Start): Promise<
       // The whole index is sent once a second only: it is text.
       const due = performance.now() - indexed > 1000;
       if (due) indexed = performance.now();
-      return { lines: opening.lines, marks: takeMarks(), index: due ? opening.preview() : null, restarts };
+      return { lines: opening.lines, marks: takeMarks(), index: due ? opening.preview() : null, part: parts.take(), restarts };
     });
   };
-  if (job.manifest || job.dump.size < FEWEST_SHARED_BYTES || scannersFor(start.cores) < 2) {
+  /** Why a packed dump ends before its end. */
+  let cut = "";
+  let isAny = false;
+  if (job.isPacked) {
+    try {
+      for await (const out of unpacked(job.dump, (read) => (bytes += read))) {
+        isAny = true;
+        parts.add(out);
+        opening.feed(out);
+        tell();
+      }
+    } catch (error) {
+      if (!(error instanceof Error) || error instanceof WebAssembly.RuntimeError || !isAny) throw error;
+      // What came before a fault can be looked at.
+      cut = error.message;
+    }
+  } else if (job.manifest || job.dump.size < FEWEST_SHARED_BYTES || scannersFor(start.cores) < 2) {
     for await (const piece of pieces(job.dump)) {
       opening.feed(piece);
       bytes += piece.length;
@@ -57,9 +98,20 @@ async function open(job: Extract<Job, { type: "open" }>, start: Start): Promise<
     }
   }
   opening.end();
-  send({ ...nothing, bytes, lines: opening.lines, marks: takeMarks(), restarts });
+  send({ ...nothing, bytes, lines: opening.lines, marks: takeMarks(), part: parts.take(), restarts });
   const opened = opening.finish();
-  return [opened.report, opened.index, opened.foreign ?? ""];
+  return [opened.report, opened.index, opened.foreign ?? "", cut];
+}
+
+/** What a packed dump unpacks to, a few megabytes at a time; `taken` hears how much of it was read. */
+async function* unpacked(packed: Source, taken: (bytes: number) => void): AsyncGenerator<Uint8Array> {
+  const unpacking = new Unpacking(await read(packed, 0, 4));
+  for await (const piece of pieces(packed)) {
+    taken(piece.length);
+    // A piece can unpack to gigabytes.
+    for (let out = unpacking.feed(piece); out.length > 0; out = unpacking.feed(new Uint8Array())) yield out;
+  }
+  for (let out = unpacking.finish(); out.length > 0; out = unpacking.finish()) yield out;
 }
 
 /** Scans a part; its last line may end behind it. */
@@ -131,40 +183,45 @@ async function seal(job: Extract<Job, { type: "seal" }>): Promise<string[]> {
     bytes += piece.length;
     progress(bytes);
   }
-  return [sealing.finish(job.name, Date.now())];
+  return [sealing.finish(job.name, Date.now(), job.of)];
 }
 
-/** Hands out what is unpacked as blobs, which the browser keeps on disk when they are large. */
-async function unpack(job: Extract<Job, { type: "unpack" }>): Promise<string[]> {
-  const unpacking = new Unpacking(await read(job.packed, 0, 4));
-  let taken = 0;
-  let held: Uint8Array<ArrayBuffer>[] = [];
-  let size = 0;
-  const flush = () => {
-    const unpacked = new Blob(held);
-    held = [];
-    size = 0;
-    send({ ...nothing, bytes: taken, unpacked });
-  };
-  const add = (bytes: Uint8Array<ArrayBuffer>) => {
-    held.push(bytes);
-    size += bytes.length;
-    if (size > 16 << 20) flush();
-  };
-  try {
-    for await (const piece of pieces(job.packed)) {
-      taken += piece.length;
-      // A piece can unpack to gigabytes: they come a few megabytes at a time.
-      for (let out = unpacking.feed(piece); out.length > 0; out = unpacking.feed(new Uint8Array())) {
-        add(out as Uint8Array<ArrayBuffer>);
-      }
+/** A new dump that a worker holds the plan of, as long as the page may ask for it. */
+let making: { plan: Selecting | Redacting; dump: Source } | null = null;
+
+async function plan(plan: Selecting | Redacting, dump: Source): Promise<string[]> {
+  let bytes = 0;
+  do {
+    for await (const piece of pieces(dump)) {
+      const more = plan.feed(piece);
+      bytes += piece.length;
+      progress(bytes);
+      if (!more) break;
     }
-    for (let out = unpacking.finish(); out.length > 0; out = unpacking.finish()) add(out as Uint8Array<ArrayBuffer>);
-  } finally {
-    // What came before a fault can be looked at.
-    flush();
+  } while (plan.endReading());
+  making = { plan, dump };
+  return [plan.preview() ?? ""];
+}
+
+/** Hands out the new dump in parts; gives its manifest. */
+async function write(name: string, of: Uint8Array | null): Promise<Reply> {
+  if (!making) return undefined;
+  const sealing = new Sealing();
+  const parts = new Parts();
+  let bytes = 0;
+  const hand = (made: Uint8Array, most: number) => {
+    sealing.feed(made);
+    parts.add(made);
+    if (parts.size > most) send({ ...nothing, bytes, part: parts.take() });
+  };
+  making.plan.startWriting();
+  for await (const piece of pieces(making.dump)) {
+    bytes += piece.length;
+    hand(making.plan.write(piece), MOST_HELD_BYTES);
+    progress(bytes);
   }
-  return [];
+  hand(making.plan.endWriting(), 0);
+  return sealing.finish(name, Date.now(), of);
 }
 
 /** The objects that a worker holds as long as the page asks about them. */
@@ -211,6 +268,7 @@ function replyOf(compared: Comparing, question: Question): Reply {
 }
 
 async function reply(question: Question): Promise<Reply> {
+  if (question.type === "write") return write(question.name, question.of);
   if (compared) return replyOf(compared, question);
   if (!browsed) return undefined;
   const { browsing, dump } = browsed;
@@ -261,10 +319,12 @@ function run(start: Start, job: Exclude<Job, { type: "scan" }>): Promise<string[
       return rewrite(job);
     case "seal":
       return seal(job);
-    case "unpack":
-      return unpack(job);
     case "browse":
       return browse(job);
+    case "filter":
+      return plan(new Selecting(job.query, job.at, Date.now()), job.dump);
+    case "redact":
+      return plan(new Redacting(), job.dump);
   }
 }
 

@@ -8,6 +8,7 @@
 //!
 //! **Invariant:** the order of keys stays, and so do all numbers.
 
+mod copies;
 mod line;
 mod needles;
 mod proof;
@@ -16,6 +17,7 @@ mod tally;
 mod tokens;
 mod walk;
 
+pub use copies::{Copies, CopyAt};
 pub use line::{FoundAt, RedactedLine, Redactor};
 pub use proof::{Left, Proof, SHORTEST_BYTES};
 pub use survey::{Secrets, Survey};

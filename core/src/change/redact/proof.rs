@@ -28,6 +28,7 @@ pub struct Proof<'s> {
 
 /// Something that is left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum Left {
     /// In the text of the line.

@@ -15,6 +15,8 @@ const OTHERS: &str = "others";
 
 /// Counts of what is replaced.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[cfg_attr(feature = "typescript", ts(rename = "RedactTally"))]
 pub struct Tally {
     /// How many lines the dump has.
     pub lines: u64,

@@ -1,8 +1,8 @@
 //! What every plan does with the lines of a dump.
 
-use super::RewriteError;
+use super::{RewriteError, SpliceError};
 use crate::dump::frame::Line;
-use crate::dump::scan::{Envelope, ScannedLine};
+use crate::dump::scan::{Envelope, ScannedLine, envelope, scan_line};
 
 /// What becomes of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +59,22 @@ pub trait LineRewriter {
         scanned: &ScannedLine<'_>,
         out: &mut Vec<u8>,
     ) -> Result<Disposition, RewriteError>;
+
+    /// What becomes of a line as it stands in the dump, and in `before`, which it replaces, what goes
+    /// in front of it. Most lines stay or go: their kind tells, and they are not read.
+    ///
+    /// # Errors
+    ///
+    /// When the line is no record, or one cannot be written.
+    fn take(&mut self, line: &Line<'_>, before: &mut Vec<u8>) -> Result<Disposition, SpliceError> {
+        before.clear();
+        if let Some(known) = envelope(line.bytes).and_then(|seen| self.known(line, &seen)) {
+            return Ok(known);
+        }
+        let scanned =
+            scan_line(line.bytes).map_err(|error| SpliceError::not_a_record(line, error))?;
+        Ok(self.line(line, &scanned, before)?)
+    }
 
     /// Appends what follows the last line to `out`.
     ///

@@ -37,6 +37,7 @@ pub struct Counts {
 
 /// So much of one kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Part {
     /// How many objects; none of kinds whose objects are not distinguished.
     pub objects: u64,
@@ -46,12 +47,14 @@ pub struct Part {
 
 /// What goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Gone {
     /// The tenant, if something says it.
     pub tenant: Option<Box<str>>,
     /// The kind; `unknown` of keys of no known form.
     pub kind: &'static str,
     /// The id, of objects that have one.
+    #[cfg_attr(feature = "typescript", ts(type = "Integer | null"))]
     pub id: Option<u64>,
     /// The name as people write it; none of keys that belong to no object.
     pub name: Option<String>,

@@ -16,7 +16,7 @@ use crate::dump::record::{
     BooleanExpression, Bytes, Cmd, KvOperation, KvPredicate, LogEntry, Operation, Payload, Record,
     Request, SeqV, Target, TxnCondition, TxnOp, expire_at_ms,
 };
-use crate::dump::scan::scan_line;
+use crate::dump::scan::{envelope, scan_line};
 use crate::value::{KeyParts, Secrets};
 
 /// A line, decoded.
@@ -96,6 +96,29 @@ pub fn line(line: &[u8], secrets: Secrets) -> LineView {
 /// Decodes a line but for its values, as for a row among many.
 pub fn heading(line: &[u8]) -> LineView {
     view(line, &mut Decoding { values: None, secrets: Secrets::Masked, masked: 0 })
+}
+
+/// Decodes the beginning of a line that is too long to be held: what stands in front of the value.
+/// A value that is cut is none.
+///
+/// ```
+/// let beginning = br#"["state_machine/0",{"GenericKV":{"key":"a","value":{"seq":7,"meta":null,"data":[1,2,"#;
+/// let view = metadump::decode::beginning(beginning);
+/// assert_eq!((view.kind, view.key.as_deref(), view.seq), ("GenericKV", Some("a"), Some(7)));
+/// assert_eq!(view.value, None);
+/// ```
+pub fn beginning(line: &[u8]) -> LineView {
+    let end = memchr::memrchr(b',', line).unwrap_or(line.len());
+    let closed = |by: &[u8]| [line.get(..end).unwrap_or_default(), by].concat();
+    let view = heading(&closed(b"]}}}]"));
+    if view.error.is_none() {
+        return view;
+    }
+    let closed = closed(b"}}]");
+    let Some(seen) = envelope(&closed) else {
+        return LineView { kind: "line", ..LineView::default() };
+    };
+    LineView { tree: seen.tree_name.to_owned(), kind: seen.kind.name(), ..LineView::default() }
 }
 
 /// What is decoded.

@@ -3,18 +3,10 @@
 use std::io::Write;
 
 use anyhow::Result;
-use metadump::redact::{FoundAt, Left, SHORTEST_BYTES, Tally};
-use metadump::scan::envelope;
-use serde::Serialize;
+use metadump::redact::{Copies, CopyAt, FoundAt, Left, SHORTEST_BYTES, Tally};
 
 use crate::progress::Progress;
 use crate::report::{grouped, plural, printable, shown};
-
-/// How many lines with a copy are named.
-const MOST_COPIES: usize = 20;
-
-/// How much of a key is named.
-const SHOWN_CHARS: usize = 120;
 
 /// Prints the places of what would be replaced in a line.
 ///
@@ -75,75 +67,23 @@ pub fn say_tally(tally: &Tally, names: bool, progress: &Progress) {
     tally_text(tally, names, "replaced").lines().for_each(|line| progress.say(line));
 }
 
-/// Lines in which something is left that was replaced elsewhere.
-#[derive(Debug, Default, Serialize)]
-pub struct Copies {
-    /// How many lines.
-    lines: u64,
-    /// The first of them.
-    first: Vec<Copy>,
-}
-
-#[derive(Debug, Serialize)]
-struct Copy {
-    line: u64,
-    key: Option<String>,
-    left: Left,
-}
-
-impl Copies {
-    /// Adds a line.
-    pub fn add(&mut self, line: u64, bytes: &[u8], left: Left) {
-        self.lines += 1;
-        if self.first.len() < MOST_COPIES {
-            // What is left may be in the key: then it is not shown either.
-            let key = (left == Left::InValue).then(|| key_of(bytes)).flatten();
-            self.first.push(Copy { line, key, left });
-        }
-    }
-
-    /// Adds the lines of another reading.
-    pub fn extend(&mut self, others: Self) {
-        self.lines += others.lines;
-        self.first.extend(others.first);
-        self.first.truncate(MOST_COPIES);
-    }
-
-    /// Whether nothing is left.
-    pub const fn is_empty(&self) -> bool {
-        self.lines == 0
-    }
-
-    /// How many lines, in words.
-    pub fn lines(&self) -> String {
-        plural(self.lines, "line")
-    }
-
-    /// Where something is left.
-    pub fn places(&self) -> Vec<String> {
-        let place = |copy: &Copy| {
-            let key = copy.key.as_deref().map(|key| format!(", key {}", printable(key)));
-            let what = match copy.left {
-                Left::InText => "in the text of the line",
-                Left::InValue => "in the value",
-            };
-            format!("line {}{}: {what}", grouped(copy.line), key.unwrap_or_default())
+/// Where something is left.
+pub fn places(copies: &Copies) -> Vec<String> {
+    let place = |copy: &CopyAt| {
+        let key = copy.key.as_deref().map(|key| format!(", key {}", printable(key)));
+        let what = match copy.left {
+            Left::InText => "in the text of the line",
+            Left::InValue => "in the value",
         };
-        let more = self.lines - self.first.len() as u64;
-        let more = (more > 0).then(|| format!("and in {} more", grouped(more)));
-        self.first.iter().map(place).chain(more).collect()
-    }
-
-    /// The same as warnings.
-    pub fn remarks(&self) -> Vec<String> {
-        let place = |place| format!("warning: a credential is left: {place}");
-        self.places().into_iter().map(place).collect()
-    }
+        format!("line {}{}: {what}", grouped(copy.line), key.unwrap_or_default())
+    };
+    let more = copies.lines - copies.first.len() as u64;
+    let more = (more > 0).then(|| format!("and in {} more", grouped(more)));
+    copies.first.iter().map(place).chain(more).collect()
 }
 
-/// The key of a line.
-fn key_of(line: &[u8]) -> Option<String> {
-    let range = envelope(line)?.key?;
-    let key: String = serde_json::from_slice(line.get(range)?).ok()?;
-    Some(key.chars().take(SHOWN_CHARS).collect())
+/// The same as warnings.
+pub fn remarks(copies: &Copies) -> Vec<String> {
+    let place = |place| format!("warning: a credential is left: {place}");
+    places(copies).into_iter().map(place).collect()
 }
