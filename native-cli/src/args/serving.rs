@@ -93,14 +93,16 @@ pub struct Serve {
 
 /// The arguments of `view`.
 #[derive(Debug, Args)]
-#[command(mut_arg("file", |arg| arg.help(TO_VIEW).required_unless_present_any(["db", "raft_dir"])))]
+#[command(mut_arg("file", |arg| {
+    arg.help(TO_VIEW).index(1).required_unless_present_any(["db", "raft_dir"])
+}))]
 pub struct View {
     /// The dump.
     #[command(flatten)]
     pub dump: Dump,
 
     /// A second dump, to be compared with the first.
-    #[arg(value_name = "OTHER", value_hint = ValueHint::FilePath, value_parser = DumpName::parser())]
+    #[arg(index = 2, value_name = "OTHER", value_hint = ValueHint::FilePath, value_parser = DumpName::parser())]
     pub other: Option<DumpName>,
 
     /// The data directory of a stopped node, in place of a dump; nothing in it is changed.
