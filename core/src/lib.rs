@@ -10,7 +10,9 @@ mod look;
 mod state;
 pub mod value;
 
-pub use change::{address, carry, cluster, reconcile, redact, registration, rewrite, select};
+pub use change::{
+    address, carry, chain, cluster, reconcile, redact, registration, rewrite, select,
+};
 pub use check::{Checker, Dump, Report, check, manifest};
 #[cfg(feature = "disk")]
 pub use disk::{log_text, read_at, rotbl, sled, sled_items, sled_writer, wal};

@@ -16,6 +16,8 @@ pub enum DumpName {
     Path(PathBuf),
     /// An object in a store.
     Url(StoreUrl),
+    /// The pieces of a chain, each a path or a URL, in any order.
+    Chain(Vec<DumpName>),
 }
 
 impl DumpName {
@@ -43,7 +45,25 @@ impl DumpName {
     pub fn path(&self) -> Option<&Path> {
         match self {
             Self::Path(path) => Some(path),
-            Self::Url(_) => None,
+            Self::Url(_) | Self::Chain(_) => None,
+        }
+    }
+
+    /// The last part of the name, if it has one.
+    pub fn file_name(&self) -> Option<String> {
+        match self {
+            Self::Path(path) => path.file_name().map(|name| name.to_string_lossy().into_owned()),
+            Self::Url(url) => url.file_name(),
+            Self::Chain(_) => None,
+        }
+    }
+
+    /// What is called so in a folder or below a prefix.
+    pub fn in_folder(&self, name: &str) -> Self {
+        match self {
+            Self::Path(folder) => Self::Path(folder.join(name)),
+            Self::Url(url) => Self::Url(url.in_folder(name)),
+            Self::Chain(_) => self.clone(),
         }
     }
 
@@ -59,6 +79,10 @@ impl fmt::Display for DumpName {
         match self {
             Self::Path(path) => path.display().fmt(f),
             Self::Url(url) => url.fmt(f),
+            Self::Chain(pieces) => {
+                let shown = Vec::from_iter(pieces.iter().map(ToString::to_string));
+                f.write_str(&shown.join(" "))
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use anyhow::{Result, anyhow};
 use metadump::check::Inspection;
-use metadump::manifest::{ByteMeasure, LineCount, Manifest, ManifestBuilder};
+use metadump::manifest::{ByteMeasure, LineCount, Manifest, ManifestBuilder, Parent};
 use metadump::scan::scan_line;
 use metadump::state_hash::StateHash;
 use metadump::{Line, LineFramer, Report};
@@ -31,6 +31,8 @@ pub struct DumpWriter {
     written: Stage<Output>,
     /// The manifest, where the dump is nothing that it could stand beside.
     manifest: Option<ManifestFile>,
+    /// What it goes on from, when it is an increment.
+    parent: Option<Parent>,
 }
 
 /// Who made the lines.
@@ -102,13 +104,38 @@ impl DumpWriter {
         origin: Origin,
         progress: &Progress,
     ) -> Result<Self> {
+        Self::start(destination, manifest, origin, None, progress)
+    }
+
+    /// The same for an increment, which goes on from `parent`.
+    ///
+    /// # Errors
+    ///
+    /// When that is not possible.
+    pub fn create_increment(
+        destination: Destination,
+        manifest: Option<&Path>,
+        origin: Origin,
+        parent: Parent,
+        progress: &Progress,
+    ) -> Result<Self> {
+        Self::start(destination, manifest, origin, Some(parent), progress)
+    }
+
+    fn start(
+        destination: Destination,
+        manifest: Option<&Path>,
+        origin: Origin,
+        parent: Option<Parent>,
+        progress: &Progress,
+    ) -> Result<Self> {
         let manifest = manifest.map(|path| ManifestFile::create(&destination, path)).transpose()?;
-        let checked = Checked {
-            origin,
-            framer: LineFramer::default(),
-            inspection: Inspection::default(),
-            lines: LineCount::default(),
+        let inspection = match parent {
+            Some(_) => Inspection::of_increment(),
+            None => Inspection::default(),
         };
+        let (framer, lines) = (LineFramer::default(), LineCount::default());
+        let checked = Checked { origin, framer, inspection, lines };
         let output = Output::open(destination, progress)?;
         Ok(Self {
             progress: progress.clone(),
@@ -120,6 +147,7 @@ impl DumpWriter {
             }),
             written: Stage::start(output, Output::write_all),
             manifest,
+            parent,
         })
     }
 
@@ -166,7 +194,7 @@ impl DumpWriter {
     /// When the dump cannot be written, or a line is none.
     pub fn finish(mut self, lost: Vec<String>) -> Result<(Report, UnnamedDump)> {
         self.hand_on()?;
-        let Self { checked, hashed, written, manifest: elsewhere, .. } = self;
+        let Self { checked, hashed, written, manifest: elsewhere, parent, .. } = self;
         let (report, lines) = checked.finish()?.finish()?;
         let bytes = hashed.finish()?;
         let output = written.finish()?;
@@ -176,7 +204,7 @@ impl DumpWriter {
             let by = format!("databend-metactl {}", env!("CARGO_PKG_VERSION"));
             let manifest = ManifestBuilder { bytes, lines };
             let manifest = manifest.finish(&name, &report.summary, by, now_ms());
-            Manifest { lost, ..manifest }.abridged()
+            Manifest { lost, parent, ..manifest }.abridged()
         });
         let output = output.finish(manifest.as_ref())?;
         Ok((report, UnnamedDump { output, elsewhere: elsewhere.zip(manifest) }))

@@ -1,7 +1,9 @@
 //! Reading a dump: from a file or a stream, compressed or not, line by line.
 
+mod stream;
+
 use std::fs::{File, Metadata};
-use std::io::{self, IsTerminal, Read, Seek, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -12,8 +14,10 @@ use std::time::SystemTime;
 use anyhow::{Context, Result, anyhow, bail};
 use metadump::{Line, LineFramer};
 
+use self::stream::Stream;
+use crate::chain::{self, Chain, Folder};
 use crate::dump_name::DumpName;
-use crate::failure::{Help, WithHelp};
+use crate::failure::{Help, Usage, WithHelp};
 use crate::manifest::Given;
 use crate::progress::Progress;
 use crate::report::plural;
@@ -57,6 +61,8 @@ enum Data {
     File(Regular),
     /// A version of an object in a store: it can be read as often, too.
     Object(Stored),
+    /// Several files or objects that are one dump: they can be read as often, too.
+    Chain(Box<Chain>),
     /// A pipe, a device, a socket: it can be read once.
     Stream(Mutex<Option<Stream>>),
 }
@@ -77,61 +83,6 @@ struct Regular {
     was_read: AtomicBool,
 }
 
-/// What comes once, of which the first bytes may have been read already.
-#[derive(Debug)]
-struct Stream {
-    file: File,
-    first: io::Cursor<Vec<u8>>,
-    state: StreamState,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum StreamState {
-    NotBegun,
-    Begun,
-    /// At a terminal whoever reads on would wait for another end.
-    Ended,
-}
-
-impl Stream {
-    fn of(file: File) -> Self {
-        Self { file, first: io::Cursor::default(), state: StreamState::NotBegun }
-    }
-
-    /// Waits for the first bytes; at a terminal it says so.
-    fn begin(&mut self, progress: &Progress) -> io::Result<()> {
-        if self.state != StreamState::NotBegun {
-            return Ok(());
-        }
-        if self.file.is_terminal() {
-            progress.hide();
-            progress.say("reading the dump from the terminal; end with Ctrl-D, or give FILE");
-        }
-        let mut piece = vec![0; READ_BYTES];
-        let read = read_some(&mut self.file, &mut piece)?;
-        self.state = if read == 0 { StreamState::Ended } else { StreamState::Begun };
-        piece.truncate(read);
-        self.first = io::Cursor::new(piece);
-        Ok(())
-    }
-}
-
-impl Read for Stream {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.first.read(buffer)? {
-            0 if self.state == StreamState::Ended || buffer.is_empty() => Ok(0),
-            0 => {
-                let read = self.file.read(buffer)?;
-                if read == 0 {
-                    self.state = StreamState::Ended;
-                }
-                Ok(read)
-            }
-            read => Ok(read),
-        }
-    }
-}
-
 /// What changes when a file is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp {
@@ -146,13 +97,38 @@ impl Stamp {
 }
 
 impl Source {
-    /// Opens a dump of the command line; `-` and none are stdin.
+    /// Opens a dump of the command line; `-` and none are stdin. Several names are the pieces of a
+    /// chain, and a folder is the newest chain that it holds.
     ///
     /// # Errors
     ///
-    /// When it cannot be opened, or cannot be a dump: a directory, or a device without an end.
+    /// When it cannot be opened, or cannot be a dump: a directory without one, a device without an
+    /// end, an increment without what it goes on from.
     pub fn open(name: Option<&DumpName>) -> Result<Self> {
-        match name.filter(|name| !name.is_dash()) {
+        let Some(name) = name else { return Self::open_piece(&DumpName::Path("-".into())) };
+        if let DumpName::Chain(pieces) = name {
+            return Ok(Self::of_chain(Chain::of(pieces)?));
+        }
+        if Folder::is_named_by(name)
+            && let Some(chain) = Folder::list(name)?.newest_chain()?
+        {
+            return match chain.increments() {
+                [] => Self::open_piece(&chain.last().name),
+                _ => Ok(Self::of_chain(chain)),
+            };
+        }
+        let source = Self::open_piece(name)?;
+        chain::assert_whole(&source)?;
+        Ok(source)
+    }
+
+    /// Opens a file or an object, whether it is a whole dump or an increment.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be opened, or can be neither.
+    pub fn open_piece(name: &DumpName) -> Result<Self> {
+        match Some(name).filter(|name| !name.is_dash()) {
             None => {
                 let stdin =
                     io::stdin().as_fd().try_clone_to_owned().context("cannot read stdin")?;
@@ -164,7 +140,15 @@ impl Source {
                 Self::of_file(name, file, Some(path), None)
             }
             Some(DumpName::Url(url)) => Self::of_object(Object::open(url)?),
+            Some(DumpName::Chain(pieces)) => Ok(Self::of_chain(Chain::of(pieces)?)),
         }
+    }
+
+    /// Several files or objects that are one dump.
+    pub fn of_chain(chain: Chain) -> Self {
+        let name = chain.shown();
+        let opened = Opened { name, path: None, data: Data::Chain(Box::new(chain)), spool: None };
+        Self { opened: Arc::new(opened), manifest: None }
     }
 
     /// The version of an object that is in its store now.
@@ -226,8 +210,16 @@ impl Source {
     ///
     /// When the file cannot be read; what it holds is judged with the dump.
     pub fn with_manifest(self, path: Option<&Path>) -> Result<Self> {
-        let manifest = path.map(Given::read).transpose()?.map(Arc::new);
-        Ok(Self { manifest, ..self })
+        let Some(path) = path else { return Ok(self) };
+        if self.chain().is_some() {
+            return Err(Usage::error(
+                "--manifest is given for a chain",
+                "each piece of a chain is held against the manifest beside it: leave it out",
+            ));
+        }
+        let source = Self { manifest: Some(Arc::new(Given::read(path)?)), ..self };
+        chain::assert_whole(&source)?;
+        Ok(source)
     }
 
     /// The manifest that is given for it.
@@ -256,11 +248,11 @@ impl Source {
     pub fn repeatable(&self, progress: &Progress) -> Result<Self> {
         match &self.opened.data {
             Data::Stream(_) => self.copied(progress),
-            Data::File(_) | Data::Object(_) => Ok(self.clone()),
+            Data::File(_) | Data::Object(_) | Data::Chain(_) => Ok(self.clone()),
         }
     }
 
-    /// A copy in a private temporary file, packed as it is.
+    /// A copy in a private temporary file, packed as it is; of a chain, its text.
     ///
     /// # Errors
     ///
@@ -301,7 +293,15 @@ impl Source {
     pub fn object(&self) -> Option<&Object> {
         match &self.opened.data {
             Data::Object(Stored { object, .. }) => Some(object),
-            Data::File(_) | Data::Stream(_) => None,
+            Data::File(_) | Data::Chain(_) | Data::Stream(_) => None,
+        }
+    }
+
+    /// The pieces that it is read from, if they are several.
+    pub fn chain(&self) -> Option<&Chain> {
+        match &self.opened.data {
+            Data::Chain(chain) => Some(chain),
+            Data::File(_) | Data::Object(_) | Data::Stream(_) => None,
         }
     }
 
@@ -318,6 +318,8 @@ impl Source {
     pub fn read(&self, progress: &Progress) -> Result<Box<dyn Read + Send>> {
         let is_first = match &self.opened.data {
             Data::Stream(_) => true,
+            // Its text is unpacked already, piece by piece.
+            Data::Chain(_) => return self.raw(progress),
             Data::File(Regular { was_read, .. }) | Data::Object(Stored { was_read, .. }) => {
                 !was_read.swap(true, Ordering::Relaxed)
             }
@@ -362,6 +364,10 @@ impl Source {
     fn raw(&self, progress: &Progress) -> Result<Box<dyn Read + Send>> {
         Ok(match &self.opened.data {
             Data::Stream(stream) => Box::new(self.take(stream, progress)?),
+            Data::Chain(chain) => {
+                let text = chain.read().map_err(|error| self.unread(error))?;
+                Box::new(progress.watch(text))
+            }
             Data::File(regular) => {
                 let metadata = regular.file.metadata().map_err(|error| self.unread(error))?;
                 let at_bytes = regular.from_bytes;

@@ -4,6 +4,7 @@
 #![allow(unreachable_pub)]
 
 mod args;
+mod chain;
 mod command;
 mod completions;
 mod diagnostics;
@@ -145,6 +146,7 @@ fn run(command: &Command, metrics: &RunMetrics, progress: &Progress) -> anyhow::
     }
     match command {
         Command::Validate(args) => command::validate::run(args, metrics, progress),
+        Command::Backups(args) => command::backups::run(args, progress),
         Command::Inspect(args) => command::inspect::run(args, progress),
         Command::Export(args) => command::export::run(args, metrics, progress),
         Command::Import(args) => command::import::run(args, progress),

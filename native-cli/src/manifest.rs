@@ -9,7 +9,7 @@ use metadump::manifest::Manifest;
 
 use crate::files::read_small;
 use crate::input::Source;
-use crate::report::utc;
+use crate::report::{plural, utc};
 use crate::store::Object;
 
 /// Where the manifest of a dump is: beside the file that a link leads to, as there it is written;
@@ -54,6 +54,9 @@ impl Given {
 
 /// What is given for a dump to prove it complete, or else stands beside it; a stream has nothing.
 pub fn evidence(source: &Source) -> Evidence {
+    if let Some(chain) = source.chain() {
+        return chain.evidence();
+    }
     // One that the command line names may have any name.
     let (name, json, dump) = if let Some(Given { name, json }) = source.manifest() {
         (name.clone(), Ok(Some(json.clone())), None)
@@ -86,6 +89,14 @@ pub fn evidence(source: &Source) -> Evidence {
 
 /// When the dump was written, and by what, as its manifest has it; `none` without one.
 pub fn origin(source: &Source) -> String {
+    if let Some(chain) = source.chain() {
+        let newest = chain.last().manifest.as_ref();
+        let newest = newest.map_or(String::new(), |last| {
+            format!(", the newest of {}, by {}", utc(last.created_at_ms), last.created_by)
+        });
+        let pieces = plural(chain.pieces().count() as u64, "piece");
+        return format!("of {pieces} of a chain{newest}");
+    }
     match evidence(source) {
         Evidence::Manifest { manifest, .. } => {
             let of =
@@ -93,7 +104,7 @@ pub fn origin(source: &Source) -> String {
             format!("of {}, by {}{of}", utc(manifest.created_at_ms), manifest.created_by)
         }
         Evidence::Unreadable(message) => message,
-        Evidence::Nothing => "none".to_owned(),
+        Evidence::Pieces { .. } | Evidence::Nothing => "none".to_owned(),
     }
 }
 
@@ -101,6 +112,7 @@ pub fn origin(source: &Source) -> String {
 pub fn lost(source: &Source) -> Vec<String> {
     match evidence(source) {
         Evidence::Manifest { manifest, .. } => manifest.lost,
+        Evidence::Pieces { lost } => lost,
         Evidence::Unreadable(_) | Evidence::Nothing => Vec::new(),
     }
 }

@@ -32,6 +32,8 @@ pub fn matching(name: &DumpName) -> Result<Vec<DumpName>> {
             Some(pattern) if !path.exists() => files(pattern),
             _ => return Ok(vec![name.clone()]),
         },
+        DumpName::Chain(_) => return Ok(vec![name.clone()]),
+        DumpName::Url(url) if url.is_folder() => return Ok(vec![name.clone()]),
         DumpName::Url(url) => match url.parts()?.key {
             key if key.contains(WILD) => objects(url, &key),
             _ => return Ok(vec![name.clone()]),
@@ -61,7 +63,8 @@ fn objects(url: &StoreUrl, pattern: &str) -> Result<Vec<DumpName>> {
     let wild = pattern.find(WILD).unwrap_or(pattern.len());
     let fixed = pattern.get(..wild).unwrap_or_default();
     let folder = fixed.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
-    let mut keys = Object::open(url)?.keys_below(folder)?;
+    let listed = Object::open(url)?.listed_below(folder)?.into_iter();
+    let mut keys = Vec::from_iter(listed.map(|listed| listed.key));
     keys.retain(|key| matches.matches_with(key, OPTIONS) && !is_manifest(Path::new(key)));
     keys.sort_unstable();
     Ok(keys.iter().map(|key| DumpName::Url(url.with_key(key))).collect())

@@ -45,6 +45,9 @@ static COMPLETE: AtomicBool = AtomicBool::new(false);
 /// Whether a signal has come since.
 static IS_LATE: AtomicBool = AtomicBool::new(false);
 
+/// Whether SIGINT, SIGTERM and SIGHUP are how the process is meant to end.
+static ENDS_WELL: AtomicBool = AtomicBool::new(false);
+
 /// Whether a service waits for SIGINT, SIGTERM and SIGHUP itself.
 static ORDERLY: AtomicBool = AtomicBool::new(false);
 
@@ -142,6 +145,13 @@ impl Deferred {
     }
 }
 
+/// From now on the process is one that runs until a signal ends it, which is a success; what is
+/// doomed is removed all the same.
+pub fn end_well() {
+    catch_once();
+    ENDS_WELL.store(true, Ordering::SeqCst);
+}
+
 /// Lets signals wait; only for what takes a moment.
 pub fn defer() -> Deferred {
     Deferred(UNDISTURBED.lock().unwrap_or_else(PoisonError::into_inner))
@@ -186,7 +196,9 @@ fn catch_once() {
 /// Removes what is doomed and lets the signal do what it does.
 fn end(signal: i32) {
     let _undisturbed = defer();
-    if COMPLETE.load(Ordering::SeqCst) {
+    // What each piece of the work has completed says nothing of the next.
+    let ends_well = ENDS_WELL.load(Ordering::SeqCst) && is_orderly(signal);
+    if !ends_well && COMPLETE.load(Ordering::SeqCst) {
         if IS_LATE.swap(true, Ordering::SeqCst) {
             let _ = emulate_default_handler(signal);
         }
@@ -196,6 +208,10 @@ fn end(signal: i32) {
     let doomed = DOOMED.lock().unwrap_or_else(PoisonError::into_inner);
     doomed.values().for_each(Leftover::remove);
     let name = signal_name(signal).unwrap_or("a signal");
+    if ends_well {
+        let _ = writeln!(io::stderr(), "ended by {name}; what was not complete is discarded");
+        std::process::exit(0);
+    }
     let words = last_words().as_ref().map(|words| words());
     let words = words.unwrap_or_else(|| "partial files are removed".to_owned());
     diagnostics::say(&format!("error: interrupted by {name}; {words}"));

@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod carry;
+pub mod chain;
 pub mod cluster;
 pub mod reconcile;
 pub mod redact;

@@ -1,6 +1,6 @@
 //! The check of a whole dump: its lines, and the manifest that is expected with it.
 
-use super::manifest::{ByteMeasure, Manifest, ManifestBuilder};
+use super::manifest::{ByteMeasure, Manifest, ManifestBuilder, salvaged};
 use super::{Checker, Code, References, Report};
 use crate::dump::frame::Line;
 use crate::dump::scan::{LineError, ScannedLine};
@@ -33,6 +33,12 @@ pub enum Evidence {
         /// The file name of the dump, where the manifest stands beside it.
         dump: Option<String>,
     },
+    /// The manifests of the pieces that it is read from: whoever reads them holds each against its
+    /// own, and fails where one is another.
+    Pieces {
+        /// What was lost of the data before the first was exported.
+        lost: Vec<String>,
+    },
     /// A file that is no manifest, and why.
     Unreadable(String),
     /// Nothing.
@@ -58,7 +64,7 @@ impl Evidence {
                 Some(format!("it has {bytes} bytes, and its manifest is of a dump of {of} bytes"))
             }
             Self::Unreadable(error) => Some(format!("its manifest cannot be read: {error}")),
-            Self::Manifest { .. } | Self::Nothing => None,
+            Self::Manifest { .. } | Self::Pieces { .. } | Self::Nothing => None,
         }
     }
 }
@@ -97,6 +103,11 @@ enum BytesBy {
 }
 
 impl Inspection {
+    /// Of an increment that is about to be written: what only a whole dump has is not missed.
+    pub fn of_increment() -> Self {
+        Self { checker: Checker::of_increment(), ..Self::default() }
+    }
+
     /// Of a dump.
     pub fn new(evidence: Evidence, requirement: Requirement) -> Self {
         Self { expected: Some((evidence, requirement)), ..Self::default() }
@@ -160,15 +171,11 @@ impl Inspection {
                         format!("the manifest is of {:?}, the file is {dump:?}", manifest.dump);
                     checker.add(Code::ManifestOfOtherName, None, message);
                 }
-                let mut is_salvaged = false;
-                for (code, message) in manifest.findings(&measured.measured()) {
-                    is_salvaged |= code == Code::Salvaged;
-                    checker.add(code, None, message);
-                }
-                if is_salvaged && requirement == Requirement::Required {
-                    let message = "the manifest is of what was left of damaged data";
-                    checker.add(Code::ManifestMissing, None, message.to_owned());
-                }
+                add(&mut checker, manifest.findings(&measured.measured()), requirement);
+            }
+            Some((Evidence::Pieces { lost }, requirement)) => {
+                let lost = lost.iter().map(|lost| salvaged(lost)).collect();
+                add(&mut checker, lost, requirement);
             }
             Some((Evidence::Unreadable(message), _)) => {
                 checker.add(Code::ManifestUnreadable, None, message);
@@ -184,5 +191,17 @@ impl Inspection {
             None => {}
         }
         checker.finish()
+    }
+}
+
+/// What a manifest has against a dump; one of what was left of damaged data proves nothing complete.
+fn add(checker: &mut Checker, findings: Vec<(Code, String)>, requirement: Requirement) {
+    let is_salvaged = findings.iter().any(|(code, _)| *code == Code::Salvaged);
+    for (code, message) in findings {
+        checker.add(code, None, message);
+    }
+    if is_salvaged && requirement == Requirement::Required {
+        let message = "the manifest is of what was left of damaged data";
+        checker.add(Code::ManifestMissing, None, message.to_owned());
     }
 }

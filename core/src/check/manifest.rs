@@ -52,6 +52,9 @@ pub struct Manifest {
     pub created_by: String,
     /// When it was written, milliseconds since 1970.
     pub created_at_ms: u64,
+    /// What it goes on from, when it is no dump but an increment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Parent>,
     /// What of the data was lost before it was exported, a sentence each: the dump is what was left
     /// of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -60,6 +63,19 @@ pub struct Manifest {
     /// under the name may be either.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<Box<Manifest>>,
+}
+
+/// What an increment goes on from: a dump, or an increment before it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parent {
+    /// Its file name when the increment was written.
+    pub dump: String,
+    /// SHA-256 of its uncompressed text, hexadecimal: what it is known by.
+    pub sha256: String,
+    /// Where it ends: the increment has the entries behind this one.
+    pub last_log: LogId,
+    /// When it was written, milliseconds since 1970; none when nothing says.
+    pub created_at_ms: Option<u64>,
 }
 
 /// A text that is no manifest.
@@ -93,6 +109,12 @@ impl Manifest {
             }
         }
         self
+    }
+
+    /// The entry with the highest index that the dump knows of: in its log, or in its state machine.
+    pub fn end(&self) -> Option<LogId> {
+        let known = [self.last_log, self.last_applied].into_iter().flatten();
+        known.max_by_key(|id| (id.index, *id))
     }
 
     /// Where the manifest of a dump is.
@@ -144,7 +166,7 @@ impl Manifest {
         let of = self.of(found).unwrap_or(self);
         let differences = of.own_differences(found).into_iter();
         let differences = differences.map(|message| (Code::ManifestMismatch, message));
-        let lost = of.lost.iter().map(|lost| (Code::Salvaged, format!("lost: {lost}")));
+        let lost = of.lost.iter().map(|lost| salvaged(lost));
         differences.chain(lost).collect()
     }
 
@@ -176,6 +198,11 @@ impl Manifest {
         compare("sha256", self.sha256.clone(), found.sha256.clone());
         differences
     }
+}
+
+/// What is said of something that was lost before a dump was exported.
+pub(super) fn salvaged(lost: &str) -> (Code, String) {
+    (Code::Salvaged, format!("lost: {lost}"))
 }
 
 /// The measures of a dump that was read.
@@ -276,6 +303,7 @@ impl ManifestBuilder {
             state_hash: summary.state_hash,
             created_by,
             created_at_ms,
+            parent: None,
             lost: Vec::new(),
             replaces: None,
         }

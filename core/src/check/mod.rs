@@ -104,12 +104,28 @@ pub struct Checker {
     log: log::LogCheck,
     machines: machines::Machines,
     claim: ClaimCheck,
+    extent: Extent,
+}
+
+/// How much of a dump the lines are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Extent {
+    /// All of it.
+    #[default]
+    Whole,
+    /// What came after another dump.
+    Increment,
 }
 
 /// The bytes that some editors put in front of UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 impl Checker {
+    /// Of the lines of an increment: what only a whole dump has is not missed.
+    pub(super) fn of_increment() -> Self {
+        Self { extent: Extent::Increment, ..Self::default() }
+    }
+
     /// Scans and checks the next line.
     pub fn line(&mut self, line: &Line<'_>) {
         self.scanned_line(line, &scan_line(line.bytes));
@@ -344,7 +360,11 @@ impl Checker {
             findings.add(code, Place { line: 1, offset_bytes: 0 }, message);
             return Report { summary, findings };
         }
-        let findings = &mut self.findings;
+        let mut of_whole = Findings::default();
+        let findings = match self.extent {
+            Extent::Whole => &mut self.findings,
+            Extent::Increment => &mut of_whole,
+        };
         let mut kinds = summary.kinds.keys();
         if summary.lines == 0 {
             findings.add(Code::EmptyDump, None, "the dump is empty");
@@ -380,7 +400,7 @@ impl Checker {
                 findings.add(Code::SnapshotLacksEntries, place, lacking.describe());
             }
         }
-        findings.finish();
+        self.findings.finish();
         Report { summary, findings: self.findings }
     }
 }

@@ -10,24 +10,28 @@ use crate::failure::Usage;
 #[derive(Debug, Args)]
 pub struct Dump {
     /// The dump, a file or the URL of an object (`s3://BUCKET/PATH`, `gs://`, `azblob://` …); without
-    /// it, or with `-`, it is read from stdin. `.gz` and `.zst` are recognised.
+    /// it, or with `-`, it is read from stdin. `.gz` and `.zst` are recognised. A folder, or a URL that
+    /// ends with a slash, stands for the newest chain of a dump and increments in it.
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = DumpName::parser())]
     pub file: Option<DumpName>,
 
-    /// The same as FILE.
+    /// The same as FILE; given several times, a dump and the increments behind it, in any order.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = DumpName::parser_or_dash())]
-    pub db: Option<DumpName>,
+    pub db: Vec<DumpName>,
 }
 
 impl Dump {
-    /// The dump, however it is named; none when it is not.
+    /// The dump, however it is named; none when it is not. Several names are those of a chain.
     ///
     /// # Errors
     ///
     /// A [`Usage`] error when it is named in both ways, and each names another one.
-    pub fn name(&self) -> Result<Option<&DumpName>> {
-        let [file, db] = [&self.file, &self.db].map(Option::as_slice);
-        Ok(one_of(file, db)?.first())
+    pub fn name(&self) -> Result<Option<DumpName>> {
+        Ok(match one_of(self.file.as_slice(), &self.db)? {
+            [] => None,
+            [name] => Some(name.clone()),
+            pieces => Some(DumpName::Chain(pieces.to_vec())),
+        })
     }
 }
 

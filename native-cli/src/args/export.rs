@@ -4,6 +4,7 @@ use std::num::NonZeroU64;
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
+use metadump::moment::parse_span;
 
 use super::accept::AcceptLosses;
 use super::service::{OF_SERVICE, RUNNING_SERVICE};
@@ -26,6 +27,23 @@ pub struct Export {
     /// beside it.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::AnyPath, value_parser = DumpName::parser_or_dash())]
     pub db: Option<DumpName>,
+
+    /// Write only what came after BASE, as an increment: the log entries behind its end. BASE is a
+    /// dump, an increment, the manifest of one, or a folder or a URL with a slash at its end, which
+    /// stands for the newest that it holds. Where that cannot be (the log is purged beyond it, or has
+    /// taken another way), a whole dump is written; where nothing came, nothing is.
+    #[arg(
+        long,
+        value_name = "BASE",
+        value_hint = ValueHint::AnyPath,
+        value_parser = DumpName::parser(),
+        conflicts_with_all = ["at", "salvage", "data_version", "trigger_snapshot"]
+    )]
+    pub since: Option<DumpName>,
+
+    /// How it is exported again and again.
+    #[command(flatten)]
+    pub repeated: Every,
 
     /// Where to write the manifest of a dump that goes to stdout: for a pipe that ends in a file.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -78,6 +96,58 @@ pub struct Export {
     /// How it is exported.
     #[command(flatten)]
     pub online: Online,
+}
+
+/// What `--every` does.
+#[derive(Debug, Args)]
+pub struct Every {
+    /// Export again and again, so long after one another (`60s`, `5m`, `1h`), into a folder or below a
+    /// prefix: a whole dump where one is needed, increments behind it, until a signal ends it. A run
+    /// goes on where the one before has stopped.
+    #[arg(
+        long,
+        value_name = "TIME",
+        help_heading = REPEATED,
+        value_parser = positive_span,
+        requires = "into",
+        conflicts_with_all = ["db", "since", "manifest", "at", "salvage", "data_version", "trigger_snapshot", "metrics_file"]
+    )]
+    pub every: Option<u64>,
+
+    /// The folder, or the URL of a prefix (`s3://BUCKET/PATH/`), that --every writes into.
+    #[arg(
+        long,
+        value_name = "PLACE",
+        help_heading = REPEATED,
+        value_hint = ValueHint::DirPath,
+        value_parser = DumpName::parser(),
+        requires = "every"
+    )]
+    pub into: Option<DumpName>,
+
+    /// Write a whole dump when the last is so old.
+    #[arg(long, value_name = "AGE", help_heading = REPEATED, default_value = "1d", value_parser = positive_span)]
+    pub whole_every: u64,
+
+    /// Write a whole dump when the last has N increments.
+    #[arg(
+        long,
+        value_name = "N",
+        help_heading = REPEATED,
+        default_value_t = 1440,
+        value_parser = |text: &str| whole::<u64>(text, "below 2^64")
+    )]
+    pub whole_after: u64,
+}
+
+/// Under which the help lists what `--every` does.
+const REPEATED: &str = "Again and again";
+
+fn positive_span(text: &str) -> Result<u64, String> {
+    match parse_span(text) {
+        Ok(0) => Err("it has to be above 0".to_owned()),
+        span => span.map_err(|error| error.to_string()),
+    }
 }
 
 /// How a running service is exported.

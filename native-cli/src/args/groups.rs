@@ -5,7 +5,7 @@ pub type Group = (&'static str, &'static [&'static str]);
 
 /// Every command is in one group.
 pub const GROUPS: &[Group] = &[
-    ("Back up", &["export", "trigger-snapshot"]),
+    ("Back up", &["export", "backups", "trigger-snapshot"]),
     ("Check", &["validate"]),
     (
         "Look into a backup, a directory or a service",

@@ -4,6 +4,7 @@
 mod accept;
 mod admin;
 mod arranged;
+mod backups;
 mod cluster;
 mod diff;
 mod dump;
@@ -29,11 +30,12 @@ use clap::{ColorChoice, Parser, Subcommand, ValueEnum};
 
 pub use admin::{Admin, AskAdmin, SetFeature, TransferLeader, TriggerSnapshot};
 pub use arranged::{Arranged, arranged};
+pub use backups::Backups;
 pub use cluster::{Cluster, TargetVersion};
 pub use diff::{Diff, Place};
 pub use dump::{Dump, Dumps};
 pub use explained::{asks_for_more, explained};
-pub use export::{Export, Online};
+pub use export::{Every, Export, Online};
 pub use filter::{Extract, Filter, FilterTenant, Way};
 pub use groups::GROUPS;
 pub use import::{Carry, Import, Reconcile};
@@ -93,6 +95,8 @@ pub enum Command {
     Export(Export),
     /// Restore a dump into a data directory, or its keys into a running cluster.
     Import(Import),
+    /// List the backups in a folder or a store, check that each can be restored, forget old ones.
+    Backups(Backups),
     /// Check dumps and report everything that is wrong with them.
     Validate(Validate),
     /// Show what a dump holds.

@@ -44,9 +44,9 @@ impl TypedValueParser for Directory {
         match DumpName::of(name.into()) {
             DumpName::Path(path) => Ok(path),
             // In words of our own: those of the parser have the value, and with it its credentials.
-            DumpName::Url(url) => {
+            name @ (DumpName::Url(_) | DumpName::Chain(_)) => {
                 let what = format!(
-                    "a data directory is on this machine, and {url} is not; export it, and keep the \
+                    "a data directory is on this machine, and {name} is not; export it, and keep the \
                      dump in the store\n"
                 );
                 Err(clap::Error::raw(ErrorKind::ValueValidation, what).with_cmd(command))

@@ -11,9 +11,13 @@ use serde_json::json;
 use super::admission::Incoming;
 use super::at::AtMoment;
 use super::ended::{self, Step, assert_apart};
-use super::{Outcome, convert_directory, export_online};
+use super::export_online::add_why;
+use super::export_since::Since;
+use super::service::connect_options;
+use super::{Outcome, convert_directory, export_every, export_online, export_since};
 use crate::args::{Export, Format};
 use crate::dump_writer::{DumpWriter, Origin};
+use crate::grpc::ConnectOptions;
 use crate::output::Destination;
 use crate::progress::Progress;
 use crate::raft_dir::{Access, DirReader, RaftDir};
@@ -22,16 +26,54 @@ use crate::run_metrics::RunMetrics;
 
 /// Runs the command.
 pub fn run(args: &Export, metrics: &RunMetrics, progress: &Progress) -> Result<Outcome> {
+    let place = Place::of(args, progress)?;
+    if args.repeated.every.is_some() {
+        return export_every::run(args, &args.repeated, &place, progress);
+    }
+    let why_whole = match &args.since {
+        Some(since) => match export_since::run(args, &place, since, metrics, progress)? {
+            Since::Done(outcome) => return Ok(outcome),
+            Since::Whole(why) => {
+                progress.say(&format!("note: a whole dump is written, no increment: {why}"));
+                Some(why)
+            }
+        },
+        None => None,
+    };
     progress.phase("exporting");
-    match &args.raft_dir {
-        Some(raft_dir) => from_directory(raft_dir, args, metrics, progress),
-        None => export_online::run(args, metrics, progress),
+    let why_whole = why_whole.as_deref();
+    match &place {
+        Place::Directory(dir) => from_directory(dir, args, why_whole, metrics, progress),
+        Place::Service(connect) => export_online::run(args, connect, why_whole, metrics, progress),
+    }
+}
+
+/// Where an export comes from.
+pub enum Place<'a> {
+    /// The data directory of a node.
+    Directory(&'a Path),
+    /// A running service.
+    Service(Box<ConnectOptions>),
+}
+
+impl<'a> Place<'a> {
+    /// What the command line names.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect_options`].
+    pub fn of(args: &'a Export, progress: &Progress) -> Result<Self> {
+        Ok(match &args.raft_dir {
+            Some(dir) => Self::Directory(dir),
+            None => Self::Service(Box::new(connect_options(&args.service, progress)?)),
+        })
     }
 }
 
 fn from_directory(
     raft_dir: &Path,
     args: &Export,
+    why_whole: Option<&str>,
     metrics: &RunMetrics,
     progress: &Progress,
 ) -> Result<Outcome> {
@@ -98,13 +140,14 @@ fn from_directory(
     metrics.dump(name_of(args), &report);
     let outcome = say_lost(&losses, progress);
     if args.format == Format::Json {
-        let more = json!({
+        let mut more = json!({
             "file": args.db.as_ref().map(ToString::to_string),
             "raft_dir": ended::shown(raft_dir),
             "data_version": version,
             "remarks": remarks,
             "lost": lost,
         });
+        add_why(&mut more, why_whole);
         ended::print("export", Step::Done, more, Some(&report))?;
     }
     Ok(outcome)

@@ -6,18 +6,18 @@ use anyhow::Result;
 use metadump::Report;
 use metadump::check::{Code, Severity};
 use metadump::record::LogId;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Outcome;
 use super::ended::{self, Step, assert_apart};
 use super::export::{extent, name_of};
-use super::service::{connect_options, say_note};
+use super::service::say_note;
 use crate::args::{Export, Format, Online};
 use crate::dump_writer::{DumpWriter, Origin};
 use crate::failure::Usage;
 use crate::grpc::{
-    Address, AdminApi, ConnectOptions, ExportOptions, Exported, Failure, Session, export,
-    parse_log_id, status, wait,
+    Address, AdminApi, ConnectOptions, ExportOptions, Exported, Failure, ServerVersion, Session,
+    export, parse_log_id, status, wait,
 };
 use crate::output::Destination;
 use crate::progress::Progress;
@@ -27,38 +27,91 @@ use crate::run_metrics::RunMetrics;
 /// How often a server is asked whether its snapshot is there.
 const SNAPSHOT_POLL: Duration = Duration::from_millis(100);
 
-/// Runs the command.
-pub fn run(args: &Export, metrics: &RunMetrics, progress: &Progress) -> Result<Outcome> {
+/// Runs the command; `why_whole` says why it is no increment, which was asked for.
+pub fn run(
+    args: &Export,
+    connect: &ConnectOptions,
+    why_whole: Option<&str>,
+    metrics: &RunMetrics,
+    progress: &Progress,
+) -> Result<Outcome> {
     let destination = Destination::from_arg(args.db.as_ref())?;
     assert_apart(args.format, &destination)?;
-    let connect = connect_options(&args.service, progress)?;
-    if let Some(admin) = snapshot_asked(&args.online, &connect)? {
+    if let Some(admin) = snapshot_asked(&args.online, connect)? {
         progress.phase("waiting for the snapshot");
-        wait(take_snapshot(admin, &connect, progress))?.map_err(Failure::explained)?;
+        wait(take_snapshot(admin, connect, progress))?.map_err(Failure::explained)?;
         progress.phase("exporting");
     }
-    let options = ExportOptions { from: args.online.from, chunk_lines: args.online.chunk_size };
-    let mut dump =
-        DumpWriter::create(destination, args.manifest.as_deref(), Origin::Server, progress)?;
-    let exported =
-        wait(export(&connect, &options, &mut |note| say_note(note, progress), &mut |line| {
-            progress.advance(line.len() as u64 + 1);
-            dump.write_line(line)
-        }))?
-        .map_err(Failure::explained)?;
-    let report = dump.commit(Vec::new())?;
+    let (exported, report) = whole(args, connect, destination, progress)?;
     progress.finish();
     metrics.dump(name_of(args), &report);
     let outcome = say_report(&exported, &report, progress);
     if args.format == Format::Json {
-        let more = json!({
+        let mut more = json!({
             "file": args.db.as_ref().map(ToString::to_string),
             "grpc_api_address": exported.address.to_string(),
             "server_version": exported.version.to_string(),
         });
+        add_why(&mut more, why_whole);
         ended::print("export", Step::Done, more, Some(&report))?;
     }
     Ok(outcome)
+}
+
+/// Exports a whole dump and gives it its name.
+///
+/// # Errors
+///
+/// When it cannot be exported or written.
+pub fn whole(
+    args: &Export,
+    connect: &ConnectOptions,
+    destination: Destination,
+    progress: &Progress,
+) -> Result<(Received, Report)> {
+    let mut dump =
+        DumpWriter::create(destination, args.manifest.as_deref(), Origin::Server, progress)?;
+    let received = receive(args, connect, progress, &mut |line| dump.write_line(line))?;
+    Ok((received, dump.commit(Vec::new())?))
+}
+
+/// Which server has sent its lines.
+pub struct Received {
+    /// The server.
+    pub address: Address,
+    /// Its release.
+    pub version: ServerVersion,
+}
+
+/// Hands on the lines that the service sends, until there are no more or `line` has [`Enough`].
+///
+/// [`Enough`]: crate::grpc::Enough
+///
+/// # Errors
+///
+/// When the service cannot be asked, and the first of `line`.
+pub fn receive(
+    args: &Export,
+    connect: &ConnectOptions,
+    progress: &Progress,
+    line: &mut dyn FnMut(&str) -> Result<()>,
+) -> Result<Received> {
+    let options = ExportOptions { from: args.online.from, chunk_lines: args.online.chunk_size };
+    let mut each = |text: &str| {
+        progress.advance(text.len() as u64 + 1);
+        line(text)
+    };
+    let exported =
+        wait(export(connect, &options, &mut |note| say_note(note, progress), &mut each))?;
+    let Exported { address, version, .. } = exported.map_err(Failure::explained)?;
+    Ok(Received { address, version })
+}
+
+/// Says in JSON why a dump is no increment, where one was asked for.
+pub fn add_why(more: &mut Value, why_whole: Option<&str>) {
+    if let (Some(more), Some(why)) = (more.as_object_mut(), why_whole) {
+        more.insert("no_increment".to_owned(), why.into());
+    }
 }
 
 /// The admin address of the server that is to take a snapshot, none when none is.
@@ -110,7 +163,7 @@ fn index(log_id: Option<LogId>) -> Option<u64> {
 }
 
 /// Says what was exported, and what is wrong with it.
-fn say_report(exported: &Exported, report: &Report, progress: &Progress) -> Outcome {
+fn say_report(exported: &Received, report: &Report, progress: &Progress) -> Outcome {
     let count = |code| report.findings.counts().iter().find(|(c, _)| **c == code);
     let unknown = count(Code::UnknownKind).map_or(0, |(_, count)| *count);
     if unknown > 0 {

@@ -42,7 +42,7 @@ pub fn run(args: &Filter, progress: &Progress) -> Result<Outcome> {
         is_official: false,
     };
     let filtering = Filtering { command: "filter", way: &args.way, form: Form::Dump };
-    filtering.run(args.dump.name()?, choice, progress)
+    filtering.run(args.dump.name()?.as_ref(), choice, progress)
 }
 
 /// Runs `extract`.
@@ -64,7 +64,7 @@ pub fn tenant(args: &FilterTenant, progress: &Progress) -> Result<Outcome> {
         ..Choice::default()
     };
     let filtering = Filtering { command: "filter-tenant", way: &args.way, form: Form::State };
-    filtering.run(args.dump.name()?, choice, progress)
+    filtering.run(args.dump.name()?.as_ref(), choice, progress)
 }
 
 /// One of the commands.

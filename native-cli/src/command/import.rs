@@ -93,7 +93,8 @@ fn into_directory(raft_dir: &Path, args: &Import, progress: &Progress) -> Result
     });
     let targets = Target::all(raft_dir, args)?;
     // The dump is opened before anything is created: a wrong name costs nothing.
-    let source = Source::open(args.dump.name()?)?.with_manifest(args.manifest.as_deref())?;
+    let source =
+        Source::open(args.dump.name()?.as_ref())?.with_manifest(args.manifest.as_deref())?;
     for Target { dir, old_log, .. } in &targets {
         assert_importable(dir, old_log.fate(args.keep_old))?;
     }

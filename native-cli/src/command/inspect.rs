@@ -34,7 +34,8 @@ pub fn run(args: &Inspect, progress: &Progress) -> Result<Outcome> {
             StateOf::Directory(raft_dir),
         )
     } else {
-        let source = Source::open(args.dump.name()?)?.with_manifest(args.manifest.as_deref())?;
+        let source =
+            Source::open(args.dump.name()?.as_ref())?.with_manifest(args.manifest.as_deref())?;
         let source = source.repeatable(progress)?;
         (
             source.name(),

@@ -131,6 +131,7 @@ pub fn names(
         DumpName::Path(path) => {
             return Ok(paths(path, flag, args, nodes)?.into_iter().map(DumpName::Path).collect());
         }
+        DumpName::Chain(_) => return Ok(vec![name.clone()]),
         DumpName::Url(url) => url,
     };
     if !are_several(url.as_given().as_bytes(), url, flag, args)? {

@@ -8,6 +8,7 @@ use metadump::rewrite::{LinePlan, LogFate, Raise, Request};
 use super::plan::{Inspected, Planned, Reading};
 use super::state::State;
 use crate::args::{Moment, RaiseIds};
+use crate::chain::holds_pieces;
 use crate::dump_name::DumpName;
 use crate::failure::WithHelp;
 use crate::input::Source;
@@ -108,7 +109,8 @@ fn assert_sound(reading: &Reading, progress: &Progress) -> Result<()> {
 ///
 /// When it cannot be read, or its log not be applied.
 pub fn last_sequence(name: &DumpName, access: Access, progress: &Progress) -> Result<u64> {
-    let state = if let Some(path) = name.path().filter(|path| path.is_dir()) {
+    let state = if let Some(path) = name.path().filter(|path| path.is_dir() && !holds_pieces(path))
+    {
         let reader = DirReader::open(&RaftDir::new(path), access)?;
         State::of_reader(reader, path, At::End, progress)?.without_remarks()
     } else {

@@ -36,6 +36,7 @@ use crate::stdout::stdout;
 /// Runs the command.
 pub fn run(args: &Redact, progress: &Progress) -> Result<Outcome> {
     let input = args.dump.name()?;
+    let input = input.as_ref();
     let destination = Destination::for_input(input, args.output.as_ref())?;
     if !args.dry_run {
         assert_apart(args.format, &destination)?;

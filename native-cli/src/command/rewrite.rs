@@ -31,6 +31,7 @@ pub fn run(args: &Rewrite, progress: &Progress) -> Result<Outcome> {
     let nodes = nodes(&args.cluster)?;
     let cluster = nodes.first().cloned().flatten();
     let input = args.dump.name()?;
+    let input = input.as_ref();
     let targets = targets(args, input, nodes)?;
     let source = Source::open(input)?.with_manifest(args.manifest.as_deref())?;
     let reading = Reading::of(&source, progress)?;

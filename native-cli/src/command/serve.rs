@@ -21,7 +21,7 @@ pub fn run(args: &Serve, progress: &Progress) -> Result<Outcome> {
     let origin = match (args.dump.name()?, &args.raft_dir) {
         (Some(db), _) => {
             // A wrong name is reported before anything is created.
-            let source = Source::open(Some(db))?.with_manifest(args.manifest.as_deref())?;
+            let source = Source::open(Some(&db))?.with_manifest(args.manifest.as_deref())?;
             source.wait(progress)?;
             Some(InitialData::Dump(dump_at(source, args.at, progress)?))
         }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::thread::{self, ScopedJoinHandle};
 
 use anyhow::{Error, Result, anyhow};
+use metadump::chain::families;
 use metadump::check::{Inspection, Requirement};
 use metadump::node::LiveMachine;
 use metadump::objects::{Catalogue, ObjectRecord, Objects};
@@ -15,6 +16,7 @@ use metadump::{Line, Report};
 use super::Outcome;
 use super::first_reading::FirstReading;
 use crate::args::{ReportFormat, Validate};
+use crate::chain::{link, manifest_of};
 use crate::diagnostics;
 use crate::dump_name::DumpName;
 use crate::failure::Usage;
@@ -52,11 +54,12 @@ fn check_dumps(
     progress: &Progress,
 ) -> Result<()> {
     let names = args.dumps.names()?;
-    let mut files = Vec::new();
+    let (mut files, mut several) = (Vec::new(), false);
     for name in names {
         match matching(name) {
             Ok(found) => files.extend(found.into_iter().map(Some)),
             Err(error) if names.len() > 1 => {
+                several = true;
                 reports.pass_over(&name.to_string(), &error, metrics, progress);
             }
             Err(error) => return Err(reports.unread(&name.to_string(), error)),
@@ -65,7 +68,8 @@ fn check_dumps(
     if names.is_empty() {
         files.push(None);
     }
-    let several = names.len() > 1 || files.len() > 1;
+    let files = with_chains(files);
+    several |= files.len() > 1;
     if several && args.manifest.is_some() {
         return Err(Usage::error(
             "--manifest is given for several dumps",
@@ -78,18 +82,18 @@ fn check_dumps(
     threads.remark(args.threads).iter().for_each(|remark| progress.say(remark));
     let check_one = |file: &Option<DumpName>, progress: &Progress| {
         let source = Source::open(file.as_ref())?.with_manifest(args.manifest.as_deref())?;
-        check(&source, requirement, threads, None, progress)
+        Ok((source.name(), check(&source, requirement, threads, None, progress)?))
     };
-    let each = |file: &Option<DumpName>, checked: Result<Report>| {
-        let name = file.as_ref().filter(|name| !name.is_dash());
-        let name = name.map_or("stdin".to_owned(), ToString::to_string);
+    let each = |file: &Option<DumpName>, checked: Result<(String, Report)>| {
+        let name = file.as_ref().map_or("stdin".to_owned(), ToString::to_string);
         match checked {
+            Ok((name, report)) => reports.take(&name, Ok(report), metrics),
             // The other dumps are still worth checking.
             Err(error) if several => {
                 reports.pass_over(&name, &error, metrics, progress);
                 Ok(())
             }
-            checked => reports.take(&name, checked, metrics),
+            Err(error) => reports.take(&name, Err(error), metrics),
         }
     };
     in_order(&files, progress, check_one, each)
@@ -151,6 +155,38 @@ impl Reports {
             _ => Ok(self.outcome),
         }
     }
+}
+
+/// The same with each increment among them in the chain that it belongs to, which is one dump.
+fn with_chains(names: Vec<Option<DumpName>>) -> Vec<Option<DumpName>> {
+    if names.len() < 2 {
+        return names;
+    }
+    // What is wrong with a manifest is said with its dump.
+    let manifest = |name: &DumpName| manifest_of(name).ok().flatten();
+    let none = DumpName::Path("-".into());
+    let link = |name: &Option<DumpName>| match name {
+        Some(name) => link(name, manifest(name).as_ref()),
+        None => link(&none, None),
+    };
+    let links = Vec::from_iter(names.iter().map(link));
+    let is_increment = |at: &usize| {
+        let manifest = links.get(*at).and_then(|link| link.manifest.as_ref());
+        manifest.is_some_and(|manifest| manifest.parent.is_some())
+    };
+    if !(0..names.len()).any(|at| is_increment(&at)) {
+        return names;
+    }
+    let mut dumps = Vec::new();
+    for family in families(&links) {
+        let members = family.iter().filter_map(|at| names.get(*at).cloned());
+        if family.len() > 1 && family.iter().any(is_increment) {
+            dumps.push(Some(DumpName::Chain(members.flatten().collect())));
+        } else {
+            dumps.extend(members);
+        }
+    }
+    dumps
 }
 
 /// Does `work` with each dump, and hands on what comes of it, in their order. What waits for a store

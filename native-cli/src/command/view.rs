@@ -10,6 +10,7 @@ use metadump::moment::At;
 use super::Outcome;
 use super::at::{directory_at, dump_at, whole_directory};
 use crate::args::View;
+use crate::chain::{assert_whole, holds_pieces};
 use crate::dump_name::DumpName;
 use crate::failure::Usage;
 use crate::input::Source;
@@ -21,9 +22,10 @@ use crate::viewer::{self, Options};
 
 /// Runs the command.
 pub fn run(args: &View, progress: &Progress) -> Result<Outcome> {
+    let (at, manifest) = (args.at, args.manifest.as_deref());
     let shown = match (&args.raft_dir, args.dump.name()?) {
-        (Some(dir), _) => Shown::of_directory(dir, args.at, progress)?,
-        (None, dump) => Shown::of_dump(dump, args.at, args.manifest.as_deref(), progress)?,
+        (Some(dir), _) => Shown::of_directory(dir, at, progress)?,
+        (None, dump) => Shown::of_dump(dump.as_ref(), at, manifest, progress)?,
     };
     let other = match &args.other {
         Some(other) => Some(Shown::of_dump(Some(other), args.at, None, progress)?),
@@ -78,7 +80,12 @@ impl Shown {
                 "write the dump into a file first, packed or not, and view that",
             ));
         };
-        if let (DumpName::Path(path), None) = (dump, at) {
+        if let (DumpName::Path(path), None) = (dump, at)
+            && !holds_pieces(path)
+        {
+            if path.is_file() {
+                assert_whole(&Source::open_piece(dump)?)?;
+            }
             return Ok(Self::of_file(path));
         }
         let source = Source::open(Some(dump))?.with_manifest(manifest)?;
@@ -103,14 +110,18 @@ impl Shown {
         Self { path: path.to_owned(), name, copy: None, manifest: None }
     }
 
-    /// What was made of a dump, or else a dump in a store, with its manifest.
+    /// What was made of a dump, or else a dump in a store, with its manifest, or the text of a chain.
     fn of_source(
         source: &Source,
         made: Option<Result<Source>>,
         progress: &Progress,
     ) -> Result<Self> {
         let file = source.path().map_or_else(|| Self::of_file(Path::new("")), Self::of_file);
-        let name = source.object().map_or(file.name, |object| object.file_name().into());
+        let name = match (source.object(), source.chain()) {
+            (Some(object), _) => object.file_name().into(),
+            (None, Some(_)) => source.name().into(),
+            (None, None) => file.name,
+        };
         let (copy, manifest) = match (made, source.object()) {
             (Some(made), _) => (made?, None),
             (None, object) => {

@@ -21,6 +21,11 @@ pub struct ExportOptions {
     pub chunk_lines: Option<NonZeroU64>,
 }
 
+/// What takes the lines needs no more of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no more lines are needed")]
+pub struct Enough;
+
 /// A complete export.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exported {
@@ -40,7 +45,7 @@ pub struct Exported {
 ///
 /// # Errors
 ///
-/// A [`Failure`]; one of `line` comes back as [`Failure::Consumer`].
+/// A [`Failure`]; one of `line` other than [`Enough`], with which an export ends early, comes back as [`Failure::Consumer`].
 pub async fn export(
     connect: &ConnectOptions,
     options: &ExportOptions,
@@ -91,7 +96,11 @@ async fn receive(
                 let address = session.address().clone();
                 return Err(Failure::LineBreak { address, line: received.lines });
             }
-            line(text).map_err(Failure::Consumer)?;
+            match line(text) {
+                Ok(()) => {}
+                Err(error) if error.is::<Enough>() => return Ok(received),
+                Err(error) => return Err(Failure::Consumer(error)),
+            }
         }
         if let Some(last) = chunk.data.pop() {
             received.last_line = last;

@@ -54,7 +54,7 @@ pub use admin::{AdminApi, Features, LeaderTransfer};
 pub use clock::{ServerClock, server_clock};
 pub use cluster::Cluster;
 pub use credentials::Credentials;
-pub use export::{ExportOptions, Exported, export};
+pub use export::{Enough, ExportOptions, Exported, export};
 pub use failure::Failure;
 pub use get::get;
 pub use handshake::ServerVersion;

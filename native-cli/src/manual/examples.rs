@@ -30,6 +30,27 @@ pub fn examples(command: &str) -> &'static [Example] {
                 what: "Back up a stopped node",
                 line: "databend-metactl export --raft-dir ./.databend/meta1 --db meta.db",
             },
+            Example {
+                what: "Back up only what came after the last backup in a folder",
+                line: "databend-metactl export --grpc-api-address 127.0.0.1:9191 \
+                       --since backups/ --db backups/0200.db",
+            },
+            Example {
+                what: "Back up every minute, until it is told to end",
+                line: "databend-metactl export --grpc-api-address 127.0.0.1:9191 --every 60s \
+                       --into s3://backups/meta/",
+            },
+        ],
+        "backups" => &[
+            Example {
+                what: "See that every backup can be restored, and that the youngest is of today",
+                line: "databend-metactl backups s3://backups/meta/ --check --max-age 25h",
+            },
+            Example {
+                what: "See which backups would be forgotten",
+                line: "databend-metactl backups backups/ --forget --keep-daily 7 --keep-weekly 4 \
+                       --dry-run",
+            },
         ],
         "import" => &[
             Example {
@@ -66,9 +87,13 @@ pub fn examples(command: &str) -> &'static [Example] {
                 line: "databend-metactl validate --format junit 's3://backups/nightly/**?region=eu-central-1'",
             },
         ],
-        "inspect" => {
-            &[Example { what: "Show what a dump holds", line: "databend-metactl inspect meta.db" }]
-        }
+        "inspect" => &[
+            Example { what: "Show what a dump holds", line: "databend-metactl inspect meta.db" },
+            Example {
+                what: "Show what a dump and the increments behind it hold",
+                line: "databend-metactl inspect --db meta.db --db 0100.db --db 0200.db",
+            },
+        ],
         "objects" => &[
             Example {
                 what: "List the tenants, the largest first",

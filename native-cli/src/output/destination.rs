@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use metadump::manifest::Manifest;
 use rustix::fs::OFlags;
 
+use crate::chain::Folder;
 use crate::dump_name::DumpName;
 use crate::failure::Usage;
 use crate::files::kind_name;
@@ -68,6 +69,9 @@ impl Destination {
             None => Ok(Self::Stdout),
             Some(DumpName::Path(path)) => Self::of_path(path),
             Some(DumpName::Url(url)) => Ok(Self::Object(Object::open(url)?)),
+            Some(name @ DumpName::Chain(_)) => {
+                bail!("{name} are several names, and one is written")
+            }
         }
     }
 
@@ -86,16 +90,9 @@ impl Destination {
     ///
     /// When a dump cannot go there, or it is the input.
     pub fn for_input(input: Option<&DumpName>, output: Option<&DumpName>) -> Result<Self> {
-        let is_same = match (input, output) {
-            (Some(DumpName::Path(input)), Some(DumpName::Path(output))) => {
-                is_same_file(input, output)
-            }
-            (Some(DumpName::Url(input)), Some(DumpName::Url(output))) => {
-                input.is_same_object(output)
-            }
-            _ => false,
-        };
-        if is_same {
+        if let (Some(input), Some(output)) = (input, output)
+            && is_part_of(input, output)
+        {
             return Err(Usage::error(
                 "the output is the input",
                 "give --output another name; the dump stays as it is",
@@ -208,6 +205,19 @@ fn follow(given: &Path) -> Result<Followed> {
         links.push(std::mem::replace(&mut target, next));
     }
     Ok(Followed::Names(Names { given: given.to_owned(), links, target }))
+}
+
+/// Whether a dump is another, or a piece of it.
+fn is_part_of(input: &DumpName, output: &DumpName) -> bool {
+    if let DumpName::Chain(pieces) = input {
+        return pieces.iter().any(|piece| is_part_of(piece, output));
+    }
+    let in_folder = output.file_name().filter(|_| Folder::is_named_by(input));
+    match (in_folder.map_or_else(|| input.clone(), |name| input.in_folder(&name)), output) {
+        (DumpName::Path(input), DumpName::Path(output)) => is_same_file(&input, output),
+        (DumpName::Url(input), DumpName::Url(output)) => input.is_same_object(output),
+        _ => false,
+    }
 }
 
 /// Whether two paths lead to one regular file.

@@ -18,7 +18,7 @@ use std::io::{self, BufWriter, Write};
 use anyhow::{Context, Result};
 use metadump::manifest::Manifest;
 
-pub use self::destination::Destination;
+pub use self::destination::{Destination, PART};
 use self::encoder::{Encoder, WRITE_BYTES};
 use self::exchange::{Waiting, exchange_all, unchanged};
 pub use self::manifest_file::ManifestFile;

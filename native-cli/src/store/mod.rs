@@ -12,7 +12,7 @@ mod url;
 mod writer;
 
 pub use self::failure::{Kind, StoreFailure};
-pub use self::object::{Object, Stamp};
+pub use self::object::{Listed, Object, Stamp};
 pub use self::reader::ObjectReader;
 pub use self::url::StoreUrl;
 pub use self::writer::ObjectWriter;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use opendal::raw::Timestamp;
-use opendal::{Buffer, ErrorKind, Lister, Metadata, Operator};
+use opendal::{Buffer, Entry, ErrorKind, Lister, Metadata, Operator};
 
 use super::failure::StoreFailure;
 use super::network::{self, PATIENCE};
@@ -39,6 +39,23 @@ pub struct Stamp {
     /// What the store calls this version.
     pub etag: Option<String>,
     modified: Option<Timestamp>,
+}
+
+/// An object in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Where it is in the bucket.
+    pub key: String,
+    /// How many bytes it has; none where the list does not say.
+    pub len_bytes: Option<u64>,
+}
+
+impl Listed {
+    fn of(entry: &Entry) -> Self {
+        // A list that does not say has zero bytes, which no dump has.
+        let len_bytes = Some(entry.metadata().content_length()).filter(|len| *len > 0);
+        Self { key: entry.path().to_owned(), len_bytes }
+    }
 }
 
 impl Stamp {
@@ -134,14 +151,14 @@ impl Object {
         })
     }
 
-    /// The keys of all objects of its bucket that are in a folder or below it.
+    /// All objects of its bucket that are in a folder or below it.
     ///
     /// # Errors
     ///
     /// When the store does not list them.
-    pub fn keys_below(&self, folder: String) -> io::Result<Vec<String>> {
+    pub fn listed_below(&self, folder: String) -> io::Result<Vec<Listed>> {
         let operator = self.operator.clone();
-        let (mut lister, mut keys) = (None, Vec::new());
+        let (mut lister, mut listed) = (None, Vec::new());
         loop {
             // A page at a time: each has the patience of a step.
             let (operator, folder) = (operator.clone(), folder.clone());
@@ -154,7 +171,7 @@ impl Object {
                 while page.len() < PAGE_KEYS {
                     match entries.try_next().await? {
                         Some(entry) if entry.metadata().is_file() => {
-                            page.push(entry.path().to_owned());
+                            page.push(Listed::of(&entry));
                         }
                         Some(_) => {}
                         None => return Ok((page, None)),
@@ -162,11 +179,11 @@ impl Object {
                 }
                 Ok((page, Some(entries)))
             });
-            let (page, rest): (Vec<String>, Option<Lister>) = page?;
-            keys.extend(page);
+            let (page, rest): (Vec<Listed>, Option<Lister>) = page?;
+            listed.extend(page);
             match rest {
                 Some(rest) => lister = Some(rest),
-                None => return Ok(keys),
+                None => return Ok(listed),
             }
         }
     }

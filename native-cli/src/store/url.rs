@@ -126,6 +126,24 @@ impl StoreUrl {
         }
     }
 
+    /// Whether it names what is below a prefix: it ends with a slash.
+    pub fn is_folder(&self) -> bool {
+        self.0.split('?').next().is_some_and(|before| before.ends_with('/'))
+    }
+
+    /// What is called so below a prefix.
+    pub fn in_folder(&self, name: &str) -> Self {
+        let name = utf8_percent_encode(name, IN_KEY);
+        let (before, query) = self.0.split_at(self.0.find('?').unwrap_or(self.0.len()));
+        Self(format!("{}/{name}{query}", before.trim_end_matches('/')))
+    }
+
+    /// The last part of the name of the object, if it names one.
+    pub fn file_name(&self) -> Option<String> {
+        let key = self.parts().ok()?.key;
+        key.rsplit('/').next().map(str::to_owned)
+    }
+
     /// The same of another object in the bucket.
     pub fn with_key(&self, key: &str) -> Self {
         let (before, query) = match self.0.split_once('?') {

@@ -4,6 +4,7 @@
 // A test stops at whatever it does not expect.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, unreachable_pub)]
 
+mod chains;
 mod refusals;
 mod server;
 mod writing;

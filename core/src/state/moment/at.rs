@@ -89,16 +89,33 @@ fn entry(input: &str) -> Parsed<'_, At> {
 
 /// `-90s`, `-5m`, `-2h`, `-1d`
 fn ago(input: &str) -> Parsed<'_, At> {
+    map(preceded(char('-'), cut(span)), At::Ago).parse(input)
+}
+
+/// `90s`, `5m`, `2h`, `1d`, in milliseconds.
+fn span(input: &str) -> Parsed<'_, u64> {
     let unit = map(one_of("smhd"), |unit| match unit {
         's' => 1000_u64,
         'm' => 60_000,
         'h' => 3_600_000,
         _ => 86_400_000,
     });
-    map(preceded(char('-'), cut((number, unit))), |(count, unit)| {
-        At::Ago(count.saturating_mul(unit))
-    })
-    .parse(input)
+    map((number, unit), |(count, unit)| count.saturating_mul(unit)).parse(input)
+}
+
+/// Reads how long something is, `90s`, `5m`, `25h` or `1d`, in milliseconds.
+///
+/// # Errors
+///
+/// When the text says none: where, and what is expected.
+///
+/// ```
+/// assert_eq!(metadump::moment::parse_span("25h"), Ok(90_000_000));
+/// assert!(metadump::moment::parse_span("25").is_err());
+/// ```
+pub fn parse_span(text: &str) -> Result<u64, SyntaxError> {
+    let read = all_consuming(span).parse(text);
+    read.map(|(_, ms)| ms).map_err(|error| SyntaxError::of(text, &error, "90s, 5m, 25h or 1d"))
 }
 
 #[cfg(test)]

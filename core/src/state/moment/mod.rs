@@ -16,7 +16,7 @@ use crate::dump::record::{DataVersion, Fact, LogEntry, LogId, Payload, expire_at
 use crate::state::node::{EntryFate, RaftState};
 
 pub use as_of::AsOf;
-pub use at::At;
+pub use at::{At, parse_span};
 pub use changed::Changed;
 pub use replay::{Replay, ReplayError, Replayed};
 

@@ -10,6 +10,7 @@ use metadump::moment::At;
 use metadump::record::Fact;
 
 use crate::args::{Connection, Place};
+use crate::chain::holds_pieces;
 use crate::command::convert;
 use crate::command::plan::Reading;
 use crate::command::service::connect_options_to;
@@ -84,7 +85,8 @@ impl Opened {
 }
 
 fn is_directory(path: &Path) -> bool {
-    path != Path::new("-") && fs::metadata(path).is_ok_and(|found| found.is_dir())
+    let is_dir = path != Path::new("-") && fs::metadata(path).is_ok_and(|found| found.is_dir());
+    is_dir && !holds_pieces(path)
 }
 
 /// What a state has beside its keys, as of the snapshot, and the log. Calls `each` with every fact

@@ -62,7 +62,8 @@ pub fn run(args: &Import, progress: &Progress) -> Result<Outcome> {
     let asked = objects::asked(&args.carry)?;
     let connect = connect_options(&args.service, progress)?;
     // What costs nothing comes first: the dump may take minutes to read.
-    let source = Source::open(args.dump.name()?)?.with_manifest(args.manifest.as_deref())?;
+    let source =
+        Source::open(args.dump.name()?.as_ref())?.with_manifest(args.manifest.as_deref())?;
     wait(Session::open(&connect, &mut |note| say_note(note, progress)))?
         .map_err(Failure::explained)?;
     let state = DumpState::read(args, &source, progress)?;

@@ -43,7 +43,7 @@ fn import(address: &Address, dump: &tempfile::NamedTempFile) -> Import {
 }
 
 fn state(args: &Import, progress: &Progress) -> DumpState {
-    let source = Source::open(args.dump.name().unwrap()).unwrap();
+    let source = Source::open(args.dump.name().unwrap().as_ref()).unwrap();
     DumpState::read(args, &source, progress).unwrap()
 }
 

@@ -59,7 +59,7 @@ impl State {
         let origin = if let Some(dir) = &args.raft_dir {
             return Self::of_directory(dir, at, progress);
         } else if args.service.grpc_api_address.is_empty() {
-            StateSource::Dump(Source::open(args.dump.name()?)?.repeatable(progress)?)
+            StateSource::Dump(Source::open(args.dump.name()?.as_ref())?.repeatable(progress)?)
         } else {
             StateSource::Dump(exported(&connect_options(&args.service, progress)?, progress)?)
         };

@@ -1,0 +1,148 @@
+//! The dumps and increments in a folder, or below the prefix of a store.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use metadump::chain::families;
+use metadump::manifest::Manifest;
+
+use super::{Chain, link, manifest_of, parent};
+use crate::dump_name::DumpName;
+use crate::open_dir;
+use crate::store::{Listed, Object, StoreUrl};
+
+/// What is in a folder, by name; what is below it in other folders is not.
+#[derive(Debug)]
+pub struct Folder {
+    name: DumpName,
+    files: Vec<InFolder>,
+}
+
+/// A file that is no manifest.
+#[derive(Debug)]
+pub struct InFolder {
+    /// Where it is.
+    pub name: DumpName,
+    /// Its file name.
+    pub file: String,
+    /// How many bytes it has; none where the store does not say.
+    pub stored_bytes: Option<u64>,
+    /// Whether a manifest stands beside it.
+    pub has_manifest: bool,
+}
+
+/// The name of the manifest of a file.
+pub fn manifest_name(file: &str) -> String {
+    Manifest::path_of(Path::new(file)).display().to_string()
+}
+
+impl Folder {
+    /// Whether a name is that of a folder.
+    pub fn is_named_by(name: &DumpName) -> bool {
+        match name {
+            DumpName::Path(path) => !name.is_dash() && path.is_dir(),
+            DumpName::Url(url) => url.is_folder(),
+            DumpName::Chain(_) => false,
+        }
+    }
+
+    /// Lists a folder.
+    ///
+    /// # Errors
+    ///
+    /// When that is not possible.
+    pub fn list(name: &DumpName) -> Result<Self> {
+        let context = || format!("cannot list {name}");
+        let names = match name {
+            DumpName::Path(path) => in_directory(path).with_context(context)?,
+            DumpName::Url(url) => below(url).with_context(context)?,
+            DumpName::Chain(_) => BTreeMap::new(),
+        };
+        let ending = manifest_name("");
+        let dumps = names.iter().filter(|(file, _)| !file.ends_with(&ending));
+        let files = dumps.map(|(file, stored_bytes)| InFolder {
+            name: name.in_folder(file),
+            file: file.clone(),
+            stored_bytes: *stored_bytes,
+            has_manifest: names.contains_key(&manifest_name(file)),
+        });
+        Ok(Self { name: name.clone(), files: files.collect() })
+    }
+
+    /// The files.
+    pub fn into_files(self) -> Vec<InFolder> {
+        self.files
+    }
+
+    /// The chain whose last piece is the youngest; none when nothing has a manifest.
+    ///
+    /// # Errors
+    ///
+    /// When a manifest cannot be read, or the pieces of that chain are none.
+    pub fn newest_chain(&self) -> Result<Option<Chain>> {
+        let mut pieces = Vec::new();
+        for file in self.files.iter().filter(|file| file.has_manifest) {
+            pieces.push((file.name.clone(), manifest_of(&file.name)?));
+        }
+        let known = |sha256: &str| {
+            let manifests = pieces.iter().filter_map(|(_, manifest)| manifest.as_ref());
+            manifests.into_iter().any(|manifest| manifest.sha256 == sha256)
+        };
+        // What has no manifest counts where an increment names it.
+        let parents = pieces.iter().filter_map(|(_, manifest)| parent(manifest.as_ref()));
+        let wanted: BTreeSet<&str> = parents
+            .filter(|parent| !known(&parent.sha256))
+            .map(|parent| parent.dump.as_str())
+            .collect();
+        let without = self.files.iter().filter(|file| !file.has_manifest);
+        let named = without.filter(|file| wanted.contains(file.file.as_str()));
+        let bases = Vec::from_iter(named.map(|file| (file.name.clone(), None)));
+        pieces.extend(bases);
+        let links =
+            Vec::from_iter(pieces.iter().map(|(name, manifest)| link(name, manifest.as_ref())));
+        let written = |at: &usize| Some(links.get(*at)?.manifest.as_ref()?.created_at_ms);
+        let newest = families(&links)
+            .into_iter()
+            .max_by_key(|family| family.iter().filter_map(written).max());
+        let Some(newest) = newest else { return Ok(None) };
+        let members = newest.into_iter().filter_map(|at| pieces.get(at).cloned());
+        let chain = Chain::linked(members.collect());
+        chain.with_context(|| format!("{} holds no whole chain", self.name)).map(Some)
+    }
+}
+
+/// Whether a directory holds pieces of chains; the data directory of a node does not.
+pub fn holds_pieces(path: &Path) -> bool {
+    let folder = Folder::list(&DumpName::Path(path.to_owned()));
+    folder.is_ok_and(|folder| folder.files.iter().any(|file| file.has_manifest))
+}
+
+/// The names of the files of a directory, with their bytes; hidden ones are somebody's own, or have no
+/// name yet.
+fn in_directory(path: &Path) -> Result<BTreeMap<String, Option<u64>>> {
+    let mut names = BTreeMap::new();
+    for name in open_dir::names(path)? {
+        let Some(name) = name.to_str().filter(|name| !name.starts_with('.')) else { continue };
+        // What has gone meanwhile is not there.
+        let Ok(metadata) = fs::metadata(path.join(name)) else { continue };
+        if metadata.is_file() {
+            names.insert(name.to_owned(), Some(metadata.len()));
+        }
+    }
+    Ok(names)
+}
+
+/// The same of the objects right below a prefix.
+fn below(url: &StoreUrl) -> Result<BTreeMap<String, Option<u64>>> {
+    let any = Object::open(&url.in_folder("any"))?;
+    let folder = any.key().strip_suffix("any").unwrap_or_default().to_owned();
+    let mut names = BTreeMap::new();
+    for Listed { key, len_bytes } in any.listed_below(folder.clone())? {
+        if let Some(name) = key.strip_prefix(&folder).filter(|name| !name.contains('/')) {
+            names.insert(name.to_owned(), len_bytes);
+        }
+    }
+    Ok(names)
+}

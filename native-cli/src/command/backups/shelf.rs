@@ -1,0 +1,231 @@
+//! What is in a folder of backups: which pieces there are, which chains they are, and what is none.
+
+use std::path::Path;
+
+use anyhow::Result;
+use metadump::Report;
+use metadump::chain::families;
+use metadump::check::{Requirement, Severity};
+use metadump::manifest::Manifest;
+use metadump::record::Kind;
+
+use crate::chain::{Chain, Folder, InFolder, link, manifest_of};
+use crate::command::validate;
+use crate::dump_name::DumpName;
+use crate::failure;
+use crate::input::Source;
+use crate::progress::Progress;
+use crate::report::plural;
+use crate::scanning::Threads;
+
+/// A dump or an increment.
+#[derive(Debug)]
+pub struct Piece {
+    /// Where it is.
+    pub name: DumpName,
+    /// Its file name.
+    pub file: String,
+    /// How many bytes it has there, packed as it is; none where the store does not say.
+    pub stored_bytes: Option<u64>,
+    /// What it is; a dump of the official tool that increments go on from has none.
+    pub manifest: Option<Manifest>,
+}
+
+impl Piece {
+    /// How many log entries it has.
+    pub fn entries(&self) -> u64 {
+        let kinds = self.manifest.as_ref().map(|manifest| &manifest.kinds);
+        kinds.and_then(|kinds| kinds.get(&Kind::LogEntry)).copied().unwrap_or_default()
+    }
+}
+
+/// What is known of a chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Its pieces belong together, as their manifests say; they were not read.
+    Linked,
+    /// It was read, and can be restored.
+    Sound,
+    /// It was read, and has so many errors.
+    Errors(u64),
+    /// It cannot be restored, and why.
+    Broken(String),
+}
+
+impl Verdict {
+    /// Whether it can be restored, as far as is known.
+    pub const fn is_good(&self) -> bool {
+        matches!(self, Self::Linked | Self::Sound)
+    }
+
+    /// In words.
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Linked => "linked".to_owned(),
+            Self::Sound => "ok".to_owned(),
+            Self::Errors(count) => plural(*count, "error"),
+            Self::Broken(_) => "broken".to_owned(),
+        }
+    }
+
+    fn of(checked: Result<Report>) -> Self {
+        match checked.map(|report| report.findings.count_of(Severity::Error)) {
+            Ok(0) => Self::Sound,
+            Ok(errors) => Self::Errors(errors),
+            Err(error) => Self::Broken(said(&error)),
+        }
+    }
+}
+
+/// Pieces that belong together.
+#[derive(Debug)]
+pub struct Shelved {
+    /// They, each behind what it goes on from where they are a chain.
+    pub pieces: Vec<Piece>,
+    /// What is known of them.
+    pub verdict: Verdict,
+    chain: Option<Chain>,
+}
+
+/// What is no backup.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Stranger {
+    /// Its file name.
+    pub file: String,
+    /// Why it is none.
+    pub why: String,
+}
+
+/// What is in a folder.
+#[derive(Debug)]
+pub struct Shelf {
+    /// The chains, the one with the oldest dump first.
+    pub chains: Vec<Shelved>,
+    /// What is no backup.
+    pub strangers: Vec<Stranger>,
+}
+
+impl Shelf {
+    /// Looks into a folder; of each dump the manifest is read.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be listed.
+    pub fn of(place: &DumpName) -> Result<Self> {
+        let (mut pieces, mut strangers) = (Vec::new(), Vec::new());
+        for found in Folder::list(place)?.into_files() {
+            match manifest(&found) {
+                Ok(manifest) => pieces.push(piece(found, Some(manifest))),
+                Err(why) => strangers.push((found, why)),
+            }
+        }
+        // What increments go on from is needed, whoever has written it.
+        let is_parent = |file: &str| {
+            let manifests = pieces.iter().filter_map(|piece| piece.manifest.as_ref());
+            let mut parents = manifests.filter_map(|manifest| manifest.parent.as_ref());
+            parents.any(|parent| parent.dump == file)
+        };
+        let is_base = |found: &InFolder| !found.has_manifest && is_parent(&found.file);
+        let (bases, strangers): (Vec<_>, Vec<_>) =
+            strangers.into_iter().partition(|(found, _)| is_base(found));
+        pieces.extend(bases.into_iter().map(|(found, _)| piece(found, None)));
+        let links =
+            Vec::from_iter(pieces.iter().map(|piece| link(&piece.name, piece.manifest.as_ref())));
+        let mut pieces = Vec::from_iter(pieces.into_iter().map(Some));
+        let mut take = |at: usize| pieces.get_mut(at).and_then(Option::take);
+        let families = families(&links).into_iter();
+        let mut chains = Vec::from_iter(families.map(|family| {
+            let pieces = family.into_iter().filter_map(&mut take).collect();
+            Shelved::of(pieces)
+        }));
+        chains.sort_by_key(|chain| chain.written_ms().min());
+        let strangers = strangers.into_iter();
+        let strangers = strangers.map(|(found, why)| Stranger { file: found.file, why }).collect();
+        Ok(Self { chains, strangers })
+    }
+
+    /// Reads every chain.
+    pub fn check(&mut self, progress: &Progress) {
+        for chain in &mut self.chains {
+            chain.check(progress);
+        }
+        progress.finish();
+    }
+
+    /// When the youngest backup that can be restored was written.
+    pub fn youngest_ms(&self) -> Option<u64> {
+        let good = self.chains.iter().filter(|chain| chain.verdict.is_good());
+        good.flat_map(Shelved::written_ms).max()
+    }
+}
+
+impl Shelved {
+    fn of(mut pieces: Vec<Piece>) -> Self {
+        let named = pieces.iter().map(|piece| (piece.name.clone(), piece.manifest.clone()));
+        match Chain::linked(named.collect()) {
+            Ok(chain) => {
+                let place = |piece: &Piece| chain.pieces().position(|of| of.name == piece.name);
+                pieces.sort_by_key(place);
+                Self { pieces, verdict: Verdict::Linked, chain: Some(chain) }
+            }
+            Err(error) => {
+                pieces.sort_by_key(written_ms);
+                Self { pieces, verdict: Verdict::Broken(said(&error)), chain: None }
+            }
+        }
+    }
+
+    /// When its pieces were written, as far as they say.
+    pub fn written_ms(&self) -> impl Iterator<Item = u64> {
+        self.pieces.iter().filter_map(written_ms)
+    }
+
+    fn check(&mut self, progress: &Progress) {
+        let Some(chain) = self.chain.clone() else { return };
+        let source = match chain.increments() {
+            [] => Source::open_piece(&chain.last().name),
+            _ => Ok(Source::of_chain(chain)),
+        };
+        let checked = source.and_then(|source| {
+            let threads = Threads::of_flag(None);
+            validate::check(&source, Requirement::Optional, threads, None, progress)
+        });
+        self.verdict = Verdict::of(checked);
+    }
+}
+
+fn written_ms(piece: &Piece) -> Option<u64> {
+    piece.manifest.as_ref().map(|manifest| manifest.created_at_ms)
+}
+
+fn piece(found: InFolder, manifest: Option<Manifest>) -> Piece {
+    let InFolder { name, file, stored_bytes, .. } = found;
+    Piece { name, file, stored_bytes, manifest }
+}
+
+/// The manifest of a file, or why it is not one of ours.
+fn manifest(found: &InFolder) -> Result<Manifest, String> {
+    if !found.has_manifest {
+        return Err("no manifest stands beside it".to_owned());
+    }
+    let manifest = manifest_of(&found.name).map_err(|error| said(&error))?;
+    let manifest = manifest.ok_or_else(|| "its manifest has gone".to_owned())?;
+    if manifest.dump != found.file {
+        return Err(format!("its manifest is of {}", manifest.dump));
+    }
+    let ending = Path::new(&found.file).extension().and_then(|ending| ending.to_str());
+    let is_packed = matches!(ending, Some("gz" | "zst"));
+    match found.stored_bytes {
+        Some(bytes) if !is_packed && bytes != manifest.bytes => {
+            let (there, of) = (plural(bytes, "byte"), plural(manifest.bytes, "byte"));
+            Err(format!("it has {there}, and its manifest is of a dump of {of}"))
+        }
+        _ => Ok(manifest),
+    }
+}
+
+/// A failure in a line: what failed, and why.
+fn said(error: &anyhow::Error) -> String {
+    let (what, cause) = (failure::what(error), error.root_cause().to_string());
+    if what.contains(&cause) { what } else { format!("{what}: {cause}") }
+}

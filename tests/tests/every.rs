@@ -1,0 +1,194 @@
+//! `export --every`: it goes on, whatever ends or restarts, and what it has written is a chain.
+
+// A test stops at whatever it does not expect.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+use metadump_tests::fixtures::fixture;
+use metadump_tests::metactl::{Ran, command, run};
+use metadump_tests::served::Served;
+use metadump_tests::tree::names;
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+/// Longer than anything here takes, on whatever machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[track_caller]
+fn well(ran: Ran) -> String {
+    assert_eq!(ran.code, Some(0), "{}{}", String::from_utf8_lossy(&ran.stdout), ran.stderr);
+    String::from_utf8(ran.stdout).unwrap()
+}
+
+fn put(address: &str, key: &str) {
+    let upsert = ["upsert", "--grpc-api-address", address, "--key", key, "--value", "1"];
+    well(run(upsert));
+}
+
+/// A run of the command, and what it says.
+struct Every {
+    child: Child,
+    said: Receiver<String>,
+}
+
+impl Every {
+    fn start(address: &str, into: &Path, more: &[&str]) -> Self {
+        let every = ["export", "--grpc-api-address", address, "--every", "1s", "--into"];
+        let mut command = command(every.iter().chain(&[text(into)]).chain(more));
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let (tell, said) = channel();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        thread::spawn(move || {
+            stderr.lines().map_while(Result::ok).try_for_each(|it| tell.send(it))
+        });
+        Self { child, said }
+    }
+
+    /// Waits until it says something with these words.
+    #[track_caller]
+    fn says(&self, words: &str) -> String {
+        loop {
+            let line = self.said.recv_timeout(PATIENCE);
+            let line = line.unwrap_or_else(|_| panic!("it does not say {words:?}"));
+            if line.contains(words) {
+                return line;
+            }
+        }
+    }
+
+    fn end(mut self, signal: Signal) -> Option<i32> {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, signal).unwrap();
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Every {
+    fn drop(&mut self) {
+        // It has ended already when a test has waited for it.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn dumps(folder: &Path) -> Vec<String> {
+    let mut names = names(folder);
+    names.retain(|name| name.ends_with(".db.zst"));
+    names
+}
+
+#[test]
+fn a_run_goes_on_over_restarts_of_the_server_and_of_itself() {
+    let (folder, data) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let origin = fixture("v004/v004-origin.export.ndjson");
+    let data_dir = data.path().join("served");
+    let served = Served::start(["--db", text(&origin), "--data-dir", text(&data_dir)]);
+    let address = served.address();
+    let every = Every::start(&address, folder.path(), &[]);
+    let first = every.says("exported");
+    assert!(first.ends_with(", a whole dump: it is the first"), "{first}");
+    put(&address, "every/a");
+    every.says("exported 2 entries behind T1-N1.95, to T2-N1.97, ");
+
+    served.kill();
+    every.says("; again in ");
+    let served = Served::start_at(&address, ["--data-dir", text(&data_dir)]);
+    put(&address, "every/b");
+    every.says(" behind T2-N1.97, to ");
+
+    // Killed, so that it can clean up nothing; what it would have left is removed.
+    assert_eq!(every.end(Signal::KILL), None);
+    let left = folder.path().join(".20260101T000000.000Z-whole.db.zst.AbCdEf.part");
+    fs::write(&left, "left").unwrap();
+    let not_ours = folder.path().join(".mine.AbCdEf.part");
+    fs::write(&not_ours, "mine").unwrap();
+    put(&address, "every/c");
+    let every = Every::start(&address, folder.path(), &[]);
+    every.says(" behind T2-N1.98, to ");
+    assert!(!left.exists() && not_ours.exists());
+    assert_eq!(every.end(Signal::TERM), Some(0));
+
+    let dumps = dumps(folder.path());
+    assert_eq!(dumps.len(), 4, "{dumps:?}");
+    let kinds = ["-whole.", "-after-95.", "-after-97.", "-after-98."];
+    for (dump, kind) in dumps.iter().zip(kinds) {
+        assert!(dump.contains(kind), "{dumps:?}");
+    }
+    let checked = well(run(["backups", text(folder.path()), "--check", "--max-age", "1d"]));
+    assert!(checked.contains("4 backups in 1 chain; "), "{checked}");
+    well(run(["diff", text(folder.path()), &format!("grpc://{address}")]));
+    drop(served);
+}
+
+#[test]
+fn whole_dumps_come_in_between() {
+    let folder = TempDir::new().unwrap();
+    let origin = fixture("v004/v004-origin.export.ndjson");
+    let served = Served::start(["--db", text(&origin)]);
+    let address = served.address();
+    let every = Every::start(&address, folder.path(), &["--whole-after", "1"]);
+    every.says("a whole dump: it is the first");
+    put(&address, "every/a");
+    every.says("exported 2 entries behind T1-N1.95, ");
+    every.says("a whole dump: the last has 1 increment");
+    // What somebody removes is not gone on from.
+    for name in names(folder.path()) {
+        fs::remove_file(folder.path().join(name)).unwrap();
+    }
+    every.says("a whole dump: ");
+    assert_eq!(every.end(Signal::INT), Some(0));
+    well(run(["backups", text(folder.path()), "--check"]));
+}
+
+#[test]
+fn a_server_that_begins_anew_gets_a_whole_dump() {
+    let folder = TempDir::new().unwrap();
+    let origin = fixture("v004/v004-origin.export.ndjson");
+    let served = Served::start(["--db", text(&origin)]);
+    let address = served.address();
+    let every = Every::start(&address, folder.path(), &[]);
+    every.says("a whole dump: it is the first");
+    served.kill();
+    let earlier = folder.path().join("earlier.ndjson");
+    let rewrite = ["rewrite", text(&origin), "--at", "90", "--output", text(&earlier)];
+    well(run(rewrite));
+    fs::remove_file(folder.path().join("earlier.ndjson.manifest.json")).unwrap();
+    let _served = Served::start_at(&address, ["--db", text(&earlier)]);
+    every.says("warning: the log ends at T1-N1.90, before the end of the parent, T1-N1.95");
+    let whole = every.says("a whole dump: ");
+    assert!(whole.contains("a whole dump: the log ends at T1-N1.90, before "), "{whole}");
+    assert_eq!(every.end(Signal::TERM), Some(0));
+    assert_eq!(dumps(folder.path()).len(), 2);
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_no_passing_failure() {
+    let place = TempDir::new().unwrap();
+    let none = place.path().join("none");
+    let ran = run(["export", "--every", "1s", "--into", text(&none)]);
+    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains(&format!("error: {} is no folder\n", text(&none))),
+        "{}",
+        ran.stderr
+    );
+    for line in [
+        "export --every 1s",
+        "export --into .",
+        "export --every 0s --into .",
+        "export --every 1s --into . --db x.db",
+    ] {
+        assert_eq!(run(line.split(' ')).code, Some(2), "{line}");
+    }
+}
