@@ -15,7 +15,7 @@ use crate::dump_name::DumpName;
 use crate::failure::Usage;
 use crate::files::kind_name;
 use crate::open_dir::parent_of;
-use crate::store::Object;
+use crate::store::{Object, StoreUrl};
 use crate::temporary::remove_leftovers;
 
 /// The ending of a file that has not got its name yet.
@@ -213,11 +213,20 @@ fn is_part_of(input: &DumpName, output: &DumpName) -> bool {
         return pieces.iter().any(|piece| is_part_of(piece, output));
     }
     let in_folder = output.file_name().filter(|_| Folder::is_named_by(input));
+    let is_folder = in_folder.is_some();
     match (in_folder.map_or_else(|| input.clone(), |name| input.in_folder(&name)), output) {
         (DumpName::Path(input), DumpName::Path(output)) => is_same_file(&input, output),
-        (DumpName::Url(input), DumpName::Url(output)) => input.is_same_object(output),
+        // What is not there yet is no part of the folder.
+        (DumpName::Url(input), DumpName::Url(output)) => {
+            input.is_same_object(output) && (!is_folder || is_there(output))
+        }
         _ => false,
     }
+}
+
+fn is_there(url: &StoreUrl) -> bool {
+    let stamp = Object::open(url).ok().map(|object| object.stamp());
+    matches!(stamp, Some(Ok(Some(_))))
 }
 
 /// Whether two paths lead to one regular file.
