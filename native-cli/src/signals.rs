@@ -209,7 +209,7 @@ fn end(signal: i32) {
     doomed.values().for_each(Leftover::remove);
     let name = signal_name(signal).unwrap_or("a signal");
     if ends_well {
-        let _ = writeln!(io::stderr(), "ended by {name}; what was not complete is discarded");
+        diagnostics::say(&format!("ended by {name}; what was not complete is discarded"));
         std::process::exit(0);
     }
     let words = last_words().as_ref().map(|words| words());

@@ -110,7 +110,7 @@ pub struct Every {
         help_heading = REPEATED,
         value_parser = positive_span,
         requires = "into",
-        conflicts_with_all = ["db", "since", "manifest", "at", "salvage", "data_version", "trigger_snapshot", "metrics_file"]
+        conflicts_with_all = ["db", "since", "manifest", "at", "salvage", "data_version", "trigger_snapshot", "Monitoring"]
     )]
     pub every: Option<u64>,
 
