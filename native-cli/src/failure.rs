@@ -138,6 +138,12 @@ pub fn told(error: &anyhow::Error) -> Told {
     Told { what, cause, help: help.map(printable_lines) }
 }
 
+/// What failed and why, in a line.
+pub fn in_a_line(error: &anyhow::Error) -> String {
+    let Told { what, cause, .. } = told(error);
+    printable(&cause.map_or(what.clone(), |cause| format!("{what}: {cause}")))
+}
+
 /// A failure as it is printed, without colour.
 pub fn in_words(error: &anyhow::Error) -> String {
     rendered(error, Style::Plain)

@@ -168,10 +168,7 @@ fn next(lines: &mut Lines, line: &mut Vec<u8>) -> io::Result<Option<Part>> {
 fn open(piece: &Piece) -> io::Result<Lines> {
     let source = Source::open_piece(&piece.name);
     let text = source.and_then(|source| source.read(&Progress::new(Quiet::Yes)));
-    let text = text.map_err(|error| {
-        let (what, cause) = (failure::what(&error), error.root_cause().to_string());
-        io::Error::other(if what == cause { what } else { format!("{what}: {cause}") })
-    })?;
+    let text = text.map_err(|error| io::Error::other(failure::in_a_line(&error)))?;
     let measure = piece.sha256.clone().map(|sha256| (ByteMeasure::default(), sha256));
     let checked = Checked { name: piece.name.to_string(), text, measure };
     Ok(BufReader::with_capacity(READ_BYTES, checked))

@@ -79,11 +79,8 @@ pub fn run(
                 writing.is_known = false;
                 let pause = pause(failures, between);
                 failures = failures.saturating_add(1);
-                let (what, cause) = (failure::what(&error), error.root_cause().to_string());
-                progress.say(&format!(
-                    "warning: {what}: {cause}; again in {:.1} s",
-                    pause.as_secs_f32()
-                ));
+                let failed = failure::in_a_line(&error);
+                progress.say(&format!("warning: {failed}; again in {:.1} s", pause.as_secs_f32()));
                 pause
             }
         };

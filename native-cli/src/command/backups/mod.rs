@@ -62,6 +62,10 @@ pub fn run(args: &Backups, progress: &Progress) -> Result<Outcome> {
             outcome = Outcome::Findings;
         }
     }
+    // What was to be a backup and is none is as bad as one that cannot be restored.
+    if shelf.strangers.iter().any(|stranger| stranger.has_manifest) {
+        outcome = Outcome::Findings;
+    }
     if let Some(max_ms) = args.max_age {
         let youngest_ms = shelf.youngest_ms();
         if youngest_ms.is_none_or(|ms| now_ms().saturating_sub(ms) > max_ms) {
@@ -178,7 +182,11 @@ impl Listing<'_> {
             writeln!(out, "{}", json_line(&piece_json(number, piece, verdict, fate))?)?;
         }
         for stranger in &shelf.strangers {
-            let line = json!({ "no_backup": stranger.file, "why": stranger.why });
+            let line = json!({
+                "no_backup": stranger.file,
+                "why": stranger.why,
+                "has_manifest": stranger.has_manifest,
+            });
             writeln!(out, "{}", json_line(&line)?)?;
         }
         out.flush()?;

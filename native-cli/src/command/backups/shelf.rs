@@ -72,7 +72,7 @@ impl Verdict {
         match checked.map(|report| report.findings.count_of(Severity::Error)) {
             Ok(0) => Self::Sound,
             Ok(errors) => Self::Errors(errors),
-            Err(error) => Self::Broken(said(&error)),
+            Err(error) => Self::Broken(failure::in_a_line(&error)),
         }
     }
 }
@@ -94,6 +94,8 @@ pub struct Stranger {
     pub file: String,
     /// Why it is none.
     pub why: String,
+    /// Whether it was to be one: a manifest stands beside it, which is not its own.
+    pub has_manifest: bool,
 }
 
 /// What is in a folder.
@@ -140,7 +142,12 @@ impl Shelf {
         }));
         chains.sort_by_key(|chain| chain.written_ms().min());
         let strangers = strangers.into_iter();
-        let strangers = strangers.map(|(found, why)| Stranger { file: found.file, why }).collect();
+        let strangers = strangers.map(|(InFolder { file, has_manifest, .. }, why)| Stranger {
+            file,
+            why,
+            has_manifest,
+        });
+        let strangers = strangers.collect();
         Ok(Self { chains, strangers })
     }
 
@@ -170,7 +177,7 @@ impl Shelved {
             }
             Err(error) => {
                 pieces.sort_by_key(written_ms);
-                Self { pieces, verdict: Verdict::Broken(said(&error)), chain: None }
+                Self { pieces, verdict: Verdict::Broken(failure::in_a_line(&error)), chain: None }
             }
         }
     }
@@ -208,7 +215,7 @@ fn manifest(found: &InFolder) -> Result<Manifest, String> {
     if !found.has_manifest {
         return Err("no manifest stands beside it".to_owned());
     }
-    let manifest = manifest_of(&found.name).map_err(|error| said(&error))?;
+    let manifest = manifest_of(&found.name).map_err(|error| failure::in_a_line(&error))?;
     let manifest = manifest.ok_or_else(|| "its manifest has gone".to_owned())?;
     if manifest.dump != found.file {
         return Err(format!("its manifest is of {}", manifest.dump));
@@ -222,10 +229,4 @@ fn manifest(found: &InFolder) -> Result<Manifest, String> {
         }
         _ => Ok(manifest),
     }
-}
-
-/// A failure in a line: what failed, and why.
-fn said(error: &anyhow::Error) -> String {
-    let (what, cause) = (failure::what(error), error.root_cause().to_string());
-    if what.contains(&cause) { what } else { format!("{what}: {cause}") }
 }
