@@ -12,6 +12,6 @@ installed=tests/grpc/node_modules/.package-lock.json
 if [ ! -e "$installed" ] || [ tests/grpc/package-lock.json -nt "$installed" ]; then
     said=$(npm --prefix tests/grpc ci --no-audit --no-fund 2>&1) || stop "npm ci failed"$'\n'"$said"
 fi
-METACTL=$(scripts/debug-build.sh)
+METACTL=${METACTL:-$(scripts/debug-build.sh)}
 export METACTL
 node --test --test-reporter=dot tests/grpc/interop.test.mjs

@@ -6,8 +6,11 @@ cd "$(dirname "$0")/.."
 step=
 started=$SECONDS
 scratch=
+declare -A processes=() outputs=()
 finished() {
     local code=$?
+    [ ${#processes[@]} -eq 0 ] || kill "${processes[@]}" 2>/dev/null || :
+    [ ${#outputs[@]} -eq 0 ] || rm -f "${outputs[@]}"
     if [ -n "$scratch" ]; then rm -rf "$scratch"; fi
     if [ $code -eq 0 ]; then
         printf '\n== all well, after %s seconds\n' $((SECONDS - started))
@@ -20,6 +23,28 @@ trap finished EXIT
 step() {
     step=$1
     printf '\n== %s, from second %s on\n' "$step" $((SECONDS - started))
+}
+
+# beside NAME COMMAND…: runs it while others run, most of which leave a core free. Of what cargo builds in the
+# same directory, one waits for the other.
+beside() {
+    local name=$1
+    shift
+    outputs[$name]=$(mktemp)
+    nice -n 19 "$@" >"${outputs[$name]}" 2>&1 &
+    processes[$name]=$!
+}
+
+# joined NAME: waits for what runs beside, and shows what it says when it fails.
+joined() {
+    local code=0
+    wait "${processes[$1]}" || code=$?
+    unset "processes[$1]"
+    if [ $code -ne 0 ]; then
+        step=$1
+        cat "${outputs[$1]}" >&2
+        exit 1
+    fi
 }
 
 # Tests on real dumps are ignored, and shown as ignored, where there are none.
@@ -38,6 +63,8 @@ shared_memory=/dev/shm
 if [ -z "${TMPDIR:-}" ] && [ "$(stat --file-system --format %T $shared_memory 2>/dev/null)" = tmpfs ] &&
     [ "$(df --output=avail --block-size=1M $shared_memory | tail -n 1)" -ge 4096 ]; then
     scratch=$(mktemp -d $shared_memory/metadump-tests.XXXXXX)
+    # As open as /tmp: some tests run programs as other users.
+    chmod 1777 "$scratch"
     export TMPDIR=$scratch
 fi
 
@@ -46,6 +73,12 @@ cargo fmt --all --check
 
 step lints
 cargo clippy --locked --quiet --workspace --all-targets -- -D warnings
+
+beside 'the viewer is built' scripts/web-test.sh build
+# Cargo cannot lock two versions that are compatible by number, so 0.4.6 has a lock file of its own,
+# which follows the workspace by itself.
+beside 'a newer raft-log opens what is written' env CARGO_TARGET_DIR=target/raft-log-0.4.6 \
+    cargo test --quiet --manifest-path tests/raft-log-0.4.6/Cargo.toml "${ignored[@]}"
 
 step 'documentation without warnings'
 RUSTDOCFLAGS='-D warnings' cargo doc --locked --quiet --workspace --exclude metadump-tests --no-deps --document-private-items
@@ -60,23 +93,27 @@ cargo clippy --locked --quiet --package metadump --target wasm32-unknown-unknown
 step 'licences and sources of dependencies'
 scripts/licences.sh
 
-step 'a newer raft-log opens what is written'
-# Cargo cannot lock two versions that are compatible by number, so 0.4.6 has a lock file of its own,
-# which follows the workspace by itself.
-CARGO_TARGET_DIR=target/raft-log-0.4.6 \
-    cargo test --quiet --manifest-path tests/raft-log-0.4.6/Cargo.toml "${ignored[@]}"
+step 'the command line for tests'
+METACTL=$(scripts/debug-build.sh)
+export METACTL
+
+step 'what was begun beside: the viewer is built, a newer raft-log opens what is written'
+joined 'a newer raft-log opens what is written'
+joined 'the viewer is built'
+beside 'tests are compiled' cargo test --locked --quiet --workspace --no-run
 
 step 'the viewer: its binding in node, its page in Chromium, held against the command line'
-scripts/web-test.sh
+scripts/web-test.sh run
 
 step 'a gRPC client of another make calls the embedded service'
 scripts/grpc-test.sh
+
+step 'tests are compiled'
+joined 'tests are compiled'
 
 step 'every reader over damaged input, half a minute each'
 FUZZ_SECONDS=${FUZZ_SECONDS:-30} cargo test --locked --quiet --workspace --test fuzz_smoke
 
 # Last, so that its results are what stands at the end.
 step tests
-METACTL=$(scripts/debug-build.sh)
-export METACTL
 cargo test --locked --workspace "${ignored[@]}"
