@@ -1,7 +1,7 @@
 # Every target sets up what it needs first; what takes more than two lines is in scripts/.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick build install web fmt lint docs fuzz interop generate bench
+.PHONY: help demo test quick build install web fmt lint docs fuzz interop generate bench dist
 
 BYTES ?= 1GiB
 FILE ?= target/generated-$(BYTES).ndjson
@@ -29,6 +29,10 @@ build: web ## The release binary with the viewer in it, target/release/databend-
 
 install: build ## Binary, man pages, completions: make install PREFIX=/usr/local DESTDIR=
 	@scripts/install.sh "$(DESTDIR)$(PREFIX)"
+
+dist: web ## What a release has, in target/dist: a static binary, packed and as a Debian package, its parts, sums
+	@scripts/setup.sh dist
+	@scripts/dist.sh
 
 web: ## The viewer, one page that works offline: web/dist/metadump-viewer.html
 	@scripts/setup.sh build

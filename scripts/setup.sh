@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Installs what is missing, on Debian or Ubuntu with rustup; says nothing when nothing is missing.
-# Usage: setup.sh build|test|bench|fuzz
+# Usage: setup.sh build|test|bench|fuzz|dist
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 CARGO_DENY=0.20.2
 CARGO_FUZZ=0.13.2
+CARGO_CYCLONEDX=0.5.9
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 stop() {
@@ -76,5 +77,14 @@ fuzz)
     fi
     crate cargo-fuzz "$CARGO_FUZZ" 20
     ;;
-*) stop "usage: setup.sh build|test|bench|fuzz" ;;
+dist)
+    debian musl-gcc musl-tools
+    musl=$(uname -m)-unknown-linux-musl
+    if ! rustup target list --installed | grep -qx "$musl"; then
+        say "adding the Rust target $musl"
+        quietly rustup target add "$musl"
+    fi
+    crate cargo-cyclonedx "$CARGO_CYCLONEDX" 60
+    ;;
+*) stop "usage: setup.sh build|test|bench|fuzz|dist" ;;
 esac
