@@ -8,5 +8,7 @@ pub mod gunzip;
 pub mod index;
 pub mod making;
 pub mod search;
+#[cfg(test)]
+mod tests;
 pub mod unzstd;
 pub mod workers;

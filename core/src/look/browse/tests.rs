@@ -1,5 +1,5 @@
 use super::*;
-use crate::dump::frame::LineFramer;
+use crate::look::tests::read;
 use crate::state::moment::At;
 
 fn kv(key: &str, value: &str) -> String {
@@ -48,21 +48,6 @@ fn dump() -> Vec<String> {
     lines.push(kv("__fd_token/t/abc", "z"));
     lines.push(kv("other", "abc"));
     lines
-}
-
-fn read<E>(
-    lines: &[String],
-    mut each: impl FnMut(&crate::Line<'_>) -> Result<bool, E>,
-) -> Result<(), E> {
-    let mut framer = LineFramer::default();
-    let mut more = true;
-    let text = lines.join("\n") + "\n";
-    framer.feed(text.as_bytes(), |line| {
-        if more {
-            more = each(&line)?;
-        }
-        Ok(())
-    })
 }
 
 fn gathered(lines: &[String], at: At) -> Result<Browser, GatherError> {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::change::select::Choice;
-use crate::dump::frame::LineFramer;
+use crate::look::tests::read;
 use crate::state::moment::At;
 use crate::value::{Decoded, MessageType};
 
@@ -34,21 +34,6 @@ fn dump(more: &[String]) -> Vec<String> {
     lines.push(kv("__fd_database/b/theirs", b"8"));
     lines.extend_from_slice(more);
     lines
-}
-
-fn read<E>(
-    lines: &[String],
-    mut each: impl FnMut(&crate::Line<'_>) -> Result<bool, E>,
-) -> Result<(), E> {
-    let mut framer = LineFramer::default();
-    let mut more = true;
-    let text = lines.join("\n") + "\n";
-    framer.feed(text.as_bytes(), |line| {
-        if more {
-            more = each(&line)?;
-        }
-        Ok(())
-    })
 }
 
 fn filtered(lines: &[String], query: FilterQuery, at: At) -> Result<Filtered, FilterError> {
