@@ -10,6 +10,7 @@ use metadump::manifest::Manifest;
 
 use super::{Chain, link, manifest_of, parent};
 use crate::dump_name::DumpName;
+use crate::dump_writer::now_ms;
 use crate::open_dir;
 use crate::store::{Listed, Object, StoreUrl};
 
@@ -103,9 +104,11 @@ impl Folder {
         let links =
             Vec::from_iter(pieces.iter().map(|(name, manifest)| link(name, manifest.as_ref())));
         let written = |at: &usize| Some(links.get(*at)?.manifest.as_ref()?.created_at_ms);
-        let newest = families(&links)
-            .into_iter()
-            .max_by_key(|family| family.iter().filter_map(written).max());
+        // What is of a time to come is not the newest, but better than nothing.
+        let now_ms = now_ms();
+        let newest = families(&links).into_iter().max_by_key(|family| {
+            family.iter().filter_map(written).filter(|ms| *ms <= now_ms).max()
+        });
         let Some(newest) = newest else { return Ok(None) };
         let members = newest.into_iter().filter_map(|at| pieces.get(at).cloned());
         let chain = Chain::linked(members.collect());

@@ -143,7 +143,8 @@ impl Writing<'_> {
         if *increments >= self.every.whole_after {
             return self.whole(&format!("the last has {increments} increments"));
         }
-        if now_ms().saturating_sub(*whole_ms) >= self.every.whole_every {
+        // One of a time to come would never grow old.
+        if now_ms().checked_sub(*whole_ms).is_none_or(|age_ms| age_ms >= self.every.whole_every) {
             return self.whole("the last is old enough");
         }
         let file = format!("{}-after-{}{ENDING}", time(), parent.last_log.index);

@@ -46,7 +46,7 @@ pub fn fates(shelf: &Shelf, rules: &Retention) -> Vec<Vec<Fate>> {
         let mut of_chain = Vec::new();
         for piece in &chain.pieces {
             let written_ms = piece.manifest.as_ref().map(|manifest| manifest.created_at_ms);
-            let is_judged = chain.verdict.is_good();
+            let is_judged = chain.verdict.is_good() && !chain.is_of_the_future();
             of_chain.push(written_ms.filter(|_| is_judged).map(|time_ms| {
                 let at = backups.len();
                 backups.push(Backup { time_ms, parent });

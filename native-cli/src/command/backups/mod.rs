@@ -62,6 +62,13 @@ pub fn run(args: &Backups, progress: &Progress) -> Result<Outcome> {
             outcome = Outcome::Findings;
         }
     }
+    for chain in shelf.chains.iter().filter(|chain| chain.is_of_the_future()) {
+        let first = chain.pieces.first().map_or("", |piece| piece.file.as_str());
+        progress.say(&format!(
+            "warning: the chain of {first} has a time that is still to come: it counts as no backup"
+        ));
+        outcome = Outcome::Findings;
+    }
     // What was to be a backup and is none is as bad as one that cannot be restored.
     if shelf.strangers.iter().any(|stranger| stranger.has_manifest) {
         outcome = Outcome::Findings;

@@ -12,6 +12,7 @@ use metadump::record::Kind;
 use crate::chain::{Chain, Folder, InFolder, link, manifest_of};
 use crate::command::validate;
 use crate::dump_name::DumpName;
+use crate::dump_writer::now_ms;
 use crate::failure;
 use crate::input::Source;
 use crate::progress::Progress;
@@ -161,7 +162,8 @@ impl Shelf {
 
     /// When the youngest backup that can be restored was written.
     pub fn youngest_ms(&self) -> Option<u64> {
-        let good = self.chains.iter().filter(|chain| chain.verdict.is_good());
+        let is_good = |chain: &&Shelved| chain.verdict.is_good() && !chain.is_of_the_future();
+        let good = self.chains.iter().filter(is_good);
         good.flat_map(Shelved::written_ms).max()
     }
 }
@@ -185,6 +187,12 @@ impl Shelved {
     /// When its pieces were written, as far as they say.
     pub fn written_ms(&self) -> impl Iterator<Item = u64> {
         self.pieces.iter().filter_map(written_ms)
+    }
+
+    /// Whether a time in it is still to come: a clock was wrong, and no rule can count it.
+    pub fn is_of_the_future(&self) -> bool {
+        let now_ms = now_ms();
+        self.written_ms().any(|ms| ms > now_ms)
     }
 
     fn check(&mut self, progress: &Progress) {
@@ -227,6 +235,7 @@ fn manifest(found: &InFolder) -> Result<Manifest, String> {
             let (there, of) = (plural(bytes, "byte"), plural(manifest.bytes, "byte"));
             Err(format!("it has {there}, and its manifest is of a dump of {of}"))
         }
+        Some(0) if manifest.bytes > 0 => Err("it is empty".to_owned()),
         _ => Ok(manifest),
     }
 }
