@@ -297,6 +297,45 @@ fn what_is_not_ours_is_left_alone() {
 }
 
 #[test]
+fn nothing_is_forgotten_for_the_sake_of_what_cannot_be_restored() {
+    let shelf = Shelf::new();
+    shelf.put("old.db", 0);
+    shelf.put("good.db", 24);
+    for (hour, name, content) in [
+        (48, "damaged.db", vec![b'x'; shelf.dump.len()]),
+        (49, "damaged.db.zst", b"no zstd".to_vec()),
+        (50, "empty.db.zst", Vec::new()),
+    ] {
+        shelf.put(name, hour);
+        fs::write(shelf.path(name), content).unwrap();
+    }
+    let planned = shelf.run("backups . --forget --keep-last 1 --dry-run");
+    assert!(text(&planned).contains("\n1 backup would be forgotten, "), "{}", text(&planned));
+    let ran = shelf.run("backups . --forget --keep-last 1");
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert_eq!(shelf.names(), ["damaged.db", "damaged.db.zst", "empty.db.zst", "good.db"]);
+    assert!(text(&ran).contains("no backup: empty.db.zst: it is empty\n"), "{}", text(&ran));
+}
+
+#[test]
+fn what_is_of_a_time_to_come_counts_as_no_backup() {
+    let shelf = Shelf::new();
+    shelf.put("old.db", 0);
+    shelf.put("young.db", 24);
+    for (name, at) in [("ahead.db", now_ms() + 24 * HOUR_MS), ("never.db", u64::MAX)] {
+        shelf.put_at(name, at);
+    }
+    let ran = shelf.run("backups . --max-age 25h");
+    assert_eq!(ran.code, Some(1));
+    let said =
+        "warning: the chain of ahead.db has a time that is still to come: it counts as no backup\n";
+    assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    assert!(ran.stderr.contains("the youngest backup is of 2026-01-02 "), "{}", ran.stderr);
+    shelf.run("backups . --forget --keep-last 1");
+    assert_eq!(shelf.names(), ["ahead.db", "never.db", "young.db"]);
+}
+
+#[test]
 fn nothing_is_forgotten_without_a_rule() {
     let shelf = with_chain();
     for line in [

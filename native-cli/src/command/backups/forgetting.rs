@@ -5,11 +5,12 @@ use std::fs;
 use anyhow::{Context, Result};
 use metadump::chain::{Backup, Reason, Retention};
 
-use super::shelf::{Piece, Shelf};
+use super::shelf::{Piece, Shelf, Verdict};
 use crate::chain::manifest_name;
 use crate::dump_name::DumpName;
 use crate::dump_writer::now_ms;
 use crate::failure::WithHelp;
+use crate::progress::Progress;
 use crate::report::plural;
 use crate::store::Object;
 
@@ -38,8 +39,27 @@ impl Fate {
     }
 }
 
-/// What becomes of each piece of each chain. The rules see only what can be restored.
-pub fn fates(shelf: &Shelf, rules: &Retention) -> Vec<Vec<Fate>> {
+/// What becomes of each piece of each chain. Where anything goes, what is kept in its place is read
+/// first: nothing is removed for the sake of what cannot be restored.
+pub fn fates(shelf: &mut Shelf, rules: &Retention, progress: &Progress) -> Vec<Vec<Fate>> {
+    loop {
+        let fates = by_rules(shelf, rules);
+        if !fates.iter().flatten().any(|fate| *fate == Fate::Forget) {
+            return fates;
+        }
+        let is_kept = |of_chain: &[Fate]| of_chain.iter().any(|fate| matches!(fate, Fate::Keep(_)));
+        let chains = shelf.chains.iter_mut().zip(&fates);
+        let kept = chains.filter(|(_, of_chain)| is_kept(of_chain)).map(|(chain, _)| chain);
+        let unread = Vec::from_iter(kept.filter(|chain| chain.verdict == Verdict::Linked));
+        if unread.is_empty() {
+            return fates;
+        }
+        unread.into_iter().for_each(|chain| chain.check(progress));
+    }
+}
+
+/// The rules see only what can be restored, as far as is known.
+fn by_rules(shelf: &Shelf, rules: &Retention) -> Vec<Vec<Fate>> {
     let (mut backups, mut places) = (Vec::new(), Vec::new());
     for chain in &shelf.chains {
         let mut parent = None;

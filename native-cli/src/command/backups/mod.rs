@@ -42,7 +42,8 @@ pub fn run(args: &Backups, progress: &Progress) -> Result<Outcome> {
     if args.check {
         shelf.check(progress);
     }
-    let fates = if args.forget { Some(fates(&shelf, &rules)) } else { None };
+    let fates = args.forget.then(|| fates(&mut shelf, &rules, progress));
+    progress.finish();
     let going = going(&shelf, fates.as_deref());
     // What is shown as gone is gone.
     if !args.dry_run {

@@ -195,7 +195,8 @@ impl Shelved {
         self.written_ms().any(|ms| ms > now_ms)
     }
 
-    fn check(&mut self, progress: &Progress) {
+    /// Reads it.
+    pub fn check(&mut self, progress: &Progress) {
         let Some(chain) = self.chain.clone() else { return };
         let source = match chain.increments() {
             [] => Source::open_piece(&chain.last().name),
