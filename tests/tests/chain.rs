@@ -7,7 +7,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use metadump::manifest::Manifest;
+use metadump::manifest::{ByteMeasure, Manifest, ManifestBuilder};
 use metadump_tests::fixtures::fixture;
 use metadump_tests::metactl::{Ran, command, run, run_with_stdin};
 use metadump_tests::served::Served;
@@ -119,6 +119,28 @@ fn a_chain_reads_as_the_dump_of_its_end() {
     assert!(said.starts_with("./base.db with 2 increments: 192 lines, V004, 0 errors"), "{said}");
     let inspected = well(place.run(&format!("inspect {ALL}")));
     assert!(inspected.contains("manifest: of 3 pieces of a chain, the newest of "), "{inspected}");
+}
+
+#[test]
+fn an_increment_whose_last_line_has_no_end_is_read_all_the_same() {
+    let place = Place::with_chain();
+    let expected = fs::read_to_string(place.elsewhere("whole.db")).unwrap();
+    let increment = fs::read(place.path("one.db")).unwrap();
+    let cut = increment.strip_suffix(b"\n").unwrap();
+    fs::write(place.path("one.db"), cut).unwrap();
+    let mut bytes = ByteMeasure::default();
+    bytes.add(cut);
+    let sha256 = ManifestBuilder { bytes, ..ManifestBuilder::default() }.measured().sha256;
+    let (mut one, mut two) = (place.manifest("one.db"), place.manifest("two.db.zst"));
+    two.parent.as_mut().unwrap().sha256.clone_from(&sha256);
+    (one.sha256, one.bytes) = (sha256, one.bytes - 1);
+    for manifest in [one, two] {
+        let path = Manifest::path_of(&place.path(&manifest.dump));
+        fs::write(path, manifest.to_json().unwrap()).unwrap();
+    }
+    assert!(well(place.run(&format!("rewrite {ALL}"))) == expected);
+    // And as the last of the chain, before the state machine of the base.
+    well(place.run("validate --db base.db --db one.db"));
 }
 
 #[test]

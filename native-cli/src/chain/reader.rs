@@ -31,10 +31,8 @@ pub struct ChainReader {
     stage: Stage,
     /// The line at hand.
     line: Vec<u8>,
-    /// Whether the last line of the base's log has its end.
-    is_ended: bool,
     /// What has been put together.
-    out: Vec<u8>,
+    out: Joined,
     /// How much of it has been handed out.
     taken: usize,
 }
@@ -62,8 +60,7 @@ impl ChainReader {
             committed: None,
             stage: Stage::Log,
             line: Vec::new(),
-            is_ended: true,
-            out: Vec::new(),
+            out: Joined { text: Vec::new(), is_ended: true },
             taken: 0,
         };
         if let Some(last) = increments.last() {
@@ -82,35 +79,27 @@ impl ChainReader {
 
     /// Puts some more together; nothing when the rest is that of the base.
     fn fill(&mut self) -> io::Result<()> {
-        self.out.clear();
+        self.out.text.clear();
         self.taken = 0;
-        while self.out.len() < FILL_BYTES {
+        while self.out.text.len() < FILL_BYTES {
             match &mut self.stage {
                 Stage::Log => match next(&mut self.base, &mut self.line)? {
                     Some(Part::State) => {
                         let waiting = std::mem::take(&mut self.line);
                         self.next_increment(waiting)?;
                     }
-                    None => {
-                        // Only the last line of all may have no end.
-                        if !self.increments.is_empty() && !self.is_ended {
-                            self.out.push(b'\n');
-                        }
-                        self.next_increment(Vec::new())?;
-                    }
+                    None => self.next_increment(Vec::new())?,
                     Some(part) => {
                         let newest = match part {
                             Part::Vote => self.vote.as_ref(),
                             Part::Committed => self.committed.as_ref(),
                             _ => None,
                         };
-                        let line = newest.unwrap_or(&self.line);
-                        self.is_ended = line.ends_with(b"\n");
-                        self.out.extend_from_slice(line);
+                        self.out.add(newest.unwrap_or(&self.line));
                     }
                 },
                 Stage::Increment { lines, waiting } => match next(lines, &mut self.line)? {
-                    Some(Part::Entry(_)) => self.out.extend_from_slice(&self.line),
+                    Some(Part::Entry(_)) => self.out.add(&self.line),
                     Some(Part::Header(_) | Part::NodeId | Part::Vote | Part::Committed) => {}
                     Some(Part::Purged(_) | Part::State | Part::Other) => {
                         let what = "has lines that an increment does not have";
@@ -132,7 +121,7 @@ impl ChainReader {
             self.stage = Stage::Increment { lines: Box::new(open(&next)?), waiting };
         } else {
             self.stage = Stage::State;
-            self.out.extend_from_slice(&waiting);
+            self.out.add(&waiting);
         }
         Ok(())
     }
@@ -143,16 +132,36 @@ impl Read for ChainReader {
         if buffer.is_empty() {
             return Ok(0);
         }
-        if self.taken == self.out.len() {
+        if self.taken == self.out.text.len() {
             self.fill()?;
         }
-        let mut rest = self.out.get(self.taken..).unwrap_or_default();
+        let mut rest = self.out.text.get(self.taken..).unwrap_or_default();
         if rest.is_empty() {
             return self.base.read(buffer);
         }
         let read = rest.read(buffer)?;
         self.taken += read;
         Ok(read)
+    }
+}
+
+/// Lines of several pieces, the last of each of which may have no end.
+struct Joined {
+    text: Vec<u8>,
+    /// Whether the last line has its end.
+    is_ended: bool,
+}
+
+impl Joined {
+    fn add(&mut self, line: &[u8]) {
+        if line.is_empty() {
+            return;
+        }
+        if !self.is_ended {
+            self.text.push(b'\n');
+        }
+        self.is_ended = line.ends_with(b"\n");
+        self.text.extend_from_slice(line);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The order of the pieces of a chain: each names its parent by hash.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::check::manifest::{Manifest, Parent};
 
@@ -143,7 +143,8 @@ pub fn ordered(links: &[Link]) -> Result<Vec<usize>, ChainError> {
         at = child;
     }
     // Hashes go round in no circle: what is left goes on from what is behind it.
-    match links.iter().enumerate().find(|(at, _)| !order.contains(at)) {
+    let reached: BTreeSet<usize> = order.iter().copied().collect();
+    match links.iter().enumerate().find(|(at, _)| !reached.contains(at)) {
         Some((_, link)) => Err(without_parent(links, link)),
         None => Ok(order),
     }
@@ -202,6 +203,10 @@ pub fn families(links: &[Link]) -> Vec<Vec<usize>> {
         });
         let (one, other) = (root(&towards, at), root(&towards, other));
         if let Some(to) = towards.get_mut(one.max(other)) {
+            *to = one.min(other);
+        }
+        // The way to the first of a long chain stays short.
+        if let Some(to) = towards.get_mut(at) {
             *to = one.min(other);
         }
     }

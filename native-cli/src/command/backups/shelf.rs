@@ -1,5 +1,6 @@
 //! What is in a folder of backups: which pieces there are, which chains they are, and what is none.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
@@ -173,8 +174,9 @@ impl Shelved {
         let named = pieces.iter().map(|piece| (piece.name.clone(), piece.manifest.clone()));
         match Chain::linked(named.collect()) {
             Ok(chain) => {
-                let place = |piece: &Piece| chain.pieces().position(|of| of.name == piece.name);
-                pieces.sort_by_key(place);
+                let names = chain.pieces().map(|piece| piece.name.to_string());
+                let places: BTreeMap<String, usize> = names.zip(0..).collect();
+                pieces.sort_by_cached_key(|piece| places.get(&piece.name.to_string()).copied());
                 Self { pieces, verdict: Verdict::Linked, chain: Some(chain) }
             }
             Err(error) => {
