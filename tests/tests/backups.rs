@@ -205,7 +205,7 @@ fn an_old_backup_fails() {
     let (code, said) = says("backups . --max-age 25h");
     assert_eq!(code, Some(1));
     assert!(said.starts_with("warning: the youngest backup is of 20"), "{said}");
-    assert!(said.ends_with(" UTC, 26 hours ago\n"), "{said}");
+    assert!(said.ends_with(" UTC, 26 hours ago, which is older than --max-age\n"), "{said}");
     assert_eq!(says("backups . --max-age 2d"), (Some(0), String::new()));
     shelf.put_at("new.db", now_ms());
     assert_eq!(says("backups . --max-age 25h"), (Some(0), String::new()));
@@ -360,5 +360,9 @@ fn a_folder_of_nothing_is_listed() {
     let of = |path: &Path| run(["backups", path.to_str().unwrap()]);
     let ran = of(folder.path());
     assert_eq!((ran.code, text(&ran).as_str()), (Some(0), "0 backups in 0 chains\n"));
+    // Where backups were to be, none is worse than an old one.
+    let checked = run(["backups", "--check", folder.path().to_str().unwrap()]);
+    let said = "warning: there is no backup that can be restored\n";
+    assert_eq!((checked.code, checked.stderr.as_str()), (Some(1), said));
     assert_eq!(of(&folder.path().join("none")).code, Some(3));
 }

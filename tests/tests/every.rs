@@ -179,7 +179,7 @@ fn a_folder_that_is_not_there_is_no_passing_failure() {
     let ran = run(["export", "--every", "1s", "--into", text(&none)]);
     assert_eq!(ran.code, Some(3), "{}", ran.stderr);
     assert!(
-        ran.stderr.contains(&format!("error: {} is no folder\n", text(&none))),
+        ran.stderr.contains(&format!("error: there is no folder {}\n", text(&none))),
         "{}",
         ran.stderr
     );

@@ -54,8 +54,8 @@ pub fn run(
     let Some(into) = &every.into else { return Err(anyhow!("no folder is named")) };
     if let DumpName::Path(path) = into {
         if !Folder::is_named_by(into) {
-            return Err(anyhow!("{} is no folder", path.display()))
-                .help("create it, or give the URL of a prefix");
+            return Err(anyhow!("there is no folder {}", path.display()))
+                .help("create one under this name, or give the URL of a prefix");
         }
         remove_parts(path);
     }

@@ -74,16 +74,20 @@ pub fn run(args: &Backups, progress: &Progress) -> Result<Outcome> {
     if shelf.strangers.iter().any(|stranger| stranger.has_manifest) {
         outcome = Outcome::Findings;
     }
-    if let Some(max_ms) = args.max_age {
-        let youngest_ms = shelf.youngest_ms();
-        if youngest_ms.is_none_or(|ms| now_ms().saturating_sub(ms) > max_ms) {
-            let youngest = match youngest_ms {
-                Some(ms) => format!("the youngest backup is of {}, {} ago", utc(ms), age(ms)),
-                None => "there is no backup that can be restored".to_owned(),
-            };
-            progress.say(&format!("warning: {youngest}"));
-            outcome = Outcome::Findings;
+    let complaint = match (shelf.youngest_ms(), args.max_age) {
+        (Some(ms), Some(max_ms)) if now_ms().saturating_sub(ms) > max_ms => Some(format!(
+            "the youngest backup is of {}, {} ago, which is older than --max-age",
+            utc(ms),
+            age(ms)
+        )),
+        (None, max_ms) if args.check || max_ms.is_some() => {
+            Some("there is no backup that can be restored".to_owned())
         }
+        _ => None,
+    };
+    if let Some(complaint) = complaint {
+        progress.say(&format!("warning: {complaint}"));
+        outcome = Outcome::Findings;
     }
     Ok(outcome)
 }
