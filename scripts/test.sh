@@ -93,13 +93,13 @@ cargo clippy --locked --quiet --package metadump --target wasm32-unknown-unknown
 step 'licences and sources of dependencies'
 scripts/licences.sh
 
-step 'the command line for tests'
-METACTL=$(scripts/debug-build.sh)
-export METACTL
-
 step 'what was begun beside: the viewer is built, a newer raft-log opens what is written'
 joined 'a newer raft-log opens what is written'
 joined 'the viewer is built'
+
+step 'the command line for tests, with the viewer in it'
+METACTL=$(scripts/debug-build.sh)
+export METACTL
 beside 'tests are compiled' cargo test --locked --quiet --workspace --no-run
 
 step 'the viewer: its binding in node, its page in Chromium, held against the command line'
