@@ -25,13 +25,13 @@ step() {
     printf '\n== %s, from second %s on\n' "$step" $((SECONDS - started))
 }
 
-# beside NAME COMMAND…: runs it while others run, most of which leave a core free. Of what cargo builds in the
-# same directory, one waits for the other.
+# beside NAME COMMAND…: runs it while others run, most of which leave a core free at times. Of what cargo builds
+# in the same directory, one waits for the other.
 beside() {
     local name=$1
     shift
     outputs[$name]=$(mktemp)
-    nice -n 19 "$@" >"${outputs[$name]}" 2>&1 &
+    "$@" >"${outputs[$name]}" 2>&1 &
     processes[$name]=$!
 }
 
@@ -71,14 +71,15 @@ fi
 step 'format (make fmt repairs it)'
 cargo fmt --all --check
 
-step lints
-cargo clippy --locked --quiet --workspace --all-targets -- -D warnings
-
+# Its last step has a core for itself, so it comes first.
 beside 'the viewer is built' scripts/web-test.sh build
 # Cargo cannot lock two versions that are compatible by number, so 0.4.6 has a lock file of its own,
 # which follows the workspace by itself.
 beside 'a newer raft-log opens what is written' env CARGO_TARGET_DIR=target/raft-log-0.4.6 \
     cargo test --quiet --manifest-path tests/raft-log-0.4.6/Cargo.toml "${ignored[@]}"
+
+step lints
+cargo clippy --locked --quiet --workspace --all-targets -- -D warnings
 
 step 'documentation without warnings'
 RUSTDOCFLAGS='-D warnings' cargo doc --locked --quiet --workspace --exclude metadump-tests --no-deps --document-private-items
@@ -100,7 +101,8 @@ joined 'the viewer is built'
 step 'the command line for tests, with the viewer in it'
 METACTL=$(scripts/debug-build.sh)
 export METACTL
-beside 'tests are compiled' cargo test --locked --quiet --workspace --no-run
+# The browser is not to wait for it.
+beside 'tests are compiled' nice -n 19 cargo test --locked --quiet --workspace --no-run
 
 step 'the viewer: its binding in node, its page in Chromium, held against the command line'
 scripts/web-test.sh run

@@ -207,7 +207,13 @@ impl DumpWriter {
             Manifest { lost, parent, ..manifest }.abridged()
         });
         let output = output.finish(manifest.as_ref())?;
-        Ok((report, UnnamedDump { output, elsewhere: elsewhere.zip(manifest) }))
+        let elsewhere = elsewhere.zip(manifest).map(|(file, manifest)| match &output {
+            Finished::Gone(encrypted) => {
+                (file, Manifest { encrypted: encrypted.clone(), ..manifest })
+            }
+            Finished::Waiting(_) => (file, manifest),
+        });
+        Ok((report, UnnamedDump { output, elsewhere }))
     }
 }
 

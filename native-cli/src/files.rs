@@ -5,11 +5,17 @@ use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
+use anyhow::Context;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 
+use crate::failure::{Usage, WithHelp};
+
 /// The most that a small file such as a manifest or a version file may hold.
 const SMALL_BYTES: u64 = 1 << 20;
+
+/// More than this is no secret but some other file.
+const LONGEST_SECRET_BYTES: usize = 64 << 10;
 
 /// How long a pipe may say nothing.
 const PATIENCE: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
@@ -68,6 +74,30 @@ pub fn read_small_or_piped(path: &Path) -> io::Result<Vec<u8>> {
     } else {
         read_bounded(regular(file)?)
     }
+}
+
+/// What a file of a line holds that nobody else is to know; a line end behind it is no part of it.
+///
+/// # Errors
+///
+/// When it cannot be read, or holds none: the messages call it `what`, and `flag` names it.
+pub fn read_secret(path: &Path, what: &str, flag: &str) -> anyhow::Result<String> {
+    let shown = path.display();
+    let bytes = read_small_or_piped(path)
+        .with_context(|| format!("cannot read the {what} file {shown}"))?;
+    let text = String::from_utf8(bytes).ok().filter(|text| text.len() <= LONGEST_SECRET_BYTES);
+    let text = text
+        .with_context(|| format!("{shown} is no {what} file"))
+        .help(format!("the file holds the {what} in UTF-8, and nothing else"))?;
+    let line = text.strip_suffix('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
+    let secret = line.unwrap_or(&text);
+    if secret.is_empty() {
+        return Err(Usage::error(
+            format!("the {what} file {shown} is empty"),
+            &format!("write the {what} into it, or leave out {flag}"),
+        ));
+    }
+    Ok(secret.to_owned())
 }
 
 fn read_bounded(input: impl Read) -> io::Result<Vec<u8>> {

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result, anyhow, bail};
+use metadump::packing::{AGE_BYTES, is_age};
 use metadump::{Line, LineFramer};
 
 use self::stream::Stream;
@@ -259,7 +260,19 @@ impl Source {
     /// When the dump cannot be read, or there is no room for it.
     pub fn copied(&self, progress: &Progress) -> Result<Self> {
         // Begun before anything is created.
-        let mut stream = progress.watch(self.raw(progress)?);
+        self.copy_of(progress.watch(self.raw(progress)?))
+    }
+
+    /// The same of its text: unpacked, and no longer encrypted.
+    ///
+    /// # Errors
+    ///
+    /// When the dump cannot be read, or there is no room for it.
+    pub fn text_copied(&self, progress: &Progress) -> Result<Self> {
+        self.copy_of(self.read(progress)?)
+    }
+
+    fn copy_of(&self, mut stream: impl Read) -> Result<Self> {
         let no_room =
             || format!("cannot copy {} to {}", self.name(), std::env::temp_dir().display());
         let help = "it is read more than once, so it is copied first: have TMPDIR name a directory \
@@ -339,6 +352,31 @@ impl Source {
             }
         };
         unpacked(progress.watch(raw), padded).map_err(|error| self.unread(error))
+    }
+
+    /// The bytes from its start as they are stored.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read, or is a stream that was read.
+    pub fn stored(&self, progress: &Progress) -> Result<Box<dyn Read + Send>> {
+        self.raw(progress)
+    }
+
+    /// Whether it is encrypted. What is read once is not asked.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub fn is_encrypted(&self, progress: &Progress) -> Result<bool> {
+        if let Data::Stream(_) | Data::Chain(_) = &self.opened.data {
+            return Ok(false);
+        }
+        let mut beginning = Vec::new();
+        let raw = self.raw(progress)?;
+        let read = raw.take(AGE_BYTES as u64).read_to_end(&mut beginning);
+        read.map_err(|error| self.unread(error))?;
+        Ok(is_age(&beginning))
     }
 
     /// Reads all lines, calling `each` for every one in order.

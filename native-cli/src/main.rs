@@ -10,6 +10,7 @@ mod completions;
 mod diagnostics;
 mod dump_name;
 mod dump_writer;
+mod encryption;
 mod failure;
 mod files;
 mod grpc;
@@ -74,7 +75,8 @@ fn main() -> ExitCode {
     diagnostics::choose(cli.log_format);
     let progress = Progress::new(if cli.quiet { Quiet::Yes } else { Quiet::No });
     notes.iter().for_each(|note| progress.say(note));
-    let metrics = match RunMetrics::begin(&cli.command) {
+    let begun = encryption::choose(&cli.encryption).and_then(|()| RunMetrics::begin(&cli.command));
+    let metrics = match begun {
         Ok(metrics) => metrics,
         Err(error) => return ExitCode::from(exit_code(Err(error))),
     };

@@ -1,9 +1,11 @@
-//! Undoes gzip and zstd while a stream is read.
+//! Undoes encryption, gzip and zstd while a stream is read.
 
 use std::io::{self, BufReader, Cursor, Read};
 
 use metadump::gunzip::{Gunzip, GunzipError};
-use metadump::packing::Packing;
+use metadump::packing::{AGE_BYTES, Packing, is_age};
+
+use crate::encryption::{OpeningError, opened};
 
 /// How much is read at a time.
 const READ_BYTES: usize = 1 << 20;
@@ -11,6 +13,17 @@ const READ_BYTES: usize = 1 << 20;
 /// What `packed` holds; what is not packed passes, straight into the memory of whoever reads.
 /// `padded` gets the number of zeros that follow a gzip stream.
 pub fn unpacked(
+    mut packed: impl Read + Send + 'static,
+    padded: impl FnOnce(u64) + Send + 'static,
+) -> io::Result<Box<dyn Read + Send>> {
+    let mut magic = Vec::new();
+    packed.by_ref().take(AGE_BYTES as u64).read_to_end(&mut magic)?;
+    let is_encrypted = is_age(&magic);
+    let whole = Cursor::new(magic).chain(packed);
+    if is_encrypted { decompressed(opened(whole)?, padded) } else { decompressed(whole, padded) }
+}
+
+fn decompressed(
     mut packed: impl Read + Send + 'static,
     padded: impl FnOnce(u64) + Send + 'static,
 ) -> io::Result<Box<dyn Read + Send>> {
@@ -29,7 +42,11 @@ pub fn unpacked(
 
 /// What to do about a packed stream that cannot be read to its end.
 pub fn help(error: &io::Error) -> Option<&'static str> {
-    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<GunzipError>());
+    let inner = error.get_ref();
+    if let Some(error) = inner.and_then(|inner| inner.downcast_ref::<OpeningError>()) {
+        return Some(error.help());
+    }
+    let inner = inner.and_then(|inner| inner.downcast_ref::<GunzipError>());
     if let Some(GunzipError::Trailing(_)) = inner {
         return Some(
             "all of the stream could be unpacked; cut off what was appended, or fetch the file again",

@@ -32,10 +32,13 @@ def json_lines(*args: str | Path) -> list[dict[str, Any]]:
 
 
 class Service:
-    """`serve` of a dump. Use it in a `with` statement, which ends it."""
+    """`serve` of a dump, without keys where that is not there. Use it in a `with` statement, which
+    ends it."""
 
     def __init__(self, dump: Path) -> None:
-        command = [str(BINARY), "serve", "--db", str(dump), "--grpc-api-address", "127.0.0.1:0"]
+        command = [str(BINARY), "serve", "--grpc-api-address", "127.0.0.1:0"]
+        if dump.exists():
+            command += ["--db", str(dump)]
         self._log = dump.with_suffix(".serve.log")
         with self._log.open("wb") as log:
             self._child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)

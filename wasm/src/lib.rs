@@ -17,7 +17,7 @@ mod selecting;
 mod unpacking;
 
 use metadump::cluster::{InitialCluster, parse_members};
-use metadump::packing::Packing;
+use metadump::packing::{Packing, is_age};
 use metadump::record::NodeId;
 use metadump::value::Secrets;
 use serde::Serialize;
@@ -81,6 +81,12 @@ pub fn printed_key(
 #[wasm_bindgen(js_name = isPacked)]
 pub fn is_packed(first_bytes: &[u8]) -> bool {
     Packing::of(first_bytes) != Packing::Plain
+}
+
+/// Whether a file that starts with these bytes, 34 or more, is encrypted.
+#[wasm_bindgen(js_name = isEncrypted)]
+pub fn is_encrypted(first_bytes: &[u8]) -> bool {
+    is_age(first_bytes)
 }
 
 /// Says what is wrong with members of a new cluster, as the command line does; none when right.

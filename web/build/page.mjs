@@ -26,6 +26,7 @@ async function bundle(entry) {
           "metadump-wasm": resolve(binding, "metadump_wasm.js"),
           // The package gives its encoder away with the decoder, which is a quarter of it.
           "lzma1/lib/decoder": resolve(web, "node_modules/lzma1/lib/decoder.js"),
+          "@noble/curves/ed25519": resolve(web, "src/io/x25519.ts"),
           "lzma1/lib/streams": resolve(web, "node_modules/lzma1/lib/streams.js"),
         },
       },

@@ -2,7 +2,7 @@
 
 use super::Code;
 use crate::dump::frame::Line;
-use crate::dump::packing::is_skippable_frame;
+use crate::dump::packing::{is_age, is_skippable_frame};
 use crate::dump::record::Record;
 use crate::dump::scan::{LineError, ScannedLine, scan_line};
 
@@ -152,6 +152,8 @@ enum Magic {
     Text(&'static str),
     /// What it is packed as, and the command that unpacks it.
     Packed(&'static str, &'static str),
+    /// With age.
+    Encrypted,
     /// What is unpacked here comes without its own packing: how it is packed once more.
     DoublyCompressed(&'static str),
     /// A file of a data directory.
@@ -171,6 +173,10 @@ impl Magic {
             }
             Self::Packed(what, command) => {
                 (Code::PackedContent, format!("the content is {what}: `{command}` unpacks it"))
+            }
+            Self::Encrypted => {
+                let message = "the content is encrypted with age: `age --decrypt --identity KEY FILE` decrypts it";
+                (Code::PackedContent, message.to_owned())
             }
             Self::DoublyCompressed(inner) => {
                 let message = format!(
@@ -227,6 +233,9 @@ fn magic(first: &[u8]) -> Option<Magic> {
     let known = BEGINNINGS.iter().find(|(beginning, _)| first.starts_with(beginning));
     if let Some((_, magic)) = known {
         return Some(*magic);
+    }
+    if is_age(first) {
+        return Some(Magic::Encrypted);
     }
     is_skippable_frame(first).then_some(Magic::DoublyCompressed("zstd"))
 }

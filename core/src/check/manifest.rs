@@ -52,6 +52,9 @@ pub struct Manifest {
     pub created_by: String,
     /// When it was written, milliseconds since 1970.
     pub created_at_ms: u64,
+    /// The file that the dump is encrypted in, when it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encrypted: Option<Encrypted>,
     /// What it goes on from, when it is no dump but an increment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Parent>,
@@ -63,6 +66,29 @@ pub struct Manifest {
     /// under the name may be either.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<Box<Manifest>>,
+}
+
+/// The file that a dump is encrypted in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Encrypted {
+    /// How it is encrypted.
+    pub format: String,
+    /// The fingerprints of those who can read it: SHA-256 of the text of a recipient, hexadecimal;
+    /// none when it takes a passphrase.
+    pub recipients: Vec<String>,
+    /// SHA-256 of the file, hexadecimal.
+    pub sha256: String,
+    /// The length of the file.
+    pub bytes: u64,
+}
+
+impl Encrypted {
+    /// A file that is encrypted with age, whose bytes were measured.
+    #[must_use]
+    pub fn with_age(recipients: Vec<String>, file: ByteMeasure) -> Self {
+        let (sha256, bytes) = file.measured();
+        Self { format: "age".to_owned(), recipients, sha256, bytes }
+    }
 }
 
 /// What an increment goes on from: a dump, or an increment before it.
@@ -231,6 +257,12 @@ impl ByteMeasure {
         self.hasher.update(bytes);
         self.bytes += bytes.len() as u64;
     }
+
+    /// SHA-256, hexadecimal, and the number of bytes.
+    fn measured(self) -> (String, u64) {
+        let digest = self.hasher.finalize();
+        (digest.iter().map(|byte| format!("{byte:02x}")).collect(), self.bytes)
+    }
 }
 
 /// Counts the lines of a dump.
@@ -271,13 +303,9 @@ impl ManifestBuilder {
 
     /// The measures of what was added.
     pub fn measured(self) -> Measured {
-        let digest = self.bytes.hasher.finalize();
-        Measured {
-            sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
-            bytes: self.bytes.bytes,
-            lines: self.lines.lines,
-            kinds: self.lines.kinds,
-        }
+        let (sha256, bytes) = self.bytes.measured();
+        let LineCount { lines, kinds } = self.lines;
+        Measured { sha256, bytes, lines, kinds }
     }
 
     /// The manifest of what was added.
@@ -303,6 +331,7 @@ impl ManifestBuilder {
             state_hash: summary.state_hash,
             created_by,
             created_at_ms,
+            encrypted: None,
             parent: None,
             lost: Vec::new(),
             replaces: None,

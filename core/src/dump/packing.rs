@@ -1,4 +1,4 @@
-//! How a dump is packed, which its first bytes tell.
+//! How a dump is packed or encrypted, which its first bytes tell.
 
 /// How a stream is packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,4 +37,20 @@ impl Packing {
 /// Whether a zstd frame without content starts here.
 pub(crate) const fn is_skippable_frame(bytes: &[u8]) -> bool {
     matches!(bytes, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
+}
+
+/// How many bytes tell whether a stream is encrypted.
+pub const AGE_BYTES: usize = 34;
+
+/// How a stream begins that is encrypted with age, and how one that is text then.
+pub(crate) const AGE: [&[u8]; 2] = [b"age-encryption.org/", b"-----BEGIN AGE ENCRYPTED FILE-----"];
+
+/// Whether a stream that starts with these bytes is encrypted with age.
+///
+/// ```
+/// assert!(metadump::packing::is_age(b"age-encryption.org/v1\n"));
+/// assert!(!metadump::packing::is_age(b"age"));
+/// ```
+pub fn is_age(first_bytes: &[u8]) -> bool {
+    AGE.iter().any(|beginning| first_bytes.starts_with(beginning))
 }

@@ -8,6 +8,7 @@ mod backups;
 mod cluster;
 mod diff;
 mod dump;
+mod encryption;
 mod explained;
 mod export;
 mod filter;
@@ -34,6 +35,7 @@ pub use backups::Backups;
 pub use cluster::{Cluster, TargetVersion};
 pub use diff::{Diff, Place};
 pub use dump::{Dump, Dumps};
+pub use encryption::Encryption;
 pub use explained::{asks_for_more, explained};
 pub use export::{Every, Export, Online};
 pub use filter::{Extract, Filter, FilterTenant, Way};
@@ -79,6 +81,10 @@ pub struct Cli {
         hide_short_help = true
     )]
     pub log_format: LogFormat,
+
+    /// Who reads what is encrypted.
+    #[command(flatten)]
+    pub encryption: Encryption,
 
     /// Accepted for scripts of the official tool, and without effect: no log is written.
     #[arg(long, value_name = "LEVEL", global = true, hide_short_help = true)]

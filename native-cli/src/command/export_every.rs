@@ -23,6 +23,7 @@ use crate::args::{Every, Export, Format};
 use crate::chain::{Folder, manifest_of};
 use crate::dump_name::DumpName;
 use crate::dump_writer::now_ms;
+use crate::encryption::keys;
 use crate::failure::{self, WithHelp};
 use crate::open_dir::names;
 use crate::output::{Destination, PART};
@@ -31,8 +32,12 @@ use crate::report::compact_time;
 use crate::signals;
 use crate::temporary::remove_leftovers;
 
-/// The ending of the pieces.
+/// The ending of the pieces; `.age` follows where they are encrypted.
 const ENDING: &str = ".db.zst";
+
+fn ending() -> String {
+    if keys().are_given() { format!("{ENDING}.age") } else { ENDING.to_owned() }
+}
 
 /// The pause after a first failure; each later one is twice as long, up to the time between pieces.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -147,7 +152,7 @@ impl Writing<'_> {
         if now_ms().checked_sub(*whole_ms).is_none_or(|age_ms| age_ms >= self.every.whole_every) {
             return self.whole("the last is old enough");
         }
-        let file = format!("{}-after-{}{ENDING}", time(), parent.last_log.index);
+        let file = format!("{}-after-{}{}", time(), parent.last_log.index, ending());
         let destination = Destination::from_arg(Some(&self.into.in_folder(&file)))?;
         match cut(self.args, self.place, parent, destination, self.progress)? {
             Ok(Cutting { report: None, .. }) => self.behind = 0,
@@ -174,7 +179,7 @@ impl Writing<'_> {
 
     /// Writes a whole dump.
     fn whole(&mut self, why: &str) -> Result<()> {
-        let file = format!("{}-whole{ENDING}", time());
+        let file = format!("{}-whole{}", time(), ending());
         let destination = Destination::from_arg(Some(&self.into.in_folder(&file)))?;
         let (from, report) = whole(self.args, self.place, destination, self.progress)?;
         warn(&report, self.progress);

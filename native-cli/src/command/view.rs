@@ -31,7 +31,7 @@ pub fn run(args: &View, progress: &Progress) -> Result<Outcome> {
         Some(other) => Some(Shown::of_dump(Some(other), args.at, None, progress)?),
         None => None,
     };
-    let manifest = shown.manifest.as_ref().map(TemporaryFile::path);
+    let manifest = shown.manifest.as_ref().map(ManifestOf::path);
     let options = Options {
         dump: shown.file(),
         name: &shown.name,
@@ -63,8 +63,25 @@ struct Shown {
     name: OsString,
     /// A file of our own in its place: the page goes back and forth in it.
     copy: Option<Source>,
-    /// Such a file of the manifest.
-    manifest: Option<TemporaryFile>,
+    /// The manifest of what is in that.
+    manifest: Option<ManifestOf>,
+}
+
+/// Where the manifest of a copy is.
+enum ManifestOf {
+    /// In a file of our own.
+    Object(TemporaryFile),
+    /// Beside the dump.
+    File(PathBuf),
+}
+
+impl ManifestOf {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Object(file) => file.path(),
+            Self::File(path) => path,
+        }
+    }
 }
 
 impl Shown {
@@ -83,10 +100,14 @@ impl Shown {
         if let (DumpName::Path(path), None) = (dump, at)
             && !holds_pieces(path)
         {
-            if path.is_file() {
-                assert_whole(&Source::open_piece(dump)?)?;
+            if !path.is_file() {
+                return Ok(Self::of_file(path));
             }
-            return Ok(Self::of_file(path));
+            let source = Source::open_piece(dump)?;
+            assert_whole(&source)?;
+            if !source.is_encrypted(progress)? {
+                return Ok(Self::of_file(path));
+            }
         }
         let source = Source::open(Some(dump))?.with_manifest(manifest)?;
         Self::of_source(&source, at.map(|_| dump_at(source.clone(), at, progress)), progress)
@@ -125,9 +146,20 @@ impl Shown {
         let (copy, manifest) = match (made, source.object()) {
             (Some(made), _) => (made?, None),
             (None, object) => {
-                let copy = source.copied(progress)?;
-                let manifest = object.map(manifest::of_object);
-                (copy, manifest.map(|manifest| fetched(&manifest)).transpose()?.flatten())
+                let copy = if source.is_encrypted(progress)? {
+                    source.text_copied(progress)?
+                } else {
+                    source.copied(progress)?
+                };
+                let manifest = match object {
+                    Some(object) => fetched(&manifest::of_object(object))?.map(ManifestOf::Object),
+                    None => source
+                        .path()
+                        .map(manifest::path_of)
+                        .filter(|path| path.exists())
+                        .map(ManifestOf::File),
+                };
+                (copy, manifest)
             }
         };
         progress.finish();

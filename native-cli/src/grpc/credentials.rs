@@ -7,19 +7,16 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
-use crate::failure::{Usage, WithHelp};
-use crate::files::read_small_or_piped;
+use crate::failure::Usage;
+use crate::files::read_secret;
 
 /// The environment variable that holds the password.
 pub const PASSWORD_VARIABLE: &str = "METACTL_PASSWORD";
 
 /// The user that every server knows.
 const DEFAULT_USERNAME: &str = "root";
-
-/// More than this is no password but some other file.
-const LONGEST_PASSWORD: u64 = 64 << 10;
 
 /// User and password.
 #[derive(Clone, PartialEq, Eq)]
@@ -83,22 +80,7 @@ impl Credentials {
 }
 
 fn read_password(path: &Path) -> Result<String> {
-    let shown = path.display();
-    let bytes = read_small_or_piped(path)
-        .with_context(|| format!("cannot read the password file {shown}"))?;
-    let text = String::from_utf8(bytes).ok().filter(|text| text.len() as u64 <= LONGEST_PASSWORD);
-    let text = text
-        .with_context(|| format!("{shown} is no password file"))
-        .help("the file holds the password in UTF-8, and nothing else")?;
-    let line = text.strip_suffix('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
-    let password = line.unwrap_or(&text);
-    if password.is_empty() {
-        return Err(Usage::error(
-            format!("the password file {shown} is empty"),
-            "write the password into it, or leave out --password-file",
-        ));
-    }
-    Ok(password.to_owned())
+    read_secret(path, "password", "--password-file")
 }
 
 #[cfg(test)]

@@ -27,6 +27,11 @@ pub fn examples(command: &str) -> &'static [Example] {
                 line: "databend-metactl export --grpc-api-address 127.0.0.1:9191 --db meta.db.zst",
             },
             Example {
+                what: "Back up a running node so that only one identity of age reads it",
+                line: "databend-metactl export --grpc-api-address 127.0.0.1:9191 \
+                       --db meta.db.zst.age --recipients-file recipients.txt",
+            },
+            Example {
                 what: "Back up a stopped node",
                 line: "databend-metactl export --raft-dir ./.databend/meta1 --db meta.db",
             },

@@ -12,6 +12,7 @@ use rustix::fs::OFlags;
 
 use crate::chain::Folder;
 use crate::dump_name::DumpName;
+use crate::encryption::keys;
 use crate::failure::Usage;
 use crate::files::kind_name;
 use crate::open_dir::parent_of;
@@ -65,6 +66,9 @@ impl Destination {
     ///
     /// When a dump cannot go there.
     pub fn from_arg(name: Option<&DumpName>) -> Result<Self> {
+        if let Some(name) = name.and_then(DumpName::file_name) {
+            keys().assert_some_for(Path::new(&name))?;
+        }
         match name {
             None => Ok(Self::Stdout),
             Some(DumpName::Path(path)) => Self::of_path(path),

@@ -54,10 +54,11 @@ impl Complete {
         names: Names,
         dump: TemporaryFile,
         place: Place,
-        manifest: Option<&Manifest>,
+        manifest: Option<Manifest>,
     ) -> Result<Self> {
-        let new = manifest.map(|manifest| prepare(&names, json(manifest)?)).transpose()?.flatten();
-        Ok(Self { names, dump, place, manifest: manifest.cloned(), new })
+        let new = manifest.as_ref().map(|manifest| prepare(&names, json(manifest)?));
+        let new = new.transpose()?.flatten();
+        Ok(Self { names, dump, place, manifest, new })
     }
 }
 

@@ -39,7 +39,7 @@ impl ManifestFile {
             ));
         }
         match Destination::of_path(path)? {
-            Destination::File(names) => Ok(Self(Box::new(NewFile::create(names)?))),
+            Destination::File(names) => Ok(Self(Box::new(NewFile::create(names, None)?))),
             Destination::Stdout | Destination::Stream(_) | Destination::Object(_) => {
                 Err(Usage::error(
                     format!("{} is no file, which the manifest needs", path.display()),

@@ -13,17 +13,19 @@ mod turn;
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
+use std::path::Path;
 
 use anyhow::{Context, Result};
-use metadump::manifest::Manifest;
+use metadump::manifest::{Encrypted, Manifest};
 
 pub use self::destination::{Destination, PART};
-use self::encoder::{Encoder, WRITE_BYTES};
+use self::encoder::Encoder;
 use self::exchange::{Waiting, exchange_all, unchanged};
 pub use self::manifest_file::ManifestFile;
 use self::new_file::NewFile;
 use self::object::NewObject;
+use crate::encryption::keys;
 use crate::failure::Unwritten;
 use crate::progress::Progress;
 use crate::stdout::{self, Stdout, stdout};
@@ -31,7 +33,7 @@ use crate::stdout::{self, Stdout, stdout};
 /// Where a dump is written.
 pub enum Output {
     /// Standard output.
-    Stdout(BufWriter<Stdout>),
+    Stdout(Encoder<Stdout>),
     /// What stands under the name as it is, such as a device.
     Stream { name: String, encoder: Encoder<File> },
     /// A file under its final name only after [`publish`].
@@ -42,8 +44,8 @@ pub enum Output {
 
 /// What is complete.
 pub enum Finished {
-    /// It is where it was to go.
-    Gone,
+    /// It is where it was to go, encrypted or not.
+    Gone(Option<Encrypted>),
     /// A file or an object that is complete and waits for its name.
     Waiting(Waiting),
 }
@@ -55,7 +57,7 @@ pub enum Finished {
 /// When one cannot get it; the help says what is in place then.
 pub fn publish(finished: impl IntoIterator<Item = Finished>, progress: &Progress) -> Result<()> {
     let waiting = finished.into_iter().filter_map(|finished| match finished {
-        Finished::Gone => None,
+        Finished::Gone(_) => None,
         Finished::Waiting(waiting) => Some(waiting),
     });
     let waiting = Vec::from_iter(waiting);
@@ -73,7 +75,8 @@ impl Output {
             Destination::Stdout => {
                 stdout::assert_open()?;
                 progress.give_way();
-                Self::Stdout(BufWriter::with_capacity(WRITE_BYTES, stdout()))
+                let encoder = Encoder::of_name(Path::new(""), keys().sealing(None)?, stdout());
+                Self::Stdout(encoder.context("cannot write to stdout")?)
             }
             Destination::Stream(stream) => {
                 let name = stream.path.display().to_string();
@@ -82,12 +85,20 @@ impl Output {
                     stream.kind
                 ));
                 let context = || format!("cannot write {name}");
+                let sealing = keys().sealing(Some(&stream.path))?;
                 let file = stream.open().with_context(context)?;
-                let encoder = Encoder::of_name(&stream.path, file).with_context(context)?;
+                let encoder = Encoder::of_name(&stream.path, sealing, file);
+                let encoder = encoder.with_context(context)?;
                 Self::Stream { name, encoder }
             }
-            Destination::File(names) => Self::File(Box::new(NewFile::create(names)?)),
-            Destination::Object(object) => Self::Object(Box::new(NewObject::create(object)?)),
+            Destination::File(names) => {
+                let sealing = keys().sealing(Some(&names.given))?;
+                Self::File(Box::new(NewFile::create(names, sealing)?))
+            }
+            Destination::Object(object) => {
+                let sealing = keys().sealing(Some(Path::new(object.file_name())))?;
+                Self::Object(Box::new(NewObject::create(object, sealing)?))
+            }
         })
     }
 
@@ -107,15 +118,20 @@ impl Output {
     /// When that fails; the help says what is in place then.
     pub fn finish(self, manifest: Option<&Manifest>) -> Result<Finished> {
         let gone = match self {
-            Self::Stdout(mut stdout) => {
-                stdout.flush().map_err(|error| cannot_write("stdout", error))
+            Self::Stdout(encoder) => {
+                let written = encoder.finish().and_then(|(mut stdout, encrypted)| {
+                    stdout.flush()?;
+                    Ok(encrypted)
+                });
+                written.map_err(|error| cannot_write("stdout", error))
             }
             Self::Stream { name, encoder } => {
-                let written = encoder.finish().and_then(|file| match file.sync_all() {
-                    // Few things that are no files can be synced.
-                    Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
-                    synced => synced,
-                });
+                let written =
+                    encoder.finish().and_then(|(file, encrypted)| match file.sync_all() {
+                        // Few things that are no files can be synced.
+                        Err(error) if error.kind() != io::ErrorKind::InvalidInput => Err(error),
+                        _ => Ok(encrypted),
+                    });
                 written.map_err(|error| cannot_write(&name, error))
             }
             Self::File(file) => {
@@ -127,7 +143,7 @@ impl Output {
                 return Ok(Finished::Waiting(Waiting::Object(complete)));
             }
         };
-        gone.map(|()| Finished::Gone)
+        gone.map(Finished::Gone)
     }
 
     /// Writes the next bytes.
@@ -137,8 +153,8 @@ impl Output {
     /// An [`Unwritten`], which says what is in place.
     pub fn write_all(&mut self, bytes: &[u8]) -> Result<()> {
         match self {
-            Self::Stdout(stdout) => {
-                stdout.write_all(bytes).map_err(|error| cannot_write("stdout", error))
+            Self::Stdout(encoder) => {
+                encoder.write_all(bytes).map_err(|error| cannot_write("stdout", error))
             }
             Self::Stream { name, encoder } => {
                 encoder.write_all(bytes).map_err(|error| cannot_write(name, error))

@@ -12,6 +12,7 @@ use rustix::fs::{Advice, OFlags, fadvise};
 use super::destination::{Names, PART};
 use super::encoder::Encoder;
 use super::exchange::{Complete, Place, old_manifest, unchanged};
+use crate::encryption::Sealing;
 use crate::temporary::TemporaryFile;
 
 /// How much may be written before it is sent to disk.
@@ -27,14 +28,14 @@ pub struct NewFile {
 
 impl NewFile {
     /// Creates a temporary file beside the one that it will replace; the ending of the name chooses
-    /// the compression. Where no file can be created beside one that can be written, it is created
-    /// elsewhere.
+    /// the compression, `sealing` the encryption. Where no file can be created beside one that can be
+    /// written, it is created elsewhere.
     ///
     /// # Errors
     ///
     /// When no such file can be created, or what stands under the name of the manifest cannot be
     /// replaced.
-    pub fn create(names: Names) -> Result<Self> {
+    pub fn create(names: Names, sealing: Option<Sealing>) -> Result<Self> {
         let context = || format!("cannot write {}", names.given.display());
         names.remove_leftovers();
         let beside = TemporaryFile::create(names.hidden(""), PART, Some(&names.parent()));
@@ -48,7 +49,7 @@ impl NewFile {
         };
         old_manifest(&names)?;
         let file = EagerFile::from(temporary.as_file().try_clone().with_context(context)?);
-        let encoder = Encoder::of_name(&names.given, file).with_context(context)?;
+        let encoder = Encoder::of_name(&names.given, sealing, file).with_context(context)?;
         Ok(Self { names, temporary, place, encoder })
     }
 
@@ -64,8 +65,12 @@ impl NewFile {
     /// When that fails; the help says what is in place then.
     pub fn finish(self, manifest: Option<&Manifest>) -> Result<Complete> {
         let Self { names, temporary, place, encoder } = self;
-        let finished = encoder.finish().and_then(|eager| eager.file.sync_all());
-        finished.map_err(|error| unchanged(&names, error))?;
+        let finished = encoder.finish().and_then(|(eager, encrypted)| {
+            eager.file.sync_all()?;
+            Ok(encrypted)
+        });
+        let encrypted = finished.map_err(|error| unchanged(&names, error))?;
+        let manifest = manifest.map(|manifest| Manifest { encrypted, ..manifest.clone() });
         Complete::with_manifest(names, temporary, place, manifest)
     }
 }

@@ -16,6 +16,7 @@ use metadump::manifest::Manifest;
 
 use super::encoder::Encoder;
 use super::exchange::json;
+use crate::encryption::Sealing;
 use crate::failure::Unwritten;
 use crate::manifest::of_object;
 use crate::store::{Object, ObjectWriter, Stamp, StoreFailure};
@@ -42,18 +43,19 @@ pub struct CompleteObject {
 }
 
 impl NewObject {
-    /// Begins to write; the ending of the name chooses the compression.
+    /// Begins to write; the ending of the name chooses the compression, `sealing` the encryption.
     ///
     /// # Errors
     ///
     /// When the store does not let us, or what is called as the manifest cannot be replaced.
-    pub fn create(dump: Object) -> Result<Self> {
+    pub fn create(dump: Object, sealing: Option<Sealing>) -> Result<Self> {
         let manifest = of_object(&dump);
         let unwritten = |error| unwritten(error, format!("cannot write {}", dump.shown()), None);
         let before = dump.stamp().map_err(unwritten)?;
         manifest.read_small().map_err(unwritten)?;
         let writer = ObjectWriter::begin(&dump).map_err(unwritten)?;
-        let encoder = Encoder::of_name(dump.file_name().as_ref(), writer).map_err(unwritten)?;
+        let encoder = Encoder::of_name(dump.file_name().as_ref(), sealing, writer);
+        let encoder = encoder.map_err(unwritten)?;
         Ok(Self { place: Place { dump, manifest, before }, encoder })
     }
 
@@ -69,8 +71,9 @@ impl NewObject {
     /// When that fails; the help says what is in place then.
     pub fn finish(self, manifest: Option<&Manifest>) -> Result<CompleteObject> {
         let Self { place, encoder } = self;
-        let writer = encoder.finish().map_err(|error| place.unchanged(error))?;
-        Ok(CompleteObject { place, writer, manifest: manifest.cloned() })
+        let (writer, encrypted) = encoder.finish().map_err(|error| place.unchanged(error))?;
+        let manifest = manifest.map(|manifest| Manifest { encrypted, ..manifest.clone() });
+        Ok(CompleteObject { place, writer, manifest })
     }
 
     /// Writes the next bytes.

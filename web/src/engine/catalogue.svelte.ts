@@ -39,6 +39,8 @@ export class Catalogue {
   #running: Running | null = null;
   #rows = this.#noRows();
   #searches = 0;
+  /** How often an object was gone to: an answer for an earlier one comes too late. */
+  #looks = 0;
 
   constructor(readonly dump: Dump) {}
 
@@ -154,11 +156,11 @@ export class Catalogue {
 
   /** Looks at the object that stands at a place among all. */
   async select(at: number): Promise<ObjectDetail | null> {
+    const mine = ++this.#looks;
     const detail = await this.#json<ObjectDetail>({ type: "detail", at });
-    if (detail) {
-      this.selected = detail;
-      this.sought = detail.row.line ?? 1;
-    }
+    if (!detail || mine !== this.#looks) return null;
+    this.selected = detail;
+    this.sought = detail.row.line ?? 1;
     return detail;
   }
 
@@ -166,12 +168,15 @@ export class Catalogue {
   async reveal(at: number): Promise<ObjectDetail | null> {
     const detail = await this.select(at);
     if (!detail) return null;
+    const mine = this.#looks;
     let index = await this.#ask({ type: "indexOf", at });
+    if (mine !== this.#looks) return null;
     if (index === undefined || this.ofTenants) {
       const { tenant, kind } = detail.row.object;
       const of = this.overview?.tenants.find((one) => one.tenant === tenant) ?? null;
       await this.show(of, null, kind);
       index = await this.#ask({ type: "indexOf", at });
+      if (mine !== this.#looks) return null;
     }
     this.cursor = Number(index ?? 0);
     return detail;
@@ -180,13 +185,13 @@ export class Catalogue {
   /** Looks at the object that a line belongs to, if it belongs to one. */
   async seek(line: number): Promise<void> {
     this.sought = line;
+    const mine = ++this.#looks;
     if (line <= 1) return;
     const raw = await this.dump.lines.line(line);
     if (!raw) return;
     const at = await this.#ask({ type: "ofLine", line, text: raw.bytes.slice() });
-    if (this.sought !== line || typeof at !== "number") return;
-    await this.reveal(at);
-    this.sought = line;
+    if (mine !== this.#looks || typeof at !== "number") return;
+    if (await this.reveal(at)) this.sought = line;
   }
 
   /** The key of an object but for its value. */

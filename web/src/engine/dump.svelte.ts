@@ -1,6 +1,6 @@
 // An opened dump: its report and index as they become known, and the jobs that read it again.
 
-import { decodeBeginning, decodeHeading, decodeLine, isPacked, valueBytes, valueJson } from "metadump-wasm";
+import { decodeBeginning, decodeHeading, decodeLine, isEncrypted, isPacked, valueBytes, valueJson } from "metadump-wasm";
 
 import type { Job, Progress } from "../io/jobs";
 import { blob, read, type Source } from "../io/source";
@@ -17,6 +17,12 @@ const ranks = { error: 0, warning: 1, note: 2 } as const;
 
 /** How much is shown around what is wrong, bytes. */
 const SHOWN_AROUND = 60;
+
+/** How many bytes of a file tell how it is stored. */
+const BEGINNING_BYTES = 34;
+
+/** What reads encrypted dumps, as the user gave it: it is kept in the memory of the page, and nowhere else. */
+export const identity = { text: "" };
 
 /** Where in a line something is wrong: the byte in it, the byte in the dump, and what stands there. */
 export interface Fault {
@@ -47,6 +53,8 @@ export class Dump {
   seconds = $state(0);
   /** How long it took until the first rows could be shown, milliseconds. */
   firstRowsMs = 0;
+  /** Whether it is encrypted, and what was given does not read it. */
+  locked = $state(false);
   /** Why a packed dump is not whole; what came before the fault is shown. */
   cut = $state("");
   /** How many workers died and were started again: those that scan, and others. */
@@ -126,7 +134,10 @@ export class Dump {
     this.manifest = manifest;
     try {
       await engine;
-      const packed = isPacked(await read(this.packed, 0, 4));
+      const beginning = await read(this.packed, 0, BEGINNING_BYTES);
+      const form = isEncrypted(beginning) ? "encrypted" : isPacked(beginning) ? "packed" : "plain";
+      this.locked = form === "encrypted";
+      const packed = form !== "plain";
       this.phase = packed ? "unpacking" : "reading";
       this.bytesTotal = this.packed.size;
       this.bytesRead = 0;
@@ -138,7 +149,7 @@ export class Dump {
       };
       begin();
       const reading = performance.now();
-      const job = { type: "open", dump: this.packed, isPacked: packed, name: this.name, manifest } as const;
+      const job = { type: "open", dump: this.packed, form, identity: identity.text, name: this.name, manifest } as const;
       this.#running = this.run(job, (progress) => {
         if (progress.part) {
           parts.push(progress.part);
@@ -155,6 +166,7 @@ export class Dump {
       }, begin);
       const [report = "", index = "", foreign = "", cut = ""] = await this.#running.results;
       this.cut = cut;
+      this.locked = false;
       this.foreign = foreign;
       this.index = parseExact(index) as Index;
       this.report = parseExact(report) as Report;

@@ -14,7 +14,7 @@ async function chosenFile(suggestedName: string): Promise<FileSystemFileHandle |
 }
 
 /** The name of a dump without what says how it is packed. */
-export const stem = (name: string): string => name.replace(/(\.ndjson|\.txt|\.json)?(\.gz|\.zst)?$/, "");
+export const stem = (name: string): string => name.replace(/(\.ndjson|\.txt|\.json)?(\.gz|\.zst)?(\.age)?$/, "");
 
 /** What became of it, in words; `failed` when nothing was saved, both empty when the user changed his mind. */
 export interface Saved {

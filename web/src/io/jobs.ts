@@ -23,7 +23,16 @@ export interface Compared {
 }
 
 export type Job =
-  | { type: "open"; dump: Source; isPacked: boolean; name: string; manifest: Uint8Array | null }
+  | {
+      type: "open";
+      dump: Source;
+      /** How it is stored; what is encrypted is packed or not inside. */
+      form: "plain" | "packed" | "encrypted";
+      /** What reads it when it is encrypted. */
+      identity: string;
+      name: string;
+      manifest: Uint8Array | null;
+    }
   | { type: "scan"; dump: Source; part: Bytes }
   | { type: "search"; dump: Source; part: Part; query: string }
   | { type: "compare"; left: Compared; right: Compared }

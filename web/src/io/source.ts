@@ -44,7 +44,7 @@ async function brokenOff(source: Served, error: unknown): Promise<never> {
   throw new Error(`The answer of the server broke off. ${String(error)}`);
 }
 
-async function stream(source: Source, from = 0, to = source.size): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+export async function stream(source: Source, from = 0, to = source.size): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
   if (source instanceof Blob) return source.slice(from, to).stream();
   const { body } = await range(source, from, to);
   if (!body) throw new Error("The server answered without a body.");

@@ -1,9 +1,10 @@
 // Runs one job and ends: reads dumps piece by piece and feeds them to the binding.
 
-import { type AbridgedPart, Abridging, Browsing, Comparing, Opening, Redacting, Rewriting, Sealing, Searching, Selecting, Unpacking, initSync } from "metadump-wasm";
+import { type AbridgedPart, Abridging, Browsing, Comparing, Opening, Redacting, Rewriting, Sealing, Searching, Selecting, Unpacking, initSync, isPacked } from "metadump-wasm";
 
+import { decrypted } from "../io/age";
 import type { Answer, Ask, Job, Progress, Question, Reply, Start } from "../io/jobs";
-import { pieces, read, type Source } from "../io/source";
+import { pieces, type Source } from "../io/source";
 import { scanned, scannersFor } from "./pool";
 
 const AFTER_PART_BYTES = 256 << 10;
@@ -71,9 +72,11 @@ async function open(job: Extract<Job, { type: "open" }>, start: Start): Promise<
   /** Why a packed dump ends before its end. */
   let cut = "";
   let isAny = false;
-  if (job.isPacked) {
+  if (job.form !== "plain") {
+    const taken = (read: number) => (bytes += read);
+    const stored = job.form === "encrypted" ? decrypted(job.dump, job.identity, taken) : counted(job.dump, taken);
     try {
-      for await (const out of unpacked(job.dump, (read) => (bytes += read))) {
+      for await (const out of unpacked(stored)) {
         isAny = true;
         parts.add(out);
         opening.feed(out);
@@ -103,15 +106,29 @@ async function open(job: Extract<Job, { type: "open" }>, start: Start): Promise<
   return [opened.report, opened.index, opened.foreign ?? "", cut];
 }
 
-/** What a packed dump unpacks to, a few megabytes at a time; `taken` hears how much of it was read. */
-async function* unpacked(packed: Source, taken: (bytes: number) => void): AsyncGenerator<Uint8Array> {
-  const unpacking = new Unpacking(await read(packed, 0, 4));
-  for await (const piece of pieces(packed)) {
+/** The bytes of a dump; `taken` hears how many were read. */
+async function* counted(dump: Source, taken: (bytes: number) => void): AsyncGenerator<Uint8Array> {
+  for await (const piece of pieces(dump)) {
     taken(piece.length);
+    yield piece;
+  }
+}
+
+/** What a packed dump unpacks to, a few megabytes at a time; what is not packed passes. */
+async function* unpacked(packed: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let unpacking: Unpacking | null = null;
+  let isFirst = true;
+  for await (const piece of packed) {
+    if (isFirst && isPacked(piece)) unpacking = new Unpacking(piece.subarray(0, 4));
+    isFirst = false;
+    if (!unpacking) {
+      yield piece;
+      continue;
+    }
     // A piece can unpack to gigabytes.
     for (let out = unpacking.feed(piece); out.length > 0; out = unpacking.feed(new Uint8Array())) yield out;
   }
-  for (let out = unpacking.finish(); out.length > 0; out = unpacking.finish()) yield out;
+  if (unpacking) for (let out = unpacking.finish(); out.length > 0; out = unpacking.finish()) yield out;
 }
 
 /** Scans a part; its last line may end behind it. */

@@ -2,6 +2,7 @@
 //! restored, which of them are forgotten.
 
 mod forgetting;
+mod sealed;
 mod shelf;
 
 use std::io::{BufWriter, Write};
@@ -229,6 +230,7 @@ fn piece_json(
     let (verdict, errors) = match verdict {
         Some(Verdict::Linked) => ("linked", None),
         Some(Verdict::Sound) => ("ok", Some(0)),
+        Some(Verdict::Sealed) => ("sealed", None),
         Some(Verdict::Errors(count)) => ("errors", Some(*count)),
         Some(Verdict::Broken(_)) | None => ("broken", None),
     };

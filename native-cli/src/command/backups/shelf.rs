@@ -10,6 +10,7 @@ use metadump::check::{Requirement, Severity};
 use metadump::manifest::Manifest;
 use metadump::record::Kind;
 
+use super::sealed::{are_sealed, assert_intact};
 use crate::chain::{Chain, Folder, InFolder, link, manifest_of};
 use crate::command::validate;
 use crate::dump_name::DumpName;
@@ -48,6 +49,8 @@ pub enum Verdict {
     Linked,
     /// It was read, and can be restored.
     Sound,
+    /// Its pieces are encrypted, and nothing reads them here: they are the files that they were.
+    Sealed,
     /// It was read, and has so many errors.
     Errors(u64),
     /// It cannot be restored, and why.
@@ -57,7 +60,7 @@ pub enum Verdict {
 impl Verdict {
     /// Whether it can be restored, as far as is known.
     pub const fn is_good(&self) -> bool {
-        matches!(self, Self::Linked | Self::Sound)
+        matches!(self, Self::Linked | Self::Sound | Self::Sealed)
     }
 
     /// In words.
@@ -65,6 +68,7 @@ impl Verdict {
         match self {
             Self::Linked => "linked".to_owned(),
             Self::Sound => "ok".to_owned(),
+            Self::Sealed => "sealed".to_owned(),
             Self::Errors(count) => plural(*count, "error"),
             Self::Broken(_) => "broken".to_owned(),
         }
@@ -200,6 +204,13 @@ impl Shelved {
     /// Reads it.
     pub fn check(&mut self, progress: &Progress) {
         let Some(chain) = self.chain.clone() else { return };
+        if are_sealed(&self.pieces) {
+            self.verdict = match assert_intact(&self.pieces, progress) {
+                Ok(()) => Verdict::Sealed,
+                Err(error) => Verdict::Broken(failure::in_a_line(&error)),
+            };
+            return;
+        }
         let source = match chain.increments() {
             [] => Source::open_piece(&chain.last().name),
             _ => Ok(Source::of_chain(chain)),
@@ -232,13 +243,17 @@ fn manifest(found: &InFolder) -> Result<Manifest, String> {
         return Err(format!("its manifest is of {}", manifest.dump));
     }
     let ending = Path::new(&found.file).extension().and_then(|ending| ending.to_str());
-    let is_packed = matches!(ending, Some("gz" | "zst"));
-    match found.stored_bytes {
-        Some(bytes) if !is_packed && bytes != manifest.bytes => {
-            let (there, of) = (plural(bytes, "byte"), plural(manifest.bytes, "byte"));
+    let expected = match &manifest.encrypted {
+        Some(encrypted) => Some(encrypted.bytes),
+        None if matches!(ending, Some("gz" | "zst")) => None,
+        None => Some(manifest.bytes),
+    };
+    match (found.stored_bytes, expected) {
+        (Some(bytes), Some(expected)) if bytes != expected => {
+            let (there, of) = (plural(bytes, "byte"), plural(expected, "byte"));
             Err(format!("it has {there}, and its manifest is of a dump of {of}"))
         }
-        Some(0) if manifest.bytes > 0 => Err("it is empty".to_owned()),
+        (Some(0), _) if manifest.bytes > 0 => Err("it is empty".to_owned()),
         _ => Ok(manifest),
     }
 }
