@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 
-import { open, repo, start } from "../browser.mjs";
+import { axeSource, drop, open, repo, shots, start } from "../browser.mjs";
 
 const metactl = process.env.METACTL ?? join(repo, "target/debug/databend-metactl");
 const fixture = (name) => join(repo, "tests/fixtures", name);
@@ -24,8 +24,14 @@ const fresh = async () => {
   await tab.getByRole("heading", { name: "metadump viewer" }).waitFor();
 };
 const choose = (file) => tab.locator("input[type=file]").first().setInputFiles(file);
+const chooseKey = (file) => tab.getByLabel("or choose an identity file").setInputFiles(file);
 const field = () => tab.getByLabel("Identity (AGE-SECRET-KEY-1…) or passphrase");
 const isRead = () => tab.getByText(/The dump has been read\./).waitFor({ state: "attached" });
+async function accessible() {
+  await tab.evaluate(readFileSync(axeSource, "utf8"));
+  const { violations } = await tab.evaluate(() => globalThis.axe.run(document));
+  assert.deepEqual(violations.map(({ id, nodes }) => [id, nodes.map((node) => node.html).slice(0, 3)]), []);
+}
 const lines = () => tab.getByText(new RegExp(`${summary.lines} lines`)).first().waitFor();
 
 test("a dump of the age program is read with its identity, which is typed or a file", async () => {
@@ -41,10 +47,32 @@ test("a dump of the age program is read with its identity, which is typed or a f
     await open(tab, fixture("age/v004.ndjson.age"));
     await fresh();
     await choose(fixture(name));
-    await tab.locator("input[type=file]").last().setInputFiles(identityFile);
+    await chooseKey(identityFile);
     await isRead();
     await lines();
   }
+});
+
+test("an identity that is dropped or pasted beside the form reads it, too", async () => {
+  const key = readFileSync(identityFile, "utf8");
+  await fresh();
+  await choose(fixture("age/v004.ndjson.age"));
+  await field().waitFor();
+  await accessible();
+  await tab.screenshot({ path: join(shots, "encrypted.png") });
+  await drop(tab, { "key.txt": key });
+  await isRead();
+  await lines();
+  await fresh();
+  await choose(fixture("age/v004.ndjson.age"));
+  await field().waitFor();
+  await tab.evaluate((text) => {
+    const clipboardData = new DataTransfer();
+    clipboardData.setData("text/plain", text);
+    document.body.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+  }, key);
+  await isRead();
+  await lines();
 });
 
 test("a passphrase reads what it encrypts", async () => {
@@ -59,7 +87,7 @@ test("a passphrase reads what it encrypts", async () => {
 test("what does not read it is said, and asked for again", async () => {
   await fresh();
   await choose(fixture("age/v004.ndjson.age"));
-  await tab.locator("input[type=file]").last().setInputFiles(fixture("age/other-identity.txt"));
+  await chooseKey(fixture("age/other-identity.txt"));
   await tab.getByText("what was given does not read it").waitFor();
   await field().fill("AGE-SECRET-KEY-1SHORT");
   await tab.getByRole("button", { name: "Decrypt" }).click();
@@ -84,7 +112,7 @@ test("a damaged dump is shown up to the damage, proven or not as by validate", a
   await tab.getByText("Nothing is wrong").waitFor();
 
   const bytes = readFileSync(dump);
-  bytes[bytes.length - 40_000] ^= 1;
+  bytes[bytes.length - 10_000] ^= 1;
   writeFileSync(dump, bytes);
   await fresh();
   await choose(dump);

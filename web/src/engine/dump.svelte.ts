@@ -24,6 +24,12 @@ const BEGINNING_BYTES = 34;
 /** What reads encrypted dumps, as the user gave it: it is kept in the memory of the page, and nowhere else. */
 export const identity = { text: "" };
 
+/** Whether a text holds an identity. */
+export const isIdentity = (text: string): boolean => /AGE-SECRET-KEY-1/i.test(text);
+
+/** A file with identities is no larger. */
+export const MOST_IDENTITY_BYTES = 64 << 10;
+
 /** Where in a line something is wrong: the byte in it, the byte in the dump, and what stands there. */
 export interface Fault {
   code: string;

@@ -7,13 +7,17 @@ import { read, type Source, stream } from "./source";
 /** A header has a line or two per recipient: it is looked for before anything of it is read. */
 const LONGEST_HEADER_BYTES = 64 << 10;
 
+const IDENTITY = /AGE-SECRET-KEY-1\w*/gi;
+
+/** So much completes one chunk of age at most: a fault in the next one would take several with it. */
+const FED_BYTES = 64 << 10;
+
 const ENCRYPTED = "It is encrypted with age";
 
-/** Identities, one per line, or else a passphrase. */
+/** Identities, wherever they stand in a text, or else a passphrase. */
 function decrypter(key: string): Decrypter {
   const decrypter = new Decrypter();
-  const lines = key.split(/\r?\n/).map((line) => line.trim());
-  const identities = lines.filter((line) => /^AGE-SECRET-KEY-1/i.test(line));
+  const identities = key.match(IDENTITY) ?? [];
   try {
     for (const identity of identities) decrypter.addIdentity(identity.toUpperCase());
   } catch {
@@ -33,7 +37,7 @@ export async function* decrypted(source: Source, key: string, taken: (bytes: num
   const counted = new TransformStream<Uint8Array, Uint8Array>({
     transform(piece, controller) {
       taken(piece.length);
-      controller.enqueue(piece);
+      for (let at = 0; at < piece.length; at += FED_BYTES) controller.enqueue(piece.subarray(at, at + FED_BYTES));
     },
   });
   const opened = await reads.decrypt((await stream(source)).pipeThrough(counted)).catch((error: unknown) => {
