@@ -4,18 +4,21 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 use std::fs;
+use std::hash::{BuildHasher, RandomState};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use metadump_tests::fixtures::fixture;
 use metadump_tests::metactl::{Ran, command, run};
 use metadump_tests::served::Served;
 use metadump_tests::tree::names;
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// Longer than anything here takes, on whatever machine.
@@ -170,6 +173,75 @@ fn a_server_that_begins_anew_gets_a_whole_dump() {
     assert!(whole.contains("a whole dump: the log ends at T1-N1.90, before "), "{whole}");
     assert_eq!(every.end(Signal::TERM), Some(0));
     assert_eq!(dumps(folder.path()).len(), 2);
+}
+
+/// How long runs are killed; longer where that is asked for.
+fn storm() -> Duration {
+    let seconds = std::env::var("STORM_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(4))
+}
+
+/// The hash of the state at the end of the log that a manifest has, or of an entry before.
+fn state_hash(dump: &[&str], at: &str) -> Value {
+    let place = TempDir::new().unwrap();
+    let output = place.path().join("state.db");
+    let args = ["rewrite", "--at", at, "--log", "purge", "--output", text(&output)];
+    well(run(args.into_iter().chain(dump.iter().flat_map(|piece| ["--db", piece]))));
+    let manifest = fs::read(place.path().join("state.db.manifest.json")).unwrap();
+    let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+    assert!(manifest["state_hash"].is_string(), "{manifest}");
+    manifest["state_hash"].clone()
+}
+
+#[test]
+fn killed_at_any_moment_it_leaves_chains_that_hold_what_they_claim() {
+    let (folder, elsewhere) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let origin = fixture("v004/v004-origin.export.ndjson");
+    let served = Served::start(["--db", text(&origin)]);
+    let address = served.address();
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for number in 0.. {
+                put(&address, &format!("storm/{number}"));
+                if is_over.load(Ordering::SeqCst) {
+                    break;
+                }
+            }
+        });
+        let end = Instant::now() + storm();
+        while Instant::now() < end {
+            let every = Every::start(&address, folder.path(), &["--whole-after", "5"]);
+            let moment = RandomState::new().hash_one(0) % 400;
+            thread::sleep(Duration::from_millis(moment));
+            every.end(Signal::KILL);
+        }
+        is_over.store(true, Ordering::SeqCst);
+    });
+    put(&address, "storm/last");
+    let every = Every::start(&address, folder.path(), &[]);
+    every.says("exported ");
+    assert_eq!(every.end(Signal::TERM), Some(0));
+
+    let place = text(folder.path());
+    well(run(["diff", place, &format!("grpc://{address}")]));
+    let whole = elsewhere.path().join("whole.db");
+    well(run(["export", "--grpc-api-address", &address, "--db", text(&whole)]));
+    let listed = well(run(["backups", place, "--check", "--format", "json"]));
+    let pieces = listed.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let pieces = Vec::from_iter(pieces.filter(|piece| piece["file"].is_string()));
+    assert!(pieces.len() > 1, "{listed}");
+    let mut chain = Vec::new();
+    for piece in &pieces {
+        assert_eq!(piece["verdict"], "ok", "{piece}");
+        if piece["parent"].is_null() {
+            chain.clear();
+        }
+        chain.push(folder.path().join(piece["file"].as_str().unwrap()));
+        let end = piece["end"]["index"].to_string();
+        let chain = Vec::from_iter(chain.iter().map(|piece| text(piece)));
+        assert_eq!(state_hash(&chain, "end"), state_hash(&[text(&whole)], &end), "{piece}");
+    }
 }
 
 #[test]

@@ -11,6 +11,9 @@ const MOST_CHARS: usize = 300;
 /// What the library says when it finds no credentials, wherever it looks.
 const NO_CREDENTIALS: &str = "failed to load signing credential";
 
+/// What S3, and those that speak its protocol, say of a request whose time is not theirs.
+const SKEWED: &str = "RequestTimeTooSkewed";
+
 /// What went wrong.
 #[derive(Debug, thiserror::Error)]
 #[error("{said}")]
@@ -29,6 +32,8 @@ pub enum Kind {
     Changed,
     /// The store does not let us.
     Denied,
+    /// The store does not let us, since its clock is another than ours.
+    Skewed,
     /// The URL or the environment says something that cannot be.
     Misconfigured,
     /// The store did not answer, or not in time, however often it was asked.
@@ -44,6 +49,7 @@ impl StoreFailure {
         let lacks_credentials = said.contains(NO_CREDENTIALS);
         let kind = match error.kind() {
             _ if lacks_credentials => Kind::Denied,
+            _ if said.contains(SKEWED) => Kind::Skewed,
             ErrorKind::NotFound => Kind::Missing,
             ErrorKind::ConditionNotMatch => Kind::Changed,
             ErrorKind::PermissionDenied => Kind::Denied,
@@ -57,7 +63,7 @@ impl StoreFailure {
             (Kind::Missing, _) => "the store has no such object".to_owned(),
             (Kind::Changed, _) => "the object has changed".to_owned(),
             (Kind::Denied, "") => "the store denies access".to_owned(),
-            (Kind::Denied, _) => format!("the store denies access: {said}"),
+            (Kind::Denied | Kind::Skewed, _) => format!("the store denies access: {said}"),
             (Kind::Unanswered, "") => "the store is busy or fails, and does not say why".to_owned(),
             (_, "") => "the store does not say why".to_owned(),
             _ => said,
@@ -90,7 +96,11 @@ impl StoreFailure {
             Kind::Denied => {
                 "credentials come from the environment (such as AWS_ACCESS_KEY_ID and \
                  AWS_SECRET_ACCESS_KEY), the usual files, or the role of the machine: check that they \
-                 are there, and may do this"
+                 are there, and may do this; and that the clock of this machine is right"
+            }
+            Kind::Skewed => {
+                "set the clock of this machine (`timedatectl` shows it), or that of the store, which \
+                 is another"
             }
             Kind::Misconfigured => {
                 "check the URL, and the variables of the environment for this kind of store"
@@ -168,6 +178,13 @@ mod tests {
             said(ErrorKind::PermissionDenied, s3),
             r#"the store denies access: AccessDenied: not "you", ***"#
         );
+        let skewed = opendal::Error::new(
+            ErrorKind::PermissionDenied,
+            r#"S3Error { code: "RequestTimeTooSkewed", message: "too large", resource: "" }"#,
+        );
+        let skewed = StoreFailure::of(&skewed, &[]);
+        assert_eq!(skewed.kind, Kind::Skewed);
+        assert_eq!(skewed.to_string(), "the store denies access: RequestTimeTooSkewed: too large");
         assert_eq!(said(ErrorKind::PermissionDenied, ""), "the store denies access");
         assert_eq!(said(ErrorKind::Unexpected, "a\n  b"), "a b");
         assert_eq!(said(ErrorKind::Unexpected, &"é".repeat(400)), format!("{}…", "é".repeat(300)));

@@ -3,7 +3,7 @@
 use metadump_tests::metactl::run;
 use tempfile::TempDir;
 
-use crate::server::{ACCESS_KEY, SECRET_KEY, Server};
+use crate::server::{ACCESS_KEY, Act, SECRET_KEY, Server};
 use crate::{good, put, text};
 
 #[test]
@@ -30,6 +30,27 @@ fn credentials_in_a_url_work_and_are_never_shown() {
             assert!(!printed.contains(secret) && !printed.contains(ACCESS_KEY), "{printed}");
         }
     }
+}
+
+#[test]
+fn a_clock_that_is_wrong_is_said() {
+    let server = Server::start();
+    put(&server, "meta.db", &std::fs::read(good()).unwrap());
+    let said = |ran: metadump_tests::metactl::Ran| {
+        assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+        ran.stderr
+    };
+    // What is asked of an object first is answered without words.
+    server.rule(|_, _| Act::Refuse(403));
+    let first = said(server.run(&["validate", &server.url("meta.db")]));
+    assert!(first.contains("and that the clock of this machine is right\n"), "{first}");
+    server.rule(|method, _| if method == "GET" { Act::Refuse(403) } else { Act::Pass });
+    let words = said(server.run(&["validate", &server.url("meta.db")]));
+    assert!(
+        words.contains("cause: the store denies access: RequestTimeTooSkewed: not now\n"),
+        "{words}"
+    );
+    assert!(words.contains("\nhelp:  set the clock of this machine (`timedatectl` "), "{words}");
 }
 
 #[test]

@@ -150,7 +150,11 @@ async fn answer(
     match act {
         Act::Cut => return cut(),
         Act::Refuse(status) => {
-            let code = if status == 503 { "SlowDown" } else { "InternalError" };
+            let code = match status {
+                403 => "RequestTimeTooSkewed",
+                503 => "SlowDown",
+                _ => "InternalError",
+            };
             let body = format!("<Error><Code>{code}</Code><Message>not now</Message></Error>");
             return Ok(Response::builder().status(status).body(s3s::Body::from(body)).unwrap());
         }
