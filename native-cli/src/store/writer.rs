@@ -9,7 +9,7 @@ use super::network::{self, PATIENCE};
 use super::object::Object;
 
 /// The size of a part. Stores take 10,000 of them.
-const PART_BYTES: usize = 12 << 20;
+const PART_BYTES: usize = 10 << 20;
 
 /// How many parts are on their way.
 const PARTS: usize = 2;
