@@ -80,7 +80,7 @@ pub struct Export {
     #[command(flatten)]
     pub moment: Moment,
 
-    /// How to print what was exported; `json` needs --db.
+    /// How to print what was exported; `json` needs --db or --into.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
 

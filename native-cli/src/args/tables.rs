@@ -5,9 +5,9 @@ use clap::{Args, ValueEnum};
 /// Tables in place of a dump.
 #[derive(Debug, Args)]
 pub struct Tables {
-    /// Write tables for DuckDB, Databend or Spark in place of a dump: `keys`, `log`, `objects` and
-    /// `findings`, each a file `TABLE/cluster=NAME/day=YYYY-MM-DD/DUMP.parquet` below a folder or a
-    /// prefix that many dumps share. Credentials are masked. A damaged dump gives what can be read of it.
+    /// Write no dump, but tables for DuckDB, Databend or Spark: `keys`, `log`, `objects` and `findings`,
+    /// each a file `TABLE/cluster=NAME/day=YYYY-MM-DD/DUMP.parquet` below a folder or a prefix that many
+    /// dumps share. Credentials are masked. Damaged data gives what can be read of it.
     #[arg(
         long,
         value_name = "FORM",
@@ -18,7 +18,7 @@ pub struct Tables {
     )]
     pub to: Option<TableForm>,
 
-    /// The name of the cluster that the dump is of, which the tables are told apart by.
+    /// The name of the cluster, by which engines tell its tables from those of others.
     #[arg(
         id = "cluster_name",
         long = "cluster",
