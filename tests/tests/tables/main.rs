@@ -4,6 +4,8 @@
 // A test stops at whatever it does not expect.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod failing;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
