@@ -462,6 +462,30 @@ fn a_dump_is_of_the_day_that_its_manifest_says() {
 }
 
 #[test]
+fn what_a_salvage_could_not_read_is_a_finding() {
+    let (_unpacked, dir) = unpack("v004/v004-origin.tar.gz");
+    let log = dir.join("df_meta/V004/log/r-00_000_000_000_000_000_000.wal");
+    let mut damaged = fs::read(&log).unwrap();
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 1;
+    fs::write(&log, damaged).unwrap();
+    let place = TempDir::new().unwrap();
+    let export =
+        format!("export --raft-dir {} --to parquet --into lake --cluster c", dir.display());
+    let refused = said(place.path(), &export, 3);
+    assert!(refused.contains("--salvage"), "{refused}");
+    assert!(names(place.path()).is_empty());
+    let [done] =
+        <[Value; 1]>::try_from(objects(place.path(), &format!("{export} --salvage"))).unwrap();
+    let lost = done["lost"].as_array().unwrap().len();
+    let day = done["day"].as_str().unwrap();
+    let findings = rows(&file(place.path(), "findings", "c", day, "origin"));
+    let salvaged = findings.iter().filter(|row| row["code"] == "salvaged").count();
+    assert!(lost > 0 && lost == salvaged, "{done}");
+    assert!(!rows(&file(place.path(), "keys", "c", day, "origin")).is_empty());
+}
+
+#[test]
 fn an_export_gives_the_tables_of_its_dump() {
     let (_unpacked, dir) = unpack("engine/e747-own-user-store.raft_dir.tar.gz");
     let place = TempDir::new().unwrap();

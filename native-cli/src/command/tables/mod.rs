@@ -14,7 +14,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use metadump::Report;
-use metadump::check::{Inspection, References, Requirement};
+use metadump::check::{Evidence, Inspection, References, Requirement};
 use metadump::moment::At;
 use metadump::record::DataVersion;
 use serde_json::{Value, json};
@@ -109,7 +109,7 @@ pub fn of_export(
         Place::Service(connect) => Exported::of_service(connect, args, progress)?,
     };
     let source = reading.source();
-    let report = check_exported(source, progress)?;
+    let report = check_exported(source, &lost, progress)?;
     metrics.dump(folder.to_string(), &report);
     let making = Making {
         command: "export",
@@ -152,7 +152,10 @@ impl Exported {
             reading,
             name: ended::shown(dir),
             file,
-            origin: json!({ "raft_dir": ended::shown(dir) }),
+            origin: json!({
+                "raft_dir": ended::shown(dir),
+                "lost": ended::salvaged(&reader.losses()),
+            }),
             remarks: reader.remarks(DataVersion::V004),
             lost: reader.losses(),
             rules_of: Some(reader.version()),
@@ -179,10 +182,12 @@ impl Exported {
     }
 }
 
-/// Checks what was exported a moment ago, of which no manifest is missed.
-fn check_exported(source: &Source, progress: &Progress) -> Result<Report> {
+/// Checks what was exported a moment ago, of which no manifest is missed; what was lost on the way is
+/// found, too.
+fn check_exported(source: &Source, lost: &[String], progress: &Progress) -> Result<Report> {
     progress.phase("checking");
-    let mut inspection = Inspection::default();
+    let evidence = Evidence::Pieces { lost: lost.to_vec() };
+    let mut inspection = Inspection::new(evidence, Requirement::Optional);
     let threads = Threads::of_flag(None);
     for_each_prepared(source, threads, progress, References::of, |line, scanned, references| {
         inspection.prepared(line, &scanned, references);
