@@ -24,6 +24,7 @@ mod new_dirs;
 mod notify;
 mod open_dir;
 mod output;
+mod parquet_file;
 mod printable;
 mod progress;
 mod raft_dir;

@@ -251,6 +251,25 @@ fn keys_that_are_none_are_refused_and_never_shown() {
 }
 
 #[test]
+fn tables_are_of_what_is_encrypted_and_are_not() {
+    let dir = TempDir::new().unwrap();
+    encrypted(dir.path());
+    let identity = named("age/identity.txt");
+    let tables = ["rewrite", "meta.db.age", "--to", "parquet", "--output", "lake"];
+    let with = |more: &[&str]| {
+        let cluster = ["--cluster", "c", "--identity", &identity];
+        let args = tables.iter().chain(&cluster).chain(more);
+        run_in(dir.path(), &args.copied().collect::<Vec<_>>())
+    };
+    let refused = with(&["--recipient", &recipient()]);
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.stderr.starts_with("error: tables are not encrypted"), "{}", refused.stderr);
+    let made = with(&[]);
+    assert!(made.stderr.contains("as its manifest says"), "{}", made.stderr);
+    well(made);
+}
+
+#[test]
 fn a_chain_of_encrypted_pieces_is_made_and_checked_without_the_identity() {
     let dir = TempDir::new().unwrap();
     let (origin, recipient) = (named("v004/v004-origin.export.ndjson"), recipient());

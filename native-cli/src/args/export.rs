@@ -9,13 +9,16 @@ use metadump::moment::parse_span;
 use super::accept::AcceptLosses;
 use super::service::{OF_SERVICE, RUNNING_SERVICE};
 use super::values::{directory, whole};
-use super::{Format, Moment, Monitoring, Service, TargetVersion};
+use super::{Format, Moment, Monitoring, Service, Tables, TargetVersion};
 use crate::dump_name::DumpName;
 use crate::grpc::{Address, NodeChoice};
 
 /// `export`
 #[derive(Debug, Args)]
-#[command(mut_arg("at", |arg| arg.requires("raft_dir").conflicts_with("grpc_api_address")))]
+#[command(
+    mut_arg("at", |arg| arg.requires("raft_dir").conflicts_with("grpc_api_address")),
+    mut_arg("to", |arg| arg.requires("into").conflicts_with_all(NOT_OF_TABLES)),
+)]
 pub struct Export {
     /// The data directory of a stopped node, in place of a running service; nothing in it is
     /// changed.
@@ -45,6 +48,10 @@ pub struct Export {
     #[command(flatten)]
     pub repeated: Every,
 
+    /// The tables, if any.
+    #[command(flatten)]
+    pub tables: Tables,
+
     /// Where to write the manifest of a dump that goes to stdout: for a pipe that ends in a file.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub manifest: Option<PathBuf>,
@@ -73,7 +80,7 @@ pub struct Export {
     #[command(flatten)]
     pub moment: Moment,
 
-    /// How to print what was exported; `json` needs --db.
+    /// How to print what was exported; `json` needs --db or --into.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
 
@@ -98,6 +105,10 @@ pub struct Export {
     pub online: Online,
 }
 
+/// What makes a dump, where there is to be none.
+const NOT_OF_TABLES: [&str; 6] =
+    ["db", "since", "manifest", "data_version", "log", "trigger_snapshot"];
+
 /// What `--every` does.
 #[derive(Debug, Args)]
 pub struct Every {
@@ -109,19 +120,20 @@ pub struct Every {
         value_name = "TIME",
         help_heading = REPEATED,
         value_parser = positive_span,
+        group = "into_folder",
         requires = "into",
         conflicts_with_all = ["db", "since", "manifest", "at", "salvage", "data_version", "trigger_snapshot", "Monitoring"]
     )]
     pub every: Option<u64>,
 
-    /// The folder, or the URL of a prefix (`s3://BUCKET/PATH/`), that --every writes into.
+    /// The folder, or the URL of a prefix (`s3://BUCKET/PATH/`), that --every or --to writes into.
     #[arg(
         long,
         value_name = "PLACE",
         help_heading = REPEATED,
         value_hint = ValueHint::DirPath,
         value_parser = DumpName::parser(),
-        requires = "every"
+        requires = "into_folder"
     )]
     pub into: Option<DumpName>,
 

@@ -23,6 +23,7 @@ mod rewrite;
 mod scripting;
 mod service;
 mod serving;
+mod tables;
 mod values;
 
 use std::path::Path;
@@ -52,6 +53,7 @@ pub use rewrite::{Repair, Rewrite};
 pub use scripting::{BenchClientNumConn, Lua, Source};
 pub use service::{Access, Connection, Get, Query, Service, Status, Upsert, Watch};
 pub use serving::{Serve, View};
+pub use tables::Tables;
 
 use crate::dump_name::DumpName;
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum, ValueHint};
 
 use super::accept::AcceptLosses;
-use super::{Cluster, Dump, Format, Moment, RaiseIds, TargetVersion};
+use super::{Cluster, Dump, Format, Moment, RaiseIds, Tables, TargetVersion};
 use crate::dump_name::DumpName;
 
 /// `rewrite`
@@ -13,6 +13,7 @@ use crate::dump_name::DumpName;
 #[command(
     mut_arg("file", |arg| arg.value_name("IN")),
     mut_arg("db", |arg| arg.value_name("IN").help("The same as IN")),
+    mut_arg("to", |arg| arg.requires("output").conflicts_with_all(NOT_OF_TABLES)),
 )]
 pub struct Rewrite {
     /// The dump.
@@ -23,13 +24,18 @@ pub struct Rewrite {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub manifest: Option<PathBuf>,
 
-    /// The dump to write; without it, or with `-`, it goes to stdout.
+    /// The dump to write; without it, or with `-`, it goes to stdout. With --to, the folder, or the URL
+    /// of a prefix, that the tables go into.
     #[arg(long, value_name = "OUT", value_parser = DumpName::parser())]
     pub output: Option<DumpName>,
 
     /// Where to write the manifest of a dump that goes to stdout: for a pipe that ends in a file.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output_manifest: Option<PathBuf>,
+
+    /// The tables, if any.
+    #[command(flatten)]
+    pub tables: Tables,
 
     /// The new cluster, if any.
     #[command(flatten)]
@@ -63,6 +69,20 @@ pub struct Rewrite {
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
 }
+
+/// What makes another dump, where there is to be none.
+const NOT_OF_TABLES: [&str; 10] = [
+    "output_manifest",
+    "id",
+    "initial_cluster",
+    "all",
+    "log",
+    "raise_ids",
+    "beyond",
+    "repair",
+    "data_version",
+    "dry_run",
+];
 
 /// What `rewrite` can repair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -241,7 +241,11 @@ pub fn dump_at(source: Source, at: Option<At>, progress: &Progress) -> Result<So
 }
 
 /// What a data directory holds, as a dump in a file of our own.
-fn exported(reader: &DirReader, name: &Path, progress: &Progress) -> Result<Reading> {
+///
+/// # Errors
+///
+/// When the directory cannot be read, and when the file cannot be written.
+pub fn exported(reader: &DirReader, name: &Path, progress: &Progress) -> Result<Reading> {
     progress.phase("exporting");
     Reading::written(&name.display().to_string(), |write| {
         reader.for_each_line(|line| {

@@ -14,7 +14,7 @@ use super::ended::{self, Step, assert_apart};
 use super::export_online::add_why;
 use super::export_since::Since;
 use super::service::connect_options;
-use super::{Outcome, convert_directory, export_every, export_online, export_since};
+use super::{Outcome, convert_directory, export_every, export_online, export_since, tables};
 use crate::args::{Export, Format};
 use crate::dump_writer::{DumpWriter, Origin};
 use crate::grpc::ConnectOptions;
@@ -27,6 +27,9 @@ use crate::run_metrics::RunMetrics;
 /// Runs the command.
 pub fn run(args: &Export, metrics: &RunMetrics, progress: &Progress) -> Result<Outcome> {
     let place = Place::of(args, progress)?;
+    if let Some(cluster) = args.tables.of_cluster() {
+        return tables::of_export(args, &place, cluster, metrics, progress);
+    }
     if args.repeated.every.is_some() {
         return export_every::run(args, &args.repeated, &place, progress);
     }
@@ -79,10 +82,7 @@ fn from_directory(
 ) -> Result<Outcome> {
     let destination = Destination::from_arg(args.db.as_ref())?;
     assert_apart(args.format, &destination)?;
-    let access = if args.live { Access::Live } else { Access::Stopped };
-    let dir = RaftDir::new(raft_dir);
-    let reader =
-        if args.salvage { DirReader::salvage(&dir)? } else { DirReader::open(&dir, access)? };
+    let reader = opened(raft_dir, args)?;
     let version = args.data_version.data_version();
     let log = args.moment.log.fate();
     let at = args.moment.at;
@@ -153,8 +153,19 @@ fn from_directory(
     Ok(outcome)
 }
 
+/// Opens a directory as is asked.
+///
+/// # Errors
+///
+/// When it cannot be read.
+pub fn opened(raft_dir: &Path, args: &Export) -> Result<DirReader> {
+    let dir = RaftDir::new(raft_dir);
+    let access = if args.live { Access::Live } else { Access::Stopped };
+    if args.salvage { DirReader::salvage(&dir) } else { DirReader::open(&dir, access) }
+}
+
 /// What a salvage could not read; without a loss the dump is as good as any.
-fn say_lost(losses: &[String], progress: &Progress) -> Outcome {
+pub fn say_lost(losses: &[String], progress: &Progress) -> Outcome {
     if losses.is_empty() {
         return Outcome::Done;
     }

@@ -61,16 +61,21 @@ pub fn run(args: &Args, progress: &Progress) -> Result<Ended> {
         );
     }
     if let Some(error) = broken {
-        progress.say(&format!("note: {error}; what it and the entries behind it do is not known"));
+        progress.say(&format!("note: {}", not_known(&error)));
     }
     Ok(Ended::Done)
+}
+
+/// That entries cannot be applied.
+pub fn not_known(error: &str) -> String {
+    format!("{error}; what it and the entries behind it do is not known")
 }
 
 /// A log that was gone through.
 pub struct Log {
     name: String,
     /// Why not every entry was applied.
-    broken: Option<String>,
+    pub broken: Option<String>,
 }
 
 /// Calls `each` with what every entry of a log did, committed or not.
@@ -160,6 +165,11 @@ impl Filter<'_> {
 /// `T1-N0.1030  2026-11-28 14:28:47 UTC  drops table sales.orders (id 42)`
 pub fn line(change: &LoggedChange) -> String {
     let time = change.time_ms.map_or_else(String::new, utc);
+    format!("{:<14} {time:<23}  {}", change.log_id.to_string(), said(change))
+}
+
+/// What an entry did: `drops table sales.orders (id 42)`.
+pub fn said(change: &LoggedChange) -> String {
     let mut said = Vec::new();
     match change.outcome {
         Outcome::ConditionsNotMet => said.push("conditions not met".to_owned()),
@@ -180,7 +190,7 @@ pub fn line(change: &LoggedChange) -> String {
     if said.is_empty() {
         said.push("changes nothing".to_owned());
     }
-    format!("{:<14} {time:<23}  {}", change.log_id.to_string(), said.join("; "))
+    said.join("; ")
 }
 
 /// `drops table sales.orders (id 42)`

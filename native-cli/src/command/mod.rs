@@ -42,6 +42,7 @@ mod service;
 pub mod show;
 mod state;
 pub mod status;
+mod tables;
 pub mod upsert;
 pub mod validate;
 pub mod view;

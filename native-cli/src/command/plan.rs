@@ -109,7 +109,7 @@ pub struct LineChanges {
 
 /// What becomes of lines that are no records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Strays {
+pub enum Strays {
     /// Nothing is planned: what they hold would be lost or misplaced.
     Refused,
     /// They are dropped, as by an import that accepts them.

@@ -14,7 +14,7 @@ use super::ended::{self, Step, assert_apart};
 use super::nodes::{Said, names, nodes};
 use super::plan::{LineChanges, Planned, Reading};
 use super::raise::Raised;
-use super::{Outcome, convert, export};
+use super::{Outcome, convert, export, tables};
 use crate::args::{Format, Repair, Rewrite, TargetVersion};
 use crate::dump_name::DumpName;
 use crate::dump_writer::{DumpWriter, Origin, UnnamedDump};
@@ -28,6 +28,9 @@ use crate::stdout::stdout;
 
 /// Runs the command.
 pub fn run(args: &Rewrite, progress: &Progress) -> Result<Outcome> {
+    if let Some(cluster) = args.tables.of_cluster() {
+        return tables::of_dump(args, cluster, progress);
+    }
     let nodes = nodes(&args.cluster)?;
     let cluster = nodes.first().cloned().flatten();
     let input = args.dump.name()?;

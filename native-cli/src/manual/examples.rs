@@ -45,6 +45,11 @@ pub fn examples(command: &str) -> &'static [Example] {
                 line: "databend-metactl export --grpc-api-address 127.0.0.1:9191 --every 60s \
                        --into s3://backups/meta/",
             },
+            Example {
+                what: "File what it holds as tables of a fleet",
+                line: "databend-metactl export --grpc-api-address 127.0.0.1:9191 --to parquet \
+                       --into lake --cluster prod-eu",
+            },
         ],
         "backups" => &[
             Example {
@@ -184,6 +189,10 @@ pub fn examples(command: &str) -> &'static [Example] {
             Example {
                 what: "Write it for servers of V003",
                 line: "databend-metactl rewrite --db meta.db --output v003.db --data-version V003",
+            },
+            Example {
+                what: "File it as tables, for SQL over the backups of many clusters",
+                line: "databend-metactl rewrite --db meta.db --to parquet --output lake --cluster prod-eu",
             },
         ],
         "filter" => &[

@@ -73,6 +73,27 @@ fn a_dump_for_each_node() {
     assert_eq!(server.objects(), expected);
 }
 
+#[test]
+fn tables_of_a_dump() {
+    let server = Server::start();
+    put(&server, "in.db", &fs::read(good()).unwrap());
+    let (input, folder) = (server.url("in.db"), server.url("lake/"));
+    let there = TempDir::new().unwrap();
+    let to = ["--to", "parquet", "--cluster", "a/b"];
+    for output in [text(there.path()), &folder] {
+        let ran = server.run(&[&["rewrite", &input, "--output", output][..], &to].concat());
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    }
+    let tables = ["findings", "keys", "log", "objects"];
+    let key = |table: &str| format!("{table}/cluster=a%2Fb/day=2026-11-23/in.db.parquet");
+    let objects = server.objects().into_iter().filter(|key| key.starts_with("lake/"));
+    assert_eq!(Vec::from_iter(objects), tables.map(|table| format!("lake/{}", key(table))));
+    for table in tables {
+        let of_url = fs::read(server.file(&format!("lake/{}", key(table)))).unwrap();
+        assert_eq!(of_url, fs::read(there.path().join(key(table))).unwrap(), "{table}");
+    }
+}
+
 /// The requests that a run made, without their queries.
 fn log_of(
     server: &Server,

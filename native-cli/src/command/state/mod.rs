@@ -1,18 +1,19 @@
 //! The state that a command looks at: of a dump, of a stopped node, of a running service; at which
 //! moment.
 
+mod facts;
+
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
-use metadump::Line;
 use metadump::check::Requirement;
 use metadump::moment::{AsOf, At, Moment, MomentError, Replay, ReplayError, Replayed, Survey};
-use metadump::node::LiveMachine;
 use metadump::record::{DataVersion, Fact, SeqV};
 
-use super::plan::{Inspected, Reading, not_a_record};
+use self::facts::for_each_fact_of_line;
+use super::plan::{Inspected, Reading, Strays};
 use super::service::{connect_options, say_note};
 use crate::args;
 use crate::dump_writer::now_ms;
@@ -22,7 +23,6 @@ use crate::input::Source;
 use crate::manifest::evidence;
 use crate::progress::Progress;
 use crate::raft_dir::{Access, DirReader, FactSource, RaftDir};
-use crate::scanning::{Scanned, Threads, for_each_prepared};
 use crate::temporary::TemporaryFile;
 
 /// A state at a moment. It can be read as often as is wanted.
@@ -33,6 +33,8 @@ pub struct State {
     has_remarks: bool,
     /// Whether it was said what the manifest of a dump has against it.
     has_objected: AtomicBool,
+    /// What becomes of lines that are no records.
+    strays: Strays,
 }
 
 /// What the state is of.
@@ -83,13 +85,37 @@ impl State {
         Self::of(origin, at, progress)
     }
 
+    /// The state of a dump that may be damaged: lines that are no records are left out. Where the dump
+    /// does not say what the log goes on from, the state is what stands in it, without the log, and that
+    /// is the reason given.
+    ///
+    /// # Errors
+    ///
+    /// When the dump cannot be read.
+    pub fn of_rest(
+        source: Source,
+        at: At,
+        progress: &Progress,
+    ) -> Result<(Self, Option<MomentError>)> {
+        let state = Self::unplaced(StateSource::Dump(source), Strays::Dropped);
+        let mut survey = Survey::new(at, now_ms());
+        state.for_each_fact(progress, survey.needs_keys(), |fact| {
+            survey.learn(fact);
+            Ok(())
+        })?;
+        Ok(match survey.finish() {
+            Ok(moment) => (Self { moment, ..state }, None),
+            Err(error) => (state, Some(error)),
+        })
+    }
+
+    fn unplaced(origin: StateSource, strays: Strays) -> Self {
+        let has_objected = AtomicBool::new(false);
+        Self { origin, moment: Moment::default(), has_remarks: true, has_objected, strays }
+    }
+
     fn of(origin: StateSource, at: At, progress: &Progress) -> Result<Self> {
-        let mut state = Self {
-            origin,
-            moment: Moment::default(),
-            has_remarks: true,
-            has_objected: AtomicBool::new(false),
-        };
+        let mut state = Self::unplaced(origin, Strays::Refused);
         let mut survey = Survey::new(at, now_ms());
         let (needs_keys, mut is_empty) = (survey.needs_keys(), true);
         let read = state.for_each_fact(progress, needs_keys, |fact| {
@@ -114,23 +140,20 @@ impl State {
             let error = anyhow::anyhow!("{}: there is no record of a dump", state.name());
             return Err(error).help("`databend-metactl validate` says what it is instead");
         }
-        state.moment = survey.finish().map_err(|error| {
-            Usage::error(
-                format!("{}: {error}", state.name()),
-                match error {
-                    MomentError::NoState { .. } => {
-                        "the dump has lost its state machine: fetch it again"
-                    }
-                    _ => {
-                        "--at names an entry or a time between the snapshot and the end of the log"
-                    }
-                },
-            )
-        })?;
+        state.moment = survey.finish().map_err(|error| state.has_no_moment(&error))?;
         if let StateSource::Directory(reader, _) = &state.origin {
             state.moment.version = Some(reader.version());
         }
         Ok(state)
+    }
+
+    /// That there is no state of a moment.
+    pub fn has_no_moment(&self, error: &MomentError) -> anyhow::Error {
+        let help = match error {
+            MomentError::NoState { .. } => "the dump has lost its state machine: fetch it again",
+            _ => "--at names an entry or a time between the snapshot and the end of the log",
+        };
+        Usage::error(format!("{}: {error}", self.name()), help)
     }
 
     /// The same without what should be known of a directory, which was said before.
@@ -185,7 +208,7 @@ impl State {
             StateSource::Directory(reader, _) => reader.for_each_fact(&mut each),
             StateSource::Dump(source) => {
                 let each = |fact: &Fact<'_>, ()| each(fact);
-                let read = for_each_fact_of_line(source, progress, |_| (), each);
+                let read = for_each_fact_of_line(source, self.strays, progress, |_| (), each);
                 read.map(|bytes| self.object(source, bytes, progress))
             }
         };
@@ -327,7 +350,7 @@ impl State {
                 Ok(())
             }
             StateSource::Dump(source) => {
-                let bytes = for_each_fact_of_line(source, progress, prepare, each)?;
+                let bytes = for_each_fact_of_line(source, self.strays, progress, prepare, each)?;
                 self.object(source, bytes, progress);
                 Ok(())
             }
@@ -430,33 +453,6 @@ impl State {
                 .help(help)
         })
     }
-}
-
-/// Calls `each` with every fact of a dump that is of the node or of its live state machine, and with
-/// what `prepare` makes of it on one of several threads. Gives how many bytes the dump has, unpacked.
-fn for_each_fact_of_line<T: Send>(
-    source: &Source,
-    progress: &Progress,
-    prepare: impl Fn(&Fact<'_>) -> T + Sync,
-    mut each: impl FnMut(&Fact<'_>, T) -> Result<()> + Send,
-) -> Result<u64> {
-    let name = source.name();
-    let mut live = LiveMachine::default();
-    let prepare = |scanned: &Scanned<'_>| {
-        scanned.as_ref().ok().map(|scanned| prepare(&scanned.record.fact()))
-    };
-    let mut bytes = 0;
-    let each = |line: &Line<'_>, scanned: Scanned<'_>, prepared: Option<T>| {
-        bytes = line.offset_bytes.saturating_add(line.len_bytes());
-        let scanned = scanned.map_err(|error| not_a_record(&name, line, error))?;
-        let fact = scanned.record.fact();
-        match prepared {
-            Some(prepared) if live.has(scanned.tree(), &fact)? => each(&fact, prepared),
-            _ => Ok(()),
-        }
-    };
-    for_each_prepared(source, Threads::of_flag(None), progress, prepare, each)?;
-    Ok(bytes)
 }
 
 /// What a running service exports, in a file of our own.

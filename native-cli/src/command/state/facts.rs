@@ -1,0 +1,53 @@
+//! The facts of a dump, from its lines.
+
+use anyhow::Result;
+use metadump::Line;
+use metadump::node::LiveMachine;
+use metadump::record::Fact;
+
+use crate::command::plan::{Strays, not_a_record};
+use crate::input::Source;
+use crate::progress::Progress;
+use crate::scanning::{Scanned, Threads, for_each_prepared};
+
+/// Calls `each` with every fact of a dump that is of the node or of its live state machine, and with
+/// what `prepare` makes of it on one of several threads. Gives how many bytes the dump has, unpacked.
+///
+/// # Errors
+///
+/// When the dump cannot be read, when strays are refused and there is one, and the first error of
+/// `each`.
+pub fn for_each_fact_of_line<T: Send>(
+    source: &Source,
+    strays: Strays,
+    progress: &Progress,
+    prepare: impl Fn(&Fact<'_>) -> T + Sync,
+    mut each: impl FnMut(&Fact<'_>, T) -> Result<()> + Send,
+) -> Result<u64> {
+    let name = source.name();
+    let mut live = LiveMachine::default();
+    let prepare = |scanned: &Scanned<'_>| {
+        scanned.as_ref().ok().map(|scanned| prepare(&scanned.record.fact()))
+    };
+    let mut bytes = 0;
+    let each = |line: &Line<'_>, scanned: Scanned<'_>, prepared: Option<T>| {
+        bytes = line.offset_bytes.saturating_add(line.len_bytes());
+        let scanned = match scanned {
+            Ok(scanned) => scanned,
+            Err(_) if strays == Strays::Dropped => return Ok(()),
+            Err(error) => return Err(not_a_record(&name, line, error)),
+        };
+        let fact = scanned.record.fact();
+        let is_live = match live.has(scanned.tree(), &fact) {
+            // What is named too late is a finding.
+            Err(_) if strays == Strays::Dropped => false,
+            known => known?,
+        };
+        match prepared {
+            Some(prepared) if is_live => each(&fact, prepared),
+            _ => Ok(()),
+        }
+    };
+    for_each_prepared(source, Threads::of_flag(None), progress, prepare, each)?;
+    Ok(bytes)
+}
