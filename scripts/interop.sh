@@ -48,9 +48,10 @@ for release in $RELEASES; do
 done
 environment recipes kubernetes_validate 'what checks the recipes'
 environment tables duckdb 'what asks tables'
+environment stores moto 'what speaks the protocol of S3'
 
 METACTL=$(scripts/debug-build.sh)
 export METACTL INTEROP_RELEASES="$place" PYTHONDONTWRITEBYTECODE=1 LC_ALL=C.UTF-8
 cd tests/interop
 exec "$place/recipes/bin/python" -m unittest ${TEST:+-k "$TEST"} \
-    test_interop test_official test_statements test_carry test_recipes test_tables
+    test_interop test_official test_statements test_carry test_recipes test_tables test_stores
