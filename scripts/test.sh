@@ -104,7 +104,7 @@ export METACTL
 # The browser is not to wait for it.
 beside 'tests are compiled' nice -n 19 cargo test --locked --quiet --workspace --no-run
 
-step 'the viewer: its binding in node, its page in Chromium, held against the command line'
+step 'the viewer: its binding in node, its page in Chromium and Firefox, held against the command line'
 scripts/web-test.sh run
 
 step 'a gRPC client of another make calls the embedded service'

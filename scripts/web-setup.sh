@@ -36,9 +36,15 @@ if [ ! -d web/node_modules ] || [ web/package-lock.json -nt web/node_modules/.pa
     say "installing the packages of web/package-lock.json"
     quietly npm --prefix web install --no-save --no-audit --no-fund
 fi
-if [ "${1:-}" = test ] && ! command -v chromium >/dev/null; then
-    command -v apt-get >/dev/null || stop "chromium is missing, and there is no apt-get to install it"
-    say "installing the Debian package chromium"
-    quietly as_root apt-get -q update
-    quietly as_root env DEBIAN_FRONTEND=noninteractive apt-get -q install -y chromium
+if [ "${1:-}" = test ]; then
+    missing=()
+    for browser in chromium firefox-esr; do
+        command -v $browser >/dev/null || missing+=($browser)
+    done
+    if [ ${#missing[@]} -gt 0 ]; then
+        command -v apt-get >/dev/null || stop "missing, and there is no apt-get to install it: ${missing[*]}"
+        say "installing the Debian packages of browsers: ${missing[*]}"
+        quietly as_root apt-get -q update
+        quietly as_root env DEBIAN_FRONTEND=noninteractive apt-get -q install -y "${missing[@]}"
+    fi
 fi

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Tests the binding in node and the page in Chromium, against the command line that METACTL names, or one that
+# Tests the binding in node and the page in Chromium and Firefox, against the command line that METACTL names, or one that
 # is built.
 # Usage: web-test.sh [build|run]: only what the tests need, or only the tests
 set -euo pipefail
@@ -12,4 +12,4 @@ fi
 if [ "${1:-}" = build ]; then exit; fi
 METACTL=${METACTL:-$(scripts/debug-build.sh)}
 export METACTL
-node --test --test-concurrency=1 --test-reporter=dot tests/web/{api,e2e}/*.test.mjs
+node --test --test-concurrency=1 --test-reporter=dot tests/web/{api,e2e,firefox}/*.test.mjs

@@ -155,6 +155,32 @@ fn whole_dumps_come_in_between() {
 }
 
 #[test]
+fn pieces_are_encrypted_where_somebody_is_named_for_whom() {
+    let folder = TempDir::new().unwrap();
+    let origin = fixture("v004/v004-origin.export.ndjson");
+    let served = Served::start(["--db", text(&origin)]);
+    let address = served.address();
+    let passphrase = fixture("age/passphrase.txt");
+    let more = ["--passphrase-file", text(&passphrase)];
+    let every = Every::start(&address, folder.path(), &more);
+    every.says("a whole dump: it is the first");
+    put(&address, "every/a");
+    every.says("exported 2 entries behind T1-N1.95, ");
+    assert_eq!(every.end(Signal::TERM), Some(0));
+    let mut files = names(folder.path());
+    files.retain(|file| !file.ends_with(".manifest.json"));
+    assert_eq!(files.len(), 2, "{files:?}");
+    for file in files {
+        assert!(file.ends_with(".db.zst.age"), "{file}");
+        let written = fs::read(folder.path().join(&file)).unwrap();
+        assert!(written.starts_with(b"age-encryption.org/v1\n-> scrypt "), "{file}");
+    }
+    let check = ["backups", text(folder.path()), "--check"];
+    let checked = well(run(check.iter().chain(&more)));
+    assert!(checked.contains(" ok\n") && checked.contains("2 backups in 1 chain; "), "{checked}");
+}
+
+#[test]
 fn a_server_that_begins_anew_gets_a_whole_dump() {
     let folder = TempDir::new().unwrap();
     let origin = fixture("v004/v004-origin.export.ndjson");

@@ -32,11 +32,11 @@ use crate::report::compact_time;
 use crate::signals;
 use crate::temporary::remove_leftovers;
 
-/// The ending of the pieces; `.age` follows where they are encrypted.
+/// The ending of the pieces; `.age` follows where somebody is named for whom they are encrypted.
 const ENDING: &str = ".db.zst";
 
 fn ending() -> String {
-    if keys().are_given() { format!("{ENDING}.age") } else { ENDING.to_owned() }
+    if keys().can_write() { format!("{ENDING}.age") } else { ENDING.to_owned() }
 }
 
 /// The pause after a first failure; each later one is twice as long, up to the time between pieces.

@@ -108,9 +108,7 @@ impl Keys {
     ///
     /// A [`Usage`] error when the name asks for encryption, and nobody is named.
     pub fn assert_some_for(&self, name: &Path) -> Result<()> {
-        let is_for_some =
-            !self.given.is_empty() || !self.usual.is_empty() || self.passphrase.is_some();
-        if is_for_some || !is_asked_for_by(name) {
+        if self.can_write() || !is_asked_for_by(name) {
             return Ok(());
         }
         Err(Usage::error(
@@ -123,6 +121,11 @@ impl Keys {
     /// Whether anything is named that reads what is encrypted.
     pub const fn can_read(&self) -> bool {
         !self.identities.is_empty() || self.passphrase.is_some()
+    }
+
+    /// Whether anybody is named who could read what is encrypted.
+    pub const fn can_write(&self) -> bool {
+        !self.given.is_empty() || !self.usual.is_empty() || self.passphrase.is_some()
     }
 
     /// Whether what is written is encrypted, whatever its name.
