@@ -113,8 +113,8 @@ scripts/grpc-test.sh
 step 'tests are compiled'
 joined 'tests are compiled'
 
-step 'every reader over damaged input, twenty seconds each'
-FUZZ_SECONDS=${FUZZ_SECONDS:-20} cargo test --locked --quiet --workspace --test fuzz_smoke
+step 'every reader over damaged input, ten seconds each'
+FUZZ_SECONDS=${FUZZ_SECONDS:-10} cargo test --locked --quiet --workspace --test fuzz_smoke
 
 # Last, so that its results are what stands at the end.
 step tests
