@@ -84,7 +84,9 @@ class Moto(unittest.TestCase):
         self.assertEqual(back.read_bytes(), large.read_bytes())
 
     def test_a_chain_is_listed_checked_and_forgotten(self) -> None:
-        with Service(DUMP) as service:
+        served = self.place / "served.ndjson"
+        shutil.copy(DUMP, served)
+        with Service(served) as service:
             running = ("--grpc-api-address", service.address())
             metactl("export", *running, "--db", self.url("chain/base.db"))
             metactl("upsert", *running, "--key", "interop/a", "--value", "1")

@@ -82,7 +82,7 @@ catalogue! {
         "Convert the file as the message says. Export with `--db FILE` in place of `>`.";
     /// The dump is packed once more, or in a way that is not unpacked here.
     PackedContent "packed-content" Error
-        "A dump is read as plain text, gzip or zstd. What is inside this packing is not looked at."
+        "A dump is read as plain text, gzip or zstd, encrypted with age once or not. What is inside this packing is not looked at."
         "Unpack the file as the message says, and use the dump in it.";
     /// The file is something else.
     ForeignFile "foreign-file" Error
