@@ -52,7 +52,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::FromArgMatches;
 
-use crate::args::{Arranged, Cli, Command};
+use crate::args::{Arranged, Cli, Command, LogFormat};
 use crate::command::Outcome;
 use crate::printable::printable_lines;
 use crate::progress::{Progress, Quiet};
@@ -122,6 +122,11 @@ fn explain(error: &clap::Error) -> ExitCode {
             "there is no --verbose",
             "everything that there is to say is said, on stderr; --quiet leaves only errors",
         ));
+        return ExitCode::from(2);
+    }
+    if error.use_stderr() && args::asks_for_json(std::env::args_os()) {
+        diagnostics::choose(LogFormat::Json);
+        diagnostics::say_failure(&args::as_failure(&error.render().to_string()));
         return ExitCode::from(2);
     }
     // A wildcard may have brought a name that nobody has chosen.

@@ -223,6 +223,30 @@ fn what_is_no_chain_is_refused_by_name() {
 }
 
 #[test]
+fn a_chain_with_two_ends_is_said_to_be_two() {
+    let place = Place::with_chain();
+    let manifest = |name: &str| -> Value {
+        serde_json::from_slice(&fs::read(Manifest::path_of(&place.path(name))).unwrap()).unwrap()
+    };
+    let mut second = manifest("two.db.zst");
+    second["parent"] = manifest("one.db")["parent"].clone();
+    let path = Manifest::path_of(&place.path("two.db.zst"));
+    fs::write(path, second.to_string()).unwrap();
+    let folder = text(place.folder.path());
+    let ran = run(["validate", folder]);
+    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+    for said in [
+        "/one.db and ",
+        "/two.db.zst are both increments of ",
+        "\nhelp:  each of both is a chain with what it goes on from: name the pieces of one, ",
+    ] {
+        assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    }
+    let [base, one] = ["base.db", "one.db"].map(|name| place.path(name));
+    well(run(["inspect", "--db", text(&base), "--db", text(&one)]));
+}
+
+#[test]
 fn another_piece_under_the_name_is_seen() {
     let place = Place::with_chain();
     let line = format!("validate {}", text(place.folder.path()));

@@ -109,6 +109,15 @@ fn a_failure_and_what_was_found_are_objects() {
         })]
     );
 
+    // Also of a command line that is none.
+    let ran = run(["--log-format", "json", "validate", "--no-such-flag"]);
+    assert_eq!(ran.code, Some(2));
+    let events_of_none = events(&ran);
+    assert_eq!(events_of_none.len(), 1);
+    assert_eq!(events_of_none[0]["message"], "unexpected argument '--no-such-flag' found");
+    let help = events_of_none[0]["help"].as_str().unwrap();
+    assert!(help.ends_with("; For more information, try '--help'."), "{help}");
+
     let place = TempDir::new().unwrap();
     let dir = place.path().join("node");
     let dump = fixture("findings/not-json.ndjson");

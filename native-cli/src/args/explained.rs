@@ -7,6 +7,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use strsim::damerau_levenshtein;
 
 use super::Cli;
+use crate::failure::Usage;
 
 /// What people call a command that has another name here.
 const MEANT: &[(&[&str], &str)] = &[
@@ -97,6 +98,24 @@ fn command_for(word: &str) -> Option<String> {
     };
     let fitting = names.filter_map(|name| Some((fits(name)?, name)));
     fitting.min().map(|(_, name)| name.to_owned())
+}
+
+/// Whether a command line, which need not be a right one, asks for JSON on stderr.
+pub fn asks_for_json(args: impl Iterator<Item = OsString>) -> bool {
+    let args = Vec::from_iter(args);
+    let in_two = |pair: &[OsString]| matches!(pair, [flag, format] if flag == "--log-format" && format == "json");
+    args.windows(2).any(in_two) || args.iter().any(|arg| arg == "--log-format=json")
+}
+
+/// What is wrong with a command line, and what to do, as a failure has it.
+pub fn as_failure(rendered: &str) -> anyhow::Error {
+    let mut parts = rendered.trim_end().split("\n\n").map(|part| {
+        let words = part.split_whitespace();
+        Vec::from_iter(words).join(" ")
+    });
+    let what = parts.next().unwrap_or_default();
+    let help = Vec::from_iter(parts).join("; ");
+    Usage::error(what.strip_prefix("error: ").unwrap_or(&what), &help)
 }
 
 /// Whether the error is that of `--verbose` or `-v`, which no command has.

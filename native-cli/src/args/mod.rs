@@ -37,7 +37,7 @@ pub use cluster::{Cluster, TargetVersion};
 pub use diff::{Diff, Place};
 pub use dump::{Dump, Dumps};
 pub use encryption::Encryption;
-pub use explained::{asks_for_more, explained};
+pub use explained::{as_failure, asks_for_json, asks_for_more, explained};
 pub use export::{Every, Export, Online};
 pub use filter::{Extract, Filter, FilterTenant, Way};
 pub use groups::GROUPS;

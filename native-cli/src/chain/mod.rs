@@ -10,14 +10,14 @@ use std::fs;
 use std::io;
 
 use anyhow::{Context, Result, anyhow};
-use metadump::chain::{Link, ordered};
+use metadump::chain::{ChainError, Link, ordered};
 use metadump::check::Evidence;
 use metadump::manifest::{Manifest, Parent};
 
 pub use self::folder::{Folder, InFolder, holds_pieces, manifest_name};
 pub use self::reader::ChainReader;
 use crate::dump_name::DumpName;
-use crate::failure::WithHelp;
+use crate::failure::{Help, WithHelp};
 use crate::files::read_small;
 use crate::input::Source;
 use crate::manifest::{evidence, of_object, path_of};
@@ -27,6 +27,10 @@ use crate::store::Object;
 /// What to do about pieces that are no chain.
 const HELP: &str = "a chain is a dump and all increments behind it: name each with --db, or the \
                     folder that holds them";
+
+/// What to do where a chain has two ends.
+const FORK_HELP: &str = "each of both is a chain with what it goes on from: name the pieces of one, each \
+                         with --db, or move the increments of the other to another folder";
 
 /// A piece of a chain.
 #[derive(Debug, Clone)]
@@ -69,7 +73,10 @@ impl Chain {
     pub fn linked(pieces: Vec<(DumpName, Option<Manifest>)>) -> Result<Self> {
         let links =
             Vec::from_iter(pieces.iter().map(|(name, manifest)| link(name, manifest.as_ref())));
-        let order = ordered(&links).help(HELP)?;
+        let order = ordered(&links).map_err(|error| {
+            let help = if let ChainError::Fork { .. } = error { FORK_HELP } else { HELP };
+            anyhow::Error::new(error).context(Help(help.to_owned()))
+        })?;
         let mut pieces = Vec::from_iter(pieces.into_iter().map(Some));
         let in_order = order.into_iter().filter_map(|at| pieces.get_mut(at)?.take());
         let mut in_order = in_order.map(|(name, manifest)| Piece {
