@@ -135,6 +135,28 @@ fn a_run_goes_on_over_restarts_of_the_server_and_of_itself() {
 }
 
 #[test]
+fn a_run_goes_on_with_the_server_that_leads_next() {
+    let folder = TempDir::new().unwrap();
+    let origin = fixture("v004/v004-origin.export.ndjson");
+    let other = Served::start(["--db", text(&origin)]);
+    let (first, second) = (Served::start(["--db", text(&origin)]), other.address());
+    other.kill();
+    let every = Every::start(&format!("{},{second}", first.address()), folder.path(), &[]);
+    every.says("a whole dump: it is the first");
+    put(&first.address(), "every/a");
+    every.says("exported 2 entries behind T1-N1.95, to T2-N1.97, ");
+    first.kill();
+    // It has the log of the one before, and a term of its own.
+    let _next = Served::start_at(&second, ["--db", text(folder.path())]);
+    put(&second, "every/b");
+    let next = every.says(" behind T2-N1.97, to ");
+    assert!(next.contains(&format!(" from {second}")), "{next}");
+    assert_eq!(every.end(Signal::TERM), Some(0));
+    assert_eq!(dumps(folder.path()).len(), 3);
+    well(run(["diff", text(folder.path()), &format!("grpc://{second}")]));
+}
+
+#[test]
 fn whole_dumps_come_in_between() {
     let folder = TempDir::new().unwrap();
     let origin = fixture("v004/v004-origin.export.ndjson");
