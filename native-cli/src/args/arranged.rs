@@ -69,6 +69,9 @@ pub fn arranged(args: impl Iterator<Item = OsString>) -> Arranged {
             (chosen.map(OsString::from), rest.collect())
         }
     };
+    if name.as_ref().is_some_and(|name| name == "export") {
+        by_form(&mut rest);
+    }
     let nothing_asked = name.is_none() && behind.is_empty() && rest.is_empty();
     if nothing_asked && !own.iter().any(|option| matches!(&*option.name, "help" | "version")) {
         own.push(Leading { name: String::new(), words: vec!["-h".into()] });
@@ -79,6 +82,20 @@ pub fn arranged(args: impl Iterator<Item = OsString>) -> Arranged {
     args.extend(words(behind));
     args.extend(rest);
     Arranged { args, notes }
+}
+
+/// The form of what is written is named by `--to`, and `--format` is that of the report: people name
+/// the one with the other.
+fn by_form(args: &mut [OsString]) {
+    for at in 0..args.len() {
+        match args.get_mut(at..) {
+            Some([flag, form, ..]) if flag == "--format" && form == "parquet" => {
+                *flag = "--to".into();
+            }
+            Some([flag, ..]) if flag == "--format=parquet" => *flag = "--to=parquet".into(),
+            _ => {}
+        }
+    }
 }
 
 /// Takes the options from the front of `rest`, up to the first word that is none, or is unknown.
@@ -194,6 +211,15 @@ mod tests {
             (found.args, found.notes),
             (expected, notes.iter().map(|&n| n.into()).collect())
         );
+    }
+
+    #[test]
+    fn the_form_of_an_export_may_be_called_its_format() {
+        check("export --format parquet --into x", "export --to parquet --into x", &[]);
+        check("export --into x --format=parquet", "export --into x --to=parquet", &[]);
+        check("export --format json --db x", "export --format json --db x", &[]);
+        check("rewrite --format parquet", "rewrite --format parquet", &[]);
+        check("export --format", "export --format", &[]);
     }
 
     #[test]
