@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use metadump_tests::fixtures::fixture;
@@ -248,6 +249,12 @@ fn keys_that_are_none_are_refused_and_never_shown() {
     let empty = dir.path().join("empty");
     fs::write(&empty, "# nothing\n").unwrap();
     assert!(said(&["--identity", empty.to_str().unwrap()]).contains("holds no key"));
+    // What cannot be read is not passed over: a backup would not be encrypted.
+    let mut of_bytes = command(["inspect", &origin]);
+    of_bytes.env("METACTL_RECIPIENTS", std::ffi::OsStr::from_bytes(b"age1\xff"));
+    let ran = Ran::from(of_bytes.output().unwrap());
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.stderr.starts_with("error: the value of METACTL_RECIPIENTS is not UTF-8\n"));
 }
 
 #[test]

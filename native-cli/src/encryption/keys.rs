@@ -1,5 +1,6 @@
 //! Recipients and identities, of the command line or of the environment.
 
+use std::env::{self, VarError};
 use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::OnceLock;
@@ -30,11 +31,23 @@ static KEYS: OnceLock<Keys> = OnceLock::new();
 ///
 /// When a key is none, or its file cannot be read.
 pub fn choose(args: &Encryption) -> Result<()> {
-    let variable = |name: &str| std::env::var(name).unwrap_or_default();
-    let keys = Keys::of(args, &variable(RECIPIENTS_VARIABLE), &variable(IDENTITY_VARIABLE))?;
+    let (recipients, identities) = (variable(RECIPIENTS_VARIABLE)?, variable(IDENTITY_VARIABLE)?);
+    let keys = Keys::of(args, &recipients, &identities)?;
     // There is one command line.
     let _ = KEYS.set(keys);
     Ok(())
+}
+
+/// A variable of the environment; one that is not set is empty.
+fn variable(name: &str) -> Result<String> {
+    match env::var(name) {
+        Ok(text) => Ok(text),
+        Err(VarError::NotPresent) => Ok(String::new()),
+        Err(VarError::NotUnicode(_)) => Err(Usage::error(
+            format!("the value of {name} is not UTF-8"),
+            "keys of age are ASCII: set it again, one key per line",
+        )),
+    }
 }
 
 /// What was chosen.
