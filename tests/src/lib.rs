@@ -16,3 +16,6 @@ pub mod sled;
 pub mod small;
 pub mod strace;
 pub mod tree;
+
+/// How long a test waits for what has to come, in seconds: longer than anything takes on whatever machine.
+pub const PATIENCE_S: u64 = 300;

@@ -7,13 +7,11 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use metadump_tests::PATIENCE_S;
 use metadump_tests::metactl::{binary, run};
 use rexpect::reader::Options;
 use rexpect::session::{PtySession, spawn_with_options};
 use tempfile::TempDir;
-
-/// How long a shell may take to answer, in milliseconds: longer than any does.
-const PATIENCE_MS: u64 = 60_000;
 
 /// What is typed before the tab, and the words that the shell then runs.
 const TYPED: &[(&str, &str)] = &[
@@ -72,7 +70,7 @@ fn place(shell: &str) -> TempDir {
 fn shell(program: &str, args: &[&str], place: &Path, set_up: &str) -> PtySession {
     let mut command = Command::new(program);
     command.args(args).current_dir(place).env("TERM", "dumb").env("HOME", place);
-    let options = Options::new().timeout_ms(Some(PATIENCE_MS)).strip_ansi_escape_codes(true);
+    let options = Options::new().timeout_ms(Some(PATIENCE_S * 1000)).strip_ansi_escape_codes(true);
     let mut session = spawn_with_options(command, options).unwrap();
     session.send_line(set_up).unwrap();
     session.send_line("databend-metactl() { echo \"RAN[$*]\"; }").unwrap();

@@ -13,6 +13,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use metadump_tests::PATIENCE_S;
 use metadump_tests::fixtures::fixture;
 use metadump_tests::metactl::{Ran, command, run};
 use metadump_tests::served::Served;
@@ -20,9 +21,6 @@ use metadump_tests::tree::names;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
-
-/// Longer than anything here takes, on whatever machine.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
@@ -62,7 +60,7 @@ impl Every {
     #[track_caller]
     fn says(&self, words: &str) -> String {
         loop {
-            let line = self.said.recv_timeout(PATIENCE);
+            let line = self.said.recv_timeout(Duration::from_secs(PATIENCE_S));
             let line = line.unwrap_or_else(|_| panic!("it does not say {words:?}"));
             if line.contains(words) {
                 return line;
@@ -258,10 +256,13 @@ fn killed_at_any_moment_it_leaves_chains_that_hold_what_they_claim() {
             }
         });
         let end = Instant::now() + storm();
-        while Instant::now() < end {
+        let mut latest_ms = 400;
+        while Instant::now() < end || dumps(folder.path()).len() < 2 {
             let every = Every::start(&address, folder.path(), &["--whole-after", "5"]);
-            let moment = RandomState::new().hash_one(0) % 400;
+            let moment = RandomState::new().hash_one(0) % latest_ms;
             thread::sleep(Duration::from_millis(moment));
+            // A slow machine is done with none so soon.
+            latest_ms += 10;
             every.end(Signal::KILL);
         }
         is_over.store(true, Ordering::SeqCst);

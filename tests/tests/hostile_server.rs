@@ -15,6 +15,7 @@ use metadump_proto::meta::{
     KvTransactionReply, KvTransactionRequest, MemberListReply, MemberListRequest, RaftLogStatus,
     RaftReply, RaftRequest, SeqV, StreamItem, TxnReply, TxnRequest, WatchRequest, WatchResponse,
 };
+use metadump_tests::PATIENCE_S;
 use metadump_tests::metactl::{Ran, binary, run};
 use nix::sys::wait::WaitStatus;
 use rexpect::reader::Options;
@@ -24,9 +25,6 @@ use tokio::runtime::Runtime;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status, Streaming};
-
-/// How long a command may take, in milliseconds: longer than any does.
-const PATIENCE_MS: u64 = 60_000;
 
 /// An escape sequence that sets a title, a colour in one character, a mark of direction, a blank
 /// without width, a line of somebody else's.
@@ -257,7 +255,7 @@ fn ask_at_terminal(server: &Running, args: &[&str]) -> (String, i32) {
     let mut command = Command::new(binary());
     command.args(args).args(["--quiet", "--grpc-api-address", &server.address]);
     command.env("NO_COLOR", "1");
-    let options = Options::new().timeout_ms(Some(PATIENCE_MS)).strip_ansi_escape_codes(false);
+    let options = Options::new().timeout_ms(Some(PATIENCE_S * 1000)).strip_ansi_escape_codes(false);
     let mut session = spawn_with_options(command, options).unwrap();
     // Each byte comes as a character.
     let shown: Vec<u8> =

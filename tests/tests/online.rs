@@ -258,7 +258,7 @@ fn a_server_that_stops_answering_is_not_waited_for() {
     let pid = rustix::process::Pid::from_raw(service.pid().try_into().unwrap()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
     let db = place.path().join("meta.db");
-    let ran = ask(&service, &["export", "--connect-timeout", "0.2", "--db", db.to_str().unwrap()]);
+    let ran = ask(&service, &["export", "--connect-timeout", "2", "--db", db.to_str().unwrap()]);
     rustix::process::kill_process(pid, rustix::process::Signal::CONT).unwrap();
     assert_eq!(ran.code, Some(3), "{}", ran.stderr);
     assert!(ran.stderr.contains("no answer from"), "{}", ran.stderr);
@@ -349,7 +349,7 @@ fn tls_with_the_right_authority_only() {
     let [authority, other] = [&authority, &other].map(|path| path.to_str().unwrap());
     let by = |host: &str, args: &[&str]| {
         let address = format!("{host}:{port}");
-        run(["export", "--grpc-api-address", &address, "--connect-timeout", "2"].iter().chain(args))
+        run(["export", "--grpc-api-address", &address, "--connect-timeout", "4"].iter().chain(args))
     };
     for host in ["127.0.0.1", "localhost"] {
         let ran = by(host, &["--grpc-tls-ca-cert", authority, "--grpc-tls-domain-name", host]);

@@ -42,7 +42,7 @@ fn a_service_tells_its_address_on_stdout_once_it_answers() {
     let mut line = String::new();
     stdout.read_line(&mut line).unwrap();
     let address = line.trim_end();
-    let ran = run(["status", "--grpc-api-address", address, "--connect-timeout", "1"]);
+    let ran = run(["status", "--grpc-api-address", address]);
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{address}");
     serve.0.kill().unwrap();
     let (mut rest, mut said) = (String::new(), String::new());
@@ -79,11 +79,10 @@ fn a_status_does_not_wait_for_ever_nor_for_what_will_not_change() {
     let address = free_address();
     let started = Instant::now();
     let ran = run(["status", "--wait", "1", "--grpc-api-address", &address]);
-    let took = started.elapsed();
+    assert!(started.elapsed() > Duration::from_millis(800));
     assert_eq!(ran.code, Some(3));
     let expected = format!("error: cannot connect to {address}: ");
     assert!(ran.stderr.starts_with(&expected), "{}", ran.stderr);
-    assert!(took > Duration::from_millis(800) && took < Duration::from_secs(20), "{took:?}");
 
     // A server that takes connections and never says a word.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -94,10 +93,9 @@ fn a_status_does_not_wait_for_ever_nor_for_what_will_not_change() {
     let mut served = command(["serve", "--username", "drill", "--grpc-api-address", "127.0.0.1:0"]);
     served.env("METACTL_PASSWORD", "secret");
     let served = Served::run(served);
-    let started = Instant::now();
-    let ran = run(["status", "--wait", "60", "--grpc-api-address", &served.address()]);
+    // A wait for it would be longer than any run of the tests.
+    let ran = run(["status", "--wait", "86400", "--grpc-api-address", &served.address()]);
     assert_eq!(ran.code, Some(3), "{}", ran.stderr);
-    assert!(started.elapsed() < Duration::from_secs(30));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::num::NonZero;
 use std::path::Path;
 use std::process::Command;
 
+use metadump_tests::PATIENCE_S;
 use metadump_tests::fixtures::fixture;
 use metadump_tests::generate::{DumpSpec, DumpVersion, generate};
 use metadump_tests::metactl::{binary, command, run};
@@ -16,9 +17,6 @@ use nix::sys::wait::WaitStatus;
 use rexpect::reader::Options;
 use rexpect::session::{PtySession, spawn_with_options};
 use tempfile::TempDir;
-
-/// How long an answer may take, in milliseconds: longer than any does.
-const PATIENCE_MS: u64 = 60_000;
 
 /// How wide the terminals are.
 const COLUMNS: [u16; 4] = [1, 20, 80, 200];
@@ -36,7 +34,7 @@ const ASKS: &str = "reading the dump from the terminal; end with Ctrl-D, or give
 fn at_terminal(place: &Path, args: &[&str]) -> PtySession {
     let mut command = Command::new(binary());
     command.args(args).current_dir(place).env("TERM", "xterm").env("TMPDIR", place);
-    let options = Options::new().timeout_ms(Some(PATIENCE_MS)).strip_ansi_escape_codes(true);
+    let options = Options::new().timeout_ms(Some(PATIENCE_S * 1000)).strip_ansi_escape_codes(true);
     spawn_with_options(command, options).unwrap()
 }
 
@@ -49,7 +47,7 @@ fn screen(columns: u16, place: &Path, args: &[&str]) -> (i32, String) {
     command.args(["-c", &script]).arg(binary()).args(args);
     command.current_dir(place).env("TERM", "xterm").env("TMPDIR", place);
     command.env("NO_COLOR", "1");
-    let options = Options::new().timeout_ms(Some(PATIENCE_MS)).strip_ansi_escape_codes(false);
+    let options = Options::new().timeout_ms(Some(PATIENCE_S * 1000)).strip_ansi_escape_codes(false);
     let mut session = spawn_with_options(command, options).unwrap();
     // Each byte comes as a character.
     let shown: Vec<u8> =
@@ -216,7 +214,8 @@ fn failures_are_coloured_where_findings_are() {
         if no_color {
             command.env("NO_COLOR", "1");
         }
-        let options = Options::new().timeout_ms(Some(PATIENCE_MS)).strip_ansi_escape_codes(false);
+        let options =
+            Options::new().timeout_ms(Some(PATIENCE_S * 1000)).strip_ansi_escape_codes(false);
         spawn_with_options(command, options).unwrap().exp_eof().unwrap()
     };
     for (term, more, no_color, expected) in [

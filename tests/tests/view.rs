@@ -11,6 +11,7 @@ use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use metadump_tests::PATIENCE_S;
 use metadump_tests::fixtures::{fixture, unpack};
 use metadump_tests::metactl::{command, run};
 use rustix::fs::{CWD, Mode, mkfifoat};
@@ -319,7 +320,7 @@ fn the_browser_is_opened_when_that_is_asked_for() {
     let viewed = Viewed::with(&args, dump.clone(), scratch, |view| {
         view.env("PATH", path);
     });
-    for _ in 0..3000 {
+    for _ in 0..PATIENCE_S * 100 {
         if opened.exists() {
             break;
         }

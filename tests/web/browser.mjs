@@ -11,6 +11,9 @@ export const page = pathToFileURL(`${repo}/web/dist/metadump-viewer.html`).href;
 export const shots = `${repo}/tests/build/screenshots`;
 export const axeSource = require.resolve("axe-core/axe.min.js");
 
+/** How long a test waits for what has to come: longer than anything takes on whatever machine. */
+const PATIENCE_MS = 300_000;
+
 mkdirSync(shots, { recursive: true });
 
 /** A browser without a tab. */
@@ -28,6 +31,7 @@ export const launch = () =>
 export async function start({ init, ...options } = {}) {
   const browser = await launch();
   const context = await browser.newContext({ viewport: { width: 1360, height: 860 }, ...options });
+  context.setDefaultTimeout(PATIENCE_MS);
   if (init) await context.addInitScript(init);
   const tab = await context.newPage();
   const requests = [];
@@ -43,7 +47,7 @@ export async function start({ init, ...options } = {}) {
 /** Opens files and waits until the first has been read. */
 export async function open(tab, files) {
   await tab.locator("input[type=file]").first().setInputFiles(files);
-  await tab.getByText(/The dump has been read\./).waitFor({ state: "attached", timeout: 60_000 });
+  await tab.getByText(/The dump has been read\./).waitFor({ state: "attached" });
 }
 
 /** Drops files that are made in the page: names and their texts. */

@@ -15,7 +15,7 @@ const require = createRequire(join(repo, "web/package.json"));
 const { default: puppeteer } = await import(require.resolve("puppeteer-core"));
 
 /** Longer than anything here takes, on whatever machine. */
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 300_000;
 
 const metactl = process.env.METACTL ?? join(repo, "target/debug/databend-metactl");
 const fixture = (name) => join(repo, "tests/fixtures", name);

@@ -183,7 +183,7 @@ fn an_empty_dump_is_no_dump() {
 #[test]
 fn a_silent_server_is_not_waited_for() {
     wait(async {
-        let idle_timeout = Duration::from_secs(1);
+        let idle_timeout = Duration::from_secs(4);
         let server = start(script(vec![steps(DUMP, 2).remove(0), Step::Silence]));
         let connect = ConnectOptions { idle_timeout, ..server.options() };
         let ran = run(&connect, &ExportOptions::default()).await;
@@ -191,7 +191,7 @@ fn a_silent_server_is_not_waited_for() {
             ran.failure().to_string(),
             format!(
                 "the dump from {0} is cut off after 2 lines, 96 bytes, the last is line 2: \
-                 NodeId: ExportV1: no answer from {0} within 1 s",
+                 NodeId: ExportV1: no answer from {0} within 4 s",
                 server.address
             )
         );
@@ -202,7 +202,7 @@ fn a_silent_server_is_not_waited_for() {
         assert_eq!(
             message(ran.failure()),
             format!(
-                "ExportV1: no answer from {} within 1 s\n\
+                "ExportV1: no answer from {} within 4 s\n\
                  help: wait longer with --idle-timeout, or ask another server",
                 server.address
             )
@@ -345,12 +345,12 @@ fn a_server_that_does_not_shake_hands() {
     wait(async {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address: Address = listener.local_addr().unwrap().to_string().parse().unwrap();
-        let connect_timeout = Duration::from_millis(100);
+        let connect_timeout = Duration::from_secs(2);
         let connect = ConnectOptions { connect_timeout, ..options(vec![address.clone()]) };
         assert_eq!(
             message(run(&connect, &ExportOptions::default()).await.failure()),
             format!(
-                "Handshake: no answer from {address} within 0.1 s\n\
+                "Handshake: no answer from {address} within 2 s\n\
                  help: wait longer with --connect-timeout, or ask another server; a server that \
                  speaks TLS only does not understand plain text (--grpc-tls-ca-cert)"
             )
