@@ -46,12 +46,19 @@ for release in $RELEASES; do
     # It needs glibc 2.28 or later.
     environment "databend-$release" databend "databend $release"
 done
-environment recipes kubernetes_validate 'what checks the recipes'
+environment tests azure.storage.blob 'what the tests need'
 environment tables duckdb 'what asks tables'
-environment stores moto 'what speaks the protocol of S3'
+environment stores moto 'what speaks the protocols of stores'
+azurite=tests/interop/azurite
+if ! cmp -s $azurite/package-lock.json $azurite/node_modules/installed.json; then
+    command -v npm >/dev/null || stop 'npm is missing: install Node.js 20.19 or later'
+    say 'installing Azurite from npm, once'
+    said=$(npm --prefix $azurite ci --no-audit --no-fund 2>&1) || stop "npm ci failed"$'\n'"$said"
+    cp $azurite/package-lock.json $azurite/node_modules/installed.json
+fi
 
 METACTL=$(scripts/debug-build.sh)
 export METACTL INTEROP_RELEASES="$place" PYTHONDONTWRITEBYTECODE=1 LC_ALL=C.UTF-8
 cd tests/interop
-exec "$place/recipes/bin/python" -m unittest ${TEST:+-k "$TEST"} \
+exec "$place/tests/bin/python" -m unittest ${TEST:+-k "$TEST"} \
     test_interop test_official test_statements test_carry test_recipes test_tables test_stores

@@ -453,7 +453,7 @@ fn failed_in_store(error: io::Error, what: String) -> anyhow::Error {
     let help = StoreFailure::in_io(&error).map(StoreFailure::help);
     let failed = anyhow::Error::new(error).context(what);
     match help {
-        Some(help) => failed.context(Help(help.to_owned())),
+        Some(help) => failed.context(Help(help)),
         None => failed,
     }
 }

@@ -14,6 +14,9 @@ const NO_CREDENTIALS: &str = "failed to load signing credential";
 /// What S3, and those that speak its protocol, say of a request whose time is not theirs.
 const SKEWED: &str = "RequestTimeTooSkewed";
 
+/// What stores say of a place that nobody has made.
+const NO_BUCKET: [&str; 2] = ["NoSuchBucket", "ContainerNotFound"];
+
 /// What went wrong.
 #[derive(Debug, thiserror::Error)]
 #[error("{said}")]
@@ -21,6 +24,8 @@ pub struct StoreFailure {
     said: String,
     /// What kind of failure it is.
     pub kind: Kind,
+    /// The variables of the environment that this kind of store has credentials from.
+    variables: &'static str,
 }
 
 /// The failures that are told apart.
@@ -43,8 +48,8 @@ pub enum Kind {
 }
 
 impl StoreFailure {
-    /// What a store said, without any of `secrets`.
-    pub fn of(error: &opendal::Error, secrets: &[String]) -> Self {
+    /// What a store of this kind (`s3`, `gcs` …) said, without any of `secrets`.
+    pub fn of(error: &opendal::Error, scheme: &str, secrets: &[String]) -> Self {
         let said = masked(said(error), secrets);
         let lacks_credentials = said.contains(NO_CREDENTIALS);
         let kind = match error.kind() {
@@ -60,6 +65,9 @@ impl StoreFailure {
         };
         let said = match (kind, said.as_str()) {
             _ if lacks_credentials => "there are no credentials for this store".to_owned(),
+            (Kind::Missing, said) if NO_BUCKET.iter().any(|code| said.contains(code)) => {
+                "the store has no such bucket".to_owned()
+            }
             (Kind::Missing, _) => "the store has no such object".to_owned(),
             (Kind::Changed, _) => "the object has changed".to_owned(),
             (Kind::Denied, "") => "the store denies access".to_owned(),
@@ -68,17 +76,18 @@ impl StoreFailure {
             (_, "") => "the store does not say why".to_owned(),
             _ => said,
         };
-        Self { said, kind }
+        Self { said, kind, variables: variables(scheme) }
     }
 
     /// An object that is not there.
     pub fn missing() -> Self {
-        Self { said: "the store has no such object".to_owned(), kind: Kind::Missing }
+        let said = "the store has no such object".to_owned();
+        Self { said, kind: Kind::Missing, variables: "" }
     }
 
     /// An object that is another one than was opened.
     pub fn changed() -> Self {
-        Self { said: "the object has changed".to_owned(), kind: Kind::Changed }
+        Self { said: "the object has changed".to_owned(), kind: Kind::Changed, variables: "" }
     }
 
     /// The one in an error, if it is one.
@@ -87,16 +96,19 @@ impl StoreFailure {
     }
 
     /// What to do about it.
-    pub fn help(&self) -> &'static str {
-        match self.kind {
+    pub fn help(&self) -> String {
+        let help = match self.kind {
             Kind::Missing => {
                 "check the bucket and the path; `endpoint` and `region` say which store it is"
             }
             Kind::Changed => "somebody has written it meanwhile: run it again",
             Kind::Denied => {
-                "credentials come from the environment (such as AWS_ACCESS_KEY_ID and \
-                 AWS_SECRET_ACCESS_KEY), the usual files, or the role of the machine: check that they \
-                 are there, and may do this; and that the clock of this machine is right"
+                return format!(
+                    "credentials come from the environment ({}), the usual files, or the role of the \
+                     machine: check that they are there, and may do this; and that the clock of this \
+                     machine is right",
+                    self.variables
+                );
             }
             Kind::Skewed => {
                 "set the clock of this machine (`timedatectl` shows it), or that of the store, which \
@@ -107,13 +119,25 @@ impl StoreFailure {
             }
             Kind::Unanswered => "check the endpoint and the network, or try again later",
             Kind::Other => "check the URL; `endpoint` and `region` say which store it is",
-        }
+        };
+        help.to_owned()
     }
 }
 
 impl From<StoreFailure> for io::Error {
     fn from(failure: StoreFailure) -> Self {
         Self::other(failure)
+    }
+}
+
+fn variables(scheme: &str) -> &'static str {
+    match scheme {
+        "gcs" => "GOOGLE_APPLICATION_CREDENTIALS",
+        "azblob" => "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+        "oss" => "ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET",
+        "cos" => "TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY",
+        "obs" => "HUAWEI_CLOUD_ACCESS_KEY_ID and HUAWEI_CLOUD_SECRET_ACCESS_KEY",
+        _ => "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
     }
 }
 
@@ -171,7 +195,8 @@ mod tests {
     #[test]
     fn what_a_store_says_is_a_sentence_without_secrets() {
         let said = |kind, message: &str| {
-            StoreFailure::of(&opendal::Error::new(kind, message), &["xyz".to_owned()]).to_string()
+            let error = opendal::Error::new(kind, message);
+            StoreFailure::of(&error, "s3", &["xyz".to_owned()]).to_string()
         };
         let s3 = r#"S3Error { code: "AccessDenied", message: "not \"you\", xyz", resource: "", request_id: "" }"#;
         assert_eq!(
@@ -182,7 +207,7 @@ mod tests {
             ErrorKind::PermissionDenied,
             r#"S3Error { code: "RequestTimeTooSkewed", message: "too large", resource: "" }"#,
         );
-        let skewed = StoreFailure::of(&skewed, &[]);
+        let skewed = StoreFailure::of(&skewed, "s3", &[]);
         assert_eq!(skewed.kind, Kind::Skewed);
         assert_eq!(skewed.to_string(), "the store denies access: RequestTimeTooSkewed: too large");
         assert_eq!(said(ErrorKind::PermissionDenied, ""), "the store denies access");
@@ -190,6 +215,26 @@ mod tests {
         assert_eq!(said(ErrorKind::Unexpected, &"é".repeat(400)), format!("{}…", "é".repeat(300)));
         let error = opendal::Error::new(ErrorKind::Unexpected, "send http request")
             .set_source(anyhow::anyhow!("refused").context("connect"));
-        assert_eq!(StoreFailure::of(&error, &[]).to_string(), "send http request: refused");
+        assert_eq!(StoreFailure::of(&error, "s3", &[]).to_string(), "send http request: refused");
+    }
+    #[test]
+    fn each_kind_of_store_has_its_variables() {
+        let denied = opendal::Error::new(ErrorKind::PermissionDenied, "");
+        let help = |scheme| StoreFailure::of(&denied, scheme, &[]).help();
+        assert!(
+            help("azblob").contains("(AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY)")
+        );
+        assert!(help("gcs").contains("(GOOGLE_APPLICATION_CREDENTIALS)"));
+        assert!(help("s3").contains("(AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)"));
+    }
+
+    #[test]
+    fn a_bucket_that_is_missing_is_no_missing_object() {
+        let said = |message| {
+            let error = opendal::Error::new(ErrorKind::NotFound, message);
+            StoreFailure::of(&error, "s3", &[]).to_string()
+        };
+        assert_eq!(said(r#"S3Error { code: "NoSuchKey" }"#), "the store has no such object");
+        assert_eq!(said(r#"S3Error { code: "NoSuchBucket" }"#), "the store has no such bucket");
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
+use opendal::options::WriteOptions;
 use opendal::raw::Timestamp;
 use opendal::{Buffer, Entry, ErrorKind, Lister, Metadata, Operator};
 
@@ -195,10 +196,17 @@ impl Object {
     /// When it cannot be written; it is what it was then.
     pub fn write_small(&self, content: Vec<u8>) -> io::Result<()> {
         let (operator, key) = (self.operator.clone(), self.key.clone());
-        self.wait(
-            PATIENCE,
-            async move { operator.write(&key, Buffer::from(content)).await.map(drop) },
-        )
+        let options = self.write_options();
+        self.wait(PATIENCE, async move {
+            operator.write_options(&key, Buffer::from(content), options).await.map(drop)
+        })
+    }
+
+    /// What the store gets to know of what is written.
+    pub(super) fn write_options(&self) -> WriteOptions {
+        let takes_it = self.operator.info().capability().write_with_content_type;
+        let content_type = takes_it.then(|| content_type(&self.key).to_owned());
+        WriteOptions { content_type, ..WriteOptions::default() }
     }
 
     /// Removes it, if it is there.
@@ -222,12 +230,42 @@ impl Object {
 
     /// What the store says, without credentials.
     pub(super) fn failed(&self, error: &opendal::Error) -> io::Error {
-        StoreFailure::of(error, &self.secrets).into()
+        StoreFailure::of(error, self.operator.info().scheme(), &self.secrets).into()
     }
 }
 
 impl fmt::Debug for Object {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Object({})", self.shown)
+    }
+}
+
+/// The media type of what has this name. A store without one calls it whatever it likes.
+fn content_type(key: &str) -> &'static str {
+    match key.rsplit_once('.').map_or("", |(_, suffix)| suffix) {
+        "json" => "application/json",
+        "zst" => "application/zstd",
+        "gz" => "application/gzip",
+        "age" => "application/octet-stream",
+        _ => "application/x-ndjson",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn media_types() {
+        for (key, expected) in [
+            ("nightly/meta.db", "application/x-ndjson"),
+            ("nightly.zst/meta", "application/x-ndjson"),
+            ("meta.db.zst", "application/zstd"),
+            ("meta.db.gz", "application/gzip"),
+            ("meta.db.zst.age", "application/octet-stream"),
+            ("meta.db.zst.manifest.json", "application/json"),
+        ] {
+            assert_eq!(content_type(key), expected, "{key}");
+        }
     }
 }

@@ -39,20 +39,21 @@ pub fn operator(url: &StoreUrl, parts: &Parts) -> Result<Operator> {
     // The place is said by the path.
     options.remove("root");
     let authority = parts.authority.clone();
-    let operator = match parts.scheme.as_str() {
+    let scheme = parts.scheme.as_str();
+    let operator = match scheme {
         "s3" => {
             if !has_region(&options) {
                 options.insert("region".to_owned(), NO_REGION.to_owned());
             }
-            of::<services::S3>(url, options, "bucket", authority)
+            of::<services::S3>(url, scheme, options, "bucket", authority)
         }
-        "gcs" => of::<services::Gcs>(url, options, "bucket", authority),
-        "azblob" => of::<services::Azblob>(url, options, "container", authority),
-        "oss" => of::<services::Oss>(url, options, "bucket", authority),
-        "cos" => of::<services::Cos>(url, options, "bucket", authority),
-        "obs" => of::<services::Obs>(url, options, "bucket", authority),
+        "gcs" => of::<services::Gcs>(url, scheme, options, "bucket", authority),
+        "azblob" => of::<services::Azblob>(url, scheme, options, "container", authority),
+        "oss" => of::<services::Oss>(url, scheme, options, "bucket", authority),
+        "cos" => of::<services::Cos>(url, scheme, options, "bucket", authority),
+        "obs" => of::<services::Obs>(url, scheme, options, "bucket", authority),
         "webhdfs" => {
-            of::<services::Webhdfs>(url, options, "endpoint", format!("http://{authority}"))
+            of::<services::Webhdfs>(url, scheme, options, "endpoint", format!("http://{authority}"))
         }
         other => Err(anyhow!("{other}:// is no store")),
     }?;
@@ -86,6 +87,7 @@ fn has_region(options: &HashMap<String, String>) -> bool {
 
 fn of<B: Builder>(
     url: &StoreUrl,
+    scheme: &str,
     mut options: HashMap<String, String>,
     place: &str,
     authority: String,
@@ -101,10 +103,8 @@ fn of<B: Builder>(
         bail!("{url} has an option that this kind of store does not know: {}", unknown.join(", "));
     }
     Operator::new(config.into_builder()).map_err(|error| {
-        let failure = StoreFailure::of(&error, &url.secrets());
+        let failure = StoreFailure::of(&error, scheme, &url.secrets());
         let help = failure.help();
-        anyhow::Error::new(failure)
-            .context(format!("cannot use {url}"))
-            .context(Help(help.to_owned()))
+        anyhow::Error::new(failure).context(format!("cannot use {url}")).context(Help(help))
     })
 }

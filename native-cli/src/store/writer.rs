@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
+use opendal::options::WriteOptions;
 use opendal::{Buffer, Writer};
 
 use super::network::{self, PATIENCE};
@@ -43,9 +44,10 @@ impl ObjectWriter {
                 "a file of webhdfs is written in parts: say where with the option atomic_write_dir",
             ));
         }
-        let writer = object.wait(PATIENCE, async move {
-            operator.writer_with(&key).chunk(PART_BYTES).concurrent(PARTS).await
-        })?;
+        let options =
+            WriteOptions { chunk: Some(PART_BYTES), concurrent: PARTS, ..object.write_options() };
+        let writer =
+            object.wait(PATIENCE, async move { operator.writer_options(&key, options).await })?;
         Ok(Self {
             object: object.clone(),
             writer: Some(writer),
