@@ -232,3 +232,16 @@ fn failures_are_coloured_where_findings_are() {
     let piped = run(["validate", "none"]).stderr;
     assert!(piped.starts_with("error: cannot open none\n"), "{piped}");
 }
+
+#[test]
+fn an_encrypted_dump_is_not_shown() {
+    let place = TempDir::new().unwrap();
+    let dump = fixture("valid/v004.ndjson").display().to_string();
+    let recipient = fs::read_to_string(fixture("age/recipient.txt")).unwrap();
+    let args = ["rewrite", "--db", &dump, "--recipient", recipient.trim()];
+    let (code, shown) = screen(200, place.path(), &args);
+    assert_eq!(code, 2, "{shown}");
+    let expected = "error: an encrypted dump is not shown on a terminal\n\
+                    help:  name a file, or send stdout into one";
+    assert!(shown.contains(expected), "{shown}");
+}

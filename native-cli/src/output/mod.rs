@@ -13,7 +13,7 @@ mod turn;
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -26,7 +26,7 @@ pub use self::manifest_file::ManifestFile;
 use self::new_file::NewFile;
 use self::object::NewObject;
 use crate::encryption::keys;
-use crate::failure::Unwritten;
+use crate::failure::{Unwritten, Usage};
 use crate::progress::Progress;
 use crate::stdout::{self, Stdout, stdout};
 
@@ -75,7 +75,14 @@ impl Output {
             Destination::Stdout => {
                 stdout::assert_open()?;
                 progress.give_way();
-                let encoder = Encoder::of_name(Path::new(""), keys().sealing(None)?, stdout());
+                let sealing = keys().sealing(None)?;
+                if sealing.is_some() && io::stdout().is_terminal() {
+                    return Err(Usage::error(
+                        "an encrypted dump is not shown on a terminal",
+                        "name a file, or send stdout into one",
+                    ));
+                }
+                let encoder = Encoder::of_name(Path::new(""), sealing, stdout());
                 Self::Stdout(encoder.context("cannot write to stdout")?)
             }
             Destination::Stream(stream) => {
