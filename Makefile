@@ -30,7 +30,7 @@ build: web ## The release binary with the viewer in it, target/release/databend-
 install: build ## Binary, man pages, completions: make install PREFIX=/usr/local DESTDIR=
 	@scripts/install.sh "$(DESTDIR)$(PREFIX)"
 
-dist: web ## What a release has, in target/dist: a static binary, packed and as a Debian package, its parts, sums
+dist: web ## What a release has, in target/dist: static binaries, packed and as Debian packages, their parts, sums
 	@scripts/setup.sh dist
 	@scripts/dist.sh
 

@@ -24,13 +24,17 @@ as_root() {
     if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
 }
 
+# package NAME
+package() {
+    command -v apt-get >/dev/null || stop "$1 is missing, and there is no apt-get to install it"
+    say "installing the Debian package $1"
+    quietly as_root apt-get -q update
+    quietly as_root env DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends "$1"
+}
+
 # debian PROGRAM PACKAGE
 debian() {
-    command -v "$1" >/dev/null && return
-    command -v apt-get >/dev/null || stop "$1 is missing, and there is no apt-get to install it"
-    say "installing the Debian package $2"
-    quietly as_root apt-get -q update
-    quietly as_root env DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends "$2"
+    command -v "$1" >/dev/null || package "$2"
 }
 
 # component NAME PROGRAM: a part of the Rust toolchain
@@ -78,12 +82,25 @@ fuzz)
     crate cargo-fuzz "$CARGO_FUZZ" 20
     ;;
 dist)
-    debian musl-gcc musl-tools
-    musl=$(uname -m)-unknown-linux-musl
-    if ! rustup target list --installed | grep -qx "$musl"; then
-        say "adding the Rust target $musl"
-        quietly rustup target add "$musl"
+    # The C compiler for both machines, and the linker.
+    zig=target/tools/zig
+    if ! cmp -s scripts/zig-requirements.txt $zig/installed.txt; then
+        debian python3 python3
+        python3 -c 'import ensurepip' 2>/dev/null || package python3-venv
+        say 'installing zig from PyPI, once'
+        rm -rf $zig
+        quietly python3 -m venv $zig
+        quietly $zig/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+            --require-hashes --requirement scripts/zig-requirements.txt
+        cp scripts/zig-requirements.txt $zig/installed.txt
     fi
+    for machine in x86_64 aarch64; do
+        [ "$machine" = "$(uname -m)" ] || debian qemu-$machine-static qemu-user-static
+        if ! rustup target list --installed | grep -qx $machine-unknown-linux-musl; then
+            say "adding the Rust target $machine-unknown-linux-musl"
+            quietly rustup target add $machine-unknown-linux-musl
+        fi
+    done
     crate cargo-cyclonedx "$CARGO_CYCLONEDX" 60
     ;;
 *) stop "usage: setup.sh build|test|bench|fuzz|dist" ;;
