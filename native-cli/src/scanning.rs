@@ -13,6 +13,7 @@
 mod pieces;
 
 use std::io;
+use std::marker::PhantomData;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
@@ -35,6 +36,37 @@ const BATCH_LINES: usize = 8192;
 /// What a line is.
 pub type Scanned<'l> = Result<ScannedLine<'l>, LineError>;
 
+/// What is made of a line on the thread that reads it, while others are handed on.
+trait Make: Sync {
+    type Made<'l>;
+
+    fn of<'l>(&self, line: &Line<'l>) -> Self::Made<'l>;
+}
+
+/// What a line is, and what somebody makes of that.
+struct Scan<F, T>(F, PhantomData<fn() -> T>);
+
+impl<F: Fn(&Line<'_>, &Scanned<'_>) -> T + Sync, T> Make for Scan<F, T> {
+    type Made<'l> = (Scanned<'l>, T);
+
+    fn of<'l>(&self, line: &Line<'l>) -> Self::Made<'l> {
+        let scanned = scan_line(line.bytes);
+        let made = (self.0)(line, &scanned);
+        (scanned, made)
+    }
+}
+
+/// What somebody makes of a line without knowing what it is.
+struct Plain<F, T>(F, PhantomData<fn() -> T>);
+
+impl<F: Fn(&Line<'_>) -> T + Sync, T> Make for Plain<F, T> {
+    type Made<'l> = T;
+
+    fn of<'l>(&self, line: &Line<'l>) -> T {
+        (self.0)(line)
+    }
+}
+
 /// Reads all lines, calling `each` with every one in order, with what it is, and with what `prepare`
 /// makes of it on the thread that scans it.
 ///
@@ -48,26 +80,12 @@ pub fn for_each_prepared<T: Send>(
     prepare: impl Fn(&Scanned<'_>) -> T + Sync,
     each: impl FnMut(&Line<'_>, Scanned<'_>, T) -> Result<()> + Send,
 ) -> Result<()> {
-    for_each_made(source, threads, progress, |_, scanned| prepare(scanned), each)
+    for_each_beside(source, threads, progress, |_, scanned| prepare(scanned), each, |_| ())
 }
 
-/// The same, with what `make` makes of each line and its bytes; its number is not known yet.
-///
-/// # Errors
-///
-/// As [`for_each_prepared`].
-pub fn for_each_made<T: Send>(
-    source: &Source,
-    threads: Threads,
-    progress: &Progress,
-    make: impl Fn(&Line<'_>, &Scanned<'_>) -> T + Sync,
-    each: impl FnMut(&Line<'_>, Scanned<'_>, T) -> Result<()> + Send,
-) -> Result<()> {
-    for_each_beside(source, threads, progress, make, each, |_| ())
-}
-
-/// The same; `beside` sees all bytes of the lines, line ends included, in their order, while the
-/// lines behind them are handed on. It may not see all when something fails.
+/// The same, with what `make` makes of each line and its bytes, too; its number is not known yet.
+/// `beside` sees all bytes of the lines, line ends included, in their order, while the lines behind them
+/// are handed on. It may not see all when something fails.
 ///
 /// # Errors
 ///
@@ -77,7 +95,36 @@ pub fn for_each_beside<T: Send>(
     threads: Threads,
     progress: &Progress,
     make: impl Fn(&Line<'_>, &Scanned<'_>) -> T + Sync,
-    each: impl FnMut(&Line<'_>, Scanned<'_>, T) -> Result<()> + Send,
+    mut each: impl FnMut(&Line<'_>, Scanned<'_>, T) -> Result<()> + Send,
+    beside: impl FnMut(&[u8]) + Send,
+) -> Result<()> {
+    let each = move |line: &Line<'_>, (scanned, made): (Scanned<'_>, T)| each(line, scanned, made);
+    read(source, threads, progress, Scan(make, PhantomData), each, beside)
+}
+
+/// The same of lines that are not scanned: what `make` makes of each, its number is not known yet, and all
+/// bytes.
+///
+/// # Errors
+///
+/// As [`for_each_prepared`].
+pub fn for_each_line<T: Send>(
+    source: &Source,
+    threads: Threads,
+    progress: &Progress,
+    make: impl Fn(&Line<'_>) -> T + Sync,
+    each: impl FnMut(&Line<'_>, T) -> Result<()> + Send,
+    beside: impl FnMut(&[u8]) + Send,
+) -> Result<()> {
+    read(source, threads, progress, Plain(make, PhantomData), each, beside)
+}
+
+fn read<M: Make>(
+    source: &Source,
+    threads: Threads,
+    progress: &Progress,
+    make: M,
+    each: impl FnMut(&Line<'_>, M::Made<'_>) -> Result<()> + Send,
     beside: impl FnMut(&[u8]) + Send,
 ) -> Result<()> {
     let (pieces, is_short) = Pieces::measured(source.read(progress)?, threads.share(PIECE_BYTES))
@@ -112,13 +159,13 @@ pub fn for_each_beside<T: Send>(
 }
 
 /// Whose piece is handed on next.
-struct Turns<P, F, B> {
+struct Turns<M, F, B> {
     state: Mutex<Handing<F>>,
     changed: Condvar,
     beside: Mutex<Beside<B>>,
     beside_changed: Condvar,
     batch_lines: usize,
-    make: P,
+    make: M,
 }
 
 /// What has been handed on.
@@ -146,13 +193,12 @@ enum Ended {
     Panicked,
 }
 
-impl<P, F, B: FnMut(&[u8])> Turns<P, F, B> {
+impl<M: Make, F, B: FnMut(&[u8])> Turns<M, F, B>
+where
+    F: FnMut(&Line<'_>, M::Made<'_>) -> Result<()>,
+{
     /// One thread: takes, scans and hands on pieces until there is none.
-    fn work<T>(&self, input: &Mutex<Pieces>)
-    where
-        P: Fn(&Line<'_>, &Scanned<'_>) -> T,
-        F: FnMut(&Line<'_>, Scanned<'_>, T) -> Result<()> + Send,
-    {
+    fn work(&self, input: &Mutex<Pieces>) {
         let _release = ReleaseOnPanic(self);
         let mut piece = Piece::default();
         let mut last_lines = 0;
@@ -178,21 +224,17 @@ impl<P, F, B: FnMut(&[u8])> Turns<P, F, B> {
 
     /// Scans and hands on the lines of a piece, a batch at a time; none when all has ended.
     /// `last_lines` is how many the last batch of the thread had.
-    fn hand_on<T>(&self, number: u64, piece: &Piece, last_lines: &mut usize) -> Option<()>
-    where
-        P: Fn(&Line<'_>, &Scanned<'_>) -> T,
-        F: FnMut(&Line<'_>, Scanned<'_>, T) -> Result<()> + Send,
-    {
+    fn hand_on(&self, number: u64, piece: &Piece, last_lines: &mut usize) -> Option<()> {
         let mut lines = lines(piece);
         loop {
             let batch = lines.by_ref().take(self.batch_lines);
             // What is known of a line is large: it is not moved to make room for the next.
-            let mut scanned = Vec::with_capacity(*last_lines);
-            scanned.extend(batch.map(|line| self.scan(line)));
-            *last_lines = scanned.len();
-            let is_last = scanned.len() < self.batch_lines;
+            let mut made = Vec::with_capacity(*last_lines);
+            made.extend(batch.map(|line| self.made(line)));
+            *last_lines = made.len();
+            let is_last = made.len() < self.batch_lines;
             let mut handing = self.wait_for(number)?;
-            handing.hand_on(scanned);
+            handing.hand_on::<M>(made);
             if is_last || handing.ended.is_some() {
                 self.next(handing)?;
                 let mut beside = self.wait_beside(number)?;
@@ -204,16 +246,12 @@ impl<P, F, B: FnMut(&[u8])> Turns<P, F, B> {
     }
 
     /// Reads, scans and hands on a long line.
-    fn hand_on_long<T>(&self, number: u64, pieces: &mut Pieces, piece: &mut Piece) -> Option<()>
-    where
-        P: Fn(&Line<'_>, &Scanned<'_>) -> T,
-        F: FnMut(&Line<'_>, Scanned<'_>, T) -> Result<()> + Send,
-    {
+    fn hand_on_long(&self, number: u64, pieces: &mut Pieces, piece: &mut Piece) -> Option<()> {
         let read = pieces.long_line(piece, |line| {
-            let scanned = self.scan(line);
-            let line = scanned.0;
+            let made = self.made(line);
+            let line = made.0;
             if let Some(mut handing) = self.wait_for(number) {
-                handing.hand_on(vec![scanned]);
+                handing.hand_on::<M>(vec![made]);
             }
             if let Some(mut beside) = self.wait_beside(number) {
                 (beside.take)(line.bytes);
@@ -236,13 +274,9 @@ impl<P, F, B: FnMut(&[u8])> Turns<P, F, B> {
         }
     }
 
-    fn scan<'l, T>(&self, line: Line<'l>) -> (Line<'l>, Scanned<'l>, T)
-    where
-        P: Fn(&Line<'_>, &Scanned<'_>) -> T,
-    {
-        let scanned = scan_line(line.bytes);
-        let prepared = (self.make)(&line, &scanned);
-        (line, scanned, prepared)
+    fn made<'l>(&self, line: Line<'l>) -> (Line<'l>, M::Made<'l>) {
+        let made = self.make.of(&line);
+        (line, made)
     }
 
     /// It is the turn of the next piece.
@@ -286,7 +320,7 @@ impl<P, F, B: FnMut(&[u8])> Turns<P, F, B> {
     }
 }
 
-impl<P, F, B> Turns<P, F, B> {
+impl<M, F, B> Turns<M, F, B> {
     fn end(&self, ended: Ended) {
         let mut handing = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         handing.ended.get_or_insert(ended);
@@ -304,14 +338,14 @@ impl<P, F, B> Turns<P, F, B> {
 
 impl<F> Handing<F> {
     /// Hands on lines of the next piece, with their numbers, up to the first error.
-    fn hand_on<T>(&mut self, scanned: Vec<(Line<'_>, Scanned<'_>, T)>)
+    fn hand_on<'l, M: Make>(&mut self, lines: Vec<(Line<'l>, M::Made<'l>)>)
     where
-        F: FnMut(&Line<'_>, Scanned<'_>, T) -> Result<()>,
+        F: FnMut(&Line<'_>, M::Made<'_>) -> Result<()>,
     {
-        for (line, scanned, prepared) in scanned {
+        for (line, made) in lines {
             self.lines += 1;
             let line = line.at(self.lines, line.offset_bytes);
-            if let Err(error) = (self.each)(&line, scanned, prepared) {
+            if let Err(error) = (self.each)(&line, made) {
                 self.ended = Some(Ended::Refused(error));
                 return;
             }
@@ -320,9 +354,9 @@ impl<F> Handing<F> {
 }
 
 /// Ends the waiting of the others when a thread panics: its piece will never be handed on.
-struct ReleaseOnPanic<'a, P, F, B>(&'a Turns<P, F, B>);
+struct ReleaseOnPanic<'a, M, F, B>(&'a Turns<M, F, B>);
 
-impl<P, F, B> Drop for ReleaseOnPanic<'_, P, F, B> {
+impl<M, F, B> Drop for ReleaseOnPanic<'_, M, F, B> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.0.end(Ended::Panicked);

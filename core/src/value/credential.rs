@@ -105,8 +105,10 @@ pub(super) fn without(text: &str, ranges: &[Range<usize>]) -> String {
 
 fn passwords_of_addresses(text: &str, found: &mut Vec<Range<usize>>) {
     let mut from = 0;
-    while let Some(rest) = text.get(from..)
-        && let Some(at) = rest.find("://")
+    let begins =
+        |at: &usize| text.as_bytes().get(*at..).is_some_and(|from| from.starts_with(b"://"));
+    while let Some(rest) = text.as_bytes().get(from..)
+        && let Some(at) = memchr_iter(b':', rest).find(|at| begins(&(from + at)))
     {
         from += at + 3;
         let rest = text.get(from..).unwrap_or_default();

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt::{self, Display, Formatter};
 
 use super::credential::{
     MASKED, credentials_in, may_have_credentials, names_credential, speaks_of_credentials, without,
@@ -176,12 +177,31 @@ enum Hide {
 pub(super) struct Walk<'n> {
     names: Option<&'n Pseudonyms>,
     found: Vec<Found>,
-    path: Vec<Cow<'static, str>>,
+    path: Vec<Step>,
+}
+
+/// A step into a value. Few are ever named.
+enum Step {
+    Field(&'static str),
+    /// A field that the table does not know.
+    Unknown(u32),
+    /// An entry of a map.
+    Entry(String),
+}
+
+impl Display for Step {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Field(name) => f.write_str(name),
+            Self::Unknown(number) => number.fmt(f),
+            Self::Entry(key) => f.write_str(key),
+        }
+    }
 }
 
 impl Walk<'_> {
     fn found(&mut self, kind: impl Into<Cow<'static, str>>, secret: &[u8]) {
-        let path = self.path.join(".");
+        let path = Vec::from_iter(self.path.iter().map(Step::to_string)).join(".");
         self.found.push(Found::at(kind, path, secret));
     }
 
@@ -196,7 +216,7 @@ impl Walk<'_> {
             let to = bytes.len() - fields.left();
             let new = match of.field(number) {
                 Some(field) => {
-                    self.path.push(field.name.into());
+                    self.path.push(Step::Field(field.name));
                     let new = self.field(of, field, wire, &mut around, hide);
                     self.path.pop();
                     new
@@ -285,7 +305,7 @@ impl Walk<'_> {
         let hides = field.mask == Mask::ByKey && texts(entry, 1).any(hides);
         let hide = if hides { Hide::All } else { hide };
         let name = texts(entry, 1).last().unwrap_or_default();
-        self.path.push(name.to_owned().into());
+        self.path.push(Step::Entry(name.to_owned()));
         let mut fields = Fields::new(entry);
         let (mut out, mut done) = (None::<Vec<u8>>, 0);
         loop {
@@ -320,7 +340,7 @@ impl Walk<'_> {
         hide: Hide,
     ) -> Option<New> {
         let hides = hide == Hide::All || of.holds_credentials || self.names.is_some();
-        self.path.push(number.to_string().into());
+        self.path.push(Step::Unknown(number));
         let new = match wire {
             Wire::Bytes(bytes) if !hides => self.text(bytes).map(New::Bytes),
             Wire::Bytes(bytes) => (!bytes.is_empty()).then(|| {
@@ -343,7 +363,11 @@ impl Walk<'_> {
         let without = self.text(bytes);
         let Some(names) = self.names.filter(|_| may_be_name) else { return without };
         let text = std::str::from_utf8(bytes).ok()?;
-        let member = self.path.last().map_or("", |name| name);
+        let member = match self.path.last() {
+            Some(Step::Field(name)) => name,
+            Some(Step::Entry(key)) => key.as_str(),
+            Some(Step::Unknown(_)) | None => "",
+        };
         match names.of(text) {
             Cow::Owned(name) if is_named(member, text) => Some(name.into_bytes()),
             _ => without,
@@ -362,6 +386,9 @@ impl Walk<'_> {
 
     /// A text without the credentials in it; none when it has none.
     fn text(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
+        if !may_have_credentials(bytes) {
+            return None;
+        }
         let text = std::str::from_utf8(bytes).ok()?;
         let ranges = credentials_in(text);
         for range in &ranges {

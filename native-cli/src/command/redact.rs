@@ -13,6 +13,7 @@ use anyhow::{Context, Result, anyhow};
 use metadump::Report;
 use metadump::check::{Code, Requirement};
 use metadump::redact::{Copies, FoundAt, Proof, Redactor, Secrets, Survey};
+use metadump::scan::scan_line;
 use metadump::value::Pseudonyms;
 use serde_json::json;
 
@@ -20,7 +21,7 @@ use self::lines::Lines;
 use self::said::{places, remarks, say_tally, tally_text};
 use super::ended::{self, Step, assert_apart};
 use super::first_reading::FirstReading;
-use super::plan::{Reading, foreign, hash_line};
+use super::plan::{Reading, foreign};
 use super::{Outcome, export};
 use crate::args::{AcceptLeft, Format, Redact};
 use crate::dump_writer::{DumpWriter, Origin};
@@ -30,7 +31,7 @@ use crate::manifest::lost;
 use crate::output::Destination;
 use crate::progress::Progress;
 use crate::report::{plural, printable};
-use crate::scanning::{Threads, for_each_made};
+use crate::scanning::{Threads, for_each_line};
 use crate::stdout::stdout;
 
 /// Runs the command.
@@ -147,12 +148,13 @@ impl Redacting<'_> {
     /// Calls `each` with the number of each line and what is found in it.
     fn each_found(&self, mut each: impl FnMut(u64, &[FoundAt]) -> Result<()> + Send) -> Result<()> {
         let redactor = first_redactor(self.args.names);
-        for_each_made(
+        for_each_line(
             self.reading.source(),
             Threads::of_flag(None),
             self.progress,
-            |line, scanned| redactor.line(line.bytes, scanned).found,
-            |line, _, found| each(line.number, &found),
+            |line| redactor.line(line.bytes, &scan_line(line.bytes)).found,
+            |line, found| each(line.number, &found),
+            |_| (),
         )
     }
 
@@ -259,30 +261,31 @@ impl Redacting<'_> {
     ) -> Result<Copies> {
         let redactor = self.surveyed.survey.redactor().with_names(self.names.clone());
         let proof = Proof::of(secrets);
-        let mut hasher = crc32fast::Hasher::new();
+        let mut checksum = crc32fast::Hasher::new();
         let mut copies = Copies::default();
-        for_each_made(
+        for_each_line(
             self.reading.source(),
             Threads::of_flag(None),
             self.progress,
-            |line, scanned| {
+            |line| {
                 // What goes into a stream cannot be taken back when the dump has changed meanwhile.
                 let changes = self.into_stream || self.surveyed.survey.changes(line.offset_bytes);
-                let bytes = changes.then(|| redactor.line(line.bytes, scanned).bytes).flatten();
+                let redacted = changes.then(|| redactor.line(line.bytes, &scan_line(line.bytes)));
+                let bytes = redacted.and_then(|redacted| redacted.bytes);
                 let left = proof.left_in(bytes.as_deref().unwrap_or(line.bytes));
                 (bytes, left)
             },
-            |line, _, (bytes, left)| {
-                hash_line(&mut hasher, line);
+            |line, (bytes, left)| {
                 let made = bytes.as_deref().unwrap_or(line.bytes);
                 if let Some(left) = left {
                     copies.add(line.number, made, left);
                 }
                 each(made, line.terminated)
             },
+            |bytes| checksum.update(bytes),
         )?;
         anyhow::ensure!(
-            hasher.finalize() == self.surveyed.checksum,
+            checksum.finalize() == self.surveyed.checksum,
             "{} has changed while it was read",
             self.reading.name()
         );

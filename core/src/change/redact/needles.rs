@@ -18,8 +18,8 @@ const GRAM_BYTES: usize = 4;
 /// How far they are apart: one of them is within the first bytes of a sequence, wherever it begins.
 const STEP: usize = SHORTEST_BYTES - GRAM_BYTES + 1;
 
-/// How many bits the runs have at most: 4 MiB.
-const MOST_GRAM_BITS: u32 = 25;
+/// How many words of bits the runs have at most, as a power of two: 4 MiB.
+const MOST_GRAM_WORDS: u32 = 19;
 
 /// A byte begins with a character of base64, or two or four bits behind its beginning.
 const SKIPPED_BITS: [usize; 3] = [0, 2, 4];
@@ -49,29 +49,28 @@ pub(super) struct Needles<'n> {
     grams: Grams,
     /// Bits by the first bytes; a power of two.
     filter: Vec<u64>,
-    /// Ascending; none begins with another, which is found where that is.
-    sorted: Vec<&'n [u8]>,
+    /// Ascending, behind their first bytes; none begins with another, which is found where that is.
+    sorted: Vec<(u64, &'n [u8])>,
     longest: usize,
 }
 
 impl<'n> FromIterator<&'n [u8]> for Needles<'n> {
     fn from_iter<T: IntoIterator<Item = &'n [u8]>>(all: T) -> Self {
-        let is_long = |needle: &&[u8]| needle.len() >= SHORTEST_BYTES;
-        let mut sorted: Vec<&[u8]> = all.into_iter().filter(is_long).collect();
+        let with_start = |needle: &'n [u8]| Some((start_of(needle)?, needle));
+        let mut sorted: Vec<(u64, &[u8])> = all.into_iter().filter_map(with_start).collect();
         sorted.sort_unstable();
-        sorted.dedup_by(|longer, shorter| longer.starts_with(shorter));
+        sorted.dedup_by(|longer, shorter| longer.1.starts_with(shorter.1));
         // Two share a word: with a third bit each, fewer words pass what is none than with one each.
         let mut filter = vec![0; sorted.len().div_ceil(2).next_power_of_two()];
         let mut grams = Grams::for_needles(sorted.len());
-        for needle in &sorted {
-            let start = start_of(needle).unwrap_or_default();
-            let (word, bits) = place(start, filter.len());
+        for (start, _) in &sorted {
+            let (word, bits) = place(*start, filter.len());
             if let Some(word) = filter.get_mut(word) {
                 *word |= bits;
             }
-            grams.add(start);
+            grams.add(*start);
         }
-        let longest = sorted.iter().map(|needle| needle.len()).max().unwrap_or_default();
+        let longest = sorted.iter().map(|(_, needle)| needle.len()).max().unwrap_or_default();
         Self { grams, filter, sorted, longest }
     }
 }
@@ -88,12 +87,14 @@ impl Needles<'_> {
         let mut at = 0;
         while let Some(gram) = gram_of(rest, STEP - 1) {
             if self.grams.has(gram) {
-                let mut places = at..at + STEP;
                 let may_be_base64 =
                     gram.to_be_bytes().iter().all(|byte| of_base64(*byte).is_some());
-                if places.clone().any(|at| self.stands_at(text, at))
-                    || (may_be_base64 && places.any(|at| self.stands_in_base64_at(text, at)))
-                {
+                let is_at = |at: usize| {
+                    self.grams.may_begin(text, at)
+                        && (self.stands_at(text, at)
+                            || (may_be_base64 && self.stands_in_base64_at(text, at)))
+                };
+                if (at..at + STEP).any(is_at) {
                     return true;
                 }
             }
@@ -105,7 +106,7 @@ impl Needles<'_> {
 
     fn stands_at(&self, text: &[u8], at: usize) -> bool {
         let rest = text.get(at..).unwrap_or_default();
-        start_of(rest).is_some_and(|start| self.may_start(start) && self.begins(rest))
+        start_of(rest).is_some_and(|start| self.may_start(start) && self.begins(start, rest))
     }
 
     /// Whether one of them has its first whole character of base64 at a place.
@@ -114,7 +115,8 @@ impl Needles<'_> {
             let from = at.checked_sub(usize::from(*skipped > 0));
             let text = from.and_then(|from| text.get(from..)).unwrap_or_default();
             start_in_base64(text, *skipped).is_some_and(|start| {
-                self.may_start(start) && self.begins(&bytes_of_base64(text, *skipped, self.longest))
+                self.may_start(start)
+                    && self.begins(start, &bytes_of_base64(text, *skipped, self.longest))
             })
         })
     }
@@ -124,11 +126,12 @@ impl Needles<'_> {
         self.filter.get(word).is_some_and(|word| word & bits == bits)
     }
 
-    /// Whether a text begins with one of them: it can only be the last one that is not behind it.
-    fn begins(&self, text: &[u8]) -> bool {
-        let behind = self.sorted.partition_point(|needle| *needle <= text);
+    /// Whether a text, which has these first bytes, begins with one of them: it can only be the last one
+    /// that is not behind it.
+    fn begins(&self, start: u64, text: &[u8]) -> bool {
+        let behind = self.sorted.partition_point(|needle| *needle <= (start, text));
         let needle = behind.checked_sub(1).and_then(|at| self.sorted.get(at));
-        needle.is_some_and(|needle| text.starts_with(needle))
+        needle.is_some_and(|(_, needle)| text.starts_with(needle))
     }
 }
 
@@ -154,8 +157,9 @@ const fn place(start: u64, words: usize) -> (usize, u64) {
 /// The runs of bytes that are in a sequence, or in its base64.
 #[derive(Debug)]
 struct Grams {
-    /// One bit for each run; runs share them.
+    /// Bits by the run, all in one word; runs share them.
     bits: Vec<u64>,
+    /// How many words there are, as a power of two.
     log2: u32,
 }
 
@@ -164,8 +168,8 @@ impl Grams {
         // As they are and in base64: few of the bits are set, for what follows a run that is taken for
         // one of a sequence takes as long as a hundred that are not.
         let runs = count.max(1) * STEP * (1 + SKIPPED_BITS.len());
-        let log2 = (32 * runs).next_power_of_two().ilog2().clamp(6, MOST_GRAM_BITS);
-        Self { bits: vec![0; 1 << (log2 - 6)], log2 }
+        let log2 = runs.div_ceil(2).next_power_of_two().ilog2().clamp(1, MOST_GRAM_WORDS);
+        Self { bits: vec![0; 1 << log2], log2 }
     }
 
     /// Adds the runs of a sequence, of which the first bytes are given.
@@ -184,21 +188,30 @@ impl Grams {
 
     fn add_runs(&mut self, bytes: [u8; SHORTEST_BYTES]) {
         for gram in (0..STEP).filter_map(|at| gram_of(&bytes, at)) {
-            let (word, bit) = self.place(gram);
+            let (word, bits) = self.place(gram);
             if let Some(word) = self.bits.get_mut(word) {
-                *word |= bit;
+                *word |= bits;
             }
         }
     }
 
     fn has(&self, gram: u32) -> bool {
-        let (word, bit) = self.place(gram);
-        self.bits.get(word).is_some_and(|word| word & bit != 0)
+        let (word, bits) = self.place(gram);
+        self.bits.get(word).is_some_and(|word| word & bits == bits)
+    }
+
+    /// Whether the first bytes at a place can be those of a sequence: both halves are runs of one.
+    fn may_begin(&self, text: &[u8], at: usize) -> bool {
+        let has = |at| gram_of(text, at).is_some_and(|gram| self.has(gram));
+        has(at) && has(at + SHORTEST_BYTES - GRAM_BYTES)
     }
 
     const fn place(&self, gram: u32) -> (usize, u64) {
-        let hash = gram.wrapping_mul(FACTOR as u32) >> (32 - self.log2);
-        ((hash >> 6) as usize, 1 << (hash & 63))
+        let hash = (gram as u64).wrapping_mul(FACTOR);
+        // The upper bits are those that every byte counts in.
+        let bits = hash >> (64 - self.log2 - 18);
+        let word = (hash >> (64 - self.log2)) as usize;
+        (word, (1 << (bits & 63)) | (1 << ((bits >> 6) & 63)) | (1 << ((bits >> 12) & 63)))
     }
 }
 

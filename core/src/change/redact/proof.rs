@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::needles::{self, Needles};
 use super::survey::Secrets;
-use crate::dump::json_text::bytes_of_list;
+use crate::dump::decimal;
 use crate::dump::scan::byte_array::byte_array_len;
 use crate::value::{MOST_UNPACKED_BYTES, unpacked};
 
@@ -66,9 +66,7 @@ impl<'s> Proof<'s> {
         let mut at = 0;
         while let Some(list) = text.get(at..).and_then(|rest| memchr::memchr(b'[', rest)) {
             let list = at + list;
-            let len = list_len(text.get(list..).unwrap_or_default());
-            let bytes = text.get(list..list + len).and_then(|list| std::str::from_utf8(list).ok());
-            let Some(bytes) = bytes.and_then(bytes_of_list) else {
+            let Some((len, bytes)) = list_of_bytes(text.get(list..).unwrap_or_default()) else {
                 at = list + 1;
                 continue;
             };
@@ -103,8 +101,7 @@ impl<'s> Proof<'s> {
 
     fn is_in_plain(&self, text: &[u8]) -> bool {
         self.needles.is_in(text)
-            || (memchr::memchr(b'%', text).is_some()
-                && self.needles.is_in(&Cow::from(percent_decode(text))))
+            || (has_percent(text) && self.needles.is_in(&Cow::from(percent_decode(text))))
     }
 
     fn in_bytes(&self, bytes: &[u8], depth: usize) -> bool {
@@ -123,19 +120,34 @@ const fn left_at(depth: usize) -> Left {
     if depth == 0 { Left::InText } else { Left::InValue }
 }
 
-/// The length of the list of bytes at the beginning of a text, or 0. Lists of a few numbers, such as
-/// the voters of a cluster, are text.
-fn list_len(text: &[u8]) -> usize {
-    let len = byte_array_len(text).unwrap_or_else(|| spaced_list_len(text));
-    if len > 2 * SHORTEST_BYTES { len } else { 0 }
+/// The list of bytes at the beginning of a text: its length there, and the bytes. Lists of a few
+/// numbers, such as the voters of a cluster, are text.
+fn list_of_bytes(text: &[u8]) -> Option<(usize, Vec<u8>)> {
+    let is_long = |len: &usize| *len > 2 * SHORTEST_BYTES;
+    if let Some(len) = byte_array_len(text) {
+        let list = text.get(..len).filter(|_| is_long(&len))?;
+        let mut bytes = Vec::new();
+        decimal::decode(list, &mut bytes);
+        return Some((len, bytes));
+    }
+    let len = spaced_list_len(text).filter(is_long)?;
+    let bytes = serde_json::from_slice(text.get(..len)?).ok()?;
+    Some((len, bytes))
 }
 
-/// The same of a list as an editor writes it, or 0.
-fn spaced_list_len(text: &[u8]) -> usize {
+/// The length of a list as an editor writes it.
+fn spaced_list_len(text: &[u8]) -> Option<usize> {
     let is_of_list =
         |byte: &&u8| byte.is_ascii_digit() || byte.is_ascii_whitespace() || **byte == b',';
     let len = text.iter().skip(1).take_while(is_of_list).count();
-    if text.get(len + 1) == Some(&b']') { len + 2 } else { 0 }
+    (text.get(len + 1) == Some(&b']')).then_some(len + 2)
+}
+
+/// Whether a text has a byte in it that is written as two digits behind a `%`.
+fn has_percent(text: &[u8]) -> bool {
+    let digits = |at: usize| text.get(at + 1..at + 3).unwrap_or_default();
+    let is_escape = |at| digits(at).len() == 2 && digits(at).iter().all(u8::is_ascii_hexdigit);
+    memchr::memchr_iter(b'%', text).any(is_escape)
 }
 
 /// A text with the characters in it that JSON escapes; none where it escapes nothing.
