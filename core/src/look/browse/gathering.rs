@@ -87,11 +87,9 @@ impl Gathering {
                 Step::Survey(survey) => survey.learn(fact),
                 Step::Reach(replay) => replay.reach(fact),
                 Step::Load(replay) => {
-                    if let Some(replay) = replay {
-                        replay.load(fact);
-                    }
+                    let is_reached = replay.as_mut().is_some_and(|replay| replay.load(fact));
                     let Fact::Key(key, value) = fact else { return Ok(()) };
-                    if replay.as_ref().is_some_and(|replay| replay.reaches(key, value)) {
+                    if is_reached {
                         reached.insert((*key).to_string(), line.number);
                         return Ok(());
                     }

@@ -91,7 +91,9 @@ impl LogReading {
             match step {
                 Step::Survey(survey) => survey.learn(fact),
                 Step::TryReach(replay) | Step::Reach(replay) => replay.reach(fact),
-                Step::TryLoad(replay) => replay.load(fact),
+                Step::TryLoad(replay) => {
+                    replay.load(fact);
+                }
                 Step::TryApply(replay, failed) => {
                     if failed.is_none() {
                         *failed = replay.apply(fact).err();

@@ -136,7 +136,9 @@ impl SideReading {
                     beside.learn(fact);
                 }
                 Step::Reach(replay) => replay.reach(fact),
-                Step::Load(replay) => replay.load(fact),
+                Step::Load(replay) => {
+                    replay.load(fact);
+                }
                 Step::Apply(replay) => {
                     replay.apply(fact)?;
                 }

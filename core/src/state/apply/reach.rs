@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Bound;
 
+use twox_hash::XxHash3_128;
+
 use super::condition::Condition;
 use super::operation::Step;
 use super::range::KeyRange;
@@ -19,7 +21,7 @@ use crate::dump::record::{
 /// them in the whole state.
 #[derive(Debug, Clone, Default)]
 pub struct Reach {
-    keys: HashSet<String>,
+    keys: KeySet,
     /// Ranges of keys that do not overlap, by their first key.
     ranges: BTreeMap<String, KeyRange>,
     /// The latest clock.
@@ -59,7 +61,7 @@ impl Reach {
     /// The keys and prefixes that are named.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         let prefixes = self.ranges.keys().map(String::as_str);
-        self.keys.iter().map(String::as_str).chain(prefixes)
+        self.keys.all.iter().map(String::as_str).chain(prefixes)
     }
 
     /// Whether a key is named, or has a prefix that is.
@@ -77,9 +79,7 @@ impl Reach {
     }
 
     fn key(&mut self, key: &str) {
-        if !self.keys.contains(key) {
-            self.keys.insert(key.to_owned());
-        }
+        self.keys.add(key);
     }
 
     fn prefix(&mut self, prefix: &str) {
@@ -158,11 +158,62 @@ impl Reach {
     }
 }
 
+/// A few of all keys.
+#[derive(Debug, Clone, Default)]
+struct KeySet {
+    all: HashSet<String>,
+    /// One bit for each, which keys share. Every key of a state is looked up, and for most this says
+    /// no: their hash is a fifth of what the set needs, which no input may slow down.
+    filter: Vec<u64>,
+}
+
+/// How many bits a filter has, as a power of two: 128 KiB.
+const FILTER_BITS: u32 = 20;
+
+impl KeySet {
+    fn add(&mut self, key: &str) {
+        if self.contains(key) {
+            return;
+        }
+        if self.filter.is_empty() {
+            self.filter = vec![0; 1 << (FILTER_BITS - 6)];
+        }
+        let (word, bit) = place(key);
+        if let Some(word) = self.filter.get_mut(word) {
+            *word |= bit;
+        }
+        self.all.insert(key.to_owned());
+    }
+
+    fn contains(&self, key: &str) -> bool {
+        if self.filter.is_empty() {
+            return false;
+        }
+        let (word, bit) = place(key);
+        self.filter.get(word).is_some_and(|word| word & bit != 0) && self.all.contains(key)
+    }
+}
+
+/// The bit of a key in the filter.
+fn place(key: &str) -> (usize, u64) {
+    let hash = XxHash3_128::oneshot(key.as_bytes()) as u64 >> (64 - FILTER_BITS);
+    ((hash >> 6) as usize, 1 << (hash & 63))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_key_that_is_named_is_reached_and_no_other() {
+        let mut reach = Reach::default();
+        assert!(!reach.has_key("key/0"));
+        (0..3000).step_by(2).for_each(|number| reach.key(&format!("key/{number}")));
+        let has = |number: &usize| reach.has_key(&format!("key/{number}"));
+        assert!((0..3000).filter(has).eq((0..3000).step_by(2)));
+    }
 
     proptest! {
         #[test]

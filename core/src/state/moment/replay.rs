@@ -119,8 +119,8 @@ impl Replay {
         records(self.earlier.as_ref().unwrap_or_else(|| self.machine.store()))
     }
 
-    /// Second reading: loads what the entries reach.
-    pub fn load(&mut self, fact: &Fact<'_>) {
+    /// Second reading: loads what the entries reach; whether they do reach it.
+    pub fn load(&mut self, fact: &Fact<'_>) -> bool {
         match fact {
             // Where in the dump it is does not matter here.
             Fact::Entry(entry) => self.claim.entry(entry, Place { line: 0, offset_bytes: 0 }),
@@ -140,6 +140,7 @@ impl Replay {
         if is_reached {
             let Ok(_) = self.machine.learn(fact);
         }
+        is_reached
     }
 
     /// Third reading: applies the entries, which have to come in their order. Gives what came of

@@ -20,7 +20,10 @@ use crate::runtime::no_thread;
 
 /// How many bytes, and how many records, are handed on at a time.
 const BATCH_BYTES: usize = 512 << 10;
-const BATCH_RECORDS: usize = 4096;
+const BATCH_RECORDS: usize = 2048;
+
+/// How long a key mostly is at most.
+const KEY_BYTES: usize = 64;
 
 /// How many batches of a state may wait for those of the other.
 const MOST_WAITING: usize = 3;
@@ -83,7 +86,7 @@ pub struct Read {
 type Waiting = BTreeMap<String, [Option<SharedRecord>; 2]>;
 
 /// Records in the order of their keys.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Batch {
     keys: String,
     values: Vec<u8>,
@@ -121,6 +124,16 @@ pub struct Record {
 }
 
 impl Batch {
+    /// One that has space for as much as is handed on, so that nothing is moved while it fills.
+    fn new() -> Self {
+        Self {
+            keys: String::with_capacity(KEY_BYTES * BATCH_RECORDS),
+            // The last value goes beyond what makes it full.
+            values: Vec::with_capacity(BATCH_BYTES + BATCH_BYTES / 8),
+            rows: Vec::with_capacity(BATCH_RECORDS),
+        }
+    }
+
     fn push(&mut self, key: &str, record: &SeqV<'_>, fate: Fate) {
         self.keys.push_str(key);
         let is_text = match &record.data {
@@ -285,7 +298,7 @@ fn read(
     progress: &Progress,
 ) -> Result<Read> {
     let mut names = Catalogue::default();
-    let mut batch = Batch::default();
+    let mut batch = Batch::new();
     let mut last: Option<String> = None;
     let name_of = |key: &str, value: &SeqV<'_>| {
         (side == Side::Right).then(|| ObjectRecord::naming(key, &value.data)).flatten()
@@ -306,7 +319,7 @@ fn read(
         }
         if batch.is_full() {
             last = Some(key.to_owned());
-            send(Some(std::mem::take(&mut batch)))?;
+            send(Some(std::mem::replace(&mut batch, Batch::new())))?;
         }
         anyhow::Ok(())
     };

@@ -318,10 +318,10 @@ impl State {
                 _ => None,
             },
             |fact, prepared| {
-                replay.load(fact);
+                let is_reached = replay.load(fact);
                 match (fact, prepared) {
                     (Fact::Key(key, value), Some(prepared)) => {
-                        each(key, value, replay.reaches(key, value), prepared)
+                        each(key, value, is_reached, prepared)
                     }
                     _ => Ok(()),
                 }

@@ -89,10 +89,10 @@ impl MomentPlanner {
             self.version = self.version.or(header.data_version());
         }
         self.raft.learn(&fact);
-        self.replay.load(&fact);
-        if let Fact::Key(key, value) = fact
+        let is_reached = self.replay.load(&fact);
+        if let Fact::Key(_, value) = fact
             && value.expire_ms().is_some_and(|at| at <= self.now_ms)
-            && !self.replay.reaches(key, value)
+            && !is_reached
         {
             self.expired += 1;
         }
