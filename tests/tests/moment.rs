@@ -33,7 +33,9 @@ fn insert(state: &mut State, key: &str, record: &SeqV<'_>) {
 
 fn state_at(dump: &[u8], at: At) -> Result<State, MomentError> {
     let mut replay = replay_to(dump, at)?;
-    for_each_fact(dump, |fact| replay.load(fact));
+    for_each_fact(dump, |fact| {
+        replay.load(fact);
+    });
     for_each_fact(dump, |fact| drop(replay.apply(fact).unwrap()));
     let mut changed = replay.finish().unwrap().keys;
     let mut state = State::new();
