@@ -58,7 +58,9 @@ impl Place {
 /// The sequence at the end of the log.
 fn sequence(dump: &[u8]) -> u64 {
     let mut replay = replay_to(dump, At::End).unwrap();
-    for_each_fact(dump, |fact| replay.load(fact));
+    for_each_fact(dump, |fact| {
+        replay.load(fact);
+    });
     for_each_fact(dump, |fact| replay.apply(fact).map(drop).unwrap());
     replay.finish().unwrap().system.sequence
 }
