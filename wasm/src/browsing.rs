@@ -90,7 +90,7 @@ impl Browsing {
 
     /// Lists what an `ObjectQuery`, given as JSON, asks for; gives how many objects that are.
     pub fn list(&mut self, query: &str) -> Result<usize, JsError> {
-        let query: ObjectQuery = serde_json::from_str(query).map_err(thrown)?;
+        let query: ObjectQuery = serde_json::from_slice(query.as_bytes()).map_err(thrown)?;
         self.listed = self.browser.as_ref().map_or_else(Vec::new, |browser| browser.list(&query));
         Ok(self.listed.len())
     }

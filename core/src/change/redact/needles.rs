@@ -6,6 +6,8 @@
 //! they are sorted, and none begins with another. So a text takes hardly longer for a hundred thousand of
 //! them than for one.
 
+use crate::ordered;
+
 /// How long each is at least: the bytes that the filter knows.
 pub(super) const SHORTEST_BYTES: usize = 8;
 
@@ -58,7 +60,7 @@ impl<'n> FromIterator<&'n [u8]> for Needles<'n> {
     fn from_iter<T: IntoIterator<Item = &'n [u8]>>(all: T) -> Self {
         let is_long = |needle: &&[u8]| needle.len() >= SHORTEST_BYTES;
         let mut sorted: Vec<&[u8]> = all.into_iter().filter(is_long).collect();
-        sorted.sort_unstable();
+        ordered::sort_by_key(&mut sorted, |needle| *needle);
         sorted.dedup_by(|longer, shorter| longer.starts_with(shorter));
         // Two share a word: with a third bit each, fewer words pass what is none than with one each.
         let mut filter = vec![0; sorted.len().div_ceil(2).next_power_of_two()];

@@ -8,6 +8,7 @@ use super::listing::ObjectQuery;
 use super::owned::{KeyPlace, Owned};
 use crate::dump::record::{LogId, Record};
 use crate::dump::scan::scan_line;
+use crate::ordered;
 use crate::state::moment::{AsOf, Moment};
 use crate::state::objects::{Object, ObjectRecord, Objects, Owner, Sum, Tenant};
 use crate::value::ObjectKind;
@@ -243,7 +244,7 @@ impl Browser {
         let of = object.owners();
         let mut places: Vec<KeyPlace> =
             of.flat_map(|owner| self.owned.of(&owner).to_vec()).collect();
-        places.sort_by_key(|place| self.line_of(place));
+        ordered::sort_by_key(&mut places, |place| self.line_of(place));
         places
     }
 

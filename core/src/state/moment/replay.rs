@@ -6,6 +6,7 @@ use std::convert::Infallible;
 use super::{Changed, Moment, Path, proposed_ms};
 use crate::dump::frame::Place;
 use crate::dump::record::{DataVersion, ExpireKey, ExpireValue, Fact, LogEntry, SeqV};
+use crate::ordered;
 use crate::state::apply::{
     Applied, ApplyError, ApplyRules, KeyRange, MemoryStore, Reach, SharedRecord, StateMachine,
     Store,
@@ -229,7 +230,7 @@ fn assert_same(snapshot: &MemoryStore, led_to: &MemoryStore) -> Result<(), Repla
         )));
     }
     let lasting = |store: &MemoryStore| -> BTreeMap<String, SharedRecord> {
-        records(store).filter(|(_, record)| record.expire_ms().is_none()).collect()
+        ordered::map(records(store).filter(|(_, record)| record.expire_ms().is_none()))
     };
     let (mut expected, found) = (lasting(snapshot), lasting(led_to));
     let mut is_other = |key: &String, record: &SharedRecord| {

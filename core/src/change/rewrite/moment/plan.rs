@@ -12,6 +12,7 @@ use crate::dump::record::{
     DataVersion, Dialect, Fact, LogId, Node, NodeId, StoredMembership, Text, Tree,
 };
 use crate::dump::scan::ScannedLine;
+use crate::ordered;
 use crate::state::apply::SharedRecord;
 use crate::state::moment::Replayed;
 
@@ -86,7 +87,7 @@ impl MomentPlan {
         for (id, node) in &system.nodes {
             add(&Fact::Node(*id, node), Lacking::Node(*id, node.clone()));
         }
-        lacking.sort_by_key(|(rank, _)| std::cmp::Reverse(*rank));
+        ordered::sort_by_key(&mut lacking, |(rank, _)| std::cmp::Reverse(*rank));
         lacking
     }
 }
