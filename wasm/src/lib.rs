@@ -8,6 +8,7 @@
 mod abridging;
 mod browsing;
 mod comparing;
+mod excerpting;
 mod opening;
 mod redacting;
 mod rewriting;

@@ -40,10 +40,12 @@ export type Job =
   | { type: "seal"; dump: Source; name: string; of: Uint8Array | null }
   | { type: "filter"; dump: Source; query: string; at: string }
   | { type: "redact"; dump: Source }
+  /** Lines, counted from 1, as a dump of their own. */
+  | { type: "excerpt"; dump: Source; lines: number[] }
   | { type: "browse"; dump: Source; at: string };
 
 /** The jobs whose workers stay and are asked. */
-export const STAYING: readonly Job["type"][] = ["browse", "compare", "filter", "redact"];
+export const STAYING: readonly Job["type"][] = ["browse", "compare", "filter", "redact", "excerpt"];
 
 /** What is asked of a worker that stays: objects are named by where they stand. */
 export type Question =

@@ -1,6 +1,6 @@
 // Runs one job and ends: reads dumps piece by piece and feeds them to the binding.
 
-import { type AbridgedPart, Abridging, Browsing, Comparing, Opening, Redacting, Rewriting, Sealing, Searching, Selecting, Unpacking, initSync, isPacked } from "metadump-wasm";
+import { type AbridgedPart, Abridging, Browsing, Comparing, Excerpting, Opening, Redacting, Rewriting, Sealing, Searching, Selecting, Unpacking, initSync, isPacked } from "metadump-wasm";
 
 import { decrypted } from "../io/age";
 import type { Answer, Ask, Job, Progress, Question, Reply, Start } from "../io/jobs";
@@ -204,9 +204,10 @@ async function seal(job: Extract<Job, { type: "seal" }>): Promise<string[]> {
 }
 
 /** A new dump that a worker holds the plan of, as long as the page may ask for it. */
-let making: { plan: Selecting | Redacting; dump: Source } | null = null;
+type Plan = Selecting | Redacting | Excerpting;
+let making: { plan: Plan; dump: Source } | null = null;
 
-async function plan(plan: Selecting | Redacting, dump: Source): Promise<string[]> {
+async function plan(plan: Plan, dump: Source): Promise<string[]> {
   let bytes = 0;
   do {
     for await (const piece of pieces(dump)) {
@@ -342,6 +343,8 @@ function run(start: Start, job: Exclude<Job, { type: "scan" }>): Promise<string[
       return plan(new Selecting(job.query, job.at, Date.now()), job.dump);
     case "redact":
       return plan(new Redacting(), job.dump);
+    case "excerpt":
+      return plan(new Excerpting(Float64Array.from(job.lines)), job.dump);
   }
 }
 

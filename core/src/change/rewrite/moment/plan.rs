@@ -73,7 +73,7 @@ impl MomentPlan {
             add(&Fact::Purged(Some(*purged)), Lacking::Purged(*purged));
         }
         // A server writes these lines of every state.
-        let is_new = self.changes.entries_applied > 0;
+        let is_new = system.last_applied != system_before.last_applied;
         if is_new || system.sequence > 0 {
             add(&Fact::Sequence(system.sequence), Lacking::Sequence(system.sequence));
         }
