@@ -49,6 +49,12 @@ pub fn value_json(line: &[u8], with_secrets: bool) -> Option<String> {
     metadump::decode::value_json(line, secrets(with_secrets))
 }
 
+/// The value of a line of the key space as text; none for other lines.
+#[wasm_bindgen(js_name = valueText)]
+pub fn value_text(line: &[u8], with_secrets: bool) -> Option<String> {
+    metadump::decode::value_text(line, secrets(with_secrets))
+}
+
 /// The value of a line of the key space as it is stored; none for other lines.
 #[wasm_bindgen(js_name = valueBytes)]
 pub fn value_bytes(line: &[u8]) -> Option<Vec<u8>> {
