@@ -114,6 +114,8 @@ export class Filter extends Making<FilterPreview> {
 
 /** All of the dump without its credentials, as `redact` makes it. */
 export class Redaction extends Making<RedactPreview> {
+  /** Whether names are replaced, too. */
+  names = $state(false);
   /** Whether copies of credentials may stay in lines that have none of their own. */
   acceptsCopies = $state(false);
 
@@ -131,7 +133,9 @@ export class Redaction extends Making<RedactPreview> {
   }
 
   protected job(): Job {
-    return { type: "redact", dump: this.dump.source };
+    // The salt stays with the worker: nobody can make the same pseudonyms again.
+    const salt = this.names ? crypto.getRandomValues(new Uint8Array(32)) : null;
+    return { type: "redact", dump: this.dump.source, salt };
   }
 }
 

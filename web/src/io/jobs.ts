@@ -39,7 +39,8 @@ export type Job =
   | { type: "rewrite"; dump: Source; ownId: string; members: string[]; repairExpire: boolean; repairSnapshot: boolean }
   | { type: "seal"; dump: Source; name: string; of: Uint8Array | null }
   | { type: "filter"; dump: Source; query: string; at: string }
-  | { type: "redact"; dump: Source }
+  /** With a salt, names are replaced, too. */
+  | { type: "redact"; dump: Source; salt: Uint8Array | null }
   /** Lines, counted from 1, as a dump of their own. */
   | { type: "excerpt"; dump: Source; lines: number[] }
   | { type: "browse"; dump: Source; at: string };

@@ -4,6 +4,7 @@
 mod excerpting;
 mod filtering;
 mod redacting;
+mod sections;
 mod writing;
 
 pub use excerpting::{ExcerptWriter, Excerpted, Excerpting};
@@ -13,6 +14,7 @@ pub use filtering::{
 pub use redacting::{
     CredentialPlace, Proving, RedactPreview, SecretShare, Surveyed, Surveying, TooLong,
 };
+pub use sections::{Section, Sections};
 pub use writing::PlanWriter;
 
 #[cfg(test)]

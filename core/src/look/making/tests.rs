@@ -113,7 +113,7 @@ fn a_part_of_a_dump_without_a_header_has_one_purged_position() {
 }
 
 fn surveyed(lines: &[String], most: usize) -> Surveyed {
-    let mut surveying = Surveying::new(most);
+    let mut surveying = Surveying::new(most, None);
     read(lines, |line| surveying.line(line).map(|()| true)).unwrap();
     surveying.finish()
 }
@@ -162,7 +162,7 @@ fn a_credential_is_named_replaced_and_looked_for() {
 #[test]
 fn a_share_of_the_credentials_is_collected_again() {
     let lines = dump(&[user("correct horse battery")]);
-    let mut share = SecretShare::new(0, 1);
+    let mut share = surveyed(&lines, 0).share(0);
     read(&lines, |line| {
         share.line(line);
         Ok::<_, ()>(true)
