@@ -50,6 +50,8 @@ export const STAYING: readonly Job["type"][] = ["browse", "compare", "filter", "
 
 /** What is asked of a worker that stays: objects are named by where they stand. */
 export type Question =
+  /** Another moment, as `--at` takes it; no reply where the dump has to be read for it. */
+  | { type: "step"; at: string }
   | { type: "list"; query: string }
   | { type: "rows"; from: number; to: number }
   | { type: "indexOf"; at: number }

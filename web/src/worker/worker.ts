@@ -347,6 +347,8 @@ async function reply(question: Question): Promise<Reply> {
   if (!browsed) return undefined;
   const { browsing, dump } = browsed;
   switch (question.type) {
+    case "step":
+      return browsing.step(question.at, Date.now()) ? browsing.overview() : undefined;
     case "list":
       return browsing.list(question.query);
     case "rows":

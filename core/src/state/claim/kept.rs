@@ -11,7 +11,7 @@ const ENTRY_BYTES: usize = 128;
 const KEY_BYTES: usize = 96;
 
 /// An entry of the log.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Kept {
     /// Without values and without what changes no key; its payload is blank when its effect is not
     /// known.

@@ -67,7 +67,7 @@ pub const MOST_BYTES: usize = 4 << 20;
 /// assert_eq!(lacking.gap.unwrap().first, LogId::new(1, 1, 2));
 /// # Ok::<(), metadump::scan::LineError>(())
 /// ```
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct ClaimCheck {
     kept: VecDeque<Kept>,
     kept_bytes: usize,
@@ -83,7 +83,7 @@ pub struct ClaimCheck {
 }
 
 /// What the state holds of a key.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Held {
     key: String,
     /// The sequence number, 0 when there is no record.

@@ -99,7 +99,7 @@ struct Place {
 ///
 /// **Invariant:** memory grows with the objects, some 300 bytes for each with its names and times,
 /// not with their keys or values.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Catalogue {
     by_id: HashMap<(ObjectKind, u64), Object>,
     by_name: HashMap<(ObjectKind, Box<str>, Box<str>), Object>,
