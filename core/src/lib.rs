@@ -7,6 +7,7 @@ mod disk;
 mod dump;
 #[cfg(feature = "look")]
 mod look;
+mod ordered;
 mod state;
 pub mod value;
 

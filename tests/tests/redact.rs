@@ -363,6 +363,33 @@ fn names_of(dump: &str) -> BTreeSet<String> {
 }
 
 #[test]
+fn with_a_salt_that_is_kept_pseudonyms_are_the_same_again() {
+    let dir = TempDir::new().unwrap();
+    let (dump, salt) = (fixture(ENGINE).display().to_string(), path_of(&dir, "salt"));
+    fs::write(&salt, [7; 32]).unwrap();
+    let made = |name: &str, salt: Option<&str>| {
+        let out = path_of(&dir, name);
+        let mut args = vec!["redact", "--names", &dump, "--output", &out];
+        args.extend(salt.iter().flat_map(|salt| ["--salt", salt]));
+        done(&run(args));
+        fs::read(&out).unwrap()
+    };
+    let first = made("first.db", Some(&salt));
+    assert!(first == made("second.db", Some(&salt)));
+    assert!(first != made("third.db", None));
+    let refused = |args: &[&str]| {
+        let ran = run(args);
+        (ran.code, ran.stderr)
+    };
+    fs::write(&salt, [7; 33]).unwrap();
+    let (code, said) = refused(&["redact", "--names", "--salt", &salt, &dump, "--dry-run"]);
+    assert_eq!(code, Some(3));
+    assert!(said.contains("is no salt") && said.contains("a salt has 32 bytes"), "{said}");
+    // It makes pseudonyms, and nothing else.
+    assert_eq!(refused(&["redact", "--salt", &salt, &dump, "--dry-run"]).0, Some(2));
+}
+
+#[test]
 fn with_names_replaced_objects_stay_what_they_are() {
     let dir = TempDir::new().unwrap();
     let (dump, out) = (fixture(ENGINE).display().to_string(), path_of(&dir, "shared.db"));

@@ -83,6 +83,14 @@ impl Browsing {
         Ok(again)
     }
 
+    /// Goes to another moment without another reading; false where it takes one.
+    pub fn step(&mut self, at: &str, now_ms: f64) -> Result<bool, JsError> {
+        let at = At::parse(at).map_err(thrown)?;
+        let Some(browser) = &mut self.browser else { return Ok(false) };
+        self.listed.clear();
+        browser.step(at, now_ms as u64).map_err(thrown)
+    }
+
     /// What the state has as a whole, as JSON of `StateOverview`.
     pub fn overview(&self) -> Option<String> {
         Some(json(&self.browser.as_ref()?.overview()))
@@ -90,7 +98,7 @@ impl Browsing {
 
     /// Lists what an `ObjectQuery`, given as JSON, asks for; gives how many objects that are.
     pub fn list(&mut self, query: &str) -> Result<usize, JsError> {
-        let query: ObjectQuery = serde_json::from_str(query).map_err(thrown)?;
+        let query: ObjectQuery = serde_json::from_slice(query.as_bytes()).map_err(thrown)?;
         self.listed = self.browser.as_ref().map_or_else(Vec::new, |browser| browser.list(&query));
         Ok(self.listed.len())
     }

@@ -112,7 +112,7 @@ impl Comparing {
 
     /// Lists what a `DifferenceQuery`, given as JSON, asks for; gives how many rows that are.
     pub fn list(&mut self, query: &str) -> Result<usize, JsError> {
-        let query: DifferenceQuery = serde_json::from_str(query).map_err(thrown)?;
+        let query: DifferenceQuery = serde_json::from_slice(query.as_bytes()).map_err(thrown)?;
         Ok(self.compared.as_mut().map_or(0, |compared| compared.list(&query)))
     }
 

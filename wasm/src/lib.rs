@@ -8,6 +8,7 @@
 mod abridging;
 mod browsing;
 mod comparing;
+mod excerpting;
 mod opening;
 mod redacting;
 mod rewriting;
@@ -46,6 +47,12 @@ pub fn decode_beginning(line: &[u8]) -> String {
 #[wasm_bindgen(js_name = valueJson)]
 pub fn value_json(line: &[u8], with_secrets: bool) -> Option<String> {
     metadump::decode::value_json(line, secrets(with_secrets))
+}
+
+/// The value of a line of the key space as text; none for other lines.
+#[wasm_bindgen(js_name = valueText)]
+pub fn value_text(line: &[u8], with_secrets: bool) -> Option<String> {
+    metadump::decode::value_text(line, secrets(with_secrets))
 }
 
 /// The value of a line of the key space as it is stored; none for other lines.

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 
 use metadump::manifest::{Manifest, ManifestBuilder};
+use metadump::redact::lost_without_names;
 use metadump::scan::scan_line;
 use metadump::state_hash::StateHash;
 use metadump::{Checker, Line, LineFramer};
@@ -55,8 +56,15 @@ impl Sealing {
     }
 
     /// Ends the dump and gives its manifest; `dump` is its file name, `now_ms` the time, `of` the
-    /// manifest of the dump that it was made of: what was lost before that is said of this one, too.
-    pub fn finish(self, dump: &str, now_ms: f64, of: Option<Vec<u8>>) -> Result<String, JsError> {
+    /// manifest of the dump that it was made of: what was lost before that is said of this one, too,
+    /// `without_names` as that something was.
+    pub fn finish(
+        self,
+        dump: &str,
+        now_ms: f64,
+        of: Option<Vec<u8>>,
+        without_names: bool,
+    ) -> Result<String, JsError> {
         let Self { framer, mut measured } = self;
         let Ok(()) = framer.finish(|line| -> Result<(), Infallible> {
             measured.line(&line);
@@ -67,6 +75,9 @@ impl Sealing {
         let report = checker.finish();
         let mut made = manifest.finish(dump, &report.summary, by, now_ms as u64);
         made.lost = of.and_then(|json| Some(Manifest::parse(&json).ok()?.lost)).unwrap_or_default();
+        if without_names {
+            made.lost = lost_without_names(made.lost);
+        }
         made.to_json().map_err(thrown)
     }
 }

@@ -22,7 +22,7 @@ impl Searching {
     /// Starts a search; `query` is JSON of `metadump::search::Query`.
     #[wasm_bindgen(constructor)]
     pub fn new(query: &str, first_line: f64, offset_bytes: f64) -> Result<Self, JsError> {
-        let query: Query = serde_json::from_str(query).map_err(thrown)?;
+        let query: Query = serde_json::from_slice(query.as_bytes()).map_err(thrown)?;
         Ok(Self {
             framer: LineFramer::default(),
             search: Search::new(&query).map_err(thrown)?,

@@ -31,7 +31,7 @@ impl Selecting {
     /// Starts; `query` is JSON of a `FilterQuery`, `at` what `--at` takes, `now_ms` the time.
     #[wasm_bindgen(constructor)]
     pub fn new(query: &str, at: &str, now_ms: f64) -> Result<Self, JsError> {
-        let query: FilterQuery = serde_json::from_str(query).map_err(thrown)?;
+        let query: FilterQuery = serde_json::from_slice(query.as_bytes()).map_err(thrown)?;
         let choice = query.try_into().map_err(|error: metadump::SyntaxError| thrown(error))?;
         let at = At::parse(at).map_err(thrown)?;
         Ok(Self {

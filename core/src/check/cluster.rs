@@ -6,6 +6,7 @@ use super::history::MarkAt;
 use super::log::LogCheck;
 use super::{Code, Findings, Place, Summary};
 use crate::dump::record::{DataVersion, LogId, Membership, Node, NodeId, StoredMembership};
+use crate::ordered;
 use crate::state::history::Mark;
 
 /// Collects the state machine's own records and checks them against each other and the log.
@@ -107,7 +108,7 @@ impl ClusterCheck {
         }
         self.effective(log, summary, findings);
         summary.last_membership = self.membership.map(|(membership, _)| membership);
-        summary.nodes = self.nodes.into_iter().map(|(id, (node, _))| (id, node)).collect();
+        summary.nodes = ordered::map(self.nodes.into_iter().map(|(id, (node, _))| (id, node)));
     }
 
     /// Reports that there is no state machine, and checks the cluster that the log makes.
@@ -131,8 +132,8 @@ impl ClusterCheck {
     fn effective(&self, log: &LogCheck, summary: &Summary, findings: &mut Findings) {
         let applied = self.last_applied().map(|id| id.index);
         let beyond = |index: u64| applied.is_none_or(|applied| index > applied);
-        let mut nodes: Nodes<'_> =
-            self.nodes.iter().map(|(id, (node, place))| (*id, (node, *place))).collect();
+        let recorded = self.nodes.iter().map(|(id, (node, place))| (*id, (node, *place)));
+        let mut nodes: Nodes<'_> = ordered::map(recorded);
         for (id, change) in &log.node_changes {
             match &change.node {
                 _ if !beyond(change.index) => {}

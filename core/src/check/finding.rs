@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 
 use super::{Code, Severity};
 use crate::dump::frame::Place;
+use crate::ordered;
 
 /// One thing that is wrong with, or worth knowing of, a dump.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -162,7 +163,7 @@ impl Findings {
             self.advise_of_salvage();
         }
         let has_unread_line = self.counts.keys().any(|code| code.is_of_unread_line());
-        self.kept.sort_by_key(|finding| {
+        ordered::sort_by_key(&mut self.kept, |finding| {
             let follows = has_unread_line && finding.code.is_of_missing_line();
             (follows, finding.place.is_none(), finding.place, finding.severity(), finding.code)
         });

@@ -15,6 +15,7 @@ use crate::check::{Code, Summary};
 use crate::dump::frame::Line;
 use crate::dump::record::{DataVersion, Kind, LogId};
 use crate::dump::scan::{ScannedLine, in_plain_words};
+use crate::ordered;
 use crate::state::state_hash::StateHash;
 
 /// How much of what was lost a manifest names: it is small, so that everybody reads it whole.
@@ -211,9 +212,7 @@ impl Manifest {
         };
         compare("bytes", self.bytes.to_string(), found.bytes.to_string());
         compare("lines", self.lines.to_string(), found.lines.to_string());
-        let kinds: std::collections::BTreeSet<&Kind> =
-            self.kinds.keys().chain(found.kinds.keys()).collect();
-        for kind in kinds {
+        for kind in ordered::set(self.kinds.keys().chain(found.kinds.keys())) {
             let count = |kinds: &BTreeMap<Kind, u64>| kinds.get(kind).copied().unwrap_or_default();
             compare(
                 &format!("{kind} lines"),

@@ -132,7 +132,7 @@ impl<'a> JsonCursor<'a> {
         if memchr(b'\\', inner.as_bytes()).is_none() {
             return Some(Cow::Borrowed(inner));
         }
-        serde_json::from_str(quoted).ok().map(Cow::Owned)
+        serde_json::from_slice(quoted.as_bytes()).ok().map(Cow::Owned)
     }
 
     /// What stands in a range.
@@ -147,7 +147,7 @@ pub(crate) type Edit = (Range<usize>, Vec<u8>);
 /// The bytes of a list of numbers, if each of them is a byte.
 pub(crate) fn bytes_of_list(list: &str) -> Option<Vec<u8>> {
     if byte_array_len(list.as_bytes()) != Some(list.len()) {
-        return serde_json::from_str(list).ok();
+        return serde_json::from_slice(list.as_bytes()).ok();
     }
     let mut bytes = Vec::new();
     decimal::decode(list.as_bytes(), &mut bytes);

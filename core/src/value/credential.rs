@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use memchr::{memchr, memchr_iter, memchr2_iter, memchr3, memmem};
 
+use crate::ordered;
+
 /// What stands in the place of a credential.
 pub const MASKED: &str = "***";
 
@@ -73,7 +75,7 @@ pub(super) fn credentials_in(text: &str) -> Vec<Range<usize>> {
         given_values(text, &mut found);
         identified_by(text, &mut found);
         found.retain(|range| text.get(range.clone()).is_some_and(|found| found != MASKED));
-        found.sort_by_key(|range| (range.start, std::cmp::Reverse(range.end)));
+        ordered::sort_by_key(&mut found, |range| (range.start, std::cmp::Reverse(range.end)));
         let mut end = 0;
         found.retain(|range| {
             let is_apart = range.start >= end;

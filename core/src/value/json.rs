@@ -184,7 +184,8 @@ impl Decoded<'static> {
     /// assert_eq!(error.to_string(), "name: 1 is not a string");
     /// ```
     pub fn from_json(of: &'static MessageType, json: &str) -> Result<Self, JsonError> {
-        let json = serde_json::from_str(json).map_err(|error| JsonError::new(error.to_string()))?;
+        let json = serde_json::from_slice(json.as_bytes())
+            .map_err(|error| JsonError::new(error.to_string()))?;
         let Value::Map(mut members) = json else {
             return Err(JsonError::new(format!("not an object with the fields of {}", of.name)));
         };

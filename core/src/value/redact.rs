@@ -138,7 +138,7 @@ fn unknown(bytes: &[u8]) -> Redacted {
     let mut walk = Walk::default();
     let is_json = text.len() <= MOST_JSON_BYTES
         && text.trim_ascii_start().starts_with(['{', '['])
-        && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+        && serde_json::from_slice::<serde::de::IgnoredAny>(text.as_bytes()).is_ok();
     if is_json && let Some(bytes) = redact_json::redacted(text, "JSON", &[], None, &mut walk.found)
     {
         return Redacted { bytes, found: walk.found };

@@ -41,6 +41,20 @@ pub struct Redact {
     )]
     pub names: bool,
 
+    /// A file with the 32 bytes of salt that make the pseudonyms, in place of a salt of this run: dumps that
+    /// are made with the same one can be compared.
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "names",
+        value_hint = ValueHint::FilePath,
+        long_help = "A file with the 32 bytes of salt that make the pseudonyms, in place of a salt of this \
+            run: dumps that are made with the same one can be compared (`head -c 32 /dev/urandom > salt` \
+            makes one).\n\nWhoever has it can find out whether a pseudonym stands for a name that they \
+            think of: keep it as you keep the dump."
+    )]
+    pub salt: Option<PathBuf>,
+
     /// Go on despite what would else keep the dump from being written; may be repeated.
     #[arg(long, value_enum)]
     pub accept: Vec<AcceptLeft>,

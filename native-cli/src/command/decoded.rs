@@ -5,11 +5,11 @@ use std::io::Write;
 use anyhow::Result;
 use metadump::objects::Names;
 use metadump::record::SeqV;
-use metadump::value::{Secrets, Shown, ShownContent, Stored, Wanted};
+use metadump::value::{Outlined, Secrets, ShownContent, Stored, Wanted, outline};
 
 use crate::args::Format;
 use crate::progress::Progress;
-use crate::report::{grouped, json_line, plural, printable, shown, utc};
+use crate::report::{json_line, plural, printable, shown, utc};
 use crate::table::{Column, print_table};
 
 /// Whether a value may decode to more than can be kept for each of many.
@@ -70,45 +70,19 @@ pub fn say_masked(masked: u64, progress: &Progress) {
 }
 
 fn print_content(out: &mut impl Write, content: &ShownContent, depth: usize) -> Result<()> {
-    let indent = "  ".repeat(depth);
-    match content {
-        ShownContent::Text(text) => {
-            for line in text.lines() {
-                writeln!(out, "{indent}{}", shown(line))?;
-            }
+    outline(content, depth, &|text| shown(text), &mut |next| {
+        let (indent, columns, rows) = match next {
+            Outlined::Line(line) => return Ok(writeln!(out, "{line}")?),
+            Outlined::Table { indent, columns, rows } => (indent, columns, rows),
+        };
+        if let &[a, b, c, d, e] = *columns {
+            let columns = [a, b, c, d, e].map(Column::Text);
+            let row = |row: &Vec<String>| {
+                let mut cells = row.iter().map(|cell| printable(cell));
+                std::array::from_fn(|_| cells.next().unwrap_or_default())
+            };
+            print_table(out, indent, columns, || rows.iter().map(row))?;
         }
-        ShownContent::Parts(parts) => {
-            for part in parts {
-                print_part(out, part, depth)?;
-            }
-        }
-        ShownContent::Table { columns, rows } => {
-            if let &[a, b, c, d, e] = columns.as_slice() {
-                let columns = [a, b, c, d, e].map(Column::Text);
-                let row = |row: &Vec<String>| {
-                    let mut cells = row.iter().map(|cell| printable(cell));
-                    std::array::from_fn(|_| cells.next().unwrap_or_default())
-                };
-                print_table(out, &indent, columns, || rows.iter().map(row))?;
-            }
-        }
-        ShownContent::More(count) => writeln!(out, "{indent}… and {} more", grouped(*count))?,
-    }
-    Ok(())
-}
-
-fn print_part(out: &mut impl Write, part: &Shown, depth: usize) -> Result<()> {
-    let indent = "  ".repeat(depth);
-    let name = shown(&part.name);
-    match &part.content {
-        ShownContent::Text(text) if !text.contains('\n') => {
-            writeln!(out, "{}", format!("{indent}{name}: {}", shown(text)).trim_end())?;
-        }
-        ShownContent::More(_) => print_content(out, &part.content, depth)?,
-        content => {
-            writeln!(out, "{indent}{name}:")?;
-            print_content(out, content, depth + 1)?;
-        }
-    }
-    Ok(())
+        Ok(())
+    })
 }

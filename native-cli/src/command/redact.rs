@@ -7,12 +7,14 @@
 mod lines;
 mod said;
 
-use std::io::{BufWriter, Write};
+use std::fs::File;
+use std::io::{BufWriter, Read, Write};
+use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
 use metadump::Report;
 use metadump::check::{Code, Requirement};
-use metadump::redact::{Copies, FoundAt, Proof, Redactor, Secrets, Survey};
+use metadump::redact::{Copies, FoundAt, Proof, Redactor, Secrets, Survey, lost_without_names};
 use metadump::scan::scan_line;
 use metadump::value::Pseudonyms;
 use serde_json::json;
@@ -45,7 +47,7 @@ pub fn run(args: &Redact, progress: &Progress) -> Result<Outcome> {
     let source = Source::open(input)?;
     let reading = Reading::of(&source, progress)?;
     let surveyed = Surveyed::of(&reading, args.names, progress)?;
-    let names = if args.names { Some(pseudonyms()?) } else { None };
+    let names = if args.names { Some(pseudonyms(args.salt.as_deref())?) } else { None };
     let into_stream = !args.dry_run && !destination.is_file();
     let redacting =
         Redacting { args, reading: &reading, surveyed: &surveyed, names, into_stream, progress };
@@ -55,8 +57,17 @@ pub fn run(args: &Redact, progress: &Progress) -> Result<Outcome> {
     redacting.write(&source, destination)
 }
 
-/// Pseudonyms of this run.
-fn pseudonyms() -> Result<Pseudonyms> {
+/// Pseudonyms of a salt in a file, or of this run.
+fn pseudonyms(salt: Option<&Path>) -> Result<Pseudonyms> {
+    if let Some(path) = salt {
+        let name = path.display();
+        let file = File::open(path).with_context(|| format!("cannot open {name}"))?;
+        let mut salt = Vec::new();
+        file.take(33).read_to_end(&mut salt).with_context(|| format!("cannot read {name}"))?;
+        let salt = <[u8; 32]>::try_from(salt).map_err(|_| anyhow!("{name} is no salt"));
+        let salt = salt.help("a salt has 32 bytes; `head -c 32 /dev/urandom > FILE` makes one")?;
+        return Ok(Pseudonyms::new(salt));
+    }
     let mut salt = [0; 32];
     getrandom::fill(&mut salt).context("cannot get random bytes")?;
     Ok(Pseudonyms::new(salt))
@@ -194,13 +205,7 @@ impl Redacting<'_> {
     /// What was lost before, which may name keys and files.
     fn lost(&self, source: &Source) -> Vec<String> {
         let lost = lost(source);
-        match (&self.names, lost.len()) {
-            (Some(_), 1..) => {
-                let notes = plural(lost.len() as u64, "note");
-                vec![format!("what was lost of the data is not named here ({notes})")]
-            }
-            _ => lost,
-        }
+        if self.names.is_some() { lost_without_names(lost) } else { lost }
     }
 
     fn ended(&self, source: &Source, copies: &Copies) -> serde_json::Value {

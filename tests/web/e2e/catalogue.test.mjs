@@ -147,6 +147,31 @@ test("the address leads to an object, and holds its place alone", async () => {
   await heading("dropme.a");
 });
 
+test("another moment of the log takes no other reading, and is what the command line says", async () => {
+  const init = "globalThis.started = []; Worker = class extends Worker { constructor(url, options) { super(url, options); started.push(options.name); } };";
+  const own = await start({ init });
+  try {
+    await open(own.tab, engine);
+    await own.tab.keyboard.press("2");
+    const slider = own.tab.getByRole("slider");
+    await slider.waitFor();
+    const readings = () => own.tab.evaluate(() => started.filter((name) => name === "browse").length);
+    assert.equal(await readings(), 1);
+    for (const [at, behind] of [["1200", 177], ["1590", 567], ["snapshot", 0], ["1024", 1]]) {
+      await slider.fill(String(behind));
+      const { rows, stderr } = said("objects", "--at", at);
+      await own.tab.getByText(stderr.match(/as of .*/)[0], { exact: true }).waitFor();
+      const { tenant, keys } = rows.find(({ tenant }) => tenant === "python_binding");
+      const row = own.tab.getByRole("grid", { name: "Tenants" }).getByRole("row").filter({ hasText: tenant });
+      await row.getByText(grouped.format(keys), { exact: true }).waitFor();
+    }
+    assert.equal(await readings(), 1);
+    assert.deepEqual(own.complaints, []);
+  } finally {
+    await own.browser.close();
+  }
+});
+
 test("the catalogue is of the snapshot, of the end of the log, or of an entry between", async () => {
   await view("2");
   const described = (at) => said("objects", "--at", at).stderr.match(/as of .*/)[0];

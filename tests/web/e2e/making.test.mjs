@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 
-import { axeSource, kv, open, repo, sound, start } from "../browser.mjs";
+import { axeSource, kv, open, repo, shots, sound, start } from "../browser.mjs";
 
 const metactl = process.env.METACTL ?? join(repo, "target/debug/databend-metactl");
 const engine = join(repo, "tests/fixtures/engine/e895.server-export.ndjson.gz");
@@ -33,14 +33,14 @@ async function accessible() {
   assert.deepEqual(violations.map(({ id, nodes }) => [id, nodes.map((node) => node.html).slice(0, 3)]), []);
 }
 /** The two files that a button has the browser save. */
-async function saved(name) {
+async function saved(name, of = tab) {
   const downloads = [];
   const take = (download) => downloads.push(download);
-  tab.on("download", take);
-  await button(name).click();
-  await tab.getByText(/^2 files: /).waitFor();
-  while (downloads.length < 2) await tab.waitForTimeout(20);
-  tab.off("download", take);
+  of.on("download", take);
+  await of.getByRole("button", { name }).click();
+  await of.getByText(/^2 files: /).waitFor();
+  while (downloads.length < 2) await of.waitForTimeout(20);
+  of.off("download", take);
   const files = await Promise.all(downloads.map(async (one) => [one.suggestedFilename(), readFileSync(await one.path())]));
   const manifest = files.find(([file]) => file.endsWith(".manifest.json"));
   const dump = files.find(([file]) => !file.endsWith(".manifest.json"));
@@ -124,6 +124,55 @@ test("no credentials, as redact writes it: what is replaced first, then the same
   await tab.getByText(`Where they are, ${count.format(redacted.replaced)}`).click();
   await accessible();
   same(await saved("Download it and its manifest"), { ...made("redact"), of: "redact" }, "e895.server-export.redacted.ndjson");
+});
+
+test("names, as redact --names writes it with the same salt: what changes first, then the same bytes", async () => {
+  const bytes = Array.from({ length: 32 }, (_, at) => (at * 7 + 1) % 256);
+  await tab.evaluate((bytes) => (crypto.getRandomValues = (into) => (into.set(bytes.slice(0, into.length)), into)), bytes);
+  const salt = join(place, "salt");
+  writeFileSync(salt, Uint8Array.from(bytes));
+  const args = ["redact", "--names", "--salt", salt];
+  const { redacted } = JSON.parse(run(...args, "--dry-run", "--format", "json", engine).stdout);
+  await form("Without credentials");
+  await tab.getByLabel("replace names, too").check();
+  await button("Show what is replaced").click();
+  await tab.getByText(`Names are replaced, too: ${count.format(redacted.changed_lines)} lines of ${count.format(redacted.lines)} in all.`).waitFor();
+  await accessible();
+  await tab.screenshot({ path: `${shots}/redact-names.png` });
+  const ours = await saved("Download it and its manifest");
+  const theirs = { ...made(...args), of: "redact" };
+  same(ours, theirs, "e895.server-export.redacted.ndjson");
+  for (const name of ["python_binding", "extfs"]) assert.ok(!ours.dump.includes(name), name);
+  // Another plan has another salt, and without the box names stay.
+  await tab.getByLabel("replace names, too").uncheck();
+  assert.equal(await button("Download it and its manifest").count(), 0);
+});
+
+test("keys are sorted anew in runs, whatever stands around them", async () => {
+  // More than a run holds; a last line without end; and a line behind the keys, which no order moves.
+  const body = Array.from({ length: 70_000 }, (_, at) => kv(`__fd_database/t${at % 100}/name-${at}`, "49", at + 1)).join("");
+  const salt = join(place, "salt");
+  writeFileSync(salt, Uint8Array.from({ length: 32 }, (_, at) => (at * 7 + 1) % 256));
+  for (const [name, text] of [["ended", sound(body)], ["open", sound(body).trimEnd()], ["behind", `${sound(body)}no record\n${kv("__fd_database/z/z", "49", 9000)}`]]) {
+    const path = join(place, `${name}.ndjson`);
+    writeFileSync(path, text);
+    const own = await start({ init: "crypto.getRandomValues = (into) => (into.set(Array.from({ length: 32 }, (_, at) => (at * 7 + 1) % 256).slice(0, into.length)), into)" });
+    try {
+      await open(own.tab, path);
+      await own.tab.keyboard.press("7");
+      await own.tab.getByRole("button", { name: "Without credentials" }).click();
+      await own.tab.getByLabel("replace names, too").check();
+      await own.tab.getByRole("button", { name: "Show what is replaced" }).click();
+      await own.tab.getByRole("button", { name: "Download it and its manifest" }).waitFor();
+      const { dump: ours } = await saved("Download it and its manifest", own.tab);
+      const out = join(place, `${name}.out.ndjson`);
+      const ran = run("redact", "--names", "--salt", salt, path, "--output", out);
+      assert.ok(ours.equals(readFileSync(out)), `${name}: ${ran.stderr}`);
+      assert.deepEqual(own.complaints, []);
+    } finally {
+      await own.browser.close();
+    }
+  }
 });
 
 test("a credential that stands elsewhere, too, is not given away unasked", async () => {

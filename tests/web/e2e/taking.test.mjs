@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { gunzipSync, gzipSync } from "node:zlib";
 
-import { axeSource, inWorkers, kv, open, repo, sound, start } from "../browser.mjs";
+import { axeSource, inWorkers, kv, open, repo, shots, sound, start } from "../browser.mjs";
 
 const metactl = process.env.METACTL ?? join(repo, "target/debug/databend-metactl");
 const engine = join(repo, "tests/fixtures/engine/e895.server-export.ndjson.gz");
@@ -64,6 +64,31 @@ test("the objects that are listed are saved as JSON and as CSV", async () => {
   assert.deepEqual(table[0], Object.keys(rows[0]));
   assert.deepEqual(table.slice(1).map((row) => Number(row[2])), rows.map(({ id }) => id));
   await accessible();
+});
+
+test("a value is saved and copied as the text that the command line prints", async () => {
+  const keys = ["__fd_table_by_id/", "__fd_database_by_id/", "__fd_users/", "__fd_udfs/", "__fd_id_gen/"];
+  for (const prefix of keys) {
+    await view("4");
+    await tab.getByLabel("How to search").selectOption("prefix");
+    await tab.getByRole("searchbox", { name: "Search" }).fill(prefix);
+    await tab.getByRole("button", { name: "Search", exact: true }).click();
+    await tab.getByText(/\d+ hits?, /).waitFor();
+    await panel().getByText(prefix, { exact: false }).first().waitFor();
+    await tab.evaluate(() => (navigator.clipboard.writeText = (text) => Promise.resolve((globalThis.written = text))));
+    await panel().getByRole("button", { name: "Copy key" }).click();
+    await panel().getByText("Key copied").waitFor();
+    const key = await tab.evaluate(() => globalThis.written);
+    const { name, bytes } = await saved("Save as text");
+    assert.match(name, /^e895\.server-export\.line-\d+\.txt$/);
+    const ran = spawnSync(metactl, ["get", "--db", engine, "--at", "snapshot", "--decode", "--key", key], { encoding: "utf8", maxBuffer: 1 << 26 });
+    const [, , ...lines] = ran.stdout.trimEnd().split("\n");
+    assert.equal(bytes.toString(), lines.map((line) => `${line.replace(/^ {2}/, "")}\n`).join(""), key);
+    await panel().getByRole("button", { name: "Copy as text" }).click();
+    await panel().getByText("Value copied").waitFor();
+    assert.equal(`${await tab.evaluate(() => globalThis.written)}\n`, bytes.toString());
+  }
+  await tab.screenshot({ path: `${shots}/value-as-text.png` });
 });
 
 test("hits and findings are saved, and no text becomes a formula", async () => {

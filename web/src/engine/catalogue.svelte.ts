@@ -60,6 +60,7 @@ export class Catalogue {
 
   /** Reads the objects of a moment. */
   async read(at: string): Promise<void> {
+    if (await this.#step(at)) return;
     this.close();
     this.at = at;
     this.working = true;
@@ -71,17 +72,36 @@ export class Catalogue {
     try {
       const [overview = ""] = await running.results;
       if (this.#running !== running) return;
-      this.overview = parseExact(overview) as StateOverview;
-      this.tenant = this.overview.tenants.find(({ tenant }) => this.tenant && tenant === this.tenant.tenant) ?? null;
-      if (!this.tenant) this.parent = null;
-      this.sought = 1;
-      await this.search();
+      await this.#show(overview);
     } catch (error) {
       if (this.#running !== running || error instanceof Cancelled) return;
       this.overview = null;
       this.failed = error instanceof Error ? error.message : String(error);
     }
     this.working = false;
+  }
+
+  /** Goes to another moment of what was read; false where that is not enough. */
+  async #step(at: string): Promise<boolean> {
+    const running = this.#running;
+    if (!running || this.working || !this.overview) return false;
+    // Why there is no such moment, a reading says.
+    const overview = await running.ask({ type: "step", at }).catch(() => undefined);
+    if (typeof overview !== "string") return false;
+    // Something else is shown by now.
+    if (this.#running !== running) return true;
+    this.at = at;
+    this.selected = null;
+    await this.#show(overview);
+    return true;
+  }
+
+  async #show(overview: string): Promise<void> {
+    this.overview = parseExact(overview) as StateOverview;
+    this.tenant = this.overview.tenants.find(({ tenant }) => this.tenant && tenant === this.tenant.tenant) ?? null;
+    if (!this.tenant) this.parent = null;
+    this.sought = 1;
+    await this.search();
   }
 
   close(): void {

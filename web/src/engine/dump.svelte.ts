@@ -1,6 +1,6 @@
 // An opened dump: its report and index as they become known, and the jobs that read it again.
 
-import { decodeBeginning, decodeHeading, decodeLine, isEncrypted, isPacked, valueBytes, valueJson } from "metadump-wasm";
+import { decodeBeginning, decodeHeading, decodeLine, isEncrypted, isPacked, valueBytes, valueJson, valueText } from "metadump-wasm";
 
 import type { Job, Progress } from "../io/jobs";
 import { blob, read, type Source } from "../io/source";
@@ -217,6 +217,12 @@ export class Dump {
   async valueJson(number: number, withSecrets: boolean): Promise<string | undefined> {
     const line = await this.lines.line(number);
     return line && line.size <= line.bytes.length ? valueJson(line.bytes, withSecrets) : undefined;
+  }
+
+  /** The value of a line as text; none for lines that have none, or are too long. */
+  async valueText(number: number, withSecrets: boolean): Promise<string | undefined> {
+    const line = await this.lines.line(number);
+    return line && line.size <= line.bytes.length ? valueText(line.bytes, withSecrets) : undefined;
   }
 
   /** The value of a line as it is stored. */

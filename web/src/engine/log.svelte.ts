@@ -1,26 +1,37 @@
 // The entries of the log that have a text: in a key, a name or a value that they write.
 
 import type { Dump } from "./dump.svelte";
-import type { Query } from "./generated";
+import type { Hits, LineView, Query } from "./generated";
+import { Excerpt } from "./making.svelte";
+import type { Cell, Table } from "./tables";
 import { Cancelled } from "./workers";
 
 /** How many entries are listed. */
 const MOST_ENTRIES = 100_000;
+/** How many are read at a time for a table. */
+const READ_TOGETHER = 100;
 
 export class LogFilter {
   text = $state("");
-  /** The lines of the entries, in the order of the log; none when all are shown. */
-  lines = $state.raw<number[] | null>(null);
+  /** The entries, in the order of the log; none when all are shown. */
+  hits = $state.raw<Hits | null>(null);
+  lines = $derived.by(() => this.hits?.kept.map(({ line }) => line) ?? null);
   searching = $state(false);
   failed = $state("");
   #cancel: (() => void) | null = null;
 
-  constructor(readonly dump: Dump) {}
+  /** A dump of the entries that are listed. */
+  readonly excerpt: Excerpt;
+
+  constructor(readonly dump: Dump) {
+    this.excerpt = new Excerpt(dump);
+  }
 
   clear(): void {
+    this.excerpt.outdated();
     this.#cancel?.();
     this.#cancel = null;
-    this.lines = null;
+    this.hits = null;
     this.searching = false;
     this.failed = "";
   }
@@ -36,14 +47,30 @@ export class LogFilter {
     const cancel = () => job.cancel();
     this.#cancel = cancel;
     try {
-      const { kept } = await job.hits;
+      const found = await job.hits;
       if (this.#cancel !== cancel) return;
-      this.lines = kept.filter(({ kind }) => kind === "LogEntry" || kind === "Logs").map(({ line }) => line);
+      this.hits = { ...found, kept: found.kept.filter(({ kind }) => kind === "LogEntry" || kind === "Logs") };
     } catch (error) {
       if (this.#cancel !== cancel || error instanceof Cancelled) return;
       this.failed = error instanceof Error ? error.message : String(error);
     }
     this.searching = false;
     this.#cancel = null;
+  }
+
+  /** What is listed. */
+  async table(): Promise<Table> {
+    const lines = this.lines ?? [];
+    const rows: Cell[][] = [];
+    const row = (line: number, view: LineView | null): Cell[] => {
+      const { log_id = null, time_ms = null, command = null, effects = [] } = view?.log ?? {};
+      return [line, log_id, time_ms, command, effects.map(({ verb, target }) => `${verb} ${target}`).join("; ")];
+    };
+    for (let at = 0; at < lines.length; at += READ_TOGETHER) {
+      const part = lines.slice(at, at + READ_TOGETHER);
+      const views = await Promise.all(part.map((line) => this.dump.heading(line)));
+      rows.push(...part.map((line, at) => row(line, views[at] ?? null)));
+    }
+    return { columns: ["line", "log_id", "time_ms", "command", "effects"], rows };
   }
 }

@@ -1,4 +1,4 @@
-// A new dump that is previewed, then written: a part of the state, or all of it without credentials.
+// A new dump that is planned, then written: a part of the state, all of it without credentials, lines of a list.
 
 import type { Job } from "../io/jobs";
 import type { Dump } from "./dump.svelte";
@@ -114,6 +114,8 @@ export class Filter extends Making<FilterPreview> {
 
 /** All of the dump without its credentials, as `redact` makes it. */
 export class Redaction extends Making<RedactPreview> {
+  /** Whether names are replaced, too. */
+  names = $state(false);
   /** Whether copies of credentials may stay in lines that have none of their own. */
   acceptsCopies = $state(false);
 
@@ -131,6 +133,27 @@ export class Redaction extends Making<RedactPreview> {
   }
 
   protected job(): Job {
-    return { type: "redact", dump: this.dump.source };
+    // The salt stays with the worker: nobody can make the same pseudonyms again.
+    const salt = this.names ? crypto.getRandomValues(new Uint8Array(32)) : null;
+    return { type: "redact", dump: this.dump.source, salt };
+  }
+}
+
+/** Lines of a list, with as much around them as makes them a dump. */
+export class Excerpt extends Making<string[]> {
+  #lines: number[] = [];
+
+  constructor(dump: Dump) {
+    super(dump, "excerpt");
+  }
+
+  async saveLines(lines: number[]): Promise<void> {
+    this.#lines = lines;
+    await this.plan();
+    if (this.preview) await this.save();
+  }
+
+  protected job(): Job {
+    return { type: "excerpt", dump: this.dump.source, lines: this.#lines };
   }
 }

@@ -2,6 +2,7 @@
 
 import type { Dump } from "./dump.svelte";
 import type { Hits, Order, Pattern, Query } from "./generated";
+import { Excerpt } from "./making.svelte";
 import { Cancelled } from "./workers";
 
 const MOST_HITS = 5000;
@@ -24,7 +25,12 @@ export class KeySearch {
   #cancel: (() => void) | null = null;
   #pause: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(readonly dump: Dump) {}
+  /** A dump of the hits. */
+  readonly excerpt: Excerpt;
+
+  constructor(readonly dump: Dump) {
+    this.excerpt = new Excerpt(dump);
+  }
 
   open(path: string[]): void {
     this.path = path;
@@ -34,6 +40,7 @@ export class KeySearch {
 
   clear(): void {
     clearTimeout(this.#pause);
+    this.excerpt.outdated();
     this.#cancel?.();
     this.#cancel = null;
     this.searching = false;

@@ -39,14 +39,19 @@ export type Job =
   | { type: "rewrite"; dump: Source; ownId: string; members: string[]; repairExpire: boolean; repairSnapshot: boolean }
   | { type: "seal"; dump: Source; name: string; of: Uint8Array | null }
   | { type: "filter"; dump: Source; query: string; at: string }
-  | { type: "redact"; dump: Source }
+  /** With a salt, names are replaced, too. */
+  | { type: "redact"; dump: Source; salt: Uint8Array | null }
+  /** Lines, counted from 1, as a dump of their own. */
+  | { type: "excerpt"; dump: Source; lines: number[] }
   | { type: "browse"; dump: Source; at: string };
 
 /** The jobs whose workers stay and are asked. */
-export const STAYING: readonly Job["type"][] = ["browse", "compare", "filter", "redact"];
+export const STAYING: readonly Job["type"][] = ["browse", "compare", "filter", "redact", "excerpt"];
 
 /** What is asked of a worker that stays: objects are named by where they stand. */
 export type Question =
+  /** Another moment, as `--at` takes it; no reply where the dump has to be read for it. */
+  | { type: "step"; at: string }
   | { type: "list"; query: string }
   | { type: "rows"; from: number; to: number }
   | { type: "indexOf"; at: number }

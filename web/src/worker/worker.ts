@@ -1,6 +1,6 @@
 // Runs one job and ends: reads dumps piece by piece and feeds them to the binding.
 
-import { type AbridgedPart, Abridging, Browsing, Comparing, Opening, Redacting, Rewriting, Sealing, Searching, Selecting, Unpacking, initSync, isPacked } from "metadump-wasm";
+import { type AbridgedPart, Abridging, Browsing, Comparing, Excerpting, Merging, Opening, Redacting, Rewriting, Sealing, Searching, Selecting, Unpacking, initSync, isPacked } from "metadump-wasm";
 
 import { decrypted } from "../io/age";
 import type { Answer, Ask, Job, Progress, Question, Reply, Start } from "../io/jobs";
@@ -200,13 +200,14 @@ async function seal(job: Extract<Job, { type: "seal" }>): Promise<string[]> {
     bytes += piece.length;
     progress(bytes);
   }
-  return [sealing.finish(job.name, Date.now(), job.of)];
+  return [sealing.finish(job.name, Date.now(), job.of, false)];
 }
 
 /** A new dump that a worker holds the plan of, as long as the page may ask for it. */
-let making: { plan: Selecting | Redacting; dump: Source } | null = null;
+type Plan = Selecting | Redacting | Excerpting;
+let making: { plan: Plan; dump: Source } | null = null;
 
-async function plan(plan: Selecting | Redacting, dump: Source): Promise<string[]> {
+async function plan(plan: Plan, dump: Source): Promise<string[]> {
   let bytes = 0;
   do {
     for await (const piece of pieces(dump)) {
@@ -220,25 +221,81 @@ async function plan(plan: Selecting | Redacting, dump: Source): Promise<string[]
   return [plan.preview() ?? ""];
 }
 
+/** How much of a run is read at a time. */
+const RUN_PIECE_BYTES = 256 << 10;
+
+/** What a plan makes of a dump. */
+async function* made(plan: Plan, dump: Source, taken: (bytes: number) => void): AsyncGenerator<Uint8Array> {
+  plan.startWriting();
+  for await (const piece of pieces(dump)) {
+    taken(piece.length);
+    yield plan.write(piece);
+  }
+  yield plan.endWriting();
+}
+
+/** The same where keys get another order: the browser keeps their runs, on disk when they are large. */
+async function* ordered(plan: Redacting, dump: Source, taken: (bytes: number) => void): AsyncGenerator<Uint8Array> {
+  const sections: (Blob | Blob[])[] = [];
+  const keep = () => {
+    for (let section = plan.takeSection(); section; section = plan.takeSection()) {
+      const content = new Blob([section.take() as Uint8Array<ArrayBuffer>]);
+      const last = sections.at(-1);
+      if (!section.isRun) sections.push(content);
+      else if (Array.isArray(last)) last.push(content);
+      else sections.push([content]);
+      section.free();
+    }
+  };
+  for await (const rest of made(plan, dump, taken)) {
+    keep();
+    yield rest;
+  }
+  keep();
+  for (const [at, section] of sections.entries()) {
+    if (!Array.isArray(section)) {
+      // What is handed out is held: a piece is there only until the next one.
+      for await (const piece of pieces(section)) yield piece.slice();
+      continue;
+    }
+    yield* merged(section);
+    if (at + 1 < sections.length || plan.endsLine) yield new Uint8Array([10]);
+  }
+}
+
+/** The lines of runs in the order of their keys, without the end of the last one. */
+async function* merged(runs: Blob[]): AsyncGenerator<Uint8Array> {
+  const merging = new Merging(runs.length);
+  const given = runs.map(() => 0);
+  for (let run = merging.wants(); run !== undefined; run = merging.wants()) {
+    const from = given[run] ?? 0;
+    const piece = await runs[run]?.slice(from, from + RUN_PIECE_BYTES).arrayBuffer();
+    given[run] = from + (piece?.byteLength ?? 0);
+    merging.feed(run, new Uint8Array(piece ?? new ArrayBuffer(0)));
+    yield merging.take();
+  }
+  merging.free();
+}
+
 /** Hands out the new dump in parts; gives its manifest. */
 async function write(name: string, of: Uint8Array | null): Promise<Reply> {
   if (!making) return undefined;
+  const { plan, dump } = making;
   const sealing = new Sealing();
   const parts = new Parts();
   let bytes = 0;
-  const hand = (made: Uint8Array, most: number) => {
-    sealing.feed(made);
-    parts.add(made);
-    if (parts.size > most) send({ ...nothing, bytes, part: parts.take() });
-  };
-  making.plan.startWriting();
-  for await (const piece of pieces(making.dump)) {
-    bytes += piece.length;
-    hand(making.plan.write(piece), MOST_HELD_BYTES);
+  const taken = (more: number) => {
+    bytes += more;
     progress(bytes);
+  };
+  const sorts = plan instanceof Redacting && plan.hasNames;
+  for await (const out of sorts ? ordered(plan, dump, taken) : made(plan, dump, taken)) {
+    sealing.feed(out);
+    parts.add(out);
+    if (parts.size > MOST_HELD_BYTES) send({ ...nothing, bytes, part: parts.take() });
   }
-  hand(making.plan.endWriting(), 0);
-  return sealing.finish(name, Date.now(), of);
+  send({ ...nothing, bytes, part: parts.take() });
+  return sealing.finish(name, Date.now(), of, sorts);
 }
 
 /** The objects that a worker holds as long as the page asks about them. */
@@ -290,6 +347,8 @@ async function reply(question: Question): Promise<Reply> {
   if (!browsed) return undefined;
   const { browsing, dump } = browsed;
   switch (question.type) {
+    case "step":
+      return browsing.step(question.at, Date.now()) ? browsing.overview() : undefined;
     case "list":
       return browsing.list(question.query);
     case "rows":
@@ -341,7 +400,9 @@ function run(start: Start, job: Exclude<Job, { type: "scan" }>): Promise<string[
     case "filter":
       return plan(new Selecting(job.query, job.at, Date.now()), job.dump);
     case "redact":
-      return plan(new Redacting(), job.dump);
+      return plan(new Redacting(job.salt), job.dump);
+    case "excerpt":
+      return plan(new Excerpting(Float64Array.from(job.lines)), job.dump);
   }
 }
 

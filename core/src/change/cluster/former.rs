@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::dump::record::{Cmd, Fact, LogEntry, LogId, Node, NodeId, Payload};
+use crate::ordered;
 use crate::state::history::{Disagreement, LogLeaders, Mark, disagreements};
 use crate::state::node::NodeState;
 
@@ -103,6 +104,6 @@ impl FormerCluster {
         let held = index(self.node.system.last_applied).max(index(self.node.raft.purged));
         let is_applied = |change: &NodeChange| held.is_none_or(|held| change.index > held);
         let changes = self.changes.iter().filter(|(_, change)| is_applied(change));
-        changes.filter_map(|(id, change)| Some((*id, change.node.as_ref()?))).collect()
+        ordered::map(changes.filter_map(|(id, change)| Some((*id, change.node.as_ref()?))))
     }
 }

@@ -11,6 +11,7 @@ pub use takeover::{Leftovers, Takeover, TakeoverError};
 use std::collections::BTreeMap;
 
 use crate::dump::record::{Endpoint, Membership, Node, NodeId};
+use crate::ordered;
 
 /// Members that make no cluster.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -109,7 +110,7 @@ impl InitialCluster {
             };
             (*id, node)
         };
-        self.members.iter().map(record).collect()
+        ordered::map(self.members.iter().map(record))
     }
 
     /// The membership: every node votes.

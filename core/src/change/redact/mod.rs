@@ -6,11 +6,14 @@
 //!
 //! What a credential is, [`crate::value`] says: the same that is hidden wherever values are shown.
 //!
-//! **Invariant:** the order of keys stays, and so do all numbers.
+//! With pseudonyms in the place of names, keys are in another order: [`Run`] and [`Merge`] sort them.
+//!
+//! **Invariant:** the order of keys stays where names do, and so do all numbers.
 
 mod copies;
 mod line;
 mod needles;
+mod order;
 mod proof;
 mod survey;
 mod tally;
@@ -19,7 +22,21 @@ mod walk;
 
 pub use copies::{Copies, CopyAt};
 pub use line::{FoundAt, RedactedLine, Redactor};
+pub use order::{BrokenRun, Merge, Run};
 pub use proof::{Left, Proof, SHORTEST_BYTES};
 pub use survey::{Secrets, Survey};
 pub use tally::Tally;
 pub use tokens::Tokens;
+
+use crate::dump::plural::plural;
+
+/// What is said of what was lost of the data before, when names are replaced: it may name keys and files.
+pub fn lost_without_names(lost: Vec<String>) -> Vec<String> {
+    match lost.len() as u64 {
+        0 => lost,
+        notes => {
+            let notes = plural(notes, "note", "notes");
+            vec![format!("what was lost of the data is not named here ({notes})")]
+        }
+    }
+}

@@ -7,6 +7,7 @@ use super::tokens::{self, NamedTokens, renamed};
 use crate::dump::decimal;
 use crate::dump::json_text::{Edit, JsonCursor, MOST_DEPTH, bytes_of_list, escaped};
 use crate::dump::record::Kind;
+use crate::ordered;
 use crate::value::{
     Found, KeyParts, MASKED, Pseudonyms, masked_text, names_credential, renamed_prefix,
 };
@@ -106,7 +107,7 @@ impl<'w, 'a> Walk<'w, 'a> {
         for range in std::mem::take(&mut walk.values) {
             walk.value_of(None, &range);
         }
-        walk.edits.sort_by_key(|(range, _)| range.start);
+        ordered::sort_by_key(&mut walk.edits, |(range, _)| range.start);
         Some((walk.edits, walk.found))
     }
 

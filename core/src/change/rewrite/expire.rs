@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::{ExpireChanges, RewriteError};
 use crate::dump::record::ExpireKey;
+use crate::ordered;
 
 /// How many examples a description has.
 const MOST_EXAMPLES: usize = 10;
@@ -53,13 +54,13 @@ impl ExpirePlanner {
     ///
     /// When no index is right: two keys have the same place in it, or one has two.
     pub(super) fn finish(mut self) -> Result<ExpirePlan, RewriteError> {
-        self.wanted.sort_unstable();
+        ordered::sort_by_key(&mut self.wanted, |mark| *mark);
         self.wanted.dedup();
         if let Some([first, _]) = adjacent(&self.wanted, |one, next| one.at == next.at) {
             return Err(RewriteError::ExpiryShared { at: first.at });
         }
         let mut by_key = self.wanted.clone();
-        by_key.sort_unstable_by_key(|mark| (mark.key_digest, mark.at));
+        ordered::sort_by_key(&mut by_key, |mark| (mark.key_digest, mark.at));
         if let Some([first, second]) =
             adjacent(&by_key, |one, next| one.key_digest == next.key_digest)
         {

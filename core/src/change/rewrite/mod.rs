@@ -20,6 +20,7 @@ mod splices;
 pub use changes::{Changes, ExpireChanges, RaiseChanges, RaisedCounter, SnapshotChanges};
 pub use lines::{Disposition, LinePlan, LineRewriter};
 pub(crate) use moment::plain_key;
+pub use moment::{Excerpt, ExcerptError, ExcerptPlanner, ExcerptRewriter};
 pub use moment::{LogFate, MomentChanges, MomentPlan, MomentPlanner, MomentRewriter};
 pub use planner::{Plan, Planner};
 pub use raise::Raise;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::ordered;
 use crate::state::objects::Owner;
 
 /// Numbers for objects that are named before they are known.
@@ -25,7 +26,7 @@ impl Numbers {
     pub(super) fn into_objects(self) -> Vec<Owner> {
         let mut objects: Vec<(u32, Owner)> =
             self.of.into_iter().map(|(object, number)| (number, object)).collect();
-        objects.sort_unstable_by_key(|(number, _)| *number);
+        ordered::sort_by_key(&mut objects, |(number, _)| *number);
         objects.into_iter().map(|(_, object)| object).collect()
     }
 }
@@ -36,7 +37,7 @@ pub(super) struct Edges(Vec<(u32, u32)>);
 
 impl Edges {
     pub(super) fn of(mut pairs: Vec<(u32, u32)>) -> Self {
-        pairs.sort_unstable();
+        ordered::sort_by_key(&mut pairs, |pair| *pair);
         pairs.dedup();
         Self(pairs)
     }

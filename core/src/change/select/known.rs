@@ -6,6 +6,7 @@ use super::choice::Choice;
 use super::error::SelectError;
 use super::near::near;
 use super::selector::{Alias, Keys, Rest};
+use crate::ordered;
 use crate::state::objects::{Object, ObjectRef, Owner};
 use crate::value::ObjectKind;
 
@@ -18,7 +19,7 @@ pub(super) struct Known {
 
 impl Known {
     pub(super) fn of(objects: &[Object], aliases: &BTreeMap<Alias, Keys>) -> Self {
-        let kinds: BTreeSet<ObjectKind> = aliases.keys().map(|(kind, ..)| *kind).collect();
+        let kinds = ordered::set(aliases.keys().map(|(kind, ..)| *kind));
         let mut by_owner = HashMap::with_capacity(objects.len());
         let mut by_name: HashMap<Alias, Vec<u32>> = HashMap::new();
         for (object, number) in objects.iter().zip(0..) {
@@ -77,12 +78,10 @@ pub(super) fn assert_there(
     if choice.tenants.is_empty() && choice.prefixes.is_empty() && choice.objects.is_empty() {
         return Err(SelectError::NothingChosen);
     }
-    let tenants: BTreeSet<&str> = objects
-        .iter()
-        .filter_map(|object| object.tenant.as_deref())
-        .chain(rest.keys().filter_map(|(_, _, tenant)| tenant.as_deref()))
-        .chain(known.by_name.keys().map(|(_, tenant, _)| &**tenant))
-        .collect();
+    let of_objects = objects.iter().filter_map(|object| object.tenant.as_deref());
+    let of_rest = rest.keys().filter_map(|(_, _, tenant)| tenant.as_deref());
+    let of_names = known.by_name.keys().map(|(_, tenant, _)| &**tenant);
+    let tenants = ordered::set(of_objects.chain(of_rest).chain(of_names));
     if let Some(asked) = choice.tenants.iter().find(|asked| !tenants.contains(asked.as_str())) {
         let near = near(asked, tenants.iter().copied());
         return Err(SelectError::NoTenant { asked: asked.clone(), near });
@@ -106,7 +105,7 @@ pub(super) fn assert_there(
                 | ObjectRef::Name { tenant: Some(_), .. }
                 | ObjectRef::Path { tenant: Some(_), .. }
         );
-        let tenants: BTreeSet<&str> = found().filter_map(|found| found.tenant.as_deref()).collect();
+        let tenants = ordered::set(found().filter_map(|found| found.tenant.as_deref()));
         if !has_tenant && tenants.len() > 1 {
             let tenants = tenants.into_iter().map(str::to_owned).collect();
             return Err(SelectError::Ambiguous { asked: asked.to_string(), tenants });
@@ -125,14 +124,11 @@ fn no_object(asked: &ObjectRef, objects: &[Object]) -> SelectError {
         }
         ObjectRef::Key(key) => return SelectError::NoKey { asked: key.clone() },
     };
-    let of_kind: BTreeSet<String> = objects
-        .iter()
-        .filter(|object| object.kind == kind)
-        .map(|object| match (asked, object.id) {
-            (ObjectRef::Id(..), Some(id)) => format!("{}:{id}", kind.name()),
-            _ => object.full_name(),
-        })
-        .collect();
+    let of_kind = objects.iter().filter(|object| object.kind == kind);
+    let of_kind = ordered::set(of_kind.map(|object| match (asked, object.id) {
+        (ObjectRef::Id(..), Some(id)) => format!("{}:{id}", kind.name()),
+        _ => object.full_name(),
+    }));
     let near = near(&name, of_kind.iter().map(String::as_str));
     SelectError::NoObject { asked: asked.to_string(), near }
 }

@@ -11,6 +11,8 @@ use std::fmt;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::ordered;
+
 /// The id of a meta service node.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
@@ -146,19 +148,20 @@ pub struct Membership {
 impl Membership {
     /// One uniform config in which every node of `voters` votes.
     pub fn uniform(voters: impl IntoIterator<Item = NodeId>) -> Self {
-        let voters: BTreeSet<NodeId> = voters.into_iter().collect();
-        Self { nodes: voters.iter().map(|id| (*id, EmptyNode {})).collect(), configs: vec![voters] }
+        let voters = ordered::set(voters);
+        let nodes = ordered::map(voters.iter().map(|id| (*id, EmptyNode {})));
+        Self { nodes, configs: vec![voters] }
     }
 
     /// The ids of all voters, of both configs when a joint change is under way.
     pub fn voters(&self) -> BTreeSet<NodeId> {
-        self.configs.iter().flatten().copied().collect()
+        ordered::set(self.configs.iter().flatten().copied())
     }
 
     /// The ids of the members that do not vote.
     pub fn learners(&self) -> BTreeSet<NodeId> {
         let voters = self.voters();
-        self.nodes.keys().copied().filter(|id| !voters.contains(id)).collect()
+        ordered::set(self.nodes.keys().copied().filter(|id| !voters.contains(id)))
     }
 }
 
@@ -174,7 +177,7 @@ impl<'de> Deserialize<'de> for Membership {
         let read = AnyDialect::deserialize(deserializer)?;
         let nodes = match (read.nodes, read.all_nodes) {
             (Some(nodes), _) => nodes,
-            (None, Some(ids)) => ids.into_iter().map(|id| (id, EmptyNode {})).collect(),
+            (None, Some(ids)) => ordered::map(ids.into_iter().map(|id| (id, EmptyNode {}))),
             (None, None) => return Err(D::Error::missing_field("nodes")),
         };
         Ok(Self { configs: read.configs, nodes })

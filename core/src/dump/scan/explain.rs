@@ -17,12 +17,12 @@ pub(super) fn explain(text: &str, error: &serde_json::Error) -> LineError {
         return LineError::Blank;
     }
     // Not JSON at all goes first, wherever the record types stopped.
-    if let Err(error) = serde_json::from_str::<IgnoredAny>(text) {
+    if let Err(error) = serde_json::from_slice::<IgnoredAny>(text.as_bytes()) {
         let message = without_place(&error);
         let column = place_of(text.as_bytes(), &error);
         return LineError::NotJson { column: column as u64, message: wording::plain(&message) };
     }
-    let kind = match serde_json::from_str::<Envelope>(text) {
+    let kind = match serde_json::from_slice::<Envelope>(text.as_bytes()) {
         Ok(envelope) => envelope.kind,
         Err(error) => {
             return LineError::NotEnvelope {
@@ -63,7 +63,7 @@ fn log_id(text: &str) -> Option<LogId> {
         LogEntry(Identified),
         Logs { value: Identified },
     }
-    let (IgnoredAny, content) = serde_json::from_str(text).ok()?;
+    let (IgnoredAny, content) = serde_json::from_slice(text.as_bytes()).ok()?;
     match content {
         Content::LogEntry(entry) | Content::Logs { value: entry } => Some(entry.log_id),
     }

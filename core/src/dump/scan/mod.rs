@@ -200,13 +200,13 @@ pub(crate) fn may_go_on(beginning: &[u8]) -> bool {
     };
     let may_end = |error: serde_json::Error| error.classify() == serde_json::error::Category::Eof;
     text.trim_ascii_start().starts_with('[')
-        && serde_json::from_str::<IgnoredAny>(text).err().is_none_or(may_end)
+        && serde_json::from_slice::<IgnoredAny>(text.as_bytes()).err().is_none_or(may_end)
 }
 
 /// The definition of a well-formed line: serde's derives on the record types.
 fn scan_any(text: &str) -> Result<ScannedLine<'_>, LineError> {
     let unknown_member = RefCell::new(None);
-    let mut json = serde_json::Deserializer::from_str(text);
+    let mut json = serde_json::Deserializer::from_slice(text.as_bytes());
     let mut note_unknown = |path: serde_ignored::Path<'_>| {
         unknown_member.borrow_mut().get_or_insert_with(|| path.to_string());
     };

@@ -4,11 +4,14 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
+use super::gathering::GatherError;
 use super::listing::ObjectQuery;
 use super::owned::{KeyPlace, Owned};
+use super::steps::Steps;
 use crate::dump::record::{LogId, Record};
 use crate::dump::scan::scan_line;
-use crate::state::moment::{AsOf, Moment};
+use crate::ordered;
+use crate::state::moment::{AsOf, At, Moment};
 use crate::state::objects::{Object, ObjectRecord, Objects, Owner, Sum, Tenant};
 use crate::value::ObjectKind;
 
@@ -38,6 +41,7 @@ pub struct Browser {
     as_of: AsOf,
     moment: Moment,
     left_out: u64,
+    steps: Option<Box<Steps>>,
 }
 
 /// What a state has as a whole.
@@ -133,6 +137,7 @@ impl Browser {
             as_of,
             moment,
             left_out,
+            steps: None,
         };
         for (at, object) in browser.objects.all().iter().enumerate() {
             let places = browser.places(object);
@@ -143,6 +148,24 @@ impl Browser {
             }
         }
         browser
+    }
+
+    pub(super) fn with_steps(mut self, steps: Option<Box<Steps>>) -> Self {
+        self.steps = steps;
+        self
+    }
+
+    /// Goes to another moment of the state, without another reading of the dump; false where it takes
+    /// one: for what is no moment, times, moments before the snapshot, and entries behind those that were applied at first.
+    ///
+    /// # Errors
+    ///
+    /// When the log cannot be applied.
+    pub fn step(&mut self, at: At, now_ms: u64) -> Result<bool, GatherError> {
+        let Some(steps) = &self.steps else { return Ok(false) };
+        let Some(stepped) = steps.at(at, now_ms)? else { return Ok(false) };
+        *self = stepped.with_steps(self.steps.take());
+        Ok(true)
     }
 
     /// What the state has as a whole.
@@ -243,7 +266,7 @@ impl Browser {
         let of = object.owners();
         let mut places: Vec<KeyPlace> =
             of.flat_map(|owner| self.owned.of(&owner).to_vec()).collect();
-        places.sort_by_key(|place| self.line_of(place));
+        ordered::sort_by_key(&mut places, |place| self.line_of(place));
         places
     }
 

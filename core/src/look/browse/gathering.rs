@@ -1,10 +1,8 @@
 //! Gathers the objects of a state at a moment, in several readings of a dump.
 
-use std::collections::HashMap;
-
-use super::browser::{Browser, Written};
+use super::browser::Browser;
 use super::owned::{KeyPlace, Owned};
-use crate::dump::dump_line;
+use super::steps::{Gathered, KeptLines, Steps, Writers, apply};
 use crate::dump::frame::Line;
 use crate::dump::record::{DataVersion, Fact, SeqV};
 use crate::dump::scan::scan_line;
@@ -33,16 +31,13 @@ pub enum GatherError {
 pub struct Gathering {
     reading: FactReading,
     step: Step,
-    catalogue: Catalogue,
-    owned: Owned,
-    /// Where the records are in the dump that the log reaches.
-    reached: HashMap<String, u64>,
-    /// The entries that wrote a key: the first and the last.
-    writers: HashMap<String, (u64, u64)>,
+    gathered: Gathered,
+    writers: Writers,
     as_of: AsOf,
     moment: Moment,
-    /// How many lines are no records.
-    left_out: u64,
+    lines: KeptLines,
+    /// What other moments are made of.
+    steps: Option<Box<Steps>>,
     /// The state at the moment of what the log reaches.
     replayed: Option<Box<Replay>>,
 }
@@ -64,13 +59,12 @@ impl Gathering {
         Self {
             reading: FactReading::new(survey.needs_keys()),
             step: Step::Survey(Box::new(survey)),
-            catalogue: Catalogue::default(),
-            owned: Owned::default(),
-            reached: HashMap::new(),
-            writers: HashMap::new(),
+            gathered: Gathered::default(),
+            writers: Writers::new(),
             as_of: AsOf::default(),
             moment: Moment::default(),
-            left_out: 0,
+            lines: KeptLines::default(),
+            steps: None,
             replayed: None,
         }
     }
@@ -81,7 +75,7 @@ impl Gathering {
     ///
     /// When the log cannot be applied.
     pub fn line(&mut self, line: &Line<'_>) -> Result<bool, GatherError> {
-        let Self { reading, step, catalogue, owned, reached, writers, as_of, .. } = self;
+        let Self { reading, step, gathered, writers, as_of, .. } = self;
         let read = reading.line(line, |fact| {
             match step {
                 Step::Survey(survey) => survey.learn(fact),
@@ -90,28 +84,24 @@ impl Gathering {
                     let is_reached = replay.as_mut().is_some_and(|replay| replay.load(fact));
                     let Fact::Key(key, value) = fact else { return Ok(()) };
                     if is_reached {
-                        reached.insert((*key).to_string(), line.number);
+                        gathered.reached.insert((*key).to_string(), line.number);
                         return Ok(());
                     }
                     let proposed = value.meta.and_then(|meta| meta.proposed_at_ms);
                     as_of.last_write_ms = as_of.last_write_ms.max(proposed);
+                    let Gathered { catalogue, owned, .. } = gathered;
                     add(catalogue, owned, key, value, KeyPlace::Line(line.number));
                 }
-                Step::Apply(replay) => {
-                    let Some(applied) = replay.apply(fact)? else { return Ok(()) };
-                    for event in applied.events {
-                        if event.current.is_none() {
-                            writers.remove(&event.key);
-                        } else {
-                            writers.entry(event.key).or_insert((line.number, 0)).1 = line.number;
-                        }
-                    }
-                }
+                Step::Apply(replay) => apply(replay, writers, line.number, fact)?,
                 Step::Done => {}
             }
             Ok(())
         })?;
-        self.left_out += u64::from(read == Read::NoRecord && matches!(self.step, Step::Load(_)));
+        match self.step {
+            Step::Survey(_) if read == Read::Taken => self.lines.add(line),
+            Step::Load(_) => self.gathered.left_out += u64::from(read == Read::NoRecord),
+            _ => {}
+        }
         Ok(read != Read::Enough)
     }
 
@@ -131,7 +121,11 @@ impl Gathering {
                 }
             }
             Step::Reach(replay) => (Step::Load(Some(replay)), true),
-            Step::Load(Some(replay)) => (Step::Apply(replay), false),
+            Step::Load(Some(replay)) => {
+                let lines = std::mem::take(&mut self.lines);
+                self.steps = Steps::of(lines, (*replay).clone()).map(Box::new);
+                (Step::Apply(replay), false)
+            }
             Step::Load(None) => (Step::Done, false),
             Step::Apply(replay) => {
                 self.replayed = Some(replay);
@@ -151,31 +145,28 @@ impl Gathering {
     ///
     /// When the log does not lead to the moment.
     pub fn finish(mut self) -> Result<Browser, GatherError> {
-        let mut written = Vec::new();
-        if let Some(replay) = self.replayed.take() {
-            for (key, record) in replay.reached() {
-                let place = match (self.writers.remove(&key), self.reached.get(&key)) {
-                    (None, Some(line)) => KeyPlace::Line(*line),
-                    (writers, _) => {
-                        let (first_line, last_line) = writers.unwrap_or_default();
-                        let mut text = Vec::new();
-                        let fact_key = key.clone().into();
-                        // A record of the key space always has a line.
-                        let _ = dump_line::put_fact(&mut text, &Fact::Key(&fact_key, &record));
-                        written.push(Written { text, first_line, last_line });
-                        KeyPlace::Written(written.len() - 1)
-                    }
-                };
-                add(&mut self.catalogue, &mut self.owned, &key, &record, place);
-            }
-            self.as_of.learn(&replay.finish()?);
+        let Self { gathered, writers, mut as_of, moment, .. } = self;
+        let Some(replay) = self.replayed.take() else {
+            let Gathered { catalogue, owned, left_out, .. } = gathered;
+            let objects = catalogue.finish();
+            return Ok(Browser::new(objects, owned, Vec::new(), as_of, moment, left_out));
+        };
+        if let Some(steps) = &mut self.steps {
+            steps.gathered = gathered.clone();
+            steps.last_write_ms = as_of.last_write_ms;
         }
-        let Self { catalogue, owned, as_of, moment, left_out, .. } = self;
-        Ok(Browser::new(catalogue.finish(), owned, written, as_of, moment, left_out))
+        as_of.learn(&(*replay).clone().finish()?);
+        Ok(gathered.at(&replay, writers, as_of, moment).with_steps(self.steps))
     }
 }
 
-fn add(catalogue: &mut Catalogue, owned: &mut Owned, key: &str, value: &SeqV<'_>, at: KeyPlace) {
+pub(super) fn add(
+    catalogue: &mut Catalogue,
+    owned: &mut Owned,
+    key: &str,
+    value: &SeqV<'_>,
+    at: KeyPlace,
+) {
     let record = ObjectRecord::of(key, &value.data);
     owned.add(&record.owner, at, record.says.is_some());
     catalogue.add(record);

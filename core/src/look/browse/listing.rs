@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use serde::{Deserialize, Serialize};
 
 use super::browser::parent_of;
+use crate::ordered;
 use crate::state::objects::Object;
 
 /// What objects are ordered by.
@@ -51,8 +52,10 @@ impl ObjectQuery {
         let mut found: Vec<(usize, &Object)> = found.collect();
         match self.sort {
             SortBy::Name => {}
-            SortBy::Keys => found.sort_by_key(|(_, object)| Reverse(object.keys)),
-            SortBy::Bytes => found.sort_by_key(|(_, object)| Reverse(object.bytes)),
+            SortBy::Keys => ordered::sort_by_key(&mut found, |(_, object)| Reverse(object.keys)),
+            SortBy::Bytes => {
+                ordered::sort_by_key(&mut found, |(_, object)| Reverse(object.bytes));
+            }
         }
         found.into_iter().map(|(at, _)| at).collect()
     }

@@ -5,6 +5,7 @@ mod gathering;
 mod listing;
 mod logged;
 mod owned;
+mod steps;
 
 pub use browser::{Browser, ObjectDetail, ObjectKey, ObjectRow, Related, StateOverview};
 pub(in crate::look) use gathering::{FactReading, Read};

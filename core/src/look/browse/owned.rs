@@ -19,7 +19,7 @@ const MOST_SPEAKING: usize = 64;
 const MOST_SILENT: usize = 16;
 
 /// The first keys of an object.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct FirstKeys {
     pub(super) places: Vec<KeyPlace>,
     speaking: usize,
@@ -29,7 +29,7 @@ pub(super) struct FirstKeys {
 /// The first keys of every object.
 ///
 /// **Invariant:** memory grows with the objects, not with their keys.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Owned(HashMap<Owner, FirstKeys>);
 
 impl Owned {

@@ -154,3 +154,30 @@ fn of_an_object_it_is_known_what_the_log_did_to_it() {
     assert_eq!(history("sales.Orders"), []);
     assert_eq!(history("7"), [(7, true)]);
 }
+
+#[test]
+fn a_step_to_a_moment_is_what_a_reading_of_it_is() {
+    let mut lines = dump();
+    // What the snapshot has, changed, removed and made again behind it; entry 8 is not committed.
+    lines.insert(9, put(8, "__fd_table/7/Orders", "11"));
+    lines[3] = lines[3].replace("\"index\":6", "\"index\":7");
+    let mut browser = gathered(&lines, At::End).unwrap();
+    let all = ObjectQuery::default();
+    let shown = |browser: &Browser| {
+        let list = browser.list(&all);
+        let details: Vec<_> = (0..list.len()).map(|at| browser.detail(at)).collect();
+        serde_json::to_string(&(browser.overview(), browser.rows(&list), details)).unwrap()
+    };
+    for at in ["6", "snapshot", "7", "end", "5", "T1-N1.6", "end"] {
+        let at = At::parse(at).unwrap();
+        assert_eq!(browser.step(at, 0), Ok(true), "{at:?}");
+        assert_eq!(shown(&browser), shown(&gathered(&lines, at).unwrap()), "{at:?}");
+    }
+    // What is behind the entries that were applied at first, or is a time, takes a reading.
+    for at in ["8", "2023-11-14T22:13:26Z"] {
+        assert_eq!(browser.step(At::parse(at).unwrap(), 0), Ok(false), "{at}");
+    }
+    assert_eq!(browser.step(At::Index(70), 0), Ok(false));
+    let mut snapshot = gathered(&lines, At::Snapshot).unwrap();
+    assert_eq!(snapshot.step(At::End, 0), Ok(false));
+}

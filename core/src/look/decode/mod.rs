@@ -7,7 +7,7 @@ mod value;
 
 pub use key::{KeySegment, key_segments};
 pub use protobuf::{Field, FieldValue, MOST_FIELDS, message};
-pub use taken::{value_bytes, value_json};
+pub use taken::{value_bytes, value_json, value_text};
 pub use value::{Content, MOST_UNPACKED_BYTES, ValueView, value};
 
 use serde::Serialize;

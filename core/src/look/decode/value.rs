@@ -155,7 +155,7 @@ fn content(bytes: &[u8]) -> Content {
     }
     if let Ok(text) = std::str::from_utf8(bytes) {
         if text.len() <= MOST_TEXT_BYTES
-            && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+            && serde_json::from_slice::<serde::de::IgnoredAny>(text.as_bytes()).is_ok()
         {
             return Content::Json(text.to_owned());
         }

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::change::rewrite::{
-    Disposition, LinePlan, LineRewriter, LogFate, MomentPlanner, RewriteError, SpliceError,
-};
+use super::writing::PlanWriter;
+use crate::change::rewrite::{LinePlan, LogFate, MomentPlanner, RewriteError, SpliceError};
 use crate::change::select::{
     Belonging, Choice, Fate, FilterPlan, FilterRewriter, Form, Gone, Part, SelectError, Selector,
     Which,
@@ -285,40 +284,9 @@ impl Filtered {
 
     /// Starts the reading that writes.
     pub fn writer(&self) -> FilterWriter<'_> {
-        FilterWriter { rewriter: self.plan.rewriter(), before: Vec::new() }
+        PlanWriter::new(self.plan.rewriter())
     }
 }
 
 /// Writes the part.
-#[derive(Debug)]
-pub struct FilterWriter<'p> {
-    rewriter: FilterRewriter<'p>,
-    before: Vec<u8>,
-}
-
-impl FilterWriter<'_> {
-    /// Appends what becomes of the next line to `out`.
-    ///
-    /// # Errors
-    ///
-    /// When the line is no record any more, or one cannot be written.
-    pub fn line(&mut self, line: &Line<'_>, out: &mut Vec<u8>) -> Result<(), SpliceError> {
-        let Self { rewriter, before } = self;
-        let disposition = rewriter.take(line, before)?;
-        out.extend_from_slice(before);
-        if disposition == Disposition::Keep {
-            out.extend_from_slice(line.bytes);
-            out.extend(line.terminated.then_some(b'\n'));
-        }
-        Ok(())
-    }
-
-    /// Appends what follows the last line.
-    ///
-    /// # Errors
-    ///
-    /// When a record cannot be written.
-    pub fn finish(self, out: &mut Vec<u8>) -> Result<(), SpliceError> {
-        Ok(self.rewriter.finish(out)?)
-    }
-}
+pub type FilterWriter<'p> = PlanWriter<FilterRewriter<'p>>;

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::change::redact::{Copies, Proof, Redactor, Secrets, Survey, Tally};
 use crate::dump::frame::Line;
 use crate::dump::scan::scan_line;
+use crate::value::Pseudonyms;
 
 /// A line that is not held whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -18,6 +19,7 @@ pub struct Surveying {
     survey: Survey,
     places: Vec<CredentialPlace>,
     most: usize,
+    names: Option<Pseudonyms>,
 }
 
 /// Where a credential is.
@@ -35,9 +37,10 @@ pub struct CredentialPlace {
 }
 
 impl Surveying {
-    /// Starts; so many places are listed at most.
-    pub fn new(most: usize) -> Self {
-        Self { redactor: Redactor::default(), survey: Survey::default(), places: Vec::new(), most }
+    /// Starts; so many places are listed at most. With pseudonyms, names are replaced, too.
+    pub fn new(most: usize, names: Option<Pseudonyms>) -> Self {
+        let redactor = Redactor::default().with_names(names.clone());
+        Self { redactor, survey: Survey::default(), places: Vec::new(), most, names }
     }
 
     /// Takes the next line.
@@ -63,7 +66,7 @@ impl Surveying {
 
     /// What was found.
     pub fn finish(self) -> Surveyed {
-        Surveyed { survey: self.survey, places: self.places }
+        Surveyed { survey: self.survey, places: self.places, names: self.names }
     }
 }
 
@@ -72,6 +75,7 @@ impl Surveying {
 pub struct Surveyed {
     survey: Survey,
     places: Vec<CredentialPlace>,
+    names: Option<Pseudonyms>,
 }
 
 /// What is replaced.
@@ -97,9 +101,20 @@ impl Surveyed {
         RedactPreview { tally: &self.survey.tally, places: &self.places, copies }
     }
 
+    /// Whether names are replaced, too: keys are in another order then.
+    pub const fn has_names(&self) -> bool {
+        self.names.is_some()
+    }
+
+    /// Starts a reading that collects one of [`Secrets::shares`].
+    pub fn share(&self, share: u64) -> SecretShare {
+        let redactor = Redactor::default().with_names(self.names.clone());
+        SecretShare { redactor, secrets: Secrets::share(share, self.secrets().shares()) }
+    }
+
     /// Starts a reading that makes the lines, and looks for the credentials of a share in them.
     pub fn proving<'s>(&'s self, secrets: &'s Secrets) -> Proving<'s> {
-        let redactor = self.survey.redactor();
+        let redactor = self.survey.redactor().with_names(self.names.clone());
         let proof = Proof::of(secrets);
         Proving { survey: &self.survey, redactor, proof, copies: Copies::default() }
     }
@@ -113,11 +128,6 @@ pub struct SecretShare {
 }
 
 impl SecretShare {
-    /// Starts with one of [`Secrets::shares`].
-    pub fn new(share: u64, shares: u64) -> Self {
-        Self { redactor: Redactor::default(), secrets: Secrets::share(share, shares) }
-    }
-
     /// Takes the next line.
     pub fn line(&mut self, line: &Line<'_>) {
         let redacted = self.redactor.line(line.bytes, &scan_line(line.bytes));

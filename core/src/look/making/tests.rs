@@ -98,8 +98,22 @@ fn what_cannot_be_chosen_is_said_with_what_there_is() {
     assert!(written(&lines, &filtered(&lines, kept, At::End).unwrap()).contains("other"));
 }
 
+#[test]
+fn a_part_of_a_dump_without_a_header_has_one_purged_position() {
+    let lines = [
+        r#"["raft_state",{"RaftStateKV":{"key":"Id","value":{"NodeId":1}}}]"#,
+        r#"["raft_log",{"LogMeta":{"key":"LastPurged","value":{"LogId":{"term":1,"index":3}}}}]"#,
+        r#"["state_machine/0",{"StateMachineMeta":{"key":"LastApplied","value":{"LogId":{"term":1,"index":5}}}}]"#,
+    ];
+    let mut lines = lines.map(str::to_owned).to_vec();
+    lines.push(kv("a", b"1"));
+    let query = FilterQuery { prefixes: vec!["a".to_owned()], ..FilterQuery::default() };
+    let text = written(&lines, &filtered(&lines, query, At::Snapshot).unwrap());
+    assert_eq!(text.matches("LastPurged").count(), 1, "{text}");
+}
+
 fn surveyed(lines: &[String], most: usize) -> Surveyed {
-    let mut surveying = Surveying::new(most);
+    let mut surveying = Surveying::new(most, None);
     read(lines, |line| surveying.line(line).map(|()| true)).unwrap();
     surveying.finish()
 }
@@ -148,7 +162,7 @@ fn a_credential_is_named_replaced_and_looked_for() {
 #[test]
 fn a_share_of_the_credentials_is_collected_again() {
     let lines = dump(&[user("correct horse battery")]);
-    let mut share = SecretShare::new(0, 1);
+    let mut share = surveyed(&lines, 0).share(0);
     read(&lines, |line| {
         share.line(line);
         Ok::<_, ()>(true)

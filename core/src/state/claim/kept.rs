@@ -1,19 +1,17 @@
 //! The entries of the log that are kept, without their values.
-
-use std::collections::BTreeSet;
-
 use crate::dump::frame::Place;
 use crate::dump::record::{
     Bytes, Cmd, LogEntry, LogEntryBody, LogId, MatchSeq, Operation, Payload, Request, Target, Text,
     TxnCondition, TxnDelete, TxnOp, TxnPut, TxnRequest, UpsertKV, expire_at_ms,
 };
+use crate::ordered;
 
 /// What an entry takes beside its keys, and a key beside its text; about.
 const ENTRY_BYTES: usize = 128;
 const KEY_BYTES: usize = 96;
 
 /// An entry of the log.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Kept {
     /// Without values and without what changes no key; its payload is blank when its effect is not
     /// known.
@@ -167,7 +165,7 @@ pub(super) fn removable<'k>(entries: impl Iterator<Item = &'k Kept> + Clone) -> 
     // Servers up to 1.2.769 kept times to live in seconds, rounded down.
     let expires = |write: &Write<'_>| write.expire_ms.is_some_and(|ms| ms - ms % 1000 < latest_ms);
     let expired = entries.clone().flat_map(Kept::writes).filter(expires).map(|write| write.key);
-    let removed: BTreeSet<&str> = entries.clone().flat_map(Kept::deletes).chain(expired).collect();
+    let removed = ordered::set(entries.clone().flat_map(Kept::deletes).chain(expired));
     entries.flat_map(Kept::writes).filter(|write| removed.contains(write.key)).count() as u64
 }
 

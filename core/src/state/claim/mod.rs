@@ -26,6 +26,7 @@ use std::collections::VecDeque;
 use crate::dump::frame::Place;
 use crate::dump::plural::plural;
 use crate::dump::record::{Fact, KVMeta, LogEntry, LogId};
+use crate::ordered;
 use kept::Kept;
 
 /// How many entries are looked at, back from the last one that the state claims.
@@ -66,7 +67,7 @@ pub const MOST_BYTES: usize = 4 << 20;
 /// assert_eq!(lacking.gap.unwrap().first, LogId::new(1, 1, 2));
 /// # Ok::<(), metadump::scan::LineError>(())
 /// ```
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct ClaimCheck {
     kept: VecDeque<Kept>,
     kept_bytes: usize,
@@ -82,7 +83,7 @@ pub struct ClaimCheck {
 }
 
 /// What the state holds of a key.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Held {
     key: String,
     /// The sequence number, 0 when there is no record.
@@ -188,7 +189,7 @@ impl ClaimCheck {
         self.kept.drain(..self.kept.len().saturating_sub(MOST_ENTRIES));
         self.kept.shrink_to_fit();
         let mut keys: Vec<&str> = self.kept.iter().flat_map(Kept::keys).collect();
-        keys.sort_unstable();
+        ordered::sort_by_key(&mut keys, |key| *key);
         keys.dedup();
         let held = |key: &str| Held { key: key.to_owned(), seq: 0, meta: None, is_indexed: false };
         self.held = keys.into_iter().map(held).collect();

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::{Change, Counts};
 use crate::dump::record::SeqV;
+use crate::ordered;
 use crate::state::objects::{ByObject, Catalogue, Effect, ObjectName, ObjectRecord, Verb};
 use crate::value::{ObjectKind, grouped};
 
@@ -125,7 +126,7 @@ impl ObjectTally {
                 objects.push(ObjectDifference { number, effect, keys });
             }
         }
-        objects.sort_by(|one, other| place(&one.effect).cmp(&place(&other.effect)));
+        ordered::sort_by(&mut objects, |one, other| place(&one.effect).cmp(&place(&other.effect)));
         let is_all = asked.tenants.is_empty() && asked.kinds.is_empty();
         let keys = if is_all {
             all

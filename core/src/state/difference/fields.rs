@@ -1,11 +1,11 @@
 //! Which fields of two values differ.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use super::alignment::aligned;
+use crate::ordered;
 use crate::value::{
     KeyParts, MASKED, Message, Name, Scalar, Secrets, Value, first_part, json_of_unknown_form,
     raw_scalar, sql_type,
@@ -265,10 +265,8 @@ impl<'v> Walk<'v> {
         after: &[(N, Seen<'v>)],
         push: impl Fn(&mut String, &N),
     ) {
-        let mut old: BTreeMap<&N, Seen<'v>> =
-            before.iter().map(|(name, seen)| (name, *seen)).collect();
-        let mut new: BTreeMap<&N, Seen<'v>> =
-            after.iter().map(|(name, seen)| (name, *seen)).collect();
+        let mut old = ordered::map(before.iter().map(|(name, seen)| (name, *seen)));
+        let mut new = ordered::map(after.iter().map(|(name, seen)| (name, *seen)));
         for (name, _) in before.iter().chain(after) {
             let (before, after) = (old.remove(name), new.remove(name));
             if before.is_some() || after.is_some() {

@@ -1,6 +1,6 @@
 //! Says which moment a state is of.
 
-use super::{Moment, Replayed};
+use super::{Moment, Replay, Replayed};
 use crate::dump::record::LogId;
 use crate::value::{grouped, utc};
 
@@ -29,6 +29,14 @@ impl AsOf {
         self.last = replayed.system.last_applied.or(self.last);
         self.applied = replayed.applied;
         self.last_write_ms = replayed.last_ms;
+    }
+
+    /// The same of a replay from the snapshot on, as far as it is.
+    pub(crate) fn learn_position(&mut self, replay: &Replay) {
+        let (last_applied, applied, last_ms) = replay.position();
+        self.last = last_applied.or(self.last);
+        self.applied = applied;
+        self.last_write_ms = last_ms;
     }
 
     /// How many entries of the log are behind it.

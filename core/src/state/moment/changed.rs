@@ -4,6 +4,8 @@ use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
+use crate::ordered;
+
 /// Records that are others at a moment, new or gone, to be merged with those of the snapshot in
 /// order.
 ///
@@ -36,7 +38,7 @@ impl<K: Ord + Clone, V: PartialEq> Changed<K, V> {
         before: impl IntoIterator<Item = (K, V)>,
         after: impl IntoIterator<Item = (K, V)>,
     ) -> Self {
-        let mut before: BTreeMap<K, V> = before.into_iter().collect();
+        let mut before = ordered::map(before);
         let mut records = BTreeMap::new();
         for (key, value) in after {
             if before.remove(&key).as_ref() != Some(&value) {

@@ -5,7 +5,8 @@ use std::convert::Infallible;
 
 use super::{Changed, Moment, Path, proposed_ms};
 use crate::dump::frame::Place;
-use crate::dump::record::{DataVersion, ExpireKey, ExpireValue, Fact, LogEntry, SeqV};
+use crate::dump::record::{DataVersion, ExpireKey, ExpireValue, Fact, LogEntry, LogId, SeqV};
+use crate::ordered;
 use crate::state::apply::{
     Applied, ApplyError, ApplyRules, KeyRange, MemoryStore, Reach, SharedRecord, StateMachine,
     Store,
@@ -30,7 +31,7 @@ pub enum ReplayError {
 
 /// Brings a snapshot to a moment. The facts of the node are handed to [`reach`](Self::reach), then
 /// to [`load`](Self::load), then to [`apply`](Self::apply).
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Replay {
     moment: Moment,
     path: Path,
@@ -77,6 +78,14 @@ impl Replay {
             applied: 0,
             last_ms: None,
         }
+    }
+
+    /// A replay to an earlier moment, from the snapshot on, of what was loaded; what it reaches and
+    /// claims has been looked at. The values are shared.
+    #[must_use]
+    pub(crate) fn to(&self, moment: Moment) -> Self {
+        let machine = self.machine.clone();
+        Self { machine, last_ms: self.last_ms, ..Self::new(moment) }
     }
 
     /// Where it leads.
@@ -192,6 +201,11 @@ impl Replay {
         record
     }
 
+    /// The last entry that was applied, how many were, and when the last write was proposed.
+    pub(super) fn position(&self) -> (Option<LogId>, u64, Option<u64>) {
+        (self.machine.store().system().last_applied, self.applied, self.last_ms)
+    }
+
     /// What the entries made of the snapshot.
     ///
     /// # Errors
@@ -230,7 +244,7 @@ fn assert_same(snapshot: &MemoryStore, led_to: &MemoryStore) -> Result<(), Repla
         )));
     }
     let lasting = |store: &MemoryStore| -> BTreeMap<String, SharedRecord> {
-        records(store).filter(|(_, record)| record.expire_ms().is_none()).collect()
+        ordered::map(records(store).filter(|(_, record)| record.expire_ms().is_none()))
     };
     let (mut expected, found) = (lasting(snapshot), lasting(led_to));
     let mut is_other = |key: &String, record: &SharedRecord| {

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde::Serialize;
 
 use super::record::{Description, ObjectRecord, Owner, Says, has_ids, parent_kind};
+use crate::ordered;
 use crate::value::ObjectKind;
 
 /// An object.
@@ -98,7 +99,7 @@ struct Place {
 ///
 /// **Invariant:** memory grows with the objects, some 300 bytes for each with its names and times,
 /// not with their keys or values.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Catalogue {
     by_id: HashMap<(ObjectKind, u64), Object>,
     by_name: HashMap<(ObjectKind, Box<str>, Box<str>), Object>,
@@ -156,7 +157,7 @@ impl Catalogue {
         let by_id = self.by_id.values().filter_map(|object| object.tenant.as_deref());
         let by_name = self.by_name.keys().map(|(_, tenant, _)| &**tenant);
         let rest = self.rest.keys().filter_map(|(_, tenant)| tenant.as_deref());
-        by_id.chain(by_name).chain(rest).collect()
+        ordered::set(by_id.chain(by_name).chain(rest))
     }
 
     /// What is known of an object so far.
@@ -201,7 +202,7 @@ impl Catalogue {
             objects.push(object);
         }
         objects.extend(self.by_name.into_values());
-        objects.sort_by(|a, b| a.place().cmp(&b.place()));
+        ordered::sort_by(&mut objects, |a, b| a.place().cmp(&b.place()));
         Objects { objects, rest: self.rest }
     }
 

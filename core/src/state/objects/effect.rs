@@ -7,6 +7,7 @@ use super::catalogue::{Catalogue, full_name};
 use super::record::ObjectRecord;
 use super::reference::ObjectRef;
 use crate::dump::record::{Bytes, Fact, LogEntry, LogId, Payload};
+use crate::ordered;
 use crate::state::apply::{Applied, ChangeEvent, ExecutionPath, Reach, Reply};
 use crate::state::moment::{Moment, Replay, ReplayError, proposed_ms};
 use crate::value::ObjectKind;
@@ -261,7 +262,7 @@ impl History {
         let effects = by_object.effects(&self.catalogue).into_iter();
         let mut effects: Vec<Effect> = effects.map(|(_, effect)| effect).collect();
         // What happened to whole objects comes first.
-        effects.sort_by_key(|effect| (effect.verb, effect.object.is_none()));
+        ordered::sort_by_key(&mut effects, |effect| (effect.verb, effect.object.is_none()));
         effects
     }
 }

@@ -12,6 +12,7 @@ use crate::dump::record::{
     DataVersion, Dialect, Fact, LogId, Node, NodeId, StoredMembership, Text, Tree,
 };
 use crate::dump::scan::ScannedLine;
+use crate::ordered;
 use crate::state::apply::SharedRecord;
 use crate::state::moment::Replayed;
 
@@ -72,7 +73,7 @@ impl MomentPlan {
             add(&Fact::Purged(Some(*purged)), Lacking::Purged(*purged));
         }
         // A server writes these lines of every state.
-        let is_new = self.changes.entries_applied > 0;
+        let is_new = system.last_applied != system_before.last_applied;
         if is_new || system.sequence > 0 {
             add(&Fact::Sequence(system.sequence), Lacking::Sequence(system.sequence));
         }
@@ -86,7 +87,7 @@ impl MomentPlan {
         for (id, node) in &system.nodes {
             add(&Fact::Node(*id, node), Lacking::Node(*id, node.clone()));
         }
-        lacking.sort_by_key(|(rank, _)| std::cmp::Reverse(*rank));
+        ordered::sort_by_key(&mut lacking, |(rank, _)| std::cmp::Reverse(*rank));
         lacking
     }
 }

@@ -102,7 +102,8 @@ impl MomentPlanner {
             let until = self.replay.moment().last_index();
             seen.entries_later += u64::from(Some(entry.log_id.index) > until);
         }
-        let rank = Rank::of(&fact, self.version.unwrap_or(DataVersion::V004));
+        // A dump without a header is one of the first version.
+        let rank = Rank::of(&fact, self.version.unwrap_or(DataVersion::V0));
         if rank != seen.last {
             seen.ranks.extend(rank);
             seen.last = rank;
