@@ -1,9 +1,11 @@
 //! Makes a dump of single lines.
 
-use metadump::making::{ExcerptWriter, Excerpted, Excerpting as Planning};
+use metadump::making::{Excerpted, Excerpting as Planning};
+use metadump::rewrite::ExcerptRewriter;
 use metadump::{Line, LineFramer};
 use wasm_bindgen::prelude::*;
 
+use crate::writing::Writing;
 use crate::{json, thrown};
 
 /// Finds out what lines of a dump are, which comes in pieces; then writes the dump of them.
@@ -13,7 +15,7 @@ pub struct Excerpting {
     planning: Option<Planning>,
     /// It lives as long as the worker: it is made once in each.
     excerpted: Option<&'static Excerpted>,
-    writer: Option<ExcerptWriter<'static>>,
+    writing: Writing<ExcerptRewriter<'static>>,
 }
 
 #[wasm_bindgen]
@@ -25,7 +27,7 @@ impl Excerpting {
             framer: LineFramer::default(),
             planning: Some(Planning::new(lines.iter().map(|line| *line as u64))),
             excerpted: None,
-            writer: None,
+            writing: Writing::default(),
         }
     }
 
@@ -58,29 +60,17 @@ impl Excerpting {
     /// Starts to write: the next piece is the first one again.
     #[wasm_bindgen(js_name = startWriting)]
     pub fn start_writing(&mut self) {
-        self.framer = LineFramer::default();
-        self.writer = self.excerpted.map(Excerpted::writer);
+        self.writing = Writing::start(self.excerpted.map(Excerpted::writer));
     }
 
     /// Gives what the next piece of the dump becomes.
     pub fn write(&mut self, piece: &[u8]) -> Result<Vec<u8>, JsError> {
-        let Self { framer, writer, .. } = self;
-        let mut out = Vec::new();
-        if let Some(writer) = writer {
-            framer.feed(piece, |line| writer.line(&line, &mut out)).map_err(thrown)?;
-        }
-        Ok(out)
+        self.writing.piece(piece)
     }
 
     /// Gives what is left.
     #[wasm_bindgen(js_name = endWriting)]
     pub fn end_writing(&mut self) -> Result<Vec<u8>, JsError> {
-        let mut out = Vec::new();
-        let framer = std::mem::take(&mut self.framer);
-        if let Some(mut writer) = self.writer.take() {
-            framer.finish(|line| writer.line(&line, &mut out)).map_err(thrown)?;
-            writer.finish(&mut out).map_err(thrown)?;
-        }
-        Ok(out)
+        self.writing.end()
     }
 }

@@ -16,6 +16,7 @@ mod sealing;
 mod searching;
 mod selecting;
 mod unpacking;
+mod writing;
 
 use metadump::cluster::{InitialCluster, parse_members};
 use metadump::packing::{Packing, is_age};

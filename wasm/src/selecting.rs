@@ -1,10 +1,12 @@
 //! Makes a dump of a part of a state.
 
-use metadump::making::{FilterQuery, FilterWriter, Filtered, Filtering};
+use metadump::making::{FilterQuery, Filtered, Filtering};
 use metadump::moment::At;
+use metadump::select::FilterRewriter;
 use metadump::{Line, LineFramer};
 use wasm_bindgen::prelude::*;
 
+use crate::writing::Writing;
 use crate::{json, thrown};
 
 /// How much of what goes is listed.
@@ -17,7 +19,7 @@ pub struct Selecting {
     filtering: Option<Filtering>,
     /// It lives as long as the worker: it is made once in each.
     filtered: Option<&'static Filtered>,
-    writer: Option<FilterWriter<'static>>,
+    writing: Writing<FilterRewriter<'static>>,
 }
 
 /// Ends a reading.
@@ -38,7 +40,7 @@ impl Selecting {
             framer: LineFramer::default(),
             filtering: Some(Filtering::new(choice, at, now_ms as u64)),
             filtered: None,
-            writer: None,
+            writing: Writing::default(),
         })
     }
 
@@ -94,29 +96,17 @@ impl Selecting {
     /// Starts to write: the next piece is the first one again.
     #[wasm_bindgen(js_name = startWriting)]
     pub fn start_writing(&mut self) {
-        self.framer = LineFramer::default();
-        self.writer = self.filtered.map(Filtered::writer);
+        self.writing = Writing::start(self.filtered.map(Filtered::writer));
     }
 
     /// Gives what the next piece of the dump becomes.
     pub fn write(&mut self, piece: &[u8]) -> Result<Vec<u8>, JsError> {
-        let Self { framer, writer, .. } = self;
-        let mut out = Vec::new();
-        if let Some(writer) = writer {
-            framer.feed(piece, |line| writer.line(&line, &mut out)).map_err(thrown)?;
-        }
-        Ok(out)
+        self.writing.piece(piece)
     }
 
     /// Gives what is left.
     #[wasm_bindgen(js_name = endWriting)]
     pub fn end_writing(&mut self) -> Result<Vec<u8>, JsError> {
-        let mut out = Vec::new();
-        let framer = std::mem::take(&mut self.framer);
-        if let Some(mut writer) = self.writer.take() {
-            framer.finish(|line| writer.line(&line, &mut out)).map_err(thrown)?;
-            writer.finish(&mut out).map_err(thrown)?;
-        }
-        Ok(out)
+        self.writing.end()
     }
 }

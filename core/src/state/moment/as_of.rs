@@ -1,6 +1,6 @@
 //! Says which moment a state is of.
 
-use super::{Moment, Replay, Replayed};
+use super::{Moment, Replayed};
 use crate::dump::record::LogId;
 use crate::value::{grouped, utc};
 
@@ -32,7 +32,8 @@ impl AsOf {
     }
 
     /// The same of a replay from the snapshot on, as far as it is.
-    pub(crate) fn learn_position(&mut self, replay: &Replay) {
+    #[cfg(feature = "look")]
+    pub(crate) fn learn_position(&mut self, replay: &super::Replay) {
         let (last_applied, applied, last_ms) = replay.position();
         self.last = last_applied.or(self.last);
         self.applied = applied;

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 
 use super::{Changed, Moment, Path, proposed_ms};
 use crate::dump::frame::Place;
-use crate::dump::record::{DataVersion, ExpireKey, ExpireValue, Fact, LogEntry, LogId, SeqV};
+use crate::dump::record::{DataVersion, ExpireKey, ExpireValue, Fact, LogEntry, SeqV};
 use crate::ordered;
 use crate::state::apply::{
     Applied, ApplyError, ApplyRules, KeyRange, MemoryStore, Reach, SharedRecord, StateMachine,
@@ -82,6 +82,7 @@ impl Replay {
 
     /// A replay to an earlier moment, from the snapshot on, of what was loaded; what it reaches and
     /// claims has been looked at. The values are shared.
+    #[cfg(feature = "look")]
     #[must_use]
     pub(crate) fn to(&self, moment: Moment) -> Self {
         let machine = self.machine.clone();
@@ -202,7 +203,8 @@ impl Replay {
     }
 
     /// The last entry that was applied, how many were, and when the last write was proposed.
-    pub(super) fn position(&self) -> (Option<LogId>, u64, Option<u64>) {
+    #[cfg(feature = "look")]
+    pub(super) fn position(&self) -> (Option<crate::record::LogId>, u64, Option<u64>) {
         (self.machine.store().system().last_applied, self.applied, self.last_ms)
     }
 
