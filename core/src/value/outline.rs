@@ -29,11 +29,14 @@ pub enum Outlined<'c> {
 /// let engine = Shown { name: "engine".into(), content: ShownContent::Text("FUSE".into()) };
 /// let mut lines = Vec::new();
 /// outline(&ShownContent::Parts(vec![engine]), 1, &|text| text.into(), &mut |line| {
-///     lines.push(line.clone());
+///     lines.extend(match line {
+///         Outlined::Line(line) => Some(line.clone()),
+///         Outlined::Table { .. } => None,
+///     });
 ///     Ok::<(), ()>(())
 /// })
 /// .unwrap();
-/// assert_eq!(lines, [Outlined::Line("  engine: FUSE".into())]);
+/// assert_eq!(lines, ["  engine: FUSE"]);
 /// ```
 ///
 /// # Errors
