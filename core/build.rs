@@ -310,8 +310,8 @@ fn write_keys(code: &mut String, table: &str, messages: &[MessageDescriptor]) ->
     let rows = table.lines().filter(|line| !line.starts_with('#')).skip(1);
     let mut rows: Vec<(&str, String)> =
         rows.map(|row| key_form(row, messages)).collect::<Outcome<_>>()?;
-    // Rows of one prefix stay in their order.
-    rows.sort_by_key(|(prefix, _)| *prefix);
+    // Rows of one prefix stay in their order; a length is compared sooner than a text.
+    rows.sort_by_key(|(prefix, _)| (prefix.len(), *prefix));
     writeln!(code, "pub(super) static KEYS: &[KeyForm] = &[")?;
     for (_, row) in rows {
         writeln!(code, "    {row},")?;

@@ -131,7 +131,7 @@ impl ObjectKind {
 }
 
 impl KeyForm {
-    /// Every form, ordered by prefix.
+    /// Every form, ordered by the length of the prefix, then by the prefix.
     pub const fn all() -> &'static [Self] {
         KEYS
     }
@@ -148,7 +148,8 @@ impl KeyForm {
 
 /// The forms of a prefix, in their order.
 pub(crate) fn forms(prefix: &str) -> &'static [KeyForm] {
-    let from = KEYS.partition_point(|form| form.prefix < prefix);
+    let is_before = |form: &KeyForm| (form.prefix.len(), form.prefix) < (prefix.len(), prefix);
+    let from = KEYS.partition_point(is_before);
     let forms = KEYS.get(from..).unwrap_or_default();
     let len = forms.iter().take_while(|form| form.prefix == prefix).count();
     forms.get(..len).unwrap_or_default()

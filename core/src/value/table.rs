@@ -273,7 +273,7 @@ mod tests {
         for message in MESSAGES {
             assert!(message.fields.is_sorted_by(|a, b| a.number < b.number), "{}", message.name);
         }
-        assert!(KEYS.is_sorted_by_key(|form| form.prefix));
+        assert!(KEYS.is_sorted_by_key(|form| (form.prefix.len(), form.prefix)));
     }
 
     #[test]
