@@ -385,6 +385,10 @@ fn with_a_salt_that_is_kept_pseudonyms_are_the_same_again() {
     let (code, said) = refused(&["redact", "--names", "--salt", &salt, &dump, "--dry-run"]);
     assert_eq!(code, Some(3));
     assert!(said.contains("is no salt") && said.contains("a salt has 32 bytes"), "{said}");
+    // Before the dump is read, which takes its time.
+    let none = path_of(&dir, "none.db");
+    let (_, said) = refused(&["redact", "--names", "--salt", &salt, &none]);
+    assert!(said.contains("is no salt"), "{said}");
     // It makes pseudonyms, and nothing else.
     assert_eq!(refused(&["redact", "--salt", &salt, &dump, "--dry-run"]).0, Some(2));
 }

@@ -7,8 +7,7 @@
 mod lines;
 mod said;
 
-use std::fs::File;
-use std::io::{BufWriter, Read, Write};
+use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
@@ -28,6 +27,7 @@ use super::{Outcome, export};
 use crate::args::{AcceptLeft, Format, Redact};
 use crate::dump_writer::{DumpWriter, Origin};
 use crate::failure::WithHelp;
+use crate::files::read_small_or_piped;
 use crate::input::Source;
 use crate::manifest::lost;
 use crate::output::Destination;
@@ -44,10 +44,10 @@ pub fn run(args: &Redact, progress: &Progress) -> Result<Outcome> {
     if !args.dry_run {
         assert_apart(args.format, &destination)?;
     }
+    let names = if args.names { Some(pseudonyms(args.salt.as_deref())?) } else { None };
     let source = Source::open(input)?;
     let reading = Reading::of(&source, progress)?;
     let surveyed = Surveyed::of(&reading, args.names, progress)?;
-    let names = if args.names { Some(pseudonyms(args.salt.as_deref())?) } else { None };
     let into_stream = !args.dry_run && !destination.is_file();
     let redacting =
         Redacting { args, reading: &reading, surveyed: &surveyed, names, into_stream, progress };
@@ -61,9 +61,7 @@ pub fn run(args: &Redact, progress: &Progress) -> Result<Outcome> {
 fn pseudonyms(salt: Option<&Path>) -> Result<Pseudonyms> {
     if let Some(path) = salt {
         let name = path.display();
-        let file = File::open(path).with_context(|| format!("cannot open {name}"))?;
-        let mut salt = Vec::new();
-        file.take(33).read_to_end(&mut salt).with_context(|| format!("cannot read {name}"))?;
+        let salt = read_small_or_piped(path).with_context(|| format!("cannot read {name}"))?;
         let salt = <[u8; 32]>::try_from(salt).map_err(|_| anyhow!("{name} is no salt"));
         let salt = salt.help("a salt has 32 bytes; `head -c 32 /dev/urandom > FILE` makes one")?;
         return Ok(Pseudonyms::new(salt));

@@ -53,7 +53,7 @@ impl NewObject {
         let unwritten = |error| unwritten(error, format!("cannot write {}", dump.shown()), None);
         let before = dump.stamp().map_err(unwritten)?;
         manifest.read_small().map_err(unwritten)?;
-        let writer = ObjectWriter::begin(&dump).map_err(unwritten)?;
+        let writer = ObjectWriter::begin(&dump, sealing.is_some()).map_err(unwritten)?;
         let encoder = Encoder::of_name(dump.file_name().as_ref(), sealing, writer);
         let encoder = encoder.map_err(unwritten)?;
         Ok(Self { place: Place { dump, manifest, before }, encoder })

@@ -196,16 +196,16 @@ impl Object {
     /// When it cannot be written; it is what it was then.
     pub fn write_small(&self, content: Vec<u8>) -> io::Result<()> {
         let (operator, key) = (self.operator.clone(), self.key.clone());
-        let options = self.write_options();
+        let options = self.write_options(content_type(&self.key));
         self.wait(PATIENCE, async move {
             operator.write_options(&key, Buffer::from(content), options).await.map(drop)
         })
     }
 
     /// What the store gets to know of what is written.
-    pub(super) fn write_options(&self) -> WriteOptions {
+    pub(super) fn write_options(&self, content_type: &str) -> WriteOptions {
         let takes_it = self.operator.info().capability().write_with_content_type;
-        let content_type = takes_it.then(|| content_type(&self.key).to_owned());
+        let content_type = takes_it.then(|| content_type.to_owned());
         WriteOptions { content_type, ..WriteOptions::default() }
     }
 
@@ -240,13 +240,17 @@ impl fmt::Debug for Object {
     }
 }
 
+/// The media type of bytes that say nothing without a key.
+pub(super) const SEALED: &str = "application/octet-stream";
+
 /// The media type of what has this name. A store without one calls it whatever it likes.
-fn content_type(key: &str) -> &'static str {
+pub(super) fn content_type(key: &str) -> &'static str {
     match key.rsplit_once('.').map_or("", |(_, suffix)| suffix) {
         "json" => "application/json",
         "zst" => "application/zstd",
         "gz" => "application/gzip",
-        "age" => "application/octet-stream",
+        "age" => SEALED,
+        "parquet" => "application/vnd.apache.parquet",
         _ => "application/x-ndjson",
     }
 }
@@ -264,6 +268,7 @@ mod tests {
             ("meta.db.gz", "application/gzip"),
             ("meta.db.zst.age", "application/octet-stream"),
             ("meta.db.zst.manifest.json", "application/json"),
+            ("keys/cluster=c/meta.db.parquet", "application/vnd.apache.parquet"),
         ] {
             assert_eq!(content_type(key), expected, "{key}");
         }

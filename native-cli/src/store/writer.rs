@@ -7,7 +7,7 @@ use opendal::options::WriteOptions;
 use opendal::{Buffer, Writer};
 
 use super::network::{self, PATIENCE};
-use super::object::Object;
+use super::object::{Object, SEALED, content_type};
 
 /// The size of a part. Stores take 10,000 of them.
 const PART_BYTES: usize = 10 << 20;
@@ -30,12 +30,12 @@ pub struct ObjectWriter {
 }
 
 impl ObjectWriter {
-    /// Begins to write.
+    /// Begins to write what may be encrypted.
     ///
     /// # Errors
     ///
     /// When the store cannot.
-    pub fn begin(object: &Object) -> io::Result<Self> {
+    pub fn begin(object: &Object, is_sealed: bool) -> io::Result<Self> {
         let (operator, key) = (object.operator().clone(), object.key().to_owned());
         let can_multi = operator.info().capability().write_can_multi;
         if !can_multi {
@@ -44,8 +44,12 @@ impl ObjectWriter {
                 "a file of webhdfs is written in parts: say where with the option atomic_write_dir",
             ));
         }
-        let options =
-            WriteOptions { chunk: Some(PART_BYTES), concurrent: PARTS, ..object.write_options() };
+        let content_type = if is_sealed { SEALED } else { content_type(&key) };
+        let options = WriteOptions {
+            chunk: Some(PART_BYTES),
+            concurrent: PARTS,
+            ..object.write_options(content_type)
+        };
         let writer =
             object.wait(PATIENCE, async move { operator.writer_options(&key, options).await })?;
         Ok(Self {
