@@ -380,6 +380,24 @@ fn the_official_result_byte_for_byte() {
 }
 
 #[test]
+fn a_dump_without_a_raft_state_gets_no_part_of_one() {
+    let place = TempDir::new().unwrap();
+    let filtered = fixture("findings/no-raft-log.ndjson").display().to_string();
+    let args = [
+        &["filter", &filtered, "--prefix", "fruit/plain/"][..],
+        &["rewrite", &filtered, "--at", "end", "--log", "purge"],
+    ];
+    for args in args {
+        let output = place.path().join("output.db");
+        let text = written(args, &output);
+        assert!(!text.contains("[\"raft_log\","), "{text}");
+        let said = run([Path::new("validate"), &output]);
+        let said = String::from_utf8(said.stdout).unwrap();
+        assert!(said.contains("0 errors, 1 warning, "), "{said}");
+    }
+}
+
+#[test]
 #[ignore = "needs METADUMP_CORPUS"]
 fn dumps_of_every_version_have_parts() {
     let place = TempDir::new().unwrap();

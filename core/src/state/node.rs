@@ -68,6 +68,11 @@ pub enum EntryFate {
 }
 
 impl RaftState {
+    /// Whether nothing is known, as of dumps that were filtered by tenant: they have no line of it.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Takes what a fact says; gives whether it is part of this.
     pub fn learn(&mut self, fact: &Fact<'_>) -> bool {
         match fact {

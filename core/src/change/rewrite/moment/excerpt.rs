@@ -258,7 +258,7 @@ impl ExcerptPlanner {
         }
         let is_behind = |id: Option<LogId>, than: LogId| id.is_none_or(|id| id.index < than.index);
         let applied = after.last_applied;
-        let purged = applied.filter(|applied| is_behind(raft.purged, *applied));
+        let purged = applied.filter(|id| !raft.is_empty() && is_behind(raft.purged, *id));
         // A committed entry has to be there, or to be purged.
         let committed = match (raft.committed, last, applied) {
             (Some(committed), Some(last), _) if committed.index > last.index => Some(Some(last)),

@@ -156,7 +156,10 @@ impl MomentPlanner {
         let is_before = state.applied > 0 && index(raft.committed) < index(last);
         let committed = (is_before || index(raft.committed) > until).then_some(last);
         let is_purged = |last: LogId| raft.purged.is_some_and(|purged| purged.index >= last.index);
-        let purged = last.filter(|last| log == LogFate::Purge && !is_purged(*last));
+        // Without any line of the Raft state there is no log that one could be purged from: a node
+        // gets all of it when it is restored.
+        let purges = log == LogFate::Purge && !raft.is_empty();
+        let purged = last.filter(|last| purges && !is_purged(*last));
         let drops_log = log == LogFate::Purge && last.is_some();
         let changes = MomentChanges {
             last_applied: (state.system_before.last_applied, last),
