@@ -87,7 +87,7 @@ impl Surveyed {
     fn of(reading: &Reading, names: bool, progress: &Progress) -> Result<Self> {
         progress.phase("searching");
         let redactor = first_redactor(names);
-        let mut survey = Survey::default();
+        let mut survey = Survey::new(names);
         let first = FirstReading {
             source: reading.source(),
             requirement: Requirement::Optional,
@@ -262,7 +262,8 @@ impl Redacting<'_> {
         secrets: &Secrets,
         mut each: impl FnMut(&[u8], bool) -> Result<()> + Send,
     ) -> Result<Copies> {
-        let redactor = self.surveyed.survey.redactor().with_names(self.names.clone());
+        let second = self.surveyed.survey.second_reading(self.names.clone());
+        let second = if self.into_stream { second.looking_again() } else { second };
         let proof = Proof::of(secrets);
         let mut checksum = crc32fast::Hasher::new();
         let mut copies = Copies::default();
@@ -271,10 +272,7 @@ impl Redacting<'_> {
             Threads::of_flag(None),
             self.progress,
             |line| {
-                // What goes into a stream cannot be taken back when the dump has changed meanwhile.
-                let changes = self.into_stream || self.surveyed.survey.changes(line.offset_bytes);
-                let redacted = changes.then(|| redactor.line(line.bytes, &scan_line(line.bytes)));
-                let bytes = redacted.and_then(|redacted| redacted.bytes);
+                let bytes = second.made(line);
                 let left = proof.left_in(bytes.as_deref().unwrap_or(line.bytes));
                 (bytes, left)
             },

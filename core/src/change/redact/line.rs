@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use super::survey::Survey;
 use super::tokens::{self, NamedTokens};
 use super::walk::{Strings, Walk};
 use crate::dump::decimal;
@@ -31,10 +30,17 @@ pub struct Redactor {
 /// What a line becomes.
 #[derive(Debug, Default)]
 pub struct RedactedLine {
-    /// The new line, without its end; none when it stays as it is.
-    pub bytes: Option<Vec<u8>>,
+    /// What makes the new line, in order and apart.
+    pub(super) edits: Vec<Edit>,
     /// What is gone.
     pub found: Vec<FoundAt>,
+}
+
+impl RedactedLine {
+    /// The new line, given the old one, both without their ends; none when it stays as it is.
+    pub fn made(&self, line: &[u8]) -> Option<Vec<u8>> {
+        (!self.edits.is_empty()).then(|| edited(line, &self.edits))
+    }
 }
 
 /// A credential, and where it was.
@@ -80,8 +86,7 @@ impl Redactor {
                         Ok(scanned) => self.record(rest, scanned),
                         Err(error) => self.no_record(rest, error),
                     };
-                    let marked = |bytes: Vec<u8>| [BYTE_ORDER_MARK, &bytes].concat();
-                    RedactedLine { bytes: redacted.bytes.map(marked), ..redacted }
+                    behind(BYTE_ORDER_MARK.len(), redacted)
                 }
                 None => self.no_record(line, error),
             },
@@ -173,18 +178,9 @@ impl Redactor {
             Walk::through(text, strings, kind, self.tokens.as_ref(), self.names.as_ref())
         });
         match walked {
-            Some((edits, found)) => {
-                RedactedLine { bytes: (!edits.is_empty()).then(|| edited(line, &edits)), found }
-            }
+            Some((edits, found)) => RedactedLine { edits, found },
             None => whole_line(line, NO_ENVELOPE, "line that is not of a dump"),
         }
-    }
-}
-
-impl Survey {
-    /// What makes the lines of the second reading.
-    pub fn redactor(&self) -> Redactor {
-        Redactor::new(self.tokens.clone().named())
     }
 }
 
@@ -199,14 +195,28 @@ fn value_of_state(
     decimal::decode(array, &mut bytes);
     let redacted = redacted(parts.as_ref(), &bytes);
     let found = placed(key, parts.as_ref(), redacted.found);
-    let new = redacted.bytes.map(|bytes| {
+    let edit = redacted.bytes.map(|bytes| {
         let end = line.len() - b"}}}]".len().min(line.len());
         let mut new = Vec::new();
         decimal::encode(&bytes, &mut new);
-        let edit: Edit = (end - array.len().min(end)..end, new);
-        edited(line, &[edit])
+        what_differs(end - array.len().min(end), array, &new)
     });
-    RedactedLine { bytes: new, found }
+    RedactedLine { edits: edit.into_iter().collect(), found }
+}
+
+/// Only the part of a text that becomes another one.
+fn what_differs(from: usize, old: &[u8], new: &[u8]) -> Edit {
+    let before = old.iter().zip(new).take_while(|(old, new)| old == new).count();
+    let (old, new) = (old.get(before..).unwrap_or_default(), new.get(before..).unwrap_or_default());
+    let behind = old.iter().rev().zip(new.iter().rev()).take_while(|(old, new)| old == new).count();
+    let from = from + before;
+    (from..from + old.len() - behind, new.get(..new.len() - behind).unwrap_or_default().to_vec())
+}
+
+/// A line that stands behind something in the one that it is of.
+fn behind(before: usize, line: RedactedLine) -> RedactedLine {
+    let moved = |(range, new): Edit| (range.start + before..range.end + before, new);
+    RedactedLine { edits: line.edits.into_iter().map(moved).collect(), ..line }
 }
 
 /// Credentials of a value, with its key.
@@ -235,5 +245,5 @@ fn whole_line(line: &[u8], new: &[u8], what: &'static str) -> RedactedLine {
     }
     // Much of a line is in others, too: it is nothing to look for.
     let found = FoundAt::of(Found::of(what, &[]));
-    RedactedLine { bytes: Some(new.to_vec()), found: vec![found] }
+    RedactedLine { edits: vec![(0..line.len(), new.to_vec())], found: vec![found] }
 }

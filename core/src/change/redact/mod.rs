@@ -1,8 +1,8 @@
 //! A dump that can be shared: credentials are replaced, all else stays byte for byte.
 //!
 //! The dump is read twice. On the first reading [`Redactor::default`] finds what is a credential, and
-//! [`Survey`] keeps what the second one needs. A [`Redactor`] of the survey then makes the lines, and a
-//! [`Proof`] looks whether something that was replaced is left in them.
+//! [`Survey`] keeps what the second one needs. The [`SecondReading`] then makes the lines, and a [`Proof`]
+//! looks whether something that was replaced is left in them.
 //!
 //! What a credential is, [`crate::value`] says: the same that is hidden wherever values are shown.
 //!
@@ -11,6 +11,7 @@
 //! **Invariant:** the order of keys stays where names do, and so do all numbers.
 
 mod copies;
+mod kept;
 mod line;
 mod needles;
 mod order;
@@ -24,7 +25,7 @@ pub use copies::{Copies, CopyAt};
 pub use line::{FoundAt, RedactedLine, Redactor};
 pub use order::{BrokenRun, Merge, Run};
 pub use proof::{Left, Proof, SHORTEST_BYTES};
-pub use survey::{Secrets, Survey};
+pub use survey::{SecondReading, Secrets, Survey};
 pub use tally::Tally;
 pub use tokens::Tokens;
 

@@ -100,8 +100,15 @@ impl<'s> Proof<'s> {
     }
 
     fn is_in_plain(&self, text: &[u8]) -> bool {
-        self.needles.is_in(text)
-            || (has_percent(text) && self.needles.is_in(&Cow::from(percent_decode(text))))
+        if self.needles.is_in(text) {
+            return true;
+        }
+        if !has_percent(text) {
+            return false;
+        }
+        let mut plain = Vec::with_capacity(text.len());
+        plain.extend(percent_decode(text));
+        self.needles.is_in(&plain)
     }
 
     fn in_bytes(&self, bytes: &[u8], depth: usize) -> bool {

@@ -5,10 +5,14 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 use roaring::RoaringTreemap;
 
-use super::line::{FoundAt, RedactedLine};
+use super::kept::KeptEdits;
+use super::line::{FoundAt, RedactedLine, Redactor};
 use super::proof::SHORTEST_BYTES;
 use super::tally::Tally;
 use super::tokens::Tokens;
+use crate::dump::frame::Line;
+use crate::dump::scan::scan_line;
+use crate::value::Pseudonyms;
 
 /// How many bytes of credentials are kept at a time: when there are more, those of a share of them are.
 const MOST_BYTES: usize = 24 << 20;
@@ -24,28 +28,38 @@ pub struct Survey {
     pub tally: Tally,
     /// What the proof looks for.
     pub secrets: Secrets,
+    /// Whether names are replaced, too.
+    names: bool,
     /// Where the lines that change begin.
     changed: RoaringTreemap,
+    /// What becomes of those of which this is known.
+    kept: KeptEdits,
 }
 
-impl Default for Survey {
-    fn default() -> Self {
+impl Survey {
+    /// Starts; `names` says whether names are replaced, too.
+    pub fn new(names: bool) -> Self {
         Self {
             tokens: Tokens::default(),
             tally: Tally::default(),
             secrets: Secrets::share(0, 1),
+            names,
             changed: RoaringTreemap::new(),
+            kept: KeptEdits::default(),
         }
     }
-}
 
-impl Survey {
     /// Takes what was found in the next line, which begins at a byte of the dump.
     pub fn line(&mut self, offset_bytes: u64, line: &RedactedLine) {
         self.tally.lines += 1;
-        if line.bytes.is_some() || line.found.iter().any(|found| found.is_token) {
+        let has_token = line.found.iter().any(|found| found.is_token);
+        if has_token || !line.edits.is_empty() {
             self.tally.changed_lines += 1;
             self.changed.insert(offset_bytes);
+        }
+        // Names are not known before the end of the first reading.
+        if !has_token && !self.names && !line.edits.is_empty() {
+            self.kept.add(offset_bytes, &line.edits);
         }
         self.tally.lines_with_credentials += u64::from(!line.found.is_empty());
         for found in &line.found {
@@ -57,9 +71,41 @@ impl Survey {
         }
     }
 
-    /// Whether the line that begins at a byte changes: no other has to be made again.
-    pub fn changes(&self, offset_bytes: u64) -> bool {
-        self.changed.contains(offset_bytes)
+    /// Starts the second reading; `names` are the pseudonyms, where names are replaced, too.
+    pub fn second_reading(&self, names: Option<Pseudonyms>) -> SecondReading<'_> {
+        let redactor = Redactor::new(self.tokens.clone().named()).with_names(names);
+        SecondReading { survey: self, redactor, trusts_first: true }
+    }
+}
+
+/// Makes the lines of a dump that was surveyed.
+#[derive(Debug)]
+pub struct SecondReading<'s> {
+    survey: &'s Survey,
+    redactor: Redactor,
+    trusts_first: bool,
+}
+
+impl SecondReading<'_> {
+    /// Looks for credentials again, in every line: what is handed on before the end cannot be taken back
+    /// when the dump has changed meanwhile.
+    #[must_use]
+    pub fn looking_again(self) -> Self {
+        Self { trusts_first: false, ..self }
+    }
+
+    /// The new line, without its end; none when it stays as it is.
+    pub fn made(&self, line: &Line<'_>) -> Option<Vec<u8>> {
+        if self.trusts_first {
+            if !self.survey.changed.contains(line.offset_bytes) {
+                return None;
+            }
+            let kept = self.survey.kept.made(line.offset_bytes, line.bytes);
+            if kept.is_some() {
+                return kept;
+            }
+        }
+        self.redactor.line(line.bytes, &scan_line(line.bytes)).made(line.bytes)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::change::redact::{Copies, Proof, Redactor, Secrets, Survey, Tally};
+use crate::change::redact::{Copies, Proof, Redactor, SecondReading, Secrets, Survey, Tally};
 use crate::dump::frame::Line;
 use crate::dump::scan::scan_line;
 use crate::value::Pseudonyms;
@@ -40,7 +40,8 @@ impl Surveying {
     /// Starts; so many places are listed at most. With pseudonyms, names are replaced, too.
     pub fn new(most: usize, names: Option<Pseudonyms>) -> Self {
         let redactor = Redactor::default().with_names(names.clone());
-        Self { redactor, survey: Survey::default(), places: Vec::new(), most, names }
+        let survey = Survey::new(names.is_some());
+        Self { redactor, survey, places: Vec::new(), most, names }
     }
 
     /// Takes the next line.
@@ -114,9 +115,8 @@ impl Surveyed {
 
     /// Starts a reading that makes the lines, and looks for the credentials of a share in them.
     pub fn proving<'s>(&'s self, secrets: &'s Secrets) -> Proving<'s> {
-        let redactor = self.survey.redactor().with_names(self.names.clone());
-        let proof = Proof::of(secrets);
-        Proving { survey: &self.survey, redactor, proof, copies: Copies::default() }
+        let second = self.survey.second_reading(self.names.clone());
+        Proving { second, proof: Proof::of(secrets), copies: Copies::default() }
     }
 }
 
@@ -143,8 +143,7 @@ impl SecretShare {
 /// Makes the lines, and looks for what is left in them.
 #[derive(Debug)]
 pub struct Proving<'s> {
-    survey: &'s Survey,
-    redactor: Redactor,
+    second: SecondReading<'s>,
     proof: Proof<'s>,
     copies: Copies,
 }
@@ -152,10 +151,7 @@ pub struct Proving<'s> {
 impl Proving<'_> {
     /// Takes the next line; hands on the bytes that it becomes.
     pub fn line(&mut self, line: &Line<'_>, made: impl FnOnce(&[u8])) {
-        let redactor = &self.redactor;
-        let changes = self.survey.changes(line.offset_bytes);
-        let new =
-            changes.then(|| redactor.line(line.bytes, &scan_line(line.bytes)).bytes).flatten();
+        let new = self.second.made(line);
         let bytes = new.as_deref().unwrap_or(line.bytes);
         if let Some(left) = self.proof.left_in(bytes) {
             self.copies.add(line.number, bytes, left);
