@@ -46,7 +46,7 @@ pub fn command() -> Command {
 fn overview(all: &Command) -> String {
     let styles = all.get_styles();
     let (header, literal) = (styles.get_header(), styles.get_literal());
-    let width = names().iter().map(String::len).max().unwrap_or_default();
+    let width = names_in(all).iter().map(String::len).max().unwrap_or_default();
     let mut text = "{about-with-newline}\n{usage-heading} {usage}\n".to_owned();
     for (group, names) in GROUPS {
         text.push_str(&format!("\n{header}{group}:{header:#}\n"));
@@ -72,15 +72,17 @@ fn about(all: &Command, name: &str) -> String {
     let Some(command) = all.find_subcommand(name) else {
         return "Print this, or the help of a command".to_owned();
     };
-    let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+    // Nothing is styled in it; to look for that in every text takes as long as all else at the start.
+    let about = command.get_about().map(|about| about.ansi().to_string()).unwrap_or_default();
     about.trim_end_matches('.').to_owned()
 }
 
 fn without_overview() -> Command {
-    let names = names();
+    let all = Cli::command();
+    let names = names_in(&all);
     let pages = PossibleValuesParser::new(names.clone());
     // The names are known only here.
-    let all = Cli::command().after_help(exit_codes()).mut_subcommand("man", |man| {
+    let all = all.after_help(exit_codes()).mut_subcommand("man", |man| {
         man.mut_arg("command", |arg| arg.value_parser(pages).hide_possible_values(true))
     });
     names.iter().fold(all, |command, name| {
@@ -93,7 +95,11 @@ fn without_overview() -> Command {
 
 /// The names of the commands.
 pub fn names() -> Vec<String> {
-    Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect()
+    names_in(&Cli::command())
+}
+
+fn names_in(all: &Command) -> Vec<String> {
+    all.get_subcommands().map(|command| command.get_name().to_owned()).collect()
 }
 
 fn exit_codes() -> String {
