@@ -47,12 +47,12 @@ trait Make: Sync {
 struct Scan<F, T>(F, PhantomData<fn() -> T>);
 
 impl<F: Fn(&Line<'_>, &Scanned<'_>) -> T + Sync, T> Make for Scan<F, T> {
-    type Made<'l> = (Scanned<'l>, T);
+    type Made<'l> = (Scanned<'l>, Option<T>);
 
     fn of<'l>(&self, line: &Line<'l>) -> Self::Made<'l> {
         let scanned = scan_line(line.bytes);
         let made = (self.0)(line, &scanned);
-        (scanned, made)
+        (scanned, Some(made))
     }
 }
 
@@ -60,10 +60,10 @@ impl<F: Fn(&Line<'_>, &Scanned<'_>) -> T + Sync, T> Make for Scan<F, T> {
 struct Plain<F, T>(F, PhantomData<fn() -> T>);
 
 impl<F: Fn(&Line<'_>) -> T + Sync, T> Make for Plain<F, T> {
-    type Made<'l> = T;
+    type Made<'l> = Option<T>;
 
-    fn of<'l>(&self, line: &Line<'l>) -> T {
-        (self.0)(line)
+    fn of<'l>(&self, line: &Line<'l>) -> Option<T> {
+        Some((self.0)(line))
     }
 }
 
@@ -78,7 +78,7 @@ pub fn for_each_prepared<T: Send>(
     threads: Threads,
     progress: &Progress,
     prepare: impl Fn(&Scanned<'_>) -> T + Sync,
-    each: impl FnMut(&Line<'_>, Scanned<'_>, T) -> Result<()> + Send,
+    each: impl FnMut(&Line<'_>, &Scanned<'_>, T) -> Result<()> + Send,
 ) -> Result<()> {
     for_each_beside(source, threads, progress, |_, scanned| prepare(scanned), each, |_| ())
 }
@@ -95,10 +95,12 @@ pub fn for_each_beside<T: Send>(
     threads: Threads,
     progress: &Progress,
     make: impl Fn(&Line<'_>, &Scanned<'_>) -> T + Sync,
-    mut each: impl FnMut(&Line<'_>, Scanned<'_>, T) -> Result<()> + Send,
+    mut each: impl FnMut(&Line<'_>, &Scanned<'_>, T) -> Result<()> + Send,
     beside: impl FnMut(&[u8]) + Send,
 ) -> Result<()> {
-    let each = move |line: &Line<'_>, (scanned, made): (Scanned<'_>, T)| each(line, scanned, made);
+    let each = move |line: &Line<'_>, (scanned, made): &mut (Scanned<'_>, Option<T>)| {
+        made.take().map_or(Ok(()), |made| each(line, scanned, made))
+    };
     read(source, threads, progress, Scan(make, PhantomData), each, beside)
 }
 
@@ -113,9 +115,12 @@ pub fn for_each_line<T: Send>(
     threads: Threads,
     progress: &Progress,
     make: impl Fn(&Line<'_>) -> T + Sync,
-    each: impl FnMut(&Line<'_>, T) -> Result<()> + Send,
+    mut each: impl FnMut(&Line<'_>, T) -> Result<()> + Send,
     beside: impl FnMut(&[u8]) + Send,
 ) -> Result<()> {
+    let each = move |line: &Line<'_>, made: &mut Option<T>| {
+        made.take().map_or(Ok(()), |made| each(line, made))
+    };
     read(source, threads, progress, Plain(make, PhantomData), each, beside)
 }
 
@@ -124,7 +129,7 @@ fn read<M: Make>(
     threads: Threads,
     progress: &Progress,
     make: M,
-    each: impl FnMut(&Line<'_>, M::Made<'_>) -> Result<()> + Send,
+    each: impl FnMut(&Line<'_>, &mut M::Made<'_>) -> Result<()> + Send,
     beside: impl FnMut(&[u8]) + Send,
 ) -> Result<()> {
     let (pieces, is_short) = Pieces::measured(source.read(progress)?, threads.share(PIECE_BYTES))
@@ -195,7 +200,7 @@ enum Ended {
 
 impl<M: Make, F, B: FnMut(&[u8])> Turns<M, F, B>
 where
-    F: FnMut(&Line<'_>, M::Made<'_>) -> Result<()>,
+    F: FnMut(&Line<'_>, &mut M::Made<'_>) -> Result<()>,
 {
     /// One thread: takes, scans and hands on pieces until there is none.
     fn work(&self, input: &Mutex<Pieces>) {
@@ -228,8 +233,9 @@ where
         let mut lines = lines(piece);
         loop {
             let batch = lines.by_ref().take(self.batch_lines);
-            // What is known of a line is large: it is not moved to make room for the next.
-            let mut made = Vec::with_capacity(*last_lines);
+            // What is known of a line is large: it is not moved to make room for the next, nor to hand
+            // it on. A piece has about as many lines as the one before.
+            let mut made = Vec::with_capacity(*last_lines + *last_lines / 8);
             made.extend(batch.map(|line| self.made(line)));
             *last_lines = made.len();
             let is_last = made.len() < self.batch_lines;
@@ -338,11 +344,11 @@ impl<M, F, B> Turns<M, F, B> {
 
 impl<F> Handing<F> {
     /// Hands on lines of the next piece, with their numbers, up to the first error.
-    fn hand_on<'l, M: Make>(&mut self, lines: Vec<(Line<'l>, M::Made<'l>)>)
+    fn hand_on<'l, M: Make>(&mut self, mut lines: Vec<(Line<'l>, M::Made<'l>)>)
     where
-        F: FnMut(&Line<'_>, M::Made<'_>) -> Result<()>,
+        F: FnMut(&Line<'_>, &mut M::Made<'_>) -> Result<()>,
     {
-        for (line, made) in lines {
+        for (line, made) in &mut lines {
             self.lines += 1;
             let line = line.at(self.lines, line.offset_bytes);
             if let Err(error) = (self.each)(&line, made) {

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use memchr::{memchr, memchr_iter, memchr2_iter, memchr3, memmem};
+use memchr::{memchr, memchr_iter, memchr2_iter, memmem};
 
 use crate::ordered;
 
@@ -59,30 +59,74 @@ fn names_credential_in_text(name: &str) -> bool {
         || KEYS.iter().any(|word| lower.contains(word))
 }
 
-/// Whether there is a sign in bytes without which no text in them has a credential.
+/// Whether a text in bytes may have a credential, whatever stands around the text: no for most bytes,
+/// yes wherever [`credentials_in`] finds one, and at times where it does not.
 pub(super) fn may_have_credentials(bytes: &[u8]) -> bool {
-    memchr3(b':', b'=', b'\'', bytes).is_some() || memchr(b'"', bytes).is_some()
+    let is_given = |sign: usize| {
+        let (before, behind) = bytes.split_at(sign);
+        let is_address = || behind.starts_with(b"://") && memchr(b'@', behind).is_some();
+        may_name_credential(last_name(before)) || is_address()
+    };
+    let is_behind_by = |quote: usize| {
+        let before = bytes.get(..quote).unwrap_or_default().trim_ascii_end();
+        before.last_chunk().is_some_and(|word: &[u8; 2]| word.eq_ignore_ascii_case(b"by"))
+    };
+    memchr2_iter(b'=', b':', bytes).any(is_given)
+        || memchr2_iter(b'\'', b'"', bytes).any(is_behind_by)
+}
+
+/// The name that bytes end with, with quotes and blanks behind it.
+fn last_name(bytes: &[u8]) -> &[u8] {
+    let is_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    // Blanks may be of any script.
+    let is_between = |byte: &u8| {
+        byte.is_ascii_whitespace() || !byte.is_ascii_graphic() || b"'\"`\\".contains(byte)
+    };
+    let end = bytes.iter().rposition(|byte| !is_between(byte)).map_or(0, |at| at + 1);
+    let named = bytes.get(..end).unwrap_or_default();
+    let from = named.iter().rposition(|byte| !is_of_name(byte)).map_or(0, |at| at + 1);
+    named.get(from..).unwrap_or_default()
+}
+
+/// Whether what ends with a name may be that of a credential in a text, or in a query.
+fn may_name_credential(name: &[u8]) -> bool {
+    let has = |word: &&str| {
+        name.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
+    };
+    let ends = |word: &&str| {
+        let end = name.len().checked_sub(word.len()).and_then(|at| name.get(at..));
+        end.is_some_and(|end| end.eq_ignore_ascii_case(word.as_bytes()))
+    };
+    !name.is_empty()
+        && (NAMES.iter().chain(&OF_QUERIES).any(ends)
+            || WORDS.iter().filter(|word| **word != "key").chain(&KEYS).any(has))
 }
 
 /// Where the credentials in a text are, in their order and apart: the password in
 /// `scheme://user:password@host`, what is given to a name of a credential (`SECRET_KEY = '…'`,
 /// `"token": "…"`, `?signature=…`), and `IDENTIFIED BY '…'`. What is masked already is none.
 pub(super) fn credentials_in(text: &str) -> Vec<Range<usize>> {
-    let mut found = Vec::new();
     // Nothing shorter is one: `a:b`.
     if text.len() > 4 && may_have_credentials(text.as_bytes()) {
-        passwords_of_addresses(text, &mut found);
-        given_values(text, &mut found);
-        identified_by(text, &mut found);
-        found.retain(|range| text.get(range.clone()).is_some_and(|found| found != MASKED));
-        ordered::sort_by_key(&mut found, |range| (range.start, std::cmp::Reverse(range.end)));
-        let mut end = 0;
-        found.retain(|range| {
-            let is_apart = range.start >= end;
-            end = end.max(range.end);
-            is_apart
-        });
+        looked_for_in(text)
+    } else {
+        Vec::new()
     }
+}
+
+fn looked_for_in(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    passwords_of_addresses(text, &mut found);
+    given_values(text, &mut found);
+    identified_by(text, &mut found);
+    found.retain(|range| text.get(range.clone()).is_some_and(|found| found != MASKED));
+    ordered::sort_by_key(&mut found, |range| (range.start, std::cmp::Reverse(range.end)));
+    let mut end = 0;
+    found.retain(|range| {
+        let is_apart = range.start >= end;
+        end = end.max(range.end);
+        is_apart
+    });
     found
 }
 
@@ -219,6 +263,9 @@ fn identified_by(text: &str, found: &mut Vec<Range<usize>>) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
     use super::*;
 
     #[track_caller]
@@ -272,6 +319,34 @@ mod tests {
             "alter user u identified with sha256_password by\n \"***\" with x",
         );
         check("GROUP BY 'p'", "GROUP BY 'p'");
+    }
+
+    proptest! {
+        #[test]
+        fn no_credential_is_passed_over(
+            before in proptest::collection::vec(any::<u8>(), 0..20),
+            text in "[a-cP:=@/'\" ]{0,4}",
+            name in select(vec![
+                "key", "sas", "Pass", "SECRET", "account_key", "?sig", "&code", "by",
+                "identified x BY", "s3://u:p@",
+            ]),
+            sign in select(vec!["=", " =\u{a0}", "\"=>", "' : ", ":", " ", "\\\": "]),
+            value in "['\"]?[a-c'\"@?&/ ]{0,9}",
+            behind in proptest::collection::vec(any::<u8>(), 0..20),
+        ) {
+            let text = [&text, name, sign, &value].concat();
+            if !looked_for_in(&text).is_empty() {
+                let bytes = [&before, text.as_bytes(), &behind].concat();
+                prop_assert!(may_have_credentials(&bytes), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_text_is_seldom_looked_at() {
+        for bytes in [&b"a=b: 'c' \"d\""[..], b"key = 'k'", b"\x08:\x01=\xff'", b"GROUP y 'x'"] {
+            assert!(!may_have_credentials(bytes), "{bytes:?}");
+        }
     }
 
     #[test]

@@ -65,7 +65,7 @@ impl Admission<'_> {
         incoming: Incoming<'_>,
         progress: &Progress,
         make: impl Fn(&Scanned<'_>) -> T + Sync,
-        mut each: impl FnMut(&Line<'_>, Scanned<'_>, T) + Send,
+        mut each: impl FnMut(&Line<'_>, &Scanned<'_>, T) + Send,
     ) -> Result<Report> {
         match incoming {
             Incoming::Dump(source) => {
@@ -85,7 +85,7 @@ impl Admission<'_> {
                     let scanned = scan_line(line.bytes);
                     inspection.line(&line, &scanned);
                     let made = make(&scanned);
-                    each(&line, scanned, made);
+                    each(&line, &scanned, made);
                     Ok(())
                 })?;
                 Ok(inspection.finish())

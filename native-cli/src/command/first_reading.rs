@@ -33,7 +33,7 @@ impl FirstReading<'_> {
     pub fn inspect<T: Send>(
         &self,
         make: impl Fn(&Line<'_>, &Scanned<'_>) -> T + Sync,
-        each: impl FnMut(&mut Inspection, &Line<'_>, Scanned<'_>, T) -> Result<()> + Send,
+        each: impl FnMut(&mut Inspection, &Line<'_>, &Scanned<'_>, T) -> Result<()> + Send,
     ) -> Result<Report> {
         self.inspect_beside(make, each, |_| ())
     }
@@ -46,7 +46,7 @@ impl FirstReading<'_> {
     pub fn inspect_and_sum<T: Send>(
         &self,
         make: impl Fn(&Line<'_>, &Scanned<'_>) -> T + Sync,
-        each: impl FnMut(&mut Inspection, &Line<'_>, Scanned<'_>, T) -> Result<()> + Send,
+        each: impl FnMut(&mut Inspection, &Line<'_>, &Scanned<'_>, T) -> Result<()> + Send,
     ) -> Result<(Report, u32)> {
         let mut checksum = crc32fast::Hasher::new();
         let report = self.inspect_beside(make, each, |bytes| checksum.update(bytes))?;
@@ -58,7 +58,7 @@ impl FirstReading<'_> {
     fn inspect_beside<T: Send>(
         &self,
         make: impl Fn(&Line<'_>, &Scanned<'_>) -> T + Sync,
-        mut each: impl FnMut(&mut Inspection, &Line<'_>, Scanned<'_>, T) -> Result<()> + Send,
+        mut each: impl FnMut(&mut Inspection, &Line<'_>, &Scanned<'_>, T) -> Result<()> + Send,
         mut beside: impl FnMut(&[u8]) + Send,
     ) -> Result<Report> {
         let Self { source, requirement, threads, progress } = *self;
@@ -70,7 +70,7 @@ impl FirstReading<'_> {
             progress,
             |line, scanned| (References::of(scanned), make(line, scanned)),
             |line, scanned, (references, made)| {
-                inspection.prepared(line, &scanned, references);
+                inspection.prepared(line, scanned, references);
                 each(&mut inspection, line, scanned, made)
             },
             |bytes| {

@@ -190,13 +190,13 @@ impl Inspected {
         let mut dropped = 0;
         let mut refusal = None;
         let make = |_: &Line<'_>, scanned: &Scanned<'_>| scanned.as_ref().ok().map(&prepare);
-        let each = |_: &mut Inspection, line: &Line<'_>, scanned: Scanned<'_>, made: Option<T>| {
+        let each = |_: &mut Inspection, line: &Line<'_>, scanned: &Scanned<'_>, made: Option<T>| {
             match (scanned, made) {
-                (Ok(scanned), Some(made)) => each(line, &scanned, made),
+                (Ok(scanned), Some(made)) => each(line, scanned, made),
                 (Err(_), _) if strays == Strays::Dropped => dropped += 1,
                 // The rest is read all the same: it says whether the file is a dump at all.
                 (Err(error), _) if refusal.is_none() => {
-                    refusal = Some(not_a_record(&reading.name, line, error));
+                    refusal = Some(not_a_record(&reading.name, line, error.clone()));
                 }
                 _ => {}
             }

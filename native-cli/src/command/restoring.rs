@@ -154,8 +154,8 @@ impl Restoring<'_> {
         let mut failed = None;
         let mut dropped = Dropped::default();
         let mut records = 0_u64;
-        let each = |line: &Line<'_>, scanned: Scanned<'_>, value: Option<Vec<u8>>| match scanned {
-            Err(error) => dropped.add(line.number, &error),
+        let each = |line: &Line<'_>, scanned: &Scanned<'_>, value: Option<Vec<u8>>| match scanned {
+            Err(error) => dropped.add(line.number, error),
             // The first record that cannot be written ends the writing; the check goes on.
             Ok(scanned) if failed.is_none() => {
                 records += u64::from(scanned.record.kind() != Kind::DataHeader);

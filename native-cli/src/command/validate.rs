@@ -295,9 +295,9 @@ pub fn check(
     let gathers = gathered.is_some();
     let make =
         |_: &Line<'_>, scanned: &Scanned<'_>| gathers.then(|| Gathered::prepare(scanned)).flatten();
-    let each = |inspection: &mut Inspection, _: &Line<'_>, scanned: Scanned<'_>, found| {
+    let each = |inspection: &mut Inspection, _: &Line<'_>, scanned: &Scanned<'_>, found| {
         if let Some(gathered) = &mut gathered {
-            gathered.take(&scanned, found, inspection);
+            gathered.take(scanned, found, inspection);
         }
         Ok(())
     };

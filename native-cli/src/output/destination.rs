@@ -99,7 +99,7 @@ impl Destination {
         {
             return Err(Usage::error(
                 "the output is the input",
-                "give --output another name; the dump stays as it is",
+                "name another file for it; the dump that is read stays as it is",
             ));
         }
         Self::from_arg(output)

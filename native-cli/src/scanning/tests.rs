@@ -22,7 +22,7 @@ fn file(content: &[u8]) -> (NamedTempFile, Source) {
 fn for_each_scanned(
     source: &Source,
     threads: usize,
-    mut each: impl FnMut(&Line<'_>, Scanned<'_>) -> Result<()> + Send,
+    mut each: impl FnMut(&Line<'_>, &Scanned<'_>) -> Result<()> + Send,
 ) -> Result<()> {
     let threads = Threads::from(NonZeroUsize::new(threads).unwrap());
     let progress = Progress::new(Quiet::Yes);

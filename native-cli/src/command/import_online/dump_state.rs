@@ -68,7 +68,7 @@ impl DumpState {
                     Ok(false) => {}
                     Err(error) => late = Some(error),
                 },
-                Err(error) => dropped.add(line.number, &error),
+                Err(error) => dropped.add(line.number, error),
             },
         )?;
         admission.refuse(reading.name(), &report, Becomes::NewCluster)?;

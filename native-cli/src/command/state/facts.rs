@@ -30,12 +30,12 @@ pub fn for_each_fact_of_line<T: Send>(
         scanned.as_ref().ok().map(|scanned| prepare(&scanned.record.fact()))
     };
     let mut bytes = 0;
-    let each = |line: &Line<'_>, scanned: Scanned<'_>, prepared: Option<T>| {
+    let each = |line: &Line<'_>, scanned: &Scanned<'_>, prepared: Option<T>| {
         bytes = line.offset_bytes.saturating_add(line.len_bytes());
         let scanned = match scanned {
             Ok(scanned) => scanned,
             Err(_) if strays == Strays::Dropped => return Ok(()),
-            Err(error) => return Err(not_a_record(&name, line, error)),
+            Err(error) => return Err(not_a_record(&name, line, error.clone())),
         };
         let fact = scanned.record.fact();
         let is_live = match live.has(scanned.tree(), &fact) {

@@ -204,7 +204,7 @@ fn check_exported(source: &Source, lost: &[String], progress: &Progress) -> Resu
     let mut inspection = Inspection::new(evidence, Requirement::Optional);
     let threads = Threads::of_flag(None);
     for_each_prepared(source, threads, progress, References::of, |line, scanned, references| {
-        inspection.prepared(line, &scanned, references);
+        inspection.prepared(line, scanned, references);
         Ok(())
     })?;
     progress.finish();
