@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use roaring::RoaringTreemap;
 
 use super::{Code, Findings, Place, Summary};
+use crate::dump::key_order;
 use crate::dump::plural::plural;
 use crate::dump::record::{DataVersion, SeqV};
 use crate::state::object_id::ObjectId;
@@ -53,7 +54,7 @@ impl KeysCheck {
         self.keys += 1;
         let seq = value.seq;
         let last = self.last_key.as_deref();
-        let order = last.map_or(Ordering::Less, |last| compare(last.as_bytes(), key.as_bytes()));
+        let order = last.map_or(Ordering::Less, |last| key_order::compare(last, key));
         match order {
             Ordering::Equal => {
                 findings.add(Code::KeyDuplicate, place, format_args!("{key:?} again"));
@@ -153,17 +154,6 @@ impl KeysCheck {
     }
 }
 
-/// How many bytes are compared at a time.
-const CHUNK: usize = size_of::<u128>();
-
-/// The order of two keys. Neighbours have much in common, which WebAssembly, whose `memcmp` goes
-/// byte by byte, would take longer for than for all else that is checked of a key.
-fn compare(one: &[u8], other: &[u8]) -> Ordering {
-    let chunks = |key| <[u8]>::as_chunks::<CHUNK>(key).0.iter().map(|c| u128::from_ne_bytes(*c));
-    let same = chunks(one).zip(chunks(other)).take_while(|(one, other)| one == other).count();
-    one.get(same * CHUNK..).cmp(&other.get(same * CHUNK..))
-}
-
 /// The counter from which any kind of id may come.
 const SHARED_COUNTER: &str = "generic";
 
@@ -201,24 +191,5 @@ fn keep_largest(
         }
     } else if largest.len() < MOST_ID_KINDS {
         largest.insert(kind.to_owned(), (value, place));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn keys_are_ordered_as_bytes_are(
-            common in prop::collection::vec(any::<u8>(), 0..50),
-            one in prop::collection::vec(0..3_u8, 0..20),
-            other in prop::collection::vec(0..3_u8, 0..20),
-        ) {
-            let (one, other) = ([common.clone(), one].concat(), [common, other].concat());
-            prop_assert_eq!(compare(&one, &other), one.cmp(&other));
-        }
     }
 }

@@ -97,6 +97,14 @@ macro_rules! kinds {
                     $(Self::$kind => stringify!($kind),)+
                 }
             }
+
+            /// The kind of a name in a dump.
+            pub fn named(name: &str) -> Option<Self> {
+                match name {
+                    $(stringify!($kind) => Some(Self::$kind),)+
+                    _ => None,
+                }
+            }
         }
 
         impl Record<'_> {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 
 use crate::dump::record::{Kind, Tree};
 
@@ -48,8 +48,7 @@ pub fn envelope(line: &[u8]) -> Option<Envelope<'_>> {
     at.literal(b"[")?;
     let tree_name = at.plain_string()?;
     at.literal(b",{")?;
-    let kind_name = at.plain_string()?;
-    let kind = *Kind::ALL.iter().find(|kind| kind.name() == kind_name)?;
+    let kind = Kind::named(at.plain_string()?)?;
     at.literal(b":")?;
     if matches!(kind, Kind::NodeId | Kind::Vote | Kind::Committed | Kind::Purged | Kind::LogEntry) {
         let value = at.up_to_end(b"}]")?;
@@ -112,14 +111,12 @@ impl<'a> Cursor<'a> {
 
 /// The length of a string behind its first quote, the last quote included.
 fn string_len(text: &[u8]) -> Option<usize> {
-    let mut escaped = false;
-    for (at, byte) in text.iter().enumerate() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = true,
-            b'"' => return Some(at + 1),
-            _ => {}
+    let mut from = 0;
+    loop {
+        let at = from + memchr2(b'"', b'\\', text.get(from..)?)?;
+        if text.get(at) == Some(&b'"') {
+            return Some(at + 1);
         }
+        from = at + 2;
     }
-    None
 }

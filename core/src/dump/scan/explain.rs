@@ -32,7 +32,7 @@ pub(super) fn explain(text: &str, error: &serde_json::Error) -> LineError {
         }
     };
     let (column, found) = token_of(text, error);
-    if !Kind::ALL.iter().any(|known| known.name() == kind) {
+    if Kind::named(&kind).is_none() {
         return LineError::UnknownKind { kind, column };
     }
     let message = without_place(error);

@@ -28,6 +28,7 @@ use crate::dump::record::{LogId, Record, Text, Tree};
 /// A well-formed line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScannedLine<'a> {
+    tree: Tree,
     /// The tree's name as it stands in the line.
     pub tree_name: Text<'a>,
     /// The record.
@@ -38,8 +39,8 @@ pub struct ScannedLine<'a> {
 
 impl ScannedLine<'_> {
     /// The tree that the name stands for.
-    pub fn tree(&self) -> Tree {
-        Tree::from_name(&self.tree_name)
+    pub const fn tree(&self) -> Tree {
+        self.tree
     }
 }
 
@@ -217,7 +218,8 @@ fn scan_any(text: &str) -> Result<ScannedLine<'_>, LineError> {
     });
     match read {
         Ok((tree_name, record)) => {
-            Ok(ScannedLine { tree_name, record, unknown_member: unknown_member.into_inner() })
+            let tree = Tree::from_name(&tree_name);
+            Ok(ScannedLine { tree, tree_name, record, unknown_member: unknown_member.into_inner() })
         }
         Err(error) => Err(explain::explain(text, &error)),
     }

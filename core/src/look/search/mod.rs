@@ -8,7 +8,7 @@ use std::collections::BinaryHeap;
 use serde::{Deserialize, Serialize};
 
 use crate::dump::frame::Line;
-use crate::dump::record::{Kind, Record, SeqV};
+use crate::dump::record::{Kind, Record, SeqV, Text};
 use crate::dump::scan::{envelope, scan_line};
 use crate::state::objects::{ObjectRecord, Owner};
 use crate::value::KeyParts;
@@ -238,7 +238,7 @@ impl Search {
         }
     }
 
-    fn hit(&mut self, line: &Line<'_>, key: Option<String>) {
+    fn hit(&mut self, line: &Line<'_>, key: Option<Text<'_>>) {
         self.count += 1;
         self.bytes += line.len_bytes();
         match self.order {
@@ -277,7 +277,8 @@ impl Search {
 }
 
 /// What is told of a line that was found.
-fn found(line: &Line<'_>, key: Option<String>) -> Hit {
+fn found(line: &Line<'_>, key: Option<Text<'_>>) -> Hit {
+    let key = key.map(|key| key.0.into_owned());
     match scan_line(line.bytes).map(|scanned| scanned.record) {
         Ok(Record::GenericKV(kv)) => {
             Hit::of(line, key.map(kept_key), Some("GenericKV")).with(&kv.key, &kv.value)
@@ -288,7 +289,7 @@ fn found(line: &Line<'_>, key: Option<String>) -> Hit {
 }
 
 /// The key of a line of the key space.
-fn key(line: &[u8]) -> Option<String> {
+fn key(line: &[u8]) -> Option<Text<'_>> {
     if let Some(seen) = envelope(line) {
         if seen.kind != Kind::GenericKV {
             return None;
@@ -297,7 +298,7 @@ fn key(line: &[u8]) -> Option<String> {
         return serde_json::from_slice(json).ok();
     }
     match scan_line(line).ok()?.record {
-        Record::GenericKV(kv) => Some(kv.key.0.into_owned()),
+        Record::GenericKV(kv) => Some(kv.key),
         _ => None,
     }
 }

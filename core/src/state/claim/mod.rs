@@ -21,9 +21,11 @@
 mod kept;
 mod replay;
 
+use std::cmp::Ordering;
 use std::collections::VecDeque;
 
 use crate::dump::frame::Place;
+use crate::dump::key_order;
 use crate::dump::plural::plural;
 use crate::dump::record::{Fact, KVMeta, LogEntry, LogId};
 use crate::ordered;
@@ -197,15 +199,15 @@ impl ClaimCheck {
 
     fn key(&mut self, key: &str, seq: u64, meta: Option<KVMeta>) {
         self.newest_seq = self.newest_seq.max(seq);
-        let is_passed = |held: &Held| held.key.as_str() >= key;
+        let is_passed = |held: &Held| key_order::compare(&held.key, key).is_ge();
         if self.passed.checked_sub(1).and_then(|last| self.held.get(last)).is_some_and(is_passed) {
             self.out_of_order = true;
         }
-        while let Some(held) = self.held.get_mut(self.passed)
-            && held.key.as_str() <= key
-        {
-            if held.key == key {
-                (held.seq, held.meta) = (seq, meta);
+        while let Some(held) = self.held.get_mut(self.passed) {
+            match key_order::compare(&held.key, key) {
+                Ordering::Greater => break,
+                Ordering::Equal => (held.seq, held.meta) = (seq, meta),
+                Ordering::Less => {}
             }
             self.passed += 1;
         }

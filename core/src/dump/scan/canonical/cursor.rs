@@ -25,6 +25,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Steps over `expected`, or stays.
+    #[inline(always)]
     pub(super) fn literal(&mut self, expected: &str) -> Option<()> {
         self.rest = self.rest.strip_prefix(expected)?;
         Some(())
@@ -62,7 +63,8 @@ impl<'a> Cursor<'a> {
             len += 1;
         }
         let digits = self.take(len)?;
-        if (len > 1 && digits.starts_with('0')) || self.rest.starts_with(['.', 'e', 'E']) {
+        let goes_on = matches!(self.rest.as_bytes().first(), Some(b'.' | b'e' | b'E'));
+        if (len > 1 && digits.starts_with('0')) || goes_on {
             return None;
         }
         if (1..=SAFE_DIGITS).contains(&len) { Some(number) } else { digits.parse().ok() }

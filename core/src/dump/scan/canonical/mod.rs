@@ -7,15 +7,13 @@ mod log_entry;
 mod transaction;
 
 use super::ScannedLine;
-use crate::dump::record::{ExpireKey, ExpireValue, KVMeta, Keyed, Record, SeqV, Text};
+use crate::dump::record::{ExpireKey, ExpireValue, KVMeta, Keyed, Record, SeqV, Text, Tree};
 use cursor::Cursor;
 
 /// Reads a line in canonical form; none means that serde has to look at it.
 pub(super) fn scan(line: &str) -> Option<ScannedLine<'_>> {
     let mut at = Cursor::new(line);
-    at.literal("[")?;
-    let tree_name = at.plain_string()?;
-    at.literal(",{")?;
+    let (tree, tree_name) = tree(&mut at)?;
     let record = if at.literal("\"GenericKV\":{\"key\":").is_some() {
         Record::GenericKV(generic_kv(&mut at)?)
     } else if at.literal("\"Expire\":{\"key\":{\"time_ms\":").is_some() {
@@ -32,7 +30,18 @@ pub(super) fn scan(line: &str) -> Option<ScannedLine<'_>> {
         return None;
     };
     at.literal("}}]")?;
-    at.is_at_end().then_some(ScannedLine { tree_name, record, unknown_member: None })
+    at.is_at_end().then_some(ScannedLine { tree, tree_name, record, unknown_member: None })
+}
+
+/// What a line begins with: most begin with the tree of the state machine.
+fn tree<'a>(at: &mut Cursor<'a>) -> Option<(Tree, Text<'a>)> {
+    if at.literal("[\"state_machine/0\",{").is_some() {
+        return Some((Tree::StateMachine(0), Text::from("state_machine/0")));
+    }
+    at.literal("[")?;
+    let name = at.plain_string()?;
+    at.literal(",{")?;
+    Some((Tree::from_name(&name), name))
 }
 
 fn generic_kv<'a>(at: &mut Cursor<'a>) -> Option<Keyed<Text<'a>, SeqV<'a>>> {
