@@ -7,8 +7,12 @@ import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 
 import { svelte } from "@sveltejs/vite-plugin-svelte";
-import { compress } from "lzma1";
 import { build, transformWithEsbuild } from "vite";
+
+import { Encoder } from "../node_modules/lzma1/lib/encoder.js";
+import { MODES } from "../node_modules/lzma1/lib/lzma.js";
+import { InputBuffer, OutputBuffer } from "../node_modules/lzma1/lib/streams.js";
+import { ordered } from "./order.mjs";
 
 const web = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const binding = resolve(web, "../target/web/page");
@@ -61,13 +65,28 @@ const hash = (text) => `'sha256-${createHash("sha256").update(text).digest("base
 const page = await bundle("src/main.ts");
 const worker = await bundle("src/worker/worker.ts");
 const loader = await bundle("src/loader.ts");
+/** Packs bytes whose place says nothing of what they are: with that, they take 3 kB less. */
+class Packer extends Encoder {
+  configure(mode) {
+    super.configure(mode);
+    [this._posStateBits, this._posStateMask, this._numLiteralContextBits] = [0, 0, 2];
+  }
+}
+
+function compress(bytes) {
+  const out = new OutputBuffer(bytes.length);
+  new Packer().compress(new InputBuffer(bytes), out, MODES[9]);
+  return out.toArray();
+}
+
 const wasm = await readFile(resolve(binding, "metadump_wasm_bg.wasm"));
-const { split, join } = await streams();
-const apart = split(wasm);
-assert.ok(wasm.equals(join(apart)), "the module does not come together as it was");
+const layout = await streams();
+const module = ordered(wasm, layout);
+const apart = layout.split(module);
+assert.ok(module.equals(layout.join(apart)), "the module does not come together as it was");
 /** Packed as LZMA, a quarter smaller than the gzip that browsers unpack themselves; as one, since page and worker share code. */
 const parts = [Buffer.from(page.code), Buffer.from(worker.code), ...apart.streams];
-const packed = Buffer.from(compress(Buffer.concat(parts), 9)).toString("base64");
+const packed = Buffer.from(compress(Buffer.concat(parts))).toString("base64");
 const sizes = [apart.functions, ...parts.map(({ length }) => length)].join(" ");
 // A script ends at its first end tag, also inside a string.
 const script = loader.code.replaceAll("</script", "<\\/script");

@@ -2,7 +2,7 @@
 // offsets … LZMA packs that a tenth smaller. One walk knows the layout; it goes either way.
 
 /** Sorts of bytes, each with a stream of its own; what is around the code has the first and the last. */
-const [HEAD, LOCALS, OPS, BLOCKS, LABELS, TABLES, CALLS, RECENT, FRESH, GLOBALS, ALIGNS, OFFSETS, INTS, LONGS, VECTORS, OTHERS, TAIL] =
+export const [HEAD, LOCALS, OPS, BLOCKS, LABELS, TABLES, CALLS, RECENT, FRESH, GLOBALS, ALIGNS, OFFSETS, INTS, LONGS, VECTORS, OTHERS, TAIL] =
   [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16] as const;
 const SORTS = TAIL + 1;
 /** The alignment of each load and store, as it mostly is. */
@@ -10,7 +10,7 @@ const ALIGNED = [2, 3, 2, 3, 0, 0, 1, 1, 0, 0, 1, 1, 2, 2, 2, 3, 2, 3, 0, 1, 0, 
 const CODE_SECTION = 10;
 
 /** Moves what comes next between the code and the stream of its sort. */
-interface Mover {
+export interface Mover {
   /** A byte; gives it. */
   byte(sort: number): number;
   /** A number in LEB128; gives its lowest bits. */
@@ -23,7 +23,7 @@ interface Mover {
 }
 
 /** Goes through a function, from its local variables to its end. */
-function walk(move: Mover): void {
+export function walk(move: Mover): void {
   const recent: number[] = [];
   for (let groups = move.number(LOCALS); groups > 0; groups--) {
     move.number(LOCALS);
