@@ -16,7 +16,7 @@ pub use change::{
 };
 pub use check::{Checker, Dump, Report, check, manifest};
 #[cfg(feature = "disk")]
-pub use disk::{log_text, read_at, rotbl, sled, sled_items, sled_writer, wal};
+pub use disk::{log_text, raft_dir, read_at, rotbl, sled, sled_items, sled_writer, wal};
 pub use dump::frame::{Line, LineFramer};
 pub use dump::syntax::SyntaxError;
 pub use dump::{dump_line, frame, packing, record, scan};

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 
 use metadump::check::Severity;
+use metadump::raft_dir::DirError;
 
 use crate::files::NotRegular;
 use crate::printable::{printable, printable_lines};
@@ -61,7 +62,7 @@ impl Unwritten {
     pub fn add_help(error: anyhow::Error, more: impl IntoIterator<Item = String>) -> anyhow::Error {
         let unwritten = error.chain().find_map(|cause| cause.downcast_ref::<Self>());
         let inner = unwritten.map_or(&error, |unwritten| &unwritten.0);
-        let help = inner.downcast_ref::<Help>().map(ToString::to_string);
+        let help = said_help(inner).map(str::to_owned);
         let mut said = inner.chain().map(|cause| cause.to_string());
         let mut said = said.by_ref().filter(|text| Some(text) != help.as_ref());
         let what = said.next().unwrap_or_default();
@@ -95,11 +96,17 @@ impl<T, E: Into<anyhow::Error>> WithHelp<T> for Result<T, E> {
     }
 }
 
+/// What the user can do, when somebody has said it: whoever knew most of what was to be done.
+fn said_help(error: &anyhow::Error) -> Option<&str> {
+    let help = error.downcast_ref::<Help>().map(|help| help.0.as_str());
+    help.or_else(|| error.chain().find_map(|cause| cause.downcast_ref::<DirError>()?.help()))
+}
+
 /// What failed, in a line, without its causes and what to do.
 pub fn what(error: &anyhow::Error) -> String {
-    let help = error.downcast_ref::<Help>().map(ToString::to_string);
+    let help = said_help(error);
     let mut said = error.chain().map(ToString::to_string);
-    let what = said.find(|text| Some(text) != help.as_ref());
+    let what = said.find(|text| Some(text.as_str()) != help);
     printable(&what.unwrap_or_default())
 }
 
@@ -118,11 +125,11 @@ pub struct Told {
 pub fn told(error: &anyhow::Error) -> Told {
     let unwritten = error.chain().find_map(|cause| cause.downcast_ref::<Unwritten>());
     let error = unwritten.map_or(error, |unwritten| &unwritten.0);
-    let help = error.downcast_ref::<Help>();
+    let help = said_help(error);
     let mut said = Vec::new();
     for cause in error.chain() {
         let text = cause.to_string();
-        let is_help = help.is_some_and(|help| help.0 == text);
+        let is_help = help == Some(&text);
         let text = printable_lines(text.trim_end_matches('\n'));
         // Many errors repeat their cause in their own words.
         let repeated = said.iter().any(|said: &String| said.contains(&text));
@@ -134,7 +141,7 @@ pub fn told(error: &anyhow::Error) -> Told {
     let what = said.next().unwrap_or_default();
     let causes = Vec::from_iter(said);
     let cause = (!causes.is_empty()).then(|| causes.join(": "));
-    let help = help.map(|help| help.0.as_str()).or_else(|| usual_help(error));
+    let help = help.or_else(|| usual_help(error));
     Told { what, cause, help: help.map(printable_lines) }
 }
 
@@ -161,7 +168,11 @@ pub fn rendered(error: &anyhow::Error, style: Style) -> String {
 
 /// What to do about what the operating system says, when nobody knew better.
 pub fn usual_help(error: &anyhow::Error) -> Option<&'static str> {
-    let cause = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>())?;
+    error.chain().find_map(|cause| cause.downcast_ref::<io::Error>()).and_then(usual_help_of)
+}
+
+/// The same of what it says.
+pub fn usual_help_of(cause: &io::Error) -> Option<&'static str> {
     if cause.get_ref().is_some_and(|inner| inner.is::<NotRegular>()) {
         return Some("name a regular file, or remove what stands there in its place");
     }

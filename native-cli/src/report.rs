@@ -8,7 +8,7 @@ use metadump::objects::Tenant;
 use metadump::record::{StoredMembership, Vote};
 use serde::Serialize;
 
-pub use metadump::value::{grouped, utc};
+pub use metadump::value::{counted as plural, entries, grouped, utc};
 
 pub use crate::printable::{json_line, printable, shown};
 use crate::style::Style;
@@ -88,12 +88,6 @@ pub fn verdict(report: &Report) -> String {
         count(Severity::Warning),
         count(Severity::Note)
     )
-}
-
-/// `1 line`, `2 lines`, `1,234 lines`.
-pub fn plural(count: u64, noun: &str) -> String {
-    let s = if count == 1 { "" } else { "s" };
-    format!("{} {noun}{s}", grouped(count))
 }
 
 /// Prints what a dump holds, for people.
@@ -179,11 +173,6 @@ pub fn state_in_log(summary: &Summary) -> Option<String> {
     let count = summary.entries_without_snapshot()?;
     let are = if count == 1 { "is" } else { "are" };
     Some(format!("the state is in the log: {} {are} in no snapshot yet", entries(count)))
-}
-
-/// `1 entry`, `2 entries`
-pub fn entries(count: u64) -> String {
-    if count == 1 { "1 entry".to_owned() } else { format!("{} entries", grouped(count)) }
 }
 
 /// `T1-N2:Q, which makes node 2 the leader`

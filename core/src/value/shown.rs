@@ -338,6 +338,17 @@ pub fn grouped(number: u64) -> String {
     grouped
 }
 
+/// `1 line`, `2 lines`, `1,234 lines`.
+pub fn counted(count: u64, noun: &str) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("{} {noun}{s}", grouped(count))
+}
+
+/// `1 entry`, `2 entries`
+pub fn entries(count: u64) -> String {
+    if count == 1 { "1 entry".to_owned() } else { format!("{} entries", grouped(count)) }
+}
+
 /// Milliseconds since 1970 as `2026-11-23 12:49:00 UTC`.
 pub fn utc(ms: u64) -> String {
     let seconds = i64::try_from(ms / 1000).unwrap_or(i64::MAX);

@@ -10,6 +10,7 @@ use std::io::{BufWriter, Write};
 use anyhow::Result;
 use metadump::log_text::{RecordPlace, RecordText, WrittenValue, written_values};
 use metadump::objects::Names;
+use metadump::raft_dir::Chunk;
 use metadump::record::{LogEntry, LogId, Payload, SeqV};
 use metadump::value::{KeyParts, MASKED, Scalar, Secrets, Stored};
 use metadump::wal::{
@@ -24,7 +25,7 @@ use super::Outcome;
 use super::decoded::{Decoder, say_masked};
 use crate::args::{DumpRaftLogWal, Format};
 use crate::progress::Progress;
-use crate::raft_dir::{Chunk, DirReader, FactSource, RaftDir, RawLog};
+use crate::raft_dir::{DirReader, FactSource, FileBytes, RaftDir, RawLog};
 use crate::report::{json_line, plural, shown};
 use crate::stdout::stdout;
 
@@ -41,7 +42,7 @@ pub fn run(args: &DumpRaftLogWal, progress: &Progress) -> Result<Outcome> {
     printer.head("RaftLog:")?;
     let remarks = match &log {
         RawLog::Chunks { files, remark } => {
-            let torn = printer.chunks(&files.0)?;
+            let torn = printer.chunks(files)?;
             // What a server writes meanwhile would look like damage.
             RawLog::assert_stopped(&dir)?;
             remark.iter().cloned().chain(torn).collect()
@@ -84,12 +85,12 @@ struct Printer<'a, W: Write> {
 
 impl<W: Write> Printer<'_, W> {
     /// Prints the records of chunk files; gives what should be known of their end.
-    fn chunks(&mut self, chunks: &[Chunk]) -> Result<Option<String>> {
+    fn chunks(&mut self, chunks: &[Chunk<FileBytes>]) -> Result<Option<String>> {
         // None once a record contradicts those before it, or some are not known.
         let mut replay = Some(WalReplay::default());
         let (mut end, mut records) = (None, 0);
         for (left, chunk) in (0..chunks.len()).rev().zip(chunks) {
-            self.head(format_args!("ChunkId({})", chunk.id))?;
+            self.head(format_args!("ChunkId({})", chunk.id()))?;
             let mut number = 0;
             let read = chunk.for_each_record(|at| {
                 self.record_at(&at, number)?;

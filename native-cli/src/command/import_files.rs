@@ -14,7 +14,7 @@ use crate::dump_writer::now_ms;
 use crate::input::Source;
 use crate::open_dir::OpenDir;
 use crate::progress::Progress;
-use crate::raft_dir::{DirContent, Holdings, OlderDir, OlderWriter, Purpose, V004Reader};
+use crate::raft_dir::{DirContent, Holdings, OlderDir, OlderWriter, Purpose, ReadBack};
 use crate::report::{let_in_with, plural};
 
 /// What an import writes, wherever it writes it.
@@ -133,7 +133,7 @@ struct Older<'a> {
 impl Older<'_> {
     /// Writes the older version beside its `df_meta`, and removes the V004 one. Gives what it
     /// holds, and what is lost.
-    fn write(&self, reader: &V004Reader, progress: &Progress) -> Result<(Holdings, Vec<String>)> {
+    fn write(&self, reader: &ReadBack, progress: &Progress) -> Result<(Holdings, Vec<String>)> {
         let Self { admission, from, version, v004, place } = *self;
         progress.phase("converting");
         let OlderDir { content, losses } = OlderWriter {

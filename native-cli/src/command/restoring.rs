@@ -12,7 +12,7 @@ use crate::dump_writer::now_ms;
 use crate::failure::WithHelp;
 use crate::open_dir::OpenDir;
 use crate::progress::Progress;
-use crate::raft_dir::{Complete, DirWriter, Holdings, Purpose, V004Reader};
+use crate::raft_dir::{Complete, DirWriter, Holdings, Purpose, ReadBack};
 use crate::report::{entries, grouped, plural, printable};
 use crate::scanning::Scanned;
 
@@ -57,7 +57,7 @@ pub struct RestoredNode {
     /// How far the log was committed, and is now, where it does not reach that.
     pub committed: Option<(LogId, Option<LogId>)>,
     /// The files, read back.
-    pub reader: V004Reader,
+    pub reader: ReadBack,
     /// What they hold.
     pub holdings: Holdings,
     /// What of the old cluster went, when there is a new one.
@@ -216,7 +216,7 @@ impl Restoring<'_> {
         let Complete { written, leftovers, left_out, committed } =
             writer.finish(node.cluster, now_ms)?;
         progress.phase("verifying");
-        let reader = V004Reader::of_df_meta(node.df_meta.path())?;
+        let reader = ReadBack::open(node.df_meta.path())?;
         let holdings = reader.holdings(&written);
         anyhow::ensure!(
             reader.fingerprint()? == written,

@@ -2,10 +2,10 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
+use std::time::SystemTime;
 
-use anyhow::{Context, Result};
 use metadump::read_at::{ReadAt, ReadError};
 
 use crate::files::open_regular;
@@ -15,20 +15,28 @@ use crate::files::open_regular;
 pub struct FileBytes {
     file: File,
     size_bytes: u64,
+    modified: Option<SystemTime>,
 }
 
 impl FileBytes {
     /// Opens a file for reading.
-    pub fn open(path: &Path) -> Result<Self> {
-        open_regular(path)
-            .and_then(Self::of)
-            .with_context(|| format!("cannot open {}", path.display()))
+    pub fn open(path: &Path) -> io::Result<Self> {
+        open_regular(path).and_then(Self::of)
     }
 
     /// A file that is open already.
     pub fn of(file: File) -> io::Result<Self> {
-        let size_bytes = file.metadata()?.len();
-        Ok(Self { file, size_bytes })
+        let meta = file.metadata()?;
+        Ok(Self { file, size_bytes: meta.len(), modified: meta.modified().ok() })
+    }
+
+    /// Whether it has changed since it was opened, or has no name any more.
+    pub fn has_changed(&self) -> bool {
+        self.file.metadata().map_or(true, |meta| {
+            meta.nlink() == 0
+                || meta.len() != self.size_bytes
+                || meta.modified().ok() != self.modified
+        })
     }
 }
 

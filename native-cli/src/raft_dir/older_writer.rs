@@ -25,10 +25,10 @@ use super::holdings::Holdings;
 use super::layout::{DF_META, RaftDir};
 use super::older_form::{OlderForm, machine_facts};
 use super::purpose::Purpose;
+use super::read_back::ReadBack;
 use super::reader::{Access, DirReader};
 use super::sled_output::SledOutput;
 use super::table_file::{Finished, KeyCounts, TableFile};
-use super::v004_reader::V004Reader;
 use crate::open_dir::OpenDir;
 
 /// The snapshot of V002 until it is complete.
@@ -86,7 +86,7 @@ pub struct OlderDir {
 #[derive(Debug)]
 pub struct OlderWriter<'a> {
     /// Where the records come from.
-    pub v004: &'a V004Reader,
+    pub v004: &'a ReadBack,
     /// The version of the dump that they came from before.
     pub from: DataVersion,
     /// The version to write.

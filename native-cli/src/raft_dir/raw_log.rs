@@ -1,18 +1,19 @@
 //! The log of a stopped node as it stands in its files, in whatever state they are.
 
 use anyhow::Result;
+use metadump::raft_dir::{Chunk, DF_META, Form, open_log};
 
-use super::chunk_files::ChunkFiles;
+use super::file_bytes::FileBytes;
 use super::layout::RaftDir;
 use super::lock::assert_stopped;
-use super::reader::{DirReader, Form};
+use super::reader::DirReader;
 
 /// A log whose records have not been looked at.
 pub enum RawLog {
     /// V004: chunk files.
     Chunks {
         /// The files, in order.
-        files: ChunkFiles,
+        files: Vec<Chunk<FileBytes>>,
         /// What should be known of the directory: a note or a warning.
         remark: Option<String>,
     },
@@ -27,11 +28,12 @@ impl RawLog {
     ///
     /// When it is not the data directory of a meta service, its server runs, or there is no log.
     pub fn open(dir: &RaftDir) -> Result<Self> {
-        let Form::V004 { remark } = Form::of(dir)? else {
+        let on_disk = dir.files()?;
+        let Form::V004 { remark } = Form::of(&on_disk)? else {
             return Ok(Self::Tree(Box::new(DirReader::salvage(dir)?)));
         };
         Self::assert_stopped(dir)?;
-        let files = ChunkFiles::open(&dir.df_meta().join("V004/log"))?;
+        let files = open_log(&on_disk, &format!("{DF_META}/V004/log"))?;
         Ok(Self::Chunks { files, remark })
     }
 

@@ -7,15 +7,17 @@ use std::fmt;
 use std::fs::{self, File};
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
+use std::path::Path;
 
-use anyhow::{Context, Result};
+use metadump::raft_dir::{DirError, StoredTrees};
 use metadump::sled::Item;
 
-use super::remarks::Remarks;
-use super::sled_files::SledFiles;
-use crate::failure::{Help, WithHelp};
+use super::dir_on_disk::unread;
 use crate::files::open_regular;
 use crate::temporary::TemporaryDir;
+
+/// What to do when the files cannot be copied.
+const COPY_HELP: &str = "the copy goes where TMPDIR says; it needs as much space as the database";
 
 /// How much memory the crate may use for pages.
 const CACHE_BYTES: u64 = 64 << 20;
@@ -38,61 +40,60 @@ impl fmt::Debug for ReleasedSled {
 }
 
 impl ReleasedSled {
-    /// Copies the files of a database and opens the copy.
-    pub fn open_copy(files: &SledFiles) -> Result<Self> {
+    /// Copies the files of a database, which are in `root`, and opens the copy.
+    pub fn open_copy(root: &Path, paths: &[String]) -> Result<Self, DirError> {
         silence_sled();
-        let copy = TemporaryDir::create("databend-metactl-", None)
-            .context("cannot create a directory for a copy of the database")
-            .help("the copy goes where TMPDIR says; it needs as much space as the database")?;
-        for path in files.paths() {
-            let (from, to) = (files.root().join(path), copy.path().join(path));
-            if let Some(folder) = to.parent() {
-                fs::create_dir_all(folder).context("cannot create a folder for the copy")?;
-            }
-            open_regular(&from)
+        let uncopied =
+            |error: &io::Error, what: String| unread(error).within(what).with_help(COPY_HELP);
+        let copy = TemporaryDir::create("databend-metactl-", None).map_err(|error| {
+            uncopied(&error, "cannot create a directory for a copy of the database".to_owned())
+        })?;
+        for path in paths {
+            let (from, to) = (root.join(path), copy.path().join(path));
+            to.parent()
+                .map_or(Ok(()), fs::create_dir_all)
+                .and_then(|()| open_regular(&from))
                 .and_then(|mut file| io::copy(&mut file, &mut File::create_new(&to)?))
-                .with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))
-                .help("the copy goes where TMPDIR says; it needs as much space as the database")?;
+                .map_err(|error| {
+                    let (from, to) = (from.display(), to.display());
+                    uncopied(&error, format!("cannot copy {from} to {to}"))
+                })?;
         }
         let config = sled::Config::default().path(copy.path()).cache_capacity(CACHE_BYTES);
-        let opened = caught(|| config.open());
-        let database =
-            opened.with_context(|| format!("cannot read {}", files.root().display())).help(HELP)?;
+        let database = caught(|| config.open()).map_err(|error| {
+            error.within(format!("cannot read {}", root.display())).with_help(HELP)
+        })?;
         Ok(Self { database: Some(database), _copy: copy })
     }
+}
 
-    /// The names of the trees, in their order.
-    pub fn tree_names(&self) -> Vec<Vec<u8>> {
+impl StoredTrees for ReleasedSled {
+    fn names(&self) -> Vec<Vec<u8>> {
         let names = self.database.iter().flat_map(|database| database.tree_names());
         let mut names: Vec<Vec<u8>> = names.map(|name| name.to_vec()).collect();
         names.sort();
         names
     }
 
-    /// Calls `each` with every item of a tree in the order of the keys.
-    pub fn for_each_item(
-        &self,
-        tree_name: &str,
-        remarks: &Remarks,
-        mut each: impl FnMut(Item) -> Result<()>,
-    ) -> Result<()> {
-        let Some(database) = &self.database else { return Ok(()) };
-        let lost = |error: anyhow::Error| {
-            let error = error.context(format!("cannot read tree {tree_name}"));
-            remarks.lose(error.context(Help(HELP.to_owned())))
-        };
-        let mut items = match caught(|| database.open_tree(tree_name)) {
+    fn items(&self, tree: &str) -> Box<dyn Iterator<Item = Result<Item, DirError>> + '_> {
+        let Some(database) = &self.database else { return Box::new(std::iter::empty()) };
+        let what = format!("cannot read tree {tree}");
+        let lost = move |error: DirError| error.within(what.clone()).with_help(HELP);
+        let mut items = match caught(|| database.open_tree(tree)) {
             Ok(tree) => tree.iter(),
-            Err(error) => return lost(error),
+            Err(error) => return Box::new(std::iter::once(Err(lost(error)))),
         };
         // After an error it is not known whether the iterator comes to an end.
-        while let Some(item) = caught(|| Ok(items.next())).transpose() {
-            match item.and_then(|item| Ok(item?)) {
-                Ok((key, value)) => each(Item { key: key.to_vec(), value: value.to_vec() })?,
-                Err(error) => return lost(error),
+        let mut is_over = false;
+        Box::new(std::iter::from_fn(move || {
+            if is_over {
+                return None;
             }
-        }
-        Ok(())
+            let item = caught(|| items.next().transpose()).transpose()?;
+            is_over = item.is_err();
+            let item = item.map(|(key, value)| Item { key: key.to_vec(), value: value.to_vec() });
+            Some(item.map_err(&lost))
+        }))
     }
 }
 
@@ -105,13 +106,14 @@ impl Drop for ReleasedSled {
 }
 
 /// Runs something of the crate, which panics on some damage.
-fn caught<T>(run: impl FnOnce() -> Result<T, sled::Error>) -> Result<T> {
+fn caught<T>(run: impl FnOnce() -> Result<T, sled::Error>) -> Result<T, DirError> {
     match panic::catch_unwind(AssertUnwindSafe(run)) {
-        Ok(result) => Ok(result?),
+        Ok(result) => result.map_err(|error| DirError::of(&error)),
         Err(panicked) => {
             let text = panicked.downcast_ref::<String>().map(String::as_str);
             let text = text.or_else(|| panicked.downcast_ref::<&str>().copied());
-            anyhow::bail!("the database is damaged: {}", text.unwrap_or("sled cannot go on"))
+            let said = text.unwrap_or("sled cannot go on");
+            Err(DirError::new(format!("the database is damaged: {said}")))
         }
     }
 }

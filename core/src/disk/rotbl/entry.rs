@@ -2,13 +2,12 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
-
 use super::bincode::{put_bytes, take_byte, take_bytes};
 use super::block::Row;
 use super::error::RotblFault;
 use crate::dump::record::{Bytes, ExpireKey, ExpireValue, Fact, KVMeta, SeqV, Text};
 use crate::dump::scan::in_plain_words;
+use crate::dump::scan::read_json;
 
 const EXPIRE_PREFIX: &str = "exp-/";
 const KEY_PREFIX: &str = "kv--/";
@@ -144,13 +143,11 @@ fn read_meta(
     json: &[u8],
     note_unknown: &mut dyn FnMut(String),
 ) -> Result<Option<KVMeta>, serde_json::Error> {
-    let mut json = serde_json::Deserializer::from_slice(json);
-    let mut note = |path: serde_ignored::Path<'_>| {
+    let (meta, unknown) = read_json(json)?;
+    if let Some(path) = unknown {
         // The path spells the step into an option as a member `?`.
-        note_unknown(format!("meta.{}", path.to_string().replace("?.", "")));
-    };
-    let meta = Option::deserialize(serde_ignored::Deserializer::new(&mut json, &mut note))?;
-    json.end()?;
+        note_unknown(format!("meta.{}", path.replace("?.", "")));
+    }
     Ok(meta)
 }
 

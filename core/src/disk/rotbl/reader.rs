@@ -1,8 +1,5 @@
 //! Reads a table, checking every byte of it.
 
-use std::cell::RefCell;
-
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::block::{Row, for_each_row};
@@ -15,7 +12,7 @@ use super::layout::{
 };
 use super::sys_data::SysData;
 use crate::disk::read_at::ReadAt;
-use crate::dump::scan::in_plain_words;
+use crate::dump::scan::{in_plain_words, read_json};
 
 /// The smallest sizes of the parts at the end: their frames around no JSON.
 const LEAST_INDEX_BYTES: u64 = HEADER_BYTES + 8 + CRC_BYTES + CRC_BYTES;
@@ -103,7 +100,7 @@ impl<R: ReadAt> RotblReader<R> {
             PartReader::new(TablePart::Meta, meta_span.offset_bytes, &bytes),
             Some(META),
         )?;
-        let (sys_data, unknown_member) = read_sys_data(&meta.user_data).map_err(|error| {
+        let (sys_data, unknown_member) = read_json(meta.user_data.as_bytes()).map_err(|error| {
             let message = in_plain_words(meta.user_data.as_bytes(), &error);
             let fault = RotblFault::Json { message };
             part_error(TablePart::Meta, meta_span.offset_bytes, fault)
@@ -308,6 +305,17 @@ fn json_part<T: DeserializeOwned>(
     mut part: PartReader<'_>,
     name: Option<&'static str>,
 ) -> Result<T, RotblError> {
+    let json = json_of(&mut part, name)?;
+    read_json(json).map(|(read, _)| read).map_err(|error| {
+        let message = in_plain_words(json, &error);
+        part.error(RotblFault::Json { message })
+    })
+}
+
+fn json_of<'a>(
+    part: &mut PartReader<'a>,
+    name: Option<&'static str>,
+) -> Result<&'a [u8], RotblError> {
     let covered = match name {
         Some(name) => {
             part.header_of_version(name, VERSION)?;
@@ -318,10 +326,7 @@ fn json_part<T: DeserializeOwned>(
     let [len] = part.numbers()?;
     let json = part.content(covered)?;
     part.number("the length of its JSON", len, json.len() as u64)?;
-    serde_json::from_slice(json).map_err(|error| {
-        let message = in_plain_words(json, &error);
-        part.error(RotblFault::Json { message })
-    })
+    Ok(json)
 }
 
 /// Checks that the blocks fill the file up to the index; gives the size of all.
@@ -338,16 +343,4 @@ fn check_index(index: &[BlockEntry], span: Span) -> Result<u64, RotblError> {
     }
     part.number("the end of the last block", end, span.offset_bytes)?;
     Ok(end.saturating_sub(PREAMBLE_BYTES))
-}
-
-fn read_sys_data(json: &str) -> Result<(SysData, Option<String>), serde_json::Error> {
-    let unknown_member = RefCell::new(None);
-    let mut note_unknown = |path: serde_ignored::Path<'_>| {
-        unknown_member.borrow_mut().get_or_insert_with(|| path.to_string());
-    };
-    let mut json = serde_json::Deserializer::from_str(json);
-    let tracked = serde_ignored::Deserializer::new(&mut json, &mut note_unknown);
-    let sys_data = SysData::deserialize(tracked)?;
-    json.end()?;
-    Ok((sys_data, unknown_member.into_inner()))
 }

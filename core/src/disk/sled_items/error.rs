@@ -1,7 +1,6 @@
 //! What can be wrong with a stored record.
 
 use crate::dump::record::Kind;
-use crate::dump::scan::wording::plain as plain_words;
 
 /// A key and a value that are no record.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -67,10 +66,4 @@ pub enum ItemError {
         /// The kind.
         kind: Kind,
     },
-}
-
-/// What a parser says is wrong, without the place, which is reported beside it.
-pub(super) fn reason(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    plain_words(text.split_once(" at line ").map_or(text.as_str(), |(reason, _)| reason))
 }

@@ -2,9 +2,10 @@
 
 use serde::Deserialize;
 
-use super::error::{ItemError, reason};
+use super::error::ItemError;
 use super::key;
 use crate::dump::record::{Keyed, Kind, Record, Retired, Tree};
+use crate::dump::scan::{read_json, reason};
 
 /// Reads an item of a tree. Both dialects of Raft's types are read, item by item: a directory that
 /// lived through the change of them mixes them.
@@ -75,8 +76,8 @@ fn keyed<'a, K, V: Deserialize<'a>>(
     key: K,
     value: &'a [u8],
 ) -> Result<Keyed<K, V>, ItemError> {
-    match serde_json::from_slice(value) {
-        Ok(value) => Ok(Keyed { key, value }),
+    match read_json(value) {
+        Ok((value, _)) => Ok(Keyed { key, value }),
         Err(error) => {
             let column = error.column() as u64;
             Err(ItemError::Value { kind, reason: reason(&error), column })

@@ -1,7 +1,8 @@
 //! A line of a V002 snapshot as a record.
 
-use super::error::{ItemError, reason};
+use super::error::ItemError;
 use crate::dump::record::{Kind, Record};
+use crate::dump::scan::{read_json, reason};
 
 /// Reads a line, without its line end.
 ///
@@ -18,7 +19,8 @@ use crate::dump::record::{Kind, Record};
 ///
 /// When the line is no record.
 pub fn decode_line(line: &[u8]) -> Result<Record<'_>, ItemError> {
-    serde_json::from_slice(line)
+    read_json(line)
+        .map(|(record, _)| record)
         .map_err(|error| ItemError::Line { reason: reason(&error), column: error.column() as u64 })
 }
 

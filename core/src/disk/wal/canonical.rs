@@ -4,7 +4,8 @@
 //! **Invariant:** what is made is what serde makes of the same payload; for every other payload
 //! there is none.
 
-use super::transcoder::Transcoder;
+use super::transcoder::{Transcoder, unsigned};
+use crate::dump::record::LogId;
 
 const MOST_I32: u64 = i32::MAX as u64;
 const MOST_I64: u64 = i64::MAX as u64;
@@ -20,6 +21,14 @@ pub(super) fn payload(packed: &[u8], json: &mut Vec<u8>) -> Option<()> {
         })?;
     }
     at.is_at_end().then_some(())
+}
+
+/// The id of an entry, as servers write it; none for any other value.
+pub(super) fn log_id(packed: &[u8]) -> Option<LogId> {
+    let (term, rest) = unsigned(packed.strip_prefix(b"\x82\xa9leader_id\x82\xa4term")?)?;
+    let (node_id, rest) = unsigned(rest.strip_prefix(b"\xa7node_id")?)?;
+    let (index, rest) = unsigned(rest.strip_prefix(b"\xa5index")?)?;
+    rest.is_empty().then(|| LogId::new(term, node_id, index))
 }
 
 fn body(at: &mut Transcoder<'_, '_>) -> Option<u8> {

@@ -1,14 +1,18 @@
 //! Reads records from bytes.
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
+use super::canonical;
 use super::msgpack::{Extent, extent};
 use super::record::{
     APPEND, COMMIT, PURGE_UPTO, SAVE_VOTE, STATE, STATE_VERSION, TRUNCATE_AFTER, WalRecord,
     WalState, crc,
 };
+use super::transcoder::Transcoder;
 use crate::dump::record::{LogId, Payload};
 use crate::dump::scan::wording::plain as plain_words;
+use crate::dump::scan::{read_json, reason};
 
 /// Values nested deeper than this are not decoded. The deepest that a client can send, a
 /// condition tree of a transaction, stays below; it also bounds the stack.
@@ -114,7 +118,7 @@ fn decode_or_stop(bytes: &[u8]) -> Result<Decoded<'_>, Stop> {
                 Ok(payload) => Spans::Entry(log_id, payload),
                 // What does not begin like an entry is not the start of one either.
                 Err(Stop::Incomplete) => {
-                    let _: LogId = log_id.read("log id").map_err(Stop::Wrong)?;
+                    log_id.log_id().map_err(Stop::Wrong)?;
                     return Err(Stop::Incomplete);
                 }
                 Err(wrong) => return Err(wrong),
@@ -159,10 +163,10 @@ impl<'a> Spans<'a> {
     fn read(self, record_type: u32) -> Result<WalRecord<'a>, RecordError> {
         Ok(match self {
             Self::One(vote) if record_type == SAVE_VOTE => WalRecord::SaveVote(vote.read("vote")?),
-            Self::One(log_id) if record_type == COMMIT => WalRecord::Commit(log_id.read("log id")?),
-            Self::One(log_id) => WalRecord::PurgeUpto(log_id.read("log id")?),
+            Self::One(log_id) if record_type == COMMIT => WalRecord::Commit(log_id.log_id()?),
+            Self::One(log_id) => WalRecord::PurgeUpto(log_id.log_id()?),
             Self::Entry(log_id, payload) => {
-                WalRecord::Append { log_id: log_id.read("log id")?, payload: payload.bytes }
+                WalRecord::Append { log_id: log_id.log_id()?, payload: payload.bytes }
             }
             Self::Optional(log_id) => WalRecord::TruncateAfter(Span::read_some(log_id, "log id")?),
             Self::State([vote, last, committed, purged, user_data]) => WalRecord::State(WalState {
@@ -183,15 +187,24 @@ struct Span<'a> {
 }
 
 impl<'a> Span<'a> {
-    fn read<T: Deserialize<'a>>(&self, expected: &'static str) -> Result<T, RecordError> {
-        from_msgpack(self.bytes).map_err(|error| RecordError::WrongShape {
+    /// The value, which is read as the JSON that it comes to: dumps have the same types, and a second
+    /// parser for them would be large.
+    fn read<T: DeserializeOwned>(&self, expected: &'static str) -> Result<T, RecordError> {
+        let wrong = |message| RecordError::WrongShape {
             offset_bytes: self.offset as u64,
             expected,
-            message: plain_words(&error.to_string()),
-        })
+            message,
+        };
+        let json = json_of(self.bytes).ok_or_else(|| wrong("it cannot be decoded".to_owned()))?;
+        read_json(&json).map(|(value, _)| value).map_err(|error| wrong(reason(&error)))
     }
 
-    fn read_some<T: Deserialize<'a>>(
+    /// An id of an entry, which every entry has.
+    fn log_id(&self) -> Result<LogId, RecordError> {
+        canonical::log_id(self.bytes).map_or_else(|| self.read("log id"), Ok)
+    }
+
+    fn read_some<T: DeserializeOwned>(
         span: Option<Self>,
         expected: &'static str,
     ) -> Result<Option<T>, RecordError> {
@@ -266,7 +279,8 @@ pub struct PayloadError {
 /// When the payload is not a blank entry, a command or a membership, or is nested too deep.
 pub fn decode_payload(payload: &[u8]) -> Result<Payload<'_>, PayloadError> {
     check_one_value(payload)?;
-    from_msgpack(payload).map_err(|error| PayloadError { message: plain_words(&error.to_string()) })
+    Payload::deserialize(&mut msgpack_reader(payload))
+        .map_err(|error| PayloadError { message: plain_words(&error.to_string()) })
 }
 
 /// Checks that bytes are one MessagePack value and nothing more.
@@ -277,8 +291,12 @@ pub(super) fn check_one_value(bytes: &[u8]) -> Result<(), PayloadError> {
     Err(PayloadError { message: "not one MessagePack value".to_owned() })
 }
 
-fn from_msgpack<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, rmp_serde::decode::Error> {
-    T::deserialize(&mut msgpack_reader(bytes))
+/// The JSON of one MessagePack value; none of one that servers do not write.
+pub(super) fn json_of(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut json = Vec::new();
+    let mut at = Transcoder::new(bytes, &mut json);
+    at.any(DEEPEST)?;
+    at.is_at_end().then_some(json)
 }
 
 /// A MessagePack parser whose depth is bounded.

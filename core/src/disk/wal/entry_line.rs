@@ -1,13 +1,10 @@
 //! The dump line of a log entry, made from its record.
 
-use std::cell::RefCell;
-
-use serde::Deserialize;
-
 use super::canonical;
-use super::decode::{PayloadError, check_one_value, msgpack_reader};
+use super::decode::{PayloadError, check_one_value, json_of};
+use crate::dump::dump_line;
 use crate::dump::record::{LogEntry, LogId, Payload, Record};
-use crate::dump::scan::wording::plain as plain_words;
+use crate::dump::scan::{read_json, reason};
 
 /// How a line was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,20 +52,14 @@ pub fn log_entry_line(
     }
     out.truncate(start);
     check_one_value(payload)?;
-    let made = match typed_line(log_id, payload, out) {
-        Ok(()) => return Ok(LineForm::Typed),
-        Err(unknown) => {
-            out.truncate(start);
-            verbatim_line(log_id, payload, out).map(|()| LineForm::Verbatim { unknown })
-        }
-    };
+    let made = serde_line(log_id, payload, out);
     if made.is_err() {
         out.truncate(start);
     }
     made
 }
 
-/// The line of an entry that is in the form of servers, as [`typed_line`] makes it, but without a
+/// The line of an entry that is in the form of servers, as [`serde_line`] makes it, but without a
 /// step for each byte of a value; none for any other.
 fn canonical_line(log_id: LogId, payload: &[u8], out: &mut Vec<u8>) -> Option<()> {
     start_line(log_id, out).ok()?;
@@ -77,35 +68,28 @@ fn canonical_line(log_id: LogId, payload: &[u8], out: &mut Vec<u8>) -> Option<()
     Some(())
 }
 
-/// Fails with the first thing that the typed entry does not know.
-fn typed_line(log_id: LogId, payload: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
-    let unknown_member = RefCell::new(None);
-    let mut note_unknown = |path: serde_ignored::Path<'_>| {
-        unknown_member
-            .borrow_mut()
-            // The path spells the step into an option or a variant as a member `?`.
-            .get_or_insert_with(|| format!("member {}", path.to_string().replace("?.", "")));
+/// The line of any entry. What is read is the JSON of its payload, value by value: a second parser
+/// for all that an entry can hold would be a third of a megabyte.
+fn serde_line(log_id: LogId, payload: &[u8], out: &mut Vec<u8>) -> Result<LineForm, PayloadError> {
+    let failed = |error: serde_json::Error| PayloadError { message: error.to_string() };
+    let json = json_of(payload).ok_or_else(|| PayloadError {
+        message: "it is nested too deeply, or has a value that JSON has not".to_owned(),
+    })?;
+    let unknown = match read_json::<Payload<'_>>(&json) {
+        Ok((payload, None)) => {
+            let record = Record::LogEntry(LogEntry { log_id, payload });
+            dump_line::put(out, "raft_log", &record)
+                .map_err(|error| PayloadError { message: error.to_string() })?;
+            return Ok(LineForm::Typed);
+        }
+        // The path spells the step into an option or a variant as a member `?`.
+        Ok((_, Some(path))) => format!("member {}", path.replace("?.", "")),
+        Err(error) => reason(&error),
     };
-    let mut msgpack = msgpack_reader(payload);
-    let tracked = serde_ignored::Deserializer::new(&mut msgpack, &mut note_unknown);
-    let payload = Payload::deserialize(tracked).map_err(|error| plain_words(&error.to_string()))?;
-    if let Some(unknown) = unknown_member.take() {
-        return Err(unknown);
-    }
-    let record = Record::LogEntry(LogEntry { log_id, payload });
-    serde_json::to_writer(out, &("raft_log", record)).map_err(|error| error.to_string())
-}
-
-fn verbatim_line(log_id: LogId, payload: &[u8], out: &mut Vec<u8>) -> Result<(), PayloadError> {
-    let failed = |message: String| PayloadError { message };
-    start_line(log_id, out).map_err(|error| failed(error.to_string()))?;
-    // JSON keys are strings and JSON has no binary data; its serializer turns integer keys into
-    // strings and binary data into arrays, which is how a dump spells both.
-    let mut json = serde_json::Serializer::new(&mut *out);
-    serde_transcode::transcode(&mut msgpack_reader(payload), &mut json)
-        .map_err(|error| failed(error.to_string()))?;
+    start_line(log_id, out).map_err(failed)?;
+    out.extend_from_slice(&json);
     out.extend_from_slice(LINE_END);
-    Ok(())
+    Ok(LineForm::Verbatim { unknown })
 }
 
 /// What stands before the payload.
@@ -122,17 +106,34 @@ const LINE_END: &[u8] = b"}}]";
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde::Deserialize;
 
     use super::*;
+    use crate::disk::wal::decode::msgpack_reader;
     use crate::dump::record::Payload;
     use crate::dump::scan::scan_line;
 
     /// A line of every kind and command, in every dialect.
     const LINES: &str = include_str!("../../../../tests/fixtures/lines.ndjson");
 
+    /// The line of a payload that is read as MessagePack into its type, without JSON between.
     fn typed(payload: &[u8]) -> Result<Vec<u8>, String> {
+        let mut unknown = None;
+        let mut msgpack = msgpack_reader(payload);
+        let mut note = |path: serde_ignored::Path<'_>| {
+            unknown.get_or_insert_with(|| path.to_string());
+        };
+        let tracked = serde_ignored::Deserializer::new(&mut msgpack, &mut note);
+        let read = Payload::deserialize(tracked).map_err(|error| error.to_string())?;
+        unknown.map_or(Ok(()), Err)?;
+        let record = Record::LogEntry(LogEntry { log_id: LogId::new(1, 2, 3), payload: read });
+        serde_json::to_vec(&("raft_log", record)).map_err(|error| error.to_string())
+    }
+
+    fn serde(payload: &[u8]) -> Option<Vec<u8>> {
         let mut line = Vec::new();
-        typed_line(LogId::new(1, 2, 3), payload, &mut line).map(|()| line)
+        let form = serde_line(LogId::new(1, 2, 3), payload, &mut line);
+        (form == Ok(LineForm::Typed)).then_some(line)
     }
 
     fn canonical(payload: &[u8]) -> Option<Vec<u8>> {
@@ -161,6 +162,7 @@ mod tests {
         for payload in &payloads {
             if let Some(line) = canonical(payload) {
                 assert_eq!(Ok(line), typed(payload));
+                assert_eq!(serde(payload), typed(payload).ok());
                 known += 1;
             }
         }
@@ -204,6 +206,11 @@ mod tests {
                 payload[at] = byte;
             }
             payload.truncate(cut.map_or(payload.len(), |cut| cut.index(payload.len() + 1)));
+            if check_one_value(&payload).is_ok()
+                && let Some(line) = serde(&payload)
+            {
+                prop_assert_eq!(Ok(line), typed(&payload));
+            }
             if let Some(line) = canonical(&payload) {
                 prop_assert!(check_one_value(&payload).is_ok());
                 prop_assert_eq!(Ok(line), typed(&payload));

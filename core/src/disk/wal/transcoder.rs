@@ -16,12 +16,21 @@ mod marker {
     pub(super) const NIL: u8 = 0xc0;
     pub(super) const FALSE: u8 = 0xc2;
     pub(super) const TRUE: u8 = 0xc3;
+    pub(super) const BIN8: u8 = 0xc4;
+    pub(super) const BIN32: u8 = 0xc6;
+    pub(super) const F32: u8 = 0xca;
+    pub(super) const F64: u8 = 0xcb;
     pub(super) const U8: u8 = 0xcc;
     pub(super) const U64: u8 = 0xcf;
+    pub(super) const I8: u8 = 0xd0;
+    pub(super) const I64: u8 = 0xd3;
     pub(super) const STR8: u8 = 0xd9;
     pub(super) const STR32: u8 = 0xdb;
     pub(super) const ARRAY16: u8 = 0xdc;
     pub(super) const ARRAY32: u8 = 0xdd;
+    pub(super) const MAP16: u8 = 0xde;
+    pub(super) const MAP32: u8 = 0xdf;
+    pub(super) const NEGATIVE: u8 = 0xe0;
 }
 
 /// What is still to be read, and where it goes.
@@ -99,15 +108,102 @@ impl<'p, 'j> Transcoder<'p, 'j> {
         self.json.push(b'"');
     }
 
-    /// A text.
-    pub(super) fn text(&mut self) -> Option<()> {
+    /// A value of any sort. Keys become text, as JSON has it; bytes become arrays, as a dump has it.
+    /// None for what servers do not write: values in more than `levels` levels, keys that are
+    /// neither text nor numbers, extension types.
+    pub(super) fn any(&mut self, levels: usize) -> Option<()> {
         let (&head, rest) = self.packed.split_first()?;
-        let (len, rest) = match head {
-            marker::FIXSTR..marker::NIL => (u64::from(head ^ marker::FIXSTR), rest),
-            marker::STR8..=marker::STR32 => be_number(rest, head - marker::STR8)?,
+        let inner = levels.checked_sub(1)?;
+        match head {
+            marker::NIL => {
+                self.packed = rest;
+                self.null();
+                Some(())
+            }
+            marker::FALSE | marker::TRUE => self.boolean(),
+            marker::I8..=marker::I64 | marker::NEGATIVE.. => self.negative(),
+            marker::F32 => {
+                let (bits, rest) = be_number(rest, 2)?;
+                self.packed = rest;
+                self.serialized(&f32::from_bits(bits as u32))
+            }
+            marker::F64 => {
+                let (bits, rest) = be_number(rest, 3)?;
+                self.packed = rest;
+                self.serialized(&f64::from_bits(bits))
+            }
+            marker::BIN8..=marker::BIN32 => {
+                let (len, rest) = be_number(rest, head - marker::BIN8)?;
+                let (bytes, rest) = rest.split_at_checked(usize::try_from(len).ok()?)?;
+                self.packed = rest;
+                decimal::encode(bytes, self.json);
+                Some(())
+            }
+            marker::FIXARRAY..marker::FIXSTR | marker::ARRAY16 | marker::ARRAY32 => {
+                self.list(|at| at.any(inner))
+            }
+            marker::FIXMAP..marker::FIXARRAY | marker::MAP16 | marker::MAP32 => self.any_map(inner),
+            _ if self.text().is_some() => Some(()),
+            // A text that is none is bytes.
+            _ => match self.text_bytes() {
+                Some((bytes, rest)) => {
+                    self.packed = rest;
+                    decimal::encode(bytes, self.json);
+                    Some(())
+                }
+                None => self.number(u64::MAX),
+            },
+        }
+    }
+
+    fn any_map(&mut self, levels: usize) -> Option<()> {
+        let (&head, rest) = self.packed.split_first()?;
+        let (count, rest) = match head {
+            marker::MAP16 | marker::MAP32 => be_number(rest, head - marker::MAP16 + 1)?,
+            _ => (u64::from(head ^ marker::FIXMAP), rest),
+        };
+        self.packed = rest;
+        self.json.push(b'{');
+        for at in 0..count {
+            if at > 0 {
+                self.json.push(b',');
+            }
+            if self.text().is_none() {
+                self.json.push(b'"');
+                self.number(u64::MAX).or_else(|| self.negative())?;
+                self.json.push(b'"');
+            }
+            self.json.push(b':');
+            self.any(levels)?;
+        }
+        self.json.push(b'}');
+        Some(())
+    }
+
+    /// A number that may be below 0.
+    fn negative(&mut self) -> Option<()> {
+        let (&head, rest) = self.packed.split_first()?;
+        let (number, rest) = match head {
+            marker::NEGATIVE.. => (i64::from(head.cast_signed()), rest),
+            marker::I8..=marker::I64 => {
+                let power = head - marker::I8;
+                let (number, rest) = be_number(rest, power)?;
+                let unused = 64 - (8 << power);
+                ((number << unused).cast_signed() >> unused, rest)
+            }
             _ => return None,
         };
-        let (text, rest) = rest.split_at_checked(usize::try_from(len).ok()?)?;
+        self.packed = rest;
+        write!(self.json, "{number}").ok()
+    }
+
+    fn serialized(&mut self, value: &impl serde::Serialize) -> Option<()> {
+        serde_json::to_writer(&mut *self.json, value).ok()
+    }
+
+    /// A text.
+    pub(super) fn text(&mut self) -> Option<()> {
+        let (text, rest) = self.text_bytes()?;
         let text = std::str::from_utf8(text).ok()?;
         let is_plain = text.bytes().all(|byte| byte >= 0x20 && !matches!(byte, b'"' | b'\\'));
         if is_plain {
@@ -119,14 +215,20 @@ impl<'p, 'j> Transcoder<'p, 'j> {
         Some(())
     }
 
-    /// A number from 0 to `most`.
-    pub(super) fn number(&mut self, most: u64) -> Option<()> {
+    /// The bytes of a text, and what follows it.
+    fn text_bytes(&self) -> Option<(&'p [u8], &'p [u8])> {
         let (&head, rest) = self.packed.split_first()?;
-        let (number, rest) = match head {
-            0..marker::FIXMAP => (u64::from(head), rest),
-            marker::U8..=marker::U64 => be_number(rest, head - marker::U8)?,
+        let (len, rest) = match head {
+            marker::FIXSTR..marker::NIL => (u64::from(head ^ marker::FIXSTR), rest),
+            marker::STR8..=marker::STR32 => be_number(rest, head - marker::STR8)?,
             _ => return None,
         };
+        rest.split_at_checked(usize::try_from(len).ok()?)
+    }
+
+    /// A number from 0 to `most`.
+    pub(super) fn number(&mut self, most: u64) -> Option<()> {
+        let (number, rest) = unsigned(self.packed)?;
         if number > most {
             return None;
         }
@@ -201,6 +303,16 @@ impl<'p, 'j> Transcoder<'p, 'j> {
         };
         self.packed = rest;
         Some(count)
+    }
+}
+
+/// A number from 0 on, and what follows it.
+pub(super) fn unsigned(packed: &[u8]) -> Option<(u64, &[u8])> {
+    let (&head, rest) = packed.split_first()?;
+    match head {
+        0..marker::FIXMAP => Some((u64::from(head), rest)),
+        marker::U8..=marker::U64 => be_number(rest, head - marker::U8),
+        _ => None,
     }
 }
 

@@ -18,8 +18,6 @@ pub(crate) mod wording;
 
 pub use envelope::{Envelope, envelope};
 
-use std::cell::RefCell;
-
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -206,21 +204,35 @@ pub(crate) fn may_go_on(beginning: &[u8]) -> bool {
 
 /// The definition of a well-formed line: serde's derives on the record types.
 fn scan_any(text: &str) -> Result<ScannedLine<'_>, LineError> {
-    let unknown_member = RefCell::new(None);
-    let mut json = serde_json::Deserializer::from_slice(text.as_bytes());
-    let mut note_unknown = |path: serde_ignored::Path<'_>| {
-        unknown_member.borrow_mut().get_or_insert_with(|| path.to_string());
-    };
-    let tracked = serde_ignored::Deserializer::new(&mut json, &mut note_unknown);
-    let read = <(Text<'_>, Record<'_>)>::deserialize(tracked).and_then(|line| {
-        json.end()?;
-        Ok(line)
-    });
-    match read {
-        Ok((tree_name, record)) => {
+    match read_json::<(Text<'_>, Record<'_>)>(text.as_bytes()) {
+        Ok(((tree_name, record), unknown_member)) => {
             let tree = Tree::from_name(&tree_name);
-            Ok(ScannedLine { tree, tree_name, record, unknown_member: unknown_member.into_inner() })
+            Ok(ScannedLine { tree, tree_name, record, unknown_member })
         }
         Err(error) => Err(explain::explain(text, &error)),
     }
+}
+
+/// Reads JSON as a type of records, and the path of its first member that the type does not know.
+///
+/// Whoever reads such a type does it here: serde's code for the types is large, and is there again
+/// for each kind of parser.
+pub(crate) fn read_json<'a, T: Deserialize<'a>>(
+    json: &'a [u8],
+) -> Result<(T, Option<String>), serde_json::Error> {
+    let mut unknown_member = None;
+    let mut note_first = |path: serde_ignored::Path<'_>| {
+        unknown_member.get_or_insert_with(|| path.to_string());
+    };
+    let mut note_unknown: &mut dyn FnMut(serde_ignored::Path<'_>) = &mut note_first;
+    let mut json = serde_json::Deserializer::from_slice(json);
+    let tracked = serde_ignored::Deserializer::new(&mut json, &mut note_unknown);
+    let read = T::deserialize(tracked)?;
+    json.end()?;
+    Ok((read, unknown_member))
+}
+
+/// The reason that a parser gives, in plain words and without the place.
+pub(crate) fn reason(error: &serde_json::Error) -> String {
+    wording::plain(&explain::without_place(error))
 }

@@ -2,34 +2,31 @@
 
 mod opening;
 
-use anyhow::{Context, Result};
-use metadump::node::{EntryFate, RaftState, SystemState};
-use metadump::record::{
+use std::fmt;
+
+use super::error::{DirError, dir_error};
+use super::fact_lines::FactLines;
+use super::files::{DirFiles, StoredTrees};
+use super::line_snapshot::LineSnapshot;
+use super::log_lost::{End, IndexRange, LogLost, add};
+use super::remarks::{AtDamage, Remarks};
+use super::sled_database::open_database;
+use super::sled_trees::{NamedTree, SledTrees};
+use super::snapshots::{FROM_ANOTHER_NODE, Table};
+use super::upgrade::Complete;
+use crate::disk::read_at::ReadAt;
+use crate::disk::sled_items::{ItemError, RecordDecoder, kind_of_key};
+use crate::dump::record::{
     DataHeader, DataVersion, ExpireValue, Fact, Keyed, Kind, LogEntry, LogId, Record, Tree,
 };
-use metadump::sled_items::{ItemError, RecordDecoder, kind_of_key};
-
-use super::fact_lines::FactLines;
-use super::fact_source::FactSource;
-use super::layout::RaftDir;
-use super::line_snapshot::LineSnapshot;
-use super::lock::assert_stopped;
-use super::log_lost::{End, IndexRange, LogLost, add};
-use super::reader::Access;
-use super::remarks::{AtDamage, Remarks};
-use super::sled_database::SledDatabase;
-use super::sled_files::SledFiles;
-use super::sled_trees::{NamedTree, SledTrees};
-use super::snapshot_files::{FROM_ANOTHER_NODE, Table, for_each_entry};
-use super::upgrade::Complete;
-use crate::failure::{Help, WithHelp};
-use crate::report::{entries, printable};
+use crate::state::node::{EntryFate, RaftState, SystemState};
+use crate::value::entries;
 
 /// What to do about what no later server knows.
 const OF_ITS_TIME: &str = "no later release can read it either: only the one that wrote it can";
 
 /// What should be known of the store inside an engine.
-const OF_ENGINE: &str = "this is the store inside an engine: a state without a log and without a \
+const OF_ENGINE: &str = "note: this is the store inside an engine: a state without a log and without a \
                          node; restore it with --id and --initial-cluster";
 
 /// How many trees of a database that is none of a meta service are named.
@@ -37,16 +34,14 @@ const MOST_NAMED: usize = 8;
 
 /// An open directory.
 #[derive(Debug)]
-pub struct SledReader {
-    dir: RaftDir,
-    files: SledFiles,
-    database: SledDatabase,
+pub(super) struct SledReader<F> {
+    database: Box<dyn StoredTrees>,
     trees: SledTrees,
     complete: Complete,
     raft_state: RaftState,
     /// How far the log was committed before a part of it was lost.
     committed: Option<LogId>,
-    machine: Machine,
+    machine: Machine<F>,
     /// Whether the database ends at a damage.
     is_cut: bool,
     remarks: Remarks,
@@ -54,65 +49,43 @@ pub struct SledReader {
 
 /// The state machine.
 #[derive(Debug)]
-enum Machine {
+enum Machine<F> {
     /// The server was too young to have one, or it is lost.
     Nothing,
     /// V0 and V001: a tree, which is always at the end of the log.
     Tree(NamedTree, Box<SystemState>),
     /// V002: a file of lines.
-    Lines(Box<LineSnapshot>),
+    Lines(Box<LineSnapshot<F>>),
     /// V003: the table that V004 has, too.
-    Table(Box<Table>),
+    Table(Box<Table<F>>),
 }
 
-impl Machine {
+impl<F: ReadAt> Machine<F> {
     fn system(&self) -> Option<&SystemState> {
         match self {
             Self::Nothing => None,
             Self::Tree(_, system) => Some(system),
             Self::Lines(lines) => Some(lines.system()),
-            Self::Table(table) => Some(&table.1.sys_data().system),
+            Self::Table(table) => Some(&table.reader.sys_data().system),
         }
     }
 }
 
-impl SledReader {
+impl<F: ReadAt + fmt::Debug + Send + 'static> SledReader<F> {
     /// Opens a directory; `header` is what its version file says, if there is one.
-    pub fn open(
-        dir: &RaftDir,
-        access: Access,
+    pub(super) fn open<D: DirFiles<File = F>>(
+        dir: &D,
         header: Option<DataHeader>,
         at_damage: AtDamage,
-    ) -> Result<Self> {
-        let shown = dir.root().display();
-        match access {
-            Access::Stopped => assert_stopped(dir, "stop it, or export over gRPC")?,
-            Access::Live => assert_stopped(
-                dir,
-                "a sled database cannot be read while its server runs: export over gRPC",
-            )?,
-            Access::Locked => {}
-        }
+    ) -> Result<Self, DirError> {
         let remarks = Remarks::new(at_damage);
-        let files = SledFiles::find(dir.root())?;
-        let database = SledDatabase::open(&files, &remarks)?;
+        let database = open_database(dir, &remarks)?;
         let is_cut = !remarks.losses().is_empty();
-        let trees = SledTrees::find(&database)?;
+        let trees = SledTrees::find(&*database)?;
         if trees.is_foreign() {
-            let names = trees.names();
-            let named = names.iter().map(|name| printable(name)).take(MOST_NAMED);
-            let more = (names.len() > MOST_NAMED).then(|| "…".to_owned());
-            let named: Vec<String> = named.chain(more).collect();
-            let names = if named.is_empty() { "none".to_owned() } else { named.join(", ") };
-            let error = anyhow::anyhow!(
-                "the sled database in {shown} is not of a meta service; its trees are: {names}"
-            );
-            let help = "give --raft-dir the directory that the server has as raft_dir";
-            remarks.lose(helped(error, help))?;
+            remarks.lose(foreign(&dir.shown(""), &trees.names()))?;
         }
         let mut reader = Self {
-            dir: dir.clone(),
-            files,
             database,
             trees,
             complete: Complete::all_of(DataVersion::V0),
@@ -123,16 +96,18 @@ impl SledReader {
             remarks,
         };
         reader.raft_state = reader.read_raft_state()?;
-        reader.complete = reader.find_complete(header)?;
-        reader.machine = reader.open_machine()?;
+        reader.complete = reader.find_complete(dir, header)?;
+        reader.machine = reader.open_machine(dir)?;
         if at_damage == AtDamage::GoOn {
             reader.commit_what_is_left()?;
         }
         Ok(reader)
     }
+}
 
+impl<F: ReadAt> SledReader<F> {
     /// Makes the log committed as far as it goes, where its end is lost.
-    fn commit_what_is_left(&mut self) -> Result<()> {
+    fn commit_what_is_left(&mut self) -> Result<(), DirError> {
         let known = self.remarks.losses().len();
         let reached = self.last_log_id()?;
         self.is_cut |= self.remarks.losses().len() > known;
@@ -144,7 +119,7 @@ impl SledReader {
         let applied = applied.filter(|_| self.version() >= DataVersion::V002);
         if let Some(applied) = applied.filter(|id| index(log) < Some(id.index)) {
             self.is_cut = true;
-            self.remarks.lose(anyhow::anyhow!(
+            self.remarks.lose(dir_error!(
                 "the log ends before the snapshot, which holds entries up to {applied}: its end is \
                  missing, and with it what stood behind the snapshot"
             ))?;
@@ -157,21 +132,21 @@ impl SledReader {
     }
 
     /// The version of the data that is read.
-    pub const fn version(&self) -> DataVersion {
+    pub(super) const fn version(&self) -> DataVersion {
         self.complete.version
     }
 
     /// The entry with the highest index, in the log or the state.
-    pub fn last_log_id(&self) -> Result<Option<LogId>> {
+    pub(super) fn last_log_id(&self) -> Result<Option<LogId>, DirError> {
         let applied = self.machine.system().and_then(|system| system.last_applied);
         let ids = [self.raft_state.purged, applied, self.last_of_log()?];
         Ok(ids.into_iter().flatten().max_by_key(|id| (id.index, *id)))
     }
 
     /// The last entry of the log.
-    fn last_of_log(&self) -> Result<Option<LogId>> {
+    fn last_of_log(&self) -> Result<Option<LogId>, DirError> {
         let mut last: Option<LogId> = None;
-        self.for_each_record(Tree::RaftLog, |record| {
+        self.for_each_record(Tree::RaftLog, &mut |record| {
             if let Record::Logs(Keyed { value: entry, .. }) = record
                 && self.raft_state.fate_of(&entry) == EntryFate::Live
             {
@@ -184,21 +159,24 @@ impl SledReader {
     }
 
     /// Calls `each` with every line of the dump, line end included, in the order of V004.
-    pub fn for_each_line(&self, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        let mut lines = FactLines::new(&mut each);
-        self.for_each_fact(&mut |fact| lines.put(fact))
+    pub(super) fn lines(
+        &self,
+        each: &mut dyn FnMut(&[u8]) -> Result<(), DirError>,
+    ) -> Result<(), DirError> {
+        let mut lines = FactLines::new(each);
+        self.facts(&mut |fact| lines.put(fact))
     }
 
     /// Calls `each` with every entry of the log. Gives which there were, and whether the log may
     /// have had more.
-    fn entries(
+    pub(super) fn entries(
         &self,
-        each: &mut dyn FnMut(&LogEntry<'_>) -> Result<()>,
-    ) -> Result<(Vec<IndexRange>, End)> {
+        each: &mut dyn FnMut(&LogEntry<'_>) -> Result<(), DirError>,
+    ) -> Result<(Vec<IndexRange>, End), DirError> {
         let mut beyond_vote = 0;
         let mut kept: Vec<IndexRange> = Vec::new();
         let known = self.remarks.losses().len();
-        self.for_each_record(Tree::RaftLog, |record| {
+        self.for_each_record(Tree::RaftLog, &mut |record| {
             let Record::Logs(Keyed { key, value: entry }) = &record else { return Ok(()) };
             match self.raft_state.fate_of(entry) {
                 EntryFate::Live => {}
@@ -210,15 +188,15 @@ impl SledReader {
             }
             let id = entry.log_id;
             if *key != id.index {
-                let error = anyhow::anyhow!("entry {key} of the log says that it is entry {id}");
-                return self.remarks.lose(helped(error, FROM_ANOTHER_NODE));
+                let error = dir_error!("entry {key} of the log says that it is entry {id}");
+                return self.remarks.lose(error.with_help(FROM_ANOTHER_NODE));
             }
             add(&mut kept, id.index);
             if entry.has_retired_command() {
-                let error = anyhow::anyhow!("a retired command cannot be written").context(format!(
+                let error = DirError::new("a retired command cannot be written").within(format!(
                     "entry {id} holds a command of before 2022-05-07, which no later server knows"
                 ));
-                return self.remarks.lose(helped(error, OF_ITS_TIME));
+                return self.remarks.lose(error.with_help(OF_ITS_TIME));
             }
             each(entry)
         })?;
@@ -234,7 +212,7 @@ impl SledReader {
 
     /// Says which entries the log lacks, once something is lost; and which the state lacks, where a
     /// snapshot holds it, which is whole.
-    fn report_lost(&self, kept: Vec<IndexRange>, end: End) -> Result<()> {
+    fn report_lost(&self, kept: Vec<IndexRange>, end: End) -> Result<(), DirError> {
         if self.remarks.losses().is_empty() {
             return Ok(());
         }
@@ -247,18 +225,21 @@ impl SledReader {
         let lost = LogLost { begin, kept, last, end, applied };
         let said =
             if self.version() < DataVersion::V002 { lost.describe_gone() } else { lost.describe() };
-        said.map_or(Ok(()), |said| self.remarks.lose(anyhow::anyhow!(said)))
+        said.map_or(Ok(()), |said| self.remarks.lose(DirError::new(said)))
     }
 
-    fn state_facts(&self, each: &mut dyn FnMut(&Fact<'_>) -> Result<()>) -> Result<()> {
+    fn state_facts(
+        &self,
+        each: &mut dyn FnMut(&Fact<'_>) -> Result<(), DirError>,
+    ) -> Result<(), DirError> {
         let Some(system) = self.machine.system() else { return Ok(()) };
         system.facts().try_for_each(|fact| each(&fact))?;
         if let Machine::Table(table) = &self.machine {
-            return for_each_entry(table, |entry| each(&entry.fact()));
+            return table.for_each_entry(&mut |entry| each(&entry.fact()));
         }
         // The expiry goes first, in V004.
         for kind in [Kind::Expire, Kind::GenericKV] {
-            self.for_each_state_record(kind, |record| match record.fact() {
+            self.for_each_state_record(kind, &mut |record| match record.fact() {
                 // Entries had no number of their own before V003, which numbers them 1.
                 Fact::Expire(at, value) => each(&Fact::Expire(
                     at,
@@ -273,10 +254,10 @@ impl SledReader {
     fn for_each_state_record(
         &self,
         kind: Kind,
-        each: impl FnMut(Record<'_>) -> Result<()>,
-    ) -> Result<()> {
+        each: &mut dyn FnMut(Record<'_>) -> Result<(), DirError>,
+    ) -> Result<(), DirError> {
         match &self.machine {
-            Machine::Tree(tree, _) => self.for_each_record_of(tree, |other| other == kind, each),
+            Machine::Tree(tree, _) => self.for_each_record_of(tree, &|other| other == kind, each),
             Machine::Lines(lines) => lines.for_each(kind, each),
             Machine::Nothing | Machine::Table(..) => Ok(()),
         }
@@ -285,74 +266,68 @@ impl SledReader {
     fn for_each_record(
         &self,
         role: Tree,
-        each: impl FnMut(Record<'_>) -> Result<()>,
-    ) -> Result<()> {
-        self.trees.of(role).map_or(Ok(()), |tree| self.for_each_record_of(tree, |_| true, each))
+        each: &mut dyn FnMut(Record<'_>) -> Result<(), DirError>,
+    ) -> Result<(), DirError> {
+        self.trees.of(role).map_or(Ok(()), |tree| self.for_each_record_of(tree, &|_| true, each))
     }
 
     /// Calls `each` with every record of a tree that is of a wanted kind.
     fn for_each_record_of(
         &self,
         NamedTree { role, name }: &NamedTree,
-        is_wanted: impl Fn(Kind) -> bool,
-        mut each: impl FnMut(Record<'_>) -> Result<()>,
-    ) -> Result<()> {
+        is_wanted: &dyn Fn(Kind) -> bool,
+        each: &mut dyn FnMut(Record<'_>) -> Result<(), DirError>,
+    ) -> Result<(), DirError> {
         let mut decoder = RecordDecoder::default();
-        self.database.for_each_item(name, &self.remarks, |item| {
+        for item in self.database.items(name) {
+            let item = match item {
+                Ok(item) => item,
+                Err(error) => {
+                    self.remarks.lose(error)?;
+                    continue;
+                }
+            };
             if kind_of_key(*role, &item.key).is_ok_and(|kind| !is_wanted(kind)) {
-                return Ok(());
+                continue;
             }
-            let read = decoder
-                .item(*role, &item.key, &item.value)
-                .with_context(|| format!("tree {name}, key b\"{}\"", item.key.escape_ascii()))
-                .help(FROM_ANOTHER_NODE);
-            match read {
-                Ok(record) => each(record),
-                Err(error) => self.remarks.lose(error),
+            match decoder.item(*role, &item.key, &item.value) {
+                Ok(record) => each(record)?,
+                Err(error) => self.remarks.lose(
+                    DirError::of(&error)
+                        .within(format!("tree {name}, key b\"{}\"", item.key.escape_ascii()))
+                        .with_help(FROM_ANOTHER_NODE),
+                )?,
             }
-        })
+        }
+        Ok(())
     }
 
-    /// What the directory is, when it is not that of a service.
-    pub const fn note(&self) -> Option<&'static str> {
-        if self.trees.are_of_engine() { Some(OF_ENGINE) } else { None }
-    }
-
-    /// What should be known of the directory.
-    pub fn warnings(&self) -> Vec<String> {
-        self.remarks.warnings()
+    /// What should be known of the directory: a note or a warning each.
+    pub(super) fn remarks(&self) -> Vec<String> {
+        let note = self.trees.are_of_engine().then(|| OF_ENGINE.to_owned());
+        note.into_iter().chain(self.remarks.warnings()).collect()
     }
 
     /// What a salvage could not read.
-    pub fn losses(&self) -> Vec<String> {
+    pub(super) fn losses(&self) -> Vec<String> {
         self.remarks.losses()
     }
 
-    /// Fails when a server has started on the directory while it was read.
-    pub fn assert_unchanged(&self) -> Result<()> {
-        if self.files.changed()? {
-            let shown = self.dir.root().display();
-            return Err(anyhow::anyhow!("{shown} has changed during the export"))
-                .help("stop the server and everything that copies the directory, export again");
-        }
-        assert_stopped(&self.dir, "stop it and export again")
-    }
-}
-
-impl FactSource for SledReader {
-    fn raft_state(&self) -> RaftState {
+    /// What the node knows as a member of a cluster.
+    pub(super) const fn raft_state(&self) -> RaftState {
         self.raft_state
     }
 
-    fn system(&self) -> Option<&SystemState> {
+    /// What its state machine holds besides keys and expiry; none where there is no state machine.
+    pub(super) fn system(&self) -> Option<&SystemState> {
         self.machine.system()
     }
 
-    fn for_each_entry(&self, each: &mut dyn FnMut(&LogEntry<'_>) -> Result<()>) -> Result<()> {
-        self.entries(each).map(|_| ())
-    }
-
-    fn for_each_fact(&self, each: &mut dyn FnMut(&Fact<'_>) -> Result<()>) -> Result<()> {
+    /// Calls `each` with every fact.
+    pub(super) fn facts(
+        &self,
+        each: &mut dyn FnMut(&Fact<'_>) -> Result<(), DirError>,
+    ) -> Result<(), DirError> {
         each(&Fact::Header(&DataHeader::new(DataVersion::V004)))?;
         self.raft_state.facts().iter().try_for_each(&mut *each)?;
         let (kept, end) = self.entries(&mut |entry| each(&Fact::Entry(entry)))?;
@@ -362,9 +337,9 @@ impl FactSource for SledReader {
 }
 
 /// Takes what a record of a state machine says, whichever server wrote it.
-pub(super) fn learn(system: &mut SystemState, record: &Record<'_>) -> Result<()> {
+pub(super) fn learn(system: &mut SystemState, record: &Record<'_>) -> Result<(), ItemError> {
     match record.fact() {
-        Fact::Retired(kind) => Err(ItemError::Retired { kind }.into()),
+        Fact::Retired(kind) => Err(ItemError::Retired { kind }),
         fact => {
             system.learn(&fact);
             Ok(())
@@ -373,11 +348,26 @@ pub(super) fn learn(system: &mut SystemState, record: &Record<'_>) -> Result<()>
 }
 
 /// What a salvage says of a log whose end is lost.
-pub(super) fn ends_before(committed: LogId, reached: Option<LogId>) -> anyhow::Error {
+pub(super) fn ends_before(committed: LogId, reached: Option<LogId>) -> DirError {
     let reached = reached.map_or("nothing".to_owned(), |id| id.to_string());
-    anyhow::anyhow!("the log was committed up to {committed}; the dump ends at {reached}")
+    dir_error!("the log was committed up to {committed}; the dump ends at {reached}")
 }
 
-fn helped(error: anyhow::Error, help: &str) -> anyhow::Error {
-    error.context(Help(help.to_owned()))
+/// Says that a database is none of a meta service.
+fn foreign(shown: &str, names: &[&str]) -> DirError {
+    let named = names.iter().take(MOST_NAMED).map(|name| without_controls(name));
+    let more = (names.len() > MOST_NAMED).then(|| "…".to_owned());
+    let named: Vec<String> = named.chain(more).collect();
+    let names = if named.is_empty() { "none".to_owned() } else { named.join(", ") };
+    dir_error!("the sled database in {shown} is not of a meta service; its trees are: {names}")
+        .with_help("give --raft-dir the directory that the server has as raft_dir")
+}
+
+/// A name in one line.
+fn without_controls(name: &str) -> String {
+    let mut line = String::new();
+    for char in name.chars() {
+        if char.is_control() { line.extend(char.escape_default()) } else { line.push(char) }
+    }
+    line
 }

@@ -2,15 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Result;
-use metadump::record::Tree;
-
-use super::sled_database::SledDatabase;
-use crate::failure::WithHelp;
+use super::error::DirError;
+use super::files::StoredTrees;
+use crate::dump::record::Tree;
 
 /// A tree and what it is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NamedTree {
+pub(super) struct NamedTree {
     /// What it is for.
     pub role: Tree,
     /// Its name.
@@ -23,7 +21,7 @@ const OF_ENGINE: &str = "-local-kv";
 
 /// The trees by what they are for. Test set-ups put a prefix before the names.
 #[derive(Debug, Default)]
-pub struct SledTrees {
+pub(super) struct SledTrees {
     by_role: BTreeMap<Tree, NamedTree>,
     others: Vec<String>,
     of_engine: bool,
@@ -35,9 +33,9 @@ impl SledTrees {
     /// # Errors
     ///
     /// When there are none, or two for the same.
-    pub fn find(database: &SledDatabase) -> Result<Self> {
+    pub(super) fn find(database: &dyn StoredTrees) -> Result<Self, DirError> {
         let mut found = Self::default();
-        for name in database.tree_names() {
+        for name in database.names() {
             let name = match String::from_utf8(name) {
                 Ok(name) => name,
                 Err(error) => {
@@ -55,39 +53,40 @@ impl SledTrees {
             let tree = NamedTree { role, name: name.clone() };
             if let Some(other) = found.by_role.insert(role, tree) {
                 let other = other.name;
-                return Err(anyhow::anyhow!(
+                let said = format!(
                     "the database has a tree {other} and a tree {name}: it is of two servers"
-                ))
-                .help("only servers in tests share a directory; this one cannot be exported");
+                );
+                let help = "only servers in tests share a directory; this one cannot be exported";
+                return Err(DirError::new(said).with_help(help));
             }
         }
         Ok(found)
     }
 
     /// The tree for this.
-    pub fn of(&self, role: Tree) -> Option<&NamedTree> {
+    pub(super) fn of(&self, role: Tree) -> Option<&NamedTree> {
         self.by_role.get(&role)
     }
 
     /// Whether the database is the store inside an engine, which is a state machine without a log.
-    pub const fn are_of_engine(&self) -> bool {
+    pub(super) const fn are_of_engine(&self) -> bool {
         self.of_engine
     }
 
     /// Whether there is neither a log nor what belongs to it.
-    pub fn is_foreign(&self) -> bool {
+    pub(super) fn is_foreign(&self) -> bool {
         !self.of_engine && self.of(Tree::RaftLog).or(self.of(Tree::RaftState)).is_none()
     }
 
     /// The names of all trees but sled's own.
-    pub fn names(&self) -> Vec<&str> {
+    pub(super) fn names(&self) -> Vec<&str> {
         let known = self.by_role.values().map(|tree| tree.name.as_str());
         let others = self.others.iter().map(String::as_str);
         known.chain(others.filter(|name| *name != DEFAULT_TREE)).collect()
     }
 
     /// The names of the trees of state machines.
-    pub fn state_machines(&self) -> Vec<&str> {
+    pub(super) fn state_machines(&self) -> Vec<&str> {
         let trees = self.by_role.values().filter(|tree| matches!(tree.role, Tree::StateMachine(_)));
         trees.map(|tree| tree.name.as_str()).collect()
     }

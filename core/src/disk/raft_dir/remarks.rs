@@ -3,9 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use anyhow::Result;
-
-use crate::failure::Help;
+use super::error::DirError;
 
 /// What to do about damage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +16,7 @@ pub enum AtDamage {
 
 /// What is to be reported of a directory.
 #[derive(Debug)]
-pub struct Remarks {
+pub(super) struct Remarks {
     at_damage: AtDamage,
     warnings: RefCell<Vec<String>>,
     /// What was lost, in the order it was met; and once more, to report nothing twice.
@@ -27,27 +25,27 @@ pub struct Remarks {
 
 impl Remarks {
     /// Nothing was met yet.
-    pub fn new(at_damage: AtDamage) -> Self {
+    pub(super) fn new(at_damage: AtDamage) -> Self {
         Self { at_damage, warnings: RefCell::default(), losses: RefCell::default() }
     }
 
     /// What is done about damage.
-    pub const fn at_damage(&self) -> AtDamage {
+    pub(super) const fn at_damage(&self) -> AtDamage {
         self.at_damage
     }
 
-    /// What was warned of.
-    pub fn warnings(&self) -> Vec<String> {
-        self.warnings.borrow().clone()
+    /// What was warned of, a warning each.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        self.warnings.borrow().iter().map(|text| format!("warning: {text}")).collect()
     }
 
     /// What was lost.
-    pub fn losses(&self) -> Vec<String> {
+    pub(super) fn losses(&self) -> Vec<String> {
         self.losses.borrow().0.clone()
     }
 
     /// Warns, of the same only once.
-    pub fn warn(&self, warning: impl Into<String>) {
+    pub(super) fn warn(&self, warning: impl Into<String>) {
         let warning = warning.into();
         let mut warnings = self.warnings.borrow_mut();
         if !warnings.contains(&warning) {
@@ -56,21 +54,12 @@ impl Remarks {
     }
 
     /// The error, or none when the reading goes on without what it is about.
-    pub fn lose(&self, error: anyhow::Error) -> Result<()> {
+    pub(super) fn lose(&self, error: DirError) -> Result<(), DirError> {
         if self.at_damage == AtDamage::Refuse {
             return Err(error);
         }
-        let help = error.downcast_ref::<Help>();
-        let mut causes: Vec<String> = Vec::new();
-        for cause in error.chain().map(ToString::to_string) {
-            // Many errors repeat their cause in their own words.
-            let repeated = causes.iter().any(|said| said.contains(&cause));
-            if !repeated && help.is_none_or(|help| help.0 != cause) {
-                causes.push(cause);
-            }
-        }
         let (losses, known) = &mut *self.losses.borrow_mut();
-        let loss = causes.join(": ");
+        let loss = error.causes().join(": ");
         if known.insert(loss.clone()) {
             losses.push(loss);
         }

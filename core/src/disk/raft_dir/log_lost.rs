@@ -3,13 +3,13 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 
-use crate::report::entries;
+use crate::value::entries;
 
 /// Indices of entries that follow each other.
-pub type IndexRange = RangeInclusive<u64>;
+pub(super) type IndexRange = RangeInclusive<u64>;
 
 /// Adds an index that is greater than all before.
-pub fn add(runs: &mut Vec<IndexRange>, index: u64) {
+pub(super) fn add(runs: &mut Vec<IndexRange>, index: u64) {
     match runs.last_mut() {
         Some(run) if run.end().checked_add(1) == Some(index) => *run = *run.start()..=index,
         _ => runs.push(index..=index),
@@ -18,22 +18,22 @@ pub fn add(runs: &mut Vec<IndexRange>, index: u64) {
 
 /// What is known of a log of which a part is gone.
 #[derive(Debug, Clone)]
-pub struct LogLost {
+pub(super) struct LogLost {
     /// The first index that the log had; none when that is not known.
-    pub begin: Option<u64>,
+    pub(super) begin: Option<u64>,
     /// What is left of it, ascending.
-    pub kept: Vec<IndexRange>,
+    pub(super) kept: Vec<IndexRange>,
     /// The last index that is known of.
-    pub last: Option<u64>,
+    pub(super) last: Option<u64>,
     /// Whether entries may have stood behind that.
-    pub end: End,
+    pub(super) end: End,
     /// The last index that the snapshot holds.
-    pub applied: Option<u64>,
+    pub(super) applied: Option<u64>,
 }
 
 /// What is known of the end of a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
+pub(super) enum End {
     /// Nothing stood behind the last entry that is known of.
     Known,
     /// Something may have.
@@ -42,7 +42,7 @@ pub enum End {
 
 impl LogLost {
     /// What is lost, in words; none when nothing is.
-    pub fn describe(&self) -> Option<String> {
+    pub(super) fn describe(&self) -> Option<String> {
         let (gone, lost) = (self.gone(), self.lost());
         if gone.is_empty() && lost.is_none() && self.end == End::Known {
             return None;
@@ -76,7 +76,7 @@ impl LogLost {
     }
 
     /// Which entries are gone from the log, in words; none when all are there.
-    pub fn describe_gone(&self) -> Option<String> {
+    pub(super) fn describe_gone(&self) -> Option<String> {
         let gone = self.gone();
         (!gone.is_empty()).then(|| format!("from the log {}", IndexRanges(&gone)))
     }

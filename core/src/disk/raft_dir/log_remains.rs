@@ -3,27 +3,26 @@
 //!
 //! A record behind the damage is never taken into the log: what stood between is not known.
 
-use std::path::Path;
-
-use anyhow::Result;
-use metadump::record::{LogId, Vote};
-use metadump::wal::{
-    ChunkReader, RecordAt, Replayed, WalRecord, WalReplay, whole_record_behind_damage,
-};
-
-use super::chunk_files::{Chunk, ChunkFiles};
+use super::chunks::{Chunk, Stopped, open_log};
+use super::error::DirError;
+use super::files::DirFiles;
 use super::log_lost::{End, LogLost};
 use super::remarks::Remarks;
-use crate::report::entries;
+use crate::disk::read_at::ReadAt;
+use crate::disk::wal::{
+    ChunkReader, RecordAt, Replayed, WalRecord, WalReplay, whole_record_behind_damage,
+};
+use crate::dump::record::{LogId, Vote};
+use crate::value::entries;
 
 /// How often the records behind a damage are looked for anew: damage can be everywhere.
 const MOST_LOOKS: usize = 256;
 
 /// A log up to its damage.
 #[derive(Debug)]
-pub struct LogRemains {
+pub(super) struct LogRemains<F> {
     /// The files, cut where the damage begins.
-    pub chunks: ChunkFiles,
+    pub chunks: Vec<Chunk<F>>,
     /// What they amount to.
     pub log: Replayed,
     /// The last of the entries that stood in a file before the first one, which is missing.
@@ -32,9 +31,9 @@ pub struct LogRemains {
     pub behind: RecordsBehind,
 }
 
-impl LogRemains {
+impl<F: ReadAt> LogRemains<F> {
     /// The extent of the log before the damage, of which nothing is left out yet.
-    pub fn extent(&self) -> LogLost {
+    pub(super) fn extent(&self) -> LogLost {
         let Self { log, missing, behind, .. } = self;
         let state = &log.state;
         let index = |id: Option<LogId>| id.map(|id| id.index);
@@ -48,24 +47,26 @@ impl LogRemains {
         let last = last.into_iter().filter_map(index).max();
         LogLost { begin, kept: Vec::new(), last, end: behind.end(), applied: None }
     }
-}
 
-impl LogRemains {
     /// Reads the log in a directory as far as it can be read; what is lost goes to `remarks`.
-    pub fn of(dir: &Path, remarks: &Remarks) -> Result<Self> {
-        let mut chunks = match ChunkFiles::open(dir) {
+    pub(super) fn of<D: DirFiles<File = F>>(
+        dir: &D,
+        log: &str,
+        remarks: &Remarks,
+    ) -> Result<Self, DirError> {
+        let mut chunks = match open_log(dir, log) {
             Ok(chunks) => chunks,
             Err(error) => {
                 remarks.lose(error)?;
-                ChunkFiles::default()
+                Vec::new()
             }
         };
         let mut replay = WalReplay::default();
         let mut damaged = None;
-        let mut behind = RecordsBehind { is_cut: chunks.0.is_empty(), ..RecordsBehind::default() };
-        for (number, chunk) in chunks.0.iter_mut().enumerate() {
+        let mut behind = RecordsBehind { is_cut: chunks.is_empty(), ..RecordsBehind::default() };
+        for (number, chunk) in chunks.iter().enumerate() {
             let mut sound_bytes = 0;
-            let read = chunk.for_each_record(|at| {
+            let read = chunk.records(&mut |at| {
                 replay.apply(&at)?;
                 sound_bytes = at.offset_bytes + at.bytes.len() as u64;
                 Ok(())
@@ -80,23 +81,23 @@ impl LogRemains {
             }
         }
         if let Some((number, sound_bytes)) = damaged {
-            behind = RecordsBehind::of(chunks.0.get(number..).unwrap_or_default(), sound_bytes);
-            remarks.lose(anyhow::anyhow!("{behind}"))?;
-            chunks.0.truncate(number + 1);
-            if let Some(last) = chunks.0.last_mut() {
-                last.read_bytes = sound_bytes;
+            behind = RecordsBehind::of(chunks.get(number..).unwrap_or_default(), sound_bytes);
+            remarks.lose(DirError::new(behind.to_string()))?;
+            chunks.truncate(number + 1);
+            if let Some(last) = chunks.last_mut() {
+                last.cut(sound_bytes);
             }
         }
         let (log, missing) = replay.remains();
         if let Some(last) = missing {
-            let first = chunks.0.first().map_or_else(String::new, |chunk| chunk.id.file_name());
-            remarks.lose(anyhow::anyhow!(
+            let first = chunks.first().map_or_else(String::new, |chunk| chunk.id().file_name());
+            remarks.lose(DirError::new(format!(
                 "a file of the log before {first} is missing: the entries up to {last} are in none"
-            ))?;
+            )))?;
         }
-        if log.records == 0 && !chunks.0.is_empty() {
-            remarks.lose(anyhow::anyhow!(
-                "no record of the log is left: neither the node's id, nor its vote, nor an entry"
+        if log.records == 0 && !chunks.is_empty() {
+            remarks.lose(DirError::new(
+                "no record of the log is left: neither the node's id, nor its vote, nor an entry",
             ))?;
         }
         Ok(Self { chunks, log, missing, behind })
@@ -105,7 +106,7 @@ impl LogRemains {
 
 /// What the records behind a damage tell.
 #[derive(Debug, Default)]
-pub struct RecordsBehind {
+pub(super) struct RecordsBehind {
     entries: u64,
     first: Option<LogId>,
     last: Option<LogId>,
@@ -117,7 +118,7 @@ pub struct RecordsBehind {
 
 impl RecordsBehind {
     /// Looks for whole records behind a byte of the first chunk.
-    fn of(chunks: &[Chunk], sound_bytes: u64) -> Self {
+    fn of<F: ReadAt>(chunks: &[Chunk<F>], sound_bytes: u64) -> Self {
         let mut behind = Self::default();
         let mut looks = 0;
         for (number, chunk) in chunks.iter().enumerate() {
@@ -125,7 +126,7 @@ impl RecordsBehind {
             // A later file may be sound from its beginning.
             let mut skip_first = number == 0;
             behind.is_cut = true;
-            while from < chunk.read_bytes && looks < MOST_LOOKS {
+            while from < chunk.read_bytes() && looks < MOST_LOOKS {
                 looks += 1;
                 // What cannot be read from the disk shows nothing.
                 let Ok(piece) = chunk.piece(from) else { break };
@@ -142,19 +143,19 @@ impl RecordsBehind {
     }
 
     /// Takes the records from a place on; says where they end.
-    fn records_of(&mut self, chunk: &Chunk, from_bytes: u64) -> u64 {
-        let mut reader = ChunkReader::new(chunk.id);
+    fn records_of<F: ReadAt>(&mut self, chunk: &Chunk<F>, from_bytes: u64) -> u64 {
+        let mut reader = ChunkReader::new(chunk.id());
         let mut upto_bytes = from_bytes;
-        let mut each = |at: RecordAt<'_>| -> Result<()> {
+        let each: &mut dyn FnMut(RecordAt<'_>) -> Result<(), Stopped> = &mut |at| {
             self.record(&at.record);
             upto_bytes = from_bytes + at.offset_bytes + at.bytes.len() as u64;
             Ok(())
         };
-        let read = chunk.for_each_piece(from_bytes, |piece| reader.feed(piece, &mut each));
-        match read.and_then(|()| reader.finish(&mut each)) {
+        let read = chunk.for_each_piece(from_bytes, |piece| reader.feed(piece, &mut *each));
+        match read.and_then(|()| reader.finish(each)) {
             Ok(end) => {
                 self.is_cut = end.torn.is_some();
-                chunk.read_bytes
+                chunk.read_bytes()
             }
             Err(_) => upto_bytes,
         }

@@ -4,14 +4,12 @@
 //! cleans, then removes the old data, and at last says the new version. A server that starts in
 //! between makes the new data again, or goes on cleaning.
 
-use anyhow::Result;
-use metadump::record::{DataHeader, DataVersion};
-
-use crate::failure::WithHelp;
+use super::error::DirError;
+use crate::dump::record::{DataHeader, DataVersion};
 
 /// The data of a directory that is complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Complete {
+pub(super) struct Complete {
     /// Its version.
     pub version: DataVersion,
     /// The version that an interrupted upgrade was going to, which had not come to an end.
@@ -22,7 +20,7 @@ pub struct Complete {
 
 impl Complete {
     /// No upgrade is under way.
-    pub const fn all_of(version: DataVersion) -> Self {
+    pub(super) const fn all_of(version: DataVersion) -> Self {
         Self { version, interrupted: None, cleaned: None }
     }
 
@@ -31,7 +29,7 @@ impl Complete {
     /// # Errors
     ///
     /// When it names a version that is not known.
-    pub fn of(header: &DataHeader) -> Result<Self> {
+    pub(super) fn of(header: &DataHeader) -> Result<Self, DirError> {
         let version = known(&header.version)?;
         let Some(to) = &header.upgrading else {
             return Ok(Self::all_of(version));
@@ -45,7 +43,7 @@ impl Complete {
     }
 
     /// What should be known of an interrupted upgrade.
-    pub fn warning(&self) -> Option<String> {
+    pub(super) fn warning(&self) -> Option<String> {
         let version = self.version;
         if let Some(from) = self.cleaned {
             return Some(format!(
@@ -61,11 +59,13 @@ impl Complete {
     }
 }
 
-fn known(version: &str) -> Result<DataVersion> {
+fn known(version: &str) -> Result<DataVersion, DirError> {
     DataHeader { version: version.to_owned(), upgrading: None, cleaning: false }
         .data_version()
-        .ok_or_else(|| anyhow::anyhow!("the data version {version:?} is not known"))
-        .help("it is of a newer release: export it with that release's own tool")
+        .ok_or_else(|| {
+            DirError::new(format!("the data version {version:?} is not known"))
+                .with_help("it is of a newer release: export it with that release's own tool")
+        })
 }
 
 #[cfg(test)]
@@ -75,7 +75,7 @@ mod tests {
     fn check(json: &str, expected: Result<(DataVersion, Option<&str>), &str>) {
         let header: DataHeader = serde_json::from_str(json).unwrap();
         let found = Complete::of(&header).map(|complete| (complete.version, complete.warning()));
-        let found = found.map_err(|error| error.root_cause().to_string());
+        let found = found.map_err(|error| error.to_string());
         let expected = expected.map(|(version, warning)| (version, warning.map(str::to_owned)));
         assert_eq!(found, expected.map_err(str::to_owned));
     }
