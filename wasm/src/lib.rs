@@ -8,6 +8,7 @@
 mod abridging;
 mod browsing;
 mod comparing;
+mod directory;
 mod excerpting;
 mod opening;
 mod redacting;
@@ -18,6 +19,7 @@ mod selecting;
 mod unpacking;
 mod writing;
 
+pub use directory::{Directory, File, export_directory};
 use metadump::cluster::{InitialCluster, parse_members};
 use metadump::packing::{Packing, is_age};
 use metadump::record::NodeId;

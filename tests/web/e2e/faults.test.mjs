@@ -119,13 +119,6 @@ test("of a dump that was cut while packed, what came before can be looked at", a
   await tab.getByText('"V004"').first().waitFor();
 });
 
-test("a directory is refused as on the command line", async () => {
-  await fresh();
-  await tab.evaluate(() => (DataTransferItem.prototype.webkitGetAsEntry = () => ({ isDirectory: true, name: "meta" })));
-  await drop(tab, { meta: "" });
-  await tab.getByRole("alert").getByText("meta is a directory, not a dump").waitFor();
-});
-
 test("a file that changes while it is open is told, and can be opened again", async () => {
   const path = file("changing.ndjson", good);
   await fresh();

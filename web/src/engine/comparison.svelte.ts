@@ -3,8 +3,7 @@
 import { decodeLine, keyDifference, printedKey } from "metadump-wasm";
 
 import type { Question, Reply } from "../io/jobs";
-import type { Source } from "../io/source";
-import { Dump } from "./dump.svelte";
+import { Dump, type Opened } from "./dump.svelte";
 import { parseExact } from "./exact";
 import type { Change, DifferenceQuery, DifferenceRow, DifferingKey, KeyPlace, KeyView, LineView, States } from "./generated";
 import { Parted } from "./parted";
@@ -62,7 +61,7 @@ export class Comparison {
   }
 
   /** Opens a second dump and compares; the first one has been read. */
-  async open(source: Source, name: string): Promise<void> {
+  async open(source: Opened, name: string): Promise<void> {
     this.cancel();
     const other = new Dump(source, name);
     this.sides = [{ dump: this.dump, at: "end" }, { dump: other, at: "end" }];

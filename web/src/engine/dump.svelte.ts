@@ -2,6 +2,7 @@
 
 import { decodeBeginning, decodeHeading, decodeLine, isEncrypted, isPacked, valueBytes, valueJson, valueText } from "metadump-wasm";
 
+import type { Directory } from "../io/directory";
 import type { Job, Progress } from "../io/jobs";
 import { blob, read, type Source } from "../io/source";
 import { parseExact } from "./exact";
@@ -30,6 +31,12 @@ export const isIdentity = (text: string): boolean => /AGE-SECRET-KEY-1/i.test(te
 /** A file with identities is no larger. */
 export const MOST_IDENTITY_BYTES = 64 << 10;
 
+async function storedAs(opened: Opened): Promise<Extract<Job, { type: "open" }>["stored"]> {
+  if ("files" in opened) return { form: "directory", dump: opened };
+  const beginning = await read(opened, 0, BEGINNING_BYTES);
+  return { form: isEncrypted(beginning) ? "encrypted" : isPacked(beginning) ? "packed" : "plain", dump: opened };
+}
+
 /** Where in a line something is wrong: the byte in it, the byte in the dump, and what stands there. */
 export interface Fault {
   code: string;
@@ -40,9 +47,14 @@ export interface Fault {
   after: string;
 }
 
+/** What is opened: a dump, or a raft directory. */
+export type Opened = Source | Directory;
+
 export class Dump {
   readonly name: string;
-  readonly packed: Source;
+  readonly packed: Opened;
+  /** What the reader of a raft directory says of it; none of a dump. */
+  remarks = $state.raw<string[] | null>(null);
   lines = $state.raw<Lines>(new Lines(new Blob()));
   report = $state.raw<Report | null>(null);
   index = $state.raw<Index | null>(null);
@@ -97,7 +109,7 @@ export class Dump {
   #others = $state(0);
   #running: Running | null = null;
 
-  constructor(packed: Source, name: string) {
+  constructor(packed: Opened, name: string) {
     this.packed = packed;
     this.name = name;
   }
@@ -140,22 +152,20 @@ export class Dump {
     this.manifest = manifest;
     try {
       await engine;
-      const beginning = await read(this.packed, 0, BEGINNING_BYTES);
-      const form = isEncrypted(beginning) ? "encrypted" : isPacked(beginning) ? "packed" : "plain";
-      this.locked = form === "encrypted";
-      const packed = form !== "plain";
-      this.phase = packed ? "unpacking" : "reading";
+      const stored = await storedAs(this.packed);
+      this.locked = stored.form === "encrypted";
+      this.phase = stored.form === "packed" || this.locked ? "unpacking" : "reading";
       this.bytesTotal = this.packed.size;
       this.bytesRead = 0;
       // What is unpacked is the dump, as far as it has come.
       const parts: Blob[] = [];
       const begin = () => {
         parts.length = 0;
-        this.lines = new Lines(packed ? new Blob() : this.packed);
+        this.lines = new Lines(stored.form === "plain" ? stored.dump : new Blob());
       };
       begin();
       const reading = performance.now();
-      const job = { type: "open", dump: this.packed, form, identity: identity.text, name: this.name, manifest } as const;
+      const job = { type: "open", stored, identity: identity.text, name: this.name, manifest } as const;
       this.#running = this.run(job, (progress) => {
         if (progress.part) {
           parts.push(progress.part);
@@ -170,7 +180,8 @@ export class Dump {
         if (progress.index) this.index = parseExact(progress.index) as Index;
         this.#advance(progress.bytes, reading);
       }, begin);
-      const [report = "", index = "", foreign = "", cut = ""] = await this.#running.results;
+      const [report = "", index = "", foreign = "", cut = "", ...remarks] = await this.#running.results;
+      if (stored.form === "directory") this.remarks = remarks;
       this.cut = cut;
       this.locked = false;
       this.foreign = foreign;

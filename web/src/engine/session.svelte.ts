@@ -1,10 +1,9 @@
 // An opened dump and what the user does with it, whichever view is shown.
 
-import type { Source } from "../io/source";
 import { Catalogue } from "./catalogue.svelte";
 import { Change } from "./change.svelte";
 import { Comparison } from "./comparison.svelte";
-import { Dump } from "./dump.svelte";
+import { Dump, type Opened } from "./dump.svelte";
 import { LogFilter } from "./log.svelte";
 import { Filter, Redaction } from "./making.svelte";
 import { KeySearch } from "./search.svelte";
@@ -22,7 +21,7 @@ export class Session {
   /** Which new dump the form is for. */
   making = $state<"cluster" | "filter" | "redact">("cluster");
 
-  constructor(source: Source, name: string) {
+  constructor(source: Opened, name: string) {
     this.dump = new Dump(source, name);
     this.catalogue = new Catalogue(this.dump);
     this.keys = new KeySearch(this.dump);

@@ -1,5 +1,6 @@
 // What the page asks of a worker, and what it answers.
 
+import type { Directory } from "./directory";
 import type { Source } from "./source";
 
 /** A part of a dump: whole lines, from the line that starts at `from`. */
@@ -25,9 +26,8 @@ export interface Compared {
 export type Job =
   | {
       type: "open";
-      dump: Source;
       /** How it is stored; what is encrypted is packed or not inside. */
-      form: "plain" | "packed" | "encrypted";
+      stored: { form: "plain" | "packed" | "encrypted"; dump: Source } | { form: "directory"; dump: Directory };
       /** What reads it when it is encrypted. */
       identity: string;
       name: string;

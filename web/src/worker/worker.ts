@@ -1,10 +1,11 @@
 // Runs one job and ends: reads dumps piece by piece and feeds them to the binding.
 
-import { type AbridgedPart, Abridging, Browsing, Comparing, Excerpting, Merging, Opening, Redacting, Rewriting, Sealing, Searching, Selecting, Unpacking, initSync, isPacked } from "metadump-wasm";
+import { type AbridgedPart, Abridging, Browsing, Comparing, Excerpting, Merging, Opening, Redacting, Rewriting, Sealing, Searching, Selecting, Unpacking, exportDirectory, initSync, isPacked } from "metadump-wasm";
 
 import { decrypted } from "../io/age";
 import type { Answer, Ask, Job, Progress, Question, Reply, Start } from "../io/jobs";
 import { pieces, type Source } from "../io/source";
+import { Lent } from "./lent";
 import { scanned, scannersFor } from "./pool";
 
 const AFTER_PART_BYTES = 256 << 10;
@@ -47,7 +48,7 @@ class Parts {
 
 /**
  * Reads a dump once. A dump with a manifest is not shared out: its SHA-256 knows no parts. A packed one
- * is read while it is unpacked, and what is unpacked handed out.
+ * is read while it is unpacked, and what is unpacked handed out; so is the dump that a raft directory comes to.
  */
 async function open(job: Extract<Job, { type: "open" }>, start: Start): Promise<string[]> {
   const opening = new Opening(job.manifest, job.name);
@@ -72,9 +73,22 @@ async function open(job: Extract<Job, { type: "open" }>, start: Start): Promise<
   /** Why a packed dump ends before its end. */
   let cut = "";
   let isAny = false;
-  if (job.form !== "plain") {
+  /** What is to be known of a directory. */
+  let remarks: string[] = [];
+  const { form, dump } = job.stored;
+  if (form === "directory") {
+    const lent = new Lent(dump, (piece) => {
+      const out = piece.slice();
+      parts.add(out);
+      opening.feed(out);
+      // The log is read twice.
+      bytes = Math.min(lent.bytesRead, dump.size);
+      tell();
+    });
+    remarks = exportDirectory(lent);
+  } else if (form !== "plain") {
     const taken = (read: number) => (bytes += read);
-    const stored = job.form === "encrypted" ? decrypted(job.dump, job.identity, taken) : counted(job.dump, taken);
+    const stored = form === "encrypted" ? decrypted(dump, job.identity, taken) : counted(dump, taken);
     try {
       for await (const out of unpacked(stored)) {
         isAny = true;
@@ -87,14 +101,14 @@ async function open(job: Extract<Job, { type: "open" }>, start: Start): Promise<
       // What came before a fault can be looked at.
       cut = error.message;
     }
-  } else if (job.manifest || job.dump.size < FEWEST_SHARED_BYTES || scannersFor(start.cores) < 2) {
-    for await (const piece of pieces(job.dump)) {
+  } else if (job.manifest || dump.size < FEWEST_SHARED_BYTES || scannersFor(start.cores) < 2) {
+    for await (const piece of pieces(dump)) {
       opening.feed(piece);
       bytes += piece.length;
       tell();
     }
   } else {
-    for await (const part of scanned(job.dump, start, () => restarts++)) {
+    for await (const part of scanned(dump, start, () => restarts++)) {
       opening.feedAbridged(part.packed, part.hashes);
       bytes = part.bytes;
       tell();
@@ -103,7 +117,7 @@ async function open(job: Extract<Job, { type: "open" }>, start: Start): Promise<
   opening.end();
   send({ ...nothing, bytes, lines: opening.lines, marks: takeMarks(), part: parts.take(), restarts });
   const opened = opening.finish();
-  return [opened.report, opened.index, opened.foreign ?? "", cut];
+  return [opened.report, opened.index, opened.foreign ?? "", cut, ...remarks];
 }
 
 /** The bytes of a dump; `taken` hears how many were read. */
