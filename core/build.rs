@@ -101,7 +101,7 @@ fn write_kinds(code: &mut String, kinds: &EnumDescriptor) -> Outcome {
         .collect();
     writeln!(code, "/// A kind of object.")?;
     writeln!(code, "#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]")?;
-    writeln!(code, "#[derive(serde::Serialize, serde::Deserialize)]")?;
+    writeln!(code, "#[derive(serde::Deserialize)]")?;
     writeln!(code, "#[serde(rename_all = \"snake_case\")]")?;
     writeln!(code, "#[non_exhaustive]\npub enum ObjectKind {{")?;
     for name in &names {

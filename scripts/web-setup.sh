@@ -36,15 +36,16 @@ if [ ! -d web/node_modules ] || [ web/package-lock.json -nt web/node_modules/.pa
     say "installing the packages of web/package-lock.json"
     quietly npm --prefix web install --no-save --no-audit --no-fund
 fi
-if [ "${1:-}" = test ]; then
-    missing=()
-    for browser in chromium firefox-esr; do
-        command -v $browser >/dev/null || missing+=($browser)
-    done
-    if [ ${#missing[@]} -gt 0 ]; then
-        command -v apt-get >/dev/null || stop "missing, and there is no apt-get to install it: ${missing[*]}"
-        say "installing the Debian packages of browsers: ${missing[*]}"
-        quietly as_root apt-get -q update
-        quietly as_root env DEBIAN_FRONTEND=noninteractive apt-get -q install -y "${missing[@]}"
-    fi
+# The page is packed with xz, and tested in browsers.
+missing=()
+wanted=(xz)
+if [ "${1:-}" = test ]; then wanted+=(chromium firefox-esr); fi
+for program in "${wanted[@]}"; do
+    command -v "$program" >/dev/null || missing+=("${program/#xz/xz-utils}")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+    command -v apt-get >/dev/null || stop "missing, and there is no apt-get to install it: ${missing[*]}"
+    say "installing the Debian packages ${missing[*]}"
+    quietly as_root apt-get -q update
+    quietly as_root env DEBIAN_FRONTEND=noninteractive apt-get -q install -y "${missing[@]}"
 fi

@@ -1,5 +1,6 @@
 // Builds the one file of the viewer: dist/metadump-viewer.html, with binding and worker in it.
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
@@ -9,9 +10,6 @@ import { gzipSync } from "node:zlib";
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { build, transformWithEsbuild } from "vite";
 
-import { Encoder } from "../node_modules/lzma1/lib/encoder.js";
-import { MODES } from "../node_modules/lzma1/lib/lzma.js";
-import { InputBuffer, OutputBuffer } from "../node_modules/lzma1/lib/streams.js";
 import { ordered } from "./order.mjs";
 
 const web = resolve(dirname(fileURLToPath(import.meta.url)), "..");
@@ -65,18 +63,16 @@ const hash = (text) => `'sha256-${createHash("sha256").update(text).digest("base
 const page = await bundle("src/main.ts");
 const worker = await bundle("src/worker/worker.ts");
 const loader = await bundle("src/loader.ts");
-/** Packs bytes whose place says nothing of what they are: with that, they take 3 kB less. */
-class Packer extends Encoder {
-  configure(mode) {
-    super.configure(mode);
-    [this._posStateBits, this._posStateMask, this._numLiteralContextBits] = [0, 0, 2];
-  }
-}
-
+/** Packs bytes as xz does, whose way through them is 3 kB shorter than that of the package that unpacks them. */
 function compress(bytes) {
-  const out = new OutputBuffer(bytes.length);
-  new Packer().compress(new InputBuffer(bytes), out, MODES[9]);
-  return out.toArray();
+  // Where a byte stands says nothing of what it is.
+  const options = "dict=8MiB,lc=2,lp=0,pb=0,mf=bt4,nice=273,depth=2000";
+  const { XZ_OPT: _, XZ_DEFAULTS: __, ...env } = process.env;
+  const xz = spawnSync("xz", ["--format=lzma", "--compress", "--stdout", `--lzma1=${options}`], { input: bytes, env, maxBuffer: bytes.length });
+  assert.equal(xz.status, 0, `xz has failed: ${xz.error ?? xz.stderr}`);
+  // Behind the options stands how long it is, which xz does not know yet.
+  xz.stdout.writeBigUInt64LE(BigInt(bytes.length), 5);
+  return xz.stdout;
 }
 
 const wasm = await readFile(resolve(binding, "metadump_wasm_bg.wasm"));
@@ -86,7 +82,7 @@ const apart = layout.split(module);
 assert.ok(module.equals(layout.join(apart)), "the module does not come together as it was");
 /** Packed as LZMA, a quarter smaller than the gzip that browsers unpack themselves; as one, since page and worker share code. */
 const parts = [Buffer.from(page.code), Buffer.from(worker.code), ...apart.streams];
-const packed = Buffer.from(compress(Buffer.concat(parts))).toString("base64");
+const packed = compress(Buffer.concat(parts)).toString("base64");
 const sizes = [apart.functions, ...parts.map(({ length }) => length)].join(" ");
 // A script ends at its first end tag, also inside a string.
 const script = loader.code.replaceAll("</script", "<\\/script");

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -32,11 +32,18 @@ impl fmt::Display for Severity {
 macro_rules! catalogue {
     ($($(#[doc = $doc:literal])* $code:ident $name:literal $severity:ident $why:literal $help:literal;)*) => {
         /// What a finding is about. The names are stable: scripts may rely on them.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
         #[non_exhaustive]
         pub enum Code {
-            $($(#[doc = $doc])* #[serde(rename = $name)] $code,)*
+            $($(#[doc = $doc])* #[cfg_attr(feature = "typescript", ts(rename = $name))] $code,)*
+        }
+
+        // What serde derives has a call for each code, and is much of the viewer.
+        impl Serialize for Code {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.name())
+            }
         }
 
         impl Code {

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use serde::{Serialize, Serializer};
+
 use super::table::{KEYS, KeyForm, ObjectKind, Segment};
 
 /// A key with its form.
@@ -118,6 +120,13 @@ impl Segment {
             Self::Number(_) | Self::Digits(_) => digits(),
             _ => true,
         }
+    }
+}
+
+// What serde derives has a call for each kind.
+impl Serialize for ObjectKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
     }
 }
 

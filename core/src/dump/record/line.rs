@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::entry::Retired;
 use super::{
@@ -77,14 +77,19 @@ impl Tree {
 macro_rules! kinds {
     ($($kind:ident)+) => {
         /// The kind of a line: the one member of its entry object.
-        #[derive(
-            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-        )]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
         #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
         #[allow(missing_docs)] // the names are the format's own; docs/format.md explains each
         #[non_exhaustive]
         pub enum Kind {
             $($kind,)+
+        }
+
+        // What serde derives has a call for each kind.
+        impl Serialize for Kind {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.name())
+            }
         }
 
         impl Kind {
