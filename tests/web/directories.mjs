@@ -1,7 +1,7 @@
 // Raft directories for tests: made of dumps by the command line, or unpacked from the corpus.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -33,6 +33,17 @@ export const fixtureDirectories = (folder) => archivesIn(join(repo, "tests/fixtu
 /** The directories of the corpus, of every version. */
 export const corpusDirectories = (folder) =>
   ["engine", "made/small", "sled", "upstream/raft-dirs"].flatMap((place) => archivesIn(join(corpus, place), join(folder, place)));
+
+/** A directory whose log has a byte that is another. */
+export function damagedDirectory(folder) {
+  const [path] = fixtureDirectories(join(folder, "damaged"));
+  const log = join(path, "df_meta/V004/log");
+  const [first] = readdirSync(log).filter((name) => name.endsWith(".wal"));
+  const bytes = readFileSync(join(log, first));
+  bytes[Math.floor(bytes.length / 2)] ^= 0x55;
+  writeFileSync(join(log, first), bytes);
+  return path;
+}
 
 /** A directory of an older version. */
 export function olderDirectory(folder) {

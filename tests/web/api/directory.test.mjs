@@ -1,11 +1,11 @@
 // The binding reads raft directories as the command line does.
 import assert from "node:assert/strict";
-import { closeSync, existsSync, openSync, readFileSync, readSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readSync, readdirSync, rmSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { basename, join } from "node:path";
 import { after, test } from "node:test";
 
-import { corpusDirectories, exported, fixtureDirectories, hasCorpus, olderDirectory, scratch } from "../directories.mjs";
+import { corpusDirectories, damagedDirectory, exported, fixtureDirectories, hasCorpus, olderDirectory, scratch } from "../directories.mjs";
 
 const { exportDirectory } = createRequire(import.meta.url)("../../../target/web/node/metadump_wasm.js");
 const folder = scratch();
@@ -67,12 +67,7 @@ test("raft directories of a corpus, too", { skip: !hasCorpus && "there is no cor
 });
 
 test("a damaged one is refused with what the command line says", () => {
-  const [path] = fixtureDirectories(join(folder, "damaged"));
-  const log = join(path, "df_meta/V004/log");
-  const [first] = readdirSync(log).filter((name) => name.endsWith(".wal"));
-  const bytes = readFileSync(join(log, first));
-  bytes[Math.floor(bytes.length / 2)] ^= 0x55;
-  writeFileSync(join(log, first), bytes);
+  const path = damagedDirectory(folder);
   assert.equal(exported(path).dump, null);
   check(path);
 });

@@ -6,7 +6,7 @@ import { basename, join } from "node:path";
 import { after, before, test } from "node:test";
 
 import { axeSource, page, repo, shots, start } from "../browser.mjs";
-import { exported, fixtureDirectories, metactl, olderDirectory } from "../directories.mjs";
+import { damagedDirectory, exported, fixtureDirectories, metactl, olderDirectory } from "../directories.mjs";
 
 // Chromium gives no page a directory below /dev, where the temporary one can be.
 mkdirSync(join(repo, "tests/build"), { recursive: true });
@@ -93,12 +93,7 @@ test("what the reader says of a directory is shown", async () => {
 });
 
 test("a damaged one is refused in the words of the command line", async () => {
-  const [path] = fixtureDirectories(join(folder, "damaged"));
-  const log = join(path, "df_meta/V004/log");
-  const [first] = readdirSync(log).filter((name) => name.endsWith(".wal"));
-  const bytes = readFileSync(join(log, first));
-  bytes[Math.floor(bytes.length / 2)] ^= 0x55;
-  writeFileSync(join(log, first), bytes);
+  const path = damagedDirectory(folder);
   const cause = /^cause: (.*)$/m.exec(exported(path).said)[1];
   await fresh();
   await dropped(path);
