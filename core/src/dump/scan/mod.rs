@@ -233,6 +233,7 @@ pub(crate) fn read_json<'a, T: Deserialize<'a>>(
 }
 
 /// The reason that a parser gives, in plain words and without the place.
+#[cfg(feature = "disk")]
 pub(crate) fn reason(error: &serde_json::Error) -> String {
     wording::plain(&explain::without_place(error))
 }
