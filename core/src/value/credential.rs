@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use memchr::{memchr, memchr_iter, memchr2_iter, memmem};
+use memchr::{memchr_iter, memchr2_iter, memmem, memrchr};
 
 use crate::ordered;
 
@@ -62,9 +62,10 @@ fn names_credential_in_text(name: &str) -> bool {
 /// Whether a text in bytes may have a credential, whatever stands around the text: no for most bytes,
 /// yes wherever [`credentials_in`] finds one, and at times where it does not.
 pub(super) fn may_have_credentials(bytes: &[u8]) -> bool {
+    let last_at = memrchr(b'@', bytes);
     let is_given = |sign: usize| {
         let (before, behind) = bytes.split_at(sign);
-        let is_address = || behind.starts_with(b"://") && memchr(b'@', behind).is_some();
+        let is_address = || behind.starts_with(b"://") && last_at.is_some_and(|at| at > sign);
         may_name_credential(last_name(before)) || is_address()
     };
     let is_behind_by = |quote: usize| {
