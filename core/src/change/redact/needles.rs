@@ -5,6 +5,9 @@
 //! Where one is, a filter knows the first eight bytes of each sequence, and what passes is looked up:
 //! they are sorted, and none begins with another. So a text takes hardly longer for a hundred thousand of
 //! them than for one.
+//!
+//! Runs of base64 are apart: four characters are a number of 24 bits, of which a set has a bit for each.
+//! What is looked at for each run mostly stays in the cache of a core.
 
 /// How long each is at least: the bytes that the filter knows.
 pub(super) const SHORTEST_BYTES: usize = 8;
@@ -20,6 +23,13 @@ const STEP: usize = SHORTEST_BYTES - GRAM_BYTES + 1;
 
 /// How many words of bits the runs have at most, as a power of two: 4 MiB.
 const MOST_GRAM_WORDS: u32 = 19;
+
+/// How many runs share a word.
+const RUNS_PER_WORD: usize = 8;
+
+/// How many bits a character of base64 has, and a run of them.
+const BITS_PER_CHAR: usize = 6;
+const BASE64_GRAM_BITS: usize = BITS_PER_CHAR * GRAM_BYTES;
 
 /// A byte begins with a character of base64, or two or four bits behind its beginning.
 const SKIPPED_BITS: [usize; 3] = [0, 2, 4];
@@ -46,7 +56,10 @@ const OF_BASE64: [u8; 256] = {
 /// Byte sequences of at least [`SHORTEST_BYTES`].
 #[derive(Debug)]
 pub(super) struct Needles<'n> {
+    /// The runs of the bytes as they are.
     grams: Grams,
+    /// The runs of their base64.
+    base64_grams: Base64Grams,
     /// Bits by the first bytes; a power of two.
     filter: Vec<u64>,
     /// Ascending, behind their first bytes; none begins with another, which is found where that is.
@@ -62,16 +75,18 @@ impl<'n> FromIterator<&'n [u8]> for Needles<'n> {
         sorted.dedup_by(|longer, shorter| longer.1.starts_with(shorter.1));
         // Two share a word: with a third bit each, fewer words pass what is none than with one each.
         let mut filter = vec![0; sorted.len().div_ceil(2).next_power_of_two()];
-        let mut grams = Grams::for_needles(sorted.len());
+        let mut grams = Grams::for_runs(sorted.len() * STEP);
+        let mut base64_grams = Base64Grams::default();
         for (start, _) in &sorted {
             let (word, bits) = place(*start, filter.len());
             if let Some(word) = filter.get_mut(word) {
                 *word |= bits;
             }
-            grams.add(*start);
+            grams.add(start.to_be_bytes());
+            base64_grams.add(*start);
         }
         let longest = sorted.iter().map(|(_, needle)| needle.len()).max().unwrap_or_default();
-        Self { grams, filter, sorted, longest }
+        Self { grams, base64_grams, filter, sorted, longest }
     }
 }
 
@@ -86,17 +101,13 @@ impl Needles<'_> {
         let mut rest = text;
         let mut at = 0;
         while let Some(gram) = gram_of(rest, STEP - 1) {
-            if self.grams.has(gram) {
-                let may_be_base64 =
-                    gram.to_be_bytes().iter().all(|byte| of_base64(*byte).is_some());
-                let is_at = |at: usize| {
-                    self.grams.may_begin(text, at)
-                        && (self.stands_at(text, at)
-                            || (may_be_base64 && self.stands_in_base64_at(text, at)))
-                };
-                if (at..at + STEP).any(is_at) {
-                    return true;
-                }
+            if self.grams.has(gram) && (at..at + STEP).any(|at| self.stands_at(text, at)) {
+                return true;
+            }
+            if base64_of(gram).is_some_and(|gram| self.base64_grams.has(gram))
+                && (at..at + STEP).any(|at| self.stands_in_base64_at(text, at))
+            {
+                return true;
             }
             at += STEP;
             rest = rest.get(STEP..).unwrap_or_default();
@@ -105,20 +116,24 @@ impl Needles<'_> {
     }
 
     fn stands_at(&self, text: &[u8], at: usize) -> bool {
+        if !self.grams.may_begin(text, at) {
+            return false;
+        }
         let rest = text.get(at..).unwrap_or_default();
         start_of(rest).is_some_and(|start| self.may_start(start) && self.begins(start, rest))
     }
 
     /// Whether one of them has its first whole character of base64 at a place.
     fn stands_in_base64_at(&self, text: &[u8], at: usize) -> bool {
-        SKIPPED_BITS.iter().any(|skipped| {
-            let from = at.checked_sub(usize::from(*skipped > 0));
-            let text = from.and_then(|from| text.get(from..)).unwrap_or_default();
-            start_in_base64(text, *skipped).is_some_and(|start| {
-                self.may_start(start)
-                    && self.begins(start, &bytes_of_base64(text, *skipped, self.longest))
+        self.base64_grams.may_begin(text, at)
+            && SKIPPED_BITS.iter().any(|skipped| {
+                let from = at.checked_sub(usize::from(*skipped > 0));
+                let text = from.and_then(|from| text.get(from..)).unwrap_or_default();
+                start_in_base64(text, *skipped).is_some_and(|start| {
+                    self.may_start(start)
+                        && self.begins(start, &bytes_of_base64(text, *skipped, self.longest))
+                })
             })
-        })
     }
 
     fn may_start(&self, start: u64) -> bool {
@@ -154,7 +169,7 @@ const fn place(start: u64, words: usize) -> (usize, u64) {
     (word, (1 << (hash & 63)) | (1 << ((hash >> 6) & 63)) | (1 << ((hash >> 12) & 63)))
 }
 
-/// The runs of bytes that are in a sequence, or in its base64.
+/// The runs that are in sequences.
 #[derive(Debug)]
 struct Grams {
     /// Bits by the run, all in one word; runs share them.
@@ -164,29 +179,16 @@ struct Grams {
 }
 
 impl Grams {
-    fn for_needles(count: usize) -> Self {
-        // As they are and in base64: few of the bits are set, for what follows a run that is taken for
-        // one of a sequence takes as long as a hundred that are not.
-        let runs = count.max(1) * STEP * (1 + SKIPPED_BITS.len());
-        let log2 = runs.div_ceil(2).next_power_of_two().ilog2().clamp(1, MOST_GRAM_WORDS);
+    fn for_runs(runs: usize) -> Self {
+        // Few of the bits are set, for what follows a run that is taken for one of a sequence takes as
+        // long as a hundred that are not.
+        let words = runs.div_ceil(RUNS_PER_WORD).next_power_of_two();
+        let log2 = words.ilog2().clamp(1, MOST_GRAM_WORDS);
         Self { bits: vec![0; 1 << log2], log2 }
     }
 
-    /// Adds the runs of a sequence, of which the first bytes are given.
-    fn add(&mut self, start: u64) {
-        self.add_runs(start.to_be_bytes());
-        for skipped in SKIPPED_BITS {
-            // The first character that is whole begins that many bits behind the beginning.
-            let before = (6 - skipped) % 6;
-            let value = |char: usize| (start >> (64 - before - 6 * (char + 1))) as usize & 63;
-            let values: [usize; SHORTEST_BYTES] = std::array::from_fn(value);
-            for alphabet in ALPHABETS {
-                self.add_runs(values.map(|value| alphabet.get(value).copied().unwrap_or_default()));
-            }
-        }
-    }
-
-    fn add_runs(&mut self, bytes: [u8; SHORTEST_BYTES]) {
+    /// Adds the runs of the first bytes of a sequence.
+    fn add(&mut self, bytes: [u8; SHORTEST_BYTES]) {
         for gram in (0..STEP).filter_map(|at| gram_of(&bytes, at)) {
             let (word, bits) = self.place(gram);
             if let Some(word) = self.bits.get_mut(word) {
@@ -213,6 +215,49 @@ impl Grams {
         let word = (hash >> (64 - self.log2)) as usize;
         (word, (1 << (bits & 63)) | (1 << ((bits >> 6) & 63)) | (1 << ((bits >> 12) & 63)))
     }
+}
+
+/// The runs that are in the base64 of sequences, as numbers: a bit for each that there is.
+#[derive(Debug, Default)]
+struct Base64Grams {
+    bits: Vec<u64>,
+}
+
+impl Base64Grams {
+    /// Adds the runs of a sequence, of which the first bytes are given.
+    fn add(&mut self, start: u64) {
+        self.bits.resize(1 << (BASE64_GRAM_BITS - 6), 0);
+        for skipped in SKIPPED_BITS {
+            // The first character that is whole begins that many bits behind the beginning.
+            let before = (6 - skipped) % 6;
+            for char in 0..STEP {
+                let behind = 64 - before - BITS_PER_CHAR * char - BASE64_GRAM_BITS;
+                let gram = (start >> behind) as usize & ((1 << BASE64_GRAM_BITS) - 1);
+                if let Some(word) = self.bits.get_mut(gram >> 6) {
+                    *word |= 1 << (gram & 63);
+                }
+            }
+        }
+    }
+
+    fn has(&self, gram: u32) -> bool {
+        self.bits.get(gram as usize >> 6).is_some_and(|word| word >> (gram & 63) & 1 == 1)
+    }
+
+    /// Whether the first characters at a place can be those of a sequence: both halves are runs of one.
+    fn may_begin(&self, text: &[u8], at: usize) -> bool {
+        let has = |at| gram_of(text, at).and_then(base64_of).is_some_and(|gram| self.has(gram));
+        has(at) && has(at + SHORTEST_BYTES - GRAM_BYTES)
+    }
+}
+
+/// The number that a run is in base64; none where it is none.
+fn base64_of(gram: u32) -> Option<u32> {
+    if gram & 0x8080_8080 != 0 {
+        return None;
+    }
+    let char = |number, byte: u8| Some(number << BITS_PER_CHAR | u32::from(of_base64(byte)?));
+    gram.to_be_bytes().into_iter().try_fold(0, char)
 }
 
 /// The value of a character of base64.

@@ -17,6 +17,9 @@ pub const SHORTEST_BYTES: usize = needles::SHORTEST_BYTES;
 /// How deep a list of bytes may stand in a list of bytes: the text of a setting does.
 const MOST_DEPTH: usize = 3;
 
+/// How long a byte of an address is that is written as two digits behind a `%`.
+const ESCAPE_BYTES: usize = 3;
+
 /// How often a text may be escaped: JSON stands in a string of JSON.
 const MOST_ESCAPES: usize = 2;
 
@@ -103,12 +106,7 @@ impl<'s> Proof<'s> {
         if self.needles.is_in(text) {
             return true;
         }
-        if !has_percent(text) {
-            return false;
-        }
-        let mut plain = Vec::with_capacity(text.len());
-        plain.extend(percent_decode(text));
-        self.needles.is_in(&plain)
+        percent_decoded(text).is_some_and(|plain| self.needles.is_in(&plain))
     }
 
     fn in_bytes(&self, bytes: &[u8], depth: usize) -> bool {
@@ -150,11 +148,24 @@ fn spaced_list_len(text: &[u8]) -> Option<usize> {
     (text.get(len + 1) == Some(&b']')).then_some(len + 2)
 }
 
-/// Whether a text has a byte in it that is written as two digits behind a `%`.
-fn has_percent(text: &[u8]) -> bool {
-    let digits = |at: usize| text.get(at + 1..at + 3).unwrap_or_default();
-    let is_escape = |at| digits(at).len() == 2 && digits(at).iter().all(u8::is_ascii_hexdigit);
-    memchr::memchr_iter(b'%', text).any(is_escape)
+/// A text with the bytes in it that are written as two digits behind a `%`; none where there are none.
+fn percent_decoded(text: &[u8]) -> Option<Vec<u8>> {
+    let escape = |at: usize| text.get(at..at + ESCAPE_BYTES).unwrap_or_default();
+    let is_escape = |at: &usize| match escape(*at) {
+        [_, digits @ ..] => !digits.is_empty() && digits.iter().all(u8::is_ascii_hexdigit),
+        [] => false,
+    };
+    let mut escapes = memchr::memchr_iter(b'%', text).filter(is_escape).peekable();
+    escapes.peek()?;
+    let mut plain = Vec::with_capacity(text.len());
+    let mut done = 0;
+    for at in escapes {
+        plain.extend_from_slice(text.get(done..at).unwrap_or_default());
+        plain.extend(percent_decode(escape(at)));
+        done = at + ESCAPE_BYTES;
+    }
+    plain.extend_from_slice(text.get(done..).unwrap_or_default());
+    Some(plain)
 }
 
 /// A text with the characters in it that JSON escapes; none where it escapes nothing.
@@ -286,6 +297,12 @@ mod tests {
             prop_assert_eq!(proof.left_in(escaped.as_bytes()), Some(Left::InText));
             let spaced = serde_json::to_string(text.as_bytes()).unwrap().replace(',', ", ");
             prop_assert_eq!(proof.left_in(spaced.as_bytes()), Some(Left::InValue));
+        }
+
+        #[test]
+        fn what_stands_behind_a_percent_sign_is_as_in_an_address(text in "[%4aG]{0,12}") {
+            let plain = percent_decoded(text.as_bytes());
+            prop_assert_eq!(plain.as_ref().map_or(text.as_bytes(), Vec::as_slice), Vec::from_iter(percent_decode(text.as_bytes())));
         }
 
         #[test]
