@@ -162,42 +162,60 @@ impl Reach {
 #[derive(Debug, Clone, Default)]
 struct KeySet {
     all: HashSet<String>,
-    /// One bit for each, which keys share. Every key of a state is looked up, and for most this says
+    /// Bits that keys share, a power of two. Every key of a state is looked up, and for most this says
     /// no: their hash is a fifth of what the set needs, which no input may slow down.
     filter: Vec<u64>,
 }
 
-/// How many bits a filter has, as a power of two: 128 KiB.
-const FILTER_BITS: u32 = 20;
+/// How many bits a filter has at first, and for each key at least. Between two looks at a word of it a
+/// megabyte and more of the dump goes through the cache of a core: the smaller it is, the likelier it
+/// stays there.
+const FILTER_BITS: usize = 1 << 12;
+const FILTER_BITS_PER_KEY: usize = 8;
 
 impl KeySet {
     fn add(&mut self, key: &str) {
         if self.contains(key) {
             return;
         }
-        if self.filter.is_empty() {
-            self.filter = vec![0; 1 << (FILTER_BITS - 6)];
-        }
-        let (word, bit) = place(key);
-        if let Some(word) = self.filter.get_mut(word) {
-            *word |= bit;
-        }
         self.all.insert(key.to_owned());
+        if self.all.len() * FILTER_BITS_PER_KEY > self.bits() {
+            let bits = (2 * self.bits()).max(FILTER_BITS);
+            self.filter = vec![0; bits / WORD_BITS];
+            self.all.iter().for_each(|key| mark(&mut self.filter, key));
+        } else {
+            mark(&mut self.filter, key);
+        }
     }
 
     fn contains(&self, key: &str) -> bool {
         if self.filter.is_empty() {
             return false;
         }
-        let (word, bit) = place(key);
+        let (word, bit) = place(key, self.filter.len());
         self.filter.get(word).is_some_and(|word| word & bit != 0) && self.all.contains(key)
+    }
+
+    const fn bits(&self) -> usize {
+        self.filter.len() * WORD_BITS
     }
 }
 
-/// The bit of a key in the filter.
-fn place(key: &str) -> (usize, u64) {
-    let hash = XxHash3_128::oneshot(key.as_bytes()) as u64 >> (64 - FILTER_BITS);
-    ((hash >> 6) as usize, 1 << (hash & 63))
+/// How many bits a word of a filter has.
+const WORD_BITS: usize = u64::BITS as usize;
+
+/// Sets the bit of a key in a filter.
+fn mark(filter: &mut [u64], key: &str) {
+    let (word, bit) = place(key, filter.len());
+    if let Some(word) = filter.get_mut(word) {
+        *word |= bit;
+    }
+}
+
+/// The bit of a key in a filter of so many words, a power of two.
+fn place(key: &str, words: usize) -> (usize, u64) {
+    let hash = XxHash3_128::oneshot(key.as_bytes()) as u64;
+    ((hash >> 6) as usize & words.wrapping_sub(1), 1 << (hash & 63))
 }
 
 #[cfg(test)]
@@ -213,6 +231,11 @@ mod tests {
         (0..3000).step_by(2).for_each(|number| reach.key(&format!("key/{number}")));
         let has = |number: &usize| reach.has_key(&format!("key/{number}"));
         assert!((0..3000).filter(has).eq((0..3000).step_by(2)));
+        // Few keys pass the filter that are not named.
+        let filter = &reach.keys.filter;
+        let (set, bits) =
+            (filter.iter().map(|word| word.count_ones()).sum::<u32>(), reach.keys.bits());
+        assert!(set as usize * 6 < bits, "{set} of {bits} bits");
     }
 
     proptest! {
