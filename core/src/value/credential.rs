@@ -35,6 +35,9 @@ const KEYS: [&str; 7] =
 /// More names of credentials in the query of an address.
 const OF_QUERIES: [&str; 2] = ["sig", "code"];
 
+/// How long a name of a credential is at least.
+const SHORTEST_NAME: usize = 3;
+
 /// How long the words between `IDENTIFIED` and the password are at most.
 const LONGEST_PHRASE: usize = 128;
 
@@ -98,7 +101,7 @@ fn may_name_credential(name: &[u8]) -> bool {
         let end = name.len().checked_sub(word.len()).and_then(|at| name.get(at..));
         end.is_some_and(|end| end.eq_ignore_ascii_case(word.as_bytes()))
     };
-    !name.is_empty()
+    name.len() >= SHORTEST_NAME
         && (NAMES.iter().chain(&OF_QUERIES).any(ends)
             || WORDS.iter().filter(|word| **word != "key").chain(&KEYS).any(has))
 }
@@ -341,6 +344,12 @@ mod tests {
                 prop_assert!(may_have_credentials(&bytes), "{text}");
             }
         }
+    }
+
+    #[test]
+    fn no_name_is_shorter_than_the_shortest() {
+        let names = WORDS.iter().chain(&NAMES).chain(&KEYS).chain(&OF_QUERIES);
+        assert_eq!(names.map(|name| name.len()).min(), Some(SHORTEST_NAME));
     }
 
     #[test]

@@ -26,19 +26,18 @@ impl<'a> KeyParts<'a> {
     /// assert_eq!(key.name(ObjectKind::Database).as_deref(), Some("sales"));
     /// ```
     pub fn of(key: &'a str) -> Option<Self> {
-        let slash = memchr::memchr(b'/', key.as_bytes());
-        let (prefix, rest) =
-            slash.and_then(|at| Some((key.get(..at)?, key.get(at + 1..)?))).unwrap_or((key, ""));
-        let has_rest = slash.is_some();
-        let fits = |form: &&KeyForm| form.fits(has_rest.then_some(rest));
+        let mut parts = parts(key, 2);
+        let prefix = parts.next()?;
+        let rest = parts.next();
+        let fits = |form: &&KeyForm| form.fits(rest);
         let form = forms(prefix).iter().find(fits).or_else(|| forms("*").iter().find(fits))?;
-        Some(Self { form, prefix, rest })
+        Some(Self { form, prefix, rest: rest.unwrap_or_default() })
     }
 
     /// The segments behind the prefix, as they are in the key.
     pub fn segments(&self) -> impl Iterator<Item = (Segment, &'a str)> + use<'a> {
         let segments = self.form.segments;
-        segments.iter().copied().zip(self.rest.splitn(segments.len().max(1), '/'))
+        segments.iter().copied().zip(parts(self.rest, segments.len().max(1)))
     }
 
     /// What the prefix is, where it is not the same in every key of the form.
@@ -149,10 +148,24 @@ impl KeyForm {
     fn fits(&self, rest: Option<&str>) -> bool {
         let Some(rest) = rest else { return self.segments.is_empty() };
         let is_open = matches!(self.segments.last(), Some(Segment::Raw(_)));
-        let mut found = rest.splitn(if is_open { self.segments.len() } else { usize::MAX }, '/');
+        let mut found = parts(rest, if is_open { self.segments.len() } else { usize::MAX });
         self.segments.iter().all(|segment| found.next().is_some_and(|raw| segment.fits(raw)))
             && found.next().is_none()
     }
+}
+
+/// The parts of a text between slashes, so many at most: what [`str::splitn`] gives, which takes longer
+/// for a few short ones.
+fn parts(text: &str, most: usize) -> impl Iterator<Item = &str> {
+    let (mut rest, mut left) = (Some(text), most);
+    std::iter::from_fn(move || {
+        left = left.checked_sub(1)?;
+        let text = rest.take()?;
+        let slash = text.bytes().position(|byte| byte == b'/').filter(|_| left > 0);
+        let Some(slash) = slash else { return Some(text) };
+        rest = text.get(slash + 1..);
+        text.get(..slash)
+    })
 }
 
 /// The forms of a prefix, in their order.
@@ -231,6 +244,15 @@ mod tests {
             assert_eq!(prefix(unknown), None, "{unknown}");
         }
         assert_eq!(prefix("__fd_table_by_id/99999999999999999999"), None);
+    }
+
+    #[test]
+    fn parts_are_those_of_the_library() {
+        for text in ["", "/", "a", "a/", "/a", "a//b/ü/", "ü/c"] {
+            for most in [0, 1, 2, 3, usize::MAX] {
+                assert!(parts(text, most).eq(text.splitn(most, '/')), "{text} {most}");
+            }
+        }
     }
 
     #[test]
