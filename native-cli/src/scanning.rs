@@ -27,7 +27,7 @@ use crate::progress::Progress;
 pub use crate::threads::Threads;
 
 /// How much is scanned at a time.
-const PIECE_BYTES: usize = 1 << 20;
+const PIECE_BYTES: usize = 256 << 10;
 
 /// How many lines are scanned before they are handed on: what is known of a line takes more memory
 /// than a short line.
