@@ -56,6 +56,21 @@ impl<F: Fn(&Line<'_>, &Scanned<'_>) -> T + Sync, T> Make for Scan<F, T> {
     }
 }
 
+/// The same, but for lines that somebody does not want, of which nothing is made.
+struct ScanWanted<W, F, T>(W, Scan<F, T>);
+
+impl<W, F, T> Make for ScanWanted<W, F, T>
+where
+    W: Fn(&[u8]) -> bool + Sync,
+    F: Fn(&Line<'_>, &Scanned<'_>) -> T + Sync,
+{
+    type Made<'l> = Option<(Scanned<'l>, Option<T>)>;
+
+    fn of<'l>(&self, line: &Line<'l>) -> Self::Made<'l> {
+        (self.0)(line.bytes).then(|| self.1.of(line))
+    }
+}
+
 /// What somebody makes of a line without knowing what it is.
 struct Plain<F, T>(F, PhantomData<fn() -> T>);
 
@@ -83,7 +98,29 @@ pub fn for_each_prepared<T: Send>(
     for_each_beside(source, threads, progress, |_, scanned| prepare(scanned), each, |_| ())
 }
 
-/// The same, with what `make` makes of each line and its bytes, too; its number is not known yet.
+/// The same, but of lines that are not `wanted` only where they are.
+///
+/// # Errors
+///
+/// As [`for_each_prepared`].
+pub fn for_each_wanted<T: Send>(
+    source: &Source,
+    threads: Threads,
+    progress: &Progress,
+    wanted: impl Fn(&[u8]) -> bool + Sync,
+    prepare: impl Fn(&Scanned<'_>) -> T + Sync,
+    mut each: impl FnMut(&Line<'_>, Option<(&Scanned<'_>, T)>) -> Result<()> + Send,
+) -> Result<()> {
+    let prepare = |_: &Line<'_>, scanned: &Scanned<'_>| prepare(scanned);
+    let make = ScanWanted(wanted, Scan(prepare, PhantomData));
+    let each = move |line: &Line<'_>, made: &mut Option<(Scanned<'_>, Option<T>)>| {
+        let made = made.as_mut().and_then(|(scanned, made)| Some((&*scanned, made.take()?)));
+        each(line, made)
+    };
+    read(source, threads, progress, make, each, |_| ())
+}
+
+/// [`for_each_prepared`], with what `make` makes of each line and its bytes, too; its number is not known yet.
 /// `beside` sees all bytes of the lines, line ends included, in their order, while the lines behind them
 /// are handed on. It may not see all when something fails.
 ///

@@ -8,7 +8,7 @@ use metadump::{Line, LineFramer};
 use crate::unpacking::read_some;
 
 /// A line of more pieces than this is read and scanned while nobody else reads.
-const LONG_PIECES: usize = 4;
+const LONG_PIECES: usize = 16;
 
 /// The input in pieces of whole lines.
 pub struct Pieces {

@@ -174,6 +174,26 @@ pub fn scan_line(line: &[u8]) -> Result<ScannedLine<'_>, LineError> {
     scan_any(text)
 }
 
+/// How long the part of a line is at most that has the id of its entry: with the longest numbers it is
+/// shorter.
+const LOG_ID_BYTES: usize = 256;
+
+/// The id of the entry of a log that a line has, in the form in which servers write it. What stands behind
+/// the id is not looked at: the line may be none.
+///
+/// ```
+/// use metadump::record::LogId;
+/// use metadump::scan::log_id;
+///
+/// let line = br#"["raft_log",{"LogEntry":{"log_id":{"leader_id":{"term":1,"node_id":2},"index":7},"payload":"Blank"}}]"#;
+/// assert_eq!(log_id(line), Some(LogId::new(1, 2, 7)));
+/// assert_eq!(log_id(br#"["raft_log",{"NodeId":1}]"#), None);
+/// ```
+pub fn log_id(line: &[u8]) -> Option<LogId> {
+    let beginning = line.get(..LOG_ID_BYTES.min(line.len()))?;
+    canonical::log_id(beginning.utf8_chunks().next()?.valid())
+}
+
 /// What is wrong with JSON of any sort: the byte, and what the parser says, in plain words.
 ///
 /// ```

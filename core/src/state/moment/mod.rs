@@ -234,6 +234,13 @@ impl Moment {
             || self.applied.is_none_or(|applied| entry.index > applied.index);
         is_after && self.until.is_some_and(|until| entry.index <= until)
     }
+
+    /// Whether a replay applies an entry: to reach the moment, or to see that the log leads to the snapshot.
+    pub fn applies(&self, entry: LogId) -> bool {
+        let is_held = self.is_before_snapshot
+            && self.applied.is_some_and(|applied| entry.index <= applied.index);
+        is_held || self.has(entry)
+    }
 }
 
 /// Picks the entries of a log that lead to a moment, from the facts of a node in their order.

@@ -106,12 +106,7 @@ impl Replay {
     /// The entry that a fact is, if it is applied: to reach the moment, or to see that the log leads to
     /// the snapshot.
     fn applied_entry<'f>(&mut self, fact: &Fact<'f>) -> Option<&'f LogEntry<'f>> {
-        let Moment { is_before_snapshot, applied, .. } = self.moment;
-        let is_held = |entry: &LogEntry<'_>| {
-            is_before_snapshot && applied.is_some_and(|applied| entry.log_id.index <= applied.index)
-        };
-        let entry = self.path.live_entry(fact)?;
-        (self.moment.has(entry.log_id) || is_held(entry)).then_some(entry)
+        self.path.live_entry(fact).filter(|entry| self.moment.applies(entry.log_id))
     }
 
     /// Whether entries may look at or change the record of a key.

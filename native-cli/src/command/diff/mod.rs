@@ -21,7 +21,7 @@ use metadump::moment::{AsOf, At};
 use self::found::{Differences, Found};
 use self::print::Printer;
 use self::reading::{Disorder, Read, Way, for_each_pair};
-use self::side::{Opened, beside_keys};
+use self::side::Opened;
 use super::Outcome;
 use super::decoded::say_masked;
 use super::objects::{assert_tenants, catalogue};
@@ -162,12 +162,9 @@ fn compare(
 
 /// What is known of a state before its keys are read, and how it comes to its moment.
 fn compared_state(state: &State, progress: &Progress) -> Result<(ComparedState, Way)> {
-    let mut replay = Way::replay(state);
-    let beside = beside_keys(state, progress, |fact| {
-        replay.iter_mut().for_each(|replay| replay.reach(fact));
-    })?;
+    let beside = state.beside_keys().clone();
     let of = ComparedState::new(state.name(), beside, AsOf::from(state.moment()));
-    Ok((of, Way::of(state, replay, progress)?))
+    Ok((of, Way::of(state, progress)?))
 }
 
 /// A state with what is known when its keys have been read.

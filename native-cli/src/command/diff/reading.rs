@@ -47,17 +47,15 @@ pub enum Way {
 }
 
 impl Way {
-    /// What is to know what the log of a state reaches; none where no entry leads to the moment.
-    pub fn replay(state: &State) -> Option<Replay> {
-        state.moment().until.is_some().then(|| Replay::new(state.moment()))
-    }
-
-    /// That of a state, with a replay that knows what the log reaches.
-    pub fn of(state: &State, replay: Option<Replay>, progress: &Progress) -> Result<Self> {
-        match replay {
-            None => Ok(Self::Known(None)),
-            Some(replay) if replay.scope().is_some() => Ok(Self::Log(Box::new(replay))),
-            Some(_) => Ok(Self::Known(state.replay(progress)?.map(Box::new))),
+    /// That of a state.
+    pub fn of(state: &State, progress: &Progress) -> Result<Self> {
+        if state.moment().until.is_none() {
+            return Ok(Self::Known(None));
+        }
+        let replay = state.reach(progress)?;
+        match replay.scope() {
+            Some(_) => Ok(Self::Log(Box::new(replay))),
+            None => Ok(Self::Known(state.replay(progress)?.map(Box::new))),
         }
     }
 

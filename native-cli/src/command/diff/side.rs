@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use metadump::check::Code;
-use metadump::difference::BesideKeys;
 use metadump::moment::At;
-use metadump::record::Fact;
 
 use crate::args::{Connection, Place};
 use crate::chain::holds_pieces;
@@ -87,20 +85,4 @@ impl Opened {
 fn is_directory(path: &Path) -> bool {
     let is_dir = path != Path::new("-") && fs::metadata(path).is_ok_and(|found| found.is_dir());
     is_dir && !holds_pieces(path)
-}
-
-/// What a state has beside its keys, as of the snapshot, and the log. Calls `each` with every fact
-/// of it.
-pub fn beside_keys(
-    state: &State,
-    progress: &Progress,
-    mut each: impl FnMut(&Fact<'_>) + Send,
-) -> Result<BesideKeys> {
-    let mut beside = BesideKeys::default();
-    state.for_each_fact(progress, false, |fact| {
-        each(fact);
-        beside.learn(fact);
-        Ok(())
-    })?;
-    Ok(beside)
 }

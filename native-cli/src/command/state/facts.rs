@@ -8,10 +8,11 @@ use metadump::record::Fact;
 use crate::command::plan::{Strays, not_a_record};
 use crate::input::Source;
 use crate::progress::Progress;
-use crate::scanning::{Scanned, Threads, for_each_prepared};
+use crate::scanning::{Scanned, Threads, for_each_wanted};
 
 /// Calls `each` with every fact of a dump that is of the node or of its live state machine, and with
 /// what `prepare` makes of it on one of several threads. Gives how many bytes the dump has, unpacked.
+/// Lines that are not `wanted` are passed over.
 ///
 /// # Errors
 ///
@@ -21,6 +22,7 @@ pub fn for_each_fact_of_line<T: Send>(
     source: &Source,
     strays: Strays,
     progress: &Progress,
+    wanted: impl Fn(&[u8]) -> bool + Sync,
     prepare: impl Fn(&Fact<'_>) -> T + Sync,
     mut each: impl FnMut(&Fact<'_>, T) -> Result<()> + Send,
 ) -> Result<u64> {
@@ -30,8 +32,9 @@ pub fn for_each_fact_of_line<T: Send>(
         scanned.as_ref().ok().map(|scanned| prepare(&scanned.record.fact()))
     };
     let mut bytes = 0;
-    let each = |line: &Line<'_>, scanned: &Scanned<'_>, prepared: Option<T>| {
+    let each = |line: &Line<'_>, made: Option<(&Scanned<'_>, Option<T>)>| {
         bytes = line.offset_bytes.saturating_add(line.len_bytes());
+        let Some((scanned, prepared)) = made else { return Ok(()) };
         let scanned = match scanned {
             Ok(scanned) => scanned,
             Err(_) if strays == Strays::Dropped => return Ok(()),
@@ -48,6 +51,6 @@ pub fn for_each_fact_of_line<T: Send>(
             _ => Ok(()),
         }
     };
-    for_each_prepared(source, Threads::of_flag(None), progress, prepare, each)?;
+    for_each_wanted(source, Threads::of_flag(None), progress, wanted, prepare, each)?;
     Ok(bytes)
 }

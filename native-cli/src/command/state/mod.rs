@@ -9,8 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 use metadump::check::Requirement;
+use metadump::difference::BesideKeys;
 use metadump::moment::{AsOf, At, Moment, MomentError, Replay, ReplayError, Replayed, Survey};
 use metadump::record::{DataVersion, Fact, SeqV};
+use metadump::scan::log_id;
 
 use self::facts::for_each_fact_of_line;
 use super::plan::{Inspected, Reading, Strays};
@@ -29,6 +31,8 @@ use crate::temporary::TemporaryFile;
 pub struct State {
     origin: StateSource,
     moment: Moment,
+    /// What it has beside keys, as of the snapshot, and the log.
+    beside: BesideKeys,
     /// Whether what should be known of a directory is said with its keys.
     has_remarks: bool,
     /// Whether it was said what the manifest of a dump has against it.
@@ -97,12 +101,14 @@ impl State {
         at: At,
         progress: &Progress,
     ) -> Result<(Self, Option<MomentError>)> {
-        let state = Self::unplaced(StateSource::Dump(source), Strays::Dropped);
-        let mut survey = Survey::new(at, now_ms());
+        let mut state = Self::unplaced(StateSource::Dump(source), Strays::Dropped);
+        let (mut survey, mut beside) = (Survey::new(at, now_ms()), BesideKeys::default());
         state.for_each_fact(progress, survey.needs_keys(), |fact| {
             survey.learn(fact);
+            beside.learn(fact);
             Ok(())
         })?;
+        state.beside = beside;
         Ok(match survey.finish() {
             Ok(moment) => (Self { moment, ..state }, None),
             Err(error) => (state, Some(error)),
@@ -111,16 +117,18 @@ impl State {
 
     fn unplaced(origin: StateSource, strays: Strays) -> Self {
         let has_objected = AtomicBool::new(false);
-        Self { origin, moment: Moment::default(), has_remarks: true, has_objected, strays }
+        let (moment, beside) = (Moment::default(), BesideKeys::default());
+        Self { origin, moment, beside, has_remarks: true, has_objected, strays }
     }
 
     fn of(origin: StateSource, at: At, progress: &Progress) -> Result<Self> {
         let mut state = Self::unplaced(origin, Strays::Refused);
-        let mut survey = Survey::new(at, now_ms());
+        let (mut survey, mut beside) = (Survey::new(at, now_ms()), BesideKeys::default());
         let (needs_keys, mut is_empty) = (survey.needs_keys(), true);
         let read = state.for_each_fact(progress, needs_keys, |fact| {
             is_empty = false;
             survey.learn(fact);
+            beside.learn(fact);
             Ok(())
         });
         if let (Err(_), true, StateSource::Dump(source)) = (&read, is_empty, &state.origin) {
@@ -140,6 +148,7 @@ impl State {
             let error = anyhow::anyhow!("{}: there is no record of a dump", state.name());
             return Err(error).help("`databend-metactl validate` says what it is instead");
         }
+        state.beside = beside;
         state.moment = survey.finish().map_err(|error| state.has_no_moment(&error))?;
         if let StateSource::Directory(reader, _) = &state.origin {
             state.moment.version = Some(reader.version());
@@ -167,6 +176,11 @@ impl State {
         self.moment
     }
 
+    /// What it has beside keys, as of the snapshot, and the log.
+    pub const fn beside_keys(&self) -> &BesideKeys {
+        &self.beside
+    }
+
     /// The data version of the releases whose rules apply the log.
     pub const fn version(&self) -> Option<DataVersion> {
         self.moment.version
@@ -191,6 +205,28 @@ impl State {
         &self,
         progress: &Progress,
         with_keys: bool,
+        each: impl FnMut(&Fact<'_>) -> Result<()> + Send,
+    ) -> Result<()> {
+        self.for_each_wanted_fact(progress, with_keys, |_| true, each)
+    }
+
+    /// The same without keys, and mostly without the entries of the log that have no part in the way to
+    /// the moment: what they are was seen when the state was opened.
+    fn for_each_fact_on_the_way(
+        &self,
+        progress: &Progress,
+        each: impl FnMut(&Fact<'_>) -> Result<()> + Send,
+    ) -> Result<()> {
+        let moment = self.moment;
+        let wanted = |line: &[u8]| log_id(line).is_none_or(|entry| moment.applies(entry));
+        self.for_each_wanted_fact(progress, false, wanted, each)
+    }
+
+    fn for_each_wanted_fact(
+        &self,
+        progress: &Progress,
+        with_keys: bool,
+        wanted: impl Fn(&[u8]) -> bool + Sync,
         mut each: impl FnMut(&Fact<'_>) -> Result<()> + Send,
     ) -> Result<()> {
         let mut version = None;
@@ -208,7 +244,8 @@ impl State {
             StateSource::Directory(reader, _) => reader.for_each_fact(&mut each),
             StateSource::Dump(source) => {
                 let each = |fact: &Fact<'_>, ()| each(fact);
-                let read = for_each_fact_of_line(source, self.strays, progress, |_| (), each);
+                let read =
+                    for_each_fact_of_line(source, self.strays, progress, wanted, |_| (), each);
                 read.map(|bytes| self.object(source, bytes, progress))
             }
         };
@@ -350,7 +387,8 @@ impl State {
                 Ok(())
             }
             StateSource::Dump(source) => {
-                let bytes = for_each_fact_of_line(source, self.strays, progress, prepare, each)?;
+                let bytes =
+                    for_each_fact_of_line(source, self.strays, progress, |_| true, prepare, each)?;
                 self.object(source, bytes, progress);
                 Ok(())
             }
@@ -424,7 +462,7 @@ impl State {
     pub fn reach(&self, progress: &Progress) -> Result<Replay> {
         progress.phase("reading the log");
         let mut replay = Replay::new(self.moment);
-        self.for_each_fact(progress, false, |fact| {
+        self.for_each_fact_on_the_way(progress, |fact| {
             replay.reach(fact);
             Ok(())
         })?;
@@ -439,7 +477,7 @@ impl State {
     ) -> Result<()> {
         progress.phase("applying the log");
         let name = self.name();
-        self.for_each_fact(progress, false, |fact| {
+        self.for_each_fact_on_the_way(progress, |fact| {
             let Err(error) = apply(fact) else { return Ok(()) };
             let help = match error {
                 ReplayError::Lacking(_) => {

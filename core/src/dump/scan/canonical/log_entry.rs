@@ -27,7 +27,7 @@ pub(super) fn log_entry<'a>(at: &mut Cursor<'a>) -> Option<LogEntry<'a>> {
     Some(LogEntry { log_id, payload })
 }
 
-fn log_id(at: &mut Cursor<'_>) -> Option<LogId> {
+pub(super) fn log_id(at: &mut Cursor<'_>) -> Option<LogId> {
     at.literal("{\"leader_id\":{\"term\":")?;
     let term = at.number()?;
     at.literal(",\"node_id\":")?;

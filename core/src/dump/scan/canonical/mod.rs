@@ -7,7 +7,7 @@ mod log_entry;
 mod transaction;
 
 use super::ScannedLine;
-use crate::dump::record::{ExpireKey, ExpireValue, KVMeta, Keyed, Record, SeqV, Text, Tree};
+use crate::dump::record::{ExpireKey, ExpireValue, KVMeta, Keyed, LogId, Record, SeqV, Text, Tree};
 use cursor::Cursor;
 
 /// Reads a line in canonical form; none means that serde has to look at it.
@@ -31,6 +31,18 @@ pub(super) fn scan(line: &str) -> Option<ScannedLine<'_>> {
     };
     at.literal("}}]")?;
     at.is_at_end().then_some(ScannedLine { tree, tree_name, record, unknown_member: None })
+}
+
+/// The id of the entry that a line begins with.
+pub(super) fn log_id(beginning: &str) -> Option<LogId> {
+    let mut at = Cursor::new(beginning);
+    tree(&mut at)?;
+    if at.literal("\"LogEntry\":{\"log_id\":").is_none() {
+        at.literal("\"Logs\":{\"key\":")?;
+        at.number()?;
+        at.literal(",\"value\":{\"log_id\":")?;
+    }
+    log_entry::log_id(&mut at)
 }
 
 /// What a line begins with: most begin with the tree of the state machine.

@@ -7,6 +7,7 @@ use proptest::sample::Index;
 use serde_json::Value;
 
 use super::*;
+use crate::dump::record::Fact;
 
 /// A line of every kind and command, in every dialect.
 const LINES: &str = include_str!("../../../../../tests/fixtures/lines.ndjson");
@@ -25,6 +26,10 @@ fn check(line: &[u8]) {
     };
     let defined = scan_any(text);
     assert_eq!(scanned, defined, "{text}");
+    if let (Ok(scanned), Some(log_id)) = (&scanned, log_id(line)) {
+        let Fact::Entry(entry) = scanned.record.fact() else { panic!("{text}") };
+        assert_eq!(entry.log_id, log_id, "{text}");
+    }
     let derived = serde_json::from_str::<(Text<'_>, Record<'_>)>(text);
     match (&defined, derived) {
         (Ok(scanned), Ok((tree_name, record))) => {
@@ -224,6 +229,18 @@ fn every_reading_of_a_real_line_agrees() {
         check(line.as_bytes());
         scan_line(line.as_bytes()).unwrap();
     }
+}
+
+#[test]
+fn the_id_of_an_entry_is_seen_where_a_server_writes_it() {
+    let id = |line: &str| log_id(line.as_bytes()).map(|id| id.index);
+    let entry = r#"["raft_log",{"LogEntry":{"log_id":{"leader_id":{"term":1,"node_id":1},"index":9},"payload":ü"#;
+    let of_v002 = r#"["raft_log",{"Logs":{"key":9,"value":{"log_id":{"leader_id":{"term":1,"node_id":1},"index":9}"#;
+    assert_eq!([id(entry), id(of_v002)], [Some(9); 2]);
+    assert_eq!(
+        [id(""), id(&entry.replace("9}", "-9}")), id(&entry.replace("{\"log_id", "{ \"log_id"))],
+        [None; 3]
+    );
 }
 
 #[test]
