@@ -191,7 +191,10 @@ const LOG_ID_BYTES: usize = 256;
 /// ```
 pub fn log_id(line: &[u8]) -> Option<LogId> {
     let beginning = line.get(..LOG_ID_BYTES.min(line.len()))?;
-    canonical::log_id(beginning.utf8_chunks().next()?.valid())
+    let text = simdutf8::compat::from_utf8(beginning).or_else(|error| {
+        simdutf8::compat::from_utf8(beginning.get(..error.valid_up_to()).unwrap_or_default())
+    });
+    canonical::log_id(text.ok()?)
 }
 
 /// What is wrong with JSON of any sort: the byte, and what the parser says, in plain words.
