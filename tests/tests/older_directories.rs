@@ -258,6 +258,24 @@ fn an_entry_that_older_servers_cannot_read_is_refused() {
 }
 
 #[test]
+fn a_header_that_comes_too_late_to_tell_what_times_are_is_refused() {
+    let scratch = TempDir::new().unwrap();
+    let (dir, dump) = (scratch.path().join("dir"), scratch.path().join("late.ndjson"));
+    let text = fs::read_to_string(fixture("valid/v004.ndjson")).unwrap();
+    let (machine, others): (Vec<&str>, Vec<&str>) =
+        text.lines().partition(|line| line.contains("state_machine"));
+    fs::write(&dump, [machine, others].concat().join("\n") + "\n").unwrap();
+    let accepted = ["--accept", "header-not-first", "--accept", "section-order"];
+    for version in VERSIONS {
+        let ran = import(&dir, &dump, version, &[accepted.as_slice(), &ACCEPT].concat());
+        let reported = "error: only behind its first key the dump says that it is of V004\n\
+                        help:  put its header in front of all other lines\n";
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(3), reported), "{version}");
+        assert!(!dir.exists());
+    }
+}
+
+#[test]
 #[ignore = "needs METADUMP_CORPUS"]
 fn a_new_cluster_of_an_older_version_is_that_of_v004() {
     let corpus = corpus();

@@ -3,6 +3,7 @@
 use super::manifest::{ByteMeasure, Manifest, ManifestBuilder, salvaged};
 use super::{Checker, Code, References, Report};
 use crate::dump::frame::Line;
+use crate::dump::record::DataVersion;
 use crate::dump::scan::{LineError, ScannedLine};
 use crate::state::state_hash::StateHash;
 
@@ -111,6 +112,11 @@ impl Inspection {
     /// Of a dump.
     pub fn new(evidence: Evidence, requirement: Requirement) -> Self {
         Self { expected: Some((evidence, requirement)), ..Self::default() }
+    }
+
+    /// The data version, as far as the lines so far tell.
+    pub fn version(&self) -> Option<DataVersion> {
+        self.checker.version()
     }
 
     /// Checks the next line.

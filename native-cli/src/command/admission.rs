@@ -58,14 +58,14 @@ pub struct Admission<'a> {
 }
 
 impl Admission<'_> {
-    /// Reads, checks and hands on every line of a dump, what it is, and what `make` makes of it on the
-    /// thread that scans it.
+    /// Reads, checks and hands on every line of a dump, with the version of the dump as far as its lines
+    /// so far tell, what the line is, and what `make` makes of it on the thread that scans it.
     pub fn check<T: Send>(
         &self,
         incoming: Incoming<'_>,
         progress: &Progress,
         make: impl Fn(&Scanned<'_>) -> T + Sync,
-        mut each: impl FnMut(&Line<'_>, &Scanned<'_>, T) + Send,
+        mut each: impl FnMut(Option<DataVersion>, &Line<'_>, &Scanned<'_>, T) + Send,
     ) -> Result<Report> {
         match incoming {
             Incoming::Dump(source) => {
@@ -73,8 +73,8 @@ impl Admission<'_> {
                 let first = FirstReading { source, requirement: self.manifest, threads, progress };
                 first.inspect(
                     |_, scanned| make(scanned),
-                    |_, line, scanned, made| {
-                        each(line, scanned, made);
+                    |inspection, line, scanned, made| {
+                        each(inspection.version(), line, scanned, made);
                         Ok(())
                     },
                 )
@@ -85,7 +85,7 @@ impl Admission<'_> {
                     let scanned = scan_line(line.bytes);
                     inspection.line(&line, &scanned);
                     let made = make(&scanned);
-                    each(&line, &scanned, made);
+                    each(inspection.version(), &line, &scanned, made);
                     Ok(())
                 })?;
                 Ok(inspection.finish())

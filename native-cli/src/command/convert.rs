@@ -131,7 +131,7 @@ fn convert_for(
     let mut remarks = Vec::new();
     if !keeps_lines {
         remarks.extend(node.leftovers.describe());
-        remarks.extend(restored.lost().chain(node.lost()));
+        remarks.extend(restored.lost().chain(node.lost.iter().cloned()));
     }
     remarks.extend(let_in_with(&restored.report));
     let ended = json!({
@@ -187,7 +187,7 @@ pub struct Conversion<'a> {
 /// What can be written in the form of the version.
 pub struct Converted<'a> {
     conversion: Conversion<'a>,
-    restored: Restored,
+    restored: Restored<RestoredNode>,
     node: RestoredNode,
     /// The version that the data came from.
     from: DataVersion,
@@ -214,9 +214,8 @@ impl<'a> Conversion<'a> {
             admission: &admission(&accepted),
             incoming: self.incoming,
             name: self.name,
-            nodes: &[node],
         };
-        let mut restored = restoring.write(progress)?;
+        let mut restored = restoring.write(&[node], progress)?;
         let node = restored.nodes.pop().context("no node was restored")?;
         let from = self.from.or(restored.report.summary.version).unwrap_or(DataVersion::V0);
         Ok(Converted { conversion: self, restored, node, from })
@@ -235,7 +234,7 @@ impl Converted<'_> {
             v004.for_each_line(each)?;
             return Ok(Losses::default());
         }
-        let form = OlderForm::of(v004, self.from, self.conversion.to)?;
+        let form = OlderForm::of(v004, v004.last_applied(), self.from, self.conversion.to)?;
         let mut older = OlderDump::new(form, each);
         v004.for_each_fact(&mut |fact| older.put(fact))?;
         older.finish()

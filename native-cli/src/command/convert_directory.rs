@@ -111,7 +111,7 @@ fn lines(
     to: DataVersion,
     each: &mut dyn FnMut(&[u8]) -> Result<()>,
 ) -> Result<(Result<Losses>, Report)> {
-    let form = OlderForm::of(reader, reader.version(), to);
+    let form = OlderForm::of(reader, reader.last_applied(), reader.version(), to);
     if form.as_ref().is_ok_and(|form| !form.is_log_whole()) {
         return Err(NeedsImport.into());
     }

@@ -25,7 +25,7 @@ use super::Outcome;
 use super::decoded::{Decoder, say_masked};
 use crate::args::{DumpRaftLogWal, Format};
 use crate::progress::Progress;
-use crate::raft_dir::{DirReader, FactSource, FileBytes, RaftDir, RawLog};
+use crate::raft_dir::{DirReader, FileBytes, LogSource, RaftDir, RawLog};
 use crate::report::{json_line, plural, shown};
 use crate::stdout::stdout;
 

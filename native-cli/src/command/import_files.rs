@@ -9,12 +9,12 @@ use metadump::record::DataVersion;
 
 use super::admission::{Admission, Incoming};
 use super::convert::describe_losses;
-use super::restoring::{NodeFiles, Restored, RestoredNode, Restoring};
+use super::restoring::{NodeFiles, Restored, RestoredNode, Restoring, lost_of};
 use crate::dump_writer::now_ms;
 use crate::input::Source;
 use crate::open_dir::OpenDir;
 use crate::progress::Progress;
-use crate::raft_dir::{DirContent, Holdings, OlderDir, OlderWriter, Purpose, ReadBack};
+use crate::raft_dir::{DirContent, Holdings, OlderDir, OlderOutput, Purpose, WholeNode};
 use crate::report::{let_in_with, plural};
 
 /// What an import writes, wherever it writes it.
@@ -71,88 +71,88 @@ impl ImportFiles<'_> {
     /// # Errors
     ///
     /// When the dump is not let in, cannot be read, or the files cannot be written.
-    pub fn write(
-        &self,
-        nodes: &[(Option<&InitialCluster>, &OpenDir)],
-        progress: &Progress,
-    ) -> Result<Imported> {
-        let Self { admission, source, name, version, made_of } = *self;
+    pub fn write(&self, nodes: &[NodePlace<'_>], progress: &Progress) -> Result<Imported> {
         progress.phase("importing");
-        // The dump is written as V004 first: that sorts it, fills its gaps and makes it a new
-        // cluster.
-        let is_v004 = version == DataVersion::V004;
-        let create = |(_, place): &(_, &OpenDir)| -> Result<OpenDir> {
-            let df_meta = place.create_dir("df_meta")?;
-            if is_v004 { Ok(df_meta) } else { place.create_dir(V004) }
+        let df_meta = nodes.iter().map(|(_, place)| place.create_dir("df_meta"));
+        let df_meta = df_meta.collect::<Result<Vec<_>>>()?;
+        let Restored { report, dropped, mut nodes } = match self.version {
+            DataVersion::V004 => self.write_v004(nodes, &df_meta, progress)?,
+            _ => self.write_older(nodes, progress)?,
         };
-        let v004 = nodes.iter().map(create).collect::<Result<Vec<_>>>()?;
-        let files = nodes.iter().zip(&v004);
-        let files = files.map(|((cluster, place), df_meta)| NodeFiles {
+        let let_in = Vec::from_iter(let_in_with(self.made_of.unwrap_or(&report)));
+        nodes.iter_mut().for_each(|node| node.remarks.extend(let_in.iter().cloned()));
+        Ok(Imported { report, dropped: dropped.count(), nodes })
+    }
+
+    fn restoring(&self) -> Restoring<'_> {
+        let Self { admission, source, name, .. } = *self;
+        Restoring { admission, incoming: Incoming::Dump(source), name }
+    }
+
+    fn write_v004(
+        &self,
+        nodes: &[NodePlace<'_>],
+        df_meta: &[OpenDir],
+        progress: &Progress,
+    ) -> Result<Restored<ImportedNode>> {
+        let files = nodes.iter().zip(df_meta).map(|((cluster, place), df_meta)| NodeFiles {
             cluster: *cluster,
             df_meta,
             scratch: place,
-            purpose: if is_v004 { Purpose::ToStay } else { Purpose::ForTheCommand },
+            purpose: Purpose::ToStay,
         });
-        let files = Vec::from_iter(files);
-        let incoming = Incoming::Dump(source);
-        let restored = Restoring { admission, incoming, name, nodes: &files }.write(progress)?;
+        let restored = self.restoring().write(&Vec::from_iter(files), progress)?;
         let lost = Vec::from_iter(restored.lost());
         let Restored { report, dropped, nodes } = restored;
+        let imported =
+            nodes.into_iter().map(|RestoredNode { lost: own, holdings, leftovers, .. }| {
+                let remarks = lost.iter().cloned().chain(own).collect();
+                ImportedNode { remarks, holdings, leftovers }
+            });
+        Ok(Restored { report, dropped, nodes: imported.collect() })
+    }
+
+    /// Writes an older version, each node beside its `df_meta`.
+    fn write_older(
+        &self,
+        nodes: &[NodePlace<'_>],
+        progress: &Progress,
+    ) -> Result<Restored<ImportedNode>> {
+        let Self { admission, version, .. } = *self;
+        let restoring = self.restoring();
+        let begun = nodes.iter().map(|(cluster, place)| {
+            let scratch = place.create_dir(SCRATCH)?;
+            Ok((*cluster, OlderOutput::create(version, place, &scratch)?))
+        });
+        let restored = restoring.read(begun.collect::<Result<_>>()?, progress)?;
+        let lost = Vec::from_iter(restored.lost());
+        let Restored { report, dropped, nodes: read } = restored;
+        let from = report.summary.version.unwrap_or(DataVersion::V004);
         let mut imported = Vec::new();
-        for (node, files) in nodes.into_iter().zip(&files) {
+        for (node, (_, place)) in read.into_iter().zip(nodes) {
+            progress.phase("converting");
             let mut remarks = lost.clone();
-            remarks.extend(node.lost());
-            let RestoredNode { reader, mut holdings, leftovers, .. } = node;
-            if !is_v004 {
-                let from = report.summary.version.unwrap_or(DataVersion::V004);
-                let (v004, place) = (files.df_meta, files.scratch);
-                let older = Older { admission, from, version, v004, place };
-                let (written, lost) = older.write(&reader, progress)?;
-                holdings = written;
-                remarks.extend(lost);
-            }
-            remarks.extend(let_in_with(made_of.unwrap_or(&report)));
-            imported.push(ImportedNode { remarks, holdings, leftovers });
+            remarks.extend(lost_of(&node));
+            let WholeNode { output, system, leftovers, .. } = node;
+            let OlderDir { content, losses } = output.finish(&system, from, now_ms())?;
+            restoring.assert_keys(content.holdings, report.summary.keys)?;
+            admission.refuse_losses(&losses, version)?;
+            place.remove(SCRATCH)?;
+            progress.phase("verifying");
+            anyhow::ensure!(
+                DirContent::of(place.path())? == content,
+                "what was written cannot be read back; {}",
+                admission.kept
+            );
+            remarks.extend(describe_losses(&losses));
+            imported.push(ImportedNode { remarks, holdings: content.holdings, leftovers });
         }
-        Ok(Imported { report, dropped: dropped.count(), nodes: imported })
+        Ok(Restored { report, dropped, nodes: imported })
     }
 }
 
-/// Where the V004 form of an older version is, for as long as it is needed.
-const V004: &str = "v004";
+/// A node of the new cluster, or the one that the dump is of, and where it is written.
+pub type NodePlace<'a> = (Option<&'a InitialCluster>, &'a OpenDir);
 
-/// Writing a data version before V004.
-struct Older<'a> {
-    admission: &'a Admission<'a>,
-    from: DataVersion,
-    version: DataVersion,
-    v004: &'a OpenDir,
-    place: &'a OpenDir,
-}
-
-impl Older<'_> {
-    /// Writes the older version beside its `df_meta`, and removes the V004 one. Gives what it
-    /// holds, and what is lost.
-    fn write(&self, reader: &ReadBack, progress: &Progress) -> Result<(Holdings, Vec<String>)> {
-        let Self { admission, from, version, v004, place } = *self;
-        progress.phase("converting");
-        let OlderDir { content, losses } = OlderWriter {
-            v004: reader,
-            from,
-            to: version,
-            root: place,
-            scratch: v004,
-            now_ms: now_ms(),
-        }
-        .write()?;
-        admission.refuse_losses(&losses, version)?;
-        place.remove(V004)?;
-        progress.phase("verifying");
-        anyhow::ensure!(
-            DirContent::of(place.path())? == content,
-            "what was written cannot be read back; {}",
-            admission.kept
-        );
-        Ok((content.holdings, describe_losses(&losses).collect()))
-    }
-}
+/// Where what is only needed meanwhile is, when an older version is written.
+const SCRATCH: &str = "scratch";

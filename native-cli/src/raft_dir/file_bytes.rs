@@ -30,6 +30,11 @@ impl FileBytes {
         Ok(Self { file, size_bytes: meta.len(), modified: meta.modified().ok() })
     }
 
+    /// The file itself.
+    pub fn into_file(self) -> File {
+        self.file
+    }
+
     /// Whether it has changed since it was opened, or has no name any more.
     pub fn has_changed(&self) -> bool {
         self.file.metadata().map_or(true, |meta| {

@@ -1,5 +1,8 @@
 //! Fingerprints of what is written, to hold against what is read back.
 
+use std::borrow::Cow;
+
+use metadump::record::Bytes;
 use metadump::rotbl::TableEntry;
 
 /// A count and a CRC-32 of what went by.
@@ -21,6 +24,20 @@ impl Fingerprint {
 
     /// Adds an entry of the table: what it means, not how it is encoded.
     pub fn add_entry(&mut self, entry: &TableEntry<'_>) {
+        self.add_entry_with(entry, |data| data.decode());
+    }
+
+    /// The same where values are text, which is not decoded for it; so entries only compare with
+    /// those that were added in the same way.
+    pub fn add_spelled_entry(&mut self, entry: &TableEntry<'_>) {
+        self.add_entry_with(entry, |data| data.spelled());
+    }
+
+    fn add_entry_with(
+        &mut self,
+        entry: &TableEntry<'_>,
+        bytes_of: impl for<'d> Fn(&'d Bytes<'_>) -> Cow<'d, [u8]>,
+    ) {
         let mut hasher = crc32fast::Hasher::new_with_initial(self.crc);
         let mut number = |number: Option<u64>| {
             hasher.update(&[u8::from(number.is_some())]);
@@ -39,7 +56,7 @@ impl Fingerprint {
                 number(value.meta.map(|_| 0));
                 number(value.meta.and_then(|meta| meta.expire_at));
                 number(value.meta.and_then(|meta| meta.proposed_at_ms));
-                (key, Some(value.data.decode()))
+                (key, Some(bytes_of(&value.data)))
             }
         };
         // The lengths keep the border between key and data.

@@ -5,9 +5,10 @@ use std::io::Write;
 
 use anyhow::{Context, Result};
 use metadump::record::{LogEntry, LogId, NodeId, Vote};
-use metadump::wal::{ChunkId, ChunkLimits, WalWriteError, WalWriter};
+use metadump::wal::{ChunkId, ChunkLimits, WalState, WalWriteError, WalWriter};
 
 use super::fingerprint::Fingerprint;
+use super::log_output::LogOutput;
 use super::purpose::Purpose;
 use crate::open_dir::OpenDir;
 
@@ -37,66 +38,6 @@ impl LogFiles {
             open: None,
             fingerprint: Fingerprint::default(),
         })
-    }
-
-    /// The last entry, or the purged position when it is beyond.
-    pub const fn last(&self) -> Option<LogId> {
-        self.wal.state().last
-    }
-
-    /// The vote.
-    pub const fn vote(&self) -> Option<Vote> {
-        self.wal.state().vote
-    }
-
-    /// How far the log is purged.
-    pub const fn purged(&self) -> Option<LogId> {
-        self.wal.state().purged
-    }
-
-    /// Whether no entry was appended.
-    pub const fn is_empty(&self) -> bool {
-        self.entries == 0
-    }
-
-    /// Writes the node's id.
-    pub fn save_node_id(&mut self, id: Option<NodeId>) -> Result<()> {
-        self.record(|wal| wal.save_node_id(id))
-    }
-
-    /// Writes a vote.
-    pub fn save_vote(&mut self, vote: Vote) -> Result<()> {
-        self.record(|wal| wal.save_vote(vote))
-    }
-
-    /// Writes how far the log is purged.
-    pub fn purge(&mut self, upto: LogId) -> Result<()> {
-        self.record(|wal| wal.purge(upto))
-    }
-
-    /// How many entries were written.
-    pub const fn entries(&self) -> u64 {
-        self.entries
-    }
-
-    /// Writes an entry.
-    pub fn append(&mut self, entry: &LogEntry<'_>) -> Result<()> {
-        self.entries += 1;
-        self.record(|wal| wal.append(entry))
-    }
-
-    /// Says how far the log will be committed.
-    pub const fn announce_committed(&mut self, committed: Option<LogId>) {
-        self.wal.announce_committed(committed);
-    }
-
-    /// Writes how far the log is committed, never beyond its end; gives how far.
-    pub fn commit(&mut self, committed: Option<LogId>) -> Result<Option<LogId>> {
-        let committed = committed.min(self.last());
-        if let Some(committed) = committed {
-            self.record(|wal| wal.commit(committed))?;
-        }
-        Ok(committed)
     }
 
     fn record(
@@ -133,6 +74,41 @@ impl LogFiles {
             settle(self.purpose, file)?;
         }
         Ok(self.fingerprint)
+    }
+}
+
+impl LogOutput for LogFiles {
+    fn state(&self) -> &WalState {
+        self.wal.state()
+    }
+
+    fn entries(&self) -> u64 {
+        self.entries
+    }
+
+    fn save_node_id(&mut self, id: Option<NodeId>) -> Result<()> {
+        self.record(|wal| wal.save_node_id(id))
+    }
+
+    fn save_vote(&mut self, vote: Vote) -> Result<()> {
+        self.record(|wal| wal.save_vote(vote))
+    }
+
+    fn purge(&mut self, upto: LogId) -> Result<()> {
+        self.record(|wal| wal.purge(upto))
+    }
+
+    fn append(&mut self, entry: &LogEntry<'_>) -> Result<()> {
+        self.entries += 1;
+        self.record(|wal| wal.append(entry))
+    }
+
+    fn announce_committed(&mut self, committed: Option<LogId>) {
+        self.wal.announce_committed(committed);
+    }
+
+    fn commit(&mut self, committed: LogId) -> Result<()> {
+        self.record(|wal| wal.commit(committed))
     }
 }
 

@@ -6,7 +6,7 @@ use metadump::record::{
     DataVersion, Dialect, ExpireKey, Fact, LogEntry, LogId, Loss, Losses, Record, TooNew, Tree,
 };
 
-use super::fact_source::FactSource;
+use super::fact_source::LogSource;
 use crate::failure::WithHelp;
 
 /// Gives facts the form of a version, and leaves out the entries of the log that it cannot have.
@@ -27,20 +27,26 @@ pub struct OlderForm {
 pub struct NeedsImport;
 
 impl OlderForm {
-    /// The form that the facts of `source`, which are of version `from`, have in version `to`.
-    /// Looks at every entry of the log, since how it begins depends on what follows.
+    /// The form that the facts of a node, which are of version `from`, have in version `to`; its state
+    /// machine holds all entries up to `applied`. Looks at every entry of the log, since how it begins
+    /// depends on what follows.
     ///
     /// # Errors
     ///
     /// When a log entry holds what servers of that version cannot read, and the state does not
     /// hold its effect.
-    pub fn of(source: &dyn FactSource, from: DataVersion, to: DataVersion) -> Result<Self> {
-        let (raft, applied) = (source.raft_state(), source.system().and_then(|it| it.last_applied));
+    pub fn of(
+        log: &dyn LogSource,
+        applied: Option<LogId>,
+        from: DataVersion,
+        to: DataVersion,
+    ) -> Result<Self> {
+        let raft = log.raft_state();
         let mut dialect = Dialect::new(from, to);
         let (mut begins_after, mut last) = (None, raft.purged);
         let (mut entries, mut left_out) = (0, 0);
         let (mut refused, mut is_consecutive) = (None, true);
-        source.for_each_entry(&mut |entry| {
+        log.for_each_entry(&mut |entry| {
             entries += 1;
             is_consecutive &= last.is_none_or(|last| entry.log_id.follows(last));
             last = Some(entry.log_id);
@@ -135,27 +141,18 @@ mod tests {
 
     struct Log {
         raft: RaftState,
-        system: SystemState,
         indexes: Vec<u64>,
     }
 
-    impl FactSource for Log {
+    impl LogSource for Log {
         fn raft_state(&self) -> RaftState {
             self.raft
-        }
-
-        fn system(&self) -> Option<&SystemState> {
-            Some(&self.system)
         }
 
         fn for_each_entry(&self, each: &mut dyn FnMut(&LogEntry<'_>) -> Result<()>) -> Result<()> {
             self.indexes.iter().try_for_each(|index| {
                 each(&LogEntry { log_id: LogId::new(1, 1, *index), payload: Payload::Blank })
             })
-        }
-
-        fn for_each_fact(&self, each: &mut dyn FnMut(&Fact<'_>) -> Result<()>) -> Result<()> {
-            self.for_each_entry(&mut |entry| each(&Fact::Entry(entry)))
         }
     }
 
@@ -164,9 +161,9 @@ mod tests {
         let id = |index: Option<u64>| index.map(|index| LogId::new(1, 1, index));
         let [committed, last_applied] = reached.map(id);
         let raft = RaftState { purged: id(purged), committed, ..RaftState::default() };
-        let system = SystemState { last_applied, ..SystemState::default() };
-        let log = Log { raft, system, indexes: entries.to_vec() };
-        let form = OlderForm::of(&log, DataVersion::V004, DataVersion::V002).unwrap();
+        let log = Log { raft, indexes: entries.to_vec() };
+        let (from, to) = (DataVersion::V004, DataVersion::V002);
+        let form = OlderForm::of(&log, last_applied, from, to).unwrap();
         assert_eq!(form.is_log_whole(), is_whole);
     }
 

@@ -9,12 +9,12 @@ use metadump::record::{Fact, LogEntry};
 use metadump::rotbl::TableEntry;
 
 use super::dir_on_disk::DirOnDisk;
-use super::fact_source::FactSource;
+use super::fact_source::{FactSource, LogSource};
 use super::file_bytes::FileBytes;
 use super::fingerprint::Fingerprint;
 use super::holdings::Holdings;
 use super::table_file::Finished;
-use super::writer::Written;
+use super::v004_output::Written;
 
 /// The files below a `df_meta` that nobody else knows of yet.
 #[derive(Debug)]
@@ -29,14 +29,6 @@ impl ReadBack {
     /// Calls `each` with every line of their dump, line end included.
     pub fn for_each_line(&self, each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
         self.0.for_each_line(each)
-    }
-
-    /// Calls `each` with every key and expiry of the snapshot, the expiry first.
-    pub fn for_each_table_entry(
-        &self,
-        each: impl FnMut(TableEntry<'_>) -> Result<()>,
-    ) -> Result<()> {
-        self.0.for_each_table_entry(each)
     }
 
     /// What they hold, to compare with what was written.
@@ -73,17 +65,19 @@ impl ReadBack {
     }
 }
 
-impl FactSource for ReadBack {
+impl LogSource for ReadBack {
     fn raft_state(&self) -> RaftState {
         self.0.raft_state()
     }
 
-    fn system(&self) -> Option<&SystemState> {
-        self.0.system()
-    }
-
     fn for_each_entry(&self, each: &mut dyn FnMut(&LogEntry<'_>) -> Result<()>) -> Result<()> {
         self.0.for_each_entry(each)
+    }
+}
+
+impl FactSource for ReadBack {
+    fn system(&self) -> Option<&SystemState> {
+        self.0.system()
     }
 
     fn for_each_fact(&self, each: &mut dyn FnMut(&Fact<'_>) -> Result<()>) -> Result<()> {

@@ -10,7 +10,7 @@ use metadump::record::{DataVersion, Fact, LogEntry, LogId};
 use metadump::{Line, LineFramer};
 
 use super::dir_on_disk::DirOnDisk;
-use super::fact_source::FactSource;
+use super::fact_source::{FactSource, LogSource};
 use super::file_bytes::FileBytes;
 use super::layout::RaftDir;
 use super::lock::{assert_stopped, held_by_server};
@@ -179,17 +179,19 @@ fn read_live(dir: &RaftDir, files: &DirOnDisk, form: &Form) -> Result<Files<File
     })
 }
 
-impl FactSource for DirReader {
+impl LogSource for DirReader {
     fn raft_state(&self) -> RaftState {
         self.files.raft_state()
     }
 
-    fn system(&self) -> Option<&SystemState> {
-        self.files.system()
-    }
-
     fn for_each_entry(&self, each: &mut dyn FnMut(&LogEntry<'_>) -> Result<()>) -> Result<()> {
         self.files.for_each_entry(each)
+    }
+}
+
+impl FactSource for DirReader {
+    fn system(&self) -> Option<&SystemState> {
+        self.files.system()
     }
 
     fn for_each_fact(&self, each: &mut dyn FnMut(&Fact<'_>) -> Result<()>) -> Result<()> {

@@ -1,40 +1,47 @@
-//! Writes the records of a dump as the files of a V004 data directory.
-//!
-//! The records go in as they stand in the dump, of any version from V002 on; the state of the
-//! directory is complete, and if it stays on disk, when [`DirWriter::finish`] returns.
+//! Makes a node of the records of a dump, as they stand in it: sees which are part of it, fills its
+//! gaps, and makes it one of a new cluster. What the node is written as is the affair of its output.
 
 use anyhow::Result;
 use metadump::cluster::{FormerCluster, InitialCluster, Leftovers};
-use metadump::node::{LiveMachine, NodeState};
+use metadump::node::{LiveMachine, NodeState, SystemState};
 use metadump::record::{
-    Cmd, DataHeader, DataVersion, ExpireKey, ExpireValue, Fact, LogEntry, LogId, Node, NodeId,
-    Payload, SeqV, Text, Tree,
+    Cmd, DataVersion, ExpireKey, ExpireValue, Fact, LogEntry, LogId, Node, NodeId, Payload, SeqV,
+    Text, Tree,
 };
 use metadump::rewrite::UNLOGGED_STATE;
-use metadump::rotbl::{SnapshotId, TableEntry};
+use metadump::rotbl::TableEntry;
 
-use super::fingerprint::Fingerprint;
-use super::layout::VERSION;
-use super::log_files::LogFiles;
-use super::purpose::Purpose;
-use super::table_file::{Finished, KeyCounts, TableFile};
+use super::log_output::LogOutput;
 use crate::failure::WithHelp;
-use crate::open_dir::OpenDir;
 
-/// What was written, to hold against what is read back.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Written {
-    /// The log's files.
-    pub log: Fingerprint,
-    /// The snapshot.
-    pub snapshot: Finished,
+/// What log and state machine of a node are written to, whichever data version that is.
+pub trait NodeOutput {
+    /// How it takes the values of keys.
+    fn values(&self) -> Values;
+
+    /// The log.
+    fn log(&mut self) -> &mut dyn LogOutput;
+
+    /// Writes a key or its expiry, of a dump that is of version `from` as far as is known by then.
+    fn add(&mut self, entry: &TableEntry<'_>, from: Option<DataVersion>) -> Result<()>;
 }
 
-/// A directory that is complete.
+/// How the values of keys are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Values {
+    /// As bytes.
+    Decoded,
+    /// As the text that a dump has.
+    Spelled,
+}
+
+/// A node of which all is known.
 #[derive(Debug)]
-pub struct Complete {
-    /// What was written.
-    pub written: Written,
+pub struct WholeNode<O> {
+    /// Its log and its keys.
+    pub output: O,
+    /// What its state machine holds beside keys.
+    pub system: SystemState,
     /// What of the old cluster went, when there is a new one.
     pub leftovers: Leftovers,
     /// How many entries of the log are left out, because it ends before the last applied one.
@@ -43,12 +50,10 @@ pub struct Complete {
     pub committed: Option<(LogId, Option<LogId>)>,
 }
 
-/// Writes a data directory record by record.
+/// Takes a node record by record.
 #[derive(Debug)]
-pub struct DirWriter {
-    df_meta: OpenDir,
-    log: LogFiles,
-    table: TableFile,
+pub struct NodeWriter<O> {
+    output: O,
     /// The cluster that the records are of.
     former: FormerCluster,
     machine: LiveMachine,
@@ -68,29 +73,26 @@ enum ExpiryIndex {
     Present,
 }
 
-impl DirWriter {
-    /// Creates the files in an empty `df_meta`; `scratch` is for what is only needed meanwhile.
-    pub fn create(df_meta: &OpenDir, scratch: &OpenDir, purpose: Purpose) -> Result<Self> {
-        let v004 = df_meta.create_dir("V004")?;
-        let (log, snapshot) = (v004.create_dir("log")?, v004.create_dir("snapshot")?);
-        Ok(Self {
-            df_meta: df_meta.again()?,
-            log: LogFiles::create(log, purpose)?,
-            table: TableFile::create(snapshot, scratch.again()?, purpose)?,
+impl<O: NodeOutput> NodeWriter<O> {
+    /// Begins a node.
+    pub fn new(output: O) -> Self {
+        Self {
+            output,
             former: FormerCluster::default(),
             machine: LiveMachine::default(),
             index: ExpiryIndex::Unknown,
             left_out: 0,
-        })
+        }
     }
 
-    /// Writes what a record of a tree says.
+    /// Writes what a record of a tree says; `from` is the version of the dump, as far as its lines
+    /// so far tell.
     ///
     /// # Errors
     ///
     /// When the log would have a gap or go back, or a record is of a kind that cannot be
     /// restored.
-    pub fn fact(&mut self, tree: Tree, fact: &Fact<'_>) -> Result<()> {
+    pub fn fact(&mut self, from: Option<DataVersion>, tree: Tree, fact: &Fact<'_>) -> Result<()> {
         if !self.machine.has(tree, fact)? {
             return Ok(());
         }
@@ -99,11 +101,11 @@ impl DirWriter {
             Fact::Header(header) if header.data_version() >= Some(DataVersion::V002) => {
                 self.index = ExpiryIndex::Present;
             }
-            Fact::NodeId(id) => self.log.save_node_id(id)?,
-            Fact::Vote(Some(vote)) => self.log.save_vote(vote)?,
+            Fact::NodeId(id) => self.log().save_node_id(id)?,
+            Fact::Vote(Some(vote)) => self.log().save_vote(vote)?,
             // The record comes last: raft-log 0.4.6 refuses a commit beyond the log, also on open.
-            Fact::Committed(id) => self.log.announce_committed(id),
-            Fact::Purged(Some(id)) => self.log.purge(id)?,
+            Fact::Committed(id) => self.log().announce_committed(id),
+            Fact::Purged(Some(id)) => self.log().purge(id)?,
             Fact::Entry(entry) if self.is_purged(entry) => return Ok(()),
             Fact::Entry(entry) => self.append(entry)?,
             Fact::Node(id, node) => {
@@ -119,7 +121,7 @@ impl DirWriter {
                 );
                 self.index = ExpiryIndex::Present;
             }
-            Fact::Key(key, value) => self.index_key(key, value)?,
+            Fact::Key(key, value) => self.index_key(from, key, value)?,
             Fact::Retired(kind) => anyhow::bail!(
                 "a {kind} record holds schema objects of before 2022-05-07, which no later \
                  release can read"
@@ -135,14 +137,19 @@ impl DirWriter {
             | Fact::Nothing => {}
         }
         if let Some(entry) = TableEntry::of(fact) {
-            return self.table.add(&entry);
+            return self.output.add(&entry, from);
         }
         self.former.learn(fact);
         Ok(())
     }
 
     /// Gives a key that expires its entry in the index, where the dump is of a time without one.
-    fn index_key(&mut self, key: &Text<'_>, value: &SeqV<'_>) -> Result<()> {
+    fn index_key(
+        &mut self,
+        from: Option<DataVersion>,
+        key: &Text<'_>,
+        value: &SeqV<'_>,
+    ) -> Result<()> {
         if self.index == ExpiryIndex::Unknown {
             self.index = ExpiryIndex::Absent;
         }
@@ -150,15 +157,15 @@ impl DirWriter {
             Some(time_ms) if self.index == ExpiryIndex::Absent => {
                 let at = ExpireKey { time_ms, seq: value.seq };
                 let value = ExpireValue { seq: value.seq, key: key.clone() };
-                self.table.add(&TableEntry::Expire(at, value))
+                self.output.add(&TableEntry::Expire(at, value), from)
             }
             _ => Ok(()),
         }
     }
 
     /// Whether an entry is one that servers up to V003 could keep; the state holds its effect.
-    fn is_purged(&self, entry: &LogEntry<'_>) -> bool {
-        self.log.purged().is_some_and(|purged| entry.log_id.index <= purged.index)
+    fn is_purged(&mut self, entry: &LogEntry<'_>) -> bool {
+        self.log().state().purged.is_some_and(|purged| entry.log_id.index <= purged.index)
     }
 
     fn append(&mut self, entry: &LogEntry<'_>) -> Result<()> {
@@ -167,7 +174,7 @@ impl DirWriter {
                 // What these did is no part of a state since 2022-06; the entry keeps its place.
                 Cmd::AddMetaSrvAddr(_) | Cmd::RemoveMetaSrvAddr(_) | Cmd::IncrSeq(_) => {
                     let payload = Payload::Blank;
-                    self.log.append(&LogEntry { log_id: entry.log_id, payload })
+                    self.log().append(&LogEntry { log_id: entry.log_id, payload })
                 }
                 cmd => anyhow::bail!(
                     "entry {} holds {}, a command for schema objects of before 2022-05-07, which \
@@ -176,7 +183,7 @@ impl DirWriter {
                     cmd.name()
                 ),
             },
-            _ => self.log.append(entry),
+            _ => self.log().append(entry),
         }
     }
 
@@ -185,8 +192,12 @@ impl DirWriter {
         self.former.node.raft.node_id
     }
 
-    /// Completes the files, as a node of a new cluster if one is given, and syncs those that stay.
-    pub fn finish(mut self, cluster: Option<&InitialCluster>, now_ms: u64) -> Result<Complete> {
+    fn log(&mut self) -> &mut dyn LogOutput {
+        self.output.log()
+    }
+
+    /// Ends the log, as that of a node of a new cluster if one is given.
+    pub fn finish(mut self, cluster: Option<&InitialCluster>) -> Result<WholeNode<O>> {
         let leftovers = match cluster {
             Some(cluster) => self.join(cluster)?,
             None => {
@@ -194,24 +205,13 @@ impl DirWriter {
                 Leftovers::default()
             }
         };
-        let NodeState { raft, system } = self.former.node;
-        let reached = self.log.commit(raft.committed)?;
-        let committed = raft.committed.filter(|_| reached != raft.committed);
+        let committed = self.former.node.raft.committed;
+        let reached = committed.min(self.log().state().last);
+        reached.map_or(Ok(()), |reached| self.log().commit(reached))?;
+        let Self { output, former, left_out, .. } = self;
+        let committed = committed.filter(|_| reached != committed);
         let committed = committed.map(|committed| (committed, reached));
-        let log = self.log.finish()?;
-        // The official import writes the snapshot of a new cluster through the server's code,
-        // which counts.
-        let count = if cluster.is_some() { KeyCounts::Written } else { KeyCounts::Omitted };
-        let id = SnapshotId::new(system.last_applied, now_ms);
-        let snapshot = self.table.finish(system, count, &id)?;
-        let header = serde_json::to_vec(&DataHeader::new(DataVersion::V004))?;
-        self.df_meta.write(VERSION, &header)?;
-        Ok(Complete {
-            written: Written { log, snapshot },
-            leftovers,
-            left_out: self.left_out,
-            committed,
-        })
+        Ok(WholeNode { output, system: former.node.system, leftovers, left_out, committed })
     }
 
     /// Lets the log reach the last applied entry, where a server looks for it: purging up to there
@@ -219,7 +219,7 @@ impl DirWriter {
     /// one whose log only ends too early looks like one that has lost entries.
     fn reach_applied(&mut self) -> Result<()> {
         let Some(applied) = self.former.node.system.last_applied else { return Ok(()) };
-        if self.log.last().is_none_or(|last| last.index < applied.index) {
+        if self.log().state().last.is_none_or(|last| last.index < applied.index) {
             self.leave_out_log(applied)?;
         }
         Ok(())
@@ -227,30 +227,32 @@ impl DirWriter {
 
     /// Purges a log that ends before an entry up to there.
     fn leave_out_log(&mut self, upto: LogId) -> Result<()> {
-        self.left_out = self.log.entries();
-        self.log.purge(upto)
+        self.left_out = self.log().entries();
+        self.log().purge(upto)
     }
 
     /// Makes log and state those of a new cluster; gives what of the old one went.
     fn join(&mut self, cluster: &InitialCluster) -> Result<Leftovers> {
+        let is_empty = self.log().entries() == 0;
+        let state = *self.log().state();
         let NodeState { raft, system } = &mut self.former.node;
-        (raft.vote, raft.purged) = (self.log.vote(), self.log.purged());
-        if self.log.is_empty() && raft.purged.is_none() && system.sequence > 0 {
+        (raft.vote, raft.purged) = (state.vote, state.purged);
+        if is_empty && raft.purged.is_none() && system.sequence > 0 {
             system.last_applied = system.last_applied.or(Some(UNLOGGED_STATE));
         }
         let takeover = cluster
             .takeover(&self.former)
             .help("no node of a new cluster can be made of this dump: take a new one")?;
         if let Some(vote) = takeover.vote {
-            self.log.save_vote(vote)?;
+            self.log().save_vote(vote)?;
         }
         if let Some(purged) = takeover.purged {
             self.leave_out_log(purged)?;
         }
         for entry in &takeover.entries {
-            self.log.append(entry)?;
+            self.log().append(entry)?;
         }
-        self.log.save_node_id(Some(cluster.own_id()))?;
+        self.log().save_node_id(Some(cluster.own_id()))?;
         let NodeState { raft, system } = &mut self.former.node;
         raft.node_id = Some(cluster.own_id());
         system.nodes = takeover.nodes;

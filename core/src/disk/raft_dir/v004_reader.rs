@@ -320,20 +320,6 @@ impl<F: ReadAt> V004Reader<F> {
         Ok(())
     }
 
-    /// Calls `each` with every key and expiry of the snapshot, the expiry first.
-    ///
-    /// # Errors
-    ///
-    /// As [`V004Reader::for_each_fact`].
-    pub fn for_each_table_entry<E: From<DirError>>(
-        &self,
-        mut each: impl FnMut(TableEntry<'_>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let mut passing = Passing::new();
-        let read = self.table_entries(&mut |entry| passing.note(each(entry)));
-        passing.end(read)
-    }
-
     fn table_entries(
         &self,
         each: &mut dyn FnMut(TableEntry<'_>) -> Result<(), DirError>,

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::writer::WalWriteError;
 use crate::dump::record::{LogId, NodeId, Vote};
 use crate::state::node::RaftState;
 
@@ -50,6 +51,73 @@ impl WalState {
     /// The node's id, none when it has not got one.
     pub fn node_id(&self) -> Option<NodeId> {
         self.user_data?.node_id
+    }
+
+    /// The node has this id. From now on the log is committed as far as was announced, if it
+    /// reaches that.
+    pub fn take_node_id(&mut self, node_id: Option<NodeId>, announced: Option<LogId>) {
+        let announced = announced.filter(|id| Some(*id) <= self.last);
+        self.committed = self.committed.max(announced);
+        self.user_data = Some(UserData { node_id });
+    }
+
+    /// The node votes.
+    ///
+    /// # Errors
+    ///
+    /// When the vote is lower than the one before.
+    pub fn take_vote(&mut self, found: Vote) -> Result<(), WalWriteError> {
+        match self.vote {
+            Some(current) if found < current => Err(WalWriteError::VoteBack { current, found }),
+            _ => {
+                self.vote = Some(found);
+                Ok(())
+            }
+        }
+    }
+
+    /// The log is purged up to and with an entry, which need not be in it; gives whether it was not
+    /// purged that far before.
+    pub fn take_purge(&mut self, upto: LogId) -> bool {
+        if self.purged.is_some_and(|purged| upto.index <= purged.index) {
+            return false;
+        }
+        self.purged = self.purged.max(Some(upto));
+        self.last = self.last.max(Some(upto));
+        true
+    }
+
+    /// An entry is added; the first one of an empty log may have any index.
+    ///
+    /// # Errors
+    ///
+    /// When it does not follow the last one.
+    pub fn take_entry(&mut self, found: LogId) -> Result<(), WalWriteError> {
+        match self.last {
+            Some(last) if !found.follows(last) => {
+                Err(WalWriteError::NotConsecutive { last, found })
+            }
+            _ => {
+                self.last = Some(found);
+                Ok(())
+            }
+        }
+    }
+
+    /// The log is committed up to and with an entry.
+    ///
+    /// # Errors
+    ///
+    /// When the pointer goes back or the log does not reach it.
+    pub fn take_commit(&mut self, found: LogId) -> Result<(), WalWriteError> {
+        if let Some(current) = self.committed.filter(|current| found < *current) {
+            return Err(WalWriteError::CommitBack { current, found });
+        }
+        if self.last < Some(found) {
+            return Err(WalWriteError::CommitBeyondLast { last: self.last, found });
+        }
+        self.committed = Some(found);
+        Ok(())
     }
 }
 

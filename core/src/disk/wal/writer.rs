@@ -3,7 +3,7 @@
 use super::ChunkId;
 use super::encode::{EncodeError, encode_append, encode_record};
 use super::error::id_or_none;
-use super::record::{UserData, WalRecord, WalState};
+use super::record::{WalRecord, WalState};
 use crate::dump::record::{LogEntry, LogId, NodeId, Vote};
 
 /// When a chunk is full and the next one begins.
@@ -166,9 +166,7 @@ impl WalWriter {
     ///
     /// When the log gets longer than its offsets can say.
     pub fn save_node_id(&mut self, node_id: Option<NodeId>) -> Result<(), WalWriteError> {
-        let announced = self.announced.filter(|id| Some(*id) <= self.state.last);
-        self.state.committed = self.state.committed.max(announced);
-        self.state.user_data = Some(UserData { node_id });
+        self.state.take_node_id(node_id, self.announced);
         self.record(&WalRecord::State(self.state))
     }
 
@@ -178,13 +176,8 @@ impl WalWriter {
     ///
     /// When it is lower than the one before.
     pub fn save_vote(&mut self, found: Vote) -> Result<(), WalWriteError> {
-        match self.state.vote {
-            Some(current) if found < current => Err(WalWriteError::VoteBack { current, found }),
-            _ => {
-                self.state.vote = Some(found);
-                self.record(&WalRecord::SaveVote(found))
-            }
-        }
+        self.state.take_vote(found)?;
+        self.record(&WalRecord::SaveVote(found))
     }
 
     /// Purges the log up to and with an entry, which need not be in it. Nothing is written when
@@ -194,12 +187,7 @@ impl WalWriter {
     ///
     /// When the log gets longer than its offsets can say.
     pub fn purge(&mut self, upto: LogId) -> Result<(), WalWriteError> {
-        if self.state.purged.is_some_and(|purged| upto.index <= purged.index) {
-            return Ok(());
-        }
-        self.state.purged = self.state.purged.max(Some(upto));
-        self.state.last = self.state.last.max(Some(upto));
-        self.record(&WalRecord::PurgeUpto(upto))
+        if self.state.take_purge(upto) { self.record(&WalRecord::PurgeUpto(upto)) } else { Ok(()) }
     }
 
     /// Adds an entry; the first one of an empty log may have any index.
@@ -208,15 +196,13 @@ impl WalWriter {
     ///
     /// When it does not follow the last one, or is a command that no server of today knows.
     pub fn append(&mut self, entry: &LogEntry<'_>) -> Result<(), WalWriteError> {
-        let found = entry.log_id;
-        if let Some(last) = self.state.last
-            && !found.follows(last)
-        {
-            return Err(WalWriteError::NotConsecutive { last, found });
-        }
+        let before = self.state;
+        self.state.take_entry(entry.log_id)?;
         let start = self.buffer.len();
-        encode_append(entry, &mut self.buffer)?;
-        self.state.last = Some(found);
+        if let Err(error) = encode_append(entry, &mut self.buffer) {
+            self.state = before;
+            return Err(error.into());
+        }
         self.written_from(start)
     }
 
@@ -226,14 +212,7 @@ impl WalWriter {
     ///
     /// When the pointer goes back or the log does not reach it.
     pub fn commit(&mut self, found: LogId) -> Result<(), WalWriteError> {
-        if let Some(current) = self.state.committed.filter(|current| found < *current) {
-            return Err(WalWriteError::CommitBack { current, found });
-        }
-        if self.state.last < Some(found) {
-            let last = self.state.last;
-            return Err(WalWriteError::CommitBeyondLast { last, found });
-        }
-        self.state.committed = Some(found);
+        self.state.take_commit(found)?;
         self.record(&WalRecord::Commit(found))
     }
 

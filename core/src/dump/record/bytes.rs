@@ -50,6 +50,18 @@ impl Bytes<'_> {
         }
     }
 
+    /// The array as a dump spells it; encodes when they are decoded.
+    pub fn spelled(&self) -> Cow<'_, [u8]> {
+        match self {
+            Self::Text(text) => Cow::Borrowed(text),
+            Self::Decoded(bytes) => {
+                let mut text = Vec::new();
+                decimal::encode(bytes, &mut text);
+                Cow::Owned(text)
+            }
+        }
+    }
+
     /// Appends the bytes to `out`.
     pub fn decode_into(&self, out: &mut Vec<u8>) {
         match self {

@@ -110,6 +110,11 @@ impl Dialect {
         self.to
     }
 
+    /// Whether facts of data of version `from` get the same form, entries of the log aside.
+    pub fn is_fit_for(&self, from: DataVersion) -> bool {
+        self.is_from_milliseconds() == (from >= DataVersion::V004)
+    }
+
     /// What was lost so far.
     #[must_use]
     pub const fn losses(&self) -> &Losses {

@@ -59,7 +59,7 @@ impl DumpState {
             Incoming::Dump(reading.source()),
             progress,
             |_| (),
-            |line, scanned, ()| match scanned {
+            |_, line, scanned, ()| match scanned {
                 Ok(scanned) => match live.has(scanned.tree(), &scanned.record.fact()) {
                     Ok(true) => {
                         survey.learn(&scanned.record.fact());
