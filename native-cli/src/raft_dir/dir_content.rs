@@ -4,8 +4,9 @@ use std::path::Path;
 
 use anyhow::Result;
 use metadump::dump_line;
-use metadump::record::{DataVersion, Fact};
+use metadump::record::{DataVersion, Fact, Keyed, LogId, Record};
 use metadump::rotbl::TableEntry;
+use metadump::sled_items::{StoredItem, encode_item};
 
 use super::fact_source::FactSource;
 use super::fingerprint::Fingerprint;
@@ -13,10 +14,10 @@ use super::holdings::Holdings;
 use super::layout::RaftDir;
 use super::reader::{Access, DirReader};
 
-/// What a directory holds, as the lines that it is exported as.
+/// What a directory holds, as the lines that it is exported as, and the items of its log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DirContent {
-    /// All lines but those of keys and their expiry.
+    /// All lines but those of keys and their expiry, and the items of the log.
     lines: Fingerprint,
     /// Keys and their expiry; their values as text, where the directory has them so.
     entries: Fingerprint,
@@ -49,7 +50,12 @@ impl DirContent {
     /// Adds what is no key and no expiry.
     pub fn add(&mut self, fact: &Fact<'_>) -> Result<()> {
         match fact {
-            Fact::Entry(entry) => self.holdings.add_entry(entry.log_id),
+            Fact::Entry(entry) => {
+                let (key, value) = (entry.log_id.index, (*entry).clone());
+                let item = encode_item(&Record::Logs(Keyed { key, value }))?;
+                self.add_entry(entry.log_id, &item);
+                return Ok(());
+            }
             Fact::LastApplied(id) => self.holdings.last_applied = Some(*id),
             _ => {}
         }
@@ -58,6 +64,13 @@ impl DirContent {
         line.push(b'\n');
         self.lines.add_bytes(&line);
         Ok(())
+    }
+
+    /// Adds an entry of the log, as the item of a tree.
+    pub fn add_entry(&mut self, id: LogId, item: &StoredItem) {
+        self.holdings.add_entry(id);
+        self.lines.add_bytes(&item.key);
+        self.lines.add_bytes(&item.value);
     }
 
     /// Adds keys and expiry, by the fingerprint that was taken when they were written.

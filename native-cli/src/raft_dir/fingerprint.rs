@@ -38,32 +38,37 @@ impl Fingerprint {
         entry: &TableEntry<'_>,
         bytes_of: impl for<'d> Fn(&'d Bytes<'_>) -> Cow<'d, [u8]>,
     ) {
-        let mut hasher = crc32fast::Hasher::new_with_initial(self.crc);
-        let mut number = |number: Option<u64>| {
-            hasher.update(&[u8::from(number.is_some())]);
-            hasher.update(&number.unwrap_or_default().to_le_bytes());
-        };
-        let (key, data) = match entry {
+        let (key, data, numbers) = match entry {
             TableEntry::Expire(at, value) => {
-                number(Some(at.time_ms));
-                number(Some(at.seq));
                 // An entry of an old dump has no number of its own; 1 is stored for it.
-                number(Some(value.seq.max(1)));
-                (&value.key, None)
+                let seq = value.seq.max(1);
+                (&value.key, None, [Some(at.time_ms), Some(at.seq), Some(seq), None])
             }
             TableEntry::GenericKV(key, value) => {
-                number(Some(value.seq));
-                number(value.meta.map(|_| 0));
-                number(value.meta.and_then(|meta| meta.expire_at));
-                number(value.meta.and_then(|meta| meta.proposed_at_ms));
-                (key, Some(bytes_of(&value.data)))
+                let meta = value.meta;
+                let expire_at = meta.and_then(|meta| meta.expire_at);
+                let proposed_at = meta.and_then(|meta| meta.proposed_at_ms);
+                let numbers = [Some(value.seq), meta.map(|_| 0), expire_at, proposed_at];
+                (key, Some(bytes_of(&value.data)), numbers)
             }
         };
         // The lengths keep the border between key and data.
-        number(Some(key.len() as u64));
+        let numbers = numbers.into_iter().chain([Some(key.len() as u64)]);
+        let mut head = [0; 5 * NUMBER_BYTES];
+        for (place, number) in head.chunks_exact_mut(NUMBER_BYTES).zip(numbers) {
+            if let (Some((is_some, place)), Some(number)) = (place.split_first_mut(), number) {
+                *is_some = 1;
+                place.copy_from_slice(&number.to_le_bytes());
+            }
+        }
+        let mut hasher = crc32fast::Hasher::new_with_initial(self.crc);
+        hasher.update(&head);
         hasher.update(key.as_bytes());
         hasher.update(data.as_deref().unwrap_or_default());
         self.crc = hasher.finalize();
         self.count += 1;
     }
 }
+
+/// A number, behind a byte that says whether there is one.
+const NUMBER_BYTES: usize = 9;

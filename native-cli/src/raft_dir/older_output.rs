@@ -135,7 +135,7 @@ impl OlderOutput {
                     Some(snapshots) => write_lines(&snapshots, &id, &known, lines)?,
                     None => {
                         let tree = sled.tree("state_machine/0");
-                        write_tree(&known, &lines, |record| sled.put(tree, record))?;
+                        write_tree(&known, &lines, |record| sled.put(tree, record).map(drop))?;
                     }
                 }
             }
@@ -203,8 +203,7 @@ fn write_raft(
     content.add(&purged)?;
     log.for_each_entry(&mut |entry| {
         if let Some((_, record)) = form.record(&Fact::Entry(entry))? {
-            sled.put(raft_log, &record)?;
-            content.add(&record.fact())?;
+            content.add_entry(entry.log_id, &sled.put(raft_log, &record)?);
         }
         Ok(())
     })?;

@@ -7,7 +7,7 @@ use std::io::Write;
 use anyhow::{Context, Result};
 use metadump::record::Record;
 use metadump::sled::{SegmentSize, SledFile};
-use metadump::sled_items::encode_item;
+use metadump::sled_items::{StoredItem, encode_item};
 use metadump::sled_writer::{DatabaseWriter, Pieces, TreeNumber};
 
 use crate::open_dir::OpenDir;
@@ -45,14 +45,15 @@ impl SledOutput {
         self.database.tree(name.as_bytes())
     }
 
-    /// Writes a record, whose key must be greater than those before it in its tree.
-    pub fn put(&mut self, tree: TreeNumber, record: &Record<'_>) -> Result<()> {
+    /// Writes a record, whose key must be greater than those before it in its tree; gives the item
+    /// that it has become.
+    pub fn put(&mut self, tree: TreeNumber, record: &Record<'_>) -> Result<StoredItem> {
         let item = encode_item(record)?;
         self.database.push(tree, &item.key, &item.value, &mut self.pieces)?;
-        if self.pieces.buffered_bytes() < WRITE_BYTES {
-            return Ok(());
+        if self.pieces.buffered_bytes() >= WRITE_BYTES {
+            self.files.write(&mut self.pieces)?;
         }
-        self.files.write(&mut self.pieces)
+        Ok(item)
     }
 
     /// Writes the rest, and syncs every file.

@@ -1,5 +1,8 @@
 //! The snapshot of V002: a file of lines.
 
+use std::collections::BTreeMap;
+use std::ops::Range;
+
 use super::chunks::opened;
 use super::error::DirError;
 use super::files::DirFiles;
@@ -23,7 +26,30 @@ pub(super) struct LineSnapshot<F> {
     shown: String,
     file: F,
     system: SystemState,
+    /// Where the lines of each kind are.
+    extents: BTreeMap<Kind, Extent>,
     warning: Option<String>,
+}
+
+/// A part of the file, from the first line of a kind to the last.
+#[derive(Debug, Clone, Default)]
+struct Extent {
+    bytes: Range<u64>,
+    /// How many lines precede it.
+    lines_before: u64,
+}
+
+impl Extent {
+    /// All of a file.
+    const fn all(size_bytes: u64) -> Self {
+        Self { bytes: 0..size_bytes, lines_before: 0 }
+    }
+
+    /// That of a line alone.
+    const fn of(line: Line<'_>) -> Self {
+        let (start, bytes) = (line.offset_bytes, line.bytes.len() as u64 + line.elided_bytes);
+        Self { bytes: start..start + bytes, lines_before: line.number.saturating_sub(1) }
+    }
 }
 
 impl<F: ReadAt> LineSnapshot<F> {
@@ -36,18 +62,28 @@ impl<F: ReadAt> LineSnapshot<F> {
     ) -> Result<Option<Self>, DirError> {
         let Some((id, path)) = newest(dir, snapshots)? else { return Ok(None) };
         let (shown, file) = (dir.shown(&path), opened(dir, &path)?);
-        let mut snapshot = Self { shown, file, system: SystemState::default(), warning: None };
-        let mut system = SystemState::default();
+        let (system, extents) = (SystemState::default(), BTreeMap::new());
+        let mut snapshot = Self { shown, file, system, extents, warning: None };
+        let (mut system, mut extents) = (SystemState::default(), BTreeMap::<_, Extent>::new());
         let mut lines = 0;
-        snapshot.for_each_line(&mut |line| {
+        snapshot.for_each_line(&Extent::all(snapshot.file.size_bytes()), &mut |line| {
             lines += 1;
-            if is_line_of(Kind::GenericKV, line.bytes) || is_line_of(Kind::Expire, line.bytes) {
-                return Ok(());
-            }
-            let learned = decode_line(line.bytes).and_then(|record| learn(&mut system, &record));
-            learned.map_err(|error| snapshot.damaged(line, &error))
+            let is_kind = |kind: &Kind| is_line_of(*kind, line.bytes);
+            let kind = if let Some(kind) = [Kind::GenericKV, Kind::Expire].into_iter().find(is_kind)
+            {
+                kind
+            } else {
+                let record = decode_line(line.bytes);
+                let record = record.map_err(|error| snapshot.damaged(line, &error))?;
+                learn(&mut system, &record).map_err(|error| snapshot.damaged(line, &error))?;
+                record.kind()
+            };
+            let of_line = Extent::of(line);
+            let end = of_line.bytes.end;
+            extents.entry(kind).or_insert(of_line).bytes.end = end;
+            Ok(())
         })?;
-        snapshot.system = system;
+        (snapshot.system, snapshot.extents) = (system, extents);
         assert_named(&snapshot.shown, &id, &snapshot.system)?;
         snapshot.warning = snapshot.miscounted(&id, lines);
         if at_damage == AtDamage::GoOn {
@@ -74,9 +110,10 @@ impl<F: ReadAt> LineSnapshot<F> {
         kind: Kind,
         each: &mut dyn FnMut(Record<'_>) -> Result<(), DirError>,
     ) -> Result<(), DirError> {
+        let Some(extent) = self.extents.get(&kind) else { return Ok(()) };
         let others: Vec<Kind> = Kind::ALL.into_iter().filter(|other| *other != kind).collect();
         let mut decoder = RecordDecoder::default();
-        self.for_each_line(&mut |line| {
+        self.for_each_line(extent, &mut |line| {
             let is_line = |kind| is_line_of(kind, line.bytes);
             if !is_line(kind) && others.iter().any(|other| is_line(*other)) {
                 return Ok(());
@@ -105,18 +142,22 @@ impl<F: ReadAt> LineSnapshot<F> {
 
     fn for_each_line(
         &self,
+        Extent { bytes, lines_before }: &Extent,
         each: &mut dyn FnMut(Line<'_>) -> Result<(), DirError>,
     ) -> Result<(), DirError> {
         let mut framer = LineFramer::default();
-        let (mut at, size_bytes) = (0, self.file.size_bytes());
+        let mut each = |line: Line<'_>| {
+            each(line.at(lines_before + line.number, bytes.start + line.offset_bytes))
+        };
+        let mut at = bytes.start;
         let mut piece = Vec::new();
-        while at < size_bytes {
-            let left = usize::try_from(size_bytes - at).unwrap_or(READ_BYTES);
+        while at < bytes.end {
+            let left = usize::try_from(bytes.end - at).unwrap_or(READ_BYTES);
             piece.resize(left.min(READ_BYTES), 0);
             self.file.read_at(at, &mut piece).map_err(|error| {
                 DirError::of(&error).within(format!("cannot read {}", self.shown))
             })?;
-            framer.feed(&piece, &mut *each)?;
+            framer.feed(&piece, &mut each)?;
             at += piece.len() as u64;
         }
         framer.finish(each)
