@@ -51,6 +51,13 @@ impl Bytes<'_> {
     }
 
     /// The array as a dump spells it; encodes when they are decoded.
+    ///
+    /// ```
+    /// use metadump::record::Bytes;
+    ///
+    /// assert_eq!(*Bytes::from(vec![1, 255]).spelled(), *b"[1,255]");
+    /// assert_eq!(*Bytes::Text(b"[1,255]").spelled(), *b"[1,255]");
+    /// ```
     pub fn spelled(&self) -> Cow<'_, [u8]> {
         match self {
             Self::Text(text) => Cow::Borrowed(text),
