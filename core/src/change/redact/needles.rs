@@ -21,6 +21,9 @@ const GRAM_BYTES: usize = 4;
 /// How far they are apart: one of them is within the first bytes of a sequence, wherever it begins.
 const STEP: usize = SHORTEST_BYTES - GRAM_BYTES + 1;
 
+/// How many runs are looked up together: each of a large set, where none waits for what another finds.
+const TOGETHER: usize = u64::BITS as usize;
+
 /// How many words of bits the runs have at most, as a power of two: 4 MiB.
 const MOST_GRAM_WORDS: u32 = 19;
 
@@ -98,21 +101,17 @@ impl Needles<'_> {
 
     /// Whether one of them is in a text, or in what it holds in base64, wherever that begins.
     pub(super) fn is_in(&self, text: &[u8]) -> bool {
-        let mut rest = text;
-        let mut at = 0;
-        while let Some(gram) = gram_of(rest, STEP - 1) {
-            if self.grams.has(gram) && (at..at + STEP).any(|at| self.stands_at(text, at)) {
-                return true;
+        (0..text.len()).step_by(TOGETHER * STEP).any(|from| {
+            let (mut plain, mut base64) = (0, 0);
+            let grams = (from + STEP - 1..).step_by(STEP).map_while(|at| gram_of(text, at));
+            for (number, gram) in grams.take(TOGETHER).enumerate() {
+                plain |= u64::from(self.grams.has(gram)) << number;
+                base64 |= u64::from(self.base64_grams.has(gram)) << number;
             }
-            if base64_of(gram).is_some_and(|gram| self.base64_grams.has(gram))
-                && (at..at + STEP).any(|at| self.stands_in_base64_at(text, at))
-            {
-                return true;
-            }
-            at += STEP;
-            rest = rest.get(STEP..).unwrap_or_default();
-        }
-        false
+            let around = |number: usize| (0..STEP).map(move |at| from + number * STEP + at);
+            bits_of(plain).flat_map(around).any(|at| self.stands_at(text, at))
+                || bits_of(base64).flat_map(around).any(|at| self.stands_in_base64_at(text, at))
+        })
     }
 
     fn stands_at(&self, text: &[u8], at: usize) -> bool {
@@ -241,28 +240,43 @@ impl Base64Grams {
     }
 
     fn has(&self, gram: u32) -> bool {
-        self.bits.get(gram as usize >> 6).is_some_and(|word| word >> (gram & 63) & 1 == 1)
+        // Most runs of bytes that are no text.
+        if gram & 0x8080_8080 != 0 {
+            return false;
+        }
+        let chars = gram.to_be_bytes().map(|byte| u32::from(value_in_base64(byte)));
+        let is_base64 = chars.iter().fold(0, |all, char| all | char) < 1 << BITS_PER_CHAR;
+        // Text of any form takes the same way, since none can be foreseen.
+        let number = chars.iter().fold(0, |number, char| number << BITS_PER_CHAR | char);
+        let number = if is_base64 { number } else { 0 };
+        let word = self.bits.get(number as usize >> 6).copied().unwrap_or_default();
+        is_base64 & (word >> (number & 63) & 1 == 1)
     }
 
     /// Whether the first characters at a place can be those of a sequence: both halves are runs of one.
     fn may_begin(&self, text: &[u8], at: usize) -> bool {
-        let has = |at| gram_of(text, at).and_then(base64_of).is_some_and(|gram| self.has(gram));
+        let has = |at| gram_of(text, at).is_some_and(|gram| self.has(gram));
         has(at) && has(at + SHORTEST_BYTES - GRAM_BYTES)
     }
 }
 
-/// The number that a run is in base64; none where it is none.
-fn base64_of(gram: u32) -> Option<u32> {
-    if gram & 0x8080_8080 != 0 {
-        return None;
-    }
-    let char = |number, byte: u8| Some(number << BITS_PER_CHAR | u32::from(of_base64(byte)?));
-    gram.to_be_bytes().into_iter().try_fold(0, char)
+/// The places of the bits that are set, ascending.
+fn bits_of(mut bits: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let place = bits.trailing_zeros();
+        bits &= bits.wrapping_sub(1);
+        (place < u64::BITS).then_some(place as usize)
+    })
 }
 
 /// The value of a character of base64.
 fn of_base64(byte: u8) -> Option<u8> {
-    OF_BASE64.get(usize::from(byte)).copied().filter(|value| *value <= 63)
+    Some(value_in_base64(byte)).filter(|value| *value <= 63)
+}
+
+/// The same; more than 63 of what is none.
+fn value_in_base64(byte: u8) -> u8 {
+    OF_BASE64.get(usize::from(byte)).copied().unwrap_or(u8::MAX)
 }
 
 /// The first bytes that a text in base64 has behind its first bits; none where it is too short or
