@@ -216,3 +216,11 @@ fn who_looks_into_a_dump_is_warned_that_it_is_not_that_of_its_manifest() {
     let ran = run(["objects", "--db", whole_arg]);
     assert!(!ran.stderr.contains("warning"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_key_that_is_there_twice_is_said_to_be() {
+    let twice = fixture("findings/key-duplicate.ndjson").display().to_string();
+    let ran = run(["get", "--key", "fruit/plain/0", &twice]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stderr.contains("the key fruit/plain/0 is there more than once"), "{}", ran.stderr);
+}

@@ -478,3 +478,41 @@ fn a_name_has_one_pseudonym_in_keys_values_and_the_log() {
         .replace("[1,2,3]", "[42,42,42]");
     assert_eq!(new, expected);
 }
+
+#[test]
+fn what_has_no_line_takes_the_place_of_no_dump() {
+    let dir = TempDir::new().unwrap();
+    let output = path_of(&dir, "out.db");
+    fs::write(&output, "what was there\n").unwrap();
+    for command in ["redact", "rewrite"] {
+        let ran = run_with_stdin([command, "--output", &output], b"");
+        assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+        assert!(ran.stderr.contains("there is no record of a dump"), "{}", ran.stderr);
+        assert_eq!(fs::read(&output).unwrap(), b"what was there\n");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_the_dump_is_said() {
+    let dir = TempDir::new().unwrap();
+    let output = path_of(&dir, "out.db");
+    let dump = bytes(&fixture(ENGINE));
+    let ran = run_with_stdin(["redact", "--output", &output], &dump[..dump.len() / 2]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stderr.contains("warning: the dump has 3 errors"), "{}", ran.stderr);
+}
+
+#[test]
+fn no_hash_of_a_text_is_left_where_names_are_replaced() {
+    let dump = bytes(&fixture(ENGINE));
+    let ran = run_with_stdin(["redact", "--names"], &dump);
+    let hashes = |dump: &[u8]| {
+        let dump = String::from_utf8_lossy(dump).into_owned();
+        let keys = dump.split("_result_cache/").skip(1);
+        let hash = |key: &str| key.split(['"', '/']).nth(1).map(str::to_owned);
+        keys.filter_map(hash).collect::<BTreeSet<_>>()
+    };
+    let (before, after) = (hashes(&dump), hashes(done(&ran).as_bytes()));
+    assert!(before.len() > 3 && before.len() == after.len(), "{before:?}, {after:?}");
+    assert!(before.is_disjoint(&after), "{after:?}");
+}

@@ -110,9 +110,9 @@ fn segment(of: Segment, raw: &str, names: &Pseudonyms) -> String {
         | Segment::Id(_)
         | Segment::Number(_)
         | Segment::Grouped(_)
-        | Segment::Digits(_)
-        | Segment::Hex(_) => raw.to_owned(),
-        Segment::Raw(_) => names.of(raw).into_owned(),
+        | Segment::Digits(_) => raw.to_owned(),
+        // The hash of a text tells whether it is one that somebody guesses.
+        Segment::Hex(_) | Segment::Raw(_) => names.of(raw).into_owned(),
         Segment::User(_) => user(raw, names),
         Segment::Text("message") => {
             let text = unescaped(raw);

@@ -34,8 +34,8 @@ pub struct Redact {
             and all other objects, comments, SQL, file paths and addresses in values by pseudonyms, \
             too.\n\nA name has the same pseudonym wherever it stands, in keys, values and the log, so \
             that objects, owners and grants stay together; keys are sorted anew. Pseudonyms are of \
-            this run: a random salt, which is not kept, makes them. Ids, numbers, times, types, settings, \
-            the nodes of the meta service and built-in names (default, root, account_admin, \
+            this run: a random salt, which is not kept, makes them. Ids, numbers, names of nothing but \
+            digits, times, types, settings, the nodes of the meta service and built-in names (default, root, account_admin, \
             public, system, information_schema) stay. What is not recognised as a key or a value is \
             replaced whole."
     )]

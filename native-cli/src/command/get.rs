@@ -1,5 +1,6 @@
 //! `get`: the values of keys of a running service, a dump or a directory.
 
+use std::collections::BTreeSet;
 use std::io::{BufWriter, Write};
 
 use anyhow::Result;
@@ -72,6 +73,7 @@ fn values(args: &Get, progress: &Progress) -> Result<Vec<Option<SeqV<'static>>>>
             .collect());
     }
     let mut values = vec![None; args.key.len()];
+    let mut repeated = BTreeSet::new();
     let is_asked = |key: &str| args.key.iter().any(|asked| asked == key);
     let prepare =
         |key: &str, value: &SeqV<'_>| is_asked(key).then(|| (key.to_owned(), owned(value)));
@@ -79,12 +81,20 @@ fn values(args: &Get, progress: &Progress) -> Result<Vec<Option<SeqV<'static>>>>
     let as_of = state.for_each_key(progress, prepare, |_, _, found| {
         let Some((key, value)) = found else { return Ok(()) };
         for (asked, slot) in args.key.iter().zip(&mut values) {
-            if *asked == key {
-                *slot = Some(value.clone());
+            if *asked == key && slot.replace(value.clone()).is_some() {
+                repeated.insert(key.clone());
             }
         }
         Ok(())
     })?;
+    for key in &repeated {
+        progress.say(&format!(
+            "warning: {}: the key {} is there more than once: this is the last value; \
+             `databend-metactl validate` says where",
+            state.name(),
+            printable(key)
+        ));
+    }
     progress.say(&format!("{}: {}", state.name(), as_of.describe()));
     Ok(values)
 }

@@ -209,6 +209,9 @@ impl Inspected {
             progress,
         };
         let (report, checksum) = first.inspect_and_sum(make, each)?;
+        if report.summary.lines == 0 {
+            return Err(no_record(&reading.name));
+        }
         if let Some(refusal) = refusal {
             return Err(foreign(&reading.name, &report).unwrap_or(refusal));
         }
@@ -460,6 +463,12 @@ pub(super) fn foreign(name: &str, report: &Report) -> Option<anyhow::Error> {
         _ => anyhow::anyhow!("{name} is not a dump as it is: {message}"),
     };
     Some(error.context(Help(finding.code.help().to_owned())))
+}
+
+/// That there is nothing of a dump: what is written of it would be empty, and take the place of another.
+pub(super) fn no_record(name: &str) -> anyhow::Error {
+    let help = "`databend-metactl validate` says what it is instead";
+    anyhow::anyhow!("{name}: there is no record of a dump").context(Help(help.to_owned()))
 }
 
 /// A line that is no record, reported with its place, as the page does.

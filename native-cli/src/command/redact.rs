@@ -22,7 +22,7 @@ use self::lines::Lines;
 use self::said::{places, remarks, say_tally, tally_text};
 use super::ended::{self, Step, assert_apart};
 use super::first_reading::FirstReading;
-use super::plan::{Reading, foreign};
+use super::plan::{Reading, foreign, no_record};
 use super::{Outcome, export};
 use crate::args::{AcceptLeft, Format, Redact};
 use crate::dump_writer::{DumpWriter, Origin};
@@ -32,7 +32,7 @@ use crate::input::Source;
 use crate::manifest::lost;
 use crate::output::Destination;
 use crate::progress::Progress;
-use crate::report::{plural, printable};
+use crate::report::{let_in_with, plural, printable};
 use crate::scanning::{Threads, for_each_line};
 use crate::stdout::stdout;
 
@@ -102,6 +102,9 @@ impl Surveyed {
                 Ok(())
             },
         )?;
+        if report.summary.lines == 0 {
+            return Err(no_record(reading.name()));
+        }
         match foreign(reading.name(), &report) {
             Some(refusal) => Err(refusal),
             None => Ok(Self { survey, report, checksum }),
@@ -133,14 +136,15 @@ impl Redacting<'_> {
             writeln!(out, "{}", tally_text(tally, self.args.names, "to replace"))?;
             out.flush()?;
         }
-        self.say_manifest(source, "");
+        self.say_findings(source, "");
         remarks(&copies).iter().for_each(|remark| self.progress.say(remark));
         self.refuse(&copies)?;
         Ok(Outcome::Done)
     }
 
-    /// Says when the dump is not that of its manifest, and what that means.
-    fn say_manifest(&self, source: &Source, so: &str) {
+    /// Says what is wrong with the dump; where it is not that of its manifest, with what that means.
+    fn say_findings(&self, source: &Source, so: &str) {
+        let_in_with(&self.surveyed.report).iter().for_each(|finding| self.progress.say(finding));
         let counts = self.surveyed.report.findings.counts();
         if counts.contains_key(&Code::ManifestMismatch) {
             let name = source.name();
@@ -190,7 +194,7 @@ impl Redacting<'_> {
         }
         let report = dump.commit(self.lost(source))?;
         self.progress.finish();
-        self.say_manifest(source, "; the manifest of the output describes the output");
+        self.say_findings(source, "; the manifest of the output describes the output");
         say_tally(&self.surveyed.survey.tally, self.args.names, self.progress);
         remarks(&copies).iter().for_each(|remark| self.progress.say(remark));
         self.progress.say(&format!("wrote {}", export::extent(&report.summary)));

@@ -94,6 +94,13 @@ impl Selector {
         if !goes_alone {
             self.relate(&home.owner, home.beside.as_ref(), &needs, &listed);
         }
+        // A link that is chosen keeps what is at its other end.
+        if is_named
+            && self.choice.which == Which::Chosen
+            && let Some(beside) = &home.beside
+        {
+            self.named.entry(beside.object.clone()).or_default();
+        }
         let count = |keys: &mut Keys| {
             keys.all += 1;
             keys.named += u64::from(is_named);

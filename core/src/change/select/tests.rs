@@ -107,6 +107,18 @@ fn prefix(prefix: &str, which: Which) -> Choice {
     Choice { prefixes: vec![prefix.to_owned()], which, ..Choice::default() }
 }
 
+#[test]
+fn a_key_that_is_chosen_stays() {
+    let state = state();
+    for (key, _) in &state {
+        let (_, stays) = select(&state, prefix(key, Which::Chosen)).unwrap();
+        assert!(stays.contains(key), "{key}");
+    }
+    // What stands at the other end of a link brings nothing that is in it.
+    let (_, stays) = select(&state, prefix("__fd_tag_object_ref/", Which::Chosen)).unwrap();
+    assert!(stays.contains("__fd_table_by_id/2") && !stays.contains("__fd_database/b/d"));
+}
+
 const SHARED: [&str; 2] = ["__fd_id_gen/table_id", "__fd_table_lock_v2_seq"];
 const TRANSIENT: [&str; 2] = ["__fd_queries_queue/queue/w/c/seq_generator", "_txn_id/00ff"];
 const OF_B: [&str; 5] = [

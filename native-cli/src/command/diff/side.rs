@@ -72,7 +72,7 @@ impl Opened {
             true => error,
             false => error
                 .context(format!(
-                    "{}: its keys are out of order, and cannot be sorted",
+                    "{}: its keys are out of order, or one is there twice: they cannot be sorted",
                     state.name()
                 ))
                 .context(Help("`databend-metactl validate` says where".to_owned())),

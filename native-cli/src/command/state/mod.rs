@@ -15,7 +15,7 @@ use metadump::record::{DataVersion, Fact, SeqV};
 use metadump::scan::log_id;
 
 use self::facts::for_each_fact_of_line;
-use super::plan::{Inspected, Reading, Strays};
+use super::plan::{Inspected, Reading, Strays, no_record};
 use super::service::{connect_options, say_note};
 use crate::args;
 use crate::dump_writer::now_ms;
@@ -145,8 +145,7 @@ impl State {
         }
         read?;
         if is_empty {
-            let error = anyhow::anyhow!("{}: there is no record of a dump", state.name());
-            return Err(error).help("`databend-metactl validate` says what it is instead");
+            return Err(no_record(&state.name()));
         }
         state.beside = beside;
         state.moment = survey.finish().map_err(|error| state.has_no_moment(&error))?;
