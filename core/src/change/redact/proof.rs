@@ -148,6 +148,15 @@ fn spaced_list_len(text: &[u8]) -> Option<usize> {
     (text.get(len + 1) == Some(&b']')).then_some(len + 2)
 }
 
+/// What a text may stand for that is part of another: of an address, of a string of JSON, of a literal of
+/// SQL.
+pub(super) fn meant_by(text: &str) -> impl Iterator<Item = Vec<u8>> {
+    let bytes = text.as_bytes();
+    let has_pair = text.contains("''") || text.contains("\"\"");
+    let single = || text.replace("''", "'").replace("\"\"", "\"").into_bytes();
+    [percent_decoded(bytes), unescaped(bytes), has_pair.then(single)].into_iter().flatten()
+}
+
 /// A text with the bytes in it that are written as two digits behind a `%`; none where there are none.
 fn percent_decoded(text: &[u8]) -> Option<Vec<u8>> {
     let escape = |at: usize| text.get(at..at + ESCAPE_BYTES).unwrap_or_default();
@@ -255,6 +264,19 @@ mod tests {
     fn what_is_short_is_not_looked_for() {
         assert_eq!(left(&[b"seven77"], b"seven77"), None);
         assert_eq!(left(&[b"eight888"], b"xeight888x"), Some(Left::InText));
+    }
+
+    #[test]
+    fn what_a_credential_stands_for_is_looked_for_too() {
+        for (written, meant) in [
+            ("p%40ssw0rd%2Fx", "p@ssw0rd/x"),
+            ("ab''cdefgh", "ab'cdefgh"),
+            (r#"ab""cdefgh"#, r#"ab"cdefgh"#),
+            (r"ab\\cdefgh", r"ab\cdefgh"),
+        ] {
+            assert_eq!(left(&[written.as_bytes()], meant), Some(Left::InText), "{meant}");
+        }
+        assert_eq!(left(&[b"abcdefgh"], "ab%63defg"), None);
     }
 
     proptest! {

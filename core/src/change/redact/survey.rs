@@ -7,7 +7,7 @@ use roaring::RoaringTreemap;
 
 use super::kept::KeptEdits;
 use super::line::{FoundAt, RedactedLine, Redactor};
-use super::proof::SHORTEST_BYTES;
+use super::proof::{SHORTEST_BYTES, meant_by};
 use super::tally::Tally;
 use super::tokens::Tokens;
 use crate::dump::frame::Line;
@@ -124,10 +124,18 @@ impl Secrets {
         Self { share, of, ..Self::default() }
     }
 
-    /// Takes a credential, if it is of the share and long enough to be told from chance. When the
-    /// first share gets too large, there are twice as many.
+    /// Takes a credential, as it is written and as what that means, if it is of the share and long enough
+    /// to be told from chance. When the first share gets too large, there are twice as many.
     pub fn add(&mut self, found: &FoundAt) {
         let secret = found.found.secret.as_slice();
+        self.add_bytes(secret);
+        // What is no text means nothing else.
+        if let Ok(text) = std::str::from_utf8(secret) {
+            meant_by(text).for_each(|secret| self.add_bytes(&secret));
+        }
+    }
+
+    fn add_bytes(&mut self, secret: &[u8]) {
         if secret.len() < SHORTEST_BYTES || !self.is_mine(secret) || self.found.contains(secret) {
             return;
         }
