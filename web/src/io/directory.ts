@@ -71,7 +71,8 @@ export function dropped(item: DataTransferItem): Promise<Directory> | null {
 export function chosen(list: File[]): Directory {
   const files: [string, File][] = [];
   const folders = new Set<string>();
-  let name = "";
+  // Of one without files the browser gives no name.
+  let name = "the chosen directory";
   for (const file of list) {
     const [root = "", ...names] = file.webkitRelativePath.split("/");
     name = root;

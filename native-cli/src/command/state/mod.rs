@@ -1,9 +1,9 @@
 //! The state that a command looks at: of a dump, of a stopped node, of a running service; at which
 //! moment.
 
+mod exported;
 mod facts;
 
-use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -16,16 +16,16 @@ use metadump::scan::log_id;
 
 use self::facts::for_each_fact_of_line;
 use super::plan::{Inspected, Reading, Strays, no_record};
-use super::service::{connect_options, say_note};
+use super::service::connect_options;
 use crate::args;
 use crate::dump_writer::now_ms;
-use crate::failure::{Unwritten, Usage, WithHelp};
-use crate::grpc::{ConnectOptions, ExportOptions, Failure, export, wait};
+use crate::failure::{Usage, WithHelp};
 use crate::input::Source;
 use crate::manifest::evidence;
 use crate::progress::Progress;
 use crate::raft_dir::{Access, DirReader, FactSource, RaftDir};
-use crate::temporary::TemporaryFile;
+
+pub use exported::exported;
 
 /// A state at a moment. It can be read as often as is wanted.
 pub struct State {
@@ -490,28 +490,4 @@ impl State {
                 .help(help)
         })
     }
-}
-
-/// What a running service exports, in a file of our own.
-///
-/// # Errors
-///
-/// When it cannot be reached or does not end its export, and when the file cannot be written.
-pub fn exported(connect: &ConnectOptions, progress: &Progress) -> Result<Source> {
-    let mut file = TemporaryFile::create("metactl-", ".ndjson", None)
-        .context("cannot create a temporary file")?;
-    let unwritten = |error| Unwritten::of(error, "cannot write a temporary file".to_owned(), None);
-    let mut lines = BufWriter::new(&mut file);
-    progress.phase("exporting");
-    let options = ExportOptions::default();
-    let exported =
-        wait(export(connect, &options, &mut |note| say_note(note, progress), &mut |line| {
-            progress.advance(line.len() as u64 + 1);
-            lines.write_all(line.as_bytes()).map_err(unwritten)?;
-            lines.write_all(b"\n").map_err(unwritten)
-        }))?
-        .map_err(Failure::explained)?;
-    lines.flush().map_err(unwritten)?;
-    drop(lines);
-    Source::of_temporary(exported.address.to_string(), file)
 }
