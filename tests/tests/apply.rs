@@ -32,8 +32,8 @@ impl<'a> Dump<'a> {
             let scanned = scan_line(line.as_bytes()).unwrap();
             let of_state = matches!(scanned.tree(), Tree::StateMachine(_));
             match scanned.record {
-                Record::LogEntry(entry) => dump.entries.push(entry),
-                Record::Logs(Keyed { value, .. }) => dump.entries.push(value),
+                Record::LogEntry(entry) => dump.entries.push(*entry),
+                Record::Logs(Keyed { value, .. }) => dump.entries.push(*value),
                 _ if of_state => dump.state_lines.push(line),
                 _ => {}
             }

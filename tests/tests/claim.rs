@@ -37,7 +37,7 @@ impl<'a> History<'a> {
         let records = || dump.lines().map(|line| scan_line(line.as_bytes()).unwrap());
         for scanned in records() {
             if let Record::LogEntry(entry) = scanned.record {
-                entries.push(entry);
+                entries.push(*entry);
             }
         }
         if entries[0].log_id.index > 0 {

@@ -282,7 +282,7 @@ fn export(dir: &Dir) -> Vec<u8> {
     let key = StateMachineKey::LastMembership;
     line(Record::StateMachineMeta(Keyed { key, value }));
     for (key, value) in &sys_data.system.nodes {
-        line(Record::Nodes(Keyed { key: *key, value: value.clone() }));
+        line(Record::Nodes(Keyed { key: *key, value: Box::new(value.clone()) }));
     }
     let visited = table
         .for_each(|entry| -> Result<(), RotblError> {
@@ -463,7 +463,7 @@ fn import(dump: &[u8]) -> Imported {
                 StateMachineValue::Bool(_) => {}
             },
             Record::Nodes(node) => {
-                sys_data.system.nodes.insert(node.key, node.value);
+                sys_data.system.nodes.insert(node.key, *node.value);
             }
             Record::Expire(expire) => {
                 let entry = TableEntry::Expire(expire.key, expire.value);

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use metadump::manifest::Manifest;
-use metadump::record::{Keyed, Kind, LogEntry, Payload, Record};
+use metadump::record::{Keyed, Kind, Payload, Record};
 use metadump::scan::scan_line;
 use metadump_tests::fixtures::{fixture, unpack};
 
@@ -50,11 +50,9 @@ fn every_line_is_read_and_every_kind_is_shown() {
             let scanned = scan_line(line.as_bytes()).unwrap_or_else(|e| panic!("{e}: {line}"));
             assert_eq!(scanned.unknown_member, None, "{line}");
             kinds.insert(scanned.record.kind());
-            if let Record::LogEntry(LogEntry { payload: Payload::Normal(body), .. })
-            | Record::Logs(Keyed {
-                value: LogEntry { payload: Payload::Normal(body), .. },
-                ..
-            }) = scanned.record
+            if let Record::LogEntry(entry) | Record::Logs(Keyed { value: entry, .. }) =
+                scanned.record
+                && let Payload::Normal(body) = entry.payload
             {
                 assert!(!body.cmd.is_retired(), "{line}");
                 commands.insert(body.cmd.name());

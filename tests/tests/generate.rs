@@ -58,9 +58,9 @@ fn story(dump: &[u8]) -> Story<'_> {
         match line.record {
             Record::Logs(Keyed { key, value }) => {
                 assert_eq!(key, value.log_id.index);
-                story.entries.push(value);
+                story.entries.push(*value);
             }
-            Record::LogEntry(entry) => story.entries.push(entry),
+            Record::LogEntry(entry) => story.entries.push(*entry),
             Record::LogMeta(meta) => {
                 let metadump::record::LogMetaValue::LogId(id) = meta.value;
                 story.purged = Some(id);

@@ -41,7 +41,7 @@ fn replay(dump: &[u8]) -> StateMachine<MemoryStore> {
     for line in dump.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
         match scan_line(line).unwrap().record {
             Record::LogEntry(entry) | Record::Logs(Keyed { value: entry, .. }) => {
-                entries.push(entry);
+                entries.push(*entry);
             }
             record => {
                 machine.load(&record).unwrap();
@@ -397,7 +397,7 @@ fn made(
         put("raft_log", &Record::Vote(Some(vote)));
         put("raft_log", &Record::Committed(committed));
         put("raft_log", &Record::Purged(purged));
-        logged.for_each(|entry| put("raft_log", &Record::LogEntry(entry.clone())));
+        logged.for_each(|entry| put("raft_log", &Record::LogEntry(Box::new(entry.clone()))));
     } else {
         let state = |key, value| Record::RaftStateKV(Keyed { key, value });
         let id = RaftStateValue::NodeId(NodeId(1));
@@ -406,7 +406,7 @@ fn made(
         let committed = RaftStateValue::Committed(committed);
         put("raft_state", &state(RaftStateKey::Committed, committed));
         logged.for_each(|entry| {
-            let logs = Keyed { key: entry.log_id.index, value: entry.clone() };
+            let logs = Keyed { key: entry.log_id.index, value: Box::new(entry.clone()) };
             put("raft_log", &Record::Logs(logs));
         });
         if let Some(purged) = purged {

@@ -130,7 +130,7 @@ fn replay(text: &str) -> Replayed {
 /// The writes of clients that a log shows.
 fn commands(text: &str) -> Vec<LogEntry<'_>> {
     let entries = text.lines().filter_map(|line| match record(line) {
-        Record::LogEntry(entry) => Some(entry),
+        Record::LogEntry(entry) => Some(*entry),
         _ => None,
     });
     let is_write = |entry: &LogEntry<'_>| match &entry.payload {

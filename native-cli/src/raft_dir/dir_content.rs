@@ -52,7 +52,7 @@ impl DirContent {
         match fact {
             Fact::Entry(entry) => {
                 let (key, value) = (entry.log_id.index, (*entry).clone());
-                let item = encode_item(&Record::Logs(Keyed { key, value }))?;
+                let item = encode_item(&Record::Logs(Keyed { key, value: value.into() }))?;
                 self.add_entry(entry.log_id, &item);
                 return Ok(());
             }

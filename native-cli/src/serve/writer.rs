@@ -239,7 +239,7 @@ impl Work {
         })?;
         let index = entry.log_id.index;
         let mut line = Vec::new();
-        dump_line::put(&mut line, "raft_log", &Record::LogEntry(entry))?;
+        dump_line::put(&mut line, "raft_log", &Record::LogEntry(entry.into()))?;
         group.bytes += line.len();
         group.batch.log.push((index, line));
         Ok((applied.reply, applied.events))

@@ -231,9 +231,9 @@ impl<'p> Rewriter<'p> {
         }
         for entry in &cluster.takeover.entries {
             let record = if v004 {
-                Record::LogEntry(entry.clone())
+                Record::LogEntry(Box::new(entry.clone()))
             } else {
-                Record::Logs(Keyed { key: entry.log_id.index, value: entry.clone() })
+                Record::Logs(Keyed { key: entry.log_id.index, value: Box::new(entry.clone()) })
             };
             put(out, &self.plan.names.raft_log, &record)?;
         }
@@ -313,7 +313,7 @@ impl<'p> Rewriter<'p> {
             self.put_membership(cluster, out)?;
         }
         for (id, node) in &cluster.takeover.nodes {
-            let record = Record::Nodes(Keyed { key: *id, value: node.clone() });
+            let record = Record::Nodes(Keyed { key: *id, value: Box::new(node.clone()) });
             put(out, &self.plan.names.state_machine, &record)?;
         }
         Ok(())

@@ -77,7 +77,7 @@ fn serde_line(log_id: LogId, payload: &[u8], out: &mut Vec<u8>) -> Result<LineFo
     })?;
     let unknown = match read_json::<Payload<'_>>(&json) {
         Ok((payload, None)) => {
-            let record = Record::LogEntry(LogEntry { log_id, payload });
+            let record = Record::LogEntry(LogEntry { log_id, payload }.into());
             dump_line::put(out, "raft_log", &record)
                 .map_err(|error| PayloadError { message: error.to_string() })?;
             return Ok(LineForm::Typed);
@@ -126,7 +126,8 @@ mod tests {
         let tracked = serde_ignored::Deserializer::new(&mut msgpack, &mut note);
         let read = Payload::deserialize(tracked).map_err(|error| error.to_string())?;
         unknown.map_or(Ok(()), Err)?;
-        let record = Record::LogEntry(LogEntry { log_id: LogId::new(1, 2, 3), payload: read });
+        let record =
+            Record::LogEntry(LogEntry { log_id: LogId::new(1, 2, 3), payload: read }.into());
         serde_json::to_vec(&("raft_log", record)).map_err(|error| error.to_string())
     }
 

@@ -150,11 +150,11 @@ impl Dialect {
             Fact::Entry(entry) => {
                 let key = entry.log_id.index;
                 let value = self.entry(entry.clone())?;
-                Some((Tree::RaftLog, Record::Logs(Keyed { key, value })))
+                Some((Tree::RaftLog, Record::Logs(Keyed { key, value: value.into() })))
             }
             Fact::Node(key, node) => {
                 let value = self.node(node.clone());
-                machine(Record::Nodes(Keyed { key, value }))
+                machine(Record::Nodes(Keyed { key, value: value.into() }))
             }
             Fact::Expire(key, value) => {
                 let (key, value) = (self.expire_key(key), value.borrowed());

@@ -105,7 +105,7 @@ impl<'r> Fact<'r> {
             Fact::Vote(vote) => log(Record::Vote(vote)),
             Fact::Committed(id) => log(Record::Committed(id)),
             Fact::Purged(id) => log(Record::Purged(id)),
-            Fact::Entry(entry) => log(Record::LogEntry(entry.clone())),
+            Fact::Entry(entry) => log(Record::LogEntry(Box::new(entry.clone()))),
             Fact::LastApplied(id) => {
                 meta(StateMachineKey::LastApplied, StateMachineValue::LogId(id))
             }
@@ -113,7 +113,9 @@ impl<'r> Fact<'r> {
                 StateMachineKey::LastMembership,
                 StateMachineValue::Membership(membership.clone()),
             ),
-            Fact::Node(key, node) => machine(Record::Nodes(Keyed { key, value: node.clone() })),
+            Fact::Node(key, node) => {
+                machine(Record::Nodes(Keyed { key, value: Box::new(node.clone()) }))
+            }
             Fact::Sequence(value) => {
                 machine(Record::Sequences(Keyed { key: Text::from(GENERIC_KV), value }))
             }

@@ -121,7 +121,7 @@ proptest! {
         let mut line = Vec::new();
         prop_assert_eq!(log_entry_line(log_id, &bytes, &mut line), Ok(LineForm::Typed));
         let scanned = crate::dump::scan::scan_line(&line).unwrap();
-        prop_assert_eq!(scanned.record, crate::dump::record::Record::LogEntry(entry));
+        prop_assert_eq!(scanned.record, crate::dump::record::Record::LogEntry(entry.into()));
     }
 
     #[test]

@@ -19,13 +19,13 @@ pub(super) fn scan(line: &str) -> Option<ScannedLine<'_>> {
     } else if at.literal("\"Expire\":{\"key\":{\"time_ms\":").is_some() {
         Record::Expire(expire(&mut at)?)
     } else if at.literal("\"LogEntry\":{\"log_id\":").is_some() {
-        Record::LogEntry(log_entry::log_entry(&mut at)?)
+        Record::LogEntry(log_entry::log_entry(&mut at)?.into())
     } else if at.literal("\"Logs\":{\"key\":").is_some() {
         let key = at.number()?;
         at.literal(",\"value\":{\"log_id\":")?;
         let value = log_entry::log_entry(&mut at)?;
         at.literal("}")?;
-        Record::Logs(Keyed { key, value })
+        Record::Logs(Keyed { key, value: value.into() })
     } else {
         return None;
     };
