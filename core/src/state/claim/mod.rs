@@ -140,6 +140,12 @@ pub struct Gap {
 }
 
 impl ClaimCheck {
+    /// Whether an entry matters to the check of a state that claims the entries up to `claimed`.
+    pub const fn looks_at(claimed: LogId, entry: LogId) -> bool {
+        let before = claimed.index.checked_sub(entry.index);
+        matches!(before, Some(before) if before < MOST_ENTRIES as u64)
+    }
+
     /// Takes an entry of the log.
     pub fn entry(&mut self, entry: &LogEntry<'_>, place: Place) {
         if self.last_applied.is_some() || self.newest_seq > 0 {

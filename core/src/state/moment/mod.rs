@@ -13,6 +13,7 @@ mod changed;
 mod replay;
 
 use crate::dump::record::{DataVersion, Fact, LogEntry, LogId, Payload, expire_at_ms};
+use crate::state::claim::ClaimCheck;
 use crate::state::node::{EntryFate, RaftState};
 
 pub use as_of::AsOf;
@@ -240,6 +241,11 @@ impl Moment {
         let is_held = self.is_before_snapshot
             && self.applied.is_some_and(|applied| entry.index <= applied.index);
         is_held || self.has(entry)
+    }
+
+    /// Whether a replay looks at an entry while it loads the snapshot, which may lack what it claims.
+    pub fn looks_at(&self, entry: LogId) -> bool {
+        self.applied.is_some_and(|applied| ClaimCheck::looks_at(applied, entry))
     }
 }
 

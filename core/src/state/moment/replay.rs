@@ -127,8 +127,10 @@ impl Replay {
     /// Second reading: loads what the entries reach; whether they do reach it.
     pub fn load(&mut self, fact: &Fact<'_>) -> bool {
         match fact {
-            // Where in the dump it is does not matter here.
-            Fact::Entry(entry) => self.claim.entry(entry, Place { line: 0, offset_bytes: 0 }),
+            Fact::Entry(entry) if self.moment.looks_at(entry.log_id) => {
+                // Where in the dump it is does not matter here.
+                self.claim.entry(entry, Place { line: 0, offset_bytes: 0 });
+            }
             fact => self.claim.fact(fact),
         }
         let is_reached = match fact {

@@ -1,9 +1,9 @@
 //! `diff`: how two states differ, by object, by key and by field.
 //!
 //! ```text
-//! A ─► thread: its keys ─┐                ┌─► objects ─┐
-//!                        ├─► pairs ─► what ┤            ├─► printed, by object
-//! B ─► thread: its keys ─┘   differs       └─► records ─┘
+//! A ─► thread: its keys, copied ─┐                ┌─► objects ─┐
+//!                                ├─► what differs ┤            ├─► printed, by object
+//! B ─► its keys, where they are ─┘                └─► records ─┘
 //! ```
 
 mod found;
@@ -13,6 +13,7 @@ mod reading;
 mod side;
 
 use std::collections::BTreeSet;
+use std::thread;
 
 use anyhow::{Result, anyhow};
 use metadump::difference::{Asked, ComparedState, Side, SystemDifference};
@@ -29,6 +30,7 @@ use super::state::State;
 use crate::args::{Diff as Args, Place};
 use crate::failure::{Usage, WithHelp};
 use crate::progress::Progress;
+use crate::runtime::no_thread;
 use crate::stdout::reader_has_gone;
 
 /// Two states that were compared.
@@ -44,7 +46,11 @@ pub fn run(args: &Args, progress: &Progress) -> Result<Outcome> {
     let (left, right) = open(args, progress)?;
     let at = |own: Option<At>| own.or(args.at).unwrap_or_default();
     let (left_at, right_at) = (at(args.at_a), at(args.at_b));
-    let mut states = (left.at(left_at, progress)?, right.at(right_at, progress)?);
+    let mut states = at_once(
+        |progress| left.at(left_at, progress),
+        |progress| right.at(right_at, progress),
+        progress,
+    )?;
     let (mut is_left_sorted, mut is_right_sorted) = (false, false);
     let compared = loop {
         let compared = compare(&mut states.0, &mut states.1, args, progress);
@@ -143,8 +149,12 @@ fn compare(
     args: &Args,
     progress: &Progress,
 ) -> Result<Compared> {
-    let (before, left_way) = compared_state(left, progress)?;
-    let (after, right_way) = compared_state(right, progress)?;
+    let (first, second) = (&mut *left, &mut *right);
+    let ((before, left_way), (after, right_way)) = at_once(
+        move |progress| compared_state(first, progress),
+        move |progress| compared_state(second, progress),
+        progress,
+    )?;
     let mut found = Found::new(args.stat, args.touched);
     let states = [(left, left_way), (right, right_way)];
     let [left, right] = for_each_pair(states, progress, |key, before, after, is_late| {
@@ -157,6 +167,22 @@ fn compare(
         before,
         after,
         found,
+    })
+}
+
+/// What is made of the first state, on a thread of its own, and of the second meanwhile.
+fn at_once<T: Send>(
+    left: impl FnOnce(&Progress) -> Result<T> + Send,
+    right: impl FnOnce(&Progress) -> Result<T>,
+    progress: &Progress,
+) -> Result<(T, T)> {
+    let aside = progress.aside();
+    thread::scope(|scope| {
+        let thread = thread::Builder::new().spawn_scoped(scope, move || left(&aside));
+        let thread = no_thread(thread)?;
+        let right = right(progress);
+        let left = thread.join().unwrap_or_else(|_| Err(anyhow!("a thread has panicked")))?;
+        Ok((left, right?))
     })
 }
 

@@ -292,6 +292,7 @@ impl State {
         };
         self.for_each_prepared_fact(
             progress,
+            |line| log_id(line).is_none(),
             |fact| match fact {
                 Fact::Key(key, value) => Some(prepare(key, value)),
                 _ => None,
@@ -349,6 +350,7 @@ impl State {
         progress.phase("reading");
         self.for_each_prepared_fact(
             progress,
+            self.loaded(),
             |fact| match fact {
                 Fact::Key(key, value) => Some(prepare(key, value)),
                 _ => None,
@@ -365,10 +367,13 @@ impl State {
         )
     }
 
-    /// Calls `each` with every fact, and with what `prepare` makes of it. Several threads prepare.
+    /// Calls `each` with every fact, and with what `prepare` makes of it. Several threads prepare. Lines
+    /// of a dump that are not `wanted` are passed over: of entries of the log it was seen when the state
+    /// was opened what they are.
     fn for_each_prepared_fact<T: Send>(
         &self,
         progress: &Progress,
+        wanted: impl Fn(&[u8]) -> bool + Sync,
         prepare: impl Fn(&Fact<'_>) -> Option<T> + Sync,
         mut each: impl FnMut(&Fact<'_>, Option<T>) -> Result<()> + Send,
     ) -> Result<()> {
@@ -387,7 +392,7 @@ impl State {
             }
             StateSource::Dump(source) => {
                 let bytes =
-                    for_each_fact_of_line(source, self.strays, progress, |_| true, prepare, each)?;
+                    for_each_fact_of_line(source, self.strays, progress, wanted, prepare, each)?;
                 self.object(source, bytes, progress);
                 Ok(())
             }
@@ -417,12 +422,18 @@ impl State {
 
     fn replayed(&self, progress: &Progress) -> Result<Replayed> {
         let mut replay = self.reach(progress)?;
-        self.for_each_fact(progress, true, |fact| {
+        self.for_each_wanted_fact(progress, true, self.loaded(), |fact| {
             replay.load(fact);
             Ok(())
         })?;
         self.apply(progress, |fact| replay.apply(fact).map(drop))?;
         self.finished(replay)
+    }
+
+    /// Whether a line matters to a replay that loads the snapshot.
+    const fn loaded(&self) -> impl Fn(&[u8]) -> bool + Sync + use<> {
+        let moment = self.moment;
+        move |line| log_id(line).is_none_or(|entry| moment.looks_at(entry))
     }
 
     /// What a replay made of the snapshot.
