@@ -36,7 +36,7 @@ pub use meaning::{Forms, MOST_UNPACKED_BYTES, Meaning, unpacked};
 pub use message::{Decoded, Message, Value, single_scalars};
 pub use outline::{Outlined, outline};
 pub use pseudonym::Pseudonyms;
-pub use redact::{Found, Redacted, redacted, renamed};
+pub use redact::{FieldPath, Found, Redacted, redacted, renamed};
 pub use rename::renamed_prefix;
 pub use renumber::{NewId, UnreadIds};
 pub(crate) use renumber::{listed_ids, with_ids, without_fields};

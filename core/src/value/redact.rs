@@ -20,9 +20,8 @@ use super::wire::{Fields, Wire, put, put_varint};
 pub struct Found {
     /// What it is: `S3StorageConfig.secret_access_key`, `NodeInfo (JSON).secret`.
     pub kind: Cow<'static, str>,
-    /// The field in the value, with those around it: `stage_params.storage.s3.secret_access_key`;
-    /// empty for the whole.
-    pub path: String,
+    /// The field in the value, with those around it.
+    pub path: FieldPath,
     /// The bytes that are gone, up to 256; none of a number.
     pub secret: Vec<u8>,
 }
@@ -30,14 +29,70 @@ pub struct Found {
 impl Found {
     /// The whole of a value.
     pub fn of(kind: &'static str, secret: &[u8]) -> Self {
-        Self::at(kind, String::new(), secret)
+        Self::at(kind, FieldPath::default(), secret)
     }
 
     /// A part of a value.
-    pub(crate) fn at(kind: impl Into<Cow<'static, str>>, path: String, secret: &[u8]) -> Self {
+    pub(crate) fn at(kind: impl Into<Cow<'static, str>>, path: FieldPath, secret: &[u8]) -> Self {
         // As much as is looked for.
         let secret = secret.get(..LONGEST_BYTES).unwrap_or(secret).to_vec();
         Self { kind: kind.into(), path, secret }
+    }
+}
+
+/// A field in a value, with those around it: `stage_params.storage.s3.secret_access_key`; empty for the
+/// whole.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FieldPath(Vec<Step>);
+
+/// A step into a value. Few are ever named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Step {
+    Field(&'static str),
+    /// A field that the table does not know.
+    Unknown(u32),
+    /// An entry of a map, or a member of JSON.
+    Entry(String),
+}
+
+impl FieldPath {
+    /// Whether it is that of the whole.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl From<&[Step]> for FieldPath {
+    fn from(steps: &[Step]) -> Self {
+        Self(steps.to_vec())
+    }
+}
+
+impl From<&[String]> for FieldPath {
+    fn from(members: &[String]) -> Self {
+        Self(members.iter().cloned().map(Step::Entry).collect())
+    }
+}
+
+impl Display for FieldPath {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for (at, step) in self.0.iter().enumerate() {
+            if at > 0 {
+                f.write_str(".")?;
+            }
+            step.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl Display for Step {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Field(name) => f.write_str(name),
+            Self::Unknown(number) => number.fmt(f),
+            Self::Entry(key) => f.write_str(key),
+        }
     }
 }
 
@@ -180,29 +235,9 @@ pub(super) struct Walk<'n> {
     path: Vec<Step>,
 }
 
-/// A step into a value. Few are ever named.
-enum Step {
-    Field(&'static str),
-    /// A field that the table does not know.
-    Unknown(u32),
-    /// An entry of a map.
-    Entry(String),
-}
-
-impl Display for Step {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Field(name) => f.write_str(name),
-            Self::Unknown(number) => number.fmt(f),
-            Self::Entry(key) => f.write_str(key),
-        }
-    }
-}
-
 impl Walk<'_> {
     fn found(&mut self, kind: impl Into<Cow<'static, str>>, secret: &[u8]) {
-        let path = Vec::from_iter(self.path.iter().map(Step::to_string)).join(".");
-        self.found.push(Found::at(kind, path, secret));
+        self.found.push(Found::at(kind, self.path.as_slice().into(), secret));
     }
 
     /// The message, which is known to be one, without credentials; none when it has none.
@@ -344,13 +379,13 @@ impl Walk<'_> {
         let new = match wire {
             Wire::Bytes(bytes) if !hides => self.text(bytes).map(New::Bytes),
             Wire::Bytes(bytes) => (!bytes.is_empty()).then(|| {
-                self.found(format!("{}, unknown field", of.name), bytes);
+                self.found(of_unknown(of), bytes);
                 New::Bytes(Vec::new())
             }),
             // A number is no name.
             _ if hide == Hide::Credentials && !of.holds_credentials => None,
             wire => (!is_zero(wire)).then(|| {
-                self.found(format!("{}, unknown field", of.name), &[]);
+                self.found(of_unknown(of), &[]);
                 New::Zero
             }),
         };
@@ -399,7 +434,11 @@ impl Walk<'_> {
 }
 
 fn kind(of: &MessageType, field: &Field) -> String {
-    format!("{}.{}", of.name, field.name)
+    [of.name, ".", field.name].concat()
+}
+
+fn of_unknown(of: &MessageType) -> String {
+    [of.name, ", unknown field"].concat()
 }
 
 const fn is_zero(wire: Wire<'_>) -> bool {

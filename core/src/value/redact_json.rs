@@ -175,7 +175,7 @@ impl Walk<'_, '_> {
     }
 
     fn push(&mut self, kind: String, secret: &[u8]) {
-        self.found.push(Found::at(kind, self.path.join("."), secret));
+        self.found.push(Found::at(kind, self.path.as_slice().into(), secret));
     }
 }
 
@@ -205,7 +205,7 @@ mod tests {
         let new = redacted(text, "F", &["listed"], None, &mut found).unwrap();
         let new = new.map_or_else(|| text.to_owned(), |new| String::from_utf8(new).unwrap());
         assert_eq!(new, expected);
-        let found: Vec<&str> = found.iter().map(|found| found.path.as_str()).collect();
+        let found: Vec<String> = found.iter().map(|found| found.path.to_string()).collect();
         assert_eq!(found, paths);
         assert_eq!(redacted(&new, "F", &["listed"], None, &mut Vec::new()), Some(None));
     }

@@ -247,10 +247,10 @@ impl Redacting<'_> {
 
     /// What is left of the credentials that there was no space for on the first reading.
     fn copies_of_others(&self) -> Result<Copies> {
-        let shares = self.surveyed.survey.secrets.shares();
+        let first = &self.surveyed.survey.secrets;
         let mut copies = Copies::default();
-        for share in 1..shares {
-            let mut secrets = Secrets::share(share, shares);
+        for share in 1..first.shares() {
+            let mut secrets = first.other(share);
             self.each_found(|_, found| {
                 found.iter().for_each(|found| secrets.add(found));
                 Ok(())

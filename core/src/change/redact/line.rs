@@ -1,6 +1,7 @@
 //! One line without its credentials.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::tokens::{self, NamedTokens};
 use super::walk::{Strings, Walk};
@@ -49,7 +50,7 @@ pub struct FoundAt {
     /// What the key starts with, as `__fd_stages`; the kind of the line where there is no key.
     pub family: Cow<'static, str>,
     /// The key, with credentials in it masked; empty where there is none.
-    pub key: String,
+    pub key: Arc<str>,
     /// The credential.
     pub found: Found,
     /// Whether it is a segment of the key.
@@ -59,7 +60,7 @@ pub struct FoundAt {
 impl FoundAt {
     /// A credential that no key stands beside.
     pub fn of(found: Found) -> Self {
-        Self { family: "no key".into(), key: String::new(), found, is_token: false }
+        Self { family: "no key".into(), key: Arc::default(), found, is_token: false }
     }
 }
 
@@ -221,12 +222,17 @@ fn behind(before: usize, line: RedactedLine) -> RedactedLine {
 
 /// Credentials of a value, with its key.
 pub(super) fn placed(key: &str, parts: Option<&KeyParts<'_>>, found: Vec<Found>) -> Vec<FoundAt> {
-    let shown = |key: &str| {
-        let masked = parts.and_then(KeyParts::masked);
-        masked.unwrap_or_else(|| key.to_owned())
-    };
-    let place = |found| FoundAt { family: family(parts), key: shown(key), found, is_token: false };
+    if found.is_empty() {
+        return Vec::new();
+    }
+    let (family, key) = (family(parts), shown(key, parts));
+    let place =
+        |found| FoundAt { family: family.clone(), key: Arc::clone(&key), found, is_token: false };
     found.into_iter().map(place).collect()
+}
+
+fn shown(key: &str, parts: Option<&KeyParts<'_>>) -> Arc<str> {
+    parts.and_then(KeyParts::masked).map_or_else(|| key.into(), Arc::from)
 }
 
 /// What a key starts with.

@@ -53,7 +53,7 @@ impl<'s> Proof<'s> {
     /// use metadump::redact::{FoundAt, Left, Proof, Secrets};
     /// use metadump::value::Found;
     ///
-    /// let mut secrets = Secrets::share(0, 1);
+    /// let mut secrets = Secrets::default();
     /// secrets.add(&FoundAt::of(Found::of("password", b"correct horse")));
     /// let proof = Proof::of(&secrets);
     /// assert_eq!(proof.left_in(br#"{"a":"correct horse"}"#), Some(Left::InText));
@@ -244,7 +244,7 @@ mod tests {
     use crate::value::Found;
 
     fn all_of(secrets: &[&[u8]]) -> Secrets {
-        let mut all = Secrets::share(0, 1);
+        let mut all = Secrets::default();
         secrets.iter().for_each(|secret| all.add(&FoundAt::of(Found::of("x", secret))));
         all
     }

@@ -1,9 +1,12 @@
 //! What the first reading finds out for the second.
 
-use std::collections::HashSet;
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::hash::{BuildHasher, RandomState};
+use std::ops::Range;
 
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use roaring::RoaringTreemap;
+use twox_hash::XxHash3_128;
 
 use super::kept::KeptEdits;
 use super::line::{FoundAt, RedactedLine, Redactor};
@@ -42,7 +45,7 @@ impl Survey {
         Self {
             tokens: Tokens::default(),
             tally: Tally::default(),
-            secrets: Secrets::share(0, 1),
+            secrets: Secrets::default(),
             names,
             changed: RoaringTreemap::new(),
             kept: KeptEdits::default(),
@@ -110,18 +113,32 @@ impl SecondReading<'_> {
 }
 
 /// Credentials that the proof looks for: a share of all, so that memory does not grow with the dump.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Secrets {
-    found: HashSet<Box<[u8]>, BuildHasherDefault<DefaultHasher>>,
-    bytes: usize,
+    /// One behind the other.
+    bytes: Vec<u8>,
+    found: HashTable<Range<usize>>,
+    /// Nobody can make up credentials that get the same hash.
+    seed: u64,
     share: u64,
     of: u64,
 }
 
+impl Default for Secrets {
+    fn default() -> Self {
+        Self::of_share(0, 1, RandomState::new().hash_one(()))
+    }
+}
+
 impl Secrets {
-    /// To collect one share of several.
-    pub fn share(share: u64, of: u64) -> Self {
-        Self { share, of, ..Self::default() }
+    const fn of_share(share: u64, of: u64, seed: u64) -> Self {
+        Self { bytes: Vec::new(), found: HashTable::new(), seed, share, of }
+    }
+
+    /// To collect another share.
+    #[must_use]
+    pub const fn other(&self, share: u64) -> Self {
+        Self::of_share(share, self.of, self.seed)
     }
 
     /// Takes a credential, as it is written and as what that means, if it is of the share and long enough
@@ -136,22 +153,34 @@ impl Secrets {
     }
 
     fn add_bytes(&mut self, secret: &[u8]) {
-        if secret.len() < SHORTEST_BYTES || !self.is_mine(secret) || self.found.contains(secret) {
+        if secret.len() < SHORTEST_BYTES {
             return;
         }
-        self.bytes += secret.len() + ELEMENT_BYTES;
-        self.found.insert(secret.into());
-        while self.bytes > MOST_BYTES && self.share == 0 && self.of < 1 << 32 {
-            self.of *= 2;
-            let mut found = std::mem::take(&mut self.found);
-            found.retain(|secret| self.is_mine(secret));
-            self.bytes = found.iter().map(|secret| secret.len() + ELEMENT_BYTES).sum();
-            self.found = found;
+        self.add_of_share(secret);
+        while self.share == 0 && self.taken_bytes() > MOST_BYTES && self.of < 1 << 32 {
+            let of = self.of * 2;
+            let all = std::mem::replace(self, Self::of_share(0, of, self.seed));
+            all.iter().for_each(|secret| self.add_of_share(secret));
         }
     }
 
-    fn is_mine(&self, secret: &[u8]) -> bool {
-        self.of <= 1 || self.found.hasher().hash_one(secret) % self.of == self.share
+    fn add_of_share(&mut self, secret: &[u8]) {
+        let Self { bytes, found, seed, share, of } = self;
+        let (hash, number) = hashes(*seed, secret);
+        if number % *of != *share {
+            return;
+        }
+        let at = |range: &Range<usize>| bytes.get(range.clone()).unwrap_or_default();
+        let entry =
+            found.entry(hash, |range| at(range) == secret, |range| hashes(*seed, at(range)).0);
+        if let Entry::Vacant(vacant) = entry {
+            vacant.insert(bytes.len()..bytes.len() + secret.len());
+            bytes.extend_from_slice(secret);
+        }
+    }
+
+    fn taken_bytes(&self) -> usize {
+        self.bytes.len() + self.found.len() * ELEMENT_BYTES
     }
 
     /// How many shares there are.
@@ -170,8 +199,14 @@ impl Secrets {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        self.found.iter().map(|secret| &**secret)
+        self.found.iter().filter_map(|range| self.bytes.get(range.clone()))
     }
+}
+
+/// Two hashes of a credential: for its place in a set, and for its share.
+fn hashes(seed: u64, secret: &[u8]) -> (u64, u64) {
+    let hash = XxHash3_128::oneshot_with_seed(seed, secret);
+    (hash as u64, (hash >> 64) as u64)
 }
 
 #[cfg(test)]
@@ -188,10 +223,9 @@ mod tests {
             all.iter().for_each(|found| share.add(found));
             share
         };
-        let first = collect(Secrets::share(0, 1));
-        assert!(first.shares() > 1 && first.bytes <= MOST_BYTES, "{} bytes", first.bytes);
-        let others =
-            (1..first.shares()).map(|share| collect(Secrets::share(share, first.shares())));
+        let first = collect(Secrets::default());
+        assert!(first.shares() > 1 && first.taken_bytes() <= MOST_BYTES, "{}", first.len());
+        let others = (1..first.shares()).map(|share| collect(first.other(share)));
         let count = others.map(|share| share.len()).sum::<usize>() + first.len();
         assert_eq!(count, all.len());
     }

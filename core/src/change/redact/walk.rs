@@ -9,7 +9,7 @@ use crate::dump::json_text::{Edit, JsonCursor, MOST_DEPTH, bytes_of_list, escape
 use crate::dump::record::Kind;
 use crate::ordered;
 use crate::value::{
-    Found, KeyParts, MASKED, Pseudonyms, masked_text, names_credential, renamed_prefix,
+    FieldPath, Found, KeyParts, MASKED, Pseudonyms, masked_text, names_credential, renamed_prefix,
 };
 
 /// What becomes of strings that are no keys.
@@ -209,10 +209,10 @@ impl<'w, 'a> Walk<'w, 'a> {
         }
         for (segment, token) in hidden {
             let kind = format!("{}/{segment} (key)", parts.form.prefix);
-            let found = Found::at(kind, String::new(), token.as_bytes());
+            let found = Found::at(kind, FieldPath::default(), token.as_bytes());
             let masked = parts.masked().unwrap_or_default();
             let family = family(Some(&parts));
-            self.found.push(FoundAt { family, key: masked, found, is_token: true });
+            self.found.push(FoundAt { family, key: masked.into(), found, is_token: true });
         }
         if let Some(new) = new {
             let new = match (self.names, KeyParts::of(&new)) {
@@ -308,7 +308,8 @@ impl<'w, 'a> Walk<'w, 'a> {
 
     fn member(&mut self, name: &str, secret: &[u8]) {
         let kind = self.kind.map_or("a newer line", Kind::name);
-        let found = Found::at(format!("{kind}.{name}"), name.to_owned(), secret);
+        let found =
+            Found::at([kind, ".", name].concat(), [name.to_owned()].as_slice().into(), secret);
         self.found.push(FoundAt::of(found));
     }
 

@@ -58,8 +58,8 @@ impl Surveying {
         let left = self.most.saturating_sub(self.places.len());
         self.places.extend(redacted.found.into_iter().take(left).map(|at| CredentialPlace {
             line: line.number,
-            key: if at.key.is_empty() { at.family.into_owned() } else { at.key },
-            path: at.found.path,
+            key: if at.key.is_empty() { at.family.into_owned() } else { at.key.to_string() },
+            path: at.found.path.to_string(),
             kind: at.found.kind.into_owned(),
         }));
         Ok(())
@@ -110,7 +110,7 @@ impl Surveyed {
     /// Starts a reading that collects one of [`Secrets::shares`].
     pub fn share(&self, share: u64) -> SecretShare {
         let redactor = Redactor::default().with_names(self.names.clone());
-        SecretShare { redactor, secrets: Secrets::share(share, self.secrets().shares()) }
+        SecretShare { redactor, secrets: self.secrets().other(share) }
     }
 
     /// Starts a reading that makes the lines, and looks for the credentials of a share in them.

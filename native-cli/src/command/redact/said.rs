@@ -15,13 +15,13 @@ use crate::report::{grouped, plural, printable, shown};
 /// When they cannot be printed.
 pub fn list(out: &mut impl Write, line: u64, found: &[FoundAt]) -> Result<()> {
     for FoundAt { family, key, found, .. } in found {
-        let place = if key.is_empty() { family } else { key.as_str() };
+        let place = if key.is_empty() { family } else { &**key };
         let path = if found.path.is_empty() { "" } else { "  " };
         writeln!(
             out,
             "line {line}  {}{path}{}  {}",
             shown(place),
-            shown(&found.path),
+            shown(&found.path.to_string()),
             shown(&found.kind)
         )?;
     }
