@@ -1,7 +1,6 @@
 //! What the first reading finds out for the second.
 
 use std::hash::{BuildHasher, RandomState};
-use std::ops::Range;
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
@@ -65,11 +64,11 @@ impl Survey {
             self.kept.add(offset_bytes, &line.edits);
         }
         self.tally.lines_with_credentials += u64::from(!line.found.is_empty());
+        self.tally.add(&line.found);
         for found in &line.found {
             if found.is_token {
                 self.tokens.add(&String::from_utf8_lossy(&found.found.secret));
             }
-            self.tally.add(found);
             self.secrets.add(found);
         }
     }
@@ -115,9 +114,9 @@ impl SecondReading<'_> {
 /// Credentials that the proof looks for: a share of all, so that memory does not grow with the dump.
 #[derive(Debug, Clone)]
 pub struct Secrets {
-    /// One behind the other.
-    bytes: Vec<u8>,
-    found: HashTable<Range<usize>>,
+    all: Bytes,
+    /// The number of each.
+    numbers: HashTable<usize>,
     /// Nobody can make up credentials that get the same hash.
     seed: u64,
     share: u64,
@@ -132,7 +131,7 @@ impl Default for Secrets {
 
 impl Secrets {
     const fn of_share(share: u64, of: u64, seed: u64) -> Self {
-        Self { bytes: Vec::new(), found: HashTable::new(), seed, share, of }
+        Self { all: Bytes::new(), numbers: HashTable::new(), seed, share, of }
     }
 
     /// To collect another share.
@@ -165,22 +164,24 @@ impl Secrets {
     }
 
     fn add_of_share(&mut self, secret: &[u8]) {
-        let Self { bytes, found, seed, share, of } = self;
+        let Self { all, numbers, seed, share, of } = self;
         let (hash, number) = hashes(*seed, secret);
         if number % *of != *share {
             return;
         }
-        let at = |range: &Range<usize>| bytes.get(range.clone()).unwrap_or_default();
-        let entry =
-            found.entry(hash, |range| at(range) == secret, |range| hashes(*seed, at(range)).0);
+        let entry = numbers.entry(
+            hash,
+            |number| all.at(*number) == secret,
+            |number| hashes(*seed, all.at(*number)).0,
+        );
         if let Entry::Vacant(vacant) = entry {
-            vacant.insert(bytes.len()..bytes.len() + secret.len());
-            bytes.extend_from_slice(secret);
+            vacant.insert(all.len());
+            all.push(secret);
         }
     }
 
     fn taken_bytes(&self) -> usize {
-        self.bytes.len() + self.found.len() * ELEMENT_BYTES
+        self.all.bytes.len() + self.len() * ELEMENT_BYTES
     }
 
     /// How many shares there are.
@@ -189,17 +190,47 @@ impl Secrets {
     }
 
     /// How many credentials are in the share.
-    pub fn len(&self) -> usize {
-        self.found.len()
+    pub const fn len(&self) -> usize {
+        self.all.len()
     }
 
     /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.found.is_empty()
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        self.found.iter().filter_map(|range| self.bytes.get(range.clone()))
+        (0..self.len()).map(|number| self.all.at(number))
+    }
+}
+
+/// Sequences of bytes, one behind the other.
+#[derive(Debug, Clone)]
+struct Bytes {
+    bytes: Vec<u8>,
+    /// Where each ends.
+    ends: Vec<usize>,
+}
+
+impl Bytes {
+    const fn new() -> Self {
+        Self { bytes: Vec::new(), ends: Vec::new() }
+    }
+
+    const fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+        self.ends.push(self.bytes.len());
+    }
+
+    fn at(&self, number: usize) -> &[u8] {
+        let end_of = |number: usize| self.ends.get(number).copied();
+        let begin = number.checked_sub(1).map_or(Some(0), end_of);
+        let range = begin.zip(end_of(number)).map(|(begin, end)| begin..end);
+        range.and_then(|range| self.bytes.get(range)).unwrap_or_default()
     }
 }
 

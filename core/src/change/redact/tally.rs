@@ -35,11 +35,19 @@ pub struct Tally {
 }
 
 impl Tally {
-    pub(super) fn add(&mut self, found: &FoundAt) {
-        self.replaced += 1;
-        self.short += u64::from(found.found.secret.len() < SHORTEST_BYTES);
-        count(&mut self.kinds, &found.found.kind);
-        count(&mut self.families, &found.family);
+    /// Adds what is found in a line; mostly one is what the one before it is.
+    pub(super) fn add(&mut self, found: &[FoundAt]) {
+        let is_short = |found: &&FoundAt| found.found.secret.len() < SHORTEST_BYTES;
+        self.replaced += found.len() as u64;
+        self.short += found.iter().filter(is_short).count() as u64;
+        let is_alike = |one: &FoundAt, next: &FoundAt| {
+            one.found.kind == next.found.kind && one.family == next.family
+        };
+        for alike in found.chunk_by(is_alike) {
+            let Some(FoundAt { found, family, .. }) = alike.first() else { continue };
+            count(&mut self.kinds, &found.kind, alike.len());
+            count(&mut self.families, family, alike.len());
+        }
     }
 
     /// Whether nothing is replaced.
@@ -48,10 +56,10 @@ impl Tally {
     }
 }
 
-fn count(counts: &mut BTreeMap<String, u64>, name: &str) {
+fn count(counts: &mut BTreeMap<String, u64>, name: &str, more: usize) {
     let name = if counts.len() < MOST_NAMES || counts.contains_key(name) { name } else { OTHERS };
     match counts.get_mut(name) {
-        Some(count) => *count += 1,
-        None => drop(counts.insert(name.to_owned(), 1)),
+        Some(count) => *count += more as u64,
+        None => drop(counts.insert(name.to_owned(), more as u64)),
     }
 }
