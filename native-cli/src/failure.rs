@@ -186,6 +186,7 @@ pub fn usual_help_of(cause: &io::Error) -> Option<&'static str> {
         io::ErrorKind::FileTooLarge if is_system => {
             "raise the limit of file sizes (ulimit -f), or write to another disk"
         }
+        io::ErrorKind::FileTooLarge => "check the path: it names a file of another kind",
         io::ErrorKind::ReadOnlyFilesystem => "the disk is mounted read-only: write elsewhere",
         io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => {
             "the file is cut or damaged: fetch it again"

@@ -10,6 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 
 use crate::failure::{Usage, WithHelp};
+use crate::report::grouped;
 
 /// The most that a small file such as a manifest or a version file may hold.
 const SMALL_BYTES: u64 = 1 << 20;
@@ -104,7 +105,7 @@ fn read_bounded(input: impl Read) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
     input.take(SMALL_BYTES + 1).read_to_end(&mut content)?;
     if content.len() as u64 > SMALL_BYTES {
-        let reason = format!("it has more than {SMALL_BYTES} bytes");
+        let reason = format!("it has more than {} bytes", grouped(SMALL_BYTES));
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
     }
     Ok(content)
@@ -164,7 +165,7 @@ mod tests {
         mknodat(CWD, &fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
         let read = |path: &Path| read_small(path).map_err(|error| error.to_string());
         assert_eq!(read(&plain), Ok(b"content".to_vec()));
-        assert_eq!(read(&large), Err("it has more than 1048576 bytes".to_owned()));
+        assert_eq!(read(&large), Err("it has more than 1,048,576 bytes".to_owned()));
         assert_eq!(read(&fifo), Err("it is a FIFO, not a regular file".to_owned()));
         assert_eq!(read(dir.path()), Err("it is a directory, not a regular file".to_owned()));
         assert_eq!(

@@ -8,7 +8,7 @@ use metadump::objects::Tenant;
 use metadump::record::{StoredMembership, Vote};
 use serde::Serialize;
 
-pub use metadump::value::{counted as plural, entries, grouped, utc};
+pub use metadump::value::{counted as plural, entries, grouped, several, utc};
 
 pub use crate::printable::{json_line, printable, shown};
 use crate::style::Style;

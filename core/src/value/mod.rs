@@ -41,7 +41,9 @@ pub use rename::renamed_prefix;
 pub use renumber::{NewId, UnreadIds};
 pub(crate) use renumber::{listed_ids, with_ids, without_fields};
 pub(crate) use shown::first_part;
-pub use shown::{Shown, ShownContent, Viewer, counted, entries, grouped, utc};
+pub use shown::{Shown, ShownContent, Viewer, counted, entries, utc};
+
+pub use crate::dump::plural::{grouped, several};
 pub use sql::sql_type;
 pub use stored::{Stored, Wanted};
 pub use table::{

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::shown::{Shown, ShownContent, grouped};
+use super::shown::{Shown, ShownContent};
+use crate::dump::plural::grouped;
 
 /// What comes next in an outline.
 #[derive(Debug, Clone, PartialEq, Eq)]

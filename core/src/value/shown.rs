@@ -8,7 +8,7 @@ use super::meaning::Meaning;
 use super::message::{Message, Value};
 use super::sql::sql_type;
 use super::table::{Field, ObjectKind, Refers, Unit};
-use crate::dump::plural::plural;
+use crate::dump::plural::{plural, several};
 
 /// How many bytes are shown in hexadecimal.
 const MOST_HEX_BYTES: usize = 64;
@@ -325,28 +325,14 @@ fn with_time(number: impl std::fmt::Display, ms: Option<i64>) -> String {
     }
 }
 
-/// A number with a comma between each three digits.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
 /// `1 line`, `2 lines`, `1,234 lines`.
 pub fn counted(count: u64, noun: &str) -> String {
-    let s = if count == 1 { "" } else { "s" };
-    format!("{} {noun}{s}", grouped(count))
+    plural(count, noun, &several(noun))
 }
 
 /// `1 entry`, `2 entries`
 pub fn entries(count: u64) -> String {
-    if count == 1 { "1 entry".to_owned() } else { format!("{} entries", grouped(count)) }
+    plural(count, "entry", "entries")
 }
 
 /// Milliseconds since 1970 as `2026-11-23 12:49:00 UTC`.

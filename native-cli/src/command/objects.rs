@@ -12,7 +12,7 @@ use super::state::State;
 use crate::args::{Format, Objects as Args, Sort};
 use crate::failure::Usage;
 use crate::progress::Progress;
-use crate::report::{grouped, json_line, plural, printable};
+use crate::report::{grouped, json_line, plural, printable, several};
 use crate::stdout::stdout;
 use crate::table::{Column, print_table};
 
@@ -124,12 +124,9 @@ fn kinds(tenant: &Tenant) -> String {
 
 /// The name of a kind for more than one: `masking policies`.
 fn plural_of(kind: &str) -> String {
-    let name = kind.replace('_', " ");
-    match name.strip_suffix('y') {
-        Some(stem) => format!("{stem}ies"),
-        None if name.ends_with('x') => format!("{name}es"),
-        None if name == "unknown" => "an unknown form".to_owned(),
-        None => format!("{name}s"),
+    match kind {
+        "unknown" => "an unknown form".to_owned(),
+        kind => several(&kind.replace('_', " ")),
     }
 }
 

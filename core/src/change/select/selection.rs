@@ -9,6 +9,7 @@ use super::belonging::{Class, Home};
 use super::choice::{Choice, Fate, Which};
 use super::known::Known;
 use super::selector::{Alias, Keys, Rest};
+use crate::dump::plural::{plural, several};
 use crate::dump::record::Bytes;
 use crate::state::objects::{Object, ObjectRecord, Owner};
 use crate::value::{KeyParts, ObjectKind};
@@ -230,7 +231,7 @@ impl Selection {
         if self.left_out > 0 {
             lines.push(format!(
                 "note: {} of values that have very many were not followed",
-                crate::dump::plural::plural(self.left_out, "reference", "references")
+                plural(self.left_out, "reference", "references")
             ));
         }
         lines
@@ -247,21 +248,13 @@ fn in_words(parts: &BTreeMap<&'static str, Part>) -> String {
         keys += part.keys;
         if part.objects > 0 {
             let kind = kind.replace('_', " ");
-            words.push(crate::dump::plural::plural(part.objects, &kind, &plural_of(&kind)));
+            words.push(plural(part.objects, &kind, &several(&kind)));
         }
     }
-    let keys = crate::dump::plural::plural(keys, "key", "keys");
+    let keys = plural(keys, "key", "keys");
     match words.as_slice() {
         [] => keys,
         words => format!("{keys}: {}", words.join(", ")),
-    }
-}
-
-fn plural_of(kind: &str) -> String {
-    match kind.strip_suffix('y') {
-        Some(stem) => format!("{stem}ies"),
-        None if kind.ends_with('x') => format!("{kind}es"),
-        None => format!("{kind}s"),
     }
 }
 

@@ -26,6 +26,7 @@ pub(crate) use self::said::{FIRST_SYSTEM_ID, Found, Relation, Said, Target};
 use self::said::{Fault, spaced};
 use self::waiting::{Needed, Waiting};
 use super::{Code, Findings, Place};
+use crate::dump::plural::several;
 use crate::value::{Fields, NEWEST_VER, ObjectKind};
 
 /// Most keys begin like this: files that were copied into a table, whose id follows.
@@ -302,18 +303,10 @@ impl Left {
         let message = match ids.len() as u64 + named {
             1 => format!("{what} {first}, which has no record"),
             count => {
-                let kinds = plural(&spaced(kind));
+                let kinds = several(&spaced(kind));
                 format!("{what} {count} {kinds} that have no record, the first is {first}")
             }
         };
         findings.add(Code::OrphanedRecord, place, message);
-    }
-}
-
-fn plural(kind: &str) -> String {
-    match kind.strip_suffix('y') {
-        Some(stem) => format!("{stem}ies"),
-        None if kind.ends_with('x') => format!("{kind}es"),
-        None => format!("{kind}s"),
     }
 }
