@@ -397,3 +397,45 @@ fn a_refusal_leaves_nothing_that_was_made_for_it() {
         assert!(!absent.parent().unwrap().exists());
     }
 }
+
+#[test]
+fn what_stands_behind_keys_is_not_passed_over() {
+    let home = TempDir::new().unwrap();
+    let good = String::from_utf8(good()).unwrap();
+    let is_moved = |line: &&str| line.contains(r#""index":95},"payload""#);
+    let moved = good.lines().find(is_moved).unwrap();
+    let rest: String =
+        good.lines().filter(|line| !is_moved(line)).map(|line| line.to_owned() + "\n").collect();
+    let write = |name: &str, last: &str| {
+        let path = home.path().join(name);
+        fs::write(&path, format!("{rest}{last}\n")).unwrap();
+        path.display().to_string()
+    };
+    let (whole, broken) = (write("whole.db", moved), write("broken.db", &moved[..moved.len() - 9]));
+    let record = write("record.db", good.lines().find(|line| line.contains("Sequences")).unwrap());
+    let output = home.path().join("out.db").display().to_string();
+    for dump in [&whole, &broken, &record] {
+        for command in [
+            ["keys", dump, "--at", "snapshot"].as_slice(),
+            &["keys", dump],
+            &["get", "--key", "k", dump],
+            &["show", "key:k", dump],
+            &["objects", dump],
+            &["keys-layout", "--db", dump],
+            &["log", dump],
+            &["diff", dump, &fixture("v004/v004-origin.export.ndjson").display().to_string()],
+            &["rewrite", dump, "--at", "end", "--output", &output],
+            &["filter", dump, "--prefix", "later", "--output", &output],
+        ] {
+            let ran = run(command);
+            assert_eq!(ran.code, Some(3), "{command:?}: {}", ran.stderr);
+            let said = ["stands behind keys", "not JSON", "section-order"];
+            assert!(
+                said.iter().any(|said| ran.stderr.contains(said)),
+                "{command:?}: {}",
+                ran.stderr
+            );
+        }
+        assert!(!fs::exists(&output).unwrap());
+    }
+}

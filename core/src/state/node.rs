@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::dump::record::{Fact, LogEntry, LogId, Node, NodeId, StoredMembership, Tree, Vote};
+use crate::dump::record::{
+    DataVersion, Fact, LogEntry, LogId, Node, NodeId, StoredMembership, Tree, Vote,
+};
 
 /// What a node knows beside the entries of its log and the keys of its state machine.
 ///
@@ -162,6 +164,77 @@ impl SystemState {
             .chain(last_applied.map(Fact::LastApplied))
             .chain([Fact::Membership(last_membership)])
             .chain(nodes.iter().map(|(id, node)| Fact::Node(*id, node)))
+    }
+}
+
+/// What is beside keys, and stands behind some in a dump of V004: who needs no keys has not seen it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0} stands behind keys, where nobody looks for it")]
+pub struct BehindKeys(&'static str);
+
+/// Sees to it that keys come last in a dump of V004, so that a reading without them can end where they
+/// begin. In older dumps other records come after them.
+///
+/// ```
+/// use metadump::node::KeysLast;
+/// use metadump::record::{DataHeader, DataVersion, Fact, SeqV};
+///
+/// let header = DataHeader::new(DataVersion::V004);
+/// let record = SeqV { seq: 1, meta: None, data: vec![1].into() };
+/// let mut keys_last = KeysLast::default();
+/// for fact in [Fact::Header(&header), Fact::Sequence(1), Fact::Key(&"k".into(), &record)] {
+///     keys_last.fact(&fact)?;
+/// }
+/// assert!(keys_last.has_begun());
+/// assert!(keys_last.fact(&Fact::Sequence(2)).is_err());
+/// # Ok::<(), metadump::node::BehindKeys>(())
+/// ```
+#[derive(Debug, Clone, Copy, Default)]
+pub struct KeysLast {
+    is_v004: bool,
+    has_key: bool,
+}
+
+impl KeysLast {
+    /// Takes the next fact.
+    ///
+    /// # Errors
+    ///
+    /// When keys came before it, and it is none.
+    pub fn fact(&mut self, fact: &Fact<'_>) -> Result<(), BehindKeys> {
+        let what = match fact {
+            Fact::Header(header) => {
+                self.is_v004 = header.data_version() == Some(DataVersion::V004);
+                return Ok(());
+            }
+            Fact::Key(..) => {
+                self.has_key = true;
+                return Ok(());
+            }
+            Fact::Expire(..) | Fact::Nothing => return Ok(()),
+            Fact::Entry(_) => return self.entry(),
+            fact if fact.is_of_machine() => "a record of the state machine",
+            _ => "a record of the node",
+        };
+        self.last(what)
+    }
+
+    /// The same for an entry of the log.
+    ///
+    /// # Errors
+    ///
+    /// When keys came before it.
+    pub const fn entry(&self) -> Result<(), BehindKeys> {
+        self.last("an entry of the log")
+    }
+
+    const fn last(&self, what: &'static str) -> Result<(), BehindKeys> {
+        if self.has_begun() { Err(BehindKeys(what)) } else { Ok(()) }
+    }
+
+    /// Whether nothing but keys follows.
+    pub const fn has_begun(&self) -> bool {
+        self.is_v004 && self.has_key
     }
 }
 

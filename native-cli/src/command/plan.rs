@@ -419,10 +419,15 @@ pub fn with_help(error: RewriteError) -> anyhow::Error {
     }
 }
 
+/// What to do about a dump whose lines are out of order.
+pub const BEHIND_KEYS: &str = "`databend-metactl validate` lists everything that is wrong with the \
+                               dump; `import --accept section-order` takes its lines in any order";
+
 /// What to do about a dump that cannot be rewritten, where the error does not say it.
 const fn help_for(error: &RewriteError) -> Option<&'static str> {
     match error {
         RewriteError::Version(_) | RewriteError::NoVersion => Some(OTHER_VERSION),
+        RewriteError::BehindKeys(_) => Some(BEHIND_KEYS),
         RewriteError::ClaimUnknown { .. }
         | RewriteError::GapUnknown(_)
         | RewriteError::MembershipUnknown { .. } => {

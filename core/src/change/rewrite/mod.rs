@@ -31,6 +31,7 @@ use crate::change::cluster::{InitialCluster, TakeoverError};
 use crate::dump::dump_line::Unwritable;
 use crate::dump::record::{DataVersion, ExpireKey, LogId, TooNew};
 use crate::state::moment::ReplayError;
+use crate::state::node::BehindKeys;
 
 /// The entry that a state without a log counts as when it gets a new cluster: the store inside an
 /// engine has writes, but no log that they came from. Without it the next dump could not be distinguished
@@ -79,6 +80,9 @@ pub enum RewriteError {
     /// The header is missing or names an unknown version.
     #[error("the dump does not say which version it is")]
     NoVersion,
+    /// What a moment is made of stands where nobody looks for it.
+    #[error(transparent)]
+    BehindKeys(#[from] BehindKeys),
     /// A log entry does not follow the one before it.
     #[error("the log entry {found} stands behind {last}: a log only goes on")]
     LogOrder {

@@ -4,10 +4,10 @@ use super::browser::Browser;
 use super::owned::{KeyPlace, Owned};
 use super::steps::{Gathered, KeptLines, Steps, Writers, apply};
 use crate::dump::frame::Line;
-use crate::dump::record::{DataVersion, Fact, SeqV};
+use crate::dump::record::{Fact, SeqV};
 use crate::dump::scan::scan_line;
 use crate::state::moment::{AsOf, At, Moment, MomentError, Replay, ReplayError, Survey};
-use crate::state::node::{LiveMachine, NamedLate};
+use crate::state::node::{BehindKeys, KeysLast, LiveMachine, NamedLate};
 use crate::state::objects::{Catalogue, ObjectRecord};
 
 /// Why there is no state to look at.
@@ -23,6 +23,9 @@ pub enum GatherError {
     /// It is not clear which state machine is the live one.
     #[error(transparent)]
     NamedLate(#[from] NamedLate),
+    /// Something else stands behind keys.
+    #[error(transparent)]
+    BehindKeys(#[from] BehindKeys),
 }
 
 /// Gathers the objects of a state. The lines of the dump are handed to [`line`](Self::line) as
@@ -187,7 +190,7 @@ pub(in crate::look) enum Read {
 #[derive(Debug, Default)]
 pub(in crate::look) struct FactReading {
     live: LiveMachine,
-    version: Option<DataVersion>,
+    keys_last: KeysLast,
     with_keys: bool,
 }
 
@@ -205,12 +208,8 @@ impl FactReading {
     ) -> Result<Read, GatherError> {
         let Ok(scanned) = scan_line(line.bytes) else { return Ok(Read::NoRecord) };
         let fact = scanned.record.fact();
-        if let Fact::Header(header) = fact {
-            self.version = header.data_version();
-        }
-        // In older dumps other records come after the keys.
-        let is_key = matches!(fact, Fact::Key(..));
-        if is_key && !self.with_keys && self.version == Some(DataVersion::V004) {
+        self.keys_last.fact(&fact)?;
+        if self.keys_last.has_begun() && !self.with_keys {
             return Ok(Read::Enough);
         }
         if self.live.has(scanned.tree(), &fact)? {

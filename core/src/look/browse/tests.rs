@@ -95,6 +95,17 @@ fn the_objects_are_those_of_the_moment() {
 }
 
 #[test]
+fn what_stands_behind_keys_is_not_passed_over() {
+    let mut lines = dump();
+    let last = lines.iter().position(|line| line.contains("\"index\":6},\"payload\"")).unwrap();
+    let last = lines.remove(last);
+    lines.push(last);
+    let late = gathered(&lines, At::Snapshot).unwrap_err();
+    let said = "an entry of the log stands behind keys, where nobody looks for it";
+    assert_eq!(late.to_string(), said);
+}
+
+#[test]
 fn objects_are_filtered_in_whichever_case_and_sorted() {
     let browser = gathered(&dump(), At::End).unwrap();
     let text = |text: &str| ObjectQuery { text: text.to_owned(), ..ObjectQuery::default() };

@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use metadump::check::Requirement;
 use metadump::difference::BesideKeys;
 use metadump::moment::{AsOf, At, Moment, MomentError, Replay, ReplayError, Replayed, Survey};
+use metadump::node::KeysLast;
 use metadump::record::{DataVersion, Fact, SeqV};
 use metadump::scan::log_id;
 
@@ -228,13 +229,11 @@ impl State {
         wanted: impl Fn(&[u8]) -> bool + Sync,
         mut each: impl FnMut(&Fact<'_>) -> Result<()> + Send,
     ) -> Result<()> {
-        let mut version = None;
+        let mut keys_last = KeysLast::default();
         let mut each = |fact: &Fact<'_>| {
-            if let Fact::Header(header) = fact {
-                version = header.data_version();
-            }
-            // In older dumps other records come after the keys.
-            if !with_keys && version == Some(DataVersion::V004) && matches!(fact, Fact::Key(..)) {
+            // What stands behind keys is refused where these are read.
+            let _ = keys_last.fact(fact);
+            if keys_last.has_begun() && !with_keys {
                 return Err(Enough.into());
             }
             each(fact)

@@ -11,7 +11,7 @@ use crate::dump::record::{DataVersion, Fact, LogId, SeqV, Tree};
 use crate::dump::scan::ScannedLine;
 use crate::state::apply::{Applied, SharedRecord};
 use crate::state::moment::{Replay, ReplayError};
-use crate::state::node::{LiveMachine, RaftState};
+use crate::state::node::{BehindKeys, KeysLast, LiveMachine, RaftState};
 
 /// What becomes of the entries of the log that lead to the moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub struct MomentPlanner {
     /// The oldest version whose dumps are rewritten.
     oldest: DataVersion,
     live: LiveMachine,
+    keys_last: KeysLast,
+    behind_keys: Option<BehindKeys>,
     raft: RaftState,
     seen: Seen,
     /// How many keys that no entry reaches have expired.
@@ -62,6 +64,8 @@ impl MomentPlanner {
             version: None,
             oldest: DataVersion::V002,
             live: LiveMachine::default(),
+            keys_last: KeysLast::default(),
+            behind_keys: None,
             raft: RaftState::default(),
             seen: Seen::default(),
         }
@@ -81,6 +85,9 @@ impl MomentPlanner {
         // Whoever named it too late has been told.
         if !self.live.has(scanned.tree(), &fact).unwrap_or(false) {
             return false;
+        }
+        if let Err(error) = self.keys_last.fact(&fact) {
+            self.behind_keys.get_or_insert(error);
         }
         if fact.is_of_machine() || !matches!(scanned.tree(), Tree::StateMachine(_)) {
             self.names.learn(scanned);
@@ -134,9 +141,10 @@ impl MomentPlanner {
     ///
     /// # Errors
     ///
-    /// When the dump is of a version that cannot be rewritten, or the log from its beginning does not
-    /// lead to the snapshot.
+    /// When the dump is of a version that cannot be rewritten, something else stands behind keys, or the
+    /// log from its beginning does not lead to the snapshot.
     pub fn finish(self) -> Result<MomentPlan, RewriteError> {
+        self.behind_keys.map_or(Ok(()), Err)?;
         let version = match self.version {
             Some(version) if version >= self.oldest => version,
             Some(version) => return Err(RewriteError::Version(version)),
