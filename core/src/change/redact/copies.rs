@@ -1,5 +1,6 @@
 //! Where something is left that was replaced elsewhere.
 
+use roaring::RoaringTreemap;
 use serde::Serialize;
 
 use super::proof::Left;
@@ -19,6 +20,10 @@ pub struct Copies {
     pub lines: u64,
     /// The first of them.
     pub first: Vec<CopyAt>,
+    /// Their numbers: each reading of several may find something else in a line.
+    #[serde(skip)]
+    #[cfg_attr(feature = "typescript", ts(skip))]
+    numbers: RoaringTreemap,
 }
 
 /// A line in which something is left.
@@ -35,9 +40,10 @@ pub struct CopyAt {
 }
 
 impl Copies {
-    /// Adds a line, given as it is made.
+    /// Adds a line, given as it is made; lines come in order.
     pub fn add(&mut self, line: u64, made: &[u8], left: Left) {
-        self.lines += 1;
+        self.numbers.insert(line);
+        self.lines = self.numbers.len();
         if self.first.len() < MOST_COPIES {
             // What is left may be in the key: then it is not shown either.
             let key = (left == Left::InValue).then(|| key_of(made)).flatten();
@@ -47,8 +53,12 @@ impl Copies {
 
     /// Adds the lines of another reading.
     pub fn extend(&mut self, others: Self) {
-        self.lines += others.lines;
+        self.numbers |= others.numbers;
+        self.lines = self.numbers.len();
         self.first.extend(others.first);
+        // Of a line that is there twice, the one without a key stays.
+        self.first.sort_by(|one, other| (one.line, &one.key).cmp(&(other.line, &other.key)));
+        self.first.dedup_by_key(|copy| copy.line);
         self.first.truncate(MOST_COPIES);
     }
 
@@ -63,4 +73,26 @@ fn key_of(line: &[u8]) -> Option<String> {
     let range = envelope(line)?.key?;
     let key: String = serde_json::from_slice(line.get(range)?).ok()?;
     Some(key.chars().take(SHOWN_CHARS).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_counts_once_and_the_first_are_named_in_order() {
+        let made = br#"["state_machine/0",{"GenericKV":{"key":"k","value":{"seq":1,"meta":null,"data":[]}}}]"#;
+        let copies = |lines: std::ops::Range<u64>, left| {
+            let mut copies = Copies::default();
+            lines.for_each(|line| copies.add(line, made, left));
+            copies
+        };
+        let mut all = copies(15..40, Left::InValue);
+        all.extend(copies(5..18, Left::InText));
+        assert_eq!(all.lines, 35);
+        let named = Vec::from_iter(all.first.iter().map(|copy| copy.line));
+        assert_eq!(named, Vec::from_iter(5..25));
+        let with_key = |copy: &&CopyAt| copy.key.as_deref() == Some("k");
+        assert_eq!(all.first.iter().find(with_key).map(|copy| copy.line), Some(18));
+    }
 }
