@@ -289,6 +289,24 @@ fn the_directory_of_a_service_is_no_data_directory() {
     check_refused(home.path(), &dir, said);
 }
 
+#[test]
+fn a_part_of_a_data_directory_is_none() {
+    let home = TempDir::new().unwrap();
+    let dir = home.path().join("dir");
+    let part = dir.join("df_meta");
+    assert_eq!(import(&dir, &[]).code, Some(0));
+    let shown = fs::canonicalize(&part).unwrap();
+    let said = format!(
+        "error: {} has the data of a meta service, as df_meta has in its data directory\n\
+         help:  give --raft-dir the directory that df_meta is in, which the server has as raft_dir\n",
+        shown.display()
+    );
+    for part in [part.clone(), part.join("V004"), part.join("V004/new"), dir.join("./df_meta/.")] {
+        check_refused(home.path(), &part, &said);
+    }
+    assert_eq!(import(&dir, &[]).code, Some(0));
+}
+
 /// An import that has read half of its dump and waits for the rest.
 struct HalfDone {
     child: Child,

@@ -19,16 +19,21 @@ use crate::open_dir::{OpenDir, parents_of};
 /// What a directory has that `serve --data-dir` fills.
 const SERVED: [&str; 3] = ["serve.lock", "store/database.redb", "store/database"];
 
+/// What `df_meta` has for a data version, and what is in that.
+const VERSIONS: [&str; 3] = ["V002", "V003", "V004"];
+const PARTS: [&str; 2] = ["snapshot", "log"];
+
 /// Fails when an import into the directory would be refused, whatever the dump. Writes nothing.
 ///
 /// # Errors
 ///
-/// When it is no directory or one of `serve`, cannot be written, has links or mount points in it,
-/// when a server runs or another import works on it, or when files would be removed that no server
+/// When it is no directory, one of `serve` or a part of another, cannot be written, has links or mount
+/// points in it, when a server runs or another import works on it, or when files would be removed that no server
 /// has written.
 pub fn assert_importable(dir: &RaftDir, old: OldFate) -> Result<()> {
     let path = dir.root();
     let shown = path.display();
+    assert_no_part(path)?;
     match fs::metadata(path) {
         Ok(meta) if meta.is_dir() => {}
         Ok(_) => {
@@ -50,6 +55,24 @@ pub fn assert_importable(dir: &RaftDir, old: OldFate) -> Result<()> {
     assert_stopped(dir, STOP)?;
     spare_foreign_files(dir, old)?;
     assert_writable(path)
+}
+
+/// Refuses a `df_meta`, and what is in it: the server would go on with the data beside it.
+fn assert_no_part(path: &Path) -> Result<()> {
+    let path =
+        std::path::absolute(path).with_context(|| format!("cannot find {}", path.display()))?;
+    let known = path.ancestors().find_map(|dir| fs::canonicalize(dir).ok()).unwrap_or_default();
+    let holds_data = |dir: &&Path| {
+        VERSIONS
+            .iter()
+            .any(|version| PARTS.iter().any(|part| dir.join(version).join(part).is_dir()))
+    };
+    let Some(df_meta) = known.ancestors().find(holds_data) else { return Ok(()) };
+    Err(anyhow!(
+        "{} has the data of a meta service, as df_meta has in its data directory",
+        df_meta.display()
+    ))
+    .help("give --raft-dir the directory that df_meta is in, which the server has as raft_dir")
 }
 
 /// A directory that is to be created.
