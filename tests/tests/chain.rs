@@ -392,6 +392,32 @@ fn a_whole_dump_is_written_where_no_increment_can_be() {
 }
 
 #[test]
+fn the_first_dump_of_a_folder_is_a_whole_one() {
+    let (place, nights) = (Place::empty(), TempDir::new().unwrap());
+    let dir = place.path("dir");
+    let origin = fixture("v004/v004-origin.export.ndjson");
+    well(run(["import", "--raft-dir", text(&dir), "--db", text(&origin)]));
+    let (folder, first) = (text(nights.path()), nights.path().join("first.db"));
+    let export = ["export", "--raft-dir", text(&dir), "--since", folder, "--db"];
+    let ran = run([&export[..], &[text(&first)]].concat());
+    let said = format!(
+        "note: a whole dump is written, no increment: {folder} is empty: it is the first\n"
+    );
+    assert!(ran.code == Some(0) && ran.stderr.starts_with(&said), "{}", ran.stderr);
+    well(run(["validate", text(&first), "--require-manifest"]));
+    // One in which there is something is another folder than was meant.
+    let (other, dump) = (TempDir::new().unwrap(), nights.path().join("next.db"));
+    fs::write(other.path().join("notes.txt"), "").unwrap();
+    let export = ["export", "--raft-dir", text(&dir), "--since", text(other.path())];
+    let ran = run([&export[..], &["--db", text(&dump)]].concat());
+    assert!(
+        ran.code == Some(3) && ran.stderr.contains("holds no dump with a manifest"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
 fn an_increment_goes_into_a_pipe_with_its_manifest_elsewhere() {
     let place = Place::with_chain();
     let dir = place.elsewhere("dir");

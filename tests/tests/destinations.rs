@@ -249,6 +249,20 @@ fn what_a_link_leads_to_is_replaced() {
 }
 
 #[test]
+fn the_name_of_a_manifest_is_none_of_a_dump() {
+    let place = Place::new();
+    let path = place.at("meta.db.manifest.json");
+    fs::write(&path, "{}").unwrap();
+    let said = "error: meta.db.manifest.json is the name of a manifest\n\
+                help:  the manifest of meta.db comes beside it: name the dump\n";
+    for line in place.writers(&path) {
+        let ran = run(&line);
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(2), said), "{line:?}");
+    }
+    assert_eq!(fs::read_to_string(path).unwrap(), "{}");
+}
+
+#[test]
 fn what_cannot_be_written_is_refused_before_anything_is_done() {
     let place = Place::new();
     let (dir, socket) = (place.at("dir"), place.at("socket"));

@@ -8,7 +8,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use metadump_tests::fixtures::fixture;
+use metadump_tests::fixtures::{fixture, unpack};
 use metadump_tests::metactl::{Ran, command, run, run_with_stdin};
 use metadump_tests::served::Served;
 use serde_json::Value;
@@ -192,6 +192,35 @@ fn a_passphrase_encrypts_what_is_called_so() {
 }
 
 #[test]
+fn an_export_that_is_asked_to_encrypt_does_not_write_in_the_clear() {
+    let (dir, (_keep, raft_dir)) =
+        (TempDir::new().unwrap(), unpack("v004/v004-imported-plain.tar.gz"));
+    let (raft_dir, passphrase) = (raft_dir.display().to_string(), named("age/passphrase.txt"));
+    let export = |more: &[&str]| {
+        let mut export = command([&["export", "--raft-dir", &*raft_dir], more].concat());
+        let export = export.current_dir(dir.path()).env("METACTL_RECIPIENTS", recipient());
+        Ran::from(export.output().unwrap())
+    };
+    for output in ["meta.db", "meta.age.zst", "meta.AGE", "-"] {
+        let ran = export(&["--passphrase-file", &passphrase, "--db", output]);
+        let shown = if output == "-" { "stdout" } else { output };
+        let said =
+            format!("error: --passphrase-file is given, and {shown} would not be encrypted\n");
+        assert!(ran.code == Some(2) && ran.stderr.starts_with(&said), "{}", ran.stderr);
+    }
+    assert!(fs::read_dir(dir.path()).unwrap().next().is_none());
+    let ran = export(&["--db", "plain.db"]);
+    let said =
+        "note: plain.db is not encrypted: METACTL_RECIPIENTS is for names that end in `.age`\n";
+    assert!(ran.code == Some(0) && ran.stderr.starts_with(said), "{}", ran.stderr);
+    let ran = export(&["--db", "base.db.age"]);
+    assert!(ran.code == Some(0) && !ran.stderr.contains("not encrypted"), "{}", ran.stderr);
+    let ran = export(&["--since", "base.db.age", "--db", "next.db"]);
+    let said = "warning: base.db.age is encrypted, and what goes on from it is not";
+    assert!(ran.code == Some(0) && ran.stderr.contains(said), "{}", ran.stderr);
+}
+
+#[test]
 fn damage_and_cuts_are_found_wherever_they_are() {
     let dir = TempDir::new().unwrap();
     let dump = encrypted(dir.path());
@@ -299,12 +328,17 @@ fn a_chain_of_encrypted_pieces_is_made_and_checked_without_the_identity() {
     };
     let (code, listed) = checked(&["--identity", &identity]);
     assert!(code == Some(0) && listed.contains(" ok"), "{listed}");
-    let (code, listed) = checked(&[]);
-    assert!(code == Some(0) && listed.contains(" sealed"), "{listed}");
+    let (other, passphrase) = (named("age/other-identity.txt"), named("age/passphrase.txt"));
+    for keys in [&[][..], &["--identity", &other], &["--passphrase-file", &passphrase]] {
+        let (code, listed) = checked(keys);
+        assert!(code == Some(0) && listed.contains(" sealed"), "{keys:?}: {listed}");
+    }
     let one = dir.path().join("one.db.age");
     let mut bytes = fs::read(&one).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     fs::write(&one, bytes).unwrap();
-    let (code, listed) = checked(&[]);
-    assert!(code == Some(1) && listed.contains(" broken"), "{listed}");
+    for keys in [&[][..], &["--identity", &other]] {
+        let (code, listed) = checked(keys);
+        assert!(code == Some(1) && listed.contains(" broken"), "{keys:?}: {listed}");
+    }
 }

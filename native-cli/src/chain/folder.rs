@@ -72,6 +72,11 @@ impl Folder {
         Ok(Self { name: name.clone(), files: files.collect() })
     }
 
+    /// Whether there is no file in it.
+    pub const fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
     /// The files.
     pub fn into_files(self) -> Vec<InFolder> {
         self.files

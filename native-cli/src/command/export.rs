@@ -16,7 +16,9 @@ use super::export_since::Since;
 use super::service::connect_options;
 use super::{Outcome, convert_directory, export_every, export_online, export_since, tables};
 use crate::args::{Export, Format};
+use crate::dump_name::DumpName;
 use crate::dump_writer::{DumpWriter, Origin};
+use crate::encryption::keys;
 use crate::grpc::ConnectOptions;
 use crate::output::Destination;
 use crate::progress::Progress;
@@ -32,6 +34,10 @@ pub fn run(args: &Export, metrics: &RunMetrics, progress: &Progress) -> Result<O
     }
     if args.repeated.every.is_some() {
         return export_every::run(args, &args.repeated, &place, progress);
+    }
+    let file = args.db.as_ref().filter(|db| !db.is_dash()).and_then(DumpName::file_name);
+    if let Some(note) = keys().assert_effect_on(file.as_deref().map(Path::new))? {
+        progress.say(&note);
     }
     let why_whole = match &args.since {
         Some(since) => match export_since::run(args, &place, since, metrics, progress)? {

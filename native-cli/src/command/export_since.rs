@@ -19,6 +19,7 @@ use crate::args::{Export, Format};
 use crate::chain::{Folder, manifest_of};
 use crate::dump_name::DumpName;
 use crate::dump_writer::{DumpWriter, Origin};
+use crate::encryption::{is_asked_for_by, keys};
 use crate::failure::{Usage, WithHelp};
 use crate::files::read_small;
 use crate::grpc::Enough;
@@ -63,6 +64,15 @@ pub fn run(
         Ok(parent) => parent,
         Err(why) => return Ok(Since::Whole(why)),
     };
+    let is_sealed = |name: &str| is_asked_for_by(Path::new(name));
+    let file = args.db.as_ref().and_then(DumpName::file_name);
+    if is_sealed(&parent.dump) && !keys().are_given() && !file.as_deref().is_some_and(is_sealed) {
+        progress.say(&format!(
+            "warning: {} is encrypted, and what goes on from it is not: give it a name that ends in \
+             `.age`",
+            parent.dump
+        ));
+    }
     progress.phase("exporting");
     let cut = cut(args, place, &parent, destination, progress)?;
     progress.finish();
@@ -128,7 +138,11 @@ pub fn parent(since: &DumpName, progress: &Progress) -> Result<Result<Parent, St
     let manifest = if file.ends_with(&ending) {
         given(since)?
     } else if Folder::is_named_by(since) {
-        let chain = Folder::list(since)?.newest_chain()?;
+        let folder = Folder::list(since)?;
+        if folder.is_empty() {
+            return Ok(Err(format!("{since} is empty: it is the first")));
+        }
+        let chain = folder.newest_chain()?;
         let chain = chain.with_context(|| format!("{since} holds no dump with a manifest"));
         let last = chain.help("name the dump itself")?.last().clone();
         let manifest = last.manifest.context("the newest dump has no manifest")?;

@@ -131,6 +131,32 @@ impl Keys {
         ))
     }
 
+    /// Refuses to write in the clear what a passphrase is given for; for where nothing is read that it
+    /// could be for. Gives what to say where recipients are known, and the name does not ask for them.
+    ///
+    /// # Errors
+    ///
+    /// A [`Usage`] error when a passphrase has no effect.
+    pub fn assert_effect_on(&self, name: Option<&Path>) -> Result<Option<String>> {
+        if self.are_given() || name.is_some_and(is_asked_for_by) {
+            return Ok(None);
+        }
+        let shown = name.map_or_else(|| "stdout".to_owned(), |name| name.display().to_string());
+        if self.passphrase.is_some() {
+            return Err(Usage::error(
+                format!("--passphrase-file is given, and {shown} would not be encrypted"),
+                "give it a name that ends in `.age`, as meta.db.zst.age, or leave out \
+                 --passphrase-file",
+            ));
+        }
+        let is_named = name.is_some() && !self.usual.is_empty();
+        Ok(is_named.then(|| {
+            format!(
+                "note: {shown} is not encrypted: {RECIPIENTS_VARIABLE} is for names that end in `.age`"
+            )
+        }))
+    }
+
     /// Whether anything is named that reads what is encrypted.
     pub const fn can_read(&self) -> bool {
         !self.identities.is_empty() || self.passphrase.is_some()

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use metadump::manifest::Manifest;
 use rustix::fs::OFlags;
 
-use crate::chain::Folder;
+use crate::chain::{Folder, manifest_name};
 use crate::dump_name::DumpName;
 use crate::encryption::keys;
 use crate::failure::Usage;
@@ -67,6 +67,12 @@ impl Destination {
     /// When a dump cannot go there.
     pub fn from_arg(name: Option<&DumpName>) -> Result<Self> {
         if let Some(name) = name.and_then(DumpName::file_name) {
+            if let Some(dump) = name.strip_suffix(&manifest_name("")) {
+                return Err(Usage::error(
+                    format!("{name} is the name of a manifest"),
+                    &format!("the manifest of {dump} comes beside it: name the dump"),
+                ));
+            }
             keys().assert_some_for(Path::new(&name))?;
         }
         match name {
