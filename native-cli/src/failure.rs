@@ -168,7 +168,9 @@ pub fn rendered(error: &anyhow::Error, style: Style) -> String {
 
 /// What to do about what the operating system says, when nobody knew better.
 pub fn usual_help(error: &anyhow::Error) -> Option<&'static str> {
-    error.chain().find_map(|cause| cause.downcast_ref::<io::Error>()).and_then(usual_help_of)
+    let io_errors = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    // The last is that of the operating system.
+    io_errors.last().and_then(usual_help_of)
 }
 
 /// The same of what it says.

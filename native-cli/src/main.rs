@@ -49,7 +49,6 @@ mod viewer;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::FromArgMatches;
 
 use crate::args::{Arranged, Cli, Command, LogFormat};
@@ -57,10 +56,7 @@ use crate::command::Outcome;
 use crate::printable::printable_lines;
 use crate::progress::{Progress, Quiet};
 use crate::run_metrics::RunMetrics;
-use crate::stdout::{reader_has_gone, stdout};
-
-/// What fails when a text cannot be printed.
-const TO_STDOUT: &str = "cannot write to stdout";
+use crate::stdout::{named, reader_has_gone, stdout};
 
 fn main() -> ExitCode {
     signals::survive_file_size_limit();
@@ -82,7 +78,7 @@ fn main() -> ExitCode {
         Err(error) => return ExitCode::from(exit_code(Err(error))),
     };
     let ended = run(&cli.command, &metrics, &progress).and_then(|outcome| {
-        match stdout().flush().context(TO_STDOUT) {
+        match stdout().flush().map_err(anyhow::Error::new) {
             Err(error) if !reader_has_gone(&error) => Err(error),
             _ => Ok(outcome),
         }
@@ -136,12 +132,12 @@ fn explain(error: &clap::Error) -> ExitCode {
         let _ = io::stderr().write_all(clean.as_bytes());
         return ExitCode::from(2);
     }
-    let printed = error.print().and_then(|()| stdout().flush());
+    let printed = error.print().map_err(named).and_then(|()| stdout().flush());
     match printed {
         // Nothing can be said about what cannot be said on stderr.
         _ if error.use_stderr() => ExitCode::from(2),
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            diagnostics::say_failure(&anyhow::Error::new(error).context(TO_STDOUT));
+            diagnostics::say_failure(&error.into());
             ExitCode::from(3)
         }
         _ => ExitCode::SUCCESS,
@@ -191,6 +187,6 @@ fn run(command: &Command, metrics: &RunMetrics, progress: &Progress) -> anyhow::
 }
 
 fn print(text: &[u8]) -> anyhow::Result<Outcome> {
-    stdout().write_all(text).context(TO_STDOUT)?;
+    stdout().write_all(text)?;
     Ok(Outcome::Done)
 }

@@ -19,11 +19,28 @@ pub fn stdout() -> Stdout {
 
 impl Write for Stdout {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes).map_err(marked)
+        self.0.write(bytes).map_err(named)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush().map_err(marked)
+        self.0.flush().map_err(named)
+    }
+}
+
+/// What was to be written does not get there.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write to stdout")]
+struct Unprinted(#[source] io::Error);
+
+/// An error of writing to stdout, which says so.
+pub fn named(error: io::Error) -> io::Error {
+    // Who writes tries again.
+    if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) {
+        return error;
+    }
+    match marked(error) {
+        gone if gone.get_ref().is_some() => gone,
+        error => io::Error::new(error.kind(), Unprinted(error)),
     }
 }
 

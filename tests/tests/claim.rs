@@ -323,7 +323,7 @@ fn a_real_servers_state_is_repaired_to_what_it_was_before_its_restart() {
         changes.describe(),
         [
             "last applied: T1-N0.3082 -> T1-N0.3079",
-            "sequence: 7179 -> 7168",
+            "sequence: 7,179 -> 7,168",
             "the log is applied from there on: what it writes to 11 keys was missing",
         ]
     );

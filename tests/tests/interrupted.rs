@@ -3,7 +3,7 @@
 // A test stops at whatever it does not expect.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::ExitStatusExt;
@@ -323,6 +323,29 @@ fn a_limit_of_file_sizes_is_reported() {
     );
     assert_eq!((ran.code, ran.stderr), (Some(3), expected));
     assert_eq!(names(out.path()), [] as [&str; 0]);
+}
+
+#[test]
+fn what_cannot_be_printed_is_said_of_stdout() {
+    let dump = fixture("v004/v004-origin.export.ndjson");
+    let dump = dump.to_str().unwrap();
+    let out = TempDir::new().unwrap();
+    for args in [
+        ["keys", dump].as_slice(),
+        &["objects", dump],
+        &["inspect", dump],
+        &["log", dump],
+        &["rewrite", dump, "--dry-run"],
+        &["help", "export"],
+    ] {
+        let stdout = File::create(out.path().join("stdout")).unwrap();
+        let mut limited = Command::new("prlimit");
+        limited.args(["--fsize=1", "--"]).arg(metactl::binary()).args(args).stdout(stdout);
+        let ran = Ran::from(limited.stderr(Stdio::piped()).output().unwrap());
+        let said = "error: cannot write to stdout\ncause: File too large (os error 27)\n\
+                    help:  raise the limit of file sizes (ulimit -f), or write to another disk\n";
+        assert!(ran.code == Some(3) && ran.stderr.ends_with(said), "{args:?}: {}", ran.stderr);
+    }
 }
 
 /// Runs a command line that gets SIGTERM in its n-th call of a kind.

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use metadump::moment::At;
 use metadump::record::Fact;
+use metadump::value::grouped;
 use metadump_tests::dump::{for_each_fact, replay_to};
 use metadump_tests::fixtures::{content, fixture};
 use metadump_tests::meta_client::MetaClient;
@@ -112,7 +113,7 @@ fn ids_are_raised_beyond_a_dump_that_is_ahead() {
     assert_eq!(errors(&found), errors(&before));
     let (was, old) = counters(&before);
     let (is, new) = counters(&found);
-    assert!(said.contains(&format!("\nsequence: {was} -> {is}\n")), "{said}");
+    assert!(said.contains(&format!("\nsequence: {} -> {}\n", grouped(was), grouped(is))), "{said}");
     for (key, to) in &new {
         assert!(said.contains(&format!("\n{key}: {} -> {to}\n", old[key])), "{said}");
     }

@@ -9,7 +9,7 @@ use super::values::whole;
 #[derive(Debug, Args)]
 pub struct Cluster {
     /// The id of the node that is restored; it must be one of the new cluster. By default it is
-    /// that of the only node, or else 0.
+    /// that of the only node; of several, one has to be named.
     #[arg(long, value_name = "ID", value_parser = parse_node_id)]
     pub id: Option<NodeId>,
 

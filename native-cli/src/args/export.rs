@@ -138,7 +138,7 @@ pub struct Every {
     pub into: Option<DumpName>,
 
     /// Write a whole dump when the last is so old.
-    #[arg(long, value_name = "AGE", help_heading = REPEATED, default_value = "1d", value_parser = positive_span)]
+    #[arg(long, value_name = "AGE", help_heading = REPEATED, default_value = "1d", value_parser = positive_span, requires = "every")]
     pub whole_every: u64,
 
     /// Write a whole dump when the last has N increments.
@@ -147,6 +147,7 @@ pub struct Every {
         value_name = "N",
         help_heading = REPEATED,
         default_value_t = 1440,
+        requires = "every",
         value_parser = |text: &str| whole::<u64>(text, "below 2^64")
     )]
     pub whole_after: u64,

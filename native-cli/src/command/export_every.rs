@@ -28,7 +28,7 @@ use crate::failure::{self, WithHelp};
 use crate::open_dir::names;
 use crate::output::{Destination, PART};
 use crate::progress::Progress;
-use crate::report::compact_time;
+use crate::report::{compact_time, plural};
 use crate::signals;
 use crate::temporary::remove_leftovers;
 
@@ -146,7 +146,7 @@ impl Writing<'_> {
             return self.whole(why.as_deref().unwrap_or("it is the first"));
         };
         if *increments >= self.every.whole_after {
-            return self.whole(&format!("the last has {increments} increments"));
+            return self.whole(&format!("the last has {}", plural(*increments, "increment")));
         }
         // One of a time to come would never grow old.
         if now_ms().checked_sub(*whole_ms).is_none_or(|age_ms| age_ms >= self.every.whole_every) {

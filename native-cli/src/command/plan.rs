@@ -219,8 +219,9 @@ impl Inspected {
             && let Some(count) = report.findings.counts().get(&Code::ManifestMismatch)
         {
             return Err(anyhow::anyhow!(
-                "{} is not the dump that its manifest describes ({count} differences)",
-                reading.name
+                "{} is not the dump that its manifest describes ({})",
+                reading.name,
+                plural(*count, "difference")
             ))
             .help("`databend-metactl validate` shows the differences; fetch the dump again");
         }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::change::cluster::Leftovers;
-use crate::dump::plural::plural;
+use crate::dump::plural::{grouped, plural};
 use crate::dump::record::{LogId, Membership, NodeId};
 
 /// What happens to the expiry index.
@@ -55,7 +55,8 @@ impl RaiseChanges {
         let Self { sequence, counters } = self;
         let counters =
             counters.iter().map(|RaisedCounter { key, from, to }| format!("{key}: {from} -> {to}"));
-        std::iter::once(format!("sequence: {} -> {}", sequence.0, sequence.1)).chain(counters)
+        std::iter::once(format!("sequence: {} -> {}", grouped(sequence.0), grouped(sequence.1)))
+            .chain(counters)
     }
 }
 
@@ -135,7 +136,7 @@ impl Changes {
         if let Some(snapshot) = &self.snapshot {
             let SnapshotChanges { last_applied, sequence, membership, keys } = snapshot;
             lines.push(format!("last applied: {} -> {}", last_applied.0, last_applied.1));
-            lines.push(format!("sequence: {} -> {}", sequence.0, sequence.1));
+            lines.push(format!("sequence: {} -> {}", grouped(sequence.0), grouped(sequence.1)));
             if let Some(membership) = membership {
                 lines.push(format!("membership: that of {membership}"));
             }

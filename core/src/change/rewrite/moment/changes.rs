@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::dump::plural::plural;
+use crate::dump::plural::{grouped, plural};
 use crate::dump::record::LogId;
 
 /// What a rewrite to a moment changes.
@@ -54,7 +54,11 @@ impl MomentChanges {
             change("purged", from, Some(to));
         }
         if self.sequence.0 != self.sequence.1 {
-            lines.push(format!("sequence: {} -> {}", self.sequence.0, self.sequence.1));
+            lines.push(format!(
+                "sequence: {} -> {}",
+                grouped(self.sequence.0),
+                grouped(self.sequence.1)
+            ));
         }
         if self.keys_written + self.keys_removed > 0 {
             lines.push(format!(
