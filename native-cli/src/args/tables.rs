@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 #[derive(Debug, Args)]
 pub struct Tables {
     /// Write no dump, but tables for DuckDB, Databend or Spark: `keys`, `log`, `objects` and `findings`,
-    /// each a file `TABLE/cluster=NAME/day=YYYY-MM-DD/DUMP.parquet` below a folder or a prefix that many
+    /// each a file `TABLE/cluster=NAME/day=YYYY-MM-DD/DUMP.TIME.parquet` below a folder or a prefix that many
     /// dumps share. Credentials are masked. Damaged data gives what can be read of it.
     #[arg(
         long,

@@ -85,7 +85,9 @@ fn tables_of_a_dump() {
         assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     }
     let tables = ["findings", "keys", "log", "objects"];
-    let key = |table: &str| format!("{table}/cluster=a%2Fb/day=2026-11-23/in.db.parquet");
+    let key = |table: &str| {
+        format!("{table}/cluster=a%2Fb/day=2026-11-23/in.db.20261123T045848Z.parquet")
+    };
     let objects = server.objects().into_iter().filter(|key| key.starts_with("lake/"));
     assert_eq!(Vec::from_iter(objects), tables.map(|table| format!("lake/{}", key(table))));
     for table in tables {

@@ -36,7 +36,7 @@ fn the_files_of_a_dump_are_replaced_and_no_others() {
         assert_ne!(there.ino(), before, "{table}");
         assert_eq!(there.permissions().mode() & 0o777, 0o600);
         let beside = names(path(table).parent().unwrap());
-        assert_eq!(beside, ["e895.db.parquet", "other.parquet"]);
+        assert_eq!(beside, ["e895.db.20261128T152723Z.parquet", "other.parquet"]);
     }
     // Who reads the old file still has it, whole.
     assert!(SerializedFileReader::new(open).unwrap().metadata().num_row_groups() > 0);

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use metadump::moment::At;
 use metadump_tests::fixtures::{content, fixture};
 use metadump_tests::metactl::{Ran, command};
+use metadump_tests::tree::names;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 use parquet::schema::printer::print_schema;
@@ -60,7 +61,14 @@ fn objects(place: &Path, line: &str) -> Vec<Value> {
 }
 
 fn file(place: &Path, table: &str, cluster: &str, day: &str, dump: &str) -> PathBuf {
-    place.join(format!("lake/{table}/cluster={cluster}/day={day}/{dump}.parquet"))
+    let dir = place.join(format!("lake/{table}/cluster={cluster}/day={day}"));
+    let is_of_dump = |name: &str| {
+        let time = name.strip_prefix(dump).and_then(|rest| rest.strip_suffix(".parquet"));
+        time.is_some_and(|time| time.len() == ".20261128T152723Z".len())
+    };
+    let found = if dir.exists() { names(&dir) } else { Vec::new() };
+    let found = found.into_iter().find(|name| is_of_dump(name));
+    dir.join(found.unwrap_or_else(|| format!("{dump}.20261128T152723Z.parquet")))
 }
 
 fn value(field: &Field) -> Value {

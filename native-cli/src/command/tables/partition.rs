@@ -1,5 +1,5 @@
-//! Where the tables of a dump go: `keys/cluster=NAME/day=2026-11-30/meta.db.parquet` below a folder,
-//! in the manner of Hive.
+//! Where the tables of a dump go: `keys/cluster=NAME/day=2026-11-30/meta.db.20261130T041500Z.parquet` below
+//! a folder, in the manner of Hive.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -17,7 +17,7 @@ use crate::manifest::evidence;
 use crate::new_dirs::NewDirs;
 use crate::output::{Destination, Output};
 use crate::progress::Progress;
-use crate::report::utc;
+use crate::report::{compact_time, utc};
 use crate::signals::Doomed;
 
 /// Only the owner looks in, as with dumps.
@@ -184,7 +184,7 @@ impl Partition<'_> {
     /// Where a table goes.
     fn place_of(&self, table: &str) -> DumpName {
         let (cluster, day) = (escaped(self.cluster), self.taken_at.day());
-        let file = file_name(&self.dump);
+        let file = file_name(&self.dump, self.taken_at);
         self.folder.in_folder(&format!("{table}/cluster={cluster}/day={day}/{file}"))
     }
 }
@@ -210,10 +210,10 @@ impl Dirs {
     }
 }
 
-/// The name of a dump's file in each table. Engines pass over files whose names begin with a dot or an
-/// underscore.
-fn file_name(dump: &str) -> String {
-    let name = escaped(dump);
+/// The name of a dump's file in each table: of several dumps of one name and day, each has its own. Engines
+/// pass over files whose names begin with a dot or an underscore.
+fn file_name(dump: &str, taken_at: TakenAt) -> String {
+    let name = format!("{}.{}", escaped(dump), compact_time(taken_at.ms() / 1000));
     let hidden = name.strip_prefix('.').map(|rest| ("%2E", rest));
     let hidden = hidden.or_else(|| name.strip_prefix('_').map(|rest| ("%5F", rest)));
     match hidden {
@@ -257,10 +257,15 @@ mod tests {
 
     #[test]
     fn no_file_is_hidden_from_engines() {
-        assert_eq!(file_name("meta.db.zst"), "meta.db.zst.parquet");
-        assert_eq!(file_name(".meta.db"), "%2Emeta.db.parquet");
-        assert_eq!(file_name("_meta.db"), "%5Fmeta.db.parquet");
-        assert_eq!(file_name("127.0.0.1:9191"), "127.0.0.1%3A9191.parquet");
+        for (dump, expected) in [
+            ("meta.db.zst", "meta.db.zst"),
+            (".meta.db", "%2Emeta.db"),
+            ("_meta.db", "%5Fmeta.db"),
+            ("127.0.0.1:9191", "127.0.0.1%3A9191"),
+        ] {
+            let name = file_name(dump, TakenAt::Manifest(1_795_996_799_999));
+            assert_eq!(name, format!("{expected}.20261129T235959Z.parquet"));
+        }
     }
 
     #[test]
