@@ -247,6 +247,43 @@ fn a_chain_with_two_ends_is_said_to_be_two() {
 }
 
 #[test]
+fn what_can_be_restored_of_a_broken_chain_counts() {
+    let place = Place::with_chain();
+    let verdicts = || -> (Option<i32>, Vec<(String, String)>, String) {
+        let ran = place.run("backups . --check --format json");
+        let lines = String::from_utf8(ran.stdout).unwrap();
+        let pieces = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let pieces = pieces.filter(|piece| piece["file"].is_string());
+        let word = |piece: &Value, name: &str| piece[name].as_str().unwrap().to_owned();
+        let verdict = |piece: Value| (word(&piece, "file"), word(&piece, "verdict"));
+        let mut verdicts = Vec::from_iter(pieces.map(verdict));
+        verdicts.sort();
+        (ran.code, verdicts, ran.stderr)
+    };
+    let expected = |verdicts: [&str; 3]| {
+        let files = ["base.db", "one.db", "two.db.zst"].iter().zip(verdicts);
+        Vec::from_iter(files.map(|(file, verdict)| ((*file).to_owned(), verdict.to_owned())))
+    };
+    let (code, found, _) = verdicts();
+    assert_eq!((code, found), (Some(0), expected(["ok", "ok", "ok"])));
+    // One is damaged: what is before it can be restored.
+    let one = fs::read(place.path("one.db")).unwrap();
+    fs::write(place.path("one.db"), [&one[..one.len() - 9], b"         "].concat()).unwrap();
+    let (code, found, said) = verdicts();
+    assert_eq!((code, found), (Some(1), expected(["ok", "broken", "broken"])), "{said}");
+    assert!(said.contains("note: 1 of the 3 backups that belong together there"), "{said}");
+    assert!(!said.contains("there is no backup"), "{said}");
+    fs::write(place.path("one.db"), &one).unwrap();
+    // Two go on from one: each is a chain with it.
+    let (of_two, of_one) = (Manifest::path_of(&place.path("two.db.zst")), place.manifest("one.db"));
+    let two = place.manifest("two.db.zst");
+    let fork = Manifest { parent: of_one.parent, ..two };
+    fs::write(of_two, fork.to_json().unwrap()).unwrap();
+    let (code, found, said) = verdicts();
+    assert_eq!((code, found), (Some(1), expected(["ok", "ok", "broken"])), "{said}");
+}
+
+#[test]
 fn another_piece_under_the_name_is_seen() {
     let place = Place::with_chain();
     let line = format!("validate {}", text(place.folder.path()));

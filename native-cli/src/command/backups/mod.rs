@@ -1,6 +1,7 @@
 //! `backups`: what a folder or the prefix of a store holds: which chains, whether they can be
 //! restored, which of them are forgotten.
 
+mod branches;
 mod forgetting;
 mod sealed;
 mod shelf;
@@ -59,6 +60,16 @@ pub fn run(args: &Backups, progress: &Progress) -> Result<Outcome> {
     for chain in &shelf.chains {
         if let Verdict::Broken(why) = &chain.verdict {
             progress.say(&format!("warning: {why}"));
+            let all = chain.pieces.len();
+            let good = (0..all).filter(|at| chain.verdict_of(*at).is_good()).count();
+            if good > 0 {
+                progress.say(&format!(
+                    "note: {} of the {} that belong together there can be restored: each with those it \
+                     goes on from, named with --db",
+                    grouped(good as u64),
+                    plural(all as u64, "backup")
+                ));
+            }
         }
         if !chain.verdict.is_good() {
             outcome = Outcome::Findings;
@@ -137,7 +148,7 @@ impl Listing<'_> {
         let row = |(number, at, piece): (usize, usize, &Piece)| {
             let manifest = piece.manifest.as_ref();
             let fate = fates.and_then(|fates| fates.get(number)?.get(at));
-            let verdict = || shelf.chains.get(number).map(|chain| chain.verdict.shown());
+            let verdict = || shelf.chains.get(number).map(|chain| chain.verdict_of(at).shown());
             [
                 grouped(number as u64 + 1),
                 manifest.map_or("unknown".to_owned(), |manifest| utc(manifest.created_at_ms)),
@@ -191,7 +202,7 @@ impl Listing<'_> {
         let mut out = BufWriter::new(stdout());
         for (number, at, piece) in self.pieces() {
             let fate = fates.and_then(|fates| fates.get(number)?.get(at));
-            let verdict = shelf.chains.get(number).map(|chain| &chain.verdict);
+            let verdict = shelf.chains.get(number).map(|chain| chain.verdict_of(at));
             writeln!(out, "{}", json_line(&piece_json(number, piece, verdict, fate))?)?;
         }
         for stranger in &shelf.strangers {

@@ -16,14 +16,14 @@ use crate::unpacking::read_some;
 const READ_BYTES: usize = 1 << 20;
 
 /// Whether pieces are encrypted, and nothing is named that could read them.
-pub fn are_sealed(pieces: &[Piece]) -> bool {
+pub fn are_sealed(pieces: &[&Piece]) -> bool {
     let is_encrypted =
-        |piece: &Piece| piece.manifest.as_ref().is_some_and(|m| m.encrypted.is_some());
+        |piece: &&Piece| piece.manifest.as_ref().is_some_and(|m| m.encrypted.is_some());
     !keys().can_read() && pieces.iter().any(is_encrypted)
 }
 
 /// Whether one of several pieces is encrypted for others than those that are named.
-pub fn are_for_others(pieces: &[Piece], progress: &Progress) -> bool {
+pub fn are_for_others(pieces: &[&Piece], progress: &Progress) -> bool {
     pieces.iter().any(|piece| {
         let opened = Source::open_piece(&piece.name);
         let opened = opened.and_then(|source| source.read(progress).map(drop));
@@ -51,7 +51,7 @@ fn is_for_others(error: &anyhow::Error) -> bool {
 /// # Errors
 ///
 /// When one is another, or cannot be read.
-pub fn assert_intact(pieces: &[Piece], progress: &Progress) -> Result<()> {
+pub fn assert_intact(pieces: &[&Piece], progress: &Progress) -> Result<()> {
     for piece in pieces {
         let Some(manifest) = &piece.manifest else { continue };
         let source = Source::open_piece(&piece.name)?;

@@ -10,6 +10,7 @@ use metadump::check::{Requirement, Severity};
 use metadump::manifest::Manifest;
 use metadump::record::Kind;
 
+use super::branches::restorable;
 use super::sealed::{are_for_others, are_sealed, assert_intact};
 use crate::chain::{Chain, Folder, InFolder, link, manifest_of};
 use crate::command::validate;
@@ -88,9 +89,10 @@ impl Verdict {
 pub struct Shelved {
     /// They, each behind what it goes on from where they are a chain.
     pub pieces: Vec<Piece>,
-    /// What is known of them.
+    /// What is known of all of them together.
     pub verdict: Verdict,
-    chain: Option<Chain>,
+    /// Where they cannot be restored together, which can with those before them.
+    restorable: Vec<Option<Verdict>>,
 }
 
 /// What is no backup.
@@ -167,27 +169,26 @@ impl Shelf {
 
     /// When the youngest backup that can be restored was written.
     pub fn youngest_ms(&self) -> Option<u64> {
-        let is_good = |chain: &&Shelved| chain.verdict.is_good() && !chain.is_of_the_future();
-        let good = self.chains.iter().filter(is_good);
-        good.flat_map(Shelved::written_ms).max()
+        let known = self.chains.iter().filter(|chain| !chain.is_of_the_future());
+        known.flat_map(Shelved::good_ms).max()
     }
 }
 
 impl Shelved {
     fn of(mut pieces: Vec<Piece>) -> Self {
-        let named = pieces.iter().map(|piece| (piece.name.clone(), piece.manifest.clone()));
-        match Chain::linked(named.collect()) {
+        let verdict = match linked(&Vec::from_iter(&pieces)) {
             Ok(chain) => {
                 let names = chain.pieces().map(|piece| piece.name.to_string());
                 let places: BTreeMap<String, usize> = names.zip(0..).collect();
                 pieces.sort_by_cached_key(|piece| places.get(&piece.name.to_string()).copied());
-                Self { pieces, verdict: Verdict::Linked, chain: Some(chain) }
+                Verdict::Linked
             }
             Err(error) => {
                 pieces.sort_by_key(written_ms);
-                Self { pieces, verdict: Verdict::Broken(failure::in_a_line(&error)), chain: None }
+                Verdict::Broken(failure::in_a_line(&error))
             }
-        }
+        };
+        Self { pieces, verdict, restorable: Vec::new() }
     }
 
     /// When its pieces were written, as far as they say.
@@ -201,35 +202,60 @@ impl Shelved {
         self.written_ms().any(|ms| ms > now_ms)
     }
 
-    /// Reads it.
-    pub fn check(&mut self, progress: &Progress) {
-        let Some(chain) = self.chain.clone() else { return };
-        if are_sealed(&self.pieces) {
-            self.verdict = self.sealed(progress);
-            return;
-        }
-        let source = match chain.increments() {
-            [] => Source::open_piece(&chain.last().name),
-            _ => Ok(Source::of_chain(chain)),
-        };
-        let checked = source.and_then(|source| {
-            let threads = Threads::of_flag(None);
-            validate::check(&source, Requirement::Optional, threads, None, progress)
-        });
-        self.verdict = match checked {
-            // Keys change over the years.
-            Err(_) if are_for_others(&self.pieces, progress) => self.sealed(progress),
-            checked => Verdict::of(checked),
-        };
+    /// What is known of one of its pieces, with what that goes on from.
+    pub fn verdict_of(&self, at: usize) -> &Verdict {
+        self.restorable.get(at).and_then(Option::as_ref).unwrap_or(&self.verdict)
     }
 
-    /// What is known of it where nothing reads it.
-    fn sealed(&self, progress: &Progress) -> Verdict {
-        match assert_intact(&self.pieces, progress) {
-            Ok(()) => Verdict::Sealed,
-            Err(error) => Verdict::Broken(failure::in_a_line(&error)),
+    /// When its pieces were written that can be restored, as far as is known.
+    fn good_ms(&self) -> impl Iterator<Item = u64> {
+        let is_good = |at: usize| self.verdict_of(at).is_good();
+        let good = self.pieces.iter().enumerate().filter(move |(at, _)| is_good(*at));
+        good.filter_map(|(_, piece)| written_ms(piece))
+    }
+
+    /// Reads it; where it is no sound chain, each part of it.
+    pub fn check(&mut self, progress: &Progress) {
+        if self.verdict == Verdict::Linked {
+            self.verdict = judged(&Vec::from_iter(&self.pieces), progress);
+        }
+        if !self.verdict.is_good() {
+            self.restorable = restorable(&self.pieces, progress);
         }
     }
+}
+
+/// Reads a chain of pieces.
+pub fn judged(pieces: &[&Piece], progress: &Progress) -> Verdict {
+    let sealed = || match assert_intact(pieces, progress) {
+        Ok(()) => Verdict::Sealed,
+        Err(error) => Verdict::Broken(failure::in_a_line(&error)),
+    };
+    let chain = match linked(pieces) {
+        Ok(chain) => chain,
+        Err(error) => return Verdict::Broken(failure::in_a_line(&error)),
+    };
+    if are_sealed(pieces) {
+        return sealed();
+    }
+    let source = match chain.increments() {
+        [] => Source::open_piece(&chain.last().name),
+        _ => Ok(Source::of_chain(chain)),
+    };
+    let checked = source.and_then(|source| {
+        let threads = Threads::of_flag(None);
+        validate::check(&source, Requirement::Optional, threads, None, progress)
+    });
+    match checked {
+        // Keys change over the years.
+        Err(_) if are_for_others(pieces, progress) => sealed(),
+        checked => Verdict::of(checked),
+    }
+}
+
+fn linked(pieces: &[&Piece]) -> Result<Chain> {
+    let named = pieces.iter().map(|piece| (piece.name.clone(), piece.manifest.clone()));
+    Chain::linked(named.collect())
 }
 
 fn written_ms(piece: &Piece) -> Option<u64> {
