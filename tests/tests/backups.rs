@@ -179,6 +179,21 @@ fn a_check_reads_what_can_be_restored() {
 }
 
 #[test]
+fn a_folder_that_is_validated_stands_for_its_newest_chain() {
+    let shelf = Shelf::new();
+    shelf.put("old.db", 0);
+    let note = "beside its newest chain";
+    let ran = shelf.run("validate .");
+    assert!(ran.code == Some(0) && !ran.stderr.contains(note), "{}", ran.stderr);
+    shelf.put("new.db", 24);
+    let ran = shelf.run("validate .");
+    let said = "note: . holds 1 backup beside its newest chain, which is what is checked: \
+                `databend-metactl backups --check` checks all\n";
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), said));
+    assert!(text(&ran).contains("new.db: "), "{}", text(&ran));
+}
+
+#[test]
 fn a_chain_with_a_gap_is_broken() {
     let shelf = with_chain();
     fs::remove_file(shelf.path("two.db")).unwrap();

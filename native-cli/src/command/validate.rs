@@ -16,7 +16,7 @@ use metadump::{Line, Report};
 use super::Outcome;
 use super::first_reading::FirstReading;
 use crate::args::{ReportFormat, Validate};
-use crate::chain::{link, manifest_of};
+use crate::chain::{Folder, link, manifest_of};
 use crate::diagnostics;
 use crate::dump_name::DumpName;
 use crate::failure::Usage;
@@ -24,6 +24,7 @@ use crate::input::Source;
 use crate::name_pattern::matching;
 use crate::progress::Progress;
 use crate::raft_dir::{Access, DirReader, RaftDir};
+use crate::report::plural;
 use crate::reporting::{Reporting, reporting};
 use crate::run_metrics::RunMetrics;
 use crate::runtime::no_thread;
@@ -82,6 +83,8 @@ fn check_dumps(
     threads.remark(args.threads).iter().for_each(|remark| progress.say(remark));
     let check_one = |file: &Option<DumpName>, progress: &Progress| {
         let source = Source::open(file.as_ref())?.with_manifest(args.manifest.as_deref())?;
+        let passed_over = file.as_ref().and_then(|file| passed_over(file, &source));
+        passed_over.iter().for_each(|note| progress.say(note));
         Ok((source.name(), check(&source, requirement, threads, None, progress)?))
     };
     let each = |file: &Option<DumpName>, checked: Result<(String, Report)>| {
@@ -97,6 +100,22 @@ fn check_dumps(
         }
     };
     in_order(&files, progress, check_one, each)
+}
+
+/// What of a folder is not checked: it stands for its newest chain.
+fn passed_over(name: &DumpName, source: &Source) -> Option<String> {
+    if !Folder::is_named_by(name) {
+        return None;
+    }
+    let dumps = Folder::list(name).ok()?.into_files();
+    let dumps = dumps.iter().filter(|file| file.has_manifest).count();
+    let checked = source.chain().map_or(1, |chain| chain.pieces().count());
+    let others = dumps.checked_sub(checked).filter(|others| *others > 0)?;
+    Some(format!(
+        "note: {name} holds {} beside its newest chain, which is what is checked: \
+         `databend-metactl backups --check` checks all",
+        plural(others as u64, "backup")
+    ))
 }
 
 /// The reports, and what becomes of the run.
