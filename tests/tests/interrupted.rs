@@ -326,6 +326,29 @@ fn a_limit_of_file_sizes_is_reported() {
 }
 
 #[test]
+fn an_import_without_room_says_where_and_what_it_leaves() {
+    let (_scratch, raft_dir) = unpack("v004/v004-imported-plain.tar.gz");
+    let before = metadump_tests::tree::contents(&raft_dir);
+    let ran = Command::new("prlimit")
+        .args(["--fsize=4096", "--"])
+        .arg(metactl::binary())
+        .args(["import", "--db"])
+        .arg(fixture("v004/v004-origin.export.ndjson"))
+        .arg("--raft-dir")
+        .arg(&raft_dir)
+        .output();
+    let ran = Ran::from(ran.unwrap());
+    let shown = raft_dir.display();
+    let (what, kept) = (
+        format!("error: cannot import into {shown}\ncause: "),
+        format!("; {shown} keeps its data\n"),
+    );
+    assert!(ran.code == Some(3) && ran.stderr.starts_with(&what), "{}", ran.stderr);
+    assert!(ran.stderr.contains("ulimit -f") && ran.stderr.ends_with(&kept), "{}", ran.stderr);
+    assert_eq!(metadump_tests::tree::contents(&raft_dir), before);
+}
+
+#[test]
 fn what_cannot_be_printed_is_said_of_stdout() {
     let dump = fixture("v004/v004-origin.export.ndjson");
     let dump = dump.to_str().unwrap();

@@ -20,6 +20,7 @@ use super::plan::Reading;
 use super::raise::Raised;
 use super::{Outcome, import_online, rehearsal};
 use crate::args::{Format, Import};
+use crate::failure::{Help, usual_help};
 use crate::input::Source;
 use crate::progress::Progress;
 use crate::raft_dir::{Access, RaftDir, Recovered, Staging, assert_importable, exchange};
@@ -73,6 +74,20 @@ impl Target {
             1 => format!(" as node {}, the only node", cluster.own_id()),
             nodes => format!(" as node {} of {}", cluster.own_id(), plural(nodes as u64, "node")),
         })
+    }
+}
+
+/// Says of what the operating system refuses where that was, and what it leaves.
+fn unwritten(error: anyhow::Error, targets: &[Target], kept: &str) -> anyhow::Error {
+    match usual_help(&error).filter(|_| !error.is::<Help>()) {
+        Some(help) => {
+            let dirs = targets.iter().map(|target| target.dir.root().display().to_string());
+            let dirs = Vec::from_iter(dirs).join(", ");
+            error
+                .context(format!("cannot import into {dirs}"))
+                .context(Help(format!("{help}; {kept}")))
+        }
+        None => error,
     }
 }
 
@@ -147,7 +162,8 @@ fn into_directory(raft_dir: &Path, args: &Import, progress: &Progress) -> Result
     }
     let nodes = targets.iter().zip(&stagings);
     let nodes = nodes.map(|(target, staging)| (target.cluster.as_ref(), staging.place()));
-    let imported = files.write(&Vec::from_iter(nodes), progress)?;
+    let imported = files.write(&Vec::from_iter(nodes), progress);
+    let imported = imported.map_err(|error| unwritten(error, &targets, &admission.kept))?;
     let ahead = targets.iter().zip(&stagings).map(|(target, staging)| {
         let new = staging.place().path();
         target.old_log.against(&imported.report.summary, new, Access::Locked, progress)
