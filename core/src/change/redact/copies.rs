@@ -1,10 +1,10 @@
 //! Where something is left that was replaced elsewhere.
 
-use roaring::RoaringTreemap;
 use serde::Serialize;
 
 use super::proof::Left;
 use crate::dump::scan::envelope;
+use crate::ordered;
 
 /// How many lines with a copy are named.
 const MOST_COPIES: usize = 20;
@@ -23,7 +23,7 @@ pub struct Copies {
     /// Their numbers: each reading of several may find something else in a line.
     #[serde(skip)]
     #[cfg_attr(feature = "typescript", ts(skip))]
-    numbers: RoaringTreemap,
+    numbers: Vec<u64>,
 }
 
 /// A line in which something is left.
@@ -42,8 +42,8 @@ pub struct CopyAt {
 impl Copies {
     /// Adds a line, given as it is made; lines come in order.
     pub fn add(&mut self, line: u64, made: &[u8], left: Left) {
-        self.numbers.insert(line);
-        self.lines = self.numbers.len();
+        self.numbers.push(line);
+        self.lines += 1;
         if self.first.len() < MOST_COPIES {
             // What is left may be in the key: then it is not shown either.
             let key = (left == Left::InValue).then(|| key_of(made)).flatten();
@@ -53,11 +53,13 @@ impl Copies {
 
     /// Adds the lines of another reading.
     pub fn extend(&mut self, others: Self) {
-        self.numbers |= others.numbers;
-        self.lines = self.numbers.len();
+        self.numbers.extend(others.numbers);
+        ordered::sort_by_key(&mut self.numbers, |line| *line);
+        self.numbers.dedup();
+        self.lines = self.numbers.len() as u64;
         self.first.extend(others.first);
         // Of a line that is there twice, the one without a key stays.
-        self.first.sort_by(|one, other| (one.line, &one.key).cmp(&(other.line, &other.key)));
+        ordered::sort_by_key(&mut self.first, |copy| (copy.line, copy.key.is_some()));
         self.first.dedup_by_key(|copy| copy.line);
         self.first.truncate(MOST_COPIES);
     }
