@@ -15,6 +15,9 @@ use tempfile::{Builder, NamedTempFile, PersistError};
 use crate::open_dir::{names, remove_all};
 use crate::signals::Doomed;
 
+/// What to do where there is no room for it.
+pub const ROOM: &str = "have TMPDIR name a directory with room for it";
+
 /// Only the owner may look in.
 const PRIVATE_DIR: u32 = 0o700;
 

@@ -188,6 +188,12 @@ fn keys_out_of_order_are_sorted() {
             ran.stderr
         );
     }
+    let mut diff = command(["diff", "a.db", "b.db"]);
+    let diff = diff.current_dir(place.path()).env("TMPDIR", place.path().join("none"));
+    let ran = Ran::from(diff.output().unwrap());
+    let help = "help:  have TMPDIR name a directory with room for it\n";
+    assert!(ran.code == Some(3) && ran.stderr.ends_with(help), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("out of order"), "{}", ran.stderr);
 }
 
 #[test]

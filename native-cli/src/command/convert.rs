@@ -25,6 +25,7 @@ use super::restoring::{NodeFiles, Restored, RestoredNode, Restoring};
 use super::rewrite::{Target, Wrote};
 use crate::args::{Format, Rewrite};
 use crate::dump_writer::{DumpWriter, Origin, UnnamedDump};
+use crate::failure::WithHelp;
 use crate::input::Source;
 use crate::manifest::lost;
 use crate::open_dir::OpenDir;
@@ -32,7 +33,7 @@ use crate::output::Destination;
 use crate::progress::Progress;
 use crate::raft_dir::{FactSource, OlderDump, OlderForm, Purpose};
 use crate::report::{let_in_with, plural};
-use crate::temporary::{TemporaryDir, remove_leftovers};
+use crate::temporary::{ROOM, TemporaryDir, remove_leftovers};
 
 /// `rewrite --data-version`: a dump for each node. Each is complete before the first gets its name.
 ///
@@ -334,4 +335,5 @@ pub fn private_place(output: &Destination) -> Result<TemporaryDir> {
     beside
         .map_or_else(|| TemporaryDir::create("metactl-", None), Ok)
         .context("cannot create a directory for what is only needed meanwhile")
+        .help(ROOM)
 }

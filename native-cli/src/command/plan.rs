@@ -19,7 +19,7 @@ use crate::input::Source;
 use crate::progress::Progress;
 use crate::report::{plural, printable, state_in_log};
 use crate::scanning::{Scanned, Threads};
-use crate::temporary::TemporaryFile;
+use crate::temporary::{ROOM, TemporaryFile};
 
 /// How many changed lines are shown.
 const MOST_SHOWN: u64 = 200;
@@ -52,7 +52,8 @@ impl Reading {
         write: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>,
     ) -> Result<Self> {
         let mut dump = TemporaryFile::create("metactl-", ".ndjson", None)
-            .context("cannot create a temporary file")?;
+            .context("cannot create a temporary file")
+            .help(ROOM)?;
         let unwritten = |error: io::Error| {
             Unwritten::of(error, "cannot write a temporary file".to_owned(), None)
         };

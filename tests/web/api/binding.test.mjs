@@ -224,7 +224,7 @@ test("gzip of several members is unpacked; what comes before a fault is kept", (
   assert.deepEqual(unpack(whole), { plain: "one\ntwo\n", error: null });
   // A header of 10 bytes and one of its data: too few for a symbol, whatever the compressor chose.
   const { plain, error } = unpack(whole.subarray(0, first.length + 11));
-  assert.match(error, /gzip stream ends inside a member, after \d+ bytes: it was cut/);
+  assert.match(error, /gzip stream ends inside a member, after [\d,]+ bytes: it was cut/);
   assert.equal(plain, "one\n");
   const junk = unpack(Buffer.concat([whole, Buffer.from("what is behind it")]));
   assert.equal(junk.plain, "one\ntwo\n");

@@ -14,7 +14,7 @@ use crate::command::plan::Reading;
 use crate::command::service::connect_options_to;
 use crate::command::state::{State, exported};
 use crate::dump_name::DumpName;
-use crate::failure::Help;
+use crate::failure::{Help, usual_help};
 use crate::input::Source;
 use crate::progress::Progress;
 use crate::raft_dir::{Access, DirReader, RaftDir};
@@ -68,7 +68,9 @@ impl Opened {
         let accepted: Vec<Code> =
             Code::ALL.iter().copied().filter(|code| code.is_acceptable()).collect();
         let sorted = convert::to_v004(&reading, &accepted, progress);
-        let sorted = sorted.map_err(|error| match error.is::<Help>() {
+        // What the operating system refuses is no fault of the keys.
+        let sorted = sorted.map_err(|error| {
+            match error.is::<Help>() || usual_help(&error).is_some() {
             true => error,
             false => error
                 .context(format!(
@@ -76,6 +78,7 @@ impl Opened {
                     state.name()
                 ))
                 .context(Help("`databend-metactl validate` says where".to_owned())),
+        }
         })?;
         let sorted = State::of_dump(sorted.source().clone(), at, progress)?;
         Ok(sorted.by_rules_of(state.version()))
