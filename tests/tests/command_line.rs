@@ -304,7 +304,7 @@ fn a_directory_of_a_service_is_known_by_its_database() {
         fs::write(place.path().join("dir/store").join(name), "").unwrap();
         let ran = run_in(place.path(), "import meta.db --raft-dir dir");
         let expected = "error: dir is the data directory of `serve`\n\
-                        help:  name the directory that the server has as raft_dir\n";
+                        help:  give --raft-dir the directory that the server has as raft_dir\n";
         assert_eq!((ran.code, ran.stderr.as_str()), (Some(3), expected), "{name}");
         fs::remove_dir_all(place.path().join("dir")).unwrap();
     }

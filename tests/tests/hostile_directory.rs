@@ -186,7 +186,7 @@ fn the_data_directory_itself_may_be_a_link() {
     let file = keep.path().join("file");
     fs::write(&file, "").unwrap();
     let said = "error: DIR is not a directory\n\
-                help:  name the directory that the server has as raft_dir\n";
+                help:  give --raft-dir the directory that the server has as raft_dir\n";
     check_refused(keep.path(), &file, said);
 }
 
@@ -275,7 +275,7 @@ fn the_directory_of_a_service_is_no_data_directory() {
         .spawn()
         .unwrap();
     let said = "error: DIR is the data directory of `serve`\n\
-                help:  name the directory that the server has as raft_dir\n";
+                help:  give --raft-dir the directory that the server has as raft_dir\n";
     let serves = BufReader::new(service.stderr.take().unwrap())
         .lines()
         .map_while(Result::ok)

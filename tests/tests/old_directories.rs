@@ -365,7 +365,7 @@ fn a_database_of_something_else_is_refused() {
         &dir,
         "error: the sled database in DIR is not of a meta service; its trees are: \
          \\x00\\xff\\n\\r, tree-0, tree-10, tree-100, tree-102, tree-103, tree-104, tree-106, …\n\
-         help:  name the directory that the server has as raft_dir\n",
+         help:  give --raft-dir the directory that the server has as raft_dir\n",
     );
 }
 

@@ -44,7 +44,7 @@ impl RaftDir {
         let shown = self.root.display();
         let meta = fs::metadata(&self.root)
             .with_context(|| format!("cannot read the data directory {shown}"))
-            .help("name the directory that the server has as raft_dir")?;
+            .help("give --raft-dir the directory that the server has as raft_dir")?;
         if !meta.is_dir() {
             anyhow::bail!("{shown} is not a directory");
         }

@@ -38,7 +38,7 @@ pub fn assert_importable(dir: &RaftDir, old: OldFate) -> Result<()> {
         Ok(meta) if meta.is_dir() => {}
         Ok(_) => {
             return Err(anyhow!("{shown} is not a directory"))
-                .help("name the directory that the server has as raft_dir");
+                .help("give --raft-dir the directory that the server has as raft_dir");
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => return assert_creatable(path),
         Err(error) => {
@@ -47,7 +47,7 @@ pub fn assert_importable(dir: &RaftDir, old: OldFate) -> Result<()> {
     }
     if SERVED.iter().any(|name| path.join(name).exists()) {
         return Err(anyhow!("{shown} is the data directory of `serve`"))
-            .help("name the directory that the server has as raft_dir");
+            .help("give --raft-dir the directory that the server has as raft_dir");
     }
     let root = OpenDir::open(path)?;
     assert_plain(&root)?;

@@ -177,7 +177,7 @@ fn unreadable<D: DirFiles>(dir: &D, content: &Content) -> DirError {
         ),
         Content::Foreign => (
             format!("{shown} is not the data directory of a meta service"),
-            "name the directory that the server has as raft_dir",
+            "give --raft-dir the directory that the server has as raft_dir",
         ),
     };
     DirError::new(what).with_help(help)

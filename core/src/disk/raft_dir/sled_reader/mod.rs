@@ -360,7 +360,7 @@ fn foreign(shown: &str, names: &[&str]) -> DirError {
     let named: Vec<String> = named.chain(more).collect();
     let names = if named.is_empty() { "none".to_owned() } else { named.join(", ") };
     dir_error!("the sled database in {shown} is not of a meta service; its trees are: {names}")
-        .with_help("name the directory that the server has as raft_dir")
+        .with_help("give --raft-dir the directory that the server has as raft_dir")
 }
 
 /// A name in one line.
