@@ -298,7 +298,7 @@ fn packed_dumps_of_all_sorts() {
         ),
         (
             "cut-20000.gz",
-            "cause: the gzip stream ends inside a member, after 20000 bytes: it was cut\n\
+            "cause: the gzip stream ends inside a member, after 20,000 bytes: it was cut\n\
              help:  the file is cut or damaged: fetch it again\n",
         ),
         (
@@ -366,7 +366,7 @@ fn a_line_without_an_end_is_not_held() {
         br#"["state_machine/0",{"GenericKV":{"key":"z","value":{"seq":1,"meta":null,"data":["#;
     // What may be a record is held up to its bound, all else is not.
     for (beginning, filling, mebibytes, found) in [
-        (&b""[..], &b"\0"[..], MOST_MEBIBYTES, "16777216 zero bytes and more in the line"),
+        (&b""[..], &b"\0"[..], MOST_MEBIBYTES, "16,777,216 zero bytes and more in the line"),
         (b"", b" ", MOST_MEBIBYTES, "the line is blank"),
         (record, b"1,", 512 + MOST_MEBIBYTES, ""),
     ] {
