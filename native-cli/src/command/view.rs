@@ -12,12 +12,12 @@ use super::at::{directory_at, dump_at, whole_directory};
 use crate::args::View;
 use crate::chain::{assert_whole, holds_pieces};
 use crate::dump_name::DumpName;
-use crate::failure::Usage;
+use crate::failure::{Usage, WithHelp};
 use crate::input::Source;
 use crate::manifest;
 use crate::progress::Progress;
 use crate::store::Object;
-use crate::temporary::TemporaryFile;
+use crate::temporary::{ROOM, TemporaryFile};
 use crate::viewer::{self, Options};
 
 /// Runs the command.
@@ -172,7 +172,8 @@ fn fetched(object: &Object) -> Result<Option<TemporaryFile>> {
     let context = || format!("cannot read {}", object.shown());
     let Some(content) = object.read_small().with_context(context)? else { return Ok(None) };
     let mut file = TemporaryFile::create("metactl-", ".manifest.json", None)
-        .context("cannot create a temporary file")?;
+        .context("cannot create a temporary file")
+        .help(ROOM)?;
     file.write_all(&content).context("cannot write a temporary file")?;
     Ok(Some(file))
 }

@@ -13,7 +13,8 @@ use super::destination::{Names, PART};
 use super::encoder::Encoder;
 use super::exchange::{Complete, Place, old_manifest, unchanged};
 use crate::encryption::Sealing;
-use crate::temporary::TemporaryFile;
+use crate::failure::WithHelp;
+use crate::temporary::{ROOM, TemporaryFile};
 
 /// How much may be written before it is sent to disk.
 const EAGER_BYTES: u64 = 8 << 20;
@@ -43,7 +44,7 @@ impl NewFile {
             Ok(temporary) => (temporary, Place::Beside),
             Err(error) if is_refused(&error) && can_be_written(&names) => {
                 let temporary = TemporaryFile::create("metactl-", PART, None);
-                (temporary.context("cannot create a temporary file")?, Place::Elsewhere)
+                (temporary.context("cannot create a temporary file").help(ROOM)?, Place::Elsewhere)
             }
             Err(error) => return Err(error).with_context(context),
         };

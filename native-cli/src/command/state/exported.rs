@@ -5,11 +5,11 @@ use std::io::{BufWriter, Write};
 use anyhow::{Context, Result};
 
 use crate::command::service::say_note;
-use crate::failure::Unwritten;
+use crate::failure::{Unwritten, WithHelp};
 use crate::grpc::{ConnectOptions, ExportOptions, Failure, export, wait};
 use crate::input::Source;
 use crate::progress::Progress;
-use crate::temporary::TemporaryFile;
+use crate::temporary::{ROOM, TemporaryFile};
 
 /// What a running service exports, in a file of our own.
 ///
@@ -18,7 +18,8 @@ use crate::temporary::TemporaryFile;
 /// When it cannot be reached or does not end its export, and when the file cannot be written.
 pub fn exported(connect: &ConnectOptions, progress: &Progress) -> Result<Source> {
     let mut file = TemporaryFile::create("metactl-", ".ndjson", None)
-        .context("cannot create a temporary file")?;
+        .context("cannot create a temporary file")
+        .help(ROOM)?;
     let unwritten = |error| Unwritten::of(error, "cannot write a temporary file".to_owned(), None);
     let mut lines = BufWriter::new(&mut file);
     progress.phase("exporting");

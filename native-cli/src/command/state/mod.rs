@@ -292,10 +292,7 @@ impl State {
         self.for_each_prepared_fact(
             progress,
             |line| log_id(line).is_none(),
-            |fact| match fact {
-                Fact::Key(key, value) => Some(prepare(key, value)),
-                _ => None,
-            },
+            of_key(&prepare),
             |fact, prepared| match (fact, prepared) {
                 (Fact::Key(key, value), Some(prepared)) => record(key, value, prepared),
                 _ => Ok(()),
@@ -347,23 +344,13 @@ impl State {
         mut each: impl FnMut(&str, &SeqV<'_>, bool, T) -> Result<()> + Send,
     ) -> Result<()> {
         progress.phase("reading");
-        self.for_each_prepared_fact(
-            progress,
-            self.loaded(),
-            |fact| match fact {
-                Fact::Key(key, value) => Some(prepare(key, value)),
-                _ => None,
-            },
-            |fact, prepared| {
-                let is_reached = replay.load(fact);
-                match (fact, prepared) {
-                    (Fact::Key(key, value), Some(prepared)) => {
-                        each(key, value, is_reached, prepared)
-                    }
-                    _ => Ok(()),
-                }
-            },
-        )
+        self.for_each_prepared_fact(progress, self.loaded(), of_key(prepare), |fact, prepared| {
+            let is_reached = replay.load(fact);
+            match (fact, prepared) {
+                (Fact::Key(key, value), Some(prepared)) => each(key, value, is_reached, prepared),
+                _ => Ok(()),
+            }
+        })
     }
 
     /// Calls `each` with every fact, and with what `prepare` makes of it. Several threads prepare. Lines
@@ -499,5 +486,15 @@ impl State {
                 .with_context(|| format!("{name}: the log cannot be applied"))
                 .help(help)
         })
+    }
+}
+
+/// What is made of a key, of a fact that is one.
+fn of_key<T>(
+    prepare: impl Fn(&str, &SeqV<'_>) -> T + Sync,
+) -> impl Fn(&Fact<'_>) -> Option<T> + Sync {
+    move |fact| match fact {
+        Fact::Key(key, value) => Some(prepare(key, value)),
+        _ => None,
     }
 }
