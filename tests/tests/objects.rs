@@ -122,7 +122,7 @@ fn credentials_are_masked_unless_they_are_asked_for() {
 #[test]
 fn what_is_not_there_is_said() {
     let ran = run(["objects", "--tenant", "nobody", &dump()]);
-    let said = "error: there is no tenant nobody\nhelp:  tenants: acme, python_binding\n";
+    let said = "error: there is no tenant nobody\nhelp:  there is: acme, python_binding\n";
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(2), said));
     let ran = run(["show", "shop.nothing", &dump()]);
     assert_eq!(ran.code, Some(2), "{}", ran.stderr);

@@ -130,6 +130,12 @@ impl Serialize for ObjectKind {
 }
 
 impl ObjectKind {
+    /// The tenant that is said beside the name of an object of the kind, given the one that its records
+    /// name: a tenant has none.
+    pub fn beside<T>(self, tenant: Option<T>) -> Option<T> {
+        tenant.filter(|_| self != Self::Tenant)
+    }
+
     /// One object of the kind: `a table`, `an index`, `a masking policy`.
     pub(super) fn one(self) -> String {
         let name = self.name().replace('_', " ");

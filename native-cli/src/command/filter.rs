@@ -11,7 +11,7 @@ use metadump::rewrite::{Disposition, LinePlan, LogFate, MomentPlanner};
 use metadump::select::{
     Belonging, Choice, Fate, FilterPlan, Form, Gone, SelectError, Selection, Selector, Which,
 };
-use metadump::value::unescaped;
+use metadump::value::{ObjectKind, unescaped};
 use serde_json::{Value, json};
 
 use super::at::{AtMoment, Observer};
@@ -249,9 +249,10 @@ fn assert_no_retired(name: &str, report: &Report) -> Result<()> {
 fn in_words(gone: &Gone) -> String {
     let Gone { tenant, kind, id, name, keys } = gone;
     let keys = plural(*keys, "key");
+    let tenant = tenant.as_ref().filter(|_| *kind != ObjectKind::Tenant.name());
+    let tenant = tenant.map_or_else(String::new, |name| format!(", tenant {name}"));
     let kind = kind.replace('_', " ");
     let id = id.map_or_else(String::new, |id| format!(", id {id}"));
-    let tenant = tenant.as_ref().map_or_else(String::new, |name| format!(", tenant {name}"));
     match name {
         Some(name) => format!("{kind} {name}{id}{tenant}: {keys}"),
         None => format!("{keys} of the kind {kind}{tenant}"),

@@ -204,7 +204,8 @@ pub fn effect(effect: &Effect) -> String {
         };
     };
     let kind = object.kind.name().replace('_', " ");
-    let tenant = object.tenant.as_deref().map(|tenant| format!("{tenant}/")).unwrap_or_default();
+    let tenant = object.kind.beside(object.tenant.as_deref());
+    let tenant = tenant.map_or_else(String::new, |tenant| format!("{tenant}/"));
     match (&object.name, object.id) {
         (Some(_), id) => {
             let name = object.full_name();

@@ -4,7 +4,7 @@ use std::io::{BufWriter, Write};
 
 use anyhow::Result;
 use metadump::moment::AsOf;
-use metadump::objects::{Catalogue, Object, ObjectRecord, Objects, Tenant};
+use metadump::objects::{Catalogue, Object, ObjectRecord, Objects, Tenant, near};
 use serde::Serialize;
 
 use super::Outcome;
@@ -53,14 +53,14 @@ pub fn catalogue(state: &State, progress: &Progress) -> Result<(Objects, AsOf)> 
 ///
 /// # Errors
 ///
-/// A [`Usage`] error that names the tenants that there are.
+/// A [`Usage`] error that names those near it.
 pub fn assert_tenants(asked: &[String], names: &[&str]) -> Result<()> {
     let Some(unknown) = asked.iter().find(|asked| !names.contains(&asked.as_str())) else {
         return Ok(());
     };
-    let help = match names {
+    let help = match near(unknown, names.iter().copied()).as_slice() {
         [] => "the state names no tenant".to_owned(),
-        names => format!("tenants: {}", names.join(", ")),
+        near => format!("there is: {}", near.join(", ")),
     };
     Err(Usage::error(format!("there is no tenant {unknown}"), &help))
 }

@@ -6,6 +6,7 @@ use std::io::{BufWriter, Write};
 use anyhow::Result;
 use metadump::objects::{Object, ObjectRecord, ObjectRef, Objects, Owner};
 use metadump::record::SeqV;
+use metadump::value::ObjectKind;
 use serde_json::json;
 
 use super::Outcome;
@@ -63,13 +64,22 @@ fn find<'o>(objects: &'o Objects, asked: &ObjectRef) -> Result<Vec<&'o Object>> 
         return Ok(Vec::new());
     }
     let found: Vec<&Object> = objects.all().iter().filter(|object| asked.names(object)).collect();
-    if found.is_empty() {
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    if let ObjectRef::Name { kind: ObjectKind::Tenant, name, .. } = asked
+        && objects.tenants().iter().any(|tenant| tenant.tenant.as_deref() == Some(name))
+    {
         return Err(Usage::error(
-            format!("there is no {asked}"),
-            "`databend-metactl objects --tenant NAME` lists what there is; key:KEY names a key",
+            format!("tenant {name} has no key of its own"),
+            &format!("`databend-metactl objects --tenant {name}` lists what it has"),
         ));
     }
-    Ok(found)
+    let help = match asked.near(objects.all()).as_slice() {
+        [] => "`databend-metactl objects` lists what there is; key:KEY names a key".to_owned(),
+        near => format!("there is: {}", near.join(", ")),
+    };
+    Err(Usage::error(format!("there is no {asked}"), &help))
 }
 
 fn print_object(out: &mut impl Write, object: &Object, format: Format) -> Result<()> {
@@ -83,7 +93,7 @@ fn print_object(out: &mut impl Write, object: &Object, format: Format) -> Result
     if let Some(id) = object.id {
         write!(out, ", id {id}")?;
     }
-    if let Some(tenant) = &object.tenant {
+    if let Some(tenant) = object.kind.beside(object.tenant.as_ref()) {
         write!(out, ", tenant {}", shown(tenant))?;
     }
     writeln!(out, ": {}, {}", plural(object.keys, "key"), plural(object.bytes, "byte"))?;

@@ -5,9 +5,9 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use super::error::CarryError;
 use super::fate::{Fate, Item, fate, rank};
 use super::there::{Cluster, Place, There};
-use crate::change::select::{Belonging, Choice, Fate as OfUnknown, Selector, Staying, near};
+use crate::change::select::{Belonging, Choice, Fate as OfUnknown, Selector, Staying};
 use crate::dump::record::SeqV;
-use crate::state::objects::{Catalogue, Object, ObjectRecord, ObjectRef, Owner, parent_kind};
+use crate::state::objects::{Catalogue, Object, ObjectRecord, ObjectRef, Owner, near, parent_kind};
 use crate::value::ObjectKind;
 
 /// An object that is asked for.

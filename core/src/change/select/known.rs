@@ -4,11 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::choice::Choice;
 use super::error::SelectError;
-use super::near::near;
 use super::selector::{Alias, Keys, Rest};
 use crate::ordered;
-use crate::state::objects::{Object, ObjectRef, Owner};
-use crate::value::ObjectKind;
+use crate::state::objects::{Object, ObjectRef, Owner, near};
 
 /// The objects that there are.
 pub(super) struct Known {
@@ -97,7 +95,8 @@ pub(super) fn assert_there(
             _ => {}
         }
         if found().next().is_none() {
-            return Err(no_object(asked, objects));
+            let near = asked.near(objects);
+            return Err(SelectError::NoObject { asked: asked.to_string(), near });
         }
         let has_tenant = matches!(
             asked,
@@ -112,23 +111,4 @@ pub(super) fn assert_there(
         }
     }
     Ok(())
-}
-
-fn no_object(asked: &ObjectRef, objects: &[Object]) -> SelectError {
-    let (kind, name) = match asked {
-        ObjectRef::Id(kind, id) => (*kind, id.to_string()),
-        ObjectRef::Name { kind, name, .. } => (*kind, name.clone()),
-        ObjectRef::Path { database, table: None, .. } => (ObjectKind::Database, database.clone()),
-        ObjectRef::Path { database, table: Some(table), .. } => {
-            (ObjectKind::Table, format!("{database}.{table}"))
-        }
-        ObjectRef::Key(key) => return SelectError::NoKey { asked: key.clone() },
-    };
-    let of_kind = objects.iter().filter(|object| object.kind == kind);
-    let of_kind = ordered::set(of_kind.map(|object| match (asked, object.id) {
-        (ObjectRef::Id(..), Some(id)) => format!("{}:{id}", kind.name()),
-        _ => object.full_name(),
-    }));
-    let near = near(&name, of_kind.iter().map(String::as_str));
-    SelectError::NoObject { asked: asked.to_string(), near }
 }

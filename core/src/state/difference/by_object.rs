@@ -264,16 +264,13 @@ impl ObjectDifference {
             return format!("keys of no known form: {said}");
         };
         let kind = object.kind.name().replace('_', " ");
-        let tenant = object.tenant.as_deref();
+        let tenant = object.kind.beside(object.tenant.as_deref());
         let tenant = tenant.map_or_else(String::new, |tenant| format!(" of tenant {tenant}"));
         let (name, id) = match (&object.name, object.id) {
             (Some(_), id) => {
                 (object.full_name(), id.map_or_else(String::new, |id| format!(" (id {id})")))
             }
             (None, Some(id)) => (id.to_string(), String::new()),
-            (None, None) if object.kind == ObjectKind::Tenant => {
-                return format!("tenant {}: {said}", object.tenant.as_deref().unwrap_or_default());
-            }
             (None, None) => return format!("{kind}{tenant}: {said}"),
         };
         let verb = self.effect.verb.participle();

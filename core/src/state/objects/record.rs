@@ -183,8 +183,16 @@ fn read(parts: &KeyParts<'_>, value: &[u8], says: &mut Says) -> Owner {
         (None, tenant, _) => match parent_kind(kind).zip(parent) {
             // A list of no ids, of what had the name.
             Some((parent, id)) => Owner::Id(parent, id),
-            None => Owner::Rest(Some(kind), tenant.map(|tenant| tenant.into())),
+            None => of_tenant(kind, tenant.map(|tenant| tenant.into())),
         },
+    }
+}
+
+/// What owns a record that names nothing but a tenant: the tenant, where it is of that kind.
+fn of_tenant(kind: ObjectKind, tenant: Option<Box<str>>) -> Owner {
+    match tenant {
+        Some(tenant) if kind == ObjectKind::Tenant => Owner::Name(kind, tenant.clone(), tenant),
+        tenant => Owner::Rest(Some(kind), tenant),
     }
 }
 
@@ -320,6 +328,8 @@ mod tests {
         assert_eq!(owner, Owner::Name(ObjectKind::User, "t".into(), "'a'@'%'".into()));
         let (owner, _) = says("__fd_token/t/abc", b"");
         assert_eq!(owner, Owner::Rest(Some(ObjectKind::Token), Some("t".into())));
+        let (owner, _) = says("__fd_quotas/t", b"");
+        assert_eq!(owner, Owner::Name(ObjectKind::Tenant, "t".into(), "t".into()));
         assert_eq!(says("__fd_table/7/x", b"no id").0, Owner::Id(ObjectKind::Database, 7));
         assert_eq!(says("__fd_table_id_list/7/x", b"").0, Owner::Id(ObjectKind::Database, 7));
         assert_eq!(says("anything", b"").0, Owner::Rest(None, None));

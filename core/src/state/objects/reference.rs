@@ -10,7 +10,9 @@ use nom::sequence::{delimited, preceded, terminated};
 use nom::{IResult, Parser};
 
 use super::catalogue::{Object, full_name};
+use super::near::near;
 use crate::dump::syntax::SyntaxError;
+use crate::ordered;
 use crate::value::{KeyParts, ObjectKind};
 
 /// What names an object.
@@ -94,6 +96,25 @@ impl ObjectRef {
         let Object { kind, tenant, id, database, name, .. } = object;
         let [tenant, database, name] = [tenant, database, name].map(Option::as_deref);
         self.is(*kind, *id, tenant, database, name)
+    }
+
+    /// The names of objects that are near it, where it names none; none of a key.
+    pub fn near(&self, objects: &[Object]) -> Vec<String> {
+        let (kind, name) = match self {
+            Self::Id(kind, id) => (*kind, id.to_string()),
+            Self::Name { kind, name, .. } => (*kind, name.clone()),
+            Self::Path { database, table: None, .. } => (ObjectKind::Database, database.clone()),
+            Self::Path { database, table: Some(table), .. } => {
+                (ObjectKind::Table, format!("{database}.{table}"))
+            }
+            Self::Key(_) => return Vec::new(),
+        };
+        let of_kind = objects.iter().filter(|object| object.kind == kind);
+        let of_kind = ordered::set(of_kind.map(|object| match (self, object.id) {
+            (Self::Id(..), Some(id)) => format!("{}:{id}", kind.name()),
+            _ => object.full_name(),
+        }));
+        near(&name, of_kind.iter().map(String::as_str))
     }
 
     /// Whether it names the object of these names.

@@ -6,8 +6,8 @@ const MOST: usize = 5;
 /// How near they are at least, of 1.
 const LEAST: f64 = 0.75;
 
-/// The names nearest to one, the nearest first; the first ones when none is near.
-pub(crate) fn near<'n>(asked: &str, names: impl Iterator<Item = &'n str> + Clone) -> Vec<String> {
+/// The names nearest to one, up to five, the nearest first; the first ones when none is near.
+pub fn near<'n>(asked: &str, names: impl Iterator<Item = &'n str> + Clone) -> Vec<String> {
     let asked = asked.to_lowercase();
     let likeness = |name: &str| {
         let name = name.to_lowercase();
