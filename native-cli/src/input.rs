@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result, anyhow, bail};
+use metadump::check::Evidence;
 use metadump::packing::{AGE_BYTES, is_age};
 use metadump::{Line, LineFramer};
 
@@ -33,8 +34,8 @@ const READ_BYTES: usize = 1 << 20;
 #[derive(Debug, Clone)]
 pub struct Source {
     opened: Arc<Opened>,
-    /// The manifest that is given for it, in place of the one beside it.
-    manifest: Option<Arc<Given>>,
+    /// What is given to prove it complete, in place of what lies beside it.
+    given: Option<Arc<Given>>,
 }
 
 impl PartialEq for Source {
@@ -149,7 +150,7 @@ impl Source {
     pub fn of_chain(chain: Chain) -> Self {
         let name = chain.shown();
         let opened = Opened { name, path: None, data: Data::Chain(Box::new(chain)), spool: None };
-        Self { opened: Arc::new(opened), manifest: None }
+        Self { opened: Arc::new(opened), given: None }
     }
 
     /// The version of an object that is in its store now.
@@ -165,13 +166,18 @@ impl Source {
             opened.map_err(|error| failed_in_store(error, format!("cannot open {name}")))?;
         let data = Data::Object(Stored { object, opened, was_read: AtomicBool::new(false) });
         let opened = Opened { name, path: None, data, spool: None };
-        Ok(Self { opened: Arc::new(opened), manifest: None })
+        Ok(Self { opened: Arc::new(opened), given: None })
     }
 
     /// A dump in a file that is removed when nobody reads it any more.
     pub fn of_temporary(name: String, file: TemporaryFile) -> Result<Self> {
         let opened = File::open(file.path()).context("cannot read a temporary file")?;
         Self::of_file(name, opened, None, Some(file))
+    }
+
+    /// The same dump, of which this is known, and which nothing lies beside.
+    pub fn with_evidence(self, evidence: Evidence) -> Self {
+        Self { given: Some(Arc::new(Given::Evidence(evidence))), ..self }
     }
 
     fn of_file(
@@ -202,7 +208,7 @@ impl Source {
         };
         let path = path.filter(|_| kind.is_file()).map(Path::to_owned);
         let opened = Opened { name, path, data, spool };
-        Ok(Self { opened: Arc::new(opened), manifest: None })
+        Ok(Self { opened: Arc::new(opened), given: None })
     }
 
     /// The same dump, to be held against the manifest in this file, if one is named.
@@ -218,14 +224,14 @@ impl Source {
                 "each piece of a chain is held against the manifest beside it: leave it out",
             ));
         }
-        let source = Self { manifest: Some(Arc::new(Given::read(path)?)), ..self };
+        let source = Self { given: Some(Arc::new(Given::read(path)?)), ..self };
         chain::assert_whole(&source)?;
         Ok(source)
     }
 
-    /// The manifest that is given for it.
-    pub fn manifest(&self) -> Option<&Given> {
-        self.manifest.as_deref()
+    /// What is given to prove it complete.
+    pub fn given(&self) -> Option<&Given> {
+        self.given.as_deref()
     }
 
     /// Waits until a stream has begun, or ended: who creates something for a dump does so later.
@@ -289,7 +295,7 @@ impl Source {
             let piece = piece.get(..read).unwrap_or_default();
             spool.write_all(piece).with_context(no_room).help(help)?;
         }
-        Ok(Self { manifest: self.manifest.clone(), ..Self::of_temporary(self.name(), spool)? })
+        Ok(Self { given: self.given.clone(), ..Self::of_temporary(self.name(), spool)? })
     }
 
     /// The name for messages.

@@ -32,15 +32,22 @@ pub fn of_object(dump: &Object) -> Object {
     dump.named(key.to_string_lossy().into_owned())
 }
 
-/// A manifest of the command line.
+/// What proves a dump complete, in the place of what may lie beside it.
 #[derive(Debug)]
-pub struct Given {
-    name: String,
-    json: Vec<u8>,
+pub enum Given {
+    /// A manifest of the command line.
+    Manifest {
+        /// Its name.
+        name: String,
+        /// What it says.
+        json: Vec<u8>,
+    },
+    /// What is known of a dump of our own.
+    Evidence(Evidence),
 }
 
 impl Given {
-    /// Reads the file.
+    /// Reads a manifest.
     ///
     /// # Errors
     ///
@@ -48,7 +55,7 @@ impl Given {
     pub fn read(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
         let json = read_small(path).with_context(|| format!("cannot read the manifest {name}"))?;
-        Ok(Self { name, json })
+        Ok(Self::Manifest { name, json })
     }
 }
 
@@ -57,9 +64,12 @@ pub fn evidence(source: &Source) -> Evidence {
     if let Some(chain) = source.chain() {
         return chain.evidence();
     }
-    // One that the command line names may have any name.
-    let (name, json, dump) = if let Some(Given { name, json }) = source.manifest() {
-        (name.clone(), Ok(Some(json.clone())), None)
+    let (name, json, dump) = if let Some(given) = source.given() {
+        match given {
+            // It may have any name.
+            Given::Manifest { name, json } => (name.clone(), Ok(Some(json.clone())), None),
+            Given::Evidence(evidence) => return evidence.clone(),
+        }
     } else if let Some(dump) = source.path() {
         let path = path_of(dump);
         let json = match read_small(&path) {
@@ -104,7 +114,7 @@ pub fn origin(source: &Source) -> String {
             format!("of {}, by {}{of}", utc(manifest.created_at_ms), manifest.created_by)
         }
         Evidence::Unreadable(message) => message,
-        Evidence::Pieces { .. } | Evidence::Nothing => "none".to_owned(),
+        Evidence::Held { .. } | Evidence::Nothing => "none".to_owned(),
     }
 }
 
@@ -112,7 +122,7 @@ pub fn origin(source: &Source) -> String {
 pub fn lost(source: &Source) -> Vec<String> {
     match evidence(source) {
         Evidence::Manifest { manifest, .. } => manifest.lost,
-        Evidence::Pieces { lost } => lost,
+        Evidence::Held { lost } => lost,
         Evidence::Unreadable(_) | Evidence::Nothing => Vec::new(),
     }
 }

@@ -282,3 +282,29 @@ fn another_state_that_cannot_be_read_is_an_error() {
     assert_eq!(online.code, Some(2), "{}", online.stderr);
     assert!(!Path::new(&none).exists());
 }
+
+#[test]
+fn what_proves_the_dump_complete_proves_what_is_made_of_it() {
+    let place = Place::new();
+    let proven = place.at("proven.db");
+    place.rewrite(&["--output", &proven]);
+    let path = format!("{proven}.manifest.json");
+    let mut manifest: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    manifest["lost"] = serde_json::json!(["a page of the log"]);
+    fs::write(&path, manifest.to_string()).unwrap();
+    let output = place.at("output.db");
+    for more in [
+        &[][..],
+        &["--raise-ids", "7"],
+        &["--data-version", "V004"],
+        &["--data-version", "V004", "--raise-ids", "7"],
+    ] {
+        let ran = run(["rewrite", &proven, "--at", BEFORE, "--output", &output].iter().chain(more));
+        assert_eq!(ran.code, Some(0), "{more:?}: {}", ran.stderr);
+        let is_note = |line: &&str| line.contains("completeness-unproven");
+        assert_eq!(ran.stderr.lines().find(is_note), None, "{more:?}");
+        let of_output = fs::read(format!("{output}.manifest.json")).unwrap();
+        let of_output: Value = serde_json::from_slice(&of_output).unwrap();
+        assert_eq!(of_output["lost"], manifest["lost"], "{more:?}");
+    }
+}

@@ -34,10 +34,10 @@ pub enum Evidence {
         /// The file name of the dump, where the manifest stands beside it.
         dump: Option<String>,
     },
-    /// The manifests of the pieces that it is read from: whoever reads them holds each against its
-    /// own, and fails where one is another.
-    Pieces {
-        /// What was lost of the data before the first was exported.
+    /// It was held against that before: the pieces of a chain, each against its own, and what a dump
+    /// was made of; or it comes straight from a node.
+    Held {
+        /// What was lost of the data before it was exported.
         lost: Vec<String>,
     },
     /// A file that is no manifest, and why.
@@ -56,6 +56,15 @@ impl Evidence {
         }
     }
 
+    /// What there is for a dump that is made of one with this evidence.
+    #[must_use]
+    pub fn of_made(self) -> Self {
+        match self {
+            Self::Manifest { manifest, .. } => Self::Held { lost: manifest.lost },
+            evidence => evidence,
+        }
+    }
+
     /// What it has against a dump of so many bytes, for who only wants to look into that, and does not
     /// hash it: a sentence without its end.
     pub fn objection(&self, bytes: u64) -> Option<String> {
@@ -65,7 +74,7 @@ impl Evidence {
                 Some(format!("it has {bytes} bytes, and its manifest is of a dump of {of} bytes"))
             }
             Self::Unreadable(error) => Some(format!("its manifest cannot be read: {error}")),
-            Self::Manifest { .. } | Self::Pieces { .. } | Self::Nothing => None,
+            Self::Manifest { .. } | Self::Held { .. } | Self::Nothing => None,
         }
     }
 }
@@ -179,7 +188,7 @@ impl Inspection {
                 }
                 add(&mut checker, manifest.findings(&measured.measured()), requirement);
             }
-            Some((Evidence::Pieces { lost }, requirement)) => {
+            Some((Evidence::Held { lost }, requirement)) => {
                 let lost = lost.iter().map(|lost| salvaged(lost)).collect();
                 add(&mut checker, lost, requirement);
             }

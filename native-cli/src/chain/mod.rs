@@ -14,7 +14,7 @@ use metadump::chain::{ChainError, Link, ordered};
 use metadump::check::Evidence;
 use metadump::manifest::{Manifest, Parent};
 
-pub use self::folder::{Folder, InFolder, holds_pieces, manifest_name};
+pub use self::folder::{Folder, InFolder, holds_pieces, increments_of, manifest_name};
 pub use self::reader::ChainReader;
 use crate::dump_name::DumpName;
 use crate::failure::{Help, WithHelp};
@@ -120,7 +120,7 @@ impl Chain {
     /// What proves it complete: the manifests of its pieces.
     pub fn evidence(&self) -> Evidence {
         let manifests = self.pieces().filter_map(|piece| piece.manifest.as_ref());
-        Evidence::Pieces { lost: manifests.flat_map(|manifest| manifest.lost.clone()).collect() }
+        Evidence::Held { lost: manifests.flat_map(|manifest| manifest.lost.clone()).collect() }
     }
 
     /// The text, from its start.

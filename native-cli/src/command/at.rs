@@ -163,9 +163,7 @@ impl AtMoment {
     /// When it cannot be written.
     pub fn made(&self, reading: &Reading, progress: &Progress) -> Result<Reading> {
         progress.phase("rewriting");
-        Reading::written(reading.name(), |write| {
-            self.planned.for_each_piece(reading, progress, write)
-        })
+        reading.made(|write| self.planned.for_each_piece(reading, progress, write))
     }
 
     /// The entries of the log that are lost, the first of them with what they did.
@@ -247,7 +245,7 @@ pub fn dump_at(source: Source, at: Option<At>, progress: &Progress) -> Result<So
 /// When the directory cannot be read, and when the file cannot be written.
 pub fn exported(reader: &DirReader, name: &Path, progress: &Progress) -> Result<Reading> {
     progress.phase("exporting");
-    Reading::written(&name.display().to_string(), |write| {
+    Reading::of_node(&name.display().to_string(), |write| {
         reader.for_each_line(|line| {
             progress.advance(line.len() as u64);
             write(line)

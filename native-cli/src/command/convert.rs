@@ -163,9 +163,7 @@ pub fn to_v004(reading: &Reading, accepted: &[Code], progress: &Progress) -> Res
         accepted,
     };
     let converted = conversion.convert(place.path(), progress)?;
-    Reading::written(reading.name(), |write| {
-        converted.for_each_line(&mut |line| write(line)).map(drop)
-    })
+    reading.made(|write| converted.for_each_line(&mut |line| write(line)).map(drop))
 }
 
 /// What is converted, and to what.

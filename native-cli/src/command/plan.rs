@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, Write};
 
 use anyhow::{Context, Result};
 use metadump::check::Code;
-use metadump::check::{Inspection, Requirement};
+use metadump::check::{Evidence, Inspection, Requirement};
 use metadump::cluster::TakeoverError;
 use metadump::rewrite::{
     Disposition, LinePlan, LineRewriter, Plan, Planner, Request, RewriteError, SpliceError,
@@ -16,6 +16,7 @@ use serde::Serialize;
 use super::first_reading::FirstReading;
 use crate::failure::{Help, Unwritten, WithHelp};
 use crate::input::Source;
+use crate::manifest::evidence;
 use crate::progress::Progress;
 use crate::report::{plural, printable, state_in_log};
 use crate::scanning::{Scanned, Threads};
@@ -30,6 +31,9 @@ const OTHER_VERSION: &str = "say with --data-version which version to write, fro
 /// How much of a line is shown.
 const SHOWN_CHARS: usize = 240;
 
+/// What takes the text of a dump, piece by piece.
+type PieceSink<'a> = dyn FnMut(&[u8]) -> Result<()> + 'a;
+
 /// A dump that can be read several times.
 pub struct Reading {
     source: Source,
@@ -42,14 +46,32 @@ impl Reading {
         Ok(Self { source: source.repeatable(progress)?, name: source.name() })
     }
 
-    /// A dump in a file of our own.
+    /// A dump that is made of this one, in a file of our own: what proves this one complete proves it,
+    /// too.
     ///
     /// # Errors
     ///
     /// When the file cannot be written, and the error of `write`.
-    pub fn written(
+    pub fn made(&self, write: impl FnOnce(&mut PieceSink<'_>) -> Result<()>) -> Result<Self> {
+        Self::in_file(&self.name, evidence(&self.source).of_made(), write)
+    }
+
+    /// What a node has, as a dump in a file of our own.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written, and the error of `write`.
+    pub fn of_node(
         name: &str,
-        write: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>,
+        write: impl FnOnce(&mut PieceSink<'_>) -> Result<()>,
+    ) -> Result<Self> {
+        Self::in_file(name, Evidence::Held { lost: Vec::new() }, write)
+    }
+
+    fn in_file(
+        name: &str,
+        evidence: Evidence,
+        write: impl FnOnce(&mut PieceSink<'_>) -> Result<()>,
     ) -> Result<Self> {
         let mut dump = TemporaryFile::create("metactl-", ".ndjson", None)
             .context("cannot create a temporary file")
@@ -62,7 +84,8 @@ impl Reading {
         lines.flush().map_err(unwritten)?;
         drop(lines);
         let name = name.to_owned();
-        Ok(Self { source: Source::of_temporary(name.clone(), dump)?, name })
+        let source = Source::of_temporary(name.clone(), dump)?.with_evidence(evidence);
+        Ok(Self { source, name })
     }
 
     /// What can be read several times.

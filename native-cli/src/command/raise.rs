@@ -80,9 +80,7 @@ impl Raised {
     pub fn made(&self, reading: &Reading, progress: &Progress) -> Result<(Reading, Vec<String>)> {
         let request = Request { raise: self.raise, ..Request::default() };
         let planned = Planned::new(reading, request, progress)?;
-        let made = Reading::written(reading.name(), |write| {
-            planned.for_each_piece(reading, progress, write)
-        })?;
+        let made = reading.made(|write| planned.for_each_piece(reading, progress, write))?;
         Ok((made, planned.plan.describe()))
     }
 }

@@ -177,11 +177,12 @@ impl Plans<'_> {
         }
     }
 
-    /// What was found in the dump.
-    const fn report(&self) -> &Report {
-        match self {
-            Self::Moment(planned) => &planned.report,
-            Self::Changes(planned) => &planned.report,
+    /// What was found in the dump that is read, of which a moment may be taken first.
+    fn report<'r>(&'r self, moment: Option<&'r AtMoment>) -> &'r Report {
+        match (self, moment) {
+            (_, Some(moment)) => &moment.planned.report,
+            (Self::Moment(planned), _) => &planned.report,
+            (Self::Changes(planned), _) => &planned.report,
         }
     }
 
@@ -263,7 +264,7 @@ impl Rewriting<'_> {
         }
         UnnamedDump::name_all(unnamed, progress)?;
         progress.finish();
-        let remarks = raised.remark.into_iter().chain(let_in_with(plans.report()));
+        let remarks = raised.remark.into_iter().chain(let_in_with(plans.report(moment)));
         let remarks = Vec::from_iter(remarks);
         let mut said = Said::default();
         for remark in remarks.iter().chain(&moment.map(AtMoment::remarks).unwrap_or_default()) {
@@ -284,7 +285,7 @@ impl Rewriting<'_> {
     /// Says what would be written.
     fn plan(self, reading: &Reading, mut plans: Plans<'_>, progress: &Progress) -> Result<Outcome> {
         let Self { args, source, targets, moment, original, raised } = self;
-        let remarks = raised.remark.into_iter().chain(let_in_with(plans.report()));
+        let remarks = raised.remark.into_iter().chain(let_in_with(plans.report(moment)));
         let remarks = Vec::from_iter(remarks);
         let lost_entries = moment.map(|moment| moment.lost(original, progress)).transpose()?;
         let mut out = stdout();
@@ -305,13 +306,13 @@ impl Rewriting<'_> {
             if args.format == Format::Json {
                 let changes = plans.changes();
                 let of = Object { source, output, moment, changes, remarks: &remarks };
-                let mut members = of.members(plans.report());
+                let mut members = of.members(plans.report(moment));
                 let lines = json!(plans.count_changes(reading, progress)?);
                 if let Some(members) = members.as_object_mut() {
                     members.insert("lines".to_owned(), lines);
                     members.insert("lost_entries".to_owned(), json!(lost_entries));
                 }
-                ended::print("rewrite", Step::Plan, members, Some(plans.report()))?;
+                ended::print("rewrite", Step::Plan, members, Some(plans.report(moment)))?;
                 continue;
             }
             if let (true, Some(cluster)) = (several, cluster) {

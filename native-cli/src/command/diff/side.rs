@@ -59,7 +59,7 @@ impl Opened {
             Self::Dump(source) => Reading::of(source, progress)?,
             Self::Directory(dir) => {
                 let reader = DirReader::open(&RaftDir::new(dir), Access::Stopped)?;
-                Reading::written(&dir.display().to_string(), |write| {
+                Reading::of_node(&dir.display().to_string(), |write| {
                     reader.for_each_line(write)?;
                     reader.assert_unchanged()
                 })?

@@ -178,7 +178,7 @@ impl Exported {
 
     fn of_service(connect: &ConnectOptions, args: &Export, progress: &Progress) -> Result<Self> {
         let mut server = None;
-        let reading = Reading::written("the export", |write| {
+        let reading = Reading::of_node("the export", |write| {
             server = Some(receive(args, connect, progress, &mut |line| {
                 write(line.as_bytes())?;
                 write(b"\n")
@@ -200,7 +200,7 @@ impl Exported {
 /// found, too.
 fn check_exported(source: &Source, lost: &[String], progress: &Progress) -> Result<Report> {
     progress.phase("checking");
-    let evidence = Evidence::Pieces { lost: lost.to_vec() };
+    let evidence = Evidence::Held { lost: lost.to_vec() };
     let mut inspection = Inspection::new(evidence, Requirement::Optional);
     let threads = Threads::of_flag(None);
     for_each_prepared(source, threads, progress, References::of, |line, scanned, references| {
