@@ -73,6 +73,24 @@ pub fn run<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Ran {
     }
 }
 
+/// Runs the binary to its end without root's right to write everywhere.
+///
+/// # Panics
+///
+/// When it cannot be started; who is root needs `setpriv` for it.
+pub fn unprivileged<S: AsRef<OsStr>>(args: &[S]) -> Ran {
+    if !rustix::process::geteuid().is_root() {
+        return run(args);
+    }
+    let mut setpriv = Command::new("setpriv");
+    setpriv.args(["--bounding-set=-dac_override,-dac_read_search", "--"]);
+    setpriv.arg(binary()).args(args).env("NO_COLOR", "1");
+    match setpriv.output() {
+        Ok(output) => output.into(),
+        Err(error) => panic!("cannot run setpriv, which is part of util-linux: {error}"),
+    }
+}
+
 /// Runs the binary to its end with `input` on stdin.
 ///
 /// # Panics

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use metadump_tests::fixtures::{fixture, unpack};
-use metadump_tests::metactl::{self, Ran, run};
+use metadump_tests::metactl::{self, Ran, run, unprivileged};
 use metadump_tests::strace::{NO_LOG, strace};
 use metadump_tests::tree::names;
 use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
@@ -339,17 +339,6 @@ fn a_mount_point_is_overwritten() {
         let validate = ["validate".as_ref(), "--require-manifest".as_ref(), db.as_os_str()];
         assert_eq!(run(validate).code, Some(0));
     }
-}
-
-/// Runs a command line without root's right to write everywhere.
-fn unprivileged(args: &[PathBuf]) -> Ran {
-    if !rustix::process::geteuid().is_root() {
-        return run(args);
-    }
-    let mut setpriv = Command::new("setpriv");
-    setpriv.args(["--bounding-set=-dac_override,-dac_read_search", "--"]);
-    setpriv.arg(metactl::binary()).args(args);
-    Ran::from(setpriv.output().expect("setpriv is part of util-linux"))
 }
 
 #[test]

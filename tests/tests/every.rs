@@ -6,6 +6,7 @@
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use metadump_tests::PATIENCE_S;
 use metadump_tests::fixtures::fixture;
-use metadump_tests::metactl::{Ran, command, run};
+use metadump_tests::metactl::{Ran, command, run, unprivileged};
 use metadump_tests::served::Served;
 use metadump_tests::tree::names;
 use rustix::process::{Pid, Signal, kill_process};
@@ -291,6 +292,21 @@ fn killed_at_any_moment_it_leaves_chains_that_hold_what_they_claim() {
         let chain = Vec::from_iter(chain.iter().map(|piece| text(piece)));
         assert_eq!(state_hash(&chain, "end"), state_hash(&[text(&whole)], &end), "{piece}");
     }
+}
+
+#[test]
+fn a_folder_that_takes_no_file_is_no_passing_failure() {
+    let place = TempDir::new().unwrap();
+    let folder = place.path().join("nightly");
+    fs::create_dir(&folder).unwrap();
+    fs::set_permissions(&folder, PermissionsExt::from_mode(0o555)).unwrap();
+    let ran = unprivileged(&["export", "--every", "1s", "--into", text(&folder)]);
+    let said = format!(
+        "error: cannot write into {}\ncause: Permission denied (os error 13)\nhelp:  run it as who may write \
+         there, or name another folder\n",
+        text(&folder)
+    );
+    assert_eq!((ran.code, ran.stderr), (Some(3), said));
 }
 
 #[test]

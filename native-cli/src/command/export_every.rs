@@ -5,6 +5,7 @@
 //! whatever has stopped it. A piece that has its name is complete; one that has none is discarded.
 
 use std::ffi::OsStr;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -30,7 +31,7 @@ use crate::output::{Destination, PART};
 use crate::progress::Progress;
 use crate::report::{compact_time, plural};
 use crate::signals;
-use crate::temporary::remove_leftovers;
+use crate::temporary::{TemporaryFile, remove_leftovers};
 
 /// The ending of the pieces; `.age` follows where somebody is named for whom they are encrypted.
 const ENDING: &str = ".db.zst";
@@ -49,7 +50,7 @@ const MOST_BEHIND: u32 = 3;
 ///
 /// # Errors
 ///
-/// When there is no such folder, or it cannot be listed.
+/// When there is no such folder, or it cannot be listed or written into.
 pub fn run(
     args: &Export,
     every: &Every,
@@ -63,6 +64,7 @@ pub fn run(
                 .help("create one under this name, or give the URL of a prefix");
         }
         remove_parts(path);
+        assert_writable(path)?;
     }
     progress.hide();
     signals::end_well();
@@ -247,6 +249,24 @@ fn time() -> String {
     let now_ms = now_ms();
     let seconds = compact_time(now_ms / 1000);
     format!("{}.{:03}Z", seconds.trim_end_matches('Z'), now_ms % 1000)
+}
+
+/// Refuses a folder that takes no file: it will not tomorrow either.
+fn assert_writable(folder: &Path) -> Result<()> {
+    match TemporaryFile::create(".metactl-", PART, Some(folder)) {
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem
+            ) =>
+        {
+            Err(anyhow::Error::new(error)
+                .context(format!("cannot write into {}", folder.display())))
+            .help("run it as who may write there, or name another folder")
+        }
+        // What else fails now may pass.
+        _ => Ok(()),
+    }
 }
 
 /// Removes what runs have left that were killed: the pieces of each run have other names.
