@@ -247,6 +247,26 @@ fn a_chain_with_two_ends_is_said_to_be_two() {
 }
 
 #[test]
+fn replacing_what_an_increment_goes_on_from_is_said() {
+    let place = Place::with_chain();
+    let replaced = |name: &str| {
+        let ran = place
+            .run(&format!("rewrite --db {} --output {name}", text(&place.elsewhere("whole.db"))));
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        ran.stderr
+    };
+    let said = replaced("base.db");
+    let warning = "warning: one.db goes on from the dump that base.db was before: it can only be \
+                   restored with a copy of that\n";
+    assert!(said.contains(warning), "{said}");
+    // The same dump again, and what nothing goes on from.
+    for name in ["base.db", "new.db", "new.db"] {
+        let said = replaced(name);
+        assert!(!said.contains("goes on from"), "{name}: {said}");
+    }
+}
+
+#[test]
 fn what_can_be_restored_of_a_broken_chain_counts() {
     let place = Place::with_chain();
     let verdicts = || -> (Option<i32>, Vec<(String, String)>, String) {

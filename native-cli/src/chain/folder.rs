@@ -121,6 +121,19 @@ impl Folder {
     }
 }
 
+/// The increments in a directory that go on from a dump.
+pub fn increments_of(directory: &Path, sha256: &str) -> Vec<String> {
+    let folder = Folder::list(&DumpName::Path(directory.to_owned()));
+    let files = folder.map(Folder::into_files).unwrap_or_default();
+    let goes_on = |file: &InFolder| {
+        // What cannot be read is no increment that could be restored.
+        let manifest = manifest_of(&file.name).ok().flatten();
+        parent(manifest.as_ref()).is_some_and(|parent| parent.sha256 == sha256)
+    };
+    let files = files.into_iter().filter(|file| file.has_manifest && goes_on(file));
+    files.map(|file| file.file).collect()
+}
+
 /// Whether a directory holds pieces of chains; the data directory of a node does not.
 pub fn holds_pieces(path: &Path) -> bool {
     let folder = Folder::list(&DumpName::Path(path.to_owned()));

@@ -19,9 +19,11 @@ use super::in_place::{NotOverwritten, overwrite};
 use super::object::CompleteObject;
 use super::small_file::SmallFile;
 use super::turn::Turn;
+use crate::chain::increments_of;
 use crate::failure::{Unwritten, usual_help};
 use crate::files::read_small;
 use crate::progress::Progress;
+use crate::report::plural;
 use crate::signals;
 use crate::temporary::{NotPersisted, TemporaryFile};
 
@@ -133,6 +135,8 @@ fn exchange(complete: Complete, progress: &Progress) -> Result<()> {
     let _turn = (place == Place::Beside).then(|| Turn::take(names));
     let old = old_manifest(names)?;
     let of_old = old.as_deref().and_then(|old| Manifest::parse(old).ok());
+    let replaced = of_old.as_ref().map(|of_old| of_old.sha256.clone());
+    let replaced = replaced.filter(|old| manifest.is_none_or(|new| new.sha256 != *old));
     // Prepared before it is needed: that a disk is full must not keep it from coming back.
     let undo = old.map(prepare).transpose()?.flatten();
     let superseded = match (&undo, of_old, manifest) {
@@ -183,7 +187,27 @@ fn exchange(complete: Complete, progress: &Progress) -> Result<()> {
             Unwritten::of(error, what, Some(help))
         })?;
     }
+    if let Some(replaced) = replaced {
+        say_orphans(names, &replaced, progress);
+    }
     Ok(())
+}
+
+/// Says which increments went on from the dump that was replaced.
+fn say_orphans(names: &Names, replaced: &str, progress: &Progress) {
+    let orphans = increments_of(&names.parent(), replaced);
+    let (go, they) = match orphans.as_slice() {
+        [] => return,
+        [one] => (format!("{one} goes"), "it"),
+        [first, ..] => {
+            (format!("{}, {first} first, go", plural(orphans.len() as u64, "increment")), "they")
+        }
+    };
+    let dump = names.given.display();
+    progress.say(&format!(
+        "warning: {go} on from the dump that {dump} was before: {they} can only be restored with a \
+         copy of that"
+    ));
 }
 
 /// Gives the dump its name; what is returned keeps others from writing the same file.
