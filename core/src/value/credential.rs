@@ -11,7 +11,7 @@ use crate::ordered;
 pub const MASKED: &str = "***";
 
 /// Words in names of credentials.
-const WORDS: [&str; 11] = [
+const WORDS: [&str; 13] = [
     "key",
     "secret",
     "token",
@@ -23,6 +23,8 @@ const WORDS: [&str; 11] = [
     "private",
     "authorization",
     "signature",
+    "cookie",
+    "jwt",
 ];
 
 /// Whole names of credentials.
@@ -94,16 +96,40 @@ fn last_name(bytes: &[u8]) -> &[u8] {
 
 /// Whether what ends with a name may be that of a credential in a text, or in a query.
 fn may_name_credential(name: &[u8]) -> bool {
-    let has = |word: &&str| {
-        name.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
-    };
     let ends = |word: &&str| {
         let end = name.len().checked_sub(word.len()).and_then(|at| name.get(at..));
         end.is_some_and(|end| end.eq_ignore_ascii_case(word.as_bytes()))
     };
+    let begins_word = |at: usize| {
+        let rest = name.get(at..).unwrap_or_default();
+        let begins = |word: &&str| {
+            let start = rest.get(..word.len());
+            start.is_some_and(|start| start.eq_ignore_ascii_case(word.as_bytes()))
+        };
+        WORDS.iter().filter(|word| **word != "key").chain(&KEYS).any(begins)
+    };
+    let may_begin = |byte: &u8| byte.is_ascii_alphabetic() && FIRST_LETTERS & letter(*byte) != 0;
     name.len() >= SHORTEST_NAME
         && (NAMES.iter().chain(&OF_QUERIES).any(ends)
-            || WORDS.iter().filter(|word| **word != "key").chain(&KEYS).any(has))
+            || (0..name.len()).filter(|at| name.get(*at).is_some_and(may_begin)).any(begins_word))
+}
+
+/// The letters that words in names of credentials begin with: a bit each.
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const FIRST_LETTERS: u32 = {
+    let mut letters = 0;
+    let mut at = 0;
+    while at < WORDS.len() + KEYS.len() {
+        let word = if at < WORDS.len() { WORDS[at] } else { KEYS[at - WORDS.len()] };
+        letters |= letter(word.as_bytes()[0]);
+        at += 1;
+    }
+    letters
+};
+
+/// The bit of a letter, of either case.
+const fn letter(byte: u8) -> u32 {
+    1 << (byte & 0x1f)
 }
 
 /// Where the credentials in a text are, in their order and apart: the password in
@@ -303,6 +329,7 @@ mod tests {
         check("https://h/c?sv=1&sig=s%2Fg&b=2", "https://h/c?sv=1&sig=***&b=2");
         check("AccountName=a;AccountKey=k;x", "AccountName=a;AccountKey=***;x");
         check("host=h password=p user=u", "host=h password=*** user=u");
+        check(r#"{"Set-Cookie": "s=1", "jwt":"e.y"}"#, r#"{"Set-Cookie": "***", "jwt":"***"}"#);
         for plain in [
             "key = 'k'",
             "a = 'b'",
@@ -331,7 +358,7 @@ mod tests {
             before in proptest::collection::vec(any::<u8>(), 0..20),
             text in "[a-cP:=@/'\" ]{0,4}",
             name in select(vec![
-                "key", "sas", "Pass", "SECRET", "account_key", "?sig", "&code", "by",
+                "key", "sas", "Pass", "SECRET", "account_key", "?sig", "&code", "by", "xJWT",
                 "identified x BY", "s3://u:p@",
             ]),
             sign in select(vec!["=", " =\u{a0}", "\"=>", "' : ", ":", " ", "\\\": "]),
