@@ -6,8 +6,7 @@
 //! they are sorted, and none begins with another. So a text takes hardly longer for a hundred thousand of
 //! them than for one.
 //!
-//! Runs of base64 are apart: four characters are a number of 24 bits, of which a set has a bit for each.
-//! What is looked at for each run mostly stays in the cache of a core.
+//! The runs of a sequence in base64 are known as those of its bytes are, so that one look tells of both.
 
 /// How long each is at least: the bytes that the filter knows.
 pub(super) const SHORTEST_BYTES: usize = 8;
@@ -30,9 +29,8 @@ const MOST_GRAM_WORDS: u32 = 19;
 /// How many runs share a word.
 const RUNS_PER_WORD: usize = 8;
 
-/// How many bits a character of base64 has, and a run of them.
+/// How many bits a character of base64 has.
 const BITS_PER_CHAR: usize = 6;
-const BASE64_GRAM_BITS: usize = BITS_PER_CHAR * GRAM_BYTES;
 
 /// A byte begins with a character of base64, or two or four bits behind its beginning.
 const SKIPPED_BITS: [usize; 3] = [0, 2, 4];
@@ -59,10 +57,8 @@ const OF_BASE64: [u8; 256] = {
 /// Byte sequences of at least [`SHORTEST_BYTES`].
 #[derive(Debug)]
 pub(super) struct Needles<'n> {
-    /// The runs of the bytes as they are.
+    /// The runs of the bytes as they are, and of their base64.
     grams: Grams,
-    /// The runs of their base64.
-    base64_grams: Base64Grams,
     /// Bits by the first bytes; a power of two.
     filter: Vec<u64>,
     /// Ascending, behind their first bytes; none begins with another, which is found where that is.
@@ -78,18 +74,16 @@ impl<'n> FromIterator<&'n [u8]> for Needles<'n> {
         sorted.dedup_by(|longer, shorter| longer.1.starts_with(shorter.1));
         // Two share a word: with a third bit each, fewer words pass what is none than with one each.
         let mut filter = vec![0; sorted.len().div_ceil(2).next_power_of_two()];
-        let mut grams = Grams::for_runs(sorted.len() * STEP);
-        let mut base64_grams = Base64Grams::default();
+        let mut grams = Grams::for_sequences(sorted.len());
         for (start, _) in &sorted {
             let (word, bits) = place(*start, filter.len());
             if let Some(word) = filter.get_mut(word) {
                 *word |= bits;
             }
-            grams.add(start.to_be_bytes());
-            base64_grams.add(*start);
+            grams.add(*start);
         }
         let longest = sorted.iter().map(|(_, needle)| needle.len()).max().unwrap_or_default();
-        Self { grams, base64_grams, filter, sorted, longest }
+        Self { grams, filter, sorted, longest }
     }
 }
 
@@ -102,37 +96,37 @@ impl Needles<'_> {
     /// Whether one of them is in a text, or in what it holds in base64, wherever that begins.
     pub(super) fn is_in(&self, text: &[u8]) -> bool {
         (0..text.len()).step_by(TOGETHER * STEP).any(|from| {
-            let (mut plain, mut base64) = (0, 0);
-            let grams = (from + STEP - 1..).step_by(STEP).map_while(|at| gram_of(text, at));
-            for (number, gram) in grams.take(TOGETHER).enumerate() {
-                plain |= u64::from(self.grams.has(gram)) << number;
-                base64 |= u64::from(self.base64_grams.has(gram)) << number;
+            let runs = text.get(from + STEP - 1..).unwrap_or_default().chunks(STEP);
+            let grams = runs.map_while(|run| run.first_chunk()).take(TOGETHER);
+            let mut known = 0;
+            for (number, gram) in grams.enumerate() {
+                known |= u64::from(self.grams.has(u32::from_be_bytes(*gram))) << number;
             }
             let around = |number: usize| (0..STEP).map(move |at| from + number * STEP + at);
-            bits_of(plain).flat_map(around).any(|at| self.stands_at(text, at))
-                || bits_of(base64).flat_map(around).any(|at| self.stands_in_base64_at(text, at))
+            bits_of(known).flat_map(around).any(|at| self.stands_at(text, at))
         })
     }
 
+    /// Whether one of them begins at a place, or its first whole character of base64.
     fn stands_at(&self, text: &[u8], at: usize) -> bool {
-        if !self.grams.may_begin(text, at) {
-            return false;
-        }
+        self.grams.may_begin(text, at)
+            && (self.stands_plain_at(text, at) || self.stands_in_base64_at(text, at))
+    }
+
+    fn stands_plain_at(&self, text: &[u8], at: usize) -> bool {
         let rest = text.get(at..).unwrap_or_default();
         start_of(rest).is_some_and(|start| self.may_start(start) && self.begins(start, rest))
     }
 
-    /// Whether one of them has its first whole character of base64 at a place.
     fn stands_in_base64_at(&self, text: &[u8], at: usize) -> bool {
-        self.base64_grams.may_begin(text, at)
-            && SKIPPED_BITS.iter().any(|skipped| {
-                let from = at.checked_sub(usize::from(*skipped > 0));
-                let text = from.and_then(|from| text.get(from..)).unwrap_or_default();
-                start_in_base64(text, *skipped).is_some_and(|start| {
-                    self.may_start(start)
-                        && self.begins(start, &bytes_of_base64(text, *skipped, self.longest))
-                })
+        SKIPPED_BITS.iter().any(|skipped| {
+            let from = at.checked_sub(usize::from(*skipped > 0));
+            let text = from.and_then(|from| text.get(from..)).unwrap_or_default();
+            start_in_base64(text, *skipped).is_some_and(|start| {
+                self.may_start(start)
+                    && self.begins(start, &bytes_of_base64(text, *skipped, self.longest))
             })
+        })
     }
 
     fn may_start(&self, start: u64) -> bool {
@@ -168,7 +162,7 @@ const fn place(start: u64, words: usize) -> (usize, u64) {
     (word, (1 << (hash & 63)) | (1 << ((hash >> 6) & 63)) | (1 << ((hash >> 12) & 63)))
 }
 
-/// The runs that are in sequences.
+/// The runs that are in sequences, or in their base64.
 #[derive(Debug)]
 struct Grams {
     /// Bits by the run, all in one word; runs share them.
@@ -178,21 +172,38 @@ struct Grams {
 }
 
 impl Grams {
-    fn for_runs(runs: usize) -> Self {
+    fn for_sequences(count: usize) -> Self {
         // Few of the bits are set, for what follows a run that is taken for one of a sequence takes as
         // long as a hundred that are not.
+        let runs = count * STEP * (1 + SKIPPED_BITS.len());
         let words = runs.div_ceil(RUNS_PER_WORD).next_power_of_two();
         let log2 = words.ilog2().clamp(1, MOST_GRAM_WORDS);
         Self { bits: vec![0; 1 << log2], log2 }
     }
 
-    /// Adds the runs of the first bytes of a sequence.
-    fn add(&mut self, bytes: [u8; SHORTEST_BYTES]) {
-        for gram in (0..STEP).filter_map(|at| gram_of(&bytes, at)) {
-            let (word, bits) = self.place(gram);
-            if let Some(word) = self.bits.get_mut(word) {
-                *word |= bits;
+    /// Adds the runs of a sequence, of which the first bytes are given.
+    fn add(&mut self, start: u64) {
+        for at in 0..STEP {
+            self.put((start >> (8 * (SHORTEST_BYTES - GRAM_BYTES - at))) as u32);
+        }
+        for skipped in SKIPPED_BITS {
+            // The first character that is whole begins that many bits behind the beginning.
+            let before = (BITS_PER_CHAR - skipped) % BITS_PER_CHAR;
+            for char in 0..STEP {
+                let behind = 64 - before - BITS_PER_CHAR * (char + GRAM_BYTES);
+                let [standard, url_safe] = in_base64(start >> behind);
+                self.put(standard);
+                if url_safe != standard {
+                    self.put(url_safe);
+                }
             }
+        }
+    }
+
+    fn put(&mut self, gram: u32) {
+        let (word, bits) = self.place(gram);
+        if let Some(word) = self.bits.get_mut(word) {
+            *word |= bits;
         }
     }
 
@@ -216,48 +227,15 @@ impl Grams {
     }
 }
 
-/// The runs that are in the base64 of sequences, as numbers: a bit for each that there is.
-#[derive(Debug, Default)]
-struct Base64Grams {
-    bits: Vec<u64>,
-}
-
-impl Base64Grams {
-    /// Adds the runs of a sequence, of which the first bytes are given.
-    fn add(&mut self, start: u64) {
-        self.bits.resize(1 << (BASE64_GRAM_BITS - 6), 0);
-        for skipped in SKIPPED_BITS {
-            // The first character that is whole begins that many bits behind the beginning.
-            let before = (6 - skipped) % 6;
-            for char in 0..STEP {
-                let behind = 64 - before - BITS_PER_CHAR * char - BASE64_GRAM_BITS;
-                let gram = (start >> behind) as usize & ((1 << BASE64_GRAM_BITS) - 1);
-                if let Some(word) = self.bits.get_mut(gram >> 6) {
-                    *word |= 1 << (gram & 63);
-                }
-            }
-        }
-    }
-
-    fn has(&self, gram: u32) -> bool {
-        // Most runs of bytes that are no text.
-        if gram & 0x8080_8080 != 0 {
-            return false;
-        }
-        let chars = gram.to_be_bytes().map(|byte| u32::from(value_in_base64(byte)));
-        let is_base64 = chars.iter().fold(0, |all, char| all | char) < 1 << BITS_PER_CHAR;
-        // Text of any form takes the same way, since none can be foreseen.
-        let number = chars.iter().fold(0, |number, char| number << BITS_PER_CHAR | char);
-        let number = if is_base64 { number } else { 0 };
-        let word = self.bits.get(number as usize >> 6).copied().unwrap_or_default();
-        is_base64 & (word >> (number & 63) & 1 == 1)
-    }
-
-    /// Whether the first characters at a place can be those of a sequence: both halves are runs of one.
-    fn may_begin(&self, text: &[u8], at: usize) -> bool {
-        let has = |at| gram_of(text, at).is_some_and(|gram| self.has(gram));
-        has(at) && has(at + SHORTEST_BYTES - GRAM_BYTES)
-    }
+/// The run that a number ends with in base64, in either alphabet.
+fn in_base64(number: u64) -> [u32; ALPHABETS.len()] {
+    ALPHABETS.map(|alphabet| {
+        let char = |at: usize| {
+            let value = number as usize >> (BITS_PER_CHAR * (GRAM_BYTES - 1 - at));
+            alphabet.get(value % alphabet.len()).copied().unwrap_or_default()
+        };
+        u32::from_be_bytes(std::array::from_fn(char))
+    })
 }
 
 /// The places of the bits that are set, ascending.
@@ -271,12 +249,7 @@ fn bits_of(mut bits: u64) -> impl Iterator<Item = usize> {
 
 /// The value of a character of base64.
 fn of_base64(byte: u8) -> Option<u8> {
-    Some(value_in_base64(byte)).filter(|value| *value <= 63)
-}
-
-/// The same; more than 63 of what is none.
-fn value_in_base64(byte: u8) -> u8 {
-    OF_BASE64.get(usize::from(byte)).copied().unwrap_or(u8::MAX)
+    OF_BASE64.get(usize::from(byte)).copied().filter(|value| *value <= 63)
 }
 
 /// The first bytes that a text in base64 has behind its first bits; none where it is too short or
