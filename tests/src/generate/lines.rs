@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use metadump::value::{Decoded, MessageType};
 
 use super::plan::{EXPIRY_GROUP, FILES, Plan};
-use super::value::{self, Random, Spread};
+use super::value::{self, Random};
 use super::{DumpVersion, Written};
 
 /// The nodes of the cluster; the first is the one that was exported.
@@ -225,7 +225,7 @@ impl<W: Write> Lines<W> {
         for user in 0..self.plan.users {
             let key = format!("__fd_users/{TENANT}/%27u{user:010}%27%40%27%25%27");
             let seq = self.plan.user_seq(user);
-            let data = self.protobuf(seq, Spread::Usual);
+            let data = array(&value::user(&mut self.random(seq), &format!("u{user:010}")));
             self.early_key(&key, seq, &data)?;
         }
         Ok(())
@@ -240,7 +240,7 @@ impl<W: Write> Lines<W> {
         }
         for database in all.clone() {
             let id = self.plan.database_id(database);
-            let data = self.protobuf(id + 2, Spread::Usual);
+            let data = array(&value::database_meta(&mut self.random(id + 2)));
             self.early_key(&format!("__fd_database_by_id/{id}"), id + 2, &data)?;
         }
         for database in all {
@@ -384,16 +384,14 @@ impl<W: Write> Lines<W> {
                 let name = format!(r#"{{"db_id":{database},"table_name":"t{table:010}"}}"#);
                 message("DbIdTableName", &name)
             }
-            TableRecord::Meta => self.protobuf(seq, Spread::Wide),
+            TableRecord::Meta => array(&value::table_meta(&mut self.random(seq))),
             TableRecord::Owner => message("OwnershipInfo", r#"{"role":"account_admin"}"#),
-            TableRecord::File(_) => self.protobuf(seq, Spread::Usual),
+            TableRecord::File(_) => array(&value::copied_file(&mut self.random(seq))),
         }
     }
 
-    fn protobuf(&self, seq: u64, spread: Spread) -> String {
-        let mut data = String::new();
-        value::protobuf(&mut data, &mut Random::new(self.seed, seq), spread);
-        data
+    fn random(&self, seq: u64) -> Random {
+        Random::new(self.seed, seq)
     }
 
     fn expiry_ms(&self, table: u64, record: TableRecord) -> Option<u64> {

@@ -1,6 +1,6 @@
-//! Value bytes, already as the text of a dump, computed from a seed and a sequence number.
+//! Values, as a server writes them, computed from a seed and a sequence number.
 
-use std::fmt::Write;
+use std::sync::LazyLock;
 
 /// A stream of random numbers: `SplitMix64`, which passes through every 64-bit number once.
 #[derive(Debug, Clone)]
@@ -24,40 +24,33 @@ impl Random {
 
 /// How much the lengths of values differ; the median is the same for all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Spread {
+enum Spread {
     /// Two of three are between half and twice the median.
     Usual,
     /// One in a thousand has more than 20 times the median, as the metadata of wide tables has.
     Wide,
 }
 
-/// The median length, before the ending that every protobuf value has.
+/// The median length of what is made of chance in a value.
 const MEDIAN_BYTES: u64 = 280;
 
-/// The ending of a protobuf value: its message version and the least that its reader must know.
-const PROTOBUF_ENDING: &str = ",160,6,182,1,168,6,24]";
+/// The characters of texts.
+const ALPHABET: &[u8; 64] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
 
-/// The bytes that stand in values, as a dump spells them: tags and lengths, small letters, and
-/// capitals and digits a third each, so that a byte takes 3.1 characters with its comma.
-const ALPHABET: [&str; 64] = [
-    ",0", ",1", ",2", ",3", ",4", ",5", ",6", ",8", ",10", ",12", ",16", ",18", ",24", ",26",
-    ",32", ",34", ",40", ",42", ",50", ",58", ",66", ",97", ",99", ",100", ",101", ",102", ",105",
-    ",108", ",109", ",110", ",111", ",112", ",114", ",115", ",116", ",117", ",118", ",120", ",121",
-    ",122", ",95", ",45", ",46", ",47", ",48", ",49", ",50", ",51", ",52", ",53", ",54", ",55",
-    ",56", ",57", ",65", ",67", ",68", ",69", ",73", ",78", ",82", ",83", ",84", ",162",
-];
+/// What a column takes.
+const COLUMN_BYTES: u64 = 45;
 
-/// How many bytes a field has, which no server knows.
-const FIELD_BYTES: u64 = 30;
+/// Types of columns, by the number of their field: integers, floats, a date, a text.
+const COLUMN_TYPES: [u64; 8] = [2, 5, 6, 10, 12, 13, 15, 15];
 
-/// Its number and that its length follows.
-const FIELD_TAG: &str = "210,5";
+/// The message version, and the least that a reader must know; every message ends with them.
+const VERSIONS: [(u64, u64); 2] = [(100, 182), (101, 24)];
 
-/// Appends an array of bytes that is a protobuf message of any type, of a length by chance.
+/// A length by chance.
 ///
-/// The length is log-normal by construction: as many steps from the median as a binomial number,
-/// which is nearly normal, each a factor.
-pub(super) fn protobuf(out: &mut String, random: &mut Random, spread: Spread) {
+/// It is log-normal by construction: as many steps from the median as a binomial number, which is
+/// nearly normal, each a factor.
+fn len(random: &mut Random, spread: Spread) -> u64 {
     let steps = i64::from((random.next() >> 32).count_ones()) - 16;
     let (up, down) = match spread {
         Spread::Usual => (5, 4),
@@ -68,30 +61,102 @@ pub(super) fn protobuf(out: &mut String, random: &mut Random, spread: Spread) {
         len = if steps > 0 { len * up / down } else { len * down / up };
     }
     // Lengths between two steps occur too.
-    len = len / 256 + random.next() % (len / 1024 + 1);
-    out.push('[');
+    len / 256 + random.next() % (len / 1024 + 1)
+}
+
+/// A text by chance.
+fn text(random: &mut Random, len: u64) -> Vec<u8> {
     let mut bits = 0;
-    for at in 0..len {
-        if at % FIELD_BYTES == 0 {
-            let comma = if at > 0 { "," } else { "" };
-            // Writing to a string does not fail.
-            let _ = write!(out, "{comma}{FIELD_TAG},{}", FIELD_BYTES.min(len - at));
-        }
-        // Ten symbols of six bits come out of one number.
-        bits = if at % 10 == 0 { random.next() } else { bits >> 6 };
-        let symbol = ALPHABET.get((bits & 63) as usize).copied().unwrap_or_default();
-        out.push_str(symbol);
+    // Ten characters of six bits come out of one number.
+    let char = |at: u64| {
+        bits = if at.is_multiple_of(10) { random.next() } else { bits >> 6 };
+        ALPHABET.get((bits & 63) as usize).copied().unwrap_or_default()
+    };
+    (0..len).map(char).collect()
+}
+
+/// The metadata of a table: most of it is its columns.
+pub(super) fn table_meta(random: &mut Random) -> Vec<u8> {
+    let columns = len(random, Spread::Wide) / COLUMN_BYTES + 1;
+    let mut schema = Message::default();
+    for column in 0..columns {
+        let name_len = 4 + random.next() % 16;
+        let name = text(random, name_len);
+        let of = COLUMN_TYPES.get((random.next() % 8) as usize).copied().unwrap_or_default();
+        let data_type = Message::default().bytes(of, &[]).versioned();
+        let field = Message::default().bytes(1, &name).bytes(3, &data_type).number(4, column);
+        schema = schema.bytes(1, &field.versioned());
     }
-    out.push_str(PROTOBUF_ENDING);
+    let schema = schema.number(3, columns).versioned();
+    Message::default().bytes(1, &schema).bytes(6, b"FUSE").versioned()
+}
+
+/// What is known of a file that was loaded.
+pub(super) fn copied_file(random: &mut Random) -> Vec<u8> {
+    let len = len(random, Spread::Usual);
+    let etag = text(random, len);
+    Message::default().bytes(1, &etag).number(2, random.next() >> 40).versioned()
+}
+
+/// The metadata of a database.
+pub(super) fn database_meta(random: &mut Random) -> Vec<u8> {
+    let len = len(random, Spread::Usual);
+    let comment = text(random, len);
+    Message::default().bytes(5, b"default").bytes(22, &comment).versioned()
+}
+
+/// A user with a password.
+pub(super) fn user(random: &mut Random, name: &str) -> Vec<u8> {
+    // The hash of a password, which is one of SHA-256.
+    let password = Message::default().bytes(1, &text(random, 64)).number(2, 2);
+    let auth = Message::default().bytes(2, &password.0).versioned();
+    Message::default().bytes(1, name.as_bytes()).bytes(2, b"%").bytes(3, &auth).versioned()
+}
+
+/// A protobuf message, field by field.
+#[derive(Debug, Default)]
+struct Message(Vec<u8>);
+
+impl Message {
+    /// Adds a number; one that is 0 is not written.
+    fn number(mut self, field: u64, number: u64) -> Self {
+        if number > 0 {
+            self.varint(field << 3);
+            self.varint(number);
+        }
+        self
+    }
+
+    fn bytes(mut self, field: u64, bytes: &[u8]) -> Self {
+        self.varint(field << 3 | 2);
+        self.varint(bytes.len() as u64);
+        self.0.extend_from_slice(bytes);
+        self
+    }
+
+    fn varint(&mut self, mut number: u64) {
+        while number > 0x7f {
+            self.0.push(number as u8 | 0x80);
+            number >>= 7;
+        }
+        self.0.push(number as u8);
+    }
+
+    fn versioned(self) -> Vec<u8> {
+        VERSIONS.iter().fold(self, |message, (field, number)| message.number(*field, *number)).0
+    }
 }
 
 /// Appends the bytes as an array.
 pub(super) fn array(out: &mut String, bytes: &[u8]) {
+    static NUMBERS: LazyLock<[String; 256]> =
+        LazyLock::new(|| std::array::from_fn(|byte| format!("{byte},")));
     out.push('[');
-    for (at, byte) in bytes.iter().enumerate() {
-        let comma = if at > 0 { "," } else { "" };
-        // Writing to a string does not fail.
-        let _ = write!(out, "{comma}{byte}");
+    for byte in bytes {
+        out.push_str(NUMBERS.get(usize::from(*byte)).map_or("", String::as_str));
+    }
+    if !bytes.is_empty() {
+        out.pop();
     }
     out.push(']');
 }
