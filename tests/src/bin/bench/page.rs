@@ -50,7 +50,7 @@ const LIMITS: &str = "
 - A validation takes about half of its time to get the file into memory, and most of the rest to judge decimal byte
   arrays. All cores share the scanning; the checks that need the order of the lines follow on whichever is free. To map
   the file would save a copy, but a file that is cut meanwhile ends a process that has mapped it, and no input may.
-  Pieces of 256 KiB were no faster than those of 1 MiB.
+  Pieces of 256 KiB stay in the cache of a core: a validation takes nine tenths of the time that it takes with 1 MiB.
 - With its manifest, the bytes of a dump are hashed too, piece by piece in their order, while the lines of the next pieces
   are scanned. SHA-256 takes as much processor time as all the rest, so that two cores have twice as much to do; hashes
   of pieces would take the same, and only let more than two cores share it.
@@ -63,6 +63,9 @@ const LIMITS: &str = "
   disk meanwhile. A processor without instructions for SHA-256 takes four times as long for it, and is limited by it.
 - What writes 2 GB and more also pays for the page cache, on a virtual machine whose memory has idled: `cat` of 2 GB takes
   0.7 s into memory that was used lately, and 5 s, all of them the kernel's, into memory that was not.
+- `redact` reads a dump twice as a rewrite does, looks for credentials on the first reading and for what is left of them, as
+  they are, in base64, escaped, in every line that it writes: a quarter of its processor time. A dump with 130,000 different
+  ones, more than cores have cache for, takes a quarter longer.
 - An import writes, syncs, reads back what it wrote and compares before it exchanges the directories.
 - An export is limited by the disk where that is slower than 0.5 GB/s: a third of its time can be the last fsync and the
   removal of the file whose name it takes. Of its processor time, SHA-256 is a sixth, as much as turning bytes into
