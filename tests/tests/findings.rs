@@ -251,7 +251,7 @@ const EXAMPLES: [(Code, Place, &str); 97] = [
 
 /// Codes that the command line adds, which compares the dump with the manifest beside it, and
 /// writes older versions.
-const BY_THE_CLI: [Code; 10] = [
+const BY_THE_CLI: [Code; 11] = [
     Code::ManifestMissing,
     Code::CompletenessUnproven,
     Code::ManifestUnreadable,
@@ -260,6 +260,7 @@ const BY_THE_CLI: [Code; 10] = [
     Code::Salvaged,
     Code::LostProposalTime,
     Code::LostExpiryMilliseconds,
+    Code::LostLateExpiry,
     Code::LostTlsAddress,
     Code::LostLogEntry,
 ];

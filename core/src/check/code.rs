@@ -503,6 +503,10 @@ catalogue! {
     LostExpiryMilliseconds "lost-expiry-milliseconds" Error
         "Releases before 1.2.770 count expiry in seconds: the key expires up to a second later."
         "Keep the newer version, or accept the loss.";
+    /// An older data version cannot hold an expiry beyond the year 5138.
+    LostLateExpiry "lost-late-expiry" Error
+        "Seconds beyond 10^11 are read as milliseconds: the key expires in 5138."
+        "Keep the newer version, or accept the loss.";
     /// An older data version has no place for a node's TLS address.
     LostTlsAddress "lost-tls-address" Error
         "Releases of that time speak to other nodes in plain text only."

@@ -9,6 +9,7 @@ impl Code {
         match loss {
             Loss::ProposalTime => Self::LostProposalTime,
             Loss::ExpiryMilliseconds => Self::LostExpiryMilliseconds,
+            Loss::LateExpiry => Self::LostLateExpiry,
             Loss::TlsAddress => Self::LostTlsAddress,
             Loss::Command => Self::LostLogEntry,
         }
@@ -99,6 +100,7 @@ impl Code {
                     | Self::ManifestUnreadable
                     | Self::LostProposalTime
                     | Self::LostExpiryMilliseconds
+                    | Self::LostLateExpiry
                     | Self::LostTlsAddress
                     | Self::LostLogEntry
             )

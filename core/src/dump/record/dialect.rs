@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::kv::LARGEST_SECONDS;
 use super::newer_command::readable;
 use super::{
     DataVersion, ExpireKey, Fact, KVMeta, Keyed, LogEntry, LogId, LogMetaKey, LogMetaValue, Node,
@@ -17,6 +18,8 @@ pub enum Loss {
     ProposalTime,
     /// The milliseconds of a time at which a key expires: it is put off to the next second.
     ExpiryMilliseconds,
+    /// An expiry beyond the year 5138: it is brought forward to that.
+    LateExpiry,
     /// The TLS address of a node.
     TlsAddress,
     /// A log entry whose command is not known: its effect is in the state, the log begins after it.
@@ -28,6 +31,7 @@ impl fmt::Display for Loss {
         f.write_str(match self {
             Self::ProposalTime => "the time at which a key was proposed",
             Self::ExpiryMilliseconds => "the milliseconds of an expiry, put off to the full second",
+            Self::LateExpiry => "an expiry beyond the year 5138, brought forward to that",
             Self::TlsAddress => "the TLS address of a node",
             Self::Command => "a log entry that the state holds already",
         })
@@ -191,7 +195,7 @@ impl Dialect {
     /// index by the same time.
     fn expiry_ms(&self, time_ms: u64) -> u64 {
         if self.is_from_milliseconds() {
-            time_ms.div_ceil(1000).saturating_mul(1000)
+            time_ms.div_ceil(1000).min(LARGEST_SECONDS) * 1000
         } else {
             time_ms
         }
@@ -217,7 +221,12 @@ impl Dialect {
         if !time_ms.is_multiple_of(1000) {
             self.losses.add(Loss::ExpiryMilliseconds);
         }
-        time_ms.div_ceil(1000)
+        // What is larger would be taken for milliseconds.
+        let seconds = time_ms.div_ceil(1000);
+        if seconds > LARGEST_SECONDS {
+            self.losses.add(Loss::LateExpiry);
+        }
+        seconds.min(LARGEST_SECONDS)
     }
 
     fn node(&mut self, node: Node) -> Node {
@@ -300,6 +309,22 @@ mod tests {
             r#"["state_machine/0",{"Expire":{"key":{"time_ms":1796273924001,"seq":7},"value":{"seq":1,"key":"a"}}}]"#,
             Some(
                 r#"{"Expire":{"key":{"time_ms":1796273925000,"seq":7},"value":{"seq":1,"key":"a"}}}"#,
+            ),
+            &[],
+        );
+        check(
+            V003,
+            r#"["state_machine/0",{"GenericKV":{"key":"a","value":{"seq":7,"meta":{"expire_at":253402300800000},"data":[1]}}}]"#,
+            Some(
+                r#"{"GenericKV":{"key":"a","value":{"seq":7,"meta":{"expire_at":100000000000},"data":[1]}}}"#,
+            ),
+            &[Loss::LateExpiry],
+        );
+        check(
+            V003,
+            r#"["state_machine/0",{"Expire":{"key":{"time_ms":18446744073709551615,"seq":7},"value":{"seq":1,"key":"a"}}}]"#,
+            Some(
+                r#"{"Expire":{"key":{"time_ms":100000000000000,"seq":7},"value":{"seq":1,"key":"a"}}}"#,
             ),
             &[],
         );

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Bytes, Text};
 
 /// Numbers above this are milliseconds, others are seconds (apply semantics of 1.2.770 and later).
-const LARGEST_SECONDS: u64 = 100_000_000_000;
+pub(super) const LARGEST_SECONDS: u64 = 100_000_000_000;
 
 /// Turns a stored `expire_at` into milliseconds since 1970.
 ///
