@@ -494,7 +494,8 @@ fn commands_that_write_refuse_what_is_no_moment() {
     let later = "there is no entry 1591 in the log";
     let earlier =
         "the snapshot is of a later moment, T1-N0.1023, and the beginning of the log is purged";
-    for (at, said) in [("1591", later), ("1022", earlier), ("2020-01-01T00:00:00Z", earlier)] {
+    let unknown = "the first write in the log, T1-N0.24, is of a later time";
+    for (at, said) in [("1591", later), ("1022", earlier), ("2020-01-01T00:00:00Z", unknown)] {
         for ran in [
             run(["rewrite", "--at", at, &dump, "--output", &out]),
             run(["import", "--at", at, "--raft-dir", &out, "--db", &dump]),

@@ -31,6 +31,9 @@ pub enum MomentError {
         /// The last entry that the snapshot holds.
         applied: LogId,
     },
+    /// Nothing of that time is known: the first write is a later one.
+    #[error("the first write in the log, {0}, is of a later time")]
+    BeforeFirst(LogId),
     /// The state that the log goes on from is not there.
     #[error("there is no state machine, and the log before it is purged up to {purged}")]
     NoState {
@@ -58,7 +61,9 @@ pub struct Survey {
     /// The entry that is named.
     named: Option<LogId>,
     /// The first entry that was proposed after the time that is asked for.
-    first_later: Option<u64>,
+    first_later: Option<LogId>,
+    /// Whether an entry was proposed before that.
+    has_earlier: bool,
     /// When the last write that the snapshot holds was proposed.
     snapshot_ms: Option<u64>,
 }
@@ -117,9 +122,12 @@ impl Survey {
                 if is_named {
                     self.named = Some(entry.log_id);
                 }
-                let is_later = |until| proposed_ms(entry).is_some_and(|at| at > until);
-                if self.first_later.is_none() && self.until_ms.is_some_and(is_later) {
-                    self.first_later = Some(index);
+                if let (Some(until), Some(at), None) =
+                    (self.until_ms, proposed_ms(entry), self.first_later)
+                {
+                    let is_later = at > until;
+                    self.first_later = is_later.then_some(entry.log_id);
+                    self.has_earlier |= !is_later;
                 }
             }
             fact => {
@@ -149,7 +157,7 @@ impl Survey {
             At::End => committed,
             At::Index(named) => Some(named),
             At::Entry(named) => Some(named.index),
-            At::Time(_) | At::Ago(_) => match self.first_later {
+            At::Time(_) | At::Ago(_) => match index(self.first_later) {
                 Some(0) => applied,
                 Some(later) => Some(later - 1).min(committed),
                 None => committed,
@@ -159,7 +167,7 @@ impl Survey {
             return Err(MomentError::NoState { purged });
         }
         let is_earlier_time = self.until_ms.is_some_and(|until| self.snapshot_ms > Some(until));
-        let until = match self.first_later {
+        let until = match index(self.first_later) {
             Some(later) if is_earlier_time => later.checked_sub(1),
             _ => until,
         };
@@ -168,6 +176,12 @@ impl Survey {
         let is_whole =
             self.raft.purged.is_none() && self.first.is_some_and(|first| first.index <= 1);
         let is_reached = !is_before || (is_whole && index(self.first) <= until);
+        // Entries without a time are of any.
+        if let (Some(later), false) = (self.first_later, self.has_earlier)
+            && (is_before || self.applied.is_none())
+        {
+            return Err(MomentError::BeforeFirst(later));
+        }
         match (self.at, self.named, self.applied) {
             (_, _, Some(applied)) if !is_reached || (is_earlier_time && !is_before) => {
                 return Err(MomentError::BeforeSnapshot { applied });
