@@ -87,7 +87,7 @@ fn check(
     if let Some((machine, hash)) = scanned.as_ref().ok().and_then(StateHash::of_line) {
         inspection.state_hash(machine, hash);
     }
-    lines.add(scanned.as_ref().ok());
+    lines.add(line.bytes, scanned.as_ref().ok());
     Ok(())
 }
 

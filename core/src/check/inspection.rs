@@ -144,7 +144,7 @@ impl Inspection {
         if self.measures() {
             match self.bytes_by {
                 BytesBy::Lines => self.measured.line(line, scanned.as_ref().ok()),
-                BytesBy::Caller => self.measured.lines.add(scanned.as_ref().ok()),
+                BytesBy::Caller => self.measured.lines.add(line.bytes, scanned.as_ref().ok()),
             }
         }
     }

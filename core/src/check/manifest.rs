@@ -10,10 +10,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use twox_hash::XxHash3_128;
 
 use crate::check::{Code, Summary};
 use crate::dump::frame::Line;
-use crate::dump::record::{DataVersion, Kind, LogId};
+use crate::dump::record::{DataVersion, Fact, Kind, LogId};
 use crate::dump::scan::{ScannedLine, in_plain_words};
 use crate::ordered;
 use crate::state::state_hash::StateHash;
@@ -46,6 +47,10 @@ pub struct Manifest {
     pub last_applied: Option<LogId>,
     /// The last entry of its log.
     pub last_log: Option<LogId>,
+    /// The hash of the line of that entry, by which another entry of the same id is told from it;
+    /// manifests of before have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_log_hash: Option<String>,
     /// The hash of its state, as `inspect` shows it; manifests of 0.1.0 have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_hash: Option<StateHash>,
@@ -269,16 +274,29 @@ impl ByteMeasure {
 pub struct LineCount {
     lines: u64,
     kinds: BTreeMap<Kind, u64>,
+    /// The last entry of the log, and the hash of its line.
+    last_entry: Option<(LogId, u128)>,
 }
 
 impl LineCount {
-    /// Adds the next line, with its record when it is one.
-    pub fn add(&mut self, scanned: Option<&ScannedLine<'_>>) {
+    /// Adds the next line, given without its end, with its record when it is one.
+    pub fn add(&mut self, line: &[u8], scanned: Option<&ScannedLine<'_>>) {
         self.lines += 1;
-        if let Some(scanned) = scanned {
-            *self.kinds.entry(scanned.record.kind()).or_default() += 1;
+        let Some(scanned) = scanned else { return };
+        *self.kinds.entry(scanned.record.kind()).or_default() += 1;
+        if let Fact::Entry(entry) = scanned.record.fact() {
+            self.last_entry = Some((entry.log_id, XxHash3_128::oneshot(line)));
         }
     }
+}
+
+/// The hash of the line of a log entry: XXH3, hexadecimal.
+pub(crate) fn line_hash(line: &[u8]) -> String {
+    shown_hash(XxHash3_128::oneshot(line))
+}
+
+fn shown_hash(hash: u128) -> String {
+    format!("{hash:032x}")
 }
 
 /// Measures a dump, line by line or in two parts.
@@ -297,13 +315,13 @@ impl ManifestBuilder {
         if line.terminated {
             self.bytes.add(b"\n");
         }
-        self.lines.add(scanned);
+        self.lines.add(line.bytes, scanned);
     }
 
     /// The measures of what was added.
     pub fn measured(self) -> Measured {
         let (sha256, bytes) = self.bytes.measured();
-        let LineCount { lines, kinds } = self.lines;
+        let LineCount { lines, kinds, .. } = self.lines;
         Measured { sha256, bytes, lines, kinds }
     }
 
@@ -316,6 +334,7 @@ impl ManifestBuilder {
         created_by: String,
         created_at_ms: u64,
     ) -> Manifest {
+        let last_entry = self.lines.last_entry.filter(|(id, _)| Some(*id) == summary.log.last);
         let Measured { sha256, bytes, lines, kinds } = self.measured();
         Manifest {
             format_version: FORMAT_VERSION,
@@ -327,6 +346,7 @@ impl ManifestBuilder {
             data_version: summary.version,
             last_applied: summary.last_applied,
             last_log: summary.log.last,
+            last_log_hash: last_entry.map(|(_, hash)| shown_hash(hash)),
             state_hash: summary.state_hash,
             created_by,
             created_at_ms,

@@ -60,10 +60,11 @@ pub fn run(
             "name a file with --db, or one for the manifest with --manifest",
         ));
     }
-    let parent = match parent(since, progress)? {
-        Ok(parent) => parent,
+    let base = match base(since, progress)? {
+        Ok(base) => base,
         Err(why) => return Ok(Since::Whole(why)),
     };
+    let parent = &base.parent;
     let is_sealed = |name: &str| is_asked_for_by(Path::new(name));
     let file = args.db.as_ref().and_then(DumpName::file_name);
     if is_sealed(&parent.dump) && !keys().are_given() && !file.as_deref().is_some_and(is_sealed) {
@@ -74,7 +75,7 @@ pub fn run(
         ));
     }
     progress.phase("exporting");
-    let cut = cut(args, place, &parent, destination, progress)?;
+    let cut = cut(args, place, &base, destination, progress)?;
     progress.finish();
     let Cutting { from, report } = match cut {
         Ok(cut) => cut,
@@ -92,7 +93,7 @@ pub fn run(
         Some(report) => {
             metrics.dump(name_of(args), report);
             warn(report, progress);
-            progress.say(&said(&parent, report, &from));
+            progress.say(&said(parent, report, &from));
             Outcome::of(report)
         }
     };
@@ -132,7 +133,7 @@ pub fn warn(report: &Report, progress: &Progress) {
 /// # Errors
 ///
 /// When it cannot be read.
-pub fn parent(since: &DumpName, progress: &Progress) -> Result<Result<Parent, String>> {
+fn base(since: &DumpName, progress: &Progress) -> Result<Result<Base, String>> {
     let ending = Manifest::path_of(Path::new("")).display().to_string();
     let file = since.file_name().unwrap_or_default();
     let manifest = if file.ends_with(&ending) {
@@ -163,14 +164,24 @@ pub fn parent(since: &DumpName, progress: &Progress) -> Result<Result<Parent, St
     Ok(Ok(of_manifest(&manifest, last_log)))
 }
 
-/// What an increment says of the dump or increment with this manifest.
-pub fn of_manifest(manifest: &Manifest, last_log: LogId) -> Parent {
-    Parent {
+/// What an increment goes on from.
+pub struct Base {
+    /// What the increment says of it.
+    pub parent: Parent,
+    /// The hash of the line of its last entry.
+    end_hash: Option<String>,
+}
+
+/// What an increment goes on from that is behind the dump or increment with this manifest.
+pub fn of_manifest(manifest: &Manifest, last_log: LogId) -> Base {
+    let is_last = manifest.last_log == Some(last_log);
+    let parent = Parent {
         dump: manifest.dump.clone(),
         sha256: manifest.sha256.clone(),
         last_log,
         created_at_ms: Some(manifest.created_at_ms).filter(|ms| *ms > 0),
-    }
+    };
+    Base { parent, end_hash: manifest.last_log_hash.clone().filter(|_| is_last) }
 }
 
 /// A manifest that is named in place of its dump.
@@ -239,7 +250,7 @@ impl Exporter {
     }
 }
 
-/// Exports what came after `parent`, and gives it its name; or says why that takes a whole dump.
+/// Exports what came after `base`, and gives it its name; or says why that takes a whole dump.
 ///
 /// # Errors
 ///
@@ -247,10 +258,11 @@ impl Exporter {
 pub fn cut(
     args: &Export,
     place: &Place<'_>,
-    parent: &Parent,
+    base: &Base,
     destination: Destination,
     progress: &Progress,
 ) -> Result<Result<Cutting, NoIncrement>> {
+    let Base { parent, end_hash } = base;
     let origin = match place {
         Place::Directory(_) => Origin::Ours,
         Place::Service(_) => Origin::Server,
@@ -261,7 +273,7 @@ pub fn cut(
         DumpWriter::create_increment(to, manifest, origin, parent, progress)
     };
     let mut cutter = Cutter {
-        cut: Cut::behind(parent.last_log),
+        cut: Cut::behind(parent.last_log).known_by(end_hash.clone()),
         head: Vec::new(),
         increment: None,
         refused: None,

@@ -1,6 +1,7 @@
 //! Takes an increment out of the lines of an export.
 
 use crate::change::chain::Part;
+use crate::check::manifest::line_hash;
 use crate::dump::record::{DataVersion, LogId};
 
 /// What a line of the export is to the increment.
@@ -36,6 +37,12 @@ pub enum NoIncrement {
     Fork {
         /// The entry, or how far the log is purged.
         found: LogId,
+        /// The end of the parent.
+        end: LogId,
+    },
+    /// The entry where the parent ends is another one, under the same id.
+    #[error("the log has another entry {end} than the parent: it has taken another way")]
+    OtherEnd {
         /// The end of the parent.
         end: LogId,
     },
@@ -97,6 +104,8 @@ impl std::fmt::Display for Shown {
 pub struct Cut {
     /// Where the parent ends.
     end: LogId,
+    /// The hash of the line of that entry.
+    end_hash: Option<String>,
     lines: u64,
     has_header: bool,
     /// Whether the log has the end of the parent, or is purged up to it.
@@ -108,7 +117,14 @@ pub struct Cut {
 impl Cut {
     /// Of what came after this entry.
     pub const fn behind(end: LogId) -> Self {
-        Self { end, lines: 0, has_header: false, meets: false, last: None }
+        Self { end, end_hash: None, lines: 0, has_header: false, meets: false, last: None }
+    }
+
+    /// Of what came after the entry whose line has this hash, if one is known: another cluster, or one
+    /// that went back, may have given its id to another entry.
+    #[must_use]
+    pub fn known_by(self, end_hash: Option<String>) -> Self {
+        Self { end_hash, ..self }
     }
 
     /// Takes the next line, without its line end.
@@ -126,7 +142,7 @@ impl Cut {
         match part {
             Part::Header(_) | Part::NodeId | Part::Vote | Part::Committed => Ok(Taken::Head),
             Part::Purged(purged) => self.purged(purged),
-            Part::Entry(id) => self.entry(id),
+            Part::Entry(id) => self.entry(id, line),
             Part::State => self.finish().map(|_| Taken::Enough),
             Part::Other => Err(NoIncrement::Unread { line: self.lines }),
         }
@@ -147,7 +163,7 @@ impl Cut {
         }
     }
 
-    fn entry(&mut self, id: LogId) -> Result<Taken, NoIncrement> {
+    fn entry(&mut self, id: LogId, line: &[u8]) -> Result<Taken, NoIncrement> {
         let end = self.end;
         if let Some(last) = self.last.replace(id)
             && last.index.checked_add(1) != Some(id.index)
@@ -156,6 +172,9 @@ impl Cut {
         }
         if id.index == end.index && id != end {
             return Err(NoIncrement::Fork { found: id, end });
+        }
+        if id == end && self.end_hash.as_ref().is_some_and(|hash| *hash != line_hash(line)) {
+            return Err(NoIncrement::OtherEnd { end });
         }
         self.meets |= id == end;
         match id.index > end.index {
@@ -214,6 +233,23 @@ mod tests {
             }
         }
         cut.finish().map(|last| last.map(|last| last.index))
+    }
+
+    #[test]
+    fn another_entry_of_the_same_id_is_another_way() {
+        let end = id(2, 7);
+        let behind = |line: String| {
+            let mut cut = Cut::behind(end).known_by(Some(line_hash(entry(end).as_bytes())));
+            cut.line(HEADER.as_bytes())?;
+            cut.line(line.as_bytes())
+        };
+        assert_eq!(behind(entry(end)), Ok(Taken::Nothing));
+        let other = entry(end).replace(
+            r#""Blank""#,
+            r#"{"Normal":{"time_ms":5,"cmd":{"UpsertKV":{"key":"k","seq":"Any","value":"Delete"}}}}"#,
+        );
+        assert_eq!(behind(other), Err(NoIncrement::OtherEnd { end }));
+        assert_eq!(behind(purged(end)), Ok(Taken::Nothing));
     }
 
     #[test]
