@@ -5,6 +5,7 @@ use std::io;
 
 use metadump::check::Severity;
 use metadump::raft_dir::DirError;
+use rustix::io::Errno;
 
 use crate::files::NotRegular;
 use crate::printable::{printable, printable_lines};
@@ -179,6 +180,9 @@ pub fn usual_help_of(cause: &io::Error) -> Option<&'static str> {
         return Some("name a regular file, or remove what stands there in its place");
     }
     let is_system = cause.raw_os_error().is_some();
+    if let Some(Errno::MFILE | Errno::NFILE) = Errno::from_io_error(cause) {
+        return Some("raise the limit of open files (ulimit -n), or open fewer at a time");
+    }
     Some(match cause.kind() {
         io::ErrorKind::NotFound => "check the path: there is nothing under this name",
         io::ErrorKind::PermissionDenied => "run it as the user that owns the files, or as root",

@@ -18,6 +18,7 @@ use metadump::{Line, LineFramer};
 
 use self::stream::Stream;
 use crate::chain::{self, Chain, Folder};
+use crate::diagnostics;
 use crate::dump_name::DumpName;
 use crate::failure::{Help, Usage, WithHelp};
 use crate::manifest::Given;
@@ -111,9 +112,10 @@ impl Source {
         if let DumpName::Chain(pieces) = name {
             return Ok(Self::of_chain(Chain::of(pieces)?));
         }
-        if Folder::is_named_by(name)
-            && let Some(chain) = Folder::list(name)?.newest_chain()?
-        {
+        if Folder::is_named_by(name) {
+            let folder = Folder::list(name)?;
+            let Some(chain) = folder.newest_chain()? else { return Self::open_piece(name) };
+            say_passed_over(name, &folder.passed_over(&chain));
             return match chain.increments() {
                 [] => Self::open_piece(&chain.last().name),
                 _ => Ok(Self::of_chain(chain)),
@@ -462,6 +464,19 @@ fn failed_in_store(error: io::Error, what: String) -> anyhow::Error {
         Some(help) => failed.context(Help(help)),
         None => failed,
     }
+}
+
+/// Says what is in a folder that may belong to its chain.
+fn say_passed_over(folder: &DumpName, files: &[&str]) {
+    let (files, is) = match files {
+        [] => return,
+        [file] => ((*file).to_owned(), "is"),
+        [first, more @ ..] => (format!("{first} and {} more", more.len()), "are"),
+    };
+    diagnostics::say(&format!(
+        "warning: {files} in {folder} {is} left out: without a manifest nothing says what goes on from \
+         what; a dump by itself is read by its name"
+    ));
 }
 
 /// Why a dump cannot be opened.

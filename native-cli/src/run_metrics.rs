@@ -176,9 +176,12 @@ impl DumpMetrics {
         let mut numbers = vec![
             ("dump_bytes", "Bytes of the dump, unpacked", summary.bytes),
             ("dump_lines", "Lines of the dump", summary.lines),
-            ("dump_keys", "Keys in the snapshot of the dump", summary.keys),
-            ("dump_log_entries", "Log entries in the dump", summary.log.entries),
         ];
+        // An increment has no snapshot.
+        if summary.keys > 0 || summary.last_applied.is_some() {
+            numbers.push(("dump_keys", "Keys in the snapshot of the dump", summary.keys));
+        }
+        numbers.push(("dump_log_entries", "Log entries in the dump", summary.log.entries));
         let optional = [
             (
                 "dump_last_log_index",

@@ -53,6 +53,24 @@ fn a_directory_that_is_ahead_of_the_dump_is_reported() {
 }
 
 #[test]
+fn ids_that_were_raised_are_ahead_of_any_log() {
+    let scratch = TempDir::new().unwrap();
+    let dir = scratch.path().join("raft");
+    let dump = fixture("v004/v004-origin.export.ndjson");
+    let ran = import(&dir, &dump, &["--at", "snapshot", "--raise-ids", "100000"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let begins = format!("warning: {} has given out the sequence up to 100,", dir.display());
+    let ends = format!("--beyond {} keeps them from it", dir.display());
+    let is_warning = |line: &str| line.starts_with(&begins) && line.ends_with(&ends);
+    let planned = String::from_utf8(import(&dir, &dump, &["--dry-run"]).stdout).unwrap();
+    assert_eq!(planned.lines().filter(|line| is_warning(line)).count(), 1, "{planned}");
+    let said = import(&dir, &dump, &[]).stderr;
+    assert_eq!(said.lines().filter(|line| is_warning(line)).count(), 1, "{said}");
+    let said = import(&dir, &dump, &[]).stderr;
+    assert!(!said.contains("given out"), "{said}");
+}
+
+#[test]
 fn old_data_that_cannot_be_read_may_be_newer_and_is_kept() {
     let scratch = TempDir::new().unwrap();
     let dir = scratch.path().join("raft");

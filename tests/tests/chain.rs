@@ -219,7 +219,10 @@ fn what_is_no_chain_is_refused_by_name() {
         )
     );
     // The folder holds two that are the same.
-    assert_eq!(says("inspect --db ."), "error: . holds no whole chain");
+    assert_eq!(
+        says("inspect --db ."),
+        "error: the newest backups in . are no whole chain (`databend-metactl backups . --check` lists what can be restored)"
+    );
 }
 
 #[test]
@@ -244,6 +247,70 @@ fn a_chain_with_two_ends_is_said_to_be_two() {
     }
     let [base, one] = ["base.db", "one.db"].map(|name| place.path(name));
     well(run(["inspect", "--db", text(&base), "--db", text(&one)]));
+}
+
+#[test]
+fn a_log_with_other_entries_under_the_same_ids_is_another_way() {
+    let place = Place::empty();
+    let origin = fixture("v004/v004-origin.export.ndjson");
+    let export = |served: &Served, more: &str| {
+        let ran = place.run(&format!("export --grpc-api-address {} {more}", served.address()));
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        ran.stderr
+    };
+    // A cluster that was restored from an older dump comes to the same index by another way.
+    for (value, other, count) in [("1", "chain/a", 2), ("2", "chain/c", 3)] {
+        let served = Served::start(["--db", text(&origin)]);
+        (0..count).for_each(|at| put(&served, other, &format!("{value}{at}")));
+        if value == "1" {
+            export(&served, "--db base.db");
+            put(&served, "chain/b", "1");
+            let said = export(&served, "--since base.db --db one.db");
+            assert!(said.starts_with("exported 1 entry behind"), "{said}");
+        } else {
+            let said = export(&served, "--since base.db --db other.db");
+            let end = place.manifest("base.db").last_log.unwrap();
+            let why = format!(
+                "note: a whole dump is written, no increment: the log has another entry {end} than \
+                 the parent: it has taken another way\n"
+            );
+            assert!(said.starts_with(&why), "{said}");
+        }
+    }
+}
+
+#[test]
+fn a_manifest_without_its_dump_is_named() {
+    let place = Place::with_chain();
+    fs::remove_file(place.path("two.db.zst")).unwrap();
+    let ran = place.run("backups . --check");
+    let named = "no backup: two.db.zst.manifest.json: the dump that it is of is not there\n";
+    assert!(String::from_utf8(ran.stdout).unwrap().contains(named), "{}", ran.stderr);
+    assert_eq!(ran.code, Some(1));
+}
+
+#[test]
+fn what_has_no_manifest_in_a_folder_is_left_out_with_a_word() {
+    let place = Place::with_chain();
+    let folder = text(place.folder.path()).to_owned();
+    let manifest = Manifest::path_of(&place.path("two.db.zst"));
+    fs::write(place.path("notes.txt"), "of somebody").unwrap();
+    let said = place.run(&format!("get --key chain/a {folder}")).stderr;
+    assert!(!said.contains("left out"), "{said}");
+    fs::remove_file(&manifest).unwrap();
+    fs::copy(place.path("base.db"), place.path("copy.db")).unwrap();
+    let warning =
+        format!("warning: copy.db and 1 more in {folder} are left out: without a manifest");
+    for line in ["get --key chain/a", "import --raft-dir restored", "inspect"] {
+        let ran = place.run(&format!("{line} {folder}"));
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        assert!(ran.stderr.starts_with(&warning), "{}", ran.stderr);
+    }
+    fs::create_dir(&manifest).unwrap();
+    let ran = place.run(&format!("inspect {folder}"));
+    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+    let error = format!("error: cannot read the manifest {}", text(&manifest));
+    assert!(ran.stderr.contains(&error), "{}", ran.stderr);
 }
 
 #[test]

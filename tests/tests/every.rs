@@ -310,6 +310,24 @@ fn a_folder_that_takes_no_file_is_no_passing_failure() {
 }
 
 #[test]
+fn nothing_in_the_clear_goes_on_from_what_is_encrypted() {
+    let folder = TempDir::new().unwrap();
+    let recipient = fs::read_to_string(fixture("age/recipient.txt")).unwrap();
+    let dump = folder.path().join("meta.db.zst.age");
+    let origin = fixture("v004/v004-origin.export.ndjson");
+    well(run(["rewrite", text(&origin), "--output", text(&dump), "--recipient", recipient.trim()]));
+    let before = names(folder.path());
+    let ran = run(["export", "--every", "1s", "--into", text(folder.path())]);
+    let said = format!(
+        "error: the backups in {} are encrypted, and nothing says for whom the next are\nhelp:  give \
+         --recipient or METACTL_RECIPIENTS as before; plain ones go into another folder\n",
+        text(folder.path())
+    );
+    assert_eq!((ran.code, ran.stderr), (Some(3), said));
+    assert_eq!(names(folder.path()), before);
+}
+
+#[test]
 fn a_folder_that_is_not_there_is_no_passing_failure() {
     let place = TempDir::new().unwrap();
     let none = place.path().join("none");
@@ -325,6 +343,8 @@ fn a_folder_that_is_not_there_is_no_passing_failure() {
         "export --into .",
         "export --every 0s --into .",
         "export --every 1s --into . --db x.db",
+        "export --grpc-api-address 127.0.0.1:1 --log purge --db x.db",
+        "export --grpc-api-address 127.0.0.1:1 --accept lost-log-entry --db x.db",
     ] {
         assert_eq!(run(line.split(' ')).code, Some(2), "{line}");
     }

@@ -183,6 +183,10 @@ fn what_is_not_there_is_told_with_what_is_near() {
         (["--object", "shop.t11"], "there is no table shop.t11\nhelp:  there is: shop.t1, "),
         (["--object", "user:alise"], "there is no user alise\nhelp:  there is: 'alice'@'%'"),
         (["--object", "table:1"], "there is no table with id 1\nhelp:  there is: table:"),
+        (
+            ["--object", "tenant:python_binding"],
+            "tenant python_binding has no key of its own\nhelp:  --tenant is for all that a tenant has",
+        ),
         (["--object", "key:nokey"], "there is no key nokey\n"),
         (["--prefix", "nokey/"], "there is no key that begins with nokey/\n"),
     ] {

@@ -2,9 +2,9 @@
 // that a twentieth smaller, since what it repeats is near.
 
 /** How many operators in a row two functions have to share. */
-const RUN = 6;
+const RUN = 5;
 /** What more functions than this have says nothing about which are alike. */
-const COMMON = 400;
+const COMMON = 1500;
 const [IMPORTS, FUNCTIONS, EXPORTS, START, ELEMENTS, CODE] = [2, 3, 7, 8, 9, 10];
 
 /** The same module with its functions in that order; `walk` goes through a function. */

@@ -17,6 +17,9 @@ use crate::grpc::{Address, NodeChoice};
 #[derive(Debug, Args)]
 #[command(
     mut_arg("at", |arg| arg.requires("raft_dir").conflicts_with("grpc_api_address")),
+    // What requires something that is in conflict with what is given is let through.
+    mut_arg("log", |arg| arg.conflicts_with("grpc_api_address")),
+    mut_arg("accept", |arg| arg.requires("raft_dir").conflicts_with("grpc_api_address")),
     mut_arg("to", |arg| arg.requires("into").conflicts_with_all(NOT_OF_TABLES)),
 )]
 pub struct Export {

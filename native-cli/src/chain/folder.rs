@@ -19,6 +19,7 @@ use crate::store::{Listed, Object, StoreUrl};
 pub struct Folder {
     name: DumpName,
     files: Vec<InFolder>,
+    lone_manifests: Vec<String>,
 }
 
 /// A file that is no manifest.
@@ -62,6 +63,10 @@ impl Folder {
             DumpName::Chain(_) => BTreeMap::new(),
         };
         let ending = manifest_name("");
+        let is_lone = |file: &&String| {
+            file.strip_suffix(&ending).is_some_and(|dump| !names.contains_key(dump))
+        };
+        let lone_manifests = names.keys().filter(is_lone).cloned().collect();
         let dumps = names.iter().filter(|(file, _)| !file.ends_with(&ending));
         let files = dumps.map(|(file, stored_bytes)| InFolder {
             name: name.in_folder(file),
@@ -69,7 +74,7 @@ impl Folder {
             stored_bytes: *stored_bytes,
             has_manifest: names.contains_key(&manifest_name(file)),
         });
-        Ok(Self { name: name.clone(), files: files.collect() })
+        Ok(Self { name: name.clone(), files: files.collect(), lone_manifests })
     }
 
     /// Whether there is no file in it.
@@ -77,9 +82,28 @@ impl Folder {
         self.files.is_empty()
     }
 
+    /// The manifests beside which no dump is.
+    pub fn lone_manifests(&self) -> &[String] {
+        &self.lone_manifests
+    }
+
     /// The files.
     pub fn into_files(self) -> Vec<InFolder> {
         self.files
+    }
+
+    /// What is called as a piece is, and has no manifest: whether it goes on from the chain is not known.
+    pub fn passed_over(&self, chain: &Chain) -> Vec<&str> {
+        let pieces: BTreeSet<String> =
+            chain.pieces().filter_map(|piece| piece.name.file_name()).collect();
+        let endings: BTreeSet<&str> =
+            pieces.iter().filter_map(|piece| ending(piece)).chain(["gz", "zst", "age"]).collect();
+        let is_like_a_piece = |file: &&InFolder| {
+            !file.has_manifest
+                && !pieces.contains(&file.file)
+                && ending(&file.file).is_some_and(|ending| endings.contains(ending))
+        };
+        self.files.iter().filter(is_like_a_piece).map(|file| file.file.as_str()).collect()
     }
 
     /// The chain whose last piece is the youngest; none when nothing has a manifest.
@@ -117,8 +141,19 @@ impl Folder {
         let Some(newest) = newest else { return Ok(None) };
         let members = newest.into_iter().filter_map(|at| pieces.get(at).cloned());
         let chain = Chain::linked(members.collect());
-        chain.with_context(|| format!("{} holds no whole chain", self.name)).map(Some)
+        let name = &self.name;
+        let what = || {
+            format!(
+                "the newest backups in {name} are no whole chain (`databend-metactl backups {name} \
+                 --check` lists what can be restored)"
+            )
+        };
+        chain.with_context(what).map(Some)
     }
+}
+
+fn ending(file: &str) -> Option<&str> {
+    Path::new(file).extension()?.to_str()
 }
 
 /// The increments in a directory that go on from a dump.
@@ -148,7 +183,8 @@ fn in_directory(path: &Path) -> Result<BTreeMap<String, Option<u64>>> {
         let Some(name) = name.to_str().filter(|name| !name.starts_with('.')) else { continue };
         // What has gone meanwhile is not there.
         let Ok(metadata) = fs::metadata(path.join(name)) else { continue };
-        if metadata.is_file() {
+        // A manifest that is no file is one that cannot be read.
+        if metadata.is_file() || name.ends_with(&manifest_name("")) {
             names.insert(name.to_owned(), Some(metadata.len()));
         }
     }

@@ -5,9 +5,11 @@ use std::path::Path;
 use anyhow::Result;
 use metadump::check::Summary;
 use metadump::history::lead;
+use metadump::moment::At;
 use metadump::record::LogId;
 
 use super::raise::last_sequence;
+use super::state::State;
 use crate::dump_name::DumpName;
 use crate::failure;
 use crate::progress::Progress;
@@ -49,9 +51,19 @@ impl OldLog {
         let shown = self.dir.root().display();
         match &self.last {
             Ok(last) => {
-                let lead = lead((*last)?, dump.last_log_id())?;
+                let last = (*last)?;
+                if let Some(lead) = lead(last, dump.last_log_id()) {
+                    let ids = self.given_out(new, access, progress);
+                    return Some(format!("warning: {shown} holds log up to {lead}{ids}"));
+                }
+                // Ids that were raised are ahead of any log.
+                let sequence = self.snapshot_sequence(access, progress)?;
+                if Some(sequence) <= dump.sequence {
+                    return None;
+                }
                 let ids = self.given_out(new, access, progress);
-                Some(format!("warning: {shown} holds log up to {lead}{ids}"))
+                let ids = ids.strip_prefix("; it")?;
+                Some(format!("warning: {shown}{ids}"))
             }
             Err(error) => Some(format!(
                 "note: the old data in {shown} is kept, as it cannot be read and may be newer than \
@@ -59,6 +71,13 @@ impl OldLog {
                 failure::what(error)
             )),
         }
+    }
+
+    /// The sequence of the snapshot.
+    fn snapshot_sequence(&self, access: Access, progress: &Progress) -> Option<u64> {
+        let reader = DirReader::open(&self.dir, access).ok()?;
+        let state = State::of_reader(reader, self.dir.root(), At::End, progress).ok()?;
+        Some(state.beside_keys().node.system.sequence)
     }
 
     /// By how much the sequence is ahead, and what to do about it; nothing when it is not.

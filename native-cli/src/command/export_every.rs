@@ -13,13 +13,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow};
 use metadump::Report;
 use metadump::chain::{ChainError, NoIncrement};
-use metadump::manifest::{Manifest, ManifestError, Parent};
+use metadump::manifest::{Manifest, ManifestError};
 use serde_json::json;
 
 use super::Outcome;
 use super::ended::{self, Step};
 use super::export::{Place, extent};
-use super::export_since::{Cutting, cut, of_manifest, said, warn, whole};
+use super::export_since::{Base, Cutting, cut, of_manifest, said, warn, whole};
 use crate::args::{Every, Export, Format};
 use crate::chain::{Folder, manifest_of};
 use crate::dump_name::DumpName;
@@ -71,7 +71,7 @@ pub fn run(
     let mut writing =
         Writing { args, every, place, into, progress, tip: None, behind: 0, is_known: false };
     // What is wrong with the folder from the start is no passing failure.
-    Folder::list(into)?;
+    assert_sealed_again(into, &Folder::list(into)?)?;
     let between = Duration::from_millis(every.every.unwrap_or_default());
     let mut failures = 0;
     loop {
@@ -109,7 +109,7 @@ fn pause(failures: u32, between: Duration) -> Duration {
 
 /// Where the next piece goes on.
 struct Tip {
-    parent: Parent,
+    base: Base,
     /// How many increments there are behind the last whole dump.
     increments: u64,
     /// When that was written, milliseconds since 1970.
@@ -144,7 +144,7 @@ impl Writing<'_> {
             };
             self.is_known = true;
         }
-        let Some(Tip { parent, increments, whole_ms }) = &self.tip else {
+        let Some(Tip { base, increments, whole_ms }) = &self.tip else {
             return self.whole(why.as_deref().unwrap_or("it is the first"));
         };
         if *increments >= self.every.whole_after {
@@ -154,9 +154,10 @@ impl Writing<'_> {
         if now_ms().checked_sub(*whole_ms).is_none_or(|age_ms| age_ms >= self.every.whole_every) {
             return self.whole("the last is old enough");
         }
+        let parent = &base.parent;
         let file = format!("{}-after-{}{}", time(), parent.last_log.index, ending());
         let destination = Destination::from_arg(Some(&self.into.in_folder(&file)))?;
-        match cut(self.args, self.place, parent, destination, self.progress)? {
+        match cut(self.args, self.place, base, destination, self.progress)? {
             Ok(Cutting { report: None, .. }) => self.behind = 0,
             Ok(Cutting { from, report: Some(report) }) => {
                 self.behind = 0;
@@ -203,14 +204,14 @@ impl Writing<'_> {
     fn tip_of(&self, file: &str, increments: u64, whole_ms: u64) -> Result<Tip> {
         let manifest = manifest_of(&self.into.in_folder(file))?;
         let manifest = manifest.with_context(|| format!("the manifest of {file} has gone"))?;
-        let parent = parent_of(&manifest);
-        let parent = parent.with_context(|| format!("{file} has no log entry to go on from"))?;
-        Ok(Tip { parent, increments, whole_ms })
+        let base = base_of(&manifest);
+        let base = base.with_context(|| format!("{file} has no log entry to go on from"))?;
+        Ok(Tip { base, increments, whole_ms })
     }
 
     /// Why the tip is none any more, if it is not: what goes on from it could not be restored.
     fn lost(&self) -> Result<Option<String>> {
-        let Some(Tip { parent, .. }) = &self.tip else { return Ok(None) };
+        let Some(Tip { base: Base { parent, .. }, .. }) = &self.tip else { return Ok(None) };
         let manifest = manifest_of(&self.into.in_folder(&parent.dump))?;
         let is_there = manifest.is_some_and(|manifest| manifest.sha256 == parent.sha256);
         Ok((!is_there).then(|| format!("{} has gone", parent.dump)))
@@ -230,9 +231,9 @@ impl Writing<'_> {
         };
         let whole_ms =
             chain.pieces().find_map(|piece| Some(piece.manifest.as_ref()?.created_at_ms));
-        let parent = chain.last().manifest.as_ref().and_then(parent_of);
-        let tip = parent.zip(whole_ms).map(|(parent, whole_ms)| Tip {
-            parent,
+        let base = chain.last().manifest.as_ref().and_then(base_of);
+        let tip = base.zip(whole_ms).map(|(base, whole_ms)| Tip {
+            base,
             increments: chain.increments().len() as u64,
             whole_ms,
         });
@@ -240,7 +241,7 @@ impl Writing<'_> {
     }
 }
 
-fn parent_of(manifest: &Manifest) -> Option<Parent> {
+fn base_of(manifest: &Manifest) -> Option<Base> {
     manifest.end().map(|end| of_manifest(manifest, end))
 }
 
@@ -249,6 +250,17 @@ fn time() -> String {
     let now_ms = now_ms();
     let seconds = compact_time(now_ms / 1000);
     format!("{}.{:03}Z", seconds.trim_end_matches('Z'), now_ms % 1000)
+}
+
+/// Refuses to go on in the clear behind what is encrypted: nobody may be there to read a warning.
+fn assert_sealed_again(into: &DumpName, folder: &Folder) -> Result<()> {
+    let newest = folder.newest_chain().ok().flatten();
+    let newest = newest.and_then(|chain| chain.last().manifest.clone());
+    if keys().can_write() || newest.is_none_or(|newest| newest.encrypted.is_none()) {
+        return Ok(());
+    }
+    Err(anyhow!("the backups in {into} are encrypted, and nothing says for whom the next are"))
+        .help("give --recipient or METACTL_RECIPIENTS as before; plain ones go into another folder")
 }
 
 /// Refuses a folder that takes no file: it will not tomorrow either.

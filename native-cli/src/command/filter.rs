@@ -268,6 +268,7 @@ pub fn refused(name: &str, error: SelectError) -> anyhow::Error {
     let help = match &error {
         SelectError::NoTenant { near: names, .. } => near(names, "the tenants"),
         SelectError::NoObject { near: names, .. } => near(names, "the objects of a tenant"),
+        SelectError::NoOwnKey(_) => "--tenant is for all that a tenant has".to_owned(),
         SelectError::NoKey { .. } => "`databend-metactl keys` lists the keys".to_owned(),
         SelectError::Ambiguous { .. } => {
             "say of which tenant, as in TENANT/NAME or KIND:TENANT/NAME".to_owned()

@@ -20,7 +20,7 @@ use super::object::CompleteObject;
 use super::small_file::SmallFile;
 use super::turn::Turn;
 use crate::chain::increments_of;
-use crate::failure::{Unwritten, usual_help};
+use crate::failure::{Unwritten, usual_help, usual_help_of};
 use crate::files::read_small;
 use crate::progress::Progress;
 use crate::report::plural;
@@ -250,8 +250,12 @@ pub fn old_manifest(names: &Names) -> Result<Option<Vec<u8>>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => {
             let what = format!("cannot replace {}", path.display());
-            let help = "remove it: a manifest of the new dump has to stand there".to_owned();
-            Err(Unwritten::of(error, what, Some(help)))
+            // What the system says need not be the fault of what stands there.
+            let help = match error.get_ref() {
+                Some(_) => Some("remove it: a manifest of the new dump has to stand there"),
+                None => usual_help_of(&error),
+            };
+            Err(Unwritten::of(error, what, help.map(str::to_owned)))
         }
     }
 }

@@ -56,6 +56,9 @@ pub enum SelectError {
         /// Objects that are near it.
         near: Vec<String>,
     },
+    /// The tenant has no key of its own.
+    #[error("tenant {0} has no key of its own")]
+    NoOwnKey(String),
     /// There is no such key.
     #[error("there is no key {asked}")]
     NoKey {

@@ -7,6 +7,7 @@ use super::error::SelectError;
 use super::selector::{Alias, Keys, Rest};
 use crate::ordered;
 use crate::state::objects::{Object, ObjectRef, Owner, near};
+use crate::value::ObjectKind;
 
 /// The objects that there are.
 pub(super) struct Known {
@@ -95,6 +96,11 @@ pub(super) fn assert_there(
             _ => {}
         }
         if found().next().is_none() {
+            if let ObjectRef::Name { kind: ObjectKind::Tenant, name, .. } = asked
+                && tenants.contains(name.as_str())
+            {
+                return Err(SelectError::NoOwnKey(name.clone()));
+            }
             let near = asked.near(objects);
             return Err(SelectError::NoObject { asked: asked.to_string(), near });
         }

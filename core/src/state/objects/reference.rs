@@ -112,6 +112,7 @@ impl ObjectRef {
         let of_kind = objects.iter().filter(|object| object.kind == kind);
         let of_kind = ordered::set(of_kind.map(|object| match (self, object.id) {
             (Self::Id(..), Some(id)) => format!("{}:{id}", kind.name()),
+            (Self::Path { .. }, _) => path_of(object),
             _ => object.full_name(),
         }));
         near(&name, of_kind.iter().map(String::as_str))
@@ -152,6 +153,17 @@ impl ObjectRef {
             }
         }
     }
+}
+
+/// The name of a database or of what is in one, as it is read: in quotes where it would be taken apart.
+fn path_of(object: &Object) -> String {
+    let mut path = String::new();
+    for name in [&object.database, &object.name].into_iter().flatten() {
+        let quote = if name.contains(['.', '/', ':']) { "\"" } else { "" };
+        let dot = if path.is_empty() { "" } else { "." };
+        path.extend([dot, quote, name, quote]);
+    }
+    path
 }
 
 fn quoted(input: &str) -> Parsed<'_, &str> {

@@ -123,7 +123,9 @@ impl Shelf {
     /// When the folder cannot be listed.
     pub fn of(place: &DumpName) -> Result<Self> {
         let (mut pieces, mut strangers) = (Vec::new(), Vec::new());
-        for found in Folder::list(place)?.into_files() {
+        let folder = Folder::list(place)?;
+        let lone = folder.lone_manifests().to_vec();
+        for found in folder.into_files() {
             match manifest(&found) {
                 Ok(manifest) => pieces.push(piece(found, Some(manifest))),
                 Err(why) => strangers.push((found, why)),
@@ -155,8 +157,12 @@ impl Shelf {
             why,
             has_manifest,
         });
-        let strangers = strangers.collect();
-        Ok(Self { chains, strangers })
+        let lone = lone.into_iter().map(|file| Stranger {
+            file,
+            why: "the dump that it is of is not there".to_owned(),
+            has_manifest: true,
+        });
+        Ok(Self { chains, strangers: strangers.chain(lone).collect() })
     }
 
     /// Reads every chain.
