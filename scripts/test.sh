@@ -68,8 +68,9 @@ if [ -z "${TMPDIR:-}" ] && [ "$(stat --file-system --format %T $shared_memory 2>
     export TMPDIR=$scratch
 fi
 
-# A clean checkout is built once: what makes the next build quicker makes this one slower.
-if [ "${CI:-}" = true ]; then export CARGO_INCREMENTAL=0; fi
+# A clean checkout is built once: what makes the next build quicker makes this one slower, and who reads a
+# failure there has no debugger.
+if [ "${CI:-}" = true ]; then export CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=false; fi
 
 step 'format (make fmt repairs it)'
 cargo fmt --all --check
@@ -85,7 +86,8 @@ step lints
 cargo clippy --locked --quiet --workspace --all-targets -- -D warnings
 
 step 'documentation without warnings'
-RUSTDOCFLAGS='-D warnings' cargo doc --locked --quiet --workspace --exclude metadump-tests --no-deps --document-private-items
+# With what lints looked at: named targets have the features of dev-dependencies, too, so nothing is checked twice.
+RUSTDOCFLAGS='-D warnings' cargo doc --locked --quiet --workspace --lib --bins --examples --no-deps --document-private-items
 
 step 'the command line compiles with the features that it asks for itself'
 cargo check --locked --quiet --package databend-metactl
@@ -104,21 +106,23 @@ joined 'the viewer is built'
 step 'the command line for tests, with the viewer in it'
 METACTL=$(scripts/debug-build.sh)
 export METACTL
-# The browser is not to wait for it.
-beside 'tests are compiled' nice -n 19 cargo test --locked --quiet --workspace --no-run
-
-step 'the viewer: its binding in node, its page in Chromium and Firefox, held against the command line'
-scripts/web-test.sh run
+# A browser waits half of its time. It goes first, as all of it is one test after the other.
+viewer='the viewer: its binding in node, its page in Chromium and Firefox, held against the command line'
+beside "$viewer" scripts/web-test.sh run
+beside_browser() { nice -n 19 "$@"; }
 
 step 'a gRPC client of another make calls the embedded service'
-scripts/grpc-test.sh
+beside_browser scripts/grpc-test.sh
 
 step 'tests are compiled'
-joined 'tests are compiled'
+beside_browser cargo test --locked --quiet --workspace --no-run
 
 step 'every reader over damaged input, ten seconds each'
-FUZZ_SECONDS=${FUZZ_SECONDS:-10} cargo test --locked --quiet --workspace --test fuzz_smoke
+FUZZ_SECONDS=${FUZZ_SECONDS:-10} beside_browser cargo test --locked --quiet --workspace --test fuzz_smoke
 
-# Last, so that its results are what stands at the end. Most tests wait for a process that they start.
+# Most tests wait for a process that they start.
 step tests
-RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((2 * $(nproc)))} cargo test --locked --workspace "${ignored[@]}"
+RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((2 * $(nproc)))} beside_browser cargo test --locked --workspace "${ignored[@]}"
+
+step "what was begun beside: $viewer"
+joined "$viewer"

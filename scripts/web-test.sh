@@ -12,4 +12,4 @@ fi
 if [ "${1:-}" = build ]; then exit; fi
 METACTL=${METACTL:-$(scripts/debug-build.sh)}
 export METACTL
-node --test --test-concurrency=1 --test-reporter=dot tests/web/{api,e2e,firefox}/*.test.mjs
+exec node --test --test-concurrency=1 --test-reporter=dot tests/web/{api,e2e,firefox}/*.test.mjs
