@@ -5,7 +5,7 @@ use std::fmt;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::builder::{OsStringValueParser, PathBufValueParser, TypedValueParser};
 
 use crate::store::StoreUrl;
 
@@ -30,9 +30,9 @@ impl DumpName {
         local_path(&url).map_or(Self::Url(url), Self::Path)
     }
 
-    /// What reads one from the command line.
+    /// What reads one from the command line. No name at all is an unset variable of a script.
     pub fn parser() -> impl TypedValueParser<Value = Self> {
-        OsStringValueParser::new().map(Self::of)
+        PathBufValueParser::new().map(|path| Self::of(path.into()))
     }
 
     /// The same; no name at all is `-`, as with the official tool.

@@ -136,6 +136,9 @@ fn what_the_cluster_keeps_as_dropped_is_undropped() {
     let service = whole();
     let before = values(&service);
     let plan = brought(&service, &["--object", "shop.many_5", "--at", "1254"]);
+    // The log of the cluster stays.
+    assert!(plan.starts_with("as of ") && !plan.contains(" of the log"), "{plan}");
+    assert!(!plan.contains("entries dropped"), "{plan}");
     assert!(
         plan.contains("\n~ table shop.many_5 (id 626): its drop is undone, 3 keys\n"),
         "{plan}"

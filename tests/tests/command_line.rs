@@ -345,6 +345,24 @@ fn values_of_flags_are_refused_in_words_of_the_field() {
     }
 }
 
+/// An unset variable of a script names nothing, least of all the folder that the script runs in.
+#[test]
+fn an_empty_name_is_refused() {
+    let place = place();
+    for args in [
+        ["validate", "meta.db", ""].as_slice(),
+        &["rewrite", "meta.db", "--output", ""],
+        &["redact", "meta.db", "--output", ""],
+        &["diff", "meta.db", ""],
+        &["backups", ""],
+        &["export", "--raft-dir", "node1", "--every", "60s", "--into", ""],
+    ] {
+        let ran: Ran = command(args).current_dir(&place).output().unwrap().into();
+        assert_eq!(ran.code, Some(2), "{args:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains("but none was supplied"), "{args:?}: {}", ran.stderr);
+    }
+}
+
 /// What is only for a directory is refused for a running service, and not passed over.
 #[test]
 fn a_running_service_takes_no_flags_of_a_directory() {

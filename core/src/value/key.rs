@@ -125,7 +125,7 @@ impl Segment {
 // What serde derives has a call for each kind.
 impl Serialize for ObjectKind {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
+        serializer.serialize_unit_variant("ObjectKind", *self as u32, self.name())
     }
 }
 

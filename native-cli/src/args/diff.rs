@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, ValueHint};
 use metadump::SyntaxError;
 use metadump::moment::At;
@@ -87,7 +87,7 @@ pub enum Place {
 }
 
 fn place() -> impl TypedValueParser<Value = Place> {
-    OsStringValueParser::new().try_map(Place::parse)
+    PathBufValueParser::new().try_map(|path| Place::parse(path.into()))
 }
 
 impl Place {

@@ -191,10 +191,15 @@ impl AtMoment {
         Ok(lost)
     }
 
-    /// What is done, a line each.
+    /// As of which moment it is.
+    pub fn describe(&self) -> String {
+        self.as_of.describe()
+    }
+
+    /// The same, and what is done to the dump, a line each.
     pub fn remarks(&self) -> Vec<String> {
         let changes = self.planned.plan.describe();
-        std::iter::once(self.as_of.describe()).chain(changes).collect()
+        std::iter::once(self.describe()).chain(changes).collect()
     }
 }
 

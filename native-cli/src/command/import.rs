@@ -121,7 +121,7 @@ fn into_directory(raft_dir: &Path, args: &Import, progress: &Progress) -> Result
     let moment = raised.moment(&args.moment);
     let at = at_moment(args, moment, &source, &admission, becomes, progress)?;
     let (source, made_of, at_remarks) = match at {
-        Some(Made { source, of, mut remarks }) => {
+        Some(Made { source, of, mut remarks, .. }) => {
             admission.manifest = Requirement::Optional;
             let source = match raised.raise {
                 Raise::Keep => source,
@@ -215,7 +215,9 @@ pub struct Made {
     pub source: Source,
     /// What was found in the dump that it was made of.
     pub of: Report,
-    /// What was done, a line each.
+    /// As of which moment it is.
+    pub as_of: String,
+    /// The same, what was done to the dump, and what is lost with it, a line each.
     pub remarks: Vec<String>,
 }
 
@@ -245,7 +247,8 @@ pub fn at_moment(
     }
     progress.finish();
     let source = made.source().clone();
-    Ok(Some(Made { source, of: at.planned.report, remarks }))
+    let as_of = at.describe();
+    Ok(Some(Made { source, of: at.planned.report, as_of, remarks }))
 }
 
 /// Which dumps are imported, and what a refusal leaves.

@@ -51,42 +51,25 @@ export async function stream(source: Source, from = 0, to = source.size): Promis
   return body;
 }
 
-const PIECE_BYTES = 1 << 20;
-
 /**
- * Reads a range in order. Each piece is there only until the next one is asked for: it lies in the
- * same memory, which makes reading two to three times as fast as slices do.
+ * Reads a range in order, in pieces that the browser chooses.
+ *
+ * Not into memory of our own, which is a fifth faster: in Chromium, of several workers that do so, one waits
+ * for ever now and then.
  */
 export async function* pieces(source: Source, from = 0, to = source.size): AsyncGenerator<Uint8Array> {
   if (from >= to) return;
-  const reader = byteReader(await stream(source, from, to));
-  let buffer = new ArrayBuffer(PIECE_BYTES);
+  const reader = (await stream(source, from, to)).getReader();
   try {
     for (;;) {
-      const { value, done } = await reader.read(new Uint8Array(buffer)).catch((error: unknown) => {
+      const { value, done } = await reader.read().catch((error: unknown) => {
         return source instanceof Blob ? gone(error) : brokenOff(source, error);
       });
       if (done) return;
       yield value;
-      buffer = value.buffer;
     }
   } finally {
     await reader.cancel();
-  }
-}
-
-interface ByteReader {
-  read(into: Uint8Array<ArrayBuffer>): Promise<ReadableStreamReadResult<Uint8Array<ArrayBuffer>>>;
-  cancel(): Promise<void>;
-}
-
-/** Reads into the given memory, where the browser can. */
-function byteReader(bytes: ReadableStream<Uint8Array<ArrayBuffer>>): ByteReader {
-  try {
-    return bytes.getReader({ mode: "byob" });
-  } catch {
-    const reader = bytes.getReader();
-    return { read: () => reader.read(), cancel: () => reader.cancel() };
   }
 }
 

@@ -4,7 +4,7 @@ import type { Answer, Bytes, Start } from "../io/jobs";
 import type { Source } from "../io/source";
 
 const FIRST_PART_BYTES = 256 << 10;
-const PART_BYTES = 32 << 20;
+const PART_BYTES = 8 << 20;
 const MOST_WORKERS = 8;
 
 /** What was scanned of a dump: the lines of its next part without their values. */
@@ -104,8 +104,8 @@ function* parts(size: number): Generator<Bytes> {
   }
 }
 
-/** How many workers scan: the browser's own reading of a file takes a core, and checking is little. */
-export const scannersFor = (cores: number) => Math.min(cores - 1, MOST_WORKERS);
+/** How many workers scan. The one that checks has little to do, and of two that scan one waits for the file. */
+export const scannersFor = (cores: number) => (cores < 2 ? 1 : Math.min(Math.max(cores - 1, 2), MOST_WORKERS));
 
 /** Scans a dump with several workers; memory is bounded by what two parts for each are packed to. */
 export async function* scanned(

@@ -4,7 +4,7 @@ import { type AbridgedPart, Abridging, Browsing, Comparing, Excerpting, Merging,
 
 import { decrypted } from "../io/age";
 import type { Answer, Ask, Job, Progress, Question, Reply, Start } from "../io/jobs";
-import { pieces, type Source } from "../io/source";
+import { pieces, read, type Source } from "../io/source";
 import { Lent } from "./lent";
 import { scanned, scannersFor } from "./pool";
 
@@ -146,16 +146,12 @@ async function* unpacked(packed: AsyncGenerator<Uint8Array>): AsyncGenerator<Uin
 }
 
 /** Scans a part; its last line may end behind it. */
-async function scan(job: Extract<Job, { type: "scan" }>): Promise<AbridgedPart> {
-  const abridging = new Abridging(job.part.from, job.part.to);
-  let at = abridging.readsFrom;
-  let end = job.part.to;
-  for (let wanted = true; wanted && at < job.dump.size; end = Math.min(at + AFTER_PART_BYTES, job.dump.size)) {
-    for await (const piece of pieces(job.dump, at, end)) {
-      wanted = abridging.feed(piece);
-      at += piece.length;
-      if (!wanted) break;
-    }
+async function scan({ dump, part: { from, to } }: Extract<Job, { type: "scan" }>): Promise<AbridgedPart> {
+  const abridging = new Abridging(from, to);
+  let wanted = true;
+  for await (const piece of pieces(dump, abridging.readsFrom, to)) wanted = abridging.feed(piece);
+  for (let at = to; wanted && at < dump.size; at += AFTER_PART_BYTES) {
+    wanted = abridging.feed(await read(dump, at, at + AFTER_PART_BYTES));
   }
   return abridging.finish();
 }

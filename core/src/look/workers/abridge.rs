@@ -57,8 +57,8 @@ impl Abridger {
         self.packed.extend_from_slice(line.bytes.get(copied..).unwrap_or_default());
         let kept_bytes = (self.packed.len() - body) as u64;
         let elided_bytes = line.bytes.len() as u64 - kept_bytes + line.elided_bytes;
-        // Those can be written as JSON.
-        let references = references.and_then(|found| serde_json::to_vec(&found).ok());
+        // Those can be written.
+        let references = references.and_then(|found| postcard::to_allocvec(&found).ok());
         let references = references.unwrap_or_default();
         self.packed.extend_from_slice(&references);
         let head = Head {
@@ -149,7 +149,7 @@ impl Abridged {
                 |bytes: &'a [u8], len: u64| bytes.split_at_checked(usize::try_from(len).ok()?);
             let Some((bytes, rest)) = take(rest, kept_bytes) else { return };
             let Some((references, rest)) = take(rest, references_bytes) else { return };
-            let references = serde_json::from_slice(references).ok();
+            let references = postcard::from_bytes(references).ok();
             packed = rest;
             self.lines += 1;
             let (number, offset_bytes) = (self.lines, self.offset_bytes);

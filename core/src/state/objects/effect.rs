@@ -82,13 +82,16 @@ pub struct Effect {
 }
 
 impl Effect {
-    /// Whether it is about what is named.
+    /// Whether it is about what is named, or what was before it.
     pub fn is_of(&self, asked: &ObjectRef) -> bool {
         match (asked, &self.object) {
             (ObjectRef::Key(key), _) => self.key.as_deref() == Some(key),
             (asked, Some(ObjectName { kind, tenant, id, database, name })) => {
-                let [tenant, database, name] = [tenant, database, name].map(Option::as_deref);
-                asked.is(*kind, *id, tenant, database, name)
+                let [tenant, database] = [tenant, database].map(Option::as_deref);
+                let is = |name: &Option<Box<str>>| {
+                    asked.is(*kind, *id, tenant, database, name.as_deref())
+                };
+                is(name) || (self.former_name.is_some() && is(&self.former_name))
             }
             (_, None) => false,
         }
@@ -284,5 +287,31 @@ const fn command(entry: &LogEntry<'_>) -> &'static str {
         Payload::Normal(body) => body.cmd.name(),
         Payload::Blank => "Blank",
         Payload::Membership(_) => "Membership",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rename_is_of_either_name() {
+        let object = ObjectName {
+            kind: ObjectKind::Table,
+            tenant: Some("t".into()),
+            id: Some(93),
+            database: Some("shop".into()),
+            name: Some("new".into()),
+        };
+        let former_name = Some("old".into());
+        let object = Some(object);
+        let effect = Effect { verb: Verb::Renames, object, former_name, keys: 3, key: None };
+        let is_of = |text: &str| effect.is_of(&ObjectRef::parse(text).unwrap());
+        for text in ["shop.old", "shop.new", "t/shop.old", "table:old", "table:93"] {
+            assert!(is_of(text), "{text}");
+        }
+        for text in ["shop.other", "u/shop.old", "database:old", "shop"] {
+            assert!(!is_of(text), "{text}");
+        }
     }
 }

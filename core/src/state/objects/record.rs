@@ -147,7 +147,9 @@ fn read(parts: &KeyParts<'_>, value: &[u8], says: &mut Says) -> Owner {
     let unpacked = unpacked(value, MOST_UNPACKED_BYTES);
     let form = unpacked.as_ref().ok().and_then(|value| parts.forms().of(value));
     let mut listed = None;
-    if let (Ok(value), Some(ValueForm::Message(of))) = (&unpacked, form) {
+    if matches!(form, Some(ValueForm::Json(_))) {
+        says.description = describes(parts).then(Description::default);
+    } else if let (Ok(value), Some(ValueForm::Message(of))) = (&unpacked, form) {
         let is_list = of.name.ends_with("IdList");
         let mut description = (describes(parts) && !is_list).then(Description::default);
         // What does not fit its message is the business of the checks.
@@ -215,8 +217,13 @@ fn describes(parts: &KeyParts<'_>) -> bool {
     let kind = parts.form.kind;
     let is_name =
         |segment: &Segment| *segment == Segment::Name(kind) || *segment == Segment::User(kind);
+    let identity = match parts.form.segments {
+        [Segment::Literal("v1"), identity @ ..] => identity,
+        [Segment::Tenant, Segment::Literal("online_nodes"), name] => &[Segment::Tenant, *name],
+        identity => identity,
+    };
     parts.form.prefix.ends_with("_by_id")
-        || matches!(parts.form.segments, [Segment::Tenant, last] if is_name(last))
+        || matches!(identity, [Segment::Tenant, last] if is_name(last))
 }
 
 fn scalar_says(
@@ -320,6 +327,27 @@ mod tests {
         let description = table.description.unwrap();
         assert_eq!(description.engine.as_deref(), Some("FUSE"));
         assert_eq!(description.dropped_on.as_deref(), Some("2025-01-01 00:00:00 UTC"));
+    }
+
+    #[test]
+    fn json_describes_the_object_that_its_key_names() {
+        let is_described = |key: &str| says(key, b"{}").1.description.is_some();
+        for key in [
+            "__fd_settings/t/max_threads",
+            "__fd_warehouses/v1/t/w",
+            "__fd_clusters_v6/t/online_nodes/n",
+            "__fd_users/t/%27a%27%40%27%25%27",
+        ] {
+            assert!(is_described(key), "{key}");
+        }
+        for key in [
+            "__fd_clusters_v6/t/online_clusters/w/c/n",
+            "__fd_quotas/t",
+            "__fd_object_owners/t/stage-by-name/s",
+            "anything",
+        ] {
+            assert!(!is_described(key), "{key}");
+        }
     }
 
     #[test]

@@ -171,7 +171,7 @@ fn quoted(input: &str) -> Parsed<'_, &str> {
 }
 
 fn word(input: &str) -> Parsed<'_, &str> {
-    alt((quoted, take_till1(|c| matches!(c, '.' | '/' | '"')))).parse(input)
+    alt((quoted, take_till1(|c| matches!(c, '.' | '/' | ':' | '"')))).parse(input)
 }
 
 fn tenant(input: &str) -> Parsed<'_, Option<String>> {
@@ -239,7 +239,15 @@ mod tests {
 
     #[test]
     fn what_names_none_is_pointed_at() {
-        for (text, column) in [("", 0), ("sales.", 6), ("sales.a.b", 7), ("a/b/c", 3), ("\"a", 0)] {
+        for (text, column) in [
+            ("", 0),
+            ("sales.", 6),
+            ("sales.a.b", 7),
+            ("a/b/c", 3),
+            ("\"a", 0),
+            ("no_kind:x", 7),
+            ("sales.a:b", 7),
+        ] {
             let error = ObjectRef::parse(text).unwrap_err();
             assert_eq!(error.column, column, "{text}: {error}");
         }

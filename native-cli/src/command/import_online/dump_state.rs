@@ -43,7 +43,8 @@ impl DumpState {
         let source = match at {
             Some(made) => {
                 admission.manifest = Requirement::Optional;
-                remarks = made.remarks;
+                // The cluster keeps its log and its members.
+                remarks = vec![made.as_of];
                 made_of = Some(made.of);
                 made.source
             }
