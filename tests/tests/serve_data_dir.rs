@@ -214,3 +214,64 @@ fn a_working_directory_that_cannot_be_read_is_refused() {
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(3), expected));
     fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o700)).unwrap();
 }
+
+#[test]
+fn a_load_that_was_interrupted_is_not_taken_for_a_new_cluster() {
+    let scratch = tempfile::TempDir::new().unwrap();
+    let data_dir = scratch.path().join("data");
+    let loading = data_dir.join("loading");
+    fs::create_dir_all(&loading).unwrap();
+    fs::write(loading.join("loaded.ndjson"), "half a dump").unwrap();
+    let ran = run(["serve", "--data-dir", text(&data_dir)]);
+    let expected = format!(
+        "error: an earlier load into {} was interrupted\n\
+         help:  give --db or --raft-dir again; to begin without keys, remove {}\n",
+        data_dir.display(),
+        loading.display()
+    );
+    assert_eq!((ran.code, ran.stderr), (Some(3), expected));
+    assert!(loading.join("loaded.ndjson").exists());
+    let dump = fixture("valid/v004.ndjson");
+    let served = Served::start(["--data-dir", text(&data_dir), "--db", text(&dump)]);
+    assert!(!loading.exists());
+    served.kill();
+    // Of a new cluster nothing is to be given again.
+    let new = scratch.path().join("new");
+    fs::create_dir_all(new.join("beginning")).unwrap();
+    Served::start(["--data-dir", text(&new)]).kill();
+    assert!(!new.join("beginning").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journal_that_lacks_acknowledged_writes_is_refused_and_stays_as_it_is() {
+    let scratch = tempfile::TempDir::new().unwrap();
+    let data_dir = scratch.path().join("data");
+    let dump = fixture("valid/v004.ndjson");
+    let served = Served::start(["--data-dir", text(&data_dir), "--db", text(&dump)]);
+    let mut client = MetaClient::connect(served.grpc).await.unwrap();
+    for number in 0..5 {
+        client.put(&format!("k/{number}"), format!("value-{number}").as_bytes()).await.unwrap();
+    }
+    served.kill();
+    let journal = data_dir.join("store/database.redb.journal");
+    let whole = fs::read(&journal).unwrap();
+    let at = whole.windows(7).position(|bytes| bytes == b"value-2").unwrap();
+    let mut flipped = whole.clone();
+    flipped[at] ^= 1;
+    for (damaged, expected) in [
+        (&flipped[..], " is damaged, and whole ones follow it\n"),
+        (&whole[..at], "it is cut: it has "),
+    ] {
+        fs::write(&journal, damaged).unwrap();
+        let ran = run(["serve", "--data-dir", text(&data_dir)]);
+        assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+        assert!(ran.stderr.contains(expected), "{}", ran.stderr);
+        assert!(ran.stderr.contains("\nhelp:  restore the data directory from a copy"));
+        assert!(fs::read(&journal).unwrap() == damaged);
+    }
+    fs::write(&journal, whole).unwrap();
+    let served = Served::start(["--data-dir", text(&data_dir)]);
+    let mut client = MetaClient::connect(served.grpc).await.unwrap();
+    let state = state(&mut client).await;
+    assert!(state.contains(&("k/4".to_owned(), b"value-4".to_vec())));
+}

@@ -20,6 +20,8 @@ use crate::temporary::TemporaryDir;
 const STORE: &str = "store";
 /// Data that is being loaded.
 const LOADING: &str = "loading";
+/// The data of a new cluster, which nobody has to give again.
+const BEGINNING: &str = "beginning";
 /// How the names of snapshots begin and end; a number is between.
 const SNAPSHOT: &str = "snapshot-";
 const LINES: &str = ".ndjson";
@@ -115,8 +117,8 @@ impl DataDir {
     ///
     /// # Errors
     ///
-    /// When another process uses it, when it has data and there is an origin, and when it is not
-    /// empty and not of this command.
+    /// When another process uses it, when it has data and there is an origin, when a load into it was
+    /// interrupted and there is none, and when it is not empty and not of this command.
     pub fn kept(root: &Path, origin: Option<&InitialData>, progress: &Progress) -> Result<Self> {
         let shown = root.display();
         let mut new_dirs = NewDirs::make(root, PRIVATE_DIR)?;
@@ -124,7 +126,8 @@ impl DataDir {
         spare_foreign(root)?;
         let mut lock = DirLock::take(root)?;
         let layout = Layout { store: root.join(STORE) };
-        let loading = Layout { store: root.join(LOADING) };
+        let filling = if origin.is_some() { LOADING } else { BEGINNING };
+        let filling = Layout { store: root.join(filling) };
         let has_data = layout.store.exists();
         if has_data && origin.is_some() {
             return Err(anyhow::anyhow!("{shown} has data already")).help(
@@ -132,26 +135,38 @@ impl DataDir {
                      with --data-dir",
             );
         }
-        if loading.store.exists() {
+        let loading = root.join(LOADING);
+        if loading.exists() {
+            if !has_data && origin.is_none() {
+                return Err(anyhow::anyhow!("an earlier load into {shown} was interrupted")).help(
+                    format!(
+                        "give --db or --raft-dir again; to begin without keys, remove {}",
+                        loading.display()
+                    ),
+                );
+            }
             progress.say("note: an earlier load was interrupted; its partial files are removed");
-            remove_all(&loading.store)?;
+            remove_all(&loading)?;
+        }
+        if root.join(BEGINNING).exists() {
+            remove_all(&root.join(BEGINNING))?;
         }
         if has_data {
             older_database::take_over(&layout, progress)?;
         } else {
-            let mut doomed = vec![Doomed::dir(&loading.store)];
+            let mut doomed = vec![Doomed::dir(&filling.store)];
             doomed.extend(lock.doomed());
             doomed.extend(new_dirs.doomed());
-            create_dir(&loading.store)?;
-            let filled = fill(&loading, origin.unwrap_or(&InitialData::NewCluster), progress);
+            create_dir(&filling.store)?;
+            let filled = fill(&filling, origin.unwrap_or(&InitialData::NewCluster), progress);
             if filled.is_err() {
                 // The error says what is wrong; what is left of the files does not matter.
-                let _ = remove_all(&loading.store);
+                let _ = remove_all(&filling.store);
             }
             filled?;
-            sync_dir(&loading.store)?;
-            fs::rename(&loading.store, &layout.store)
-                .with_context(|| format!("cannot rename {}", loading.store.display()))?;
+            sync_dir(&filling.store)?;
+            fs::rename(&filling.store, &layout.store)
+                .with_context(|| format!("cannot rename {}", filling.store.display()))?;
             drop(doomed);
             sync_dir(root)?;
         }
@@ -170,7 +185,7 @@ impl DataDir {
 fn spare_foreign(root: &Path) -> Result<()> {
     let shown = root.display();
     for name in names(root).with_context(|| format!("cannot read {shown}"))? {
-        if ![STORE, LOADING, LOCK].iter().any(|known| name == *known) {
+        if ![STORE, LOADING, BEGINNING, LOCK].iter().any(|known| name == *known) {
             return Err(anyhow::anyhow!(
                 "{shown} holds {}, which is not of a service",
                 root.join(&name).display()

@@ -31,7 +31,7 @@ use redb::backends::FileBackend;
 use redb::{Builder, StorageBackend};
 
 use super::data_dir::PRIVATE_FILE;
-use super::journal::{Appended, Journal, Row};
+use super::journal::{Appended, Damage, Journal, Row};
 use super::rows::{Durable, Rows, write};
 use super::stored::{self, number};
 
@@ -50,6 +50,9 @@ pub enum StorageError {
     /// A record that this program did not write.
     #[error("the database holds a {0} that cannot be read")]
     Corrupt(&'static str),
+    /// The journal does not hold all that it has held.
+    #[error("the journal beside it lacks writes that were acknowledged: {0}")]
+    Journal(Damage),
     /// A write into a state of the past.
     #[error("what is only read was to be written")]
     ReadOnly,

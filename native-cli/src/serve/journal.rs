@@ -30,6 +30,26 @@ const REMOVED: u32 = u32::MAX;
 /// A row of the database, and its new value; none removes it.
 pub type Row<'r> = (&'r [u8], Option<&'r [u8]>);
 
+/// How much is hashed to find a record behind one that is damaged. More takes bytes that were made for it.
+const MOST_HASHED_BYTES: usize = 1 << 28;
+
+/// What is wrong with a journal: writes that were acknowledged are in what cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Damage {
+    /// It is shorter than it ever is.
+    #[error("it is cut: it has {bytes} bytes of {JOURNAL_BYTES}")]
+    Cut {
+        /// How long it is.
+        bytes: u64,
+    },
+    /// Whole records follow one that is not.
+    #[error("the record at byte {at} is damaged, and whole ones follow it")]
+    Record {
+        /// Where it is.
+        at: u64,
+    },
+}
+
 /// Whether a record found a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Appended {
@@ -61,8 +81,15 @@ impl Journal {
         mut each: impl FnMut(Row<'_>) -> Result<(), StorageError>,
     ) -> Result<Self, StorageError> {
         let mut content = vec![0; usize::try_from(JOURNAL_BYTES).unwrap_or(0)];
-        if disk.len().map_err(StorageError::Io)? < JOURNAL_BYTES {
-            // Zeros are no record. It had none: it is not used before it has its size.
+        let len = disk.len().map_err(StorageError::Io)?;
+        if len < JOURNAL_BYTES {
+            // It is not used before it has its size.
+            let mut cut = vec![0; usize::try_from(len).unwrap_or(0)];
+            disk.read(0, &mut cut).map_err(StorageError::Io)?;
+            if !used(&cut).is_empty() {
+                return Err(StorageError::Journal(Damage::Cut { bytes: len }));
+            }
+            // Zeros are no record.
             disk.set_len(JOURNAL_BYTES).map_err(StorageError::Io)?;
             disk.write(0, &content).map_err(StorageError::Io)?;
             disk.sync_data().map_err(StorageError::Io)?;
@@ -74,6 +101,10 @@ impl Journal {
             for_each_row(rows, &mut each)?;
         }
         let at = (content.len() - left.len()) as u64;
+        // The last record may be torn: it was never acknowledged. One with others behind it was.
+        if holds_record(used(left), epoch) {
+            return Err(StorageError::Journal(Damage::Record { at }));
+        }
         Ok(Self { disk, epoch, at })
     }
 
@@ -138,6 +169,41 @@ fn record(bytes: &[u8], epoch: u64) -> Option<(&[u8], &[u8])> {
     let checked = bytes.get(checksum.len()..HEAD_BYTES + length)?;
     let is_whole = head.ends_with(&epoch.to_be_bytes()) && hash(checked).to_be_bytes() == *checksum;
     is_whole.then_some((rows, rest))
+}
+
+/// The bytes up to the last that were written, as far as zeros tell.
+fn used(mut bytes: &[u8]) -> &[u8] {
+    const BLOCK: usize = 4096;
+    while let Some((before, last)) = bytes.split_last_chunk::<BLOCK>()
+        && *last == [0; BLOCK]
+    {
+        bytes = before;
+    }
+    let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    bytes.get(..end).unwrap_or_default()
+}
+
+/// Whether there is a record of an epoch behind the beginning of some bytes.
+fn holds_record(bytes: &[u8], epoch: u64) -> bool {
+    let epoch_bytes = epoch.to_be_bytes();
+    let mut hashed = 0;
+    for at in 1..bytes.len() {
+        let Some(rest) = bytes.get(at..) else { break };
+        let Some(head) = rest.first_chunk::<HEAD_BYTES>() else { break };
+        if !head.ends_with(&epoch_bytes) {
+            continue;
+        }
+        let [_, _, _, _, length @ .., _, _, _, _, _, _, _, _] = head;
+        let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
+        if length > rest.len() {
+            continue;
+        }
+        hashed += length;
+        if record(rest, epoch).is_some() || hashed > MOST_HASHED_BYTES {
+            return true;
+        }
+    }
+    false
 }
 
 fn for_each_row(
@@ -228,25 +294,79 @@ mod tests {
         journal.begin(2);
         assert_eq!(append(&mut journal, &[("c", Some("3"))]), Appended::Done);
         assert_eq!(open(&disk, 2).1, [r#"c=Some("3")"#]);
-        assert_eq!(open(&disk, 1).1, [""; 0]);
     }
 
-    #[test]
-    fn a_record_that_is_damaged_ends_it() {
-        let disk = Disk::default();
-        let (mut journal, _) = open(&disk, 1);
-        for value in ["1", "2", "3"] {
-            append(&mut journal, &[("key", Some(value))]);
+    fn damage(disk: &Disk, epoch: u64) -> Damage {
+        match Journal::open(Box::new(disk.clone()), epoch, |_| Ok(())) {
+            Err(StorageError::Journal(damage)) => damage,
+            other => panic!("{other:?}"),
         }
-        let second = (HEAD_BYTES + 8 + 3 + 1) as u64;
-        for at in second..2 * second {
+    }
+
+    /// Calls `each` with every byte of a range changed.
+    fn with_each_byte_changed(disk: &Disk, range: std::ops::Range<u64>, each: impl Fn(u64)) {
+        for at in range {
             let mut byte = [0];
             disk.read(at, &mut byte).unwrap();
             disk.write(at, &[byte[0] ^ 1]).unwrap();
-            assert_eq!(open(&disk, 1).1, [r#"key=Some("1")"#], "{at}");
+            each(at);
             disk.write(at, &byte).unwrap();
         }
-        assert_eq!(open(&disk, 1).1.len(), 3);
+    }
+
+    #[test]
+    fn the_last_record_may_be_torn_and_no_other_one() {
+        for epoch in [0, 1, 258] {
+            let disk = Disk::default();
+            let (mut journal, _) = open(&disk, epoch);
+            for value in ["1", "2", "3"] {
+                append(&mut journal, &[("key", Some(value))]);
+            }
+            let record = (HEAD_BYTES + 8 + 3 + 1) as u64;
+            with_each_byte_changed(&disk, record..2 * record, |at| {
+                assert_eq!(damage(&disk, epoch), Damage::Record { at: record }, "{at}");
+            });
+            with_each_byte_changed(&disk, 2 * record..3 * record, |at| {
+                assert_eq!(open(&disk, epoch).1.len(), 2, "{at}");
+            });
+            assert_eq!(open(&disk, epoch).1.len(), 3);
+            // What is left of an epoch before is no record.
+            journal.begin(epoch + 1);
+            append(&mut journal, &[("k", None)]);
+            let torn = (HEAD_BYTES + 8 + 1) as u64;
+            with_each_byte_changed(&disk, 0..torn, |at| {
+                assert_eq!(open(&disk, epoch + 1).1, [""; 0], "{at}");
+            });
+        }
+    }
+
+    #[test]
+    fn a_journal_that_is_cut_is_not_taken_for_a_new_one() {
+        let disk = Disk::default();
+        let (mut journal, _) = open(&disk, 0);
+        append(&mut journal, &[("key", Some("value"))]);
+        for bytes in [JOURNAL_BYTES - 1, 5000, 30, 10] {
+            disk.set_len(bytes).unwrap();
+            assert_eq!(damage(&disk, 0), Damage::Cut { bytes });
+        }
+        // One that was being made.
+        for bytes in [0, 1, 5000] {
+            let disk = Disk::default();
+            disk.set_len(bytes).unwrap();
+            assert_eq!(open(&disk, 0).1, [""; 0]);
+        }
+    }
+
+    #[test]
+    fn bytes_that_look_like_many_records_are_not_looked_at_for_ever() {
+        let disk = Disk::default();
+        let (mut journal, _) = open(&disk, 0);
+        let long = 1_000_000_u32.to_be_bytes();
+        let value = [&long[..], &[0; 8]].concat().repeat(200_000);
+        journal.append([(&b"key"[..], Some(&value[..]))].into_iter()).unwrap();
+        assert_eq!(open(&disk, 0).1.len(), 1);
+        disk.write(0, &[1]).unwrap();
+        assert_eq!(damage(&disk, 0), Damage::Record { at: 0 });
     }
 
     #[test]

@@ -7,13 +7,18 @@ use metadump::apply::SystemState;
 use metadump::record::LeaderId;
 
 use super::data_dir::Layout;
-use super::database::{Database, is_disk_full};
+use super::database::{Database, StorageError, is_disk_full};
 use super::dump_file::DumpFile;
 use super::loaded::Loaded;
 use super::notes::{self, Leadership, Snapshot};
 use super::view::View;
-use crate::failure::Help;
+use crate::failure::{Help, WithHelp};
 
+/// What to do with a database that cannot be read.
+const DAMAGED: &str = "restore the data directory from a copy, or load a backup into an empty one";
+/// What to do with a journal that lacks what was acknowledged.
+const JOURNAL: &str = "restore the data directory from a copy; to go on without what the journal holds, move \
+                       store/database.redb.journal away";
 /// What to do when the disk is full before anything is written.
 const FULL: &str = "free some space: what was written last is still to be put in its place, which \
                     can take some 16 MiB; nothing is lost";
@@ -48,14 +53,23 @@ impl State {
     pub fn open(layout: &Layout) -> Result<Self> {
         let path = layout.database();
         let opened = Database::open(&path).map_err(|error| {
+            let damaged = match &error {
+                StorageError::Journal(_) => Some(JOURNAL),
+                StorageError::Database(_) | StorageError::Corrupt(_) => Some(DAMAGED),
+                StorageError::Io(_) | StorageError::ReadOnly => None,
+            };
             let error =
                 anyhow::Error::new(error).context(format!("cannot open {}", path.display()));
-            if is_disk_full(&error) { error.context(Help(FULL.to_owned())) } else { error }
+            let help = if is_disk_full(&error) { Some(FULL) } else { damaged };
+            match help {
+                Some(help) => error.context(Help(help.to_owned())),
+                None => error,
+            }
         });
         let database = Arc::new(opened?);
-        let missing = "the data directory is not complete";
-        let loaded = notes::read(&database, notes::LOADED)?.context(missing)?;
-        let system = notes::read(&database, notes::SYSTEM)?.context(missing)?;
+        let missing = || format!("{} is not that of a loaded dump", path.display());
+        let loaded = notes::read(&database, notes::LOADED)?.with_context(missing).help(DAMAGED)?;
+        let system = notes::read(&database, notes::SYSTEM)?.with_context(missing).help(DAMAGED)?;
         let leadership = notes::read(&database, notes::LEADER)?;
         let snapshot: Option<Snapshot> = notes::read(&database, notes::SNAPSHOT)?;
         let snapshot = snapshot
