@@ -20,6 +20,7 @@ const MASK: &str = "***";
 /// The options that say where something is and how it is spoken to, and never hold a credential. All
 /// others are hidden.
 const SHOWN: &[&str] = &[
+    "account_name",
     "addressing_style",
     "atomic_write_dir",
     "checksum_algorithm",
@@ -177,8 +178,9 @@ impl StoreUrl {
     }
 }
 
+/// What stands before an `@`, or behind a `?`, of an endpoint can be a credential.
 fn is_shown(name: &str, value: &str) -> bool {
-    SHOWN.contains(&name.to_ascii_lowercase().as_str()) && !value.contains('@')
+    SHOWN.contains(&name.to_ascii_lowercase().as_str()) && !value.contains(['@', '?'])
 }
 
 impl fmt::Display for StoreUrl {
@@ -275,6 +277,11 @@ mod tests {
             ("azblob://b/k?SAS_TOKEN=xyz&flag", "azblob://b/k?SAS_TOKEN=***&flag"),
             ("s3://b/k?endpoint=http://me:xyz@host", "s3://b/k?endpoint=***"),
             ("s3://b/k?endpoint=http://me:xyz%40host", "s3://b/k?endpoint=***"),
+            ("azblob://b/k?endpoint=https://a.net/?sv=1%26sig=xyz", "azblob://b/k?endpoint=***"),
+            (
+                "azblob://b/k?account_name=a&account_key=xyz",
+                "azblob://b/k?account_name=a&account_key=***",
+            ),
             ("s3://me:xyz@b/k@2", "s3://***@b/k@2"),
         ] {
             let url = url(given);
