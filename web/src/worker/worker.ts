@@ -264,8 +264,7 @@ async function* ordered(plan: Redacting, dump: Source, taken: (bytes: number) =>
   keep();
   for (const [at, section] of sections.entries()) {
     if (!Array.isArray(section)) {
-      // What is handed out is held: a piece is there only until the next one.
-      for await (const piece of pieces(section)) yield piece.slice();
+      yield* pieces(section);
       continue;
     }
     yield* merged(section);

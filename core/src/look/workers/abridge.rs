@@ -57,7 +57,7 @@ impl Abridger {
         self.packed.extend_from_slice(line.bytes.get(copied..).unwrap_or_default());
         let kept_bytes = (self.packed.len() - body) as u64;
         let elided_bytes = line.bytes.len() as u64 - kept_bytes + line.elided_bytes;
-        // Those can be written.
+        // Writing into memory does not fail.
         let references = references.and_then(|found| postcard::to_allocvec(&found).ok());
         let references = references.unwrap_or_default();
         self.packed.extend_from_slice(&references);
