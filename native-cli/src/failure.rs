@@ -7,8 +7,10 @@ use metadump::check::Severity;
 use metadump::raft_dir::DirError;
 use rustix::io::Errno;
 
+use crate::chain::PieceFailure;
 use crate::files::NotRegular;
 use crate::printable::{printable, printable_lines};
+use crate::store::StoreFailure;
 use crate::style::Style;
 
 /// What the user can do about a failure; added to an error as context.
@@ -100,7 +102,14 @@ impl<T, E: Into<anyhow::Error>> WithHelp<T> for Result<T, E> {
 /// What the user can do, when somebody has said it: whoever knew most of what was to be done.
 fn said_help(error: &anyhow::Error) -> Option<&str> {
     let help = error.downcast_ref::<Help>().map(|help| help.0.as_str());
-    help.or_else(|| error.chain().find_map(|cause| cause.downcast_ref::<DirError>()?.help()))
+    help.or_else(|| error.chain().find_map(help_of_cause))
+}
+
+/// What to do about a cause, of those that know it themselves.
+fn help_of_cause<'e>(cause: &'e (dyn std::error::Error + 'static)) -> Option<&'e str> {
+    let of_store = || StoreFailure::in_error(cause).map(StoreFailure::help);
+    let of_piece = || PieceFailure::help_in(cause.downcast_ref()?);
+    cause.downcast_ref::<DirError>().and_then(DirError::help).or_else(of_store).or_else(of_piece)
 }
 
 /// What failed, in a line, without its causes and what to do.

@@ -164,8 +164,7 @@ impl Source {
         let name = object.shown().to_owned();
         let opened =
             object.stamp().and_then(|stamp| stamp.ok_or_else(|| StoreFailure::missing().into()));
-        let opened =
-            opened.map_err(|error| failed_in_store(error, format!("cannot open {name}")))?;
+        let opened = opened.with_context(|| format!("cannot open {name}"))?;
         let data = Data::Object(Stored { object, opened, was_read: AtomicBool::new(false) });
         let opened = Opened { name, path: None, data, spool: None };
         Ok(Self { opened: Arc::new(opened), given: None })
@@ -439,7 +438,7 @@ impl Source {
                 Kind::Changed | Kind::Missing => self.has_changed(),
                 _ => format!("cannot read {}", self.name()),
             };
-            return failed_in_store(error, what);
+            return anyhow::Error::new(error).context(what);
         }
         let help = unpacking::help(&error);
         let unread = anyhow::Error::new(error).context(format!("cannot read {}", self.name()));
@@ -453,16 +452,6 @@ impl Source {
         self.wait(progress)?;
         let stream = stream.lock().unwrap_or_else(PoisonError::into_inner).take();
         stream.ok_or_else(|| anyhow!("{} can be read only once", self.name()))
-    }
-}
-
-/// Why something of a store failed, with what to do.
-fn failed_in_store(error: io::Error, what: String) -> anyhow::Error {
-    let help = StoreFailure::in_io(&error).map(StoreFailure::help);
-    let failed = anyhow::Error::new(error).context(what);
-    match help {
-        Some(help) => failed.context(Help(help)),
-        None => failed,
     }
 }
 

@@ -321,6 +321,10 @@ fn a_chain_of_encrypted_pieces_is_made_and_checked_without_the_identity() {
     let identity = named("age/identity.txt");
     let place = dir.path().to_str().unwrap();
     well(run(["validate", "--identity", &identity, place]));
+    let ran = run(["validate", place]);
+    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+    let said = "and no identity is named\nhelp:  name the file of an identity with --identity";
+    assert!(ran.stderr.contains(said), "{}", ran.stderr);
 
     let checked = |more: &[&str]| {
         let ran = run(["backups", place, "--check"].iter().chain(more));

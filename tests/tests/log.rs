@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use metadump_tests::fixtures::{content, fixture, unpack};
+use metadump_tests::fixtures::{content, corpus, fixture, unpack, unpack_archive};
 use metadump_tests::metactl::run;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -108,6 +108,54 @@ fn entries_in_the_snapshot_are_named_and_those_behind_a_gap_too() {
     assert_eq!((applied.len(), not.len()), (2, 90));
     let said = "note: entry T1-N0.1501 does not follow T1-N0.1499, the last one applied";
     assert!(ran.stderr.contains(said), "{}", ran.stderr);
+}
+
+#[test]
+#[ignore = "needs METADUMP_CORPUS"]
+fn what_happens_to_a_database_happens_to_what_is_in_it() {
+    let archive = corpus().join("engine/e747-own-catalog-store.raft_dir.tar.gz");
+    let (_unpacked, dir) = unpack_archive(&archive);
+    let dir = dir.display().to_string();
+    let of = |object: &str| {
+        let log = text(["log", "--raft-dir", &dir, "--object", object]);
+        let said = log.lines().map(|line| line.split_once(" UTC  ").unwrap().1.to_owned());
+        said.collect::<Vec<_>>()
+    };
+    let expected = [
+        "creates table acme/undropme.a (id 44); changes database acme/undropme (id 39)",
+        "drops database acme/undropme (id 39)",
+        "undrops database acme/undropme (id 39)",
+    ];
+    for object in ["undropme.a", "acme/undropme.a", "table:44", "table:undropme.a"] {
+        assert_eq!(of(object), expected, "{object}");
+    }
+    // What a query makes is there, marked as dropped, until it is complete.
+    let made = of("table:99");
+    assert_eq!(made[0], "creates table acme/shop.t4 (id 99); changes database acme/shop (id 6)");
+    assert!(made[2].starts_with("undrops table acme/shop.t4 (id 99)"), "{made:?}");
+    let renamed =
+        "renames table acme/shop.t3 (id 93) to shop.t3_renamed; changes database acme/shop (id 6)";
+    for object in ["shop.t3", "shop.t3_renamed", "table:93"] {
+        assert!(of(object).iter().any(|line| line == renamed), "{object}");
+    }
+}
+
+#[test]
+fn a_time_as_it_is_printed_is_its_whole_second() {
+    let folder = TempDir::new().unwrap();
+    let dump = e895(&folder);
+    let all = text(["log", "--since", "snapshot", &dump]);
+    let time_of = |line: &str| line.get(15..38).unwrap().to_owned();
+    let time = time_of(all.lines().nth(300).unwrap());
+    let expected: Vec<&str> = all.lines().filter(|line| time_of(line) == time).collect();
+    assert!(expected.len() > 1 && expected.len() < 400, "{}", expected.len());
+    let last = expected.last().unwrap().split(['.', ' ']).nth(1).unwrap();
+    for time in [time.clone(), time.replace(' ', "T").replace("TUTC", "Z")] {
+        let of_second = text(["log", "--since", &time, "--until", &time, &dump]);
+        assert_eq!(of_second.lines().collect::<Vec<_>>(), expected, "{time}");
+        let keys_at = |at: &str| text(["keys", "--format", "json", "--at", at, &dump]);
+        assert_eq!(keys_at(&time), keys_at(last), "{time}");
+    }
 }
 
 /// A dump without a snapshot, whose log has these commands.

@@ -153,9 +153,21 @@ fn keys_are_read_and_written() {
         local value = client:get("lua/k")
         print(string.char(table.unpack(value.data)), value.seq == second.result.seq)
         print(type(value.meta), math.type(value.seq))
+        -- What was read can be written again.
+        local read = first.result.data
+        print(metactl.to_string(client:upsert("lua/copy", read).result.data))
+        local is_same = metactl.eq_value("lua/copy", read)
+        local copied = client:transaction(metactl.new_txn({is_same}, {metactl.put_op("lua/more", read)}))
+        print(copied.success, metactl.to_string(client:get("lua/more").data))
     "#;
-    let expected =
-        "true\nnil\ttrue\t\"\\x00\\x01\\x7F\\x80\\xFF\"\ntrue\ttrue\ntwo\ttrue\ntable\tinteger\n";
+    let expected = r#"true
+nil	true	"\x00\x01\x7F\x80\xFF"
+true	true
+two	true
+table	integer
+"\x00\x01\x7F\x80\xFF"
+true	"\x00\x01\x7F\x80\xFF"
+"#;
     assert_eq!(printed(script(&service, text)), expected);
     let key = ["get", "--key", "lua/k", "--raw", "--grpc-api-address", &service.address()];
     assert_eq!(run(key).stdout, b"two");
@@ -230,6 +242,8 @@ fn a_transaction_that_is_none_is_not_sent() {
         wrong({["then"] = {{op = "unknown", key = "k"}}})
         wrong({["then"] = {{op = "put", key = "k"}}})
         wrong({["then"] = {{op = "put", key = "k", value = 1}}})
+        wrong({["then"] = {{op = "put", key = "k", value = {1, 256}}}})
+        wrong({["then"] = {{op = "put", key = "k", value = {1, name = 2}}}})
         wrong({["then"] = {[1] = metactl.get_op("k"), [3] = metactl.get_op("k")}})
         wrong({["else"] = {{op = "get", key = "k", ttl = 1}}})
         wrong({["then"] = {metactl.put_op("k", "v", "soon")}})
@@ -247,6 +261,8 @@ transaction["then"]: item 1 must be a table
 transaction["then"][1]: unknown operation `unknown`
 transaction["then"][1]: missing field `value`
 transaction["then"][1]: field `value` must be a string, got integer
+transaction["then"][1]: field `value` is an array of other than bytes
+transaction["then"][1]: field `value` is an array of other than bytes
 transaction["then"]: must be a dense array
 transaction["else"][1]: unknown field `ttl`
 transaction["then"][1]: field `ttl` must be a number, got string

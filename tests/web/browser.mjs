@@ -44,6 +44,9 @@ export async function start({ init, ...options } = {}) {
   return { browser, context, tab, requests, complaints };
 }
 
+/** The page as it is first, whatever its address says now: what differs behind `#` alone is the same document. */
+export const anew = (tab) => tab.goto("about:blank").then(() => tab.goto(page));
+
 /** Opens files and waits until the first has been read. */
 export async function open(tab, files) {
   await tab.locator("input[type=file]").first().setInputFiles(files);

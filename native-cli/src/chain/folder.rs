@@ -116,6 +116,7 @@ impl Folder {
         for file in self.files.iter().filter(|file| file.has_manifest) {
             pieces.push((file.name.clone(), manifest_of(&file.name)?));
         }
+        leave_out_copies(&mut pieces);
         let known = |sha256: &str| {
             let manifests = pieces.iter().filter_map(|(_, manifest)| manifest.as_ref());
             manifests.into_iter().any(|manifest| manifest.sha256 == sha256)
@@ -150,6 +151,20 @@ impl Folder {
         };
         chain.with_context(what).map(Some)
     }
+}
+
+/// Leaves out the pieces that are another one under a name that their manifests do not give.
+fn leave_out_copies(pieces: &mut Vec<(DumpName, Option<Manifest>)>) {
+    let is_named_so = |(name, manifest): &(DumpName, Option<Manifest>)| {
+        manifest.as_ref().is_some_and(|manifest| name.file_name().as_ref() == Some(&manifest.dump))
+    };
+    let own = pieces.iter().filter(|piece| is_named_so(piece));
+    let hashes = own.filter_map(|(_, manifest)| manifest.as_ref().map(|of| of.sha256.clone()));
+    let hashes: BTreeSet<String> = hashes.collect();
+    pieces.retain(|piece| {
+        let sha256 = piece.1.as_ref().map(|manifest| &manifest.sha256);
+        is_named_so(piece) || sha256.is_none_or(|sha256| !hashes.contains(sha256))
+    });
 }
 
 fn ending(file: &str) -> Option<&str> {

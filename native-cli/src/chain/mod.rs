@@ -15,7 +15,7 @@ use metadump::check::Evidence;
 use metadump::manifest::{Manifest, Parent};
 
 pub use self::folder::{Folder, InFolder, holds_pieces, increments_of, manifest_name};
-pub use self::reader::ChainReader;
+pub use self::reader::{ChainReader, PieceFailure};
 use crate::dump_name::DumpName;
 use crate::failure::{Help, WithHelp};
 use crate::files::read_small;

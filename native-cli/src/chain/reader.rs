@@ -177,10 +177,28 @@ fn next(lines: &mut Lines, line: &mut Vec<u8>) -> io::Result<Option<Part>> {
 fn open(piece: &Piece) -> io::Result<Lines> {
     let source = Source::open_piece(&piece.name);
     let text = source.and_then(|source| source.read(&Progress::new(Quiet::Yes)));
-    let text = text.map_err(|error| io::Error::other(failure::in_a_line(&error)))?;
+    let text = text.map_err(|error| {
+        let help = failure::told(&error).help;
+        io::Error::other(PieceFailure { said: failure::in_a_line(&error), help })
+    })?;
     let measure = piece.sha256.clone().map(|sha256| (ByteMeasure::default(), sha256));
     let checked = Checked { name: piece.name.to_string(), text, measure };
     Ok(BufReader::with_capacity(READ_BYTES, checked))
+}
+
+/// Why a piece cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{said}")]
+pub struct PieceFailure {
+    said: String,
+    help: Option<String>,
+}
+
+impl PieceFailure {
+    /// What to do, if an error is one and says it.
+    pub fn help_in(error: &io::Error) -> Option<&str> {
+        error.get_ref()?.downcast_ref::<Self>()?.help.as_deref()
+    }
 }
 
 /// A piece that is held against its hash when it ends.

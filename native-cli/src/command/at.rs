@@ -178,7 +178,7 @@ impl AtMoment {
         }
         let until = self.planned.plan.until();
         let state = State::of_dump(reading.source().clone(), At::End, progress)?;
-        log::each_change(state, progress, |change| {
+        log::each_change(state, progress, |change, _| {
             if Some(change.log_id.index) > until {
                 lost.count += 1;
                 if lost.count <= MOST_LOST {

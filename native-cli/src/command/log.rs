@@ -1,10 +1,11 @@
 //! `log`: what the entries of a log did, in the words of objects.
 
+use std::cmp::Ordering;
 use std::io::{BufWriter, Write};
 
 use anyhow::Result;
 use metadump::moment::{At, Moment};
-use metadump::objects::{Effect, History, LoggedChange, ObjectRef, Outcome};
+use metadump::objects::{Effect, History, LoggedChange, ObjectRef, Outcome, Verb};
 use metadump::record::Fact;
 
 use super::Outcome as Ended;
@@ -38,9 +39,9 @@ pub fn run(args: &Args, progress: &Progress) -> Result<Ended> {
     }
     let mut out = BufWriter::new(stdout());
     let (mut shown, mut all) = (0_u64, 0_u64);
-    let log = each_change(state, progress, |change| {
+    let log = each_change(state, progress, |change, history| {
         all += 1;
-        if !filter.has(change) {
+        if !filter.has(change, history) {
             return Ok(());
         }
         shown += 1;
@@ -78,7 +79,7 @@ pub struct Log {
     pub broken: Option<String>,
 }
 
-/// Calls `each` with what every entry of a log did, committed or not.
+/// Calls `each` with what every entry of a log did, committed or not, and with what is known by then.
 ///
 /// # Errors
 ///
@@ -86,7 +87,7 @@ pub struct Log {
 pub fn each_change(
     state: State,
     progress: &Progress,
-    mut each: impl FnMut(&LoggedChange) -> Result<()> + Send,
+    mut each: impl FnMut(&LoggedChange, &History) -> Result<()> + Send,
 ) -> Result<Log> {
     let committed = state.moment();
     let state = state.at_log_end(progress);
@@ -110,7 +111,7 @@ pub fn each_change(
                 history.entry(fact)?
             }
         };
-        change.as_ref().map_or(Ok(()), &mut each)
+        change.as_ref().map_or(Ok(()), |change| each(change, &history))
     })?;
     Ok(Log { name: state.name(), broken })
 }
@@ -119,7 +120,8 @@ pub fn each_change(
 #[derive(Debug, Clone, Copy)]
 enum Bound {
     Index(u64),
-    Time(u64),
+    /// From the first to the last of these milliseconds.
+    Time(u64, u64),
 }
 
 impl Bound {
@@ -129,16 +131,23 @@ impl Bound {
             At::End => Self::Index(moment.last_index().unwrap_or(0)),
             At::Index(index) => Self::Index(index),
             At::Entry(id) => Self::Index(id.index),
-            At::Time(ms) => Self::Time(ms),
-            At::Ago(ms) => Self::Time(now_ms().saturating_sub(ms)),
+            At::Time { first_ms, last_ms } => Self::Time(first_ms, last_ms),
+            At::Ago(ms) => {
+                let ms = now_ms().saturating_sub(ms);
+                Self::Time(ms, ms)
+            }
         }
     }
 
     /// How an entry stands to it; none when it has no time.
-    fn compare(self, change: &LoggedChange) -> Option<std::cmp::Ordering> {
+    fn compare(self, change: &LoggedChange) -> Option<Ordering> {
         match self {
             Self::Index(index) => Some(change.log_id.index.cmp(&index)),
-            Self::Time(ms) => change.time_ms.map(|at| at.cmp(&ms)),
+            Self::Time(first_ms, last_ms) => change.time_ms.map(|at_ms| match at_ms {
+                at_ms if at_ms < first_ms => Ordering::Less,
+                at_ms if at_ms > last_ms => Ordering::Greater,
+                _ => Ordering::Equal,
+            }),
         }
     }
 }
@@ -151,13 +160,14 @@ struct Filter<'a> {
 }
 
 impl Filter<'_> {
-    fn has(&self, change: &LoggedChange) -> bool {
-        let is_in = |bound: Option<Bound>, out: std::cmp::Ordering| {
+    fn has(&self, change: &LoggedChange, history: &History) -> bool {
+        let is_in = |bound: Option<Bound>, out: Ordering| {
             bound.and_then(|bound| bound.compare(change)).is_none_or(|order| order != out)
         };
-        let is_named = |effect: &Effect| self.objects.iter().any(|object| effect.is_of(object));
-        is_in(self.since, std::cmp::Ordering::Less)
-            && is_in(self.until, std::cmp::Ordering::Greater)
+        let is_named =
+            |effect: &Effect| self.objects.iter().any(|object| history.concerns(effect, object));
+        is_in(self.since, Ordering::Less)
+            && is_in(self.until, Ordering::Greater)
             && (self.objects.is_empty() || change.effects.iter().any(is_named))
     }
 }
@@ -210,7 +220,12 @@ pub fn effect(effect: &Effect) -> String {
         (Some(_), id) => {
             let name = object.full_name();
             let id = id.map_or_else(String::new, |id| format!(" (id {id})"));
-            match &effect.former_name {
+            let verb = match effect.verb {
+                // Of an object with an id it is something that belongs to it.
+                Verb::Expires if !id.is_empty() => format!("{verb} {keys} of"),
+                _ => verb.to_owned(),
+            };
+            match effect.former_full_name() {
                 Some(former) => format!(
                     "{verb} {kind} {}{id} to {}",
                     printable(&format!("{tenant}{former}")),

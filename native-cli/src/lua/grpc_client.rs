@@ -7,13 +7,13 @@
 use std::rc::Rc;
 
 use metadump_proto::meta::{TxnReply, TxnRequest};
-use mlua::{Lua, LuaSerdeExt, Table, UserData, UserDataMethods, Value};
+use mlua::{FromLua, Lua, LuaSerdeExt, Table, UserData, UserDataMethods, Value};
 use serde::Serialize;
 use tokio::sync::Mutex;
 use tonic::Code;
 
 use super::answers::{Change, Reply, upsert};
-use super::transaction::parse;
+use super::transaction::{byte_list, parse};
 use super::{Shared, address};
 use crate::grpc::{ConnectOptions, Failure, Retry, Session, get, seq_v, transact};
 
@@ -55,19 +55,20 @@ impl UserData for GrpcClient {
                 Err(what) => Ok(failed(&what)),
             }
         });
-        methods.add_async_method(
-            "upsert",
-            |lua, this, (key, value): (String, mlua::String)| async move {
-                let request = upsert(key, value.as_bytes().to_vec());
-                match this.write(request).await {
-                    Ok(reply) => match Change::of(&reply) {
-                        Some(change) => result(&lua, &change),
-                        None => Ok(failed("the answer is not that to an upsert")),
-                    },
-                    Err(what) => Ok(failed(&what)),
-                }
-            },
-        );
+        methods.add_async_method("upsert", |lua, this, (key, value): (String, Value)| async move {
+            let listed = value.as_table().and_then(byte_list);
+            let value = match listed {
+                Some(bytes) => bytes,
+                None => mlua::String::from_lua(value, &lua)?.as_bytes().to_vec(),
+            };
+            match this.write(upsert(key, value)).await {
+                Ok(reply) => match Change::of(&reply) {
+                    Some(change) => result(&lua, &change),
+                    None => Ok(failed("the answer is not that to an upsert")),
+                },
+                Err(what) => Ok(failed(&what)),
+            }
+        });
         methods.add_async_method("transaction", |lua, this, table: Table| async move {
             let request = match parse(&table) {
                 Ok(request) => request,

@@ -123,12 +123,21 @@ fn operation(table: &Table, place: &str) -> mlua::Result<TxnOp> {
 fn bytes(table: &Table, place: &str, field: &str) -> mlua::Result<Vec<u8>> {
     match table.raw_get(field)? {
         Value::String(text) => Ok(text.as_bytes().to_vec()),
+        Value::Table(list) => byte_list(&list).ok_or_else(|| {
+            wrong(place, format!("field `{field}` is an array of other than bytes"))
+        }),
         Value::Nil => Err(wrong(place, format!("missing field `{field}`"))),
         other => {
             let what = format!("field `{field}` must be a string, got {}", other.type_name());
             Err(wrong(place, what))
         }
     }
+}
+
+/// The bytes of a list of them, as what is read has them in `data`; none when it holds something else.
+pub fn byte_list(list: &Table) -> Option<Vec<u8>> {
+    let bytes = list.sequence_values::<u8>().collect::<mlua::Result<Vec<_>>>().ok()?;
+    (list.pairs::<Value, Value>().count() == bytes.len()).then_some(bytes)
 }
 
 fn text(table: &Table, place: &str, field: &str) -> mlua::Result<String> {

@@ -198,7 +198,7 @@ impl CompleteObject {
 
 /// What cannot be written, with what to do and what there is now.
 fn unwritten(error: io::Error, what: String, state: Option<String>) -> anyhow::Error {
-    let help = StoreFailure::in_io(&error).map(StoreFailure::help);
+    let help = StoreFailure::in_io(&error).map(|failure| failure.help().to_owned());
     let help = Vec::from_iter(help.into_iter().chain(state));
     let help = (!help.is_empty()).then(|| help.join("; "));
     Unwritten::of(error, what, help)

@@ -14,6 +14,9 @@ const NO_CREDENTIALS: &str = "failed to load signing credential";
 /// What S3, and those that speak its protocol, say of a request whose time is not theirs.
 const SKEWED: &str = "RequestTimeTooSkewed";
 
+/// The field of an answer in which S3 says where a bucket is.
+const REGION: &str = "x-amz-bucket-region\"";
+
 /// What stores say of a place that nobody has made.
 const NO_BUCKET: [&str; 2] = ["NoSuchBucket", "ContainerNotFound"];
 
@@ -24,8 +27,7 @@ pub struct StoreFailure {
     said: String,
     /// What kind of failure it is.
     pub kind: Kind,
-    /// The variables of the environment that this kind of store has credentials from.
-    variables: &'static str,
+    help: Box<str>,
 }
 
 /// The failures that are told apart.
@@ -39,6 +41,8 @@ pub enum Kind {
     Denied,
     /// The store does not let us, since its clock is another than ours.
     Skewed,
+    /// The bucket is in another region than the one that was asked.
+    Elsewhere,
     /// The URL or the environment says something that cannot be.
     Misconfigured,
     /// The store did not answer, or not in time, however often it was asked.
@@ -55,6 +59,7 @@ impl StoreFailure {
         let kind = match error.kind() {
             _ if lacks_credentials => Kind::Denied,
             _ if said.contains(SKEWED) => Kind::Skewed,
+            _ if is_elsewhere(error) => Kind::Elsewhere,
             ErrorKind::NotFound => Kind::Missing,
             ErrorKind::ConditionNotMatch => Kind::Changed,
             ErrorKind::PermissionDenied => Kind::Denied,
@@ -72,22 +77,27 @@ impl StoreFailure {
             (Kind::Changed, _) => "the object has changed".to_owned(),
             (Kind::Denied, "") => "the store denies access".to_owned(),
             (Kind::Denied | Kind::Skewed, _) => format!("the store denies access: {said}"),
+            (Kind::Elsewhere, _) => match field(&error.to_string(), REGION) {
+                Some(region) => format!("the bucket is in the region {region}"),
+                None => "the bucket is in another region".to_owned(),
+            },
             (Kind::Unanswered, "") => "the store is busy or fails, and does not say why".to_owned(),
             (_, "") => "the store does not say why".to_owned(),
             _ => said,
         };
-        Self { said, kind, variables: variables(scheme) }
+        Self { said, kind, help: help(kind, scheme).into() }
     }
 
     /// An object that is not there.
     pub fn missing() -> Self {
         let said = "the store has no such object".to_owned();
-        Self { said, kind: Kind::Missing, variables: "" }
+        Self { said, kind: Kind::Missing, help: help(Kind::Missing, "").into() }
     }
 
     /// An object that is another one than was opened.
     pub fn changed() -> Self {
-        Self { said: "the object has changed".to_owned(), kind: Kind::Changed, variables: "" }
+        let said = "the object has changed".to_owned();
+        Self { said, kind: Kind::Changed, help: help(Kind::Changed, "").into() }
     }
 
     /// The one in an error, if it is one.
@@ -95,33 +105,55 @@ impl StoreFailure {
         error.get_ref()?.downcast_ref()
     }
 
-    /// What to do about it.
-    pub fn help(&self) -> String {
-        let help = match self.kind {
-            Kind::Missing => {
-                "check the bucket and the path; `endpoint` and `region` say which store it is"
-            }
-            Kind::Changed => "somebody has written it meanwhile: run it again",
-            Kind::Denied => {
-                return format!(
-                    "credentials come from the environment ({}), the usual files, or the role of the \
-                     machine: check that they are there, and may do this; and that the clock of this \
-                     machine is right",
-                    self.variables
-                );
-            }
-            Kind::Skewed => {
-                "set the clock of this machine (`timedatectl` shows it), or that of the store, which \
-                 is another"
-            }
-            Kind::Misconfigured => {
-                "check the URL, and the variables of the environment for this kind of store"
-            }
-            Kind::Unanswered => "check the endpoint and the network, or try again later",
-            Kind::Other => "check the URL; `endpoint` and `region` say which store it is",
-        };
-        help.to_owned()
+    /// The one that an error is, or has in it.
+    pub fn in_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e Self> {
+        error.downcast_ref().or_else(|| Self::in_io(error.downcast_ref()?))
     }
+
+    /// What to do about it.
+    pub fn help(&self) -> &str {
+        &self.help
+    }
+}
+
+/// What to do about a failure of a kind of store.
+fn help(kind: Kind, scheme: &str) -> String {
+    let help = match kind {
+        Kind::Missing => {
+            "check the bucket and the path; `endpoint` and `region` say which store it is"
+        }
+        Kind::Changed => "somebody has written it meanwhile: run it again",
+        Kind::Denied => {
+            return format!(
+                "{}: check that they are there, and may do this; and that the clock of this machine is \
+                 right",
+                credentials(scheme)
+            );
+        }
+        Kind::Skewed => {
+            "set the clock of this machine (`timedatectl` shows it), or that of the store, which is \
+             another"
+        }
+        Kind::Elsewhere => {
+            "name its region with `region` in the URL or AWS_REGION in the environment, and its endpoint \
+             where the URL has one"
+        }
+        Kind::Misconfigured => {
+            "check the URL, and the variables of the environment for this kind of store"
+        }
+        Kind::Unanswered => "check the endpoint and the network, or try again later",
+        Kind::Other => "check the URL; `endpoint` and `region` say which store it is",
+    };
+    help.to_owned()
+}
+
+/// Whether a store that speaks S3 says that another region has the bucket. What is asked for the head of an
+/// object is answered by nothing but the status.
+fn is_elsewhere(error: &opendal::Error) -> bool {
+    const CODES: [&str; 3] =
+        ["PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"];
+    let whole = error.to_string();
+    CODES.iter().any(|code| error.message().contains(code)) || whole.contains("status: 301,")
 }
 
 impl From<StoreFailure> for io::Error {
@@ -130,15 +162,22 @@ impl From<StoreFailure> for io::Error {
     }
 }
 
-fn variables(scheme: &str) -> &'static str {
-    match scheme {
+/// Where a kind of store has credentials from.
+fn credentials(scheme: &str) -> String {
+    let variables = match scheme {
+        "webhdfs" => {
+            return "the options `user_name` and `delegation` of the URL say who asks".to_owned();
+        }
         "gcs" => "GOOGLE_APPLICATION_CREDENTIALS",
         "azblob" => "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
         "oss" => "ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET",
         "cos" => "TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY",
         "obs" => "HUAWEI_CLOUD_ACCESS_KEY_ID and HUAWEI_CLOUD_SECRET_ACCESS_KEY",
         _ => "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-    }
+    };
+    format!(
+        "credentials come from the environment ({variables}), the usual files, or the role of the machine"
+    )
 }
 
 /// What the store says; else what the client of it says, with its cause.
@@ -217,15 +256,17 @@ mod tests {
             .set_source(anyhow::anyhow!("refused").context("connect"));
         assert_eq!(StoreFailure::of(&error, "s3", &[]).to_string(), "send http request: refused");
     }
+
     #[test]
     fn each_kind_of_store_has_its_variables() {
         let denied = opendal::Error::new(ErrorKind::PermissionDenied, "");
-        let help = |scheme| StoreFailure::of(&denied, scheme, &[]).help();
+        let help = |scheme| StoreFailure::of(&denied, scheme, &[]).help().to_owned();
         assert!(
             help("azblob").contains("(AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY)")
         );
         assert!(help("gcs").contains("(GOOGLE_APPLICATION_CREDENTIALS)"));
         assert!(help("s3").contains("(AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)"));
+        assert!(help("webhdfs").contains("`user_name` and `delegation`"));
     }
 
     #[test]

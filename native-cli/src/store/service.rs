@@ -12,7 +12,7 @@ use opendal_http_transport_reqwest::ReqwestTransport;
 use super::failure::StoreFailure;
 use super::network::client;
 use super::url::{Parts, StoreUrl};
-use crate::failure::{Help, Usage};
+use crate::failure::Usage;
 
 /// How long an answer without content may take.
 const ANSWER: Duration = Duration::from_secs(30);
@@ -104,7 +104,6 @@ fn of<B: Builder>(
     }
     Operator::new(config.into_builder()).map_err(|error| {
         let failure = StoreFailure::of(&error, scheme, &url.secrets());
-        let help = failure.help();
-        anyhow::Error::new(failure).context(format!("cannot use {url}")).context(Help(help))
+        anyhow::Error::new(failure).context(format!("cannot use {url}"))
     })
 }

@@ -54,6 +54,33 @@ fn a_clock_that_is_wrong_is_said() {
 }
 
 #[test]
+fn a_bucket_of_another_region_is_said() {
+    let server = Server::start();
+    put(&server, "meta.db", &std::fs::read(good()).unwrap());
+    let folder = server.url("");
+    let wild = server.url("*.db");
+    for url in [&server.url("meta.db"), &folder, &wild] {
+        server.rule(|_, _| Act::Refuse(301));
+        let ran = server.run(&["validate", url]);
+        assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+        let said = "the bucket is in the region eu-central-1\nhelp:  name its region ";
+        assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_list_that_is_denied_is_a_failure_with_help() {
+    let server = Server::start();
+    server.rule(|_, _| Act::Refuse(403));
+    for (place, what) in [("", "cannot list"), ("*.db", "cannot look for")] {
+        let ran = server.run(&["validate", &server.url(place)]);
+        assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+        assert!(ran.stderr.starts_with(&format!("error: {what} s3://backups/")), "{}", ran.stderr);
+        assert!(ran.stderr.contains("\nhelp:  set the clock of this machine"), "{}", ran.stderr);
+    }
+}
+
+#[test]
 fn a_url_that_cannot_be_is_said() {
     let says = |args: &[&str]| {
         let ran = run(args);

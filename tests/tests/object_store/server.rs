@@ -152,11 +152,14 @@ async fn answer(
         Act::Refuse(status) => {
             let code = match status {
                 403 => "RequestTimeTooSkewed",
+                301 => "PermanentRedirect",
                 503 => "SlowDown",
                 _ => "InternalError",
             };
             let body = format!("<Error><Code>{code}</Code><Message>not now</Message></Error>");
-            return Ok(Response::builder().status(status).body(s3s::Body::from(body)).unwrap());
+            let response =
+                Response::builder().status(status).header("x-amz-bucket-region", "eu-central-1");
+            return Ok(response.body(s3s::Body::from(body)).unwrap());
         }
         Act::Pass | Act::Lose => {}
     }

@@ -113,8 +113,8 @@ fn parsed(json: &Value) -> Value {
 fn ms(text: &Value) -> Value {
     let Some(text) = text.as_str() else { return Value::Null };
     assert!(text.contains('.'), "{text}");
-    let Ok(At::Time(ms)) = At::parse(text) else { panic!("{text}") };
-    json!(ms)
+    let Ok(At::Time { first_ms, .. }) = At::parse(text) else { panic!("{text}") };
+    json!(first_ms)
 }
 
 /// The flags of `objects` that list those of every kind that a dump has.

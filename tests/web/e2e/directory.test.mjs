@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSyn
 import { basename, join } from "node:path";
 import { after, before, test } from "node:test";
 
-import { axeSource, page, repo, shots, start } from "../browser.mjs";
+import { anew, axeSource, repo, shots, start } from "../browser.mjs";
 import { damagedDirectory, exported, fixtureDirectories, metactl, olderDirectory } from "../directories.mjs";
 
 // Chromium gives no page a directory below /dev, where the temporary one can be.
@@ -22,7 +22,7 @@ after(async () => {
   rmSync(folder, { recursive: true });
 });
 
-const fresh = () => tab.goto(page).then(() => tab.reload());
+const fresh = () => anew(tab);
 const wasRead = () => tab.getByText(/The dump has been read\./).waitFor({ state: "attached" });
 
 /** Drops something from the disk, as a file manager does. */

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { gzipSync } from "node:zlib";
 
-import { dieIn, drop, inWorkers, kv, open, page, repo, sound, start } from "../browser.mjs";
+import { anew, dieIn, drop, inWorkers, kv, open, repo, sound, start } from "../browser.mjs";
 
 const metactl = process.env.METACTL ?? join(repo, "target/debug/databend-metactl");
 const scratch = mkdtempSync(join(tmpdir(), "metadump-faults-"));
@@ -21,7 +21,7 @@ const good = sound(keys.join(""));
 let browser, tab, complaints;
 before(async () => ({ browser, tab, complaints } = await start()));
 after(() => browser.close());
-const fresh = () => tab.goto(page).then(() => tab.reload());
+const fresh = () => anew(tab);
 const view = async (key) => {
   await tab.evaluate(() => document.activeElement?.blur());
   await tab.keyboard.press(key);

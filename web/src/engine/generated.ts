@@ -692,7 +692,7 @@ outcome: Outcome,
 /**
  * What it did.
  */
-effects: Array<{ verb: string, kind?: string, tenant?: string | null, id?: Integer | null, database?: string | null, name?: string | null, former_name: string | null, keys: number, key: string | null }>, };
+effects: Array<{ verb: string, kind?: string, tenant?: string | null, id?: Integer | null, database?: string | null, name?: string | null, former_name: string | null, former_database: string | null, keys: number, key: string | null }>, };
 
 /**
  * Who votes and who learns. One config is uniform, two are a joint change under way.

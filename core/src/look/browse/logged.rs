@@ -8,6 +8,7 @@ use super::gathering::{FactReading, GatherError, Read};
 use crate::dump::frame::Line;
 use crate::state::moment::{At, Moment, Replay, ReplayError, Survey};
 use crate::state::objects::{Effect, History, LoggedChange, Object, ObjectRef};
+use crate::value::ObjectKind;
 
 /// How many effects are kept; of a longer log those of the last entries.
 const MOST_EFFECTS: usize = 200_000;
@@ -184,9 +185,12 @@ impl ObjectLog {
         };
         // An entry that the snapshot holds says the name alone.
         let has_no_id = |of: &Effect| of.object.as_ref().is_some_and(|object| object.id.is_none());
+        let database =
+            object.parent_id.filter(|_| object.parent_kind() == Some(ObjectKind::Database));
         let is_of = |of: &Effect| {
             by_id.as_ref().is_some_and(|by_id| of.is_of(by_id))
                 || (has_no_id(of) && of.is_of(&by_name))
+                || (database.is_some() && of.whole_database() == database)
         };
         let is_of = |entry: &&LoggedLine| entry.change.effects.iter().any(is_of);
         let mut entries: Vec<&LoggedLine> = self.entries.iter().filter(is_of).collect();

@@ -274,7 +274,7 @@ impl ObjectDifference {
             (None, None) => return format!("{kind}{tenant}: {said}"),
         };
         let verb = self.effect.verb.participle();
-        let former = self.effect.former_name.as_deref();
+        let former = self.effect.former_full_name();
         let former = former.map_or_else(String::new, |name| format!(" from {name}"));
         format!("{kind} {name}{id}{tenant}: {verb}{former}, {said}")
     }

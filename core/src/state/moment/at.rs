@@ -24,9 +24,14 @@ pub enum At {
     Index(u64),
     /// After an entry, which need not be committed.
     Entry(LogId),
-    /// A time, in milliseconds since 1970: after the entries that were proposed until then. One as it
-    /// is shown, `2026-11-28 14:28:47 UTC`, is the end of that second.
-    Time(u64),
+    /// A time: after the entries that were proposed until its end. One without a fraction is a whole
+    /// second, as times are shown.
+    Time {
+        /// Where it begins, in milliseconds since 1970.
+        first_ms: u64,
+        /// Its last millisecond.
+        last_ms: u64,
+    },
     /// So many milliseconds before now.
     Ago(u64),
 }
@@ -56,21 +61,20 @@ impl At {
         // A date begins with a number, too.
         let text_of_time = as_printed(text).unwrap_or_else(|| text.to_owned());
         if let Ok(time) = OffsetDateTime::parse(&text_of_time, &Rfc3339)
-            && let Ok(ms) = u64::try_from(time.unix_timestamp_nanos() / 1_000_000)
+            && let Ok(first_ms) = u64::try_from(time.unix_timestamp_nanos() / 1_000_000)
         {
-            return Ok(Self::Time(ms));
+            let rest_of_second_ms = if text.contains('.') { 0 } else { 999 };
+            return Ok(Self::Time { first_ms, last_ms: first_ms + rest_of_second_ms });
         }
         let read = all_consuming(alt((word, entry, ago, index))).parse(text);
         read.map(|(_, at)| at).map_err(|error| SyntaxError::of(text, &error, EXPECTED))
     }
 }
 
-/// The end of a second as times are shown, `2026-11-28 14:28:47 UTC`: an entry that is shown with that
-/// time is before it.
+/// A time as times are shown, `2026-11-28 14:28:47 UTC`.
 fn as_printed(text: &str) -> Option<String> {
     let (date, time) = text.strip_suffix(" UTC")?.split_once(' ')?;
-    let has_fraction = time.contains('.');
-    Some(format!("{date}T{time}{}Z", if has_fraction { "" } else { ".999" }))
+    Some(format!("{date}T{time}Z"))
 }
 
 /// `T3-N1.83`
@@ -125,15 +129,18 @@ mod tests {
     #[test]
     fn moments() {
         let leader_id = LeaderId { term: 3, node_id: NodeId(1) };
+        let time = |first_ms, last_ms| At::Time { first_ms, last_ms };
+        let second = time(1_795_876_127_000, 1_795_876_127_999);
+        let half = time(1_795_876_127_500, 1_795_876_127_500);
         for (text, expected) in [
             ("snapshot", At::Snapshot),
             ("end", At::End),
             ("83", At::Index(83)),
             ("T3-N1.83", At::Entry(LogId { leader_id, index: 83 })),
-            ("2026-11-28T14:28:47Z", At::Time(1_795_876_127_000)),
-            ("2026-11-28T15:28:47.5+01:00", At::Time(1_795_876_127_500)),
-            ("2026-11-28 14:28:47 UTC", At::Time(1_795_876_127_999)),
-            ("2026-11-28 14:28:47.5 UTC", At::Time(1_795_876_127_500)),
+            ("2026-11-28T14:28:47Z", second),
+            ("2026-11-28T15:28:47.5+01:00", half),
+            ("2026-11-28 14:28:47 UTC", second),
+            ("2026-11-28 14:28:47.5 UTC", half),
             ("-90s", At::Ago(90_000)),
             ("-1d", At::Ago(86_400_000)),
         ] {

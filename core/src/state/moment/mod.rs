@@ -94,7 +94,7 @@ impl Survey {
     /// A survey for a moment; the caller says what time it is.
     pub fn new(at: At, now_ms: u64) -> Self {
         let until_ms = match at {
-            At::Time(ms) => Some(ms),
+            At::Time { last_ms, .. } => Some(last_ms),
             At::Ago(ms) => Some(now_ms.saturating_sub(ms)),
             At::Snapshot | At::End | At::Index(_) | At::Entry(_) => None,
         };
@@ -157,7 +157,7 @@ impl Survey {
             At::End => committed,
             At::Index(named) => Some(named),
             At::Entry(named) => Some(named.index),
-            At::Time(_) | At::Ago(_) => match index(self.first_later) {
+            At::Time { .. } | At::Ago(_) => match index(self.first_later) {
                 Some(0) => applied,
                 Some(later) => Some(later - 1).min(committed),
                 None => committed,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::catalogue::Catalogue;
 use super::effect::{Effect, ObjectName, Verb};
 use super::record::{ObjectRecord, Owner};
+use crate::value::ObjectKind;
 
 /// Changes of keys, put together by the object that they belong to.
 ///
@@ -20,8 +21,24 @@ struct Group {
     verb: Option<Verb>,
     keys: u64,
     key: Option<Box<str>>,
-    former_name: Option<Box<str>>,
+    former: Option<Named>,
     has_new_name: bool,
+}
+
+/// What a record says an object is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Named {
+    name: Box<str>,
+    /// The id of what it is in.
+    parent: Option<u64>,
+}
+
+impl Named {
+    fn of(record: Option<&ObjectRecord>) -> Option<Self> {
+        let says = record?.says.as_deref()?;
+        let name = says.name.clone().filter(|_| says.description.is_none())?;
+        Some(Self { name, parent: says.parent })
+    }
 }
 
 impl Group {
@@ -63,16 +80,12 @@ impl ByObject {
     ) -> Option<usize> {
         let (number, group) = self.group(&after.or(before)?.owner);
         group.add(verb, key);
-        let name = |record: Option<&ObjectRecord>| {
-            let says = record?.says.as_deref()?;
-            if says.description.is_some() { None } else { says.name.clone() }
-        };
         // The key of a name goes, and comes again with another one.
-        match (name(before), name(after)) {
-            (Some(before), None) => group.former_name = Some(before),
+        match (Named::of(before), Named::of(after)) {
+            (Some(before), None) => group.former = Some(before),
             (None, Some(_)) => group.has_new_name = true,
             (Some(before), Some(after)) if before != after => {
-                (group.former_name, group.has_new_name) = (Some(before), true);
+                (group.former, group.has_new_name) = (Some(before), true);
             }
             _ => {}
         }
@@ -94,9 +107,13 @@ impl ByObject {
 
 impl Group {
     fn effect(self, owner: &Owner, catalogue: &Catalogue) -> Effect {
-        let Self { verb, keys, key, former_name, has_new_name } = self;
-        let is_renamed = verb == Some(Verb::Changes) && former_name.is_some() && has_new_name;
-        let verb = if is_renamed { Verb::Renames } else { verb.unwrap_or(Verb::Changes) };
+        let Self { verb, keys, key, former, has_new_name } = self;
+        let former = former.filter(|_| verb == Some(Verb::Changes) && has_new_name);
+        let verb = if former.is_some() { Verb::Renames } else { verb.unwrap_or(Verb::Changes) };
+        let former_database = former.as_ref().and_then(|former| {
+            let database = Owner::Id(ObjectKind::Database, former.parent?);
+            catalogue.object(&database)?.name.filter(|_| owner.is_in_database())
+        });
         let object = catalogue.object(owner).map(|object| ObjectName {
             kind: object.kind,
             tenant: object.tenant,
@@ -106,7 +123,8 @@ impl Group {
         });
         let object = object.or_else(|| unknown(owner));
         let key = key.filter(|_| object.is_none() && keys == 1);
-        Effect { verb, object, former_name: former_name.filter(|_| is_renamed), keys, key }
+        let former_name = former.map(|former| former.name);
+        Effect { verb, object, former_name, former_database, keys, key }
     }
 }
 
@@ -127,7 +145,8 @@ fn verb(before: Option<&ObjectRecord>, after: Option<&ObjectRecord>) -> Verb {
         Some(description.dropped_on.is_some())
     };
     match (described(before), described(after)) {
-        (None, Some(false)) if before.is_none() => Verb::Creates,
+        // What a query makes is marked as dropped until it is complete.
+        (None, Some(_)) if before.is_none() => Verb::Creates,
         (Some(false), Some(true)) => Verb::Drops,
         (Some(false), None) if after.is_none() => Verb::Drops,
         (Some(true), Some(false)) => Verb::Undrops,

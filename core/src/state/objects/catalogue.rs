@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde::Serialize;
 
 use super::record::{Description, ObjectRecord, Owner, Says, has_ids, parent_kind};
+use super::reference::ObjectRef;
 use crate::ordered;
 use crate::value::ObjectKind;
 
@@ -181,6 +182,16 @@ impl Catalogue {
             object.tenant = object.tenant.or_else(|| database.tenant.clone());
         }
         Some(object)
+    }
+
+    /// Whether something in a database is what is named.
+    pub(super) fn is_in(&self, database: u64, asked: &ObjectRef) -> bool {
+        self.by_id.iter().any(|((kind, id), object)| {
+            let owner = Owner::Id(*kind, *id);
+            object.parent_id == Some(database)
+                && owner.is_in_database()
+                && self.object(&owner).is_some_and(|object| asked.names(&object))
+        })
     }
 
     /// What there is.

@@ -75,6 +75,8 @@ pub struct Effect {
     pub object: Option<ObjectName>,
     /// The name before, of one that was renamed.
     pub former_name: Option<Box<str>>,
+    /// The database that it was in then, if something says it.
+    pub former_database: Option<Box<str>>,
     /// How many keys it is about.
     pub keys: u64,
     /// The key, when it is a single one of no known form.
@@ -87,14 +89,29 @@ impl Effect {
         match (asked, &self.object) {
             (ObjectRef::Key(key), _) => self.key.as_deref() == Some(key),
             (asked, Some(ObjectName { kind, tenant, id, database, name })) => {
-                let [tenant, database] = [tenant, database].map(Option::as_deref);
-                let is = |name: &Option<Box<str>>| {
-                    asked.is(*kind, *id, tenant, database, name.as_deref())
+                let is = |database: &Option<Box<str>>, name: &Option<Box<str>>| {
+                    let [tenant, database, name] = [tenant, database, name].map(Option::as_deref);
+                    asked.is(*kind, *id, tenant, database, name)
                 };
-                is(name) || (self.former_name.is_some() && is(&self.former_name))
+                let was = |name| is(&self.former_database, name);
+                is(database, name) || (self.former_name.is_some() && was(&self.former_name))
             }
             (_, None) => false,
         }
+    }
+
+    /// The name before as people write it, of one that was renamed.
+    pub fn former_full_name(&self) -> Option<String> {
+        let (name, object) = (self.former_name.as_deref()?, self.object.as_ref()?);
+        Some(full_name(object.kind, self.former_database.as_deref(), Some(name), object.id))
+    }
+
+    /// The id of a database that comes, goes or gets another name with all that is in it.
+    pub fn whole_database(&self) -> Option<u64> {
+        let object = self.object.as_ref()?;
+        let is_whole =
+            matches!(self.verb, Verb::Drops | Verb::Undrops | Verb::Purges | Verb::Renames);
+        object.id.filter(|_| is_whole && object.kind == ObjectKind::Database)
     }
 }
 
@@ -158,7 +175,7 @@ pub struct LoggedChange {
         ts(
             type = "Array<{ verb: string, kind?: string, tenant?: string | null, id?: Integer | null, \
                    database?: string | null, name?: string | null, former_name: string | null, \
-                   keys: number, key: string | null }>"
+                   former_database: string | null, keys: number, key: string | null }>"
         )
     )]
     pub effects: Vec<Effect>,
@@ -227,6 +244,12 @@ impl History {
         }
         change.effects = self.named(entry);
         Ok(Some(change))
+    }
+
+    /// Whether an effect is about what is named, or about the database that it is in as a whole.
+    pub fn concerns(&self, effect: &Effect, asked: &ObjectRef) -> bool {
+        let is_in = |database| self.catalogue.is_in(database, asked);
+        effect.is_of(asked) || effect.whole_database().is_some_and(is_in)
     }
 
     /// What an entry names, whatever it did to it.
@@ -303,14 +326,19 @@ mod tests {
             database: Some("shop".into()),
             name: Some("new".into()),
         };
-        let former_name = Some("old".into());
-        let object = Some(object);
-        let effect = Effect { verb: Verb::Renames, object, former_name, keys: 3, key: None };
+        let effect = Effect {
+            verb: Verb::Renames,
+            object: Some(object),
+            former_name: Some("old".into()),
+            former_database: Some("store".into()),
+            keys: 3,
+            key: None,
+        };
         let is_of = |text: &str| effect.is_of(&ObjectRef::parse(text).unwrap());
-        for text in ["shop.old", "shop.new", "t/shop.old", "table:old", "table:93"] {
+        for text in ["store.old", "shop.new", "t/store.old", "table:old", "table:93"] {
             assert!(is_of(text), "{text}");
         }
-        for text in ["shop.other", "u/shop.old", "database:old", "shop"] {
+        for text in ["shop.other", "shop.old", "u/store.old", "database:old", "shop"] {
             assert!(!is_of(text), "{text}");
         }
     }

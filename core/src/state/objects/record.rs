@@ -35,6 +35,11 @@ impl Owner {
         let value_tells = parts.form.values.iter().any(tells);
         (!value_tells).then(|| read(parts, &[], &mut Says::default()))
     }
+
+    /// Whether it is of a kind that stands in a database.
+    pub(super) fn is_in_database(&self) -> bool {
+        matches!(self, Self::Id(kind, _) if parent_kind(*kind) == Some(ObjectKind::Database))
+    }
 }
 
 /// Whether a message lists the objects that have or had a name, the last one last.

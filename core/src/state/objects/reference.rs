@@ -1,11 +1,13 @@
 //! How people name an object: `sales.orders`, `acme/sales`, `table:42`, `user:'root'@'%'`, a key.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use nom::branch::alt;
-use nom::bytes::complete::{is_not, take_till1};
+use nom::bytes::complete::{is_not, tag, take_till1};
 use nom::character::complete::char;
-use nom::combinator::{all_consuming, cut, map, opt, rest, verify};
+use nom::combinator::{all_consuming, cut, map, opt, recognize, rest, verify};
+use nom::multi::many1_count;
 use nom::sequence::{delimited, preceded, terminated};
 use nom::{IResult, Parser};
 
@@ -68,7 +70,8 @@ const EXPECTED: &str = "DATABASE.TABLE, KIND:ID, KIND:NAME or a key";
 type Parsed<'a, T> = IResult<&'a str, T>;
 
 impl ObjectRef {
-    /// Reads the name of an object. Names that hold `.`, `/` or `:` stand in double quotes.
+    /// Reads the name of an object. Names that hold `.`, `/`, `:` or `"` stand in double quotes, a quote
+    /// within them twice.
     ///
     /// # Errors
     ///
@@ -98,7 +101,7 @@ impl ObjectRef {
         self.is(*kind, *id, tenant, database, name)
     }
 
-    /// The names of objects that are near it, where it names none; none of a key.
+    /// The names of objects that are near it, as they are read, where it names none; none of a key.
     pub fn near(&self, objects: &[Object]) -> Vec<String> {
         let (kind, name) = match self {
             Self::Id(kind, id) => (*kind, id.to_string()),
@@ -113,7 +116,7 @@ impl ObjectRef {
         let of_kind = ordered::set(of_kind.map(|object| match (self, object.id) {
             (Self::Id(..), Some(id)) => format!("{}:{id}", kind.name()),
             (Self::Path { .. }, _) => path_of(object),
-            _ => object.full_name(),
+            _ => in_quotes(&object.full_name(), &['/', '"']).into_owned(),
         }));
         near(&name, of_kind.iter().map(String::as_str))
     }
@@ -155,27 +158,34 @@ impl ObjectRef {
     }
 }
 
-/// The name of a database or of what is in one, as it is read: in quotes where it would be taken apart.
+/// The name of a database or of what is in one, as it is read.
 fn path_of(object: &Object) -> String {
-    let mut path = String::new();
-    for name in [&object.database, &object.name].into_iter().flatten() {
-        let quote = if name.contains(['.', '/', ':']) { "\"" } else { "" };
-        let dot = if path.is_empty() { "" } else { "." };
-        path.extend([dot, quote, name, quote]);
+    let names = [&object.database, &object.name].into_iter().flatten();
+    let names: Vec<_> = names.map(|name| in_quotes(name, &['.', '/', ':', '"'])).collect();
+    names.join(".")
+}
+
+/// A name as it is read: in quotes where it would be taken apart.
+fn in_quotes<'n>(name: &'n str, apart: &[char]) -> Cow<'n, str> {
+    if name.contains(apart) {
+        format!("\"{}\"", name.replace('"', "\"\"")).into()
+    } else {
+        name.into()
     }
-    path
 }
 
-fn quoted(input: &str) -> Parsed<'_, &str> {
-    delimited(char('"'), is_not("\""), char('"')).parse(input)
+fn quoted(input: &str) -> Parsed<'_, String> {
+    let name = recognize(many1_count(alt((is_not("\""), tag("\"\"")))));
+    map(delimited(char('"'), name, char('"')), |name: &str| name.replace("\"\"", "\"")).parse(input)
 }
 
-fn word(input: &str) -> Parsed<'_, &str> {
-    alt((quoted, take_till1(|c| matches!(c, '.' | '/' | ':' | '"')))).parse(input)
+fn word(input: &str) -> Parsed<'_, String> {
+    let bare = take_till1(|c| matches!(c, '.' | '/' | ':' | '"'));
+    alt((quoted, map(bare, str::to_owned))).parse(input)
 }
 
 fn tenant(input: &str) -> Parsed<'_, Option<String>> {
-    opt(map(terminated(word, char('/')), str::to_owned)).parse(input)
+    opt(terminated(word, char('/'))).parse(input)
 }
 
 fn of_kind(input: &str) -> Parsed<'_, ObjectRef> {
@@ -183,19 +193,21 @@ fn of_kind(input: &str) -> Parsed<'_, ObjectRef> {
     let name = take_till1(|c| matches!(c, ':' | '.' | '/' | '"'));
     let (input, kind) = terminated(name.map_opt(kind), char(':')).parse(input)?;
     let id = |text: &str| text.parse().ok();
+    let bare = map(verify(rest, |name: &str| !name.is_empty()), str::to_owned);
     alt((
         map(all_consuming(rest.map_opt(id)), move |id| ObjectRef::Id(kind, id)),
-        map(
-            (tenant, alt((all_consuming(quoted), verify(rest, |name: &str| !name.is_empty())))),
-            move |(tenant, name)| ObjectRef::Name { kind, tenant, name: name.to_owned() },
-        ),
+        map((tenant, alt((all_consuming(quoted), bare))), move |(tenant, name)| ObjectRef::Name {
+            kind,
+            tenant,
+            name,
+        }),
     ))
     .parse(input)
 }
 
 fn path(input: &str) -> Parsed<'_, ObjectRef> {
     map((tenant, word, opt(preceded(char('.'), cut(word)))), |(tenant, database, table)| {
-        ObjectRef::Path { tenant, database: database.to_owned(), table: table.map(str::to_owned) }
+        ObjectRef::Path { tenant, database, table }
     })
     .parse(input)
 }
@@ -228,6 +240,9 @@ mod tests {
             ("user:'root'@'%'", name(ObjectKind::User, None, "'root'@'%'")),
             ("user:acme/'root'@'%'", name(ObjectKind::User, Some("acme"), "'root'@'%'")),
             (r#"stage:"a/b""#, name(ObjectKind::Stage, None, "a/b")),
+            (r#"stage:a"b"#, name(ObjectKind::Stage, None, r#"a"b"#)),
+            (r#"udf:acme/"""f""""#, name(ObjectKind::Udf, Some("acme"), r#""f""#)),
+            (r#""a""b".c"#, path(None, r#"a"b"#, Some("c"))),
             ("masking_policy:m", name(ObjectKind::MaskingPolicy, None, "m")),
             ("__fd_table_by_id/42", ObjectRef::Key("__fd_table_by_id/42".to_owned())),
             ("__fd_new/1", ObjectRef::Key("__fd_new/1".to_owned())),

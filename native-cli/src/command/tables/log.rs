@@ -37,7 +37,7 @@ pub fn write(
     progress: &Progress,
 ) -> Result<(Written, Option<String>)> {
     let mut file = ParquetFile::begin(output, &COLUMNS)?;
-    let log = each_change(end, progress, |change| {
+    let log = each_change(end, progress, |change, _| {
         let id = change.log_id;
         if until.is_some_and(|until| id.index > until) {
             return Ok(());
