@@ -212,6 +212,13 @@ fn conditions_expiry_and_what_is_not_committed_are_said() {
     assert_eq!(text(until).lines().collect::<Vec<_>>(), &said[..2]);
     let since = ["log", "--since", "T1-N1.3", &path];
     assert_eq!(text(since).lines().collect::<Vec<_>>(), &said[3..]);
+    // What has no time is where the entry before it is.
+    let untimed = folder.path().join("untimed.db").display().to_string();
+    let dump = dump_of(&commands);
+    fs::write(&untimed, dump.replace(r#""time_ms":1000000060000"#, r#""time_ms":null"#)).unwrap();
+    let (first, second) = ("2001-09-09T01:46:40Z", "2001-09-09T01:48:40Z");
+    assert_eq!(text(["log", "--since", first, "--until", first, &untimed]).lines().count(), 2);
+    assert_eq!(text(["log", "--since", second, &untimed]).lines().collect::<Vec<_>>(), &said[2..]);
     let object = ["log", "--object", "sales.orders", &path];
     assert_eq!(text(object).lines().collect::<Vec<_>>(), &said[1..2]);
 }

@@ -489,6 +489,10 @@ fn what_the_official_tool_refuses_is_refused() {
             "status --grpc-tls-ca-cert ca.pem --grpc-tls-domain-name=",
             "--grpc-tls-domain-name is empty",
         ),
+        (
+            "status --grpc-tls-ca-cert ca.pem --grpc-tls-domain-name host:9191",
+            "--grpc-tls-domain-name \"host:9191\" is no name of a server, nor an IP address",
+        ),
         ("upsert --key k --value v --user=", "--user is empty"),
     ] {
         let [line, error] = [line, error].map(|text| text.replace("EMPTY", &empty));

@@ -24,10 +24,11 @@ const MOST_EFFECTS: usize = 8;
 pub fn run(args: &Args, progress: &Progress) -> Result<Ended> {
     let state = State::open_at(&args.origin, At::End, progress)?;
     let moment = state.moment();
-    let filter = Filter {
+    let mut filter = Filter {
         since: args.since.map(|since| Bound::of(since, &moment)),
         until: args.until.map(|until| Bound::of(until, &moment)),
         objects: &args.object,
+        time_ms: None,
     };
     if let (Some(Bound::Index(since)), Some(Bound::Index(until))) = (filter.since, filter.until)
         && since > until
@@ -55,6 +56,9 @@ pub fn run(args: &Args, progress: &Progress) -> Result<Ended> {
     progress.finish();
     let Log { name, broken } = log;
     progress.say(&format!("{name}: {} of {}", shown, entries(all)));
+    if all > 0 && filter.lacks_times() {
+        progress.say("note: no entry of the log says when it was proposed: no time is a bound");
+    }
     if shown == 0 && all > 0 && !args.object.is_empty() {
         progress.say(
             "note: no such entry names such an object: a table is DATABASE.TABLE or table:ID, and \
@@ -139,15 +143,15 @@ impl Bound {
         }
     }
 
-    /// How an entry stands to it; none when it has no time.
-    fn compare(self, change: &LoggedChange) -> Option<Ordering> {
+    /// How an entry stands to it, which was proposed then, or behind one that was.
+    fn compare(self, index: u64, time_ms: Option<u64>) -> Ordering {
         match self {
-            Self::Index(index) => Some(change.log_id.index.cmp(&index)),
-            Self::Time(first_ms, last_ms) => change.time_ms.map(|at_ms| match at_ms {
-                at_ms if at_ms < first_ms => Ordering::Less,
-                at_ms if at_ms > last_ms => Ordering::Greater,
-                _ => Ordering::Equal,
-            }),
+            Self::Index(bound) => index.cmp(&bound),
+            Self::Time(first_ms, last_ms) => match time_ms {
+                Some(at_ms) if at_ms > last_ms => Ordering::Greater,
+                Some(at_ms) if at_ms >= first_ms => Ordering::Equal,
+                _ => Ordering::Less,
+            },
         }
     }
 }
@@ -157,12 +161,26 @@ struct Filter<'a> {
     since: Option<Bound>,
     until: Option<Bound>,
     objects: &'a [ObjectRef],
+    /// The time of the last entry that has one.
+    time_ms: Option<u64>,
 }
 
 impl Filter<'_> {
-    fn has(&self, change: &LoggedChange, history: &History) -> bool {
+    /// Whether a time is asked for, and nothing had one.
+    const fn lacks_times(&self) -> bool {
+        let asked = matches!(
+            (self.since, self.until),
+            (Some(Bound::Time(..)), _) | (_, Some(Bound::Time(..)))
+        );
+        asked && self.time_ms.is_none()
+    }
+
+    /// Whether the next entry is shown.
+    fn has(&mut self, change: &LoggedChange, history: &History) -> bool {
+        self.time_ms = change.time_ms.or(self.time_ms);
+        let (index, time_ms) = (change.log_id.index, self.time_ms);
         let is_in = |bound: Option<Bound>, out: Ordering| {
-            bound.and_then(|bound| bound.compare(change)).is_none_or(|order| order != out)
+            bound.is_none_or(|bound| bound.compare(index, time_ms) != out)
         };
         let is_named =
             |effect: &Effect| self.objects.iter().any(|object| history.concerns(effect, object));

@@ -3,6 +3,7 @@
 use std::env::VarError;
 
 use anyhow::Result;
+use rustls::pki_types::ServerName;
 
 use crate::args::{Access, Connection, Service};
 use crate::failure::Usage;
@@ -59,6 +60,14 @@ fn assert_pair(access: &Access) -> Result<()> {
             return Err(Usage::error(
                 "--grpc-tls-domain-name is empty",
                 "give a name that the server's certificate is for",
+            ));
+        }
+        (_, Some(name)) if ServerName::try_from(name.as_str()).is_err() => {
+            return Err(Usage::error(
+                format!(
+                    "--grpc-tls-domain-name {name:?} is no name of a server, nor an IP address"
+                ),
+                "give a name that the server's certificate is for, without a port",
             ));
         }
         (Some(_), None) => ("--grpc-tls-ca-cert", "--grpc-tls-domain-name"),
