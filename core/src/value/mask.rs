@@ -151,26 +151,11 @@ pub fn mask_raw(bytes: &[u8]) -> RawMask {
     }
 }
 
-/// Bytes whose form is not known, or not theirs, as they are shown: text where they are one, with
-/// credentials as they are asked for, and how many are masked.
-pub fn raw_scalar(bytes: &[u8], secrets: Secrets) -> (Scalar<'_>, u64) {
-    let masked = match secrets {
-        Secrets::Masked => mask_raw(bytes),
-        Secrets::Shown => RawMask::Nothing,
-    };
-    let json = |value| serde_json::to_string(&value).ok();
-    match masked {
-        RawMask::Json(value, count) => {
-            (Scalar::Text(json(value).map_or(MASKED.into(), Into::into)), count)
-        }
-        RawMask::Whole => (Scalar::Text(MASKED.into()), 1),
-        RawMask::Nothing => {
-            let text = std::str::from_utf8(bytes).ok();
-            let text = text.filter(|text| !text.chars().any(|c| c.is_control() && c != '\n'));
-            let bytes = || Scalar::Bytes(bytes.into());
-            (text.map_or_else(bytes, |text| Scalar::Text(text.into())), 0)
-        }
-    }
+/// Bytes whose form is not known, or not theirs: a text where they are one.
+pub fn raw_scalar(bytes: &[u8]) -> Scalar<'_> {
+    let text = std::str::from_utf8(bytes).ok();
+    let text = text.filter(|text| !text.chars().any(|c| c.is_control() && c != '\n'));
+    text.map_or_else(|| Scalar::Bytes(bytes.into()), |text| Scalar::Text(text.into()))
 }
 
 /// JSON whose form is not known, and the same with its credentials masked; none of what is no JSON,

@@ -4,8 +4,8 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::{
-    KeyParts, MASKED, MOST_UNPACKED_BYTES, Meaning, ObjectKind, Scalar, Secrets, ShownContent,
-    Viewer, raw_scalar, unpacked,
+    KeyParts, MASKED, MOST_UNPACKED_BYTES, ObjectKind, Read, Reading, Scalar, Secrets,
+    ShownContent, Viewer, raw_scalar, unpacked,
 };
 use crate::dump::record::SeqV;
 
@@ -88,57 +88,37 @@ impl Stored {
             value: None,
         };
         let plain = unpacked(&bytes, MOST_UNPACKED_BYTES);
-        let raw = plain.as_ref().map_or(&*bytes, |plain| plain);
-        let Some(parts) = parts else {
-            record.take_raw(raw, secrets);
-            return record;
-        };
-        let meaning = match &plain {
-            Ok(plain) => parts.meaning(plain).unwrap_or(Ok(Meaning::Empty)),
-            Err(misfit) => Err(misfit.clone()),
-        };
-        match meaning {
-            Ok(mut meaning) => {
-                if secrets == Secrets::Masked {
-                    record.masked += meaning.mask(parts.form);
-                }
-                record.form = meaning.name();
-                match wanted {
-                    // It always has a JSON form.
-                    Wanted::Json => record.value = to_raw_value(&meaning).ok(),
-                    Wanted::Outline(names) => {
-                        let viewer = Viewer::new(MOST_LINES, MOST_TEXT_BYTES, names);
-                        record.content = viewer.show(&meaning, parts.form.kind);
-                    }
-                }
+        let read = Reading::of(parts.as_ref(), &bytes, &plain, secrets);
+        record.masked += read.masked;
+        if let Some(parts) = parts {
+            let form = plain.as_ref().ok().and_then(|plain| parts.forms().of(plain));
+            record.form = form.map_or(record.form, |form| form.name());
+        }
+        record.error = read.misfit.map(|misfit| misfit.to_string());
+        match (read.content, wanted) {
+            // It always has a JSON form.
+            (Read::Meaning(meaning), Wanted::Json) => record.value = to_raw_value(&meaning).ok(),
+            (Read::Meaning(meaning), Wanted::Outline(names)) => {
+                let viewer = Viewer::new(MOST_LINES, MOST_TEXT_BYTES, names);
+                let kind = parts.map_or(ObjectKind::Namespace, |parts| parts.form.kind);
+                record.content = viewer.show(&meaning, kind);
             }
-            Err(misfit) => {
-                if let Some(form) = plain.as_ref().ok().and_then(|plain| parts.forms().of(plain)) {
-                    record.form = form.name();
-                }
-                record.error = Some(misfit.to_string());
-                if secrets == Secrets::Masked && parts.form.may_hold_credentials() {
-                    // Which of the bytes are one is not known.
-                    record.masked += 1;
-                    record.value = to_raw_value(MASKED).ok();
-                    record.content = ShownContent::Text(MASKED.to_owned());
-                } else {
-                    record.take_raw(raw, secrets);
-                }
+            (Read::Raw(bytes), _) => record.take(&raw_scalar(bytes)),
+            (Read::Json(value), _) => {
+                let json = serde_json::to_string(&value).ok();
+                record.take(&Scalar::Text(json.map_or(MASKED.into(), Into::into)));
             }
+            (Read::Hidden, _) => record.take(&Scalar::Text(MASKED.into())),
         }
         record
     }
 
-    /// Bytes that are of no known form: as text if they are one, or else in hexadecimal, in JSON in
-    /// base64.
-    fn take_raw(&mut self, bytes: &[u8], secrets: Secrets) {
-        let (scalar, masked) = raw_scalar(bytes, secrets);
-        self.masked += masked;
-        self.value = to_raw_value(&scalar).ok();
+    /// Takes what is of no known form: a text, or bytes, for people in hexadecimal, in JSON in base64.
+    fn take(&mut self, scalar: &Scalar<'_>) {
+        self.value = to_raw_value(scalar).ok();
         self.content = ShownContent::Text(match scalar {
-            Scalar::Text(text) => text.into_owned(),
-            _ => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+            Scalar::Bytes(bytes) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+            scalar => scalar.key_text().into_owned(),
         });
     }
 

@@ -4,10 +4,7 @@ use std::convert::Infallible;
 
 use crate::dump::record::Record;
 use crate::dump::scan::scan_line;
-use crate::value::{
-    KeyParts, MASKED, MOST_UNPACKED_BYTES, Meaning, Outlined, Secrets, Stored, Wanted, outline,
-    raw_scalar, unpacked,
-};
+use crate::value::{Outlined, Secrets, Stored, Wanted, outline};
 
 /// The value of a line of the key space as JSON, with the names of its message; where it has none,
 /// as text, or as bytes in base64. None for other lines.
@@ -21,31 +18,8 @@ use crate::value::{
 /// ```
 pub fn value_json(line: &[u8], secrets: Secrets) -> Option<String> {
     let Record::GenericKV(kv) = scan_line(line).ok()?.record else { return None };
-    let bytes = kv.value.data.decode();
-    let parts = KeyParts::of(&kv.key);
-    let plain = unpacked(&bytes, MOST_UNPACKED_BYTES);
-    let raw = || {
-        let shown = plain.as_ref().map_or(&*bytes, |plain| plain);
-        serde_json::to_string(&raw_scalar(shown, secrets).0).ok()
-    };
-    let Some(parts) = parts else { return raw() };
-    let meaning = match &plain {
-        Ok(plain) => parts.meaning(plain).unwrap_or(Ok(Meaning::Empty)),
-        Err(misfit) => Err(misfit.clone()),
-    };
-    match meaning {
-        Ok(mut meaning) => {
-            if secrets == Secrets::Masked {
-                meaning.mask(parts.form);
-            }
-            serde_json::to_string(&meaning).ok()
-        }
-        // Which of the bytes are a credential is not known.
-        Err(_) if secrets == Secrets::Masked && parts.form.may_hold_credentials() => {
-            serde_json::to_string(MASKED).ok()
-        }
-        Err(_) => raw(),
-    }
+    let stored = Stored::of(&kv.key, &kv.value, secrets, Wanted::Json);
+    stored.value.map(|json| json.get().to_owned())
 }
 
 /// The value of a line of the key space as text, as `get --decode` prints it: a text as it is, a

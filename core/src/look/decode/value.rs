@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::protobuf::{Field, MOST_FIELDS, message};
 pub use crate::value::MOST_UNPACKED_BYTES;
 use crate::value::{
-    KeyParts, Meaning, ObjectKind, RawMask, Secrets, ShownContent, Viewer, first_part, mask_raw,
+    KeyParts, Meaning, ObjectKind, Read, Reading, Secrets, ShownContent, Viewer, first_part,
     unpacked,
 };
 
@@ -85,63 +85,29 @@ pub(super) fn value_within(
         masked: 0,
         hex: String::new(),
     };
-    let mut shown = bytes;
     let plain = unpacked(bytes, *left);
-    match &plain {
-        Ok(Cow::Borrowed(plain)) => shown = plain,
-        Ok(Cow::Owned(plain)) => {
-            *left -= plain.len() as u64;
-            view.unpacked_bytes = Some(plain.len() as u64);
-            shown = plain;
+    if let Ok(Cow::Owned(plain)) = &plain {
+        *left -= plain.len() as u64;
+        view.unpacked_bytes = Some(plain.len() as u64);
+    }
+    let read = Reading::of(key, bytes, &plain, secrets);
+    view.masked = read.masked;
+    view.error = read.misfit.map(|misfit| misfit.to_string());
+    view.content = match read.content {
+        Read::Meaning(meaning) => {
+            view.form = Some(meaning.name());
+            let kind = key.map_or(ObjectKind::Namespace, |key| key.form.kind);
+            if meaning == Meaning::Empty { Content::Empty } else { named(&meaning, kind) }
         }
-        Err(misfit) => view.error = Some(misfit.to_string()),
-    }
-    if view.error.is_none() {
-        match key.and_then(|key| Some((key, key.meaning(shown)?))) {
-            Some((key, Ok(meaning))) => view.named(key, meaning, secrets),
-            misfit => {
-                view.error = misfit.and_then(|(_, read)| Some(read.err()?.to_string()));
-                view.content = content(shown);
-            }
-        }
-    }
-    if secrets == Secrets::Masked && view.masked == 0 && view.form.is_none() {
-        match mask_raw(shown) {
-            RawMask::Nothing => {}
-            RawMask::Json(json, masked) => {
-                view.masked = masked;
-                view.content = named(&Meaning::Json("", json), ObjectKind::Namespace);
-            }
-            RawMask::Whole => {
-                view.masked = 1;
-                view.content = Content::Binary;
-            }
-        }
-    }
-    let holds_credentials = || key.is_some_and(|key| key.form.may_hold_credentials());
-    if view.error.is_some() && secrets == Secrets::Masked && holds_credentials() {
-        // Which of the bytes are one is not known.
-        view.masked = 1;
-        view.content = Content::Binary;
-    }
+        Read::Raw(bytes) => content(bytes),
+        Read::Json(value) => named(&Meaning::Json("", value), ObjectKind::Namespace),
+        Read::Hidden => Content::Binary,
+    };
     if view.masked == 0 {
+        let shown = plain.as_ref().map_or(bytes, |plain| plain);
         view.hex = shown.iter().take(MOST_HEX_BYTES).map(|byte| format!("{byte:02x}")).collect();
     }
     view
-}
-
-impl ValueView {
-    fn named(&mut self, key: &KeyParts<'_>, mut meaning: Meaning<'_>, secrets: Secrets) {
-        if secrets == Secrets::Masked {
-            self.masked = meaning.mask(key.form);
-        }
-        self.form = Some(meaning.name());
-        if meaning == Meaning::Empty {
-            self.content = Content::Empty;
-            return;
-        }
-        self.content = named(&meaning, key.form.kind);
-    }
 }
 
 fn named(meaning: &Meaning<'_>, kind: ObjectKind) -> Content {

@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::alignment::aligned;
 use crate::ordered;
 use crate::value::{
-    KeyParts, MASKED, Message, Name, Scalar, Secrets, Value, first_part, json_of_unknown_form,
-    raw_scalar, sql_type,
+    KeyParts, MASKED, Message, Name, RawMask, Scalar, Secrets, Value, first_part,
+    json_of_unknown_form, mask_raw, raw_scalar, sql_type,
 };
 
 /// How many fields of a value are named; of more, only the number is known.
@@ -104,30 +104,27 @@ impl<'a> Comparable<'a> {
     pub fn of(key: &str, bytes: &'a [u8], secrets: Secrets) -> Self {
         let parts = KeyParts::of(key);
         let known = parts.as_ref().and_then(|parts| Some((parts.form, parts.meaning(bytes)?)));
-        match known {
+        // Which of the bytes are one is not known.
+        let hidden = || Some(Value::Scalar(Scalar::Text(MASKED.into())));
+        let (real, masked) = match known {
             Some((form, Ok(meaning))) => {
-                let masked = (secrets == Secrets::Masked).then(|| {
-                    let mut masked = meaning.clone();
-                    masked.mask(form);
-                    masked.into_value()
-                });
-                Self { real: meaning.into_value(), masked }
+                let mut masked = meaning.clone();
+                masked.mask(form);
+                (meaning.into_value(), Some(masked.into_value()))
             }
-            Some((form, Err(_))) if secrets == Secrets::Masked && form.may_hold_credentials() => {
-                // Which of the bytes are one is not known.
-                let masked = Some(Value::Scalar(Scalar::Text(MASKED.into())));
-                Self { real: Value::Scalar(raw_scalar(bytes, Secrets::Shown).0), masked }
+            Some((form, Err(_))) if form.may_hold_credentials() => {
+                (Value::Scalar(raw_scalar(bytes)), hidden())
             }
             _ => match json_of_unknown_form(bytes) {
-                Some((real, masked)) => {
-                    Self { real, masked: (secrets == Secrets::Masked).then_some(masked) }
-                }
+                Some((real, masked)) => (real, Some(masked)),
                 None => {
-                    let value = |secrets| Value::Scalar(raw_scalar(bytes, secrets).0);
-                    Self { real: value(Secrets::Shown), masked: Some(value(secrets)) }
+                    let is_hidden = mask_raw(bytes) == RawMask::Whole;
+                    let masked = is_hidden.then(hidden).flatten();
+                    (Value::Scalar(raw_scalar(bytes)), masked)
                 }
             },
-        }
+        };
+        Self { real, masked: masked.filter(|_| secrets == Secrets::Masked) }
     }
 
     fn seen(&self) -> Seen<'_> {
