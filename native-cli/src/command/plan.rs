@@ -1,35 +1,28 @@
 //! Planning a rewrite: reading a dump twice, and showing exactly which lines change.
 
+mod changes;
+mod refusal;
+
 use std::io::{self, BufWriter, Write};
 
 use anyhow::{Context, Result};
 use metadump::check::Code;
 use metadump::check::{Evidence, Inspection, Requirement};
-use metadump::cluster::TakeoverError;
-use metadump::rewrite::{
-    Disposition, LinePlan, LineRewriter, Plan, Planner, Request, RewriteError, SpliceError,
-};
-use metadump::scan::{LineError, ScannedLine, envelope, scan_line};
+use metadump::rewrite::{Disposition, LinePlan, LineRewriter, Plan, Planner, Request};
+use metadump::scan::{ScannedLine, envelope, scan_line};
 use metadump::{Line, Report};
 use serde::Serialize;
 
+use self::refusal::not_written;
+pub use self::refusal::{BEHIND_KEYS, foreign, no_record, not_a_record, with_help};
 use super::first_reading::FirstReading;
-use crate::failure::{Help, Unwritten, WithHelp};
+use crate::failure::{Unwritten, WithHelp};
 use crate::input::Source;
 use crate::manifest::evidence;
 use crate::progress::Progress;
-use crate::report::{plural, printable, state_in_log};
+use crate::report::plural;
 use crate::scanning::{Scanned, Threads};
 use crate::temporary::{ROOM, TemporaryFile};
-
-/// How many changed lines are shown.
-const MOST_SHOWN: u64 = 200;
-
-/// What to do about a version that has no rewrite of its own.
-const OTHER_VERSION: &str = "say with --data-version which version to write, from V001 to V004, which servers of today read";
-
-/// How much of a line is shown.
-const SHOWN_CHARS: usize = 240;
 
 /// What takes the text of a dump, piece by piece.
 type PieceSink<'a> = dyn FnMut(&[u8]) -> Result<()> + 'a;
@@ -354,166 +347,6 @@ impl<P: LinePlan> Planned<P> {
         lines.added += count(&tail);
         progress.finish();
         Ok(lines)
-    }
-
-    /// Prints what changes: in words, then each line that goes (`-`) and comes (`+`).
-    pub fn print_changes(
-        &self,
-        reading: &Reading,
-        out: &mut impl Write,
-        progress: &Progress,
-    ) -> Result<()> {
-        progress.phase("comparing");
-        // Nothing is printed before the bar is gone.
-        let mut lines = Vec::new();
-        self.write_changes(reading, &mut lines, progress)?;
-        progress.finish();
-        Ok(out.write_all(&lines)?)
-    }
-
-    fn write_changes(
-        &self,
-        reading: &Reading,
-        out: &mut Vec<u8>,
-        progress: &Progress,
-    ) -> Result<()> {
-        if self.dropped > 0 {
-            let lines = plural(self.dropped, "line");
-            writeln!(out, "{lines} dropped, which no record can be read from")?;
-        }
-        if let Some(said) = state_in_log(&self.report.summary) {
-            writeln!(out, "{said}")?;
-        }
-        if self.dropped == 0 || !self.plan.is_empty() {
-            for change in self.plan.describe() {
-                writeln!(out, "{}", printable(&change))?;
-            }
-        }
-        writeln!(out)?;
-        let mut shown = Shown { out, count: 0 };
-        let mut unchanged = 0_u64;
-        let tail = self.rewrite(reading, progress, |line, before, disposition| {
-            match disposition {
-                Disposition::Keep => unchanged += 1,
-                Disposition::Drop => shown.line("-", line.number, line.bytes)?,
-            }
-            shown.added(line.number, before)
-        })?;
-        shown.added(self.report.summary.lines + 1, &tail)?;
-        let Shown { out, count } = shown;
-        if count > MOST_SHOWN {
-            writeln!(out, "… and {} more", count - MOST_SHOWN)?;
-        }
-        let stay = if unchanged == 1 { "stays as it is" } else { "stay as they are" };
-        Ok(writeln!(out, "{} {stay}", plural(unchanged, "line"))?)
-    }
-}
-
-/// Prints changed lines, up to a number of them.
-struct Shown<'o, W> {
-    out: &'o mut W,
-    count: u64,
-}
-
-impl<W: Write> Shown<'_, W> {
-    fn added(&mut self, number: u64, lines: &[u8]) -> Result<()> {
-        let mut lines = lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        lines.try_for_each(|line| self.line("+", number, line))
-    }
-
-    fn line(&mut self, sign: &str, number: u64, bytes: &[u8]) -> Result<()> {
-        self.count += 1;
-        if self.count > MOST_SHOWN {
-            return Ok(());
-        }
-        let text = String::from_utf8_lossy(bytes);
-        let cut: String = text.chars().take(SHOWN_CHARS).collect();
-        let more = if cut.len() < text.len() { "…" } else { "" };
-        writeln!(self.out, "{sign} {number}: {}{more}", printable(&cut))?;
-        Ok(())
-    }
-}
-
-/// A dump that cannot be rewritten, with what to do about it.
-pub fn with_help(error: RewriteError) -> anyhow::Error {
-    let help = help_for(&error);
-    let error = anyhow::Error::new(error);
-    match help {
-        Some(help) => error.context(Help(help.to_owned())),
-        None => error,
-    }
-}
-
-/// What to do about a dump whose lines are out of order.
-pub const BEHIND_KEYS: &str = "`databend-metactl validate` lists everything that is wrong with the \
-                               dump; `import --accept section-order` takes its lines in any order";
-
-/// What to do about a dump that cannot be rewritten, where the error does not say it.
-const fn help_for(error: &RewriteError) -> Option<&'static str> {
-    match error {
-        RewriteError::Version(_) | RewriteError::NoVersion => Some(OTHER_VERSION),
-        RewriteError::BehindKeys(_) => Some(BEHIND_KEYS),
-        RewriteError::ClaimUnknown { .. }
-        | RewriteError::GapUnknown(_)
-        | RewriteError::MembershipUnknown { .. } => {
-            Some("the snapshot cannot be repaired: take a dump from another node")
-        }
-        RewriteError::Takeover(TakeoverError::LogFull) => {
-            Some("no node could go on with this log either: take a dump from another node")
-        }
-        RewriteError::Takeover(_) => {
-            Some("the dump is put together from two, or damaged: take a dump from another node")
-        }
-        RewriteError::CommittedBeyondLog { .. }
-        | RewriteError::PurgedBeyondApplied { .. }
-        | RewriteError::LogOrder { .. } => {
-            Some("lines are missing or out of order: fetch the dump again, or take a new one")
-        }
-        RewriteError::RaiseTooFar { .. } => {
-            Some("check the number; a cluster needs 2^32 numbers to go on")
-        }
-        RewriteError::Replay(_) => {
-            Some("--at names an entry or a time between the snapshot and the end of the log")
-        }
-        RewriteError::MaybeCut(_) => {
-            Some("fetch the dump again, or take one from another node; a manifest shows a cut")
-        }
-        _ => None,
-    }
-}
-
-/// What the file is in place of a dump, or where it is not written; none when it is a damaged dump.
-pub(super) fn foreign(name: &str, report: &Report) -> Option<anyhow::Error> {
-    let finding = report.foreign()?;
-    let message = printable(&finding.message);
-    let error = match finding.place {
-        Some(place) if finding.code == Code::ZeroBytes => {
-            anyhow::anyhow!("{name}, line {}, byte {}: {message}", place.line, place.offset_bytes)
-        }
-        _ => anyhow::anyhow!("{name} is not a dump as it is: {message}"),
-    };
-    Some(error.context(Help(finding.code.help().to_owned())))
-}
-
-/// That there is nothing of a dump: what is written of it would be empty, and take the place of another.
-pub(super) fn no_record(name: &str) -> anyhow::Error {
-    let help = "`databend-metactl validate` says what it is instead";
-    anyhow::anyhow!("{name}: there is no record of a dump").context(Help(help.to_owned()))
-}
-
-/// A line that is no record, reported with its place, as the page does.
-pub(super) fn not_a_record(name: &str, line: &Line<'_>, error: LineError) -> anyhow::Error {
-    not_written(name, SpliceError::not_a_record(line, error))
-}
-
-/// A line that no plan can be applied to.
-fn not_written(name: &str, error: SpliceError) -> anyhow::Error {
-    match error {
-        SpliceError::Rewrite(error) => error.into(),
-        error @ SpliceError::NotARecord { .. } => {
-            let help = "`databend-metactl validate` lists everything that is wrong with the dump";
-            anyhow::anyhow!("{name}, {error}").context(Help(help.to_owned()))
-        }
     }
 }
 

@@ -11,6 +11,7 @@
 //! for a name, and eight for an id that is needed before its record is seen. What is needed is
 //! bounded, and what there is no space for is said, not passed over.
 
+mod message;
 mod said;
 #[cfg(test)]
 mod tests;

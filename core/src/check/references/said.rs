@@ -5,11 +5,12 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::copied_file;
+use super::message::{Message, SeenFields};
 use crate::dump::record::{Bytes, Fact};
 use crate::dump::scan::{LineError, ScannedLine};
 use crate::value::{
-    Fields, Holds, KeyParts, MOST_UNPACKED_BYTES, MessageType, Misfit, NEWEST_VER, ObjectKind,
-    ValueForm, Wire, fields_fit, put_varint, unpacked,
+    KeyParts, MOST_UNPACKED_BYTES, Misfit, NEWEST_VER, ObjectKind, ValueForm, Wire, fields_fit,
+    unpacked,
 };
 
 /// What one line says of objects, and what is wrong with its value. It can be found on any thread,
@@ -240,7 +241,7 @@ impl Found {
         let dropped_on = message.dropped_on();
         let mut version = 0;
         let mut is_dropped = false;
-        let mut seen = SeenFields(0);
+        let mut seen = SeenFields::NONE;
         let fit = fields_fit(message.of, message.bytes, |number, wire| {
             seen.insert(number);
             match wire {
@@ -399,124 +400,4 @@ impl Found {
 
 fn decimal(value: &[u8]) -> Option<u64> {
     std::str::from_utf8(value).ok()?.parse().ok()
-}
-
-/// The bytes of a message, of which only some fields are looked at.
-#[derive(Debug, Clone, Copy)]
-struct Message<'a> {
-    of: &'static MessageType,
-    bytes: &'a [u8],
-    is_dropped: bool,
-    seen: SeenFields,
-}
-
-/// Which fields a message may have: of those below 128 a bit, so that what is not there is not looked
-/// for.
-#[derive(Debug, Clone, Copy)]
-struct SeenFields(u128);
-
-impl SeenFields {
-    const ANY: Self = Self(u128::MAX);
-
-    fn insert(&mut self, number: u32) {
-        self.0 |= 1_u128.checked_shl(number).unwrap_or_default();
-    }
-
-    fn has(self, number: u32) -> bool {
-        self.0.checked_shr(number).is_none_or(|seen| seen & 1 == 1)
-    }
-}
-
-impl<'a> Message<'a> {
-    const fn of(of: &'static MessageType, bytes: &'a [u8]) -> Self {
-        Self { of, bytes, is_dropped: false, seen: SeenFields::ANY }
-    }
-
-    fn field(self, name: &str) -> Option<u32> {
-        Some(self.of.field_named(name)?.number)
-    }
-
-    /// What is written in a field.
-    fn fields(self, name: &str) -> impl Iterator<Item = Wire<'a>> + use<'a> {
-        let number = self.field(name).filter(|number| self.seen.has(*number));
-        let bytes = if number.is_some() { self.bytes } else { &[] };
-        let fields = Fields::new(bytes).filter_map(Result::ok);
-        fields.filter(move |(of, _)| Some(*of) == number).map(|(_, wire)| wire)
-    }
-
-    fn number(self, field: u32) -> Option<u64> {
-        let fields = Fields::new(self.bytes).filter_map(Result::ok);
-        let numbers = fields.filter_map(|of| match of {
-            (number, Wire::Varint(value)) if number == field => Some(value),
-            _ => None,
-        });
-        numbers.last()
-    }
-
-    /// The numbers of a list, packed.
-    fn numbers(self, name: &str) -> Box<[u8]> {
-        let mut numbers = Vec::new();
-        for wire in self.fields(name) {
-            match wire {
-                Wire::Varint(number) => put_varint(&mut numbers, number),
-                Wire::Bytes(packed) => numbers.extend_from_slice(packed),
-                _ => {}
-            }
-        }
-        numbers.into()
-    }
-
-    fn texts(self, name: &str) -> impl Iterator<Item = &'a str> + use<'a> {
-        self.fields(name).filter_map(|wire| match wire {
-            Wire::Bytes(bytes) => std::str::from_utf8(bytes).ok(),
-            _ => None,
-        })
-    }
-
-    fn messages(self, name: &str) -> impl Iterator<Item = Message<'a>> + use<'a> {
-        let of = self.message_of(name);
-        self.fields(name).filter_map(move |wire| match wire {
-            Wire::Bytes(bytes) => Some(Self::of(of?, bytes)),
-            _ => None,
-        })
-    }
-
-    /// The keys of a map that are texts.
-    fn keys(self, name: &str) -> impl Iterator<Item = &'a str> + use<'a> {
-        self.fields(name).filter_map(|wire| {
-            let Wire::Bytes(entry) = wire else { return None };
-            match Fields::new(entry).find_map(|field| field.ok().filter(|(of, _)| *of == 1))? {
-                (_, Wire::Bytes(key)) => std::str::from_utf8(key).ok(),
-                _ => None,
-            }
-        })
-    }
-
-    /// The values of a map that are messages.
-    fn values(self, name: &str) -> impl Iterator<Item = Message<'a>> + use<'a> {
-        let of = self.message_of(name);
-        self.fields(name).filter_map(move |wire| {
-            let Wire::Bytes(entry) = wire else { return None };
-            match Fields::new(entry).find_map(|field| field.ok().filter(|(of, _)| *of == 2))? {
-                (_, Wire::Bytes(bytes)) => Some(Self::of(of?, bytes)),
-                _ => None,
-            }
-        })
-    }
-
-    /// The message that a field has.
-    fn message_of(self, name: &str) -> Option<&'static MessageType> {
-        match self.of.field_named(name)?.of {
-            crate::value::Type::Message(of) => Some(of),
-            _ => None,
-        }
-    }
-
-    /// The field that says when the object was dropped.
-    fn dropped_on(self) -> Option<u32> {
-        let field = self.of.fields.iter().find(|field| {
-            field.holds == Holds::Time && matches!(field.name, "drop_on" | "dropped_on")
-        })?;
-        Some(field.number)
-    }
 }
