@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow};
 use glob::{MatchOptions, Pattern};
 use metadump::manifest::Manifest;
+use walkdir::{DirEntry, WalkDir};
 
 use crate::dump_name::DumpName;
 use crate::failure::WithHelp;
@@ -48,11 +49,33 @@ pub fn matching(name: &DumpName) -> Result<Vec<DumpName>> {
 }
 
 fn files(pattern: &str) -> Result<Vec<DumpName>> {
+    let pattern = to_files(pattern);
+    let below = fixed_folder(&pattern);
+    let (folder, names) = pattern.split_at_checked(below.len()).unwrap_or_default();
+    let whole = Pattern::new(names)?;
+    let names = names.split('/').map(Pattern::new).collect::<Result<Vec<_>, _>>()?;
+    let any_depth = names.iter().position(|name| name.as_str() == "**");
+    let fixed = names.get(..any_depth.unwrap_or(names.len())).unwrap_or_default();
+    // Links may lead back: only as many are followed as there are names.
+    let walk = WalkDir::new(if folder.is_empty() { "." } else { folder }).min_depth(1);
+    let walk = walk.follow_links(any_depth.is_none()).sort_by_file_name();
+    let walk = walk.max_depth(if any_depth.is_none() { fixed.len() } else { usize::MAX });
+    let may_lead_there = |entry: &DirEntry| {
+        let name = entry.depth().checked_sub(1).and_then(|at| fixed.get(at));
+        name.is_none_or(|name| name.matches_with(&entry.file_name().to_string_lossy(), OPTIONS))
+    };
     let mut found = Vec::new();
-    for path in glob::glob_with(&to_files(pattern), OPTIONS)? {
-        let path = path?;
-        if path.is_file() && !is_manifest(&path) {
-            found.push(DumpName::Path(path));
+    for entry in walk.into_iter().filter_entry(may_lead_there) {
+        let path = match entry {
+            Ok(entry) => entry.into_path(),
+            // What is there is in the folder that it leads back to.
+            Err(error) if error.loop_ancestor().is_some() => continue,
+            Err(error) => return Err(error.into()),
+        };
+        let path = path.strip_prefix(if folder.is_empty() { "." } else { "" }).unwrap_or(&path);
+        let name = path.strip_prefix(folder).unwrap_or(path).to_string_lossy();
+        if whole.matches_with(&name, OPTIONS) && path.is_file() && !is_manifest(path) {
+            found.push(DumpName::Path(path.to_owned()));
         }
     }
     Ok(found)
@@ -60,14 +83,17 @@ fn files(pattern: &str) -> Result<Vec<DumpName>> {
 
 fn objects(url: &StoreUrl, pattern: &str) -> Result<Vec<DumpName>> {
     let matches = Pattern::new(&to_files(pattern))?;
-    let wild = pattern.find(WILD).unwrap_or(pattern.len());
-    let fixed = pattern.get(..wild).unwrap_or_default();
-    let folder = fixed.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
-    let listed = Object::open(url)?.listed_below(folder)?.into_iter();
+    let listed = Object::open(url)?.listed_below(fixed_folder(pattern).to_owned())?.into_iter();
     let mut keys = Vec::from_iter(listed.map(|listed| listed.key));
     keys.retain(|key| matches.matches_with(key, OPTIONS) && !is_manifest(Path::new(key)));
     keys.sort_unstable();
     Ok(keys.iter().map(|key| DumpName::Url(url.with_key(key))).collect())
+}
+
+/// The folder that all names are in which match, with a slash behind it; empty when it is none.
+fn fixed_folder(pattern: &str) -> &str {
+    let fixed = pattern.split(WILD).next().unwrap_or_default();
+    fixed.rfind('/').and_then(|slash| fixed.get(..=slash)).unwrap_or_default()
 }
 
 /// `**` at the end is every file below.
@@ -82,7 +108,10 @@ fn is_manifest(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::ffi::OsStr;
+    use std::fs::{self, Permissions};
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
 
@@ -111,5 +140,38 @@ mod tests {
             found("*.none").unwrap_err().root_cause().to_string().starts_with("no dump matches ")
         );
         assert!(found("a[").is_err());
+        // Below what is named, and nothing else.
+        let locked = place.path().join("b/d");
+        fs::set_permissions(&locked, Permissions::from_mode(0o000)).unwrap();
+        assert_eq!(found("b/*.db").unwrap(), ["b/c.db"]);
+        fs::set_permissions(&locked, Permissions::from_mode(0o755)).unwrap();
+    }
+
+    #[test]
+    fn names_that_are_not_text_and_links_that_lead_back() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("f");
+        fs::create_dir(&folder).unwrap();
+        for name in [&b"a.db"[..], b"\xff.db", b".hidden-\xff.db"] {
+            fs::write(folder.join(OsStr::from_bytes(name)), "").unwrap();
+        }
+        for name in ["again", "and-again"] {
+            symlink(".", folder.join(name)).unwrap();
+        }
+        symlink("a.db", folder.join("link.db")).unwrap();
+        symlink("f", place.path().join("other")).unwrap();
+        let found = |pattern: &str| {
+            let found = matching(&DumpName::Path(place.path().join(pattern))).unwrap();
+            let below = |name: &DumpName| {
+                let path = name.path().unwrap().strip_prefix(place.path()).unwrap();
+                path.to_string_lossy().into_owned()
+            };
+            Vec::from_iter(found.iter().map(below))
+        };
+        let files = ["f/a.db", "f/link.db", "f/\u{fffd}.db"];
+        assert_eq!(found("f/*.db"), files);
+        assert_eq!(found("**"), files);
+        assert_eq!(found("f/**"), files);
+        assert_eq!(found("o*/a.db"), ["other/a.db"]);
     }
 }

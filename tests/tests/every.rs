@@ -84,6 +84,10 @@ impl Drop for Every {
     }
 }
 
+fn name_of(path: &Path) -> &str {
+    path.file_name().unwrap().to_str().unwrap()
+}
+
 fn dumps(folder: &Path) -> Vec<String> {
     let mut names = names(folder);
     names.retain(|name| name.ends_with(".db.zst"));
@@ -173,6 +177,46 @@ fn whole_dumps_come_in_between() {
     every.says("a whole dump: ");
     assert_eq!(every.end(Signal::INT), Some(0));
     well(run(["backups", text(folder.path()), "--check"]));
+}
+
+#[test]
+fn what_cannot_be_gone_on_from_is_followed_by_a_whole_dump() {
+    let folder = TempDir::new().unwrap();
+    let origin = fixture("v004/v004-origin.export.ndjson");
+    let served = Served::start(["--db", text(&origin)]);
+    let address = served.address();
+    // What is no backup keeps nobody from making one.
+    let foreign = folder.path().join("foreign.db.manifest.json");
+    fs::copy(&origin, folder.path().join("foreign.db")).unwrap();
+    fs::create_dir(&foreign).unwrap();
+    let every = Every::start(&address, folder.path(), &[]);
+    let whole = every.says("a whole dump: ");
+    let why = format!("cannot read the manifest {}: it is a directory", text(&foreign));
+    assert!(whole.contains(&why), "{whole}");
+    fs::remove_dir(&foreign).unwrap();
+    // Two increments: of what is written before the second, the sizes are known.
+    let two = |name: &str| {
+        for number in 1..=2 {
+            put(&address, &format!("every/{name}/{number}"));
+            every.says(" behind ");
+        }
+        let dumps = dumps(folder.path());
+        let whole = dumps.iter().rfind(|name| name.contains("-whole.")).unwrap();
+        [whole, &dumps[dumps.len() - 2], &dumps[dumps.len() - 1]]
+            .map(|name| folder.path().join(name))
+    };
+    let [whole, ..] = two("a");
+    fs::remove_file(&whole).unwrap();
+    every.says(&format!(" is an increment of {}, which is not there", name_of(&whole)));
+    let [_, first, _] = two("b");
+    fs::OpenOptions::new().write(true).open(&first).unwrap().set_len(10).unwrap();
+    every.says(&format!("a whole dump: {} has changed", name_of(&first)));
+    // What is there is gone on from.
+    let [_, _, last] = two("c");
+    fs::remove_file(last).unwrap();
+    every.says(" behind ");
+    assert_eq!(every.end(Signal::TERM), Some(0));
+    drop(served);
 }
 
 #[test]

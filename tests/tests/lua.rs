@@ -42,6 +42,42 @@ fn nobody() -> SocketAddr {
 }
 
 #[test]
+fn what_waits_in_a_coroutine_is_waited_for() {
+    let service = served();
+    let ran = script(
+        &service,
+        r#"
+        local client = metactl.new_grpc_client(GRPC)
+        local steps = coroutine.wrap(function(first)
+            metactl.sleep(0.001)
+            local answer = coroutine.yield(first .. "!")
+            client:upsert("from/coroutine", answer)
+            local inner = coroutine.create(function() return client:get("from/coroutine") end)
+            local alive, found, err = coroutine.resume(inner)
+            coroutine.yield(alive, metactl.to_string(found.data), err)
+            metactl.sleep(0.001)
+            error("at the end")
+        end)
+        print(steps("yielded"))
+        print(steps("written"))
+        local ok, why = pcall(steps)
+        print(ok, why:match("at the end"))
+        print(select(2, pcall(steps)):match("cannot resume dead coroutine"))
+        print(coroutine.resume(coroutine.create(function(...) metactl.sleep(0) return ... end), 1, nil, 3))
+        local task = metactl.spawn(function()
+            return coroutine.wrap(function() metactl.sleep(0.001) return "in a task" end)()
+        end)
+        print(task:join())
+        local thrown = coroutine.wrap(function() metactl.sleep(0.001) error({ code = 7 }) end)
+        print(select(2, pcall(thrown)).code)
+        "#,
+    );
+    let expected = "yielded!\ntrue\t\"written\"\tnil\nfalse\tat the end\ncannot resume dead coroutine\n\
+                    true\t1\tnil\t3\nin a task\n7\n";
+    assert_eq!(printed(ran), expected);
+}
+
+#[test]
 fn scripts_run_in_the_order_of_the_command_line_and_share_globals() {
     let folder = TempDir::new().unwrap();
     let file = |name: &str, text: &str| {

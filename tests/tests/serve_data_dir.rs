@@ -59,10 +59,7 @@ async fn a_database_of_sled_is_taken_over() {
     let mut names: Vec<_> = fs::read_dir(data_dir.join("store")).unwrap().collect();
     let mut names: Vec<_> = names.drain(..).map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
-    assert_eq!(
-        names,
-        ["database.redb", "database.redb.journal", "loaded.ndjson", "snapshot-a.ndjson"]
-    );
+    assert_eq!(names, ["database.journal", "database.redb", "loaded.ndjson", "snapshot-a.ndjson"]);
 }
 
 /// The paths below a directory, itself included, with their modes.
@@ -247,31 +244,77 @@ async fn a_journal_that_lacks_acknowledged_writes_is_refused_and_stays_as_it_is(
     let scratch = tempfile::TempDir::new().unwrap();
     let data_dir = scratch.path().join("data");
     let dump = fixture("valid/v004.ndjson");
-    let served = Served::start(["--data-dir", text(&data_dir), "--db", text(&dump)]);
-    let mut client = MetaClient::connect(served.grpc).await.unwrap();
-    for number in 0..5 {
-        client.put(&format!("k/{number}"), format!("value-{number}").as_bytes()).await.unwrap();
+    let mut args = vec!["--data-dir", text(&data_dir), "--db", text(&dump)];
+    // The first is in the tables when the others are only in the journal.
+    for numbers in [0..1, 1..5] {
+        let served = Served::start(args);
+        let mut client = MetaClient::connect(served.grpc).await.unwrap();
+        for number in numbers {
+            client.put(&format!("k/{number}"), format!("value-{number}").as_bytes()).await.unwrap();
+        }
+        served.kill();
+        args = vec!["--data-dir", text(&data_dir)];
     }
-    served.kill();
-    let journal = data_dir.join("store/database.redb.journal");
-    let whole = fs::read(&journal).unwrap();
-    let at = whole.windows(7).position(|bytes| bytes == b"value-2").unwrap();
-    let mut flipped = whole.clone();
-    flipped[at] ^= 1;
-    for (damaged, expected) in [
-        (&flipped[..], " is damaged, and whole ones follow it\n"),
-        (&whole[..at], "it is cut: it has "),
+    let store = data_dir.join("store");
+    let [journal, tables] = ["database.journal", "database.redb"].map(|name| store.join(name));
+    let [whole, rows] = [&journal, &tables].map(|path| fs::read(path).unwrap());
+    let changed = |bytes: &[u8], value: &[u8]| {
+        let at = bytes.windows(value.len()).position(|found| found == value).unwrap();
+        let mut bytes = bytes.to_vec();
+        bytes[at] ^= 1;
+        bytes
+    };
+    for (path, damaged, expected) in [
+        (&journal, Some(changed(&whole, b"value-2")), " is damaged, and whole ones follow it\n"),
+        (&journal, Some(whole[..5000].to_vec()), "it is cut: it has 5000 bytes of "),
+        (&journal, Some(Vec::new()), "it is cut: it has 0 bytes of "),
+        (&journal, Some(vec![0; whole.len()]), "it does not begin as one\n"),
+        (&journal, None, "it is missing\n"),
+        (&tables, Some(changed(&rows, b"value-0")), "the database is older than it, or damaged: "),
     ] {
-        fs::write(&journal, damaged).unwrap();
+        match &damaged {
+            Some(damaged) => fs::write(path, damaged).unwrap(),
+            None => fs::remove_file(path).unwrap(),
+        }
         let ran = run(["serve", "--data-dir", text(&data_dir)]);
-        assert_eq!(ran.code, Some(3), "{}", ran.stderr);
-        assert!(ran.stderr.contains(expected), "{}", ran.stderr);
+        assert_eq!(ran.code, Some(3), "{expected}: {}", ran.stderr);
+        assert!(ran.stderr.contains(expected), "{expected}: {}", ran.stderr);
         assert!(ran.stderr.contains("\nhelp:  restore the data directory from a copy"));
-        assert!(fs::read(&journal).unwrap() == damaged);
+        if path == &journal {
+            assert!(fs::read(&journal).ok() == damaged, "{expected}");
+        }
+        fs::write(&journal, &whole).unwrap();
+        fs::write(&tables, &rows).unwrap();
     }
-    fs::write(&journal, whole).unwrap();
     let served = Served::start(["--data-dir", text(&data_dir)]);
     let mut client = MetaClient::connect(served.grpc).await.unwrap();
     let state = state(&mut client).await;
     assert!(state.contains(&("k/4".to_owned(), b"value-4".to_vec())));
+}
+
+#[test]
+fn a_loaded_dump_that_was_changed_is_refused() {
+    let scratch = tempfile::TempDir::new().unwrap();
+    for dump in ["valid/v004.ndjson", "valid/v002.ndjson"] {
+        let data_dir = scratch.path().join(dump);
+        fs::create_dir_all(&data_dir).unwrap();
+        Served::start(["--data-dir", text(&data_dir), "--db", text(&fixture(dump))]).kill();
+        for name in ["loaded.ndjson", "loaded-state.ndjson"] {
+            let path = data_dir.join("store").join(name);
+            let Ok(whole) = fs::read(&path) else { continue };
+            let mut changed = whole.clone();
+            let at = whole.iter().rposition(|byte| byte.is_ascii_digit()).unwrap();
+            changed[at] ^= 1;
+            for changed in [&changed[..], b""] {
+                fs::write(&path, changed).unwrap();
+                let ran = run(["serve", "--data-dir", text(&data_dir)]);
+                assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+                let expected = format!("{} does not hold what was written into it\n", text(&path));
+                assert!(ran.stderr.contains(&expected), "{}", ran.stderr);
+                assert!(ran.stderr.contains("\nhelp:  restore the data directory from a copy"));
+            }
+            fs::write(&path, &whole).unwrap();
+        }
+        Served::start(["--data-dir", text(&data_dir)]).kill();
+    }
 }

@@ -11,8 +11,13 @@ use metadump::manifest::Manifest;
 use super::{Chain, link, manifest_of, parent};
 use crate::dump_name::DumpName;
 use crate::dump_writer::now_ms;
+use crate::failure::WithHelp;
 use crate::open_dir;
 use crate::store::{Listed, Object, StoreUrl};
+
+/// What to do about a manifest that cannot be read.
+const NO_BACKUP: &str = "move what is no backup out of the folder, or name the files of the chain, each with --db; \
+                         `databend-metactl backups` lists what can be restored";
 
 /// What is in a folder, by name; what is below it in other folders is not.
 #[derive(Debug)]
@@ -114,7 +119,7 @@ impl Folder {
     pub fn newest_chain(&self) -> Result<Option<Chain>> {
         let mut pieces = Vec::new();
         for file in self.files.iter().filter(|file| file.has_manifest) {
-            pieces.push((file.name.clone(), manifest_of(&file.name)?));
+            pieces.push((file.name.clone(), manifest_of(&file.name).help(NO_BACKUP)?));
         }
         leave_out_copies(&mut pieces);
         let known = |sha256: &str| {

@@ -4,8 +4,9 @@
 //! What was written is known from the folder, so that a run goes on where the one before has stopped,
 //! whatever has stopped it. A piece that has its name is complete; one that has none is discarded.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -114,6 +115,16 @@ struct Tip {
     increments: u64,
     /// When that was written, milliseconds since 1970.
     whole_ms: u64,
+    /// The pieces up to this one, with how many bytes each has; none is not known yet.
+    pieces: BTreeMap<String, Option<u64>>,
+}
+
+/// A piece that others go on from, and that is not what it was.
+enum Lost {
+    /// It is not there: what it went on from may be.
+    Gone(String),
+    /// Something else stands under its name.
+    Changed(String),
 }
 
 struct Writing<'a> {
@@ -132,19 +143,19 @@ struct Writing<'a> {
 impl Writing<'_> {
     /// Writes the next piece, if there is anything to write.
     fn piece(&mut self) -> Result<()> {
-        let mut why = if self.is_known { self.lost()? } else { None };
-        if !self.is_known || why.is_some() {
-            let found = self.found()?;
-            (self.tip, why) = match found {
-                Ok(tip) => {
-                    let why = why.filter(|_| tip.is_none());
-                    (tip, why)
-                }
-                Err(broken) => (None, Some(broken)),
+        let lost = if self.is_known { self.lost()? } else { None };
+        let mut why = None;
+        if let Some(Lost::Changed(piece)) = lost {
+            (self.tip, why) = (None, Some(format!("{piece} has changed")));
+        } else if !self.is_known || lost.is_some() {
+            (self.tip, why) = match (self.found()?, lost) {
+                (Ok(None), Some(Lost::Gone(piece))) => (None, Some(format!("{piece} has gone"))),
+                (Ok(tip), _) => (tip, None),
+                (Err(broken), _) => (None, Some(broken)),
             };
             self.is_known = true;
         }
-        let Some(Tip { base, increments, whole_ms }) = &self.tip else {
+        let Some(Tip { base, increments, whole_ms, pieces }) = &self.tip else {
             return self.whole(why.as_deref().unwrap_or("it is the first"));
         };
         if *increments >= self.every.whole_after {
@@ -165,7 +176,7 @@ impl Writing<'_> {
                 self.progress.say(&format!("{file}: {}", said(parent, &report, &from)));
                 let more = json!({ "file": file, "since": parent });
                 self.print(more, &report)?;
-                let tip = self.tip_of(&file, increments + 1, *whole_ms)?;
+                let tip = self.tip_of(&file, increments + 1, *whole_ms, pieces.clone())?;
                 self.tip = Some(tip);
             }
             Err(why @ NoIncrement::Behind { .. }) if self.behind < MOST_BEHIND => {
@@ -189,7 +200,7 @@ impl Writing<'_> {
         let (extent, from) = (extent(&report.summary), from.shown());
         self.progress.say(&format!("{file}: exported {extent} from {from}, a whole dump: {why}"));
         self.print(json!({ "file": file, "no_increment": why }), &report)?;
-        self.tip = Some(self.tip_of(&file, 0, now_ms())?);
+        self.tip = Some(self.tip_of(&file, 0, now_ms(), BTreeMap::new())?);
         Ok(())
     }
 
@@ -200,21 +211,49 @@ impl Writing<'_> {
         Ok(())
     }
 
-    /// The tip that a piece is which was just written.
-    fn tip_of(&self, file: &str, increments: u64, whole_ms: u64) -> Result<Tip> {
+    /// The tip that a piece is which was just written behind others.
+    fn tip_of(
+        &self,
+        file: &str,
+        increments: u64,
+        whole_ms: u64,
+        mut pieces: BTreeMap<String, Option<u64>>,
+    ) -> Result<Tip> {
         let manifest = manifest_of(&self.into.in_folder(file))?;
         let manifest = manifest.with_context(|| format!("the manifest of {file} has gone"))?;
         let base = base_of(&manifest);
         let base = base.with_context(|| format!("{file} has no log entry to go on from"))?;
-        Ok(Tip { base, increments, whole_ms })
+        pieces.insert(file.to_owned(), None);
+        Ok(Tip { base, increments, whole_ms, pieces })
     }
 
-    /// Why the tip is none any more, if it is not: what goes on from it could not be restored.
-    fn lost(&self) -> Result<Option<String>> {
-        let Some(Tip { base: Base { parent, .. }, .. }) = &self.tip else { return Ok(None) };
+    /// What has become of the tip, if it is none any more: what goes on from it could not be restored.
+    fn lost(&mut self) -> Result<Option<Lost>> {
+        let Some(Tip { base: Base { parent, .. }, pieces, .. }) = &mut self.tip else {
+            return Ok(None);
+        };
         let manifest = manifest_of(&self.into.in_folder(&parent.dump))?;
-        let is_there = manifest.is_some_and(|manifest| manifest.sha256 == parent.sha256);
-        Ok((!is_there).then(|| format!("{} has gone", parent.dump)))
+        if manifest.is_none_or(|manifest| manifest.sha256 != parent.sha256) {
+            return Ok(Some(Lost::Gone(parent.dump.clone())));
+        }
+        let files = Folder::list(self.into)?.into_files();
+        for (piece, bytes) in pieces {
+            let found = files.iter().find(|file| file.file == *piece && file.has_manifest);
+            let Some(found) = found else { return Ok(Some(Lost::Gone(piece.clone()))) };
+            if bytes.is_some() && *bytes != found.stored_bytes {
+                return Ok(Some(Lost::Changed(piece.clone())));
+            }
+            *bytes = found.stored_bytes;
+        }
+        Ok(None)
+    }
+
+    /// Whether an error is that of a file here, which no waiting mends.
+    fn is_local(&self, error: &anyhow::Error) -> bool {
+        use ErrorKind::{FileTooLarge, InvalidInput, PermissionDenied};
+        let kind = error.root_cause().downcast_ref::<io::Error>().map(io::Error::kind);
+        let is_of_file = matches!(kind, Some(FileTooLarge | InvalidInput | PermissionDenied));
+        self.into.path().is_some() && is_of_file
     }
 
     /// The tip of the newest chain in the folder, or why nothing can go on from that.
@@ -224,8 +263,11 @@ impl Writing<'_> {
             Ok(Some(chain)) => chain,
             Ok(None) => return Ok(Ok(None)),
             // What stands there is no chain, and will be none however often it is looked at.
-            Err(error) if error.is::<ChainError>() || error.is::<ManifestError>() => {
+            Err(error) if error.is::<ChainError>() => {
                 return Ok(Err(error.root_cause().to_string()));
+            }
+            Err(error) if error.is::<ManifestError>() || self.is_local(&error) => {
+                return Ok(Err(failure::in_a_line(&error)));
             }
             Err(error) => return Err(error),
         };
@@ -236,6 +278,10 @@ impl Writing<'_> {
             base,
             increments: chain.increments().len() as u64,
             whole_ms,
+            pieces: chain
+                .pieces()
+                .filter_map(|piece| Some((piece.name.file_name()?, None)))
+                .collect(),
         });
         Ok(Ok(tip))
     }

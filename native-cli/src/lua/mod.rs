@@ -20,6 +20,7 @@ mod text;
 mod transaction;
 
 use std::cell::{Cell, RefCell};
+use std::future;
 use std::io;
 use std::rc::Rc;
 
@@ -115,5 +116,6 @@ fn prepare(lua: &Lua, shared: &Shared) -> mlua::Result<()> {
     text::add(lua, &metactl)?;
     lua.globals().set("metactl", metactl)?;
     printing::add(lua, shared)?;
-    lua.load(PRELUDE).set_name("=metactl").call(printing::unwritten(lua, shared)?)
+    let forever = lua.create_async_function(|_, ()| future::pending::<mlua::Result<()>>())?;
+    lua.load(PRELUDE).set_name("=metactl").call((printing::unwritten(lua, shared)?, forever))
 }

@@ -4,7 +4,7 @@
 io.stdout:setvbuf("no")
 
 -- A script that does not look whether stdout could be written fails all the same.
-local unwritten = ...
+local unwritten, forever = ...
 local stdout = io.stdout
 local files = getmetatable(stdout).__index
 local write = files.write
@@ -19,6 +19,27 @@ function files.write(file, ...)
     return written, message, code
 end
 function io.write(...) return files.write(io.output(), ...) end
+
+-- What waits in a coroutine makes whoever has resumed it wait, up to the script or task, which is where
+-- the waiting is done.
+local resume, yield, close = coroutine.resume, coroutine.yield, coroutine.close
+local _, pending = resume(coroutine.create(forever))
+local function waited(thread, alive, first, ...)
+    if alive and first == pending then
+        return waited(thread, resume(thread, yield(pending)))
+    end
+    return alive, first, ...
+end
+function coroutine.resume(thread, ...) return waited(thread, resume(thread, ...)) end
+local function unwrapped(thread, alive, first, ...)
+    if alive then return first, ... end
+    close(thread)
+    error(first, 2)
+end
+function coroutine.wrap(called)
+    local thread = coroutine.create(called)
+    return function(...) return unwrapped(thread, waited(thread, resume(thread, ...))) end
+end
 
 -- Conditions and operations of a transaction are plain tables.
 function metactl.eq_seq(key, seq)

@@ -7,7 +7,7 @@
 //! | `e` time, sequence number | an entry of the expiry index |
 //! | `l` index | an entry of the log, as a line of a dump |
 //! | `n` name | a note: the small part of the state, what is known of the loaded dump, … |
-//! | `j` | the epoch of the journal (`rows`) |
+//! | `i` | the epoch of the journal (`rows`); `j` in 0.1.0 |
 //!
 //! Numbers are big-endian, so that rows sort as numbers do.
 //!
@@ -19,7 +19,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ use redb::{Builder, StorageBackend};
 
 use super::data_dir::PRIVATE_FILE;
 use super::journal::{Appended, Damage, Journal, Row};
-use super::rows::{Durable, Rows, write};
+use super::rows::{Durable, Epoch, Rows, write};
 use super::stored::{self, number};
 
 /// Memory for pages of the database, in bytes.
@@ -148,42 +148,93 @@ pub struct Database {
 }
 
 impl Database {
-    /// Opens a database, or creates it.
+    /// Makes a new database.
     ///
     /// # Errors
     ///
-    /// When another process has it open, or its files cannot be read.
-    pub fn open(path: &Path) -> Result<Self, StorageError> {
-        let open = |path: &Path| -> Result<File, StorageError> {
+    /// When its files cannot be written.
+    pub fn create(path: &Path) -> Result<Self, StorageError> {
+        let new = |path: &Path| {
             let mut options = OpenOptions::new();
-            options.read(true).write(true).create(true).truncate(false).mode(PRIVATE_FILE);
-            options.open(path).map_err(StorageError::Io)
+            options.read(true).write(true).create(true).truncate(true).mode(PRIVATE_FILE);
+            backend(&options, path)
         };
-        let journal = FileBackend::new(open(&journal_path(path))?)?;
-        Self::on(FileBackend::new(open(path)?)?, journal)
+        Self::create_on(new(path)?, new(&journal_path(path))?)
     }
 
-    /// Opens or creates one on something else than files.
+    /// Makes one on something else than files.
+    pub fn create_on(
+        file: impl StorageBackend,
+        journal: impl StorageBackend,
+    ) -> Result<Self, StorageError> {
+        let file = tables(file)?;
+        // Before the tables need it.
+        let journal = Journal::create(Box::new(journal), 0)?;
+        write(&file, [], Durable::InEpoch(0))?;
+        Self::with(file, journal)
+    }
+
+    /// Opens a database.
+    ///
+    /// # Errors
+    ///
+    /// When another process has it open, its files cannot be read, or one of them is not what it was.
+    pub fn open(path: &Path) -> Result<Self, StorageError> {
+        let mut there = OpenOptions::new();
+        there.read(true).write(true);
+        let file = tables(backend(&there, path)?)?;
+        let journal = |path: &Path| match backend(&there, path) {
+            Err(StorageError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
+                Err(StorageError::Journal(Damage::Missing))
+            }
+            opened => opened,
+        };
+        match Rows::newest(&file)?.ok_or(StorageError::Corrupt("table"))?.epoch()? {
+            Epoch::Current(epoch) => Self::replayed(file, journal(&journal_path(path))?, epoch),
+            Epoch::Headless(epoch) => {
+                let older = headless_journal_path(path);
+                let mut rows = Collected::default();
+                Journal::replay_headless(&journal(&older)?, epoch, |row| rows.take(row))?;
+                // It is needed when the tables have the rows, and not before.
+                let mut new = there.clone();
+                new.create(true).truncate(true).mode(PRIVATE_FILE);
+                let journal = backend(&new, &journal_path(path))?;
+                let journal = Journal::create(Box::new(journal), epoch + 1)?;
+                write(&file, rows.shared(), Durable::InEpoch(epoch + 1))?;
+                // One that stays is only a waste of space.
+                let _ = fs::remove_file(older);
+                Self::with(file, journal)
+            }
+        }
+    }
+
+    /// Opens one on something else than files.
+    #[cfg(test)]
     pub fn on(
         file: impl StorageBackend,
         journal: impl StorageBackend,
     ) -> Result<Self, StorageError> {
-        let file = Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(file)?;
-        let epoch = match Rows::newest(&file)? {
-            Some(rows) => rows.epoch()?,
-            None => {
-                write(&file, [], Durable::InEpoch(0))?;
-                0
-            }
-        };
-        let mut rows = Vec::new();
-        let mut journal = Journal::open(Box::new(journal), epoch, |(key, value)| {
-            rows.push((key.to_owned(), value.map(|value| value.to_owned().into())));
-            Ok(())
-        })?;
-        if !rows.is_empty() {
-            make_durable(&file, &mut journal, shared(&rows))?;
+        let file = tables(file)?;
+        let rows = Rows::newest(&file)?.ok_or(StorageError::Corrupt("table"))?;
+        let Epoch::Current(epoch) = rows.epoch()? else { panic!("the journal has no heads") };
+        Self::replayed(file, journal, epoch)
+    }
+
+    /// Tables, and the rows of the journal in them.
+    fn replayed(
+        file: redb::Database,
+        journal: impl StorageBackend,
+        epoch: u64,
+    ) -> Result<Self, StorageError> {
+        let mut rows = Collected::default();
+        let mut journal = Journal::open(Box::new(journal), epoch, |row| rows.take(row))?;
+        if !rows.0.is_empty() {
+            make_durable(&file, &mut journal, rows.shared())?;
         }
+        Self::with(file, journal)
+    }
+
+    fn with(file: redb::Database, journal: Journal) -> Result<Self, StorageError> {
         let newest = RwLock::new(Arc::new(Moment::newest(&file)?));
         Ok(Self { file, journal: Mutex::new(journal), newest })
     }
@@ -229,9 +280,47 @@ impl std::fmt::Debug for Database {
 
 /// Where the journal of a database is.
 pub fn journal_path(database: &Path) -> PathBuf {
+    database.with_extension("journal")
+}
+
+/// Where 0.1.0 had it.
+fn headless_journal_path(database: &Path) -> PathBuf {
     let mut path = OsString::from(database);
     path.push(".journal");
     path.into()
+}
+
+/// The tables in a file.
+fn tables(file: impl StorageBackend) -> Result<redb::Database, StorageError> {
+    let mut file = Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(file)?;
+    // When its newest pages are damaged, those of the commit before are there: the journal tells.
+    file.check_integrity()?;
+    Ok(file)
+}
+
+/// A file.
+fn backend(options: &OpenOptions, path: &Path) -> Result<FileBackend, StorageError> {
+    let file = options.open(path).map_err(StorageError::Io)?;
+    if !file.metadata().map_err(StorageError::Io)?.is_file() {
+        let shown = path.display();
+        return Err(StorageError::Io(io::Error::other(format!("{shown} is not a regular file"))));
+    }
+    Ok(FileBackend::new(file)?)
+}
+
+/// Rows of the journal.
+#[derive(Default)]
+struct Collected(Vec<OwnRow<'static>>);
+
+impl Collected {
+    fn take(&mut self, (key, value): Row<'_>) -> Result<(), StorageError> {
+        self.0.push((key.to_owned(), value.map(|value| value.to_owned().into())));
+        Ok(())
+    }
+
+    fn shared(&self) -> impl Iterator<Item = Row<'_>> {
+        shared(&self.0)
+    }
 }
 
 /// Writes rows, and begins an epoch: nothing in the journal is needed any more.
@@ -242,8 +331,7 @@ fn make_durable<'r>(
 ) -> Result<(), StorageError> {
     let epoch = journal.epoch() + 1;
     write(file, rows, Durable::InEpoch(epoch))?;
-    journal.begin(epoch);
-    Ok(())
+    journal.begin(epoch)
 }
 
 /// The data at one moment.

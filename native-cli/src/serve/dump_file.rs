@@ -8,13 +8,21 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use metadump::{Line, LineFramer};
+use serde::{Deserialize, Serialize};
 
 use crate::files::open_regular;
 
 /// How much is read at a time.
 const READ_BYTES: usize = 64 << 10;
+
+/// What a file holds, to tell later whether it still does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seal {
+    bytes: u64,
+    crc32: u32,
+}
 
 /// An open file of lines. It stays readable when its name is gone.
 #[derive(Debug, Clone)]
@@ -30,6 +38,33 @@ impl DumpFile {
         let file = open_regular(path).with_context(|| format!("cannot open {shown}"))?;
         let len_bytes = file.metadata().with_context(|| format!("cannot read {shown}"))?.len();
         Ok(Self { file: Arc::new(file), len_bytes })
+    }
+
+    /// Opens a file that was sealed; those of 0.1.0 were not.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read, or holds something else.
+    pub fn open_sealed(path: &Path, seal: Option<Seal>) -> Result<Self> {
+        let file = Self::open(path)?;
+        if seal.map_or(Ok(false), |seal| Ok::<_, anyhow::Error>(seal != file.seal()?))? {
+            bail!("{} does not hold what was written into it", path.display());
+        }
+        Ok(file)
+    }
+
+    /// What it holds.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub fn seal(&self) -> Result<Seal> {
+        let mut checksum = crc32fast::Hasher::new();
+        let mut lines = self.lines();
+        while lines.read()? > 0 {
+            checksum.update(&lines.piece);
+        }
+        Ok(Seal { bytes: self.len_bytes, crc32: checksum.finalize() })
     }
 
     /// All lines.
@@ -68,8 +103,6 @@ impl Lines {
     /// The next line without its line end; none behind the last.
     pub fn next_line(&mut self) -> io::Result<Option<Vec<u8>>> {
         while self.cut.is_empty() {
-            let left = usize::try_from(self.to.saturating_sub(self.at)).unwrap_or(READ_BYTES);
-            self.piece.resize(left.min(READ_BYTES), 0);
             let read = self.read()?;
             let cut = &mut self.cut;
             let each = |line: Line<'_>| -> Result<(), Infallible> {
@@ -80,17 +113,24 @@ impl Lines {
                 let Ok(()) = std::mem::take(&mut self.framer).finish(each);
                 break;
             }
-            let Ok(()) = self.framer.feed(self.piece.get(..read).unwrap_or_default(), each);
+            let Ok(()) = self.framer.feed(&self.piece, each);
         }
         Ok(self.cut.pop_front())
     }
 
     /// Reads the next piece, and gives how long it is.
     fn read(&mut self) -> io::Result<usize> {
+        let left = usize::try_from(self.to.saturating_sub(self.at)).unwrap_or(READ_BYTES);
+        self.piece.resize(left.min(READ_BYTES), 0);
         loop {
             match self.file.read_at(&mut self.piece, self.at) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                read => return read.inspect(|read| self.at += *read as u64),
+                Err(error) => return Err(error),
+                Ok(read) => {
+                    self.piece.truncate(read);
+                    self.at += read as u64;
+                    return Ok(read);
+                }
             }
         }
     }
@@ -111,6 +151,24 @@ mod tests {
         }
         assert_eq!(read, expected);
         assert_eq!(lines.next_line().unwrap(), None);
+    }
+
+    #[test]
+    fn a_file_that_was_changed_is_told_from_what_was_sealed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f");
+        let content = vec![b'x'; 2 * READ_BYTES + 7];
+        std::fs::write(&path, &content).unwrap();
+        let seal = Some(DumpFile::open(&path).unwrap().seal().unwrap());
+        assert!(DumpFile::open_sealed(&path, seal).is_ok());
+        let mut flipped = content.clone();
+        flipped[READ_BYTES + 1] ^= 1;
+        for changed in [&content[1..], &flipped, b""] {
+            std::fs::write(&path, changed).unwrap();
+            let refused = DumpFile::open_sealed(&path, seal).unwrap_err().to_string();
+            assert!(refused.ends_with("/f does not hold what was written into it"), "{refused}");
+            assert!(DumpFile::open_sealed(&path, None).is_ok());
+        }
     }
 
     #[test]

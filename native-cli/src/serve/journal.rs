@@ -1,9 +1,15 @@
 //! The journal of the database: what was acknowledged since its tables were last made durable.
 //!
-//! Records follow each other from the beginning of a file that never changes its size, so that
-//! writing one takes one short sync:
+//! A file that never changes its size, so that writing takes one short sync: two heads, 512 bytes each,
+//! of the last even epoch and of the last odd one, and then records, one behind the other.
 //!
-//! | bytes | |
+//! | bytes of a head | |
+//! |---|---|
+//! | 4 | the CRC-32 of what follows |
+//! | 8 | `journal` and a line end |
+//! | 8 | the epoch |
+//!
+//! | bytes of a record | |
 //! |---|---|
 //! | 4 | the CRC-32 of what follows |
 //! | 4 | the length of the rows |
@@ -11,7 +17,9 @@
 //! | … | the rows: for each the lengths of key and value, 4 bytes each, key and value; a removal has the length `ff ff ff ff` |
 //!
 //! Numbers are big-endian. A new epoch begins when all that the journal holds is durable in the
-//! tables, which know the epoch: records of others are left over from before.
+//! tables, which know the epoch; its head is written next. So the newest head is of the epoch of the
+//! tables or of the one before, or one of the two files is not what it was. Records of other epochs
+//! are left over from before.
 
 use crc32fast::hash;
 use redb::StorageBackend;
@@ -21,8 +29,15 @@ use super::database::StorageError;
 /// The size of the file.
 const JOURNAL_BYTES: u64 = 4 << 20;
 
+/// What stands in a head, and how far it is from the next: a write that is torn harms no other.
+const HEAD_MARK: &[u8; 8] = b"journal\n";
+const HEAD_BYTES: usize = 512;
+
+/// Where records begin.
+const RECORDS_AT: usize = 2 * HEAD_BYTES;
+
 /// The bytes of a record before its rows.
-const HEAD_BYTES: usize = 16;
+const RECORD_HEAD_BYTES: usize = 16;
 
 /// In place of the length of a value: the row is removed.
 const REMOVED: u32 = u32::MAX;
@@ -36,11 +51,37 @@ const MOST_HASHED_BYTES: usize = 1 << 28;
 /// What is wrong with a journal: writes that were acknowledged are in what cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Damage {
+    /// There is no file.
+    #[error("it is missing")]
+    Missing,
     /// It is shorter than it ever is.
     #[error("it is cut: it has {bytes} bytes of {JOURNAL_BYTES}")]
     Cut {
         /// How long it is.
         bytes: u64,
+    },
+    /// It has no head.
+    #[error("it does not begin as one")]
+    Headless,
+    /// It is of a time before the last that the tables know.
+    #[error(
+        "it is older than the database: it begins at epoch {journal}, the database at {tables}"
+    )]
+    Older {
+        /// The newest epoch that it has.
+        journal: u64,
+        /// That of the tables.
+        tables: u64,
+    },
+    /// It is of a time that the tables do not know.
+    #[error(
+        "the database is older than it, or damaged: it begins at epoch {journal}, the database at {tables}"
+    )]
+    Newer {
+        /// The newest epoch that it has.
+        journal: u64,
+        /// That of the tables.
+        tables: u64,
     },
     /// Whole records follow one that is not.
     #[error("the record at byte {at} is damaged, and whole ones follow it")]
@@ -69,43 +110,73 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Opens the journal on a disk, or makes one there; calls `each` with the rows of this epoch,
-    /// in the order in which they were written.
+    /// Makes the journal of new tables, at their first epoch.
     ///
     /// # Errors
     ///
-    /// When the disk cannot be read, or `each` fails.
+    /// When the disk cannot be written.
+    pub fn create(disk: Box<dyn StorageBackend>, epoch: u64) -> Result<Self, StorageError> {
+        disk.set_len(JOURNAL_BYTES).map_err(StorageError::Io)?;
+        // Zeros are no record, and have their place on the disk.
+        let zeros = vec![0; usize::try_from(JOURNAL_BYTES).unwrap_or(0)];
+        disk.write(0, &zeros).map_err(StorageError::Io)?;
+        let mut journal = Self { disk, epoch, at: RECORDS_AT as u64 };
+        journal.begin(epoch)?;
+        Ok(journal)
+    }
+
+    /// Opens the journal of tables that are at an epoch; calls `each` with its rows, in the order in
+    /// which they were written.
+    ///
+    /// # Errors
+    ///
+    /// When the disk cannot be read, the journal is not what it was, or `each` fails.
     pub fn open(
         disk: Box<dyn StorageBackend>,
-        epoch: u64,
-        mut each: impl FnMut(Row<'_>) -> Result<(), StorageError>,
+        tables: u64,
+        each: impl FnMut(Row<'_>) -> Result<(), StorageError>,
     ) -> Result<Self, StorageError> {
-        let mut content = vec![0; usize::try_from(JOURNAL_BYTES).unwrap_or(0)];
-        let len = disk.len().map_err(StorageError::Io)?;
-        if len < JOURNAL_BYTES {
-            // It is not used before it has its size.
-            let mut cut = vec![0; usize::try_from(len).unwrap_or(0)];
-            disk.read(0, &mut cut).map_err(StorageError::Io)?;
-            if !used(&cut).is_empty() {
-                return Err(StorageError::Journal(Damage::Cut { bytes: len }));
+        let content = content(&*disk)?;
+        let (heads, records) = content.split_at_checked(RECORDS_AT).unwrap_or_default();
+        let newest = heads.chunks(HEAD_BYTES).filter_map(epoch_of).max();
+        let damage = match newest {
+            None => Some(Damage::Headless),
+            Some(journal) if journal > tables => Some(Damage::Newer { journal, tables }),
+            Some(journal) if journal.saturating_add(1) < tables => {
+                Some(Damage::Older { journal, tables })
             }
-            // Zeros are no record.
-            disk.set_len(JOURNAL_BYTES).map_err(StorageError::Io)?;
-            disk.write(0, &content).map_err(StorageError::Io)?;
-            disk.sync_data().map_err(StorageError::Io)?;
+            Some(_) => None,
+        };
+        if let Some(damage) = damage {
+            return Err(StorageError::Journal(damage));
         }
-        disk.read(0, &mut content).map_err(StorageError::Io)?;
-        let mut left = content.as_slice();
-        while let Some((rows, rest)) = record(left, epoch) {
-            left = rest;
-            for_each_row(rows, &mut each)?;
+        let at = RECORDS_AT as u64 + replay(records, tables, each)?;
+        let mut journal = Self { disk, epoch: tables, at };
+        if newest != Some(tables) {
+            // The power went between tables and head, and nothing was appended since.
+            journal.begin(tables)?;
         }
-        let at = (content.len() - left.len()) as u64;
-        // The last record may be torn: it was never acknowledged. One with others behind it was.
-        if holds_record(used(left), epoch) {
-            return Err(StorageError::Journal(Damage::Record { at }));
-        }
-        Ok(Self { disk, epoch, at })
+        Ok(journal)
+    }
+
+    /// Calls `each` with the rows in a journal of 0.1.0, which has no heads.
+    ///
+    /// # Errors
+    ///
+    /// As [`Journal::open`].
+    pub fn replay_headless(
+        disk: &dyn StorageBackend,
+        epoch: u64,
+        each: impl FnMut(Row<'_>) -> Result<(), StorageError>,
+    ) -> Result<(), StorageError> {
+        replay(&content(disk)?, epoch, each).map(drop)
+    }
+
+    /// One of 0.1.0, which has no heads.
+    #[cfg(test)]
+    pub fn headless(disk: Box<dyn StorageBackend>, epoch: u64) -> Self {
+        disk.set_len(JOURNAL_BYTES).unwrap();
+        Self { disk, epoch, at: 0 }
     }
 
     /// Appends rows that belong together; they are on disk when this returns, unless they do not
@@ -119,7 +190,7 @@ impl Journal {
         rows: impl Iterator<Item = Row<'r>>,
     ) -> Result<Appended, StorageError> {
         let room = usize::try_from(JOURNAL_BYTES - self.at).unwrap_or(0);
-        let mut record = vec![0; HEAD_BYTES];
+        let mut record = vec![0; RECORD_HEAD_BYTES];
         for (key, value) in rows {
             if record.len() + 8 + key.len() + value.map_or(0, <[u8]>::len) > room {
                 return Ok(Appended::Full);
@@ -132,9 +203,9 @@ impl Journal {
         if record.len() > room {
             return Ok(Appended::Full);
         }
-        let rows = length(record.get(HEAD_BYTES..).unwrap_or_default());
+        let rows = length(record.get(RECORD_HEAD_BYTES..).unwrap_or_default());
         let head = [&rows.to_be_bytes()[..], &self.epoch.to_be_bytes()].concat();
-        record.splice(4..HEAD_BYTES, head);
+        record.splice(4..RECORD_HEAD_BYTES, head);
         let checksum = hash(record.get(4..).unwrap_or_default());
         record.splice(..4, checksum.to_be_bytes());
         self.disk.write(self.at, &record).map_err(StorageError::Io)?;
@@ -149,10 +220,59 @@ impl Journal {
     }
 
     /// Begins an epoch: what was written is no longer needed.
-    pub fn begin(&mut self, epoch: u64) {
-        self.epoch = epoch;
-        self.at = 0;
+    ///
+    /// # Errors
+    ///
+    /// When the disk fails.
+    pub fn begin(&mut self, epoch: u64) -> Result<(), StorageError> {
+        let head = [HEAD_MARK, &epoch.to_be_bytes()[..]].concat();
+        let head = [&hash(&head).to_be_bytes()[..], &head].concat();
+        self.disk.write(epoch % 2 * HEAD_BYTES as u64, &head).map_err(StorageError::Io)?;
+        self.disk.sync_data().map_err(StorageError::Io)?;
+        (self.epoch, self.at) = (epoch, RECORDS_AT as u64);
+        Ok(())
     }
+}
+
+/// All bytes of a journal.
+fn content(disk: &dyn StorageBackend) -> Result<Vec<u8>, StorageError> {
+    let bytes = disk.len().map_err(StorageError::Io)?;
+    if bytes < JOURNAL_BYTES {
+        return Err(StorageError::Journal(Damage::Cut { bytes }));
+    }
+    let mut content = vec![0; usize::try_from(JOURNAL_BYTES).unwrap_or(0)];
+    disk.read(0, &mut content).map_err(StorageError::Io)?;
+    Ok(content)
+}
+
+/// The epoch of a head; none when it is none.
+fn epoch_of(head: &[u8]) -> Option<u64> {
+    let (checksum, rest) = head.split_first_chunk()?;
+    let (marked, _) = rest.split_first_chunk::<16>()?;
+    let epoch = marked.strip_prefix(HEAD_MARK)?;
+    let is_whole = hash(marked) == u32::from_be_bytes(*checksum);
+    is_whole.then(|| epoch.try_into().ok().map(u64::from_be_bytes)).flatten()
+}
+
+/// Calls `each` with the rows of the records of an epoch; how many bytes these have.
+fn replay(
+    records: &[u8],
+    epoch: u64,
+    mut each: impl FnMut(Row<'_>) -> Result<(), StorageError>,
+) -> Result<u64, StorageError> {
+    let mut left = records;
+    while let Some((rows, rest)) = record(left, epoch) {
+        left = rest;
+        for_each_row(rows, &mut each)?;
+    }
+    let bytes = (records.len() - left.len()) as u64;
+    // The last record may be torn: it was never acknowledged. One with others behind it was.
+    if holds_record(used(left), epoch) {
+        return Err(StorageError::Journal(Damage::Record {
+            at: JOURNAL_BYTES - left.len() as u64,
+        }));
+    }
+    Ok(bytes)
 }
 
 /// A length that is known to be below that of the file.
@@ -162,11 +282,11 @@ fn length(bytes: &[u8]) -> u32 {
 
 /// The rows of the record at the beginning of some bytes, and what follows it.
 fn record(bytes: &[u8], epoch: u64) -> Option<(&[u8], &[u8])> {
-    let (head, rest) = bytes.split_first_chunk::<HEAD_BYTES>()?;
+    let (head, rest) = bytes.split_first_chunk::<RECORD_HEAD_BYTES>()?;
     let [checksum @ .., l0, l1, l2, l3, _, _, _, _, _, _, _, _] = head;
     let length = usize::try_from(u32::from_be_bytes([*l0, *l1, *l2, *l3])).ok()?;
     let (rows, rest) = rest.split_at_checked(length)?;
-    let checked = bytes.get(checksum.len()..HEAD_BYTES + length)?;
+    let checked = bytes.get(checksum.len()..RECORD_HEAD_BYTES + length)?;
     let is_whole = head.ends_with(&epoch.to_be_bytes()) && hash(checked).to_be_bytes() == *checksum;
     is_whole.then_some((rows, rest))
 }
@@ -189,7 +309,7 @@ fn holds_record(bytes: &[u8], epoch: u64) -> bool {
     let mut hashed = 0;
     for at in 1..bytes.len() {
         let Some(rest) = bytes.get(at..) else { break };
-        let Some(head) = rest.first_chunk::<HEAD_BYTES>() else { break };
+        let Some(head) = rest.first_chunk::<RECORD_HEAD_BYTES>() else { break };
         if !head.ends_with(&epoch_bytes) {
             continue;
         }
@@ -274,6 +394,12 @@ mod tests {
         (journal.unwrap(), found)
     }
 
+    fn create(epoch: u64) -> (Disk, Journal) {
+        let disk = Disk::default();
+        let journal = Journal::create(Box::new(disk.clone()), epoch).unwrap();
+        (disk, journal)
+    }
+
     fn append(journal: &mut Journal, rows: &[(&str, Option<&str>)]) -> Appended {
         let rows = rows.iter().map(|(key, value)| (key.as_bytes(), value.map(str::as_bytes)));
         journal.append(rows).unwrap()
@@ -281,9 +407,7 @@ mod tests {
 
     #[test]
     fn what_was_appended_comes_back_until_a_new_epoch_begins() {
-        let disk = Disk::default();
-        let (mut journal, found) = open(&disk, 1);
-        assert_eq!(found, [""; 0]);
+        let (disk, mut journal) = create(1);
         assert_eq!(append(&mut journal, &[("a", Some("1")), ("b", None)]), Appended::Done);
         assert_eq!(append(&mut journal, &[]), Appended::Done);
         let (mut journal, found) = open(&disk, 1);
@@ -291,9 +415,27 @@ mod tests {
         assert_eq!(append(&mut journal, &[("a", Some(""))]), Appended::Done);
         assert_eq!(open(&disk, 1).1, [r#"a=Some("1")"#, "b=None", r#"a=Some("")"#]);
         assert_eq!(open(&disk, 2).1, [""; 0]);
-        journal.begin(2);
+        journal.begin(2).unwrap();
         assert_eq!(append(&mut journal, &[("c", Some("3"))]), Appended::Done);
         assert_eq!(open(&disk, 2).1, [r#"c=Some("3")"#]);
+    }
+
+    #[test]
+    fn a_journal_of_another_time_is_told_from_that_of_the_tables() {
+        let (disk, mut journal) = create(3);
+        append(&mut journal, &[("a", Some("1"))]);
+        assert_eq!(damage(&disk, 2), Damage::Newer { journal: 3, tables: 2 });
+        assert_eq!(damage(&disk, 5), Damage::Older { journal: 3, tables: 5 });
+        // The power went before the head of a new epoch was written, or while it was.
+        for torn in [false, true] {
+            if torn {
+                disk.write(0, b"torn").unwrap();
+            }
+            assert_eq!(open(&disk, 4).1, [""; 0]);
+            assert_eq!(damage(&disk, 3), Damage::Newer { journal: 4, tables: 3 });
+        }
+        disk.write(0, &[0; RECORDS_AT]).unwrap();
+        assert_eq!(damage(&disk, 4), Damage::Headless);
     }
 
     fn damage(disk: &Disk, epoch: u64) -> Damage {
@@ -317,24 +459,25 @@ mod tests {
     #[test]
     fn the_last_record_may_be_torn_and_no_other_one() {
         for epoch in [0, 1, 258] {
-            let disk = Disk::default();
-            let (mut journal, _) = open(&disk, epoch);
+            let (disk, mut journal) = create(epoch);
             for value in ["1", "2", "3"] {
                 append(&mut journal, &[("key", Some(value))]);
             }
-            let record = (HEAD_BYTES + 8 + 3 + 1) as u64;
-            with_each_byte_changed(&disk, record..2 * record, |at| {
-                assert_eq!(damage(&disk, epoch), Damage::Record { at: record }, "{at}");
+            let record = (RECORD_HEAD_BYTES + 8 + 3 + 1) as u64;
+            let [second, third, end] =
+                [1, 2, 3].map(|records| RECORDS_AT as u64 + records * record);
+            with_each_byte_changed(&disk, second..third, |at| {
+                assert_eq!(damage(&disk, epoch), Damage::Record { at: second }, "{at}");
             });
-            with_each_byte_changed(&disk, 2 * record..3 * record, |at| {
+            with_each_byte_changed(&disk, third..end, |at| {
                 assert_eq!(open(&disk, epoch).1.len(), 2, "{at}");
             });
             assert_eq!(open(&disk, epoch).1.len(), 3);
             // What is left of an epoch before is no record.
-            journal.begin(epoch + 1);
+            journal.begin(epoch + 1).unwrap();
             append(&mut journal, &[("k", None)]);
-            let torn = (HEAD_BYTES + 8 + 1) as u64;
-            with_each_byte_changed(&disk, 0..torn, |at| {
+            let torn = RECORDS_AT as u64..(RECORDS_AT + RECORD_HEAD_BYTES + 8 + 1) as u64;
+            with_each_byte_changed(&disk, torn, |at| {
                 assert_eq!(open(&disk, epoch + 1).1, [""; 0], "{at}");
             });
         }
@@ -342,41 +485,33 @@ mod tests {
 
     #[test]
     fn a_journal_that_is_cut_is_not_taken_for_a_new_one() {
-        let disk = Disk::default();
-        let (mut journal, _) = open(&disk, 0);
+        let (disk, mut journal) = create(0);
         append(&mut journal, &[("key", Some("value"))]);
-        for bytes in [JOURNAL_BYTES - 1, 5000, 30, 10] {
+        for bytes in [JOURNAL_BYTES - 1, 5000, 30, 10, 0] {
             disk.set_len(bytes).unwrap();
             assert_eq!(damage(&disk, 0), Damage::Cut { bytes });
-        }
-        // One that was being made.
-        for bytes in [0, 1, 5000] {
-            let disk = Disk::default();
-            disk.set_len(bytes).unwrap();
-            assert_eq!(open(&disk, 0).1, [""; 0]);
         }
     }
 
     #[test]
     fn bytes_that_look_like_many_records_are_not_looked_at_for_ever() {
-        let disk = Disk::default();
-        let (mut journal, _) = open(&disk, 0);
+        let (disk, mut journal) = create(0);
         let long = 1_000_000_u32.to_be_bytes();
         let value = [&long[..], &[0; 8]].concat().repeat(200_000);
         journal.append([(&b"key"[..], Some(&value[..]))].into_iter()).unwrap();
         assert_eq!(open(&disk, 0).1.len(), 1);
-        disk.write(0, &[1]).unwrap();
-        assert_eq!(damage(&disk, 0), Damage::Record { at: 0 });
+        disk.write(RECORDS_AT as u64, &[1]).unwrap();
+        assert_eq!(damage(&disk, 0), Damage::Record { at: RECORDS_AT as u64 });
     }
 
     #[test]
     fn what_does_not_fit_in_is_not_begun() {
-        let disk = Disk::default();
-        let (mut journal, _) = open(&disk, 1);
+        let (disk, mut journal) = create(1);
         let half = "x".repeat(usize::try_from(JOURNAL_BYTES / 2).unwrap());
         assert_eq!(append(&mut journal, &[("a", Some(&half))]), Appended::Done);
         assert_eq!(append(&mut journal, &[("b", Some("")), ("c", Some(&half))]), Appended::Full);
-        let rest = usize::try_from(JOURNAL_BYTES).unwrap() - half.len() - 2 * (HEAD_BYTES + 8 + 1);
+        let records = usize::try_from(JOURNAL_BYTES).unwrap() - RECORDS_AT;
+        let rest = records - half.len() - 2 * (RECORD_HEAD_BYTES + 8 + 1);
         assert_eq!(append(&mut journal, &[("d", Some(&half[..rest]))]), Appended::Done);
         assert_eq!(append(&mut journal, &[]), Appended::Full);
         assert_eq!(open(&disk, 1).1.len(), 2);

@@ -57,11 +57,14 @@ pub fn fill(layout: &Layout, origin: &InitialData, progress: &Progress) -> Resul
         InitialData::RaftDir(path) => copy.raft_dir(path, progress)?,
         InitialData::NewCluster => copy.new_cluster()?,
     }
-    let (loaded, moment) = copy.finish()?;
+    let (mut loaded, moment) = copy.finish()?;
     progress.phase("loading");
     let file = DumpFile::open(&layout.loaded())?;
-    let database = Arc::new(Database::open(&layout.database())?);
+    let database = Arc::new(Database::create(&layout.database())?);
     let system = build(layout, &database, &file, &loaded, moment)?;
+    loaded.seal = Some(file.seal()?);
+    let state = layout.loaded_state();
+    loaded.state_seal = state.exists().then(|| DumpFile::open(&state)?.seal()).transpose()?;
     let notes = vec![(notes::LOADED, notes::put(&loaded)?), (notes::SYSTEM, notes::put(&system)?)];
     Ok(database.commit(&Batch { notes, ..Batch::default() })?)
 }

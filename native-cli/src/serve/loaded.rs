@@ -4,6 +4,8 @@ use metadump::node::RaftState;
 use metadump::record::{DataVersion, Fact, LeaderId, LogId, NodeId, Record, Tree};
 use serde::{Deserialize, Serialize};
 
+use super::dump_file::Seal;
+
 /// What is known of the dump that was loaded: it stays beside the database as it is.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Loaded {
@@ -24,6 +26,10 @@ pub struct Loaded {
     pub machine: Option<u64>,
     /// How many keys its state machine holds.
     pub keys: u64,
+    /// What its file holds; none in 0.1.0.
+    pub seal: Option<Seal>,
+    /// What the file of its state in lines of today holds; none when there is no such file.
+    pub state_seal: Option<Seal>,
 }
 
 impl Loaded {

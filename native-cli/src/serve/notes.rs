@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::database::Database;
+use super::dump_file::Seal;
 
 /// What is known of the dump that was loaded.
 pub const LOADED: &str = "loaded";
@@ -29,6 +30,8 @@ pub struct Snapshot {
     pub last_applied: Option<LogId>,
     /// How many keys it holds.
     pub keys: u64,
+    /// What its file holds; none in 0.1.0.
+    pub seal: Option<Seal>,
 }
 
 /// Who leads since the first write, and where its part of the log begins.

@@ -52,11 +52,11 @@ pub fn take_over(layout: &Layout, progress: &Progress) -> Result<()> {
             .unwrap_or_else(|_| Err(StorageError::Corrupt("page").into()))
             .with_context(|| format!("cannot read {}", older.display()))
             .help("nothing was lost: an earlier release of this program may still start on it")?;
-        fs::rename(&part, &newer).with_context(|| format!("cannot rename {}", part.display()))?;
+        for (from, to) in [(&journal_path(&part), &journal_path(&newer)), (&part, &newer)] {
+            fs::rename(from, to).with_context(|| format!("cannot rename {}", from.display()))?;
+        }
         sync_parent(&newer)?;
     }
-    // It has nothing that the database needs.
-    remove_if_there(&journal_path(&part))?;
     remove_all(&older)
 }
 
@@ -78,7 +78,7 @@ fn copy(older: &Path, part: &Path) -> Result<()> {
     let tree = sled::Config::new().path(older).flush_every_ms(None).open()?;
     let version = tree.get("nversion")?.context("it is not complete")?;
     let version = number(&version)?;
-    let newer = Database::open(part)?;
+    let newer = Database::create(part)?;
     let mut writing = Writing { newer: &newer, batch: Batch::default(), rows: 0, bytes: 0 };
     let mut settled = Vec::new();
     for row in tree.iter() {

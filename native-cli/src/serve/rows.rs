@@ -28,8 +28,18 @@ const LARGEST_INLINE: usize = 16 << 10;
 /// The largest piece of one that does not.
 const PIECE_BYTES: usize = 64 << 10;
 
-/// The row of the epoch of the journal.
-const EPOCH: &[u8] = b"j";
+/// The row of the epoch of the journal, and that of a journal of 0.1.0.
+const EPOCH: &[u8] = b"i";
+const HEADLESS_EPOCH: &[u8] = b"j";
+
+/// The epoch of the journal that rows need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Epoch {
+    /// Of a journal of today.
+    Current(u64),
+    /// Of one of 0.1.0, which has no heads.
+    Headless(u64),
+}
 
 /// Where rows are on disk when they have been written.
 #[derive(Debug, Clone, Copy)]
@@ -58,6 +68,7 @@ pub fn write<'r>(
     }
     if let Durable::InEpoch(epoch) = durable {
         tables.put(EPOCH, Some(&epoch.to_be_bytes()))?;
+        tables.put(HEADLESS_EPOCH, None)?;
     }
     drop(tables);
     Ok(transaction.commit()?)
@@ -141,8 +152,12 @@ impl Rows {
     }
 
     /// The epoch of the journal.
-    pub fn epoch(&self) -> Result<u64, StorageError> {
-        self.value(EPOCH, number)?.ok_or(StorageError::Corrupt("row"))
+    pub fn epoch(&self) -> Result<Epoch, StorageError> {
+        if let Some(epoch) = self.value(EPOCH, number)? {
+            return Ok(Epoch::Current(epoch));
+        }
+        let epoch = self.value(HEADLESS_EPOCH, number)?;
+        epoch.map(Epoch::Headless).ok_or(StorageError::Corrupt("row"))
     }
 
     /// What `read` makes of the value of a key.
@@ -234,6 +249,6 @@ mod tests {
         let newest = Rows::newest(&file).unwrap().unwrap();
         assert_eq!(newest.length(b"k\0").unwrap(), None);
         assert_eq!((newest.rows.len().unwrap(), newest.pieces.len().unwrap()), (1, 0));
-        assert_eq!(newest.epoch().unwrap(), 1);
+        assert_eq!(newest.epoch().unwrap(), Epoch::Current(1));
     }
 }

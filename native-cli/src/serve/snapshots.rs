@@ -74,15 +74,18 @@ impl Snapshots {
         let last_applied = view.system().last_applied;
         let write = Arc::clone(&self.write);
         let written = self.workers.run(move || {
-            let written = write(view, &path).and_then(|keys| Ok((keys, DumpFile::open(&path)?)));
+            let written = write(view, &path).and_then(|keys| {
+                let lines = DumpFile::open(&path)?;
+                Ok((keys, lines.seal()?, lines))
+            });
             if written.is_err() {
                 // What is left of it does not matter; the next start removes it.
                 let _ = std::fs::remove_file(&path);
             }
             written
         });
-        let (keys, lines) = written.await?;
-        let snapshot = Snapshot { file, last_applied, keys };
+        let (keys, seal, lines) = written.await?;
+        let snapshot = Snapshot { file, last_applied, keys, seal: Some(seal) };
         self.writer.adopt(snapshot, lines).await.map_err(refused)?;
         if let Some(old) = last {
             let path = self.layout.snapshot(&old.file);

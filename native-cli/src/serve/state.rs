@@ -1,5 +1,6 @@
 //! What readers see: the last complete state, and where its parts are.
 
+use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use anyhow::{Context, Result};
@@ -16,9 +17,6 @@ use crate::failure::{Help, WithHelp};
 
 /// What to do with a database that cannot be read.
 const DAMAGED: &str = "restore the data directory from a copy, or load a backup into an empty one";
-/// What to do with a journal that lacks what was acknowledged.
-const JOURNAL: &str = "restore the data directory from a copy; to go on without what the journal holds, move \
-                       store/database.redb.journal away";
 /// What to do when the disk is full before anything is written.
 const FULL: &str = "free some space: what was written last is still to be put in its place, which \
                     can take some 16 MiB; nothing is lost";
@@ -54,8 +52,9 @@ impl State {
         let path = layout.database();
         let opened = Database::open(&path).map_err(|error| {
             let damaged = match &error {
-                StorageError::Journal(_) => Some(JOURNAL),
-                StorageError::Database(_) | StorageError::Corrupt(_) => Some(DAMAGED),
+                StorageError::Journal(_) | StorageError::Database(_) | StorageError::Corrupt(_) => {
+                    Some(DAMAGED)
+                }
                 StorageError::Io(_) | StorageError::ReadOnly => None,
             };
             let error =
@@ -68,23 +67,26 @@ impl State {
         });
         let database = Arc::new(opened?);
         let missing = || format!("{} is not that of a loaded dump", path.display());
-        let loaded = notes::read(&database, notes::LOADED)?.with_context(missing).help(DAMAGED)?;
+        let loaded: Option<Loaded> = notes::read(&database, notes::LOADED)?;
+        let loaded = loaded.with_context(missing).help(DAMAGED)?;
         let system = notes::read(&database, notes::SYSTEM)?.with_context(missing).help(DAMAGED)?;
         let leadership = notes::read(&database, notes::LEADER)?;
         let snapshot: Option<Snapshot> = notes::read(&database, notes::SNAPSHOT)?;
         let snapshot = snapshot
             .map(|snapshot| -> Result<_> {
-                let file = DumpFile::open(&layout.snapshot(&snapshot.file))?;
+                let path = layout.snapshot(&snapshot.file);
+                let file = DumpFile::open_sealed(&path, snapshot.seal).help(DAMAGED)?;
                 Ok((snapshot, file))
             })
             .transpose()?;
         layout.remove_partial_snapshots(
             snapshot.as_ref().map(|(snapshot, _)| snapshot.file.as_str()),
         )?;
-        let loaded_file = DumpFile::open(&layout.loaded())?;
-        let loaded_state = layout.loaded_state();
-        let loaded_state =
-            loaded_state.exists().then(|| DumpFile::open(&loaded_state)).transpose()?;
+        let sealed = |path: &Path, seal| DumpFile::open_sealed(path, seal).help(DAMAGED);
+        let loaded_file = sealed(&layout.loaded(), loaded.seal)?;
+        let path = layout.loaded_state();
+        let has_state = loaded.state_seal.is_some() || path.exists();
+        let loaded_state = has_state.then(|| sealed(&path, loaded.state_seal)).transpose()?;
         let published = RwLock::new(Arc::new(Published { system, leadership, snapshot }));
         Ok(Self { database, loaded, loaded_file, loaded_state, published })
     }

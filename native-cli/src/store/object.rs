@@ -1,5 +1,6 @@
 //! An object in a store.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -21,6 +22,24 @@ const SMALL_BYTES: u64 = 1 << 20;
 
 /// How many keys are listed in a step.
 const PAGE_KEYS: usize = 1000;
+
+/// The most keys that are listed: whoever keeps backups does not have more of them in a place.
+const MOST_LISTED: usize = 1_000_000;
+
+/// A list that does not end.
+#[derive(Debug, thiserror::Error)]
+enum ListError {
+    #[error("the store lists the same objects again and again")]
+    Again,
+    #[error("the store lists more than {MOST_LISTED} objects: name a folder below this one")]
+    Long,
+}
+
+impl From<ListError> for io::Error {
+    fn from(error: ListError) -> Self {
+        Self::new(io::ErrorKind::InvalidData, error)
+    }
+}
 
 /// An object by name, whether it is there or not.
 #[derive(Clone)]
@@ -159,7 +178,7 @@ impl Object {
     /// When the store does not list them.
     pub fn listed_below(&self, folder: String) -> io::Result<Vec<Listed>> {
         let operator = self.operator.clone();
-        let (mut lister, mut listed) = (None, Vec::new());
+        let (mut lister, mut listed) = (None, BTreeMap::new());
         loop {
             // A page at a time: each has the patience of a step.
             let (operator, folder) = (operator.clone(), folder.clone());
@@ -181,10 +200,13 @@ impl Object {
                 Ok((page, Some(entries)))
             });
             let (page, rest): (Vec<Listed>, Option<Lister>) = page?;
-            listed.extend(page);
+            let before = listed.len();
+            listed.extend(page.into_iter().map(|found| (found.key.clone(), found)));
             match rest {
+                Some(_) if listed.len() == before => return Err(ListError::Again.into()),
+                Some(_) if listed.len() > MOST_LISTED => return Err(ListError::Long.into()),
                 Some(rest) => lister = Some(rest),
-                None => return Ok(listed),
+                None => return Ok(listed.into_values().collect()),
             }
         }
     }

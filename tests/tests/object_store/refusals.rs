@@ -1,5 +1,9 @@
 //! Names that cannot be, and credentials in them.
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::thread;
+
 use metadump_tests::metactl::run;
 use tempfile::TempDir;
 
@@ -78,6 +82,45 @@ fn a_list_that_is_denied_is_a_failure_with_help() {
         assert!(ran.stderr.starts_with(&format!("error: {what} s3://backups/")), "{}", ran.stderr);
         assert!(ran.stderr.contains("\nhelp:  set the clock of this machine"), "{}", ran.stderr);
     }
+}
+
+/// A store that lists the same thousand objects for ever.
+fn endless() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    let of = "<LastModified>2026-11-28T00:00:00.000Z</LastModified><ETag>1</ETag><Size>1</Size>";
+    let object = |number| format!("<Contents><Key>{number:03}.db</Key>{of}</Contents>");
+    let objects = (0..1000).map(object);
+    let list = format!(
+        "<ListBucketResult><Name>b</Name><IsTruncated>true</IsTruncated>\
+         <NextContinuationToken>next</NextContinuationToken>{}</ListBucketResult>",
+        objects.collect::<String>()
+    );
+    // It ends with the process of the tests.
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, list) = (stream.unwrap(), list.clone());
+            thread::spawn(move || {
+                let requests = BufReader::new(stream.try_clone().unwrap()).lines();
+                for end in requests.map_while(Result::ok).filter(String::is_empty) {
+                    assert_eq!(end, "");
+                    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", list.len());
+                    let _ = stream.write_all((head + &list).as_bytes());
+                }
+            });
+        }
+    });
+    address
+}
+
+#[test]
+fn a_list_that_does_not_end_is_ended() {
+    let key = "access_key_id=the-key&secret_access_key=the-secret";
+    let folder = format!("s3://b/?region=us-east-1&endpoint=http://{}&{key}", endless());
+    let ran = run(["backups", &folder]);
+    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+    let cause = "\ncause: the store lists the same objects again and again\n";
+    assert!(ran.stderr.contains(cause), "{}", ran.stderr);
 }
 
 #[test]

@@ -131,7 +131,7 @@ fn open(steps: &[Step], survives: impl Fn(usize) -> Survives + Copy) -> Database
 fn a_power_cut_leaves_all_of_a_commit_or_nothing_and_every_acknowledged_one() {
     let disk = Disk::default();
     let journal = Disk { which: Which::Journal, content: Arc::default(), ..disk.clone() };
-    let database = Database::on(disk.clone(), journal).unwrap();
+    let database = Database::create_on(disk.clone(), journal).unwrap();
     disk.step(Step::Acknowledged(0));
     let mut state = BTreeMap::new();
     let mut states = vec![state.clone()];

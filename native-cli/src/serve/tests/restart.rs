@@ -1,13 +1,18 @@
 //! What a data directory keeps, and that readers see one moment.
 
+use std::fs::{self, File};
+
 use metadump::apply::{KeyRange, SharedRecord, Store, SystemState};
 use metadump::record::{Bytes, SeqV};
 use metadump_proto::meta::KvListRequest;
+use redb::backends::FileBackend;
 
 use super::client::{all, client, put};
 use super::{exported, options, snapshot, start};
 use crate::serve::Options;
 use crate::serve::database::{Batch, Changes, Database};
+use crate::serve::journal::Journal;
+use crate::serve::rows::{self, Durable};
 use crate::serve::view::View;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -49,9 +54,43 @@ fn seen(view: &View) -> Vec<(String, u64)> {
 }
 
 #[test]
+fn a_journal_of_0_1_0_is_taken_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("d.redb");
+    let [older, newer] = ["d.redb.journal", "d.journal"].map(|name| dir.path().join(name));
+    Database::create(&path).unwrap().close().unwrap();
+    fs::remove_file(&newer).unwrap();
+    let tables = redb::Database::open(&path).unwrap();
+    let headless = [(&b"i"[..], None), (&b"j"[..], Some(&7_u64.to_be_bytes()[..]))];
+    rows::write(&tables, headless, Durable::InJournal).unwrap();
+    rows::write(&tables, [(&b"nsettled"[..], Some(&b"1"[..]))], Durable::InJournal).unwrap();
+    drop(tables);
+    let disk = File::options().read(true).write(true).create_new(true).open(&older).unwrap();
+    let mut journal = Journal::headless(Box::new(FileBackend::new(disk).unwrap()), 7);
+    journal.append([(&b"nlast"[..], Some(&b"2"[..]))].into_iter()).unwrap();
+    drop(journal);
+    let whole = fs::read(&older).unwrap();
+    fs::write(&older, &whole[..100]).unwrap();
+    let refused = Database::open(&path).unwrap_err().to_string();
+    assert!(refused.ends_with("it is cut: it has 100 bytes of 4194304"), "{refused}");
+    fs::write(&older, whole).unwrap();
+    for _ in 0..2 {
+        let database = Database::open(&path).unwrap();
+        for (name, value) in [("settled", b"1"), ("last", b"2")] {
+            assert_eq!(database.newest().note(name).unwrap().as_deref(), Some(&value[..]));
+        }
+        assert!(!older.exists());
+    }
+    fs::remove_file(&newer).unwrap();
+    let refused = Database::open(&path).unwrap_err().to_string();
+    assert_eq!(refused, "the journal beside it lacks writes that were acknowledged: it is missing");
+    assert!(!newer.exists());
+}
+
+#[test]
 fn a_view_stays_as_it_was() {
     let dir = tempfile::tempdir().unwrap();
-    let database = Database::open(&dir.path().join("d")).unwrap();
+    let database = Database::create(&dir.path().join("d")).unwrap();
     let commit = |changes: &[(&str, Option<SharedRecord>)]| {
         let records = changes.iter().map(|(key, value)| ((*key).to_owned(), value.clone()));
         let changes = Changes { records: records.collect(), ..Changes::default() };
