@@ -117,6 +117,13 @@ test("of a dump that was cut while packed, what came before can be looked at", a
   await alert.getByText("fetch it again").waitFor();
   await view("6");
   await tab.getByText('"V004"').first().waitFor();
+  // All lines may be there, and what follows be damaged: that is no sound dump.
+  const damaged = Buffer.from(packed);
+  damaged[packed.length - 5] ^= 1;
+  await fresh();
+  await open(tab, file("damaged.ndjson.gz", damaged));
+  await view("1");
+  await tab.getByRole("heading", { name: "✕ Not all of it could be read" }).waitFor();
 });
 
 test("a file that changes while it is open is told, and can be opened again", async () => {

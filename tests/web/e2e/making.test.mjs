@@ -100,6 +100,10 @@ test("objects are left out at a moment, and what cannot be is refused as the com
   await objects.fill("sales.");
   await button("Show what stays").click();
   await tab.getByRole("alert").getByText(/expected DATABASE\.TABLE/i).waitFor();
+  await objects.fill("sales.orders");
+  await tab.getByLabel("As of").fill("yesterday");
+  await button("Show what stays").click();
+  await tab.getByRole("alert").getByText(/\n\s+yesterday\n/).waitFor();
   const [table] = run("objects", "--kind", "table", "--at", "snapshot", "--format", "json", engine).stdout.split("\n").filter(Boolean).map((line) => JSON.parse(line)).filter(({ dropped_on: dropped }) => dropped === null);
   await objects.fill(`table:${table.id}`);
   await tab.getByLabel("leave these out, keep all else").check();

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 
-import { drop, kv, open, page, sound, start } from "../browser.mjs";
+import { anew, drop, kv, open, page, sound, start } from "../browser.mjs";
 
 const path = join(mkdtempSync(join(tmpdir(), "metadump-ways-")), "dump.ndjson");
 const body = Array.from({ length: 600 }, (_, at) =>
@@ -154,6 +154,74 @@ test("the wheel reaches rows beside each other where the scroll bar cannot", asy
   await tab.getByRole("row").getByText("1,048,460", { exact: true }).waitFor();
   await tab.mouse.wheel(0, 24 * 200);
   await tab.getByRole("row", { selected: true }).waitFor();
+});
+
+test("what is no dump says so in every view, and leaves a way back", async () => {
+  await anew(tab);
+  await open(tab, path);
+  await drop(tab, { "notes.csv": "id,name\n1,a\n2,b\n" });
+  const verdict = tab.getByRole("heading", { name: "✕ This is not a dump" });
+  for (const key of ["1", "2", "4", "5", "7"]) {
+    await view(key);
+    await verdict.waitFor();
+    assert.equal(await tab.getByText("The dump has no keys.").count(), 0);
+  }
+  await tab.getByRole("button", { name: "Back to dump.ndjson" }).click();
+  await view("4");
+  await tab.getByText("600 keys").first().waitFor();
+  // Zeros at the end of a dump are no other file: what to do is said.
+  await drop(tab, { "zeros.ndjson": dump + "\0".repeat(4096) });
+  await view("1");
+  await tab.getByRole("heading", { name: "✕ This is not a dump as it is" }).waitFor();
+  const [{ help }] = await tab.evaluate(() => [{ help: document.querySelector(".verdict")?.textContent }]);
+  assert.match(help, /4,096 zero bytes.*[Cc]ut/s);
+  await tab.getByRole("button", { name: "Back to dump.ndjson" }).click();
+});
+
+test("another dump is opened in place of the first, in whichever view", async () => {
+  await view("8");
+  const beyond = dump.replace('"LastApplied","value":{"LogId":{"leader_id":{"term":1,"node_id":1},"index":2}}', '"LastApplied","value":{"LogId":{"leader_id":{"term":1,"node_id":1},"index":1}}');
+  assert.notEqual(beyond, dump);
+  const file = { name: "beyond.ndjson", mimeType: "text/plain", buffer: Buffer.from(beyond) };
+  await tab.getByLabel("Open another").setInputFiles([file]);
+  await tab.getByRole("heading", { name: "beyond.ndjson" }).waitFor();
+  assert.equal(await tab.getByLabel("Open a directory").count(), 1);
+  // What a search finds is of the snapshot.
+  const later = /as of T1-N1\.1, 1 later log entry not applied/;
+  await view("/");
+  for (const [text, found] of [["big/x0", "50 hits"], ["nowhere", "0 hits"]]) {
+    await tab.getByRole("searchbox", { name: "Search" }).fill(text);
+    await tab.keyboard.press("Enter");
+    const status = tab.locator(".status").filter({ hasText: found });
+    await status.getByText(later).waitFor();
+  }
+  await tab.getByLabel("How to search").selectOption("expiring");
+  await tab.getByText("No key that starts so expires.").waitFor();
+  await view("2");
+  await tab.getByPlaceholder("Find in all tenants").fill("");
+  await tab.getByPlaceholder("Find in all tenants").focus();
+  await tab.keyboard.press("ArrowDown");
+  assert.equal(await tab.evaluate(() => document.activeElement?.getAttribute("role")), "grid");
+});
+
+test("a line that is not there is said", async () => {
+  await view("6");
+  await tab.getByLabel("Go to line").fill("999,999");
+  await tab.keyboard.press("Enter");
+  await tab.getByText("There is no such line: they go from 1 to 612").waitFor();
+  await tab.getByLabel("Go to line").fill("6");
+  await tab.keyboard.press("Enter");
+  await tab.getByText("of 612").waitFor();
+});
+
+test("a cluster that is pasted takes the place of empty rows", async () => {
+  await view("7");
+  await tab.getByRole("button", { name: "Add a node" }).click();
+  await tab.getByRole("button", { name: "Add a node" }).click();
+  await tab.getByLabel("Node 1, host").fill("1=meta-1:28103,2=meta-2:28103,3=meta-3:28103");
+  await tab.getByLabel("Node 3, host").waitFor();
+  assert.equal(await tab.locator("fieldset.member").count(), 3);
+  assert.deepEqual(await tab.locator("fieldset.member input[inputmode=numeric]").evaluateAll((inputs) => inputs.map((input) => input.value)), ["1", "28103", "2", "28103", "3", "28103"]);
 });
 
 test("the page complained of nothing", () => assert.deepEqual(complaints, []));

@@ -39,10 +39,14 @@ export class Catalogue {
   #running: Running | null = null;
   #rows = this.#noRows();
   #searches = 0;
+  #steps = 0;
   /** How often an object was gone to: an answer for an earlier one comes too late. */
   #looks = 0;
 
   constructor(readonly dump: Dump) {}
+
+  /** The tenants of all moments that were looked at. */
+  names = $state.raw<string[]>([]);
 
   /** Whether tenants are listed, and not objects. */
   ofTenants = $derived.by(() => this.tenant === null && this.text === "");
@@ -85,11 +89,12 @@ export class Catalogue {
   async #step(at: string): Promise<boolean> {
     const running = this.#running;
     if (!running || this.working || !this.overview) return false;
+    const mine = ++this.#steps;
     // Why there is no such moment, a reading says.
     const overview = await running.ask({ type: "step", at }).catch(() => undefined);
     if (typeof overview !== "string") return false;
-    // Something else is shown by now.
-    if (this.#running !== running) return true;
+    // Something else is shown by now, or was asked for since.
+    if (this.#running !== running || mine !== this.#steps) return true;
     this.at = at;
     this.selected = null;
     await this.#show(overview);
@@ -98,6 +103,8 @@ export class Catalogue {
 
   async #show(overview: string): Promise<void> {
     this.overview = parseExact(overview) as StateOverview;
+    const unknown = this.overview.tenants.flatMap(({ tenant }) => (tenant === null || this.names.includes(tenant) ? [] : [tenant]));
+    this.names = [...this.names, ...unknown].toSorted();
     this.tenant = this.overview.tenants.find(({ tenant }) => this.tenant && tenant === this.tenant.tenant) ?? null;
     if (!this.tenant) this.parent = null;
     this.sought = 1;

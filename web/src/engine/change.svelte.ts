@@ -78,7 +78,9 @@ export class Change {
       const colon = address.lastIndexOf(":");
       return { id, host: address.slice(0, colon), port: address.slice(colon + 1) };
     });
-    this.members.splice(at, 1, ...members);
+    const has = (id: string) => members.some((member) => member.id === id);
+    const others = this.members.filter((member, other) => other !== at && member.host !== "" && !has(member.id));
+    this.members.splice(0, this.members.length, ...others, ...members);
     this.outdated();
     return true;
   }

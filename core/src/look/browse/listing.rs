@@ -69,9 +69,13 @@ impl ObjectQuery {
     }
 }
 
-/// Whether an object has a text in it, which is given in lower case.
+/// Whether an object has a text in it, which is given in lower case; `table:42` is of one kind.
 fn matches(object: &Object, text: &str) -> bool {
     let Object { tenant, engine, owner, .. } = object;
+    let text = match text.split_once(':') {
+        Some((kind, text)) if kind == object.kind.name() => text,
+        _ => text,
+    };
     let has = |of: &str| of.to_lowercase().contains(text);
     has(&object.full_name())
         || object.id.is_some_and(|id| id.to_string().contains(text))

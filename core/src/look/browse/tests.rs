@@ -112,6 +112,8 @@ fn objects_are_filtered_in_whichever_case_and_sorted() {
     assert_eq!(names(&browser, &text("ORD")), ["sales.Orders"]);
     assert_eq!(names(&browser, &text("9")), ["sales.new"]);
     assert_eq!(names(&browser, &text("nothing")), [""; 0]);
+    assert_eq!(names(&browser, &text("Table:9")), ["sales.new"]);
+    assert_eq!(names(&browser, &text("database:9")), [""; 0]);
     let tables = ObjectQuery { kind: Some("table".to_owned()), ..ObjectQuery::default() };
     assert_eq!(names(&browser, &tables), ["sales.Orders", "sales.new"]);
     let [sales] = browser.list(&text("7"))[..] else { panic!("sales is the only 7") };
