@@ -83,6 +83,16 @@ test("which keys expire, the next one first", async () => {
   await accessible();
 });
 
+test("which keys hold credentials", async () => {
+  const expected = said("keys", "--credentials", "--at", "snapshot");
+  await press("4");
+  await tab.getByLabel("How to search").selectOption("credentials");
+  await tab.getByText(`${expected.length} hits`).waitFor();
+  const shown = await cells(tab.getByRole("grid", { name: "Keys" }));
+  assert.deepEqual(shown.map(([, key]) => key), expected.map(({ key }) => key));
+  few();
+});
+
 test("who the leader is, and which nodes there are", async () => {
   const { summary } = JSON.parse(spawnSync(metactl, ["inspect", "--format", "json", engine], { encoding: "utf8" }).stdout);
   const leader = summary.vote.leader_id.node_id;

@@ -895,7 +895,7 @@ keys: number, };
 /**
  * What is looked for.
  */
-export type Pattern = { "type": "anywhere", "text": string } | { "type": "expiring", "text": string } | { "type": "prefix", "text": string } | { "type": "substring", "text": string } | { "type": "regex", "text": string } | { "type": "line", "text": string };
+export type Pattern = { "type": "anywhere", "text": string } | { "type": "expiring", "text": string } | { "type": "credentials", "text": string } | { "type": "prefix", "text": string } | { "type": "substring", "text": string } | { "type": "regex", "text": string } | { "type": "line", "text": string };
 
 /**
  * A search.

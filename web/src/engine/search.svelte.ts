@@ -49,9 +49,12 @@ export class KeySearch {
     this.cursor = 0;
   }
 
-  /** Looks for another text; a list of what expires is no search. */
+  /** Whether keys of a sort are listed, of which a text is only the beginning. */
+  isList = $derived.by(() => this.mode === "expiring" || this.mode === "credentials");
+
+  /** Looks for another text; a list is no search. */
   begin(text = ""): void {
-    if (this.mode === "expiring") this.mode = "anywhere";
+    if (this.isList) this.mode = "anywhere";
     if (text === "") return;
     this.text = text;
     void this.search();
@@ -75,11 +78,12 @@ export class KeySearch {
   async search(): Promise<void> {
     this.clear();
     const isExpiry = this.mode === "expiring";
-    if (this.text === "" && !this.bySize && !isExpiry) return;
+    const isList = this.isList;
+    if (this.text === "" && !this.bySize && !isList) return;
     this.searching = true;
     this.searchedBytes = 0;
     const order: Order = this.bySize ? "size" : isExpiry ? "expiry" : "dump";
-    const pattern: Pattern = this.text === "" && !isExpiry ? { type: "prefix", text: this.path.join("") } : { type: this.mode, text: this.text };
+    const pattern: Pattern = this.text === "" && !isList ? { type: "prefix", text: this.path.join("") } : { type: this.mode, text: this.text };
     const query: Query = { pattern, order, most: MOST_HITS };
     const job = this.dump.search(query, (bytes) => (this.searchedBytes = bytes));
     this.#cancel = () => job.cancel();

@@ -11,7 +11,7 @@ use crate::dump::frame::Line;
 use crate::dump::record::{Kind, Record, SeqV, Text};
 use crate::dump::scan::{envelope, scan_line};
 use crate::state::objects::{ObjectRecord, Owner};
-use crate::value::KeyParts;
+use crate::value::{KeyParts, Secrets, Stored, Wanted};
 use anywhere::Anywhere;
 
 /// What is looked for.
@@ -24,6 +24,8 @@ pub enum Pattern {
     Anywhere(String),
     /// Keys that start with the text and expire.
     Expiring(String),
+    /// Keys that start with the text and hold credentials, as `keys --credentials` finds them.
+    Credentials(String),
     /// Keys that start with the text; the empty text finds every key.
     Prefix(String),
     /// Keys that have the text in them.
@@ -110,6 +112,10 @@ impl Hit {
 /// How many bytes of a key are kept with a hit or a difference: thousands of those are kept.
 const MOST_KEY_BYTES: usize = 1000;
 
+fn holds_credentials(key: &str, record: &SeqV<'_>) -> bool {
+    Stored::of(key, record, Secrets::Masked, Wanted::Json).masked > 0
+}
+
 /// A key as it is kept: its credentials masked, and the first part of a very long one.
 pub(crate) fn kept_key(key: String) -> String {
     let mut key = KeyParts::of(&key).and_then(|parts| parts.masked()).unwrap_or(key);
@@ -141,7 +147,8 @@ pub struct PatternError(pub String);
 #[derive(Debug)]
 enum Matcher {
     Anywhere(Anywhere),
-    Expiring(String),
+    /// Keys with a prefix, whose record is wanted.
+    Record(String, fn(&str, &SeqV<'_>) -> bool),
     Prefix(String),
     Substring(memchr::memmem::Finder<'static>),
     Regex(Box<regex_lite::Regex>),
@@ -183,7 +190,10 @@ impl Search {
     pub fn new(query: &Query) -> Result<Self, PatternError> {
         let matcher = match &query.pattern {
             Pattern::Anywhere(text) => Matcher::Anywhere(Anywhere::new(text)),
-            Pattern::Expiring(text) => Matcher::Expiring(text.clone()),
+            Pattern::Expiring(text) => {
+                Matcher::Record(text.clone(), |_, record| record.expire_ms().is_some())
+            }
+            Pattern::Credentials(text) => Matcher::Record(text.clone(), holds_credentials),
             Pattern::Prefix(text) => Matcher::Prefix(text.clone()),
             Pattern::Substring(text) => {
                 Matcher::Substring(memchr::memmem::Finder::new(text.as_bytes()).into_owned())
@@ -214,10 +224,10 @@ impl Search {
             Matcher::Anywhere(anywhere) => {
                 scan_line(line.bytes).is_ok_and(|it| anywhere.is_in(&it.record, line.bytes))
             }
-            Matcher::Expiring(prefix) => matches!(
+            Matcher::Record(prefix, is_wanted) => matches!(
                 scan_line(line.bytes).map(|scanned| scanned.record),
                 Ok(Record::GenericKV(kv))
-                    if kv.value.expire_ms().is_some() && kv.key.starts_with(prefix.as_str())
+                    if kv.key.starts_with(prefix.as_str()) && is_wanted(&kv.key, &kv.value)
             ),
             of_key => {
                 let Some(key) = key(line.bytes) else { return };
@@ -225,7 +235,7 @@ impl Search {
                     Matcher::Prefix(prefix) => key.starts_with(prefix.as_str()),
                     Matcher::Substring(finder) => finder.find(key.as_bytes()).is_some(),
                     Matcher::Regex(regex) => regex.is_match(&key),
-                    Matcher::Anywhere(_) | Matcher::Expiring(_) | Matcher::Line(_) => false,
+                    Matcher::Anywhere(_) | Matcher::Record(..) | Matcher::Line(_) => false,
                 };
                 if found {
                     self.hit(line, Some(key));
@@ -386,6 +396,27 @@ mod tests {
         };
         assert_eq!(found(""), [(3, Some(1_700_000_001_000)), (1, Some(1_700_000_009_000))]);
         assert_eq!(found("a"), [(1, Some(1_700_000_009_000))]);
+    }
+
+    #[test]
+    fn keys_with_credentials_are_found() {
+        let kv = |key: &str, data: &str| {
+            format!(
+                r#"["state_machine/0",{{"GenericKV":{{"key":"{key}","value":{{"seq":1,"meta":null,"data":{data}}}}}}}]"#
+            )
+        };
+        let bytes = |text: &str| format!("{:?}", text.as_bytes());
+        let dump = [
+            kv("__fd_token/t/abc", "[]"),
+            kv("other", &bytes(r#"{"password":"p"}"#)),
+            kv("plain", &bytes(r#"{"a":1}"#)),
+        ];
+        let dump: Vec<&str> = dump.iter().map(String::as_str).collect();
+        let found = |prefix: &str| {
+            let hits = found_in(&dump, Pattern::Credentials(prefix.into()), Order::Dump);
+            hits.kept.iter().map(|hit| hit.line).collect::<Vec<_>>()
+        };
+        assert_eq!((found(""), found("o")), (vec![1, 2], vec![2]));
     }
 
     #[test]
