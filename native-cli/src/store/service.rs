@@ -20,7 +20,7 @@ const ANSWER: Duration = Duration::from_secs(30);
 /// How long a piece may take: sixteen mebibytes on a slow line.
 const PIECE: Duration = Duration::from_secs(120);
 
-/// How often something is tried again: eight times in some 30 seconds.
+/// How often something is tried again: eight times in some 45 seconds.
 const RETRIES: usize = 8;
 
 /// The variable of the environment that says another number.

@@ -124,6 +124,22 @@ test("of a dump that was cut while packed, what came before can be looked at", a
   await open(tab, file("damaged.ndjson.gz", damaged));
   await view("1");
   await tab.getByRole("heading", { name: "✕ Not all of it could be read" }).waitFor();
+  // What is made of it would come with a manifest that calls it complete.
+  await view("7");
+  for (const [form, make] of [["A new cluster", "Show what changes"], ["A part of it", "Show what stays"], ["Without credentials", "Show what is replaced"]]) {
+    await tab.getByRole("button", { name: form }).click();
+    await tab.getByText(/^Not all of the file could be read, and what is made of the rest would look complete/).waitFor();
+    assert.ok(await tab.getByRole("button", { name: make }).isDisabled());
+  }
+  await view("8");
+  await tab.locator("main input[type=file]").setInputFiles(file("good.ndjson", good));
+  await tab.getByRole("alert").getByText("damaged.ndjson.gz is not compared: the gzip stream is broken").waitFor();
+});
+
+test("a dump is not compared with what is none", async () => {
+  await fresh();
+  await tab.locator("input[type=file]").first().setInputFiles([file("one.ndjson", good), file("notes.csv", "id,name\n1,a\n")]);
+  await tab.getByRole("alert").getByText("notes.csv is not compared: the file is a text that starts with").waitFor();
 });
 
 test("a file that changes while it is open is told, and can be opened again", async () => {
@@ -135,6 +151,10 @@ test("a file that changes while it is open is told, and can be opened again", as
   await tab.getByRole("grid").focus();
   await tab.keyboard.press("G");
   await tab.getByRole("alert").getByText(/Line 9,012 cannot be read\. .*changed, moved or deleted.* Open it again\./).waitFor();
+  await view("/");
+  await tab.keyboard.type("000007");
+  await tab.keyboard.press("Enter");
+  await tab.locator(".status").getByText(/^The file cannot be read: it was changed, moved or deleted/).waitFor();
   await open(tab, path);
   await tab.getByText("9,013 lines").first().waitFor();
 });

@@ -86,7 +86,7 @@ export class Change {
   }
 
   get ready(): boolean {
-    return this.dump.phase === "ready" && this.sound && !this.error && (this.given.length > 0 || this.repairExpire || this.repairSnapshot);
+    return !this.dump.unfit && this.sound && !this.error && (this.given.length > 0 || this.repairExpire || this.repairSnapshot);
   }
 
   /** The form says something else than what the plan is for. */

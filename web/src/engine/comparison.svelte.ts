@@ -98,6 +98,12 @@ export class Comparison {
     if (!this.sides) return;
     const [left, right] = this.sides.map(({ dump, at }) => ({ dump: dump.source, name: dump.name, at }));
     if (!left || !right) return;
+    // What it lacks would be taken for what the other has more.
+    const unfit = this.sides.map(({ dump }) => dump).find(({ foreign, cut }) => foreign || cut);
+    if (unfit) {
+      this.failed = `${unfit.name} is not compared: ${unfit.foreign || unfit.cut}`;
+      return;
+    }
     this.comparedBytes = 0;
     this.working = true;
     const running = this.dump.run({ type: "compare", left, right }, (report) => (this.comparedBytes = report.bytes));

@@ -105,6 +105,11 @@ export class Dump {
     const entries = this.firstBeyond === null ? 0 : this.logEntries - this.firstBeyond;
     return entries === 0 ? "" : `as of ${logId(this.report?.summary.last_applied)}, ${plural(entries, "later log entry", "later log entries")} not applied`;
   });
+  /** Why no dump is made of this one, which would look complete; empty when one can be. */
+  unfit = $derived.by(() => {
+    if (this.phase !== "ready") return "The dump has to be read to its end first.";
+    return this.cut ? "Not all of the file could be read, and what is made of the rest would look complete: fetch it again." : "";
+  });
   #scanners = $state(0);
   #others = $state(0);
   #running: Running | null = null;

@@ -166,6 +166,11 @@ keys: Counts, };
  */
 export type Effect = {
 /**
+ * Which conditions it depends on: `if` on those of its branch, `else` on that those of no other
+ * branch hold; none when it is done in any case.
+ */
+condition: string | null,
+/**
  * `put`, `delete`, `get` …
  */
 verb: string,

@@ -64,7 +64,7 @@ export class LogFilter {
     const rows: Cell[][] = [];
     const row = (line: number, view: LineView | null): Cell[] => {
       const { log_id = null, time_ms = null, command = null, effects = [] } = view?.log ?? {};
-      return [line, log_id, time_ms, command, effects.map(({ verb, target }) => `${verb} ${target}`).join("; ")];
+      return [line, log_id, time_ms, command, effects.map(({ condition, verb, target }) => `${condition === null ? "" : `${condition} `}${verb} ${target}`).join("; ")];
     };
     for (let at = 0; at < lines.length; at += READ_TOGETHER) {
       const part = lines.slice(at, at + READ_TOGETHER);

@@ -96,7 +96,7 @@ export class Filter extends Making<FilterPreview> {
   }
 
   get ready(): boolean {
-    return this.dump.phase === "ready" && this.tenants.length + listed(this.objects).length + listed(this.prefixes).length > 0;
+    return !this.dump.unfit && this.tenants.length + listed(this.objects).length + listed(this.prefixes).length > 0;
   }
 
   protected job(): Job {
@@ -124,7 +124,7 @@ export class Redaction extends Making<RedactPreview> {
   }
 
   get ready(): boolean {
-    return this.dump.phase === "ready";
+    return !this.dump.unfit;
   }
 
   override outdated(): void {

@@ -69,7 +69,8 @@ export async function* pieces(source: Source, from = 0, to = source.size): Async
       yield value;
     }
   } finally {
-    await reader.cancel();
+    // One that has failed cannot be cancelled, and would say its own words for why.
+    await reader.cancel().catch(() => undefined);
   }
 }
 

@@ -71,6 +71,9 @@ pub struct LogView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Effect {
+    /// Which conditions it depends on: `if` on those of its branch, `else` on that those of no other
+    /// branch hold; none when it is done in any case.
+    pub condition: Option<&'static str>,
     /// `put`, `delete`, `get` …
     pub verb: &'static str,
     /// The key, prefix or node.
@@ -209,7 +212,7 @@ impl LineView {
 }
 
 fn log(entry: &LogEntry<'_>, decoding: &mut Decoding) -> LogView {
-    let mut effects = Effects { shown: Vec::new(), count: 0, decoding };
+    let mut effects = Effects { shown: Vec::new(), count: 0, condition: None, decoding };
     let (command, time_ms) = match &entry.payload {
         Payload::Blank => ("Blank", None),
         Payload::Membership(membership) => {
@@ -235,10 +238,21 @@ fn log(entry: &LogEntry<'_>, decoding: &mut Decoding) -> LogView {
     }
 }
 
+/// What the operations of a branch depend on.
+const fn condition_of(has_own: bool, is_first: bool) -> Option<&'static str> {
+    match (has_own, is_first) {
+        (true, _) => Some("if"),
+        (false, true) => None,
+        (false, false) => Some("else"),
+    }
+}
+
 /// Collects effects up to a number of them.
 struct Effects<'d> {
     shown: Vec<Effect>,
     count: u64,
+    /// What those depend on that follow.
+    condition: Option<&'static str>,
     decoding: &'d mut Decoding,
 }
 
@@ -255,7 +269,7 @@ impl Effects<'_> {
         let value = value.and_then(|bytes| self.decoding.value(&target, bytes));
         let target = self.decoding.key(&target);
         if self.shown.len() < MOST_EFFECTS {
-            self.shown.push(Effect { verb, target, value });
+            self.shown.push(Effect { condition: self.condition, verb, target, value });
         }
     }
 
@@ -286,9 +300,14 @@ impl Effects<'_> {
                 {
                     self.expression(predicate);
                 }
-                let branches = txn.operations.iter().flat_map(|branch| &branch.operations);
-                for operation in branches.chain(&txn.if_then).chain(&txn.else_then) {
-                    self.request(operation);
+                let mut is_first = true;
+                let branches = txn.operations.iter();
+                let branches = branches.map(|of| (of.predicate.is_some(), &of.operations));
+                let last = [(!txn.condition.is_empty(), &txn.if_then), (false, &txn.else_then)];
+                for (has_condition, operations) in branches.chain(last) {
+                    self.condition = condition_of(has_condition, is_first);
+                    is_first = false;
+                    operations.iter().for_each(|operation| self.request(operation));
                 }
             }
             Cmd::KvTransaction(txn) => {
@@ -296,8 +315,9 @@ impl Effects<'_> {
                 {
                     self.predicate(predicate);
                 }
-                for operation in txn.branches.iter().flat_map(|branch| &branch.operations) {
-                    self.operation(operation);
+                for (at, branch) in txn.branches.iter().enumerate() {
+                    self.condition = condition_of(branch.predicate.is_some(), at == 0);
+                    branch.operations.iter().for_each(|operation| self.operation(operation));
                 }
             }
             _ => {}
@@ -406,9 +426,37 @@ mod tests {
             Secrets::Masked,
         );
         let log = view.log.unwrap();
-        let effect = Effect { verb: "delete", target: "k".into(), value: None };
+        let effect = Effect { condition: None, verb: "delete", target: "k".into(), value: None };
         assert_eq!((log.log_id.as_str(), log.command), ("T1-N2.3", "UpsertKV"));
         assert_eq!((log.time_ms, log.effects), (Some(1_700_000_000_000), vec![effect]));
+    }
+
+    #[test]
+    fn what_is_done_in_one_case_is_told_from_what_is_done_in_another() {
+        let said = |transaction: &str| {
+            let line_of = format!(
+                r#"["raft_log",{{"LogEntry":{{"log_id":{{"leader_id":{{"term":1,"node_id":2}},"index":3}},"payload":{{"Normal":{{"cmd":{{"Transaction":{{{transaction}}}}}}}}}}}}}]"#
+            );
+            let effects = line(line_of.as_bytes(), Secrets::Masked).log.unwrap().effects;
+            let said = effects.iter().map(|effect| {
+                format!("{} {} {}", effect.condition.unwrap_or("-"), effect.verb, effect.target)
+            });
+            said.collect::<Vec<_>>().join(", ")
+        };
+        let get = |key: &str| format!(r#"{{"request":{{"Get":{{"key":"{key}"}}}}}}"#);
+        let condition = r#"{"key":"k","expected":0,"target":{"Seq":0}}"#;
+        let [a, b] = ["a", "b"].map(get);
+        let old = |condition: &str| {
+            format!(r#""condition":[{condition}],"if_then":[{a}],"else_then":[{b}]"#)
+        };
+        assert_eq!(said(&old(condition)), "if get a, else get b");
+        assert_eq!(said(&old("")), "- get a, else get b");
+        let branch = format!(
+            r#"{{"predicate":{{"operator":0,"sub_expressions":[],"conditions":[{condition}]}},"operations":[{a}]}}"#
+        );
+        let new =
+            format!(r#""operations":[{branch}],"condition":[],"if_then":[],"else_then":[{b}]"#);
+        assert_eq!(said(&new), "if get a, else get b");
     }
 
     #[test]
