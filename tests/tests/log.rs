@@ -180,6 +180,56 @@ fn dump_of(commands: &[&str]) -> String {
     dump
 }
 
+/// What is said of the commands of such a log, without entry and time.
+fn said_of(commands: &[&str]) -> Vec<String> {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("made.db").display().to_string();
+    let uncommitted = r#"{"UpsertKV":{"key":"z","seq":"Any","value":"AsIs","value_meta":null}}"#;
+    fs::write(&path, dump_of(&[commands, &[uncommitted]].concat())).unwrap();
+    let log = text(["log", &path]);
+    let said = log.lines().map(|line| line.split_once(" UTC  ").unwrap().1.to_owned());
+    said.take(commands.len()).collect()
+}
+
+#[test]
+fn what_has_no_condition_has_none_that_is_not_met() {
+    let upsert = |seq: &str, value: &str, meta: &str| {
+        format!(r#"{{"UpsertKV":{{"key":"k","seq":{seq},"value":{value},"value_meta":{meta}}}}}"#)
+    };
+    let delete = r#""Delete""#;
+    let branch = |predicate: &str, key: &str| {
+        format!(
+            r#"{{"predicate":{predicate},"operations":[{{"Put":{{"target":{{"key":"{key}","match_seq":null}},"payload":{{"value":[49],"expire_at_ms":null,"ttl_ms":null}}}}}}]}}"#
+        )
+    };
+    let fails = r#"{"Leaf":{"key":"k","target":{"Seq":99},"op":"Eq"}}"#;
+    let [first, last] = [branch(fails, "a"), branch(r#"{"And":[]}"#, "b")];
+    let otherwise = format!(r#"{{"KvTransaction":{{"branches":[{first},{last}]}}}}"#);
+    let alone = format!(r#"{{"KvTransaction":{{"branches":[{last}]}}}}"#);
+    let commands = [
+        upsert(r#""Any""#, delete, "null"),
+        upsert(r#"{"Exact":0}"#, delete, "null"),
+        upsert(r#"{"GE":1}"#, delete, "null"),
+        // It expires at the very moment of the entry that deletes it.
+        upsert(r#""Any""#, r#"{"Update":[49]}"#, r#"{"expire_at":1000000240000}"#),
+        upsert(r#""Any""#, delete, "null"),
+        otherwise,
+        alone,
+    ];
+    assert_eq!(
+        said_of(&commands.iter().map(String::as_str).collect::<Vec<_>>()),
+        [
+            "UpsertKV",
+            "UpsertKV",
+            "conditions not met; UpsertKV",
+            "UpsertKV; changes k",
+            "UpsertKV; changes k",
+            "conditions not met; changes b",
+            "changes b",
+        ]
+    );
+}
+
 #[test]
 fn conditions_expiry_and_what_is_not_committed_are_said() {
     let upsert = |key: &str, seq: &str, value: &str, meta: &str| {

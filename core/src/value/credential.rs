@@ -11,7 +11,7 @@ use crate::ordered;
 pub const MASKED: &str = "***";
 
 /// Words in names of credentials.
-const WORDS: [&str; 13] = [
+const WORDS: [&str; 14] = [
     "key",
     "secret",
     "token",
@@ -20,6 +20,7 @@ const WORDS: [&str; 13] = [
     "passphrase",
     "pwd",
     "credential",
+    "delegation",
     "private",
     "authorization",
     "signature",
@@ -29,6 +30,9 @@ const WORDS: [&str; 13] = [
 
 /// Whole names of credentials.
 const NAMES: [&str; 3] = ["pass", "auth", "sas"];
+
+/// A member beside a credential that says of which sort it is.
+pub(super) const METHOD: &str = "hash_method";
 
 /// Words that make a key in a text one that opens something: most others are those of tables.
 const KEYS: [&str; 7] =
@@ -322,6 +326,7 @@ mod tests {
             "CONNECTION = (SECRET_KEY='a''b' REGION = 'r')",
             "CONNECTION = (SECRET_KEY='***' REGION = 'r')",
         );
+        check("(DELEGATION = 'd' ROOT = '/')", "(DELEGATION = '***' ROOT = '/')");
         check("options('password' => \"p\\\"q\")", "options('password' => \"***\")");
         check(r#"{"token": "t", "name": "n"}"#, r#"{"token": "***", "name": "n"}"#);
         check("https://h/p?a=1&X-Amz-Signature=0f&b=2", "https://h/p?a=1&X-Amz-Signature=***&b=2");

@@ -1,6 +1,6 @@
 //! Hides credentials.
 
-use super::credential::{MASKED, masked_text, names_credential, speaks_of_credentials};
+use super::credential::{MASKED, METHOD, masked_text, names_credential, speaks_of_credentials};
 use super::items::{Name, Scalar};
 use super::key::KeyParts;
 use super::meaning::{MOST_JSON_BYTES, Meaning};
@@ -105,7 +105,10 @@ impl Value<'_> {
                 message.members.iter_mut().map(|(_, value)| value.mask()).sum()
             }
             Self::List(list) => list.iter_mut().map(Self::mask).sum(),
-            Self::Map(entries) => entries.iter_mut().map(|(_, value)| value.mask()).sum(),
+            Self::Map(entries) => {
+                let hidden = entries.iter_mut().filter(|(key, _)| key.key_text() != METHOD);
+                hidden.map(|(_, value)| value.mask()).sum()
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ use super::items::{Misfit, Reason, Scalar};
 use super::key::KeyParts;
 use super::message::{Decoded, Value};
 use super::table::{MessageType, ObjectKind, ValueForm};
+use crate::dump::plural::plural;
 
 /// How many bytes a packed value may unpack to.
 pub const MOST_UNPACKED_BYTES: u64 = 64 << 20;
@@ -242,7 +243,11 @@ fn unzstd(frame: &[u8], most: u64) -> Result<Vec<u8>, String> {
     if plain.len() as u64 > most {
         return Err(format!("unpacks to more than {most} bytes"));
     }
-    Ok(plain)
+    // A server reads one frame: what stands behind it is not of the value.
+    match source.len() {
+        0 => Ok(plain),
+        behind => Err(format!("{} behind the zstd frame", plural(behind as u64, "byte", "bytes"))),
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::credential::{MASKED, credentials_in, names_credential, without};
+use super::credential::{MASKED, METHOD, credentials_in, names_credential, without};
 use super::pseudonym::Pseudonyms;
 use super::redact::{Found, IN_TEXT};
 use super::rename::is_named;
@@ -96,8 +96,13 @@ impl Walk<'_, '_> {
             let hides = (names_its_value && name == "value")
                 || self.listed.contains(&name.as_str())
                 || names_credential(&name);
+            let hide = match name.as_str() {
+                METHOD => Hide::Credentials,
+                _ if hides => Hide::All,
+                _ => hide,
+            };
             self.path.push(name);
-            self.value(if hides { Hide::All } else { hide }, depth)?;
+            self.value(hide, depth)?;
             self.path.pop();
             self.cursor.eat(b',');
         }

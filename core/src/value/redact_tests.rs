@@ -133,6 +133,30 @@ fn every_field_with_a_credential_loses_it_under_every_key() {
 }
 
 #[test]
+fn json_of_former_versions_loses_credentials_and_keeps_what_they_are() {
+    for (key, json, expected) in [
+        (
+            "__fd_users/t/u",
+            r#"{"auth_info":{"Password":{"hash_value":[80,87],"hash_method":"DoubleSha1"}}}"#,
+            r#"{"auth_info":{"Password":{"hash_value":[42,42,42],"hash_method":"DoubleSha1"}}}"#,
+        ),
+        (
+            "__fd_udfs/t/f",
+            r#"{"definition":{"UDFServer":{"address":"http://h","headers":{"x-h":"s"}}}}"#,
+            r#"{"definition":{"UDFServer":{"address":"http://h","headers":{"x-h":"***"}}}}"#,
+        ),
+    ] {
+        let parts = KeyParts::of(key).unwrap();
+        let Redacted { bytes, .. } = redacted(Some(&parts), json.as_bytes());
+        assert_eq!(String::from_utf8(bytes.unwrap()).unwrap(), expected);
+        let mut meaning = parts.meaning(json.as_bytes()).unwrap().unwrap();
+        assert_eq!(meaning.mask(parts.form), 1);
+        let shown = serde_json::to_string(&meaning).unwrap();
+        assert_eq!(shown, expected.replace("[42,42,42]", "\"***\""));
+    }
+}
+
+#[test]
 fn every_text_that_may_be_a_name_gets_its_pseudonym_under_every_key() {
     const NAME: &str = "planted name";
     let names = Pseudonyms::new([3; 32]);

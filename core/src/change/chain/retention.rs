@@ -77,6 +77,15 @@ impl FromStr for Within {
 const MOST: i32 = 1_000_000;
 
 impl Within {
+    /// Whether a time is within so much of the youngest, which always is.
+    fn keeps(self, time_ms: u64, youngest_ms: Option<u64>) -> bool {
+        youngest_ms.is_none_or(|youngest_ms| {
+            let since = self.before(time(youngest_ms));
+            // Before the calendar begins there is nothing.
+            time_ms >= youngest_ms || since.is_none_or(|since| time(time_ms) > since)
+        })
+    }
+
     /// The time so much before another; none before the calendar begins.
     fn before(self, time: OffsetDateTime) -> Option<OffsetDateTime> {
         let months = time.year().checked_sub(self.years)?.checked_mul(12)?;
@@ -150,12 +159,11 @@ impl Retention {
         let mut order = Vec::from_iter(backups.iter().enumerate());
         order.sort_by_key(|(at, backup)| std::cmp::Reverse((backup.time_ms, *at)));
         let youngest = backups.iter().map(|backup| backup.time_ms).filter(|ms| *ms <= now_ms).max();
-        let since = youngest.and_then(|ms| self.within?.before(time(ms)));
         let mut rules = self.rules();
         for (place, (at, backup)) in order.iter().enumerate() {
             let Some(reasons) = reasons.get_mut(*at) else { continue };
             let time = time(backup.time_ms);
-            if since.is_some_and(|since| time > since) {
+            if self.within.is_some_and(|within| within.keeps(backup.time_ms, youngest)) {
                 reasons.push(Reason::Within);
             }
             let is_oldest = place + 1 == order.len();
@@ -313,6 +321,17 @@ mod tests {
             assert_eq!(parsed(wrong), Err(NotWithin), "{wrong}");
         }
         assert_eq!(parsed("999999y").map(|within| within.before(time(0))), Ok(None));
+    }
+
+    #[test]
+    fn however_long_or_short_a_time_is_the_youngest_is_within() {
+        for (text, kept) in [("999999y", &[1, 2, 3][..]), ("99999y", &[1, 2, 3]), ("0d", &[3])] {
+            let backups = whole([1, 2, 3].map(|hour| NEW_YEAR_MS + hour * HOUR_MS));
+            let rules = Retention { within: text.parse().ok(), ..Retention::default() };
+            let reasons = rules.reasons(&backups, NEW_YEAR_MS + 4 * HOUR_MS);
+            let is_kept = |hour: &u64| !reasons[usize::try_from(*hour).unwrap() - 1].is_empty();
+            assert_eq!([1, 2, 3].into_iter().filter(is_kept).collect::<Vec<_>>(), kept, "{text}");
+        }
     }
 
     #[test]

@@ -244,6 +244,17 @@ pub enum MatchSeq {
     GE(u64),
 }
 
+impl MatchSeq {
+    /// Whether it holds of a record with this sequence number, 0 when there is none.
+    pub const fn holds(&self, seq: u64) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Exact(exact) => seq == *exact,
+            Self::GE(least) => seq >= *least,
+        }
+    }
+}
+
 /// What an upsert does with the value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Operation<'a> {

@@ -215,6 +215,17 @@ pub struct KvBranch<'a> {
     pub operations: Vec<KvOperation<'a>>,
 }
 
+impl KvBranch<'_> {
+    /// Whether it has no condition: none, or an empty list of which all hold.
+    pub fn is_unconditional(&self) -> bool {
+        match &self.predicate {
+            None => true,
+            Some(KvPredicate::And(all)) => all.is_empty(),
+            Some(_) => false,
+        }
+    }
+}
+
 /// A condition tree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum KvPredicate<'a> {

@@ -316,7 +316,7 @@ impl Effects<'_> {
                     self.predicate(predicate);
                 }
                 for (at, branch) in txn.branches.iter().enumerate() {
-                    self.condition = condition_of(branch.predicate.is_some(), at == 0);
+                    self.condition = condition_of(!branch.is_unconditional(), at == 0);
                     branch.operations.iter().for_each(|operation| self.operation(operation));
                 }
             }

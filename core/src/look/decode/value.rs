@@ -157,6 +157,10 @@ mod tests {
         assert_eq!((value_within(None, &bytes, &mut left, Secrets::Masked).error, left), (None, 1));
         let error = value_within(None, &bytes, &mut left, Secrets::Masked).error;
         assert_eq!(error.as_deref(), Some("unpacks to more than 1 bytes"));
+        // What stands behind the frame may be anything: a credential, too.
+        bytes.extend(b"password");
+        let error = value(&bytes).error;
+        assert_eq!(error.as_deref(), Some("8 bytes behind the zstd frame"));
     }
 
     #[test]

@@ -33,7 +33,7 @@ impl<S: Store> Application<'_, S> {
         meta: Option<MetaSpec>,
     ) -> Result<KVChange, ApplyError<S::Error>> {
         let prev = self.upserted_record(key)?;
-        if !is_met(condition, prev.as_ref().map_or(0, |record| record.seq)) {
+        if !condition.holds(prev.as_ref().map_or(0, |record| record.seq)) {
             return Ok(KVChange { result: prev.clone(), prev });
         }
         let data = match (write, &prev) {
@@ -154,13 +154,5 @@ impl ExpiryRule {
             Self::ByMagnitude => expire_at_ms(expire_at),
             Self::Seconds => expire_at.saturating_mul(1000),
         }
-    }
-}
-
-const fn is_met(condition: MatchSeq, seq: u64) -> bool {
-    match condition {
-        MatchSeq::Any => true,
-        MatchSeq::Exact(exact) => seq == exact,
-        MatchSeq::GE(least) => seq >= least,
     }
 }

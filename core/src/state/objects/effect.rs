@@ -6,7 +6,7 @@ use super::by_object::ByObject;
 use super::catalogue::{Catalogue, full_name};
 use super::record::ObjectRecord;
 use super::reference::ObjectRef;
-use crate::dump::record::{Bytes, Fact, LogEntry, LogId, Payload};
+use crate::dump::record::{Bytes, Cmd, Fact, LogEntry, LogId, Payload};
 use crate::ordered;
 use crate::state::apply::{Applied, ChangeEvent, ExecutionPath, Reach, Reply};
 use crate::state::moment::{Moment, Replay, ReplayError, proposed_ms};
@@ -231,7 +231,7 @@ impl History {
         } else {
             match self.replay.apply(fact) {
                 Ok(Some(applied)) => {
-                    change.outcome = outcome(&applied.reply);
+                    change.outcome = outcome(entry, &applied.reply);
                     change.effects = self.effects(&applied, change.time_ms.unwrap_or(0));
                     return Ok(Some(change));
                 }
@@ -271,7 +271,7 @@ impl History {
             let [before, after] = [prev, current]
                 .map(|record| record.as_ref().map(|record| ObjectRecord::of(key, &record.data)));
             let has_expired = current.is_none()
-                && prev.as_ref().and_then(|prev| prev.expire_ms()).is_some_and(|at| at <= now_ms);
+                && prev.as_ref().and_then(|prev| prev.expire_ms()).is_some_and(|at| at < now_ms);
             if has_expired {
                 by_object.expire(key, before.as_ref());
             } else {
@@ -293,13 +293,23 @@ impl History {
     }
 }
 
-fn outcome(reply: &Reply) -> Outcome {
-    let is_met = match reply {
-        Reply::Transaction(reply) => {
+fn outcome(entry: &LogEntry<'_>, reply: &Reply) -> Outcome {
+    let Payload::Normal(body) = &entry.payload else { return Outcome::Done };
+    let is_met = match (&body.cmd, reply) {
+        (_, Reply::Transaction(reply)) => {
             matches!(reply.path, ExecutionPath::Operation(_) | ExecutionPath::Then)
         }
-        Reply::KvTransaction(reply) => reply.executed_branch.is_some(),
-        Reply::KV(change) => change.prev != change.result,
+        (Cmd::KvTransaction(transaction), Reply::KvTransaction(reply)) => {
+            let branch = reply.executed_branch.and_then(|at| usize::try_from(at).ok());
+            // What is done else stands behind the other branches, and has no condition.
+            branch.is_some_and(|at| {
+                let branch = transaction.branches.get(at);
+                at == 0 || branch.is_some_and(|branch| !branch.is_unconditional())
+            })
+        }
+        (Cmd::UpsertKV(upsert), Reply::KV(change)) => {
+            upsert.seq.holds(change.prev.as_ref().map_or(0, |record| record.seq))
+        }
         _ => true,
     };
     if is_met { Outcome::Done } else { Outcome::ConditionsNotMet }
