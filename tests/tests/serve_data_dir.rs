@@ -62,6 +62,12 @@ async fn a_database_of_sled_is_taken_over() {
     assert_eq!(names, ["database.journal", "database.redb", "loaded.ndjson", "snapshot-a.ndjson"]);
 }
 
+/// A service that is expected to end at once: at ports of its own, as others run meanwhile.
+fn started(data_dir: &Path) -> Ran {
+    let ports = ["--grpc-api-address", "127.0.0.1:0", "--admin-api-address", "127.0.0.1:0"];
+    run(["serve", "--data-dir", text(data_dir)].iter().chain(&ports))
+}
+
 /// The paths below a directory, itself included, with their modes.
 fn modes(root: &Path) -> Vec<(PathBuf, u32)> {
     let mut found = vec![(root.to_owned(), fs::symlink_metadata(root).unwrap().mode() & 0o7777)];
@@ -219,7 +225,7 @@ fn a_load_that_was_interrupted_is_not_taken_for_a_new_cluster() {
     let loading = data_dir.join("loading");
     fs::create_dir_all(&loading).unwrap();
     fs::write(loading.join("loaded.ndjson"), "half a dump").unwrap();
-    let ran = run(["serve", "--data-dir", text(&data_dir)]);
+    let ran = started(&data_dir);
     let expected = format!(
         "error: an earlier load into {} was interrupted\n\
          help:  give --db or --raft-dir again; to begin without keys, remove {}\n",
@@ -276,7 +282,7 @@ async fn a_journal_that_lacks_acknowledged_writes_is_refused_and_stays_as_it_is(
             Some(damaged) => fs::write(path, damaged).unwrap(),
             None => fs::remove_file(path).unwrap(),
         }
-        let ran = run(["serve", "--data-dir", text(&data_dir)]);
+        let ran = started(&data_dir);
         assert_eq!(ran.code, Some(3), "{expected}: {}", ran.stderr);
         assert!(ran.stderr.contains(expected), "{expected}: {}", ran.stderr);
         assert!(ran.stderr.contains("\nhelp:  restore the data directory from a copy"));
@@ -307,7 +313,7 @@ fn a_loaded_dump_that_was_changed_is_refused() {
             changed[at] ^= 1;
             for changed in [&changed[..], b""] {
                 fs::write(&path, changed).unwrap();
-                let ran = run(["serve", "--data-dir", text(&data_dir)]);
+                let ran = started(&data_dir);
                 assert_eq!(ran.code, Some(3), "{}", ran.stderr);
                 let expected = format!("{} does not hold what was written into it\n", text(&path));
                 assert!(ran.stderr.contains(&expected), "{}", ran.stderr);
