@@ -124,6 +124,10 @@ test("of a dump that was cut while packed, what came before can be looked at", a
   await open(tab, file("damaged.ndjson.gz", damaged));
   await view("1");
   await tab.getByRole("heading", { name: "✕ Not all of it could be read" }).waitFor();
+  for (const key of ["1", "3"]) {
+    await view(key);
+    await tab.getByText("In what was read: 0 errors, 0 warnings, 1 note").waitFor();
+  }
   // What is made of it would come with a manifest that calls it complete.
   await view("7");
   for (const [form, make] of [["A new cluster", "Show what changes"], ["A part of it", "Show what stays"], ["Without credentials", "Show what is replaced"]]) {

@@ -19,6 +19,8 @@ export class Catalogue {
   /** The moment that is asked for, as `--at` takes it. */
   at = $state("end");
   overview = $state.raw<StateOverview | null>(null);
+  /** That of the end of the log, whichever moment is shown; the first one where the log cannot be applied. */
+  ended = $state.raw<StateOverview | null>(null);
   working = $state(false);
   readBytes = $state(0);
   failed = $state("");
@@ -75,8 +77,9 @@ export class Catalogue {
     this.#running = running;
     try {
       const [overview = ""] = await running.results;
+      const parent = await this.#parentNow();
       if (this.#running !== running) return;
-      await this.#show(overview);
+      await this.#show(overview, parent);
     } catch (error) {
       if (this.#running !== running || error instanceof Cancelled) return;
       this.overview = null;
@@ -93,20 +96,29 @@ export class Catalogue {
     // Why there is no such moment, a reading says.
     const overview = await running.ask({ type: "step", at }).catch(() => undefined);
     if (typeof overview !== "string") return false;
+    const parent = await this.#parentNow().catch(() => null);
     // Something else is shown by now, or was asked for since.
     if (this.#running !== running || mine !== this.#steps) return true;
     this.at = at;
     this.selected = null;
-    await this.#show(overview);
+    await this.#show(overview, parent);
     return true;
   }
 
-  async #show(overview: string): Promise<void> {
+  /** The database whose tables are listed: at another moment it stands elsewhere among all, or is not there. */
+  async #parentNow(): Promise<ObjectRow | null> {
+    const at = await this.#ofLine(this.parent?.line ?? 1);
+    const detail = at === null ? null : await this.#json<ObjectDetail>({ type: "detail", at });
+    return detail?.row.object.id === this.parent?.object.id ? (detail?.row ?? null) : null;
+  }
+
+  async #show(overview: string, parent: ObjectRow | null): Promise<void> {
+    this.parent = parent;
     this.overview = parseExact(overview) as StateOverview;
+    if (this.at === "end" || !this.ended) this.ended = this.overview;
     const unknown = this.overview.tenants.flatMap(({ tenant }) => (tenant === null || this.names.includes(tenant) ? [] : [tenant]));
     this.names = [...this.names, ...unknown].toSorted();
     this.tenant = this.overview.tenants.find(({ tenant }) => this.tenant && tenant === this.tenant.tenant) ?? null;
-    if (!this.tenant) this.parent = null;
     this.sought = 1;
     await this.search();
   }
@@ -213,12 +225,16 @@ export class Catalogue {
   async seek(line: number): Promise<void> {
     this.sought = line;
     const mine = ++this.#looks;
-    if (line <= 1) return;
-    const raw = await this.dump.lines.line(line);
-    if (!raw) return;
-    const at = await this.#ask({ type: "ofLine", line, text: raw.bytes.slice() });
-    if (mine !== this.#looks || typeof at !== "number") return;
+    const at = await this.#ofLine(line);
+    if (mine !== this.#looks || at === null) return;
     if (await this.reveal(at)) this.sought = line;
+  }
+
+  /** Where the object stands that a line belongs to; none does the first. */
+  async #ofLine(line: number): Promise<number | null> {
+    const raw = line > 1 && (await this.dump.lines.line(line));
+    const at = raw && (await this.#ask({ type: "ofLine", line, text: raw.bytes.slice() }));
+    return typeof at === "number" ? at : null;
   }
 
   /** The key of an object but for its value. */

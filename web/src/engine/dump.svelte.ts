@@ -92,6 +92,8 @@ export class Dump {
     }
     return tally;
   });
+  /** The same in words; of a file that could not be read to its end they say nothing of the rest. */
+  tallied = $derived.by(() => (this.cut ? "In what was read: " : "") + Object.entries(this.tally).map(([severity, found]) => plural(found, severity)).join(", "));
   /** Where the entries of the log are, in stretches. */
   logRuns = $derived.by(() => this.index?.runs.filter((run) => run.kind === "LogEntry" || run.kind === "Logs") ?? []);
   logEntries = $derived.by(() => this.logRuns.reduce((sum, run) => sum + run.lines, 0));
