@@ -547,6 +547,41 @@ fn the_first_dump_of_a_folder_is_a_whole_one() {
 }
 
 #[test]
+fn nothing_goes_on_from_a_folder_in_which_a_piece_is_damaged() {
+    type Damage = fn(&Place);
+    let damages: [(Damage, &str); 3] = [
+        (
+            |place| fs::write(place.path("one.db"), "cut").unwrap(),
+            "one.db: it has 3 bytes, and its manifest is of a dump of ",
+        ),
+        (
+            |place| {
+                for file in ["base.db", "base.db.manifest.json"] {
+                    fs::remove_file(place.path(file)).unwrap();
+                }
+            },
+            " is an increment of base.db, which is not there",
+        ),
+        (
+            |place| fs::write(place.path("two.db.zst.manifest.json"), "{").unwrap(),
+            "two.db.zst.manifest.json: not a manifest: ",
+        ),
+    ];
+    for (damage, expected) in damages {
+        let place = Place::with_chain();
+        let dir = place.elsewhere("dir");
+        well(run(["import", "--raft-dir", text(&dir), "--db", text(&place.elsewhere("whole.db"))]));
+        damage(&place);
+        let export = format!("export --raft-dir {} --since .", text(&dir));
+        let next = format!("{export} --db {} --format json", text(&place.elsewhere("next.db")));
+        let end: Value = serde_json::from_str(&well(place.run(&next))).unwrap();
+        let why = end["no_increment"].as_str().unwrap();
+        assert!(why.contains(expected), "{why}");
+        well(run(["validate", text(&place.elsewhere("next.db")), "--require-manifest"]));
+    }
+}
+
+#[test]
 fn an_increment_goes_into_a_pipe_with_its_manifest_elsewhere() {
     let place = Place::with_chain();
     let dir = place.elsewhere("dir");

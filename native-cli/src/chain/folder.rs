@@ -2,17 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use metadump::chain::families;
-use metadump::manifest::Manifest;
+use metadump::chain::{ChainError, families};
+use metadump::manifest::{Manifest, ManifestError};
 
 use super::{Chain, link, manifest_of, parent};
 use crate::dump_name::DumpName;
 use crate::dump_writer::now_ms;
-use crate::failure::WithHelp;
+use crate::failure::{self, WithHelp};
 use crate::open_dir;
+use crate::report::plural;
 use crate::store::{Listed, Object, StoreUrl};
 
 /// What to do about a manifest that cannot be read.
@@ -38,6 +40,25 @@ pub struct InFolder {
     pub stored_bytes: Option<u64>,
     /// Whether a manifest stands beside it.
     pub has_manifest: bool,
+}
+
+impl InFolder {
+    /// Why it is not what its manifest is of, as far as its size tells.
+    pub fn objection(&self, manifest: &Manifest) -> Option<String> {
+        let expected = match &manifest.encrypted {
+            Some(encrypted) => Some(encrypted.bytes),
+            None if matches!(ending(&self.file), Some("gz" | "zst")) => None,
+            None => Some(manifest.bytes),
+        };
+        match (self.stored_bytes, expected) {
+            (Some(bytes), Some(expected)) if bytes != expected => {
+                let (there, of) = (plural(bytes, "byte"), plural(expected, "byte"));
+                Some(format!("it has {there}, and its manifest is of a dump of {of}"))
+            }
+            (Some(0), _) if manifest.bytes > 0 => Some("it is empty".to_owned()),
+            _ => None,
+        }
+    }
 }
 
 /// The name of the manifest of a file.
@@ -109,6 +130,40 @@ impl Folder {
                 && ending(&file.file).is_some_and(|ending| endings.contains(ending))
         };
         self.files.iter().filter(is_like_a_piece).map(|file| file.file.as_str()).collect()
+    }
+
+    /// The newest chain, for what goes on from it; or why nothing can, however often it is looked at.
+    ///
+    /// # Errors
+    ///
+    /// When the manifests in a store cannot be read now.
+    pub fn newest_to_go_on_from(&self) -> Result<Result<Option<Chain>, String>> {
+        let chain = match self.newest_chain() {
+            Ok(chain) => chain,
+            Err(error) if error.is::<ChainError>() => {
+                return Ok(Err(error.root_cause().to_string()));
+            }
+            Err(error) if error.is::<ManifestError>() || self.is_local(&error) => {
+                return Ok(Err(failure::in_a_line(&error)));
+            }
+            Err(error) => return Err(error),
+        };
+        let objection = chain.as_ref().and_then(|chain| {
+            chain.pieces().find_map(|piece| {
+                let file = piece.name.file_name()?;
+                let found = self.files.iter().find(|found| found.file == file)?;
+                Some(format!("{file}: {}", found.objection(piece.manifest.as_ref()?)?))
+            })
+        });
+        Ok(objection.map_or(Ok(chain), Err))
+    }
+
+    /// Whether an error is that of a file here, which no waiting mends.
+    fn is_local(&self, error: &anyhow::Error) -> bool {
+        use ErrorKind::{FileTooLarge, InvalidInput, PermissionDenied};
+        let kind = error.root_cause().downcast_ref::<io::Error>().map(io::Error::kind);
+        let is_of_file = matches!(kind, Some(FileTooLarge | InvalidInput | PermissionDenied));
+        self.name.path().is_some() && is_of_file
     }
 
     /// The chain whose last piece is the youngest; none when nothing has a manifest.

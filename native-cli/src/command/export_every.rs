@@ -6,15 +6,15 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use metadump::Report;
-use metadump::chain::{ChainError, NoIncrement};
-use metadump::manifest::{Manifest, ManifestError};
+use metadump::chain::NoIncrement;
+use metadump::manifest::Manifest;
 use serde_json::json;
 
 use super::Outcome;
@@ -69,8 +69,17 @@ pub fn run(
     }
     progress.hide();
     signals::end_well();
-    let mut writing =
-        Writing { args, every, place, into, progress, tip: None, behind: 0, is_known: false };
+    let mut writing = Writing {
+        args,
+        every,
+        place,
+        into,
+        progress,
+        tip: None,
+        behind: 0,
+        is_known: false,
+        owed: None,
+    };
     // What is wrong with the folder from the start is no passing failure.
     assert_sealed_again(into, &Folder::list(into)?)?;
     let between = Duration::from_millis(every.every.unwrap_or_default());
@@ -138,16 +147,22 @@ struct Writing<'a> {
     behind: u32,
     /// Whether the tip is what the folder holds.
     is_known: bool,
+    /// Why nothing goes on from what the folder holds, until a whole dump is written.
+    owed: Option<String>,
 }
 
 impl Writing<'_> {
     /// Writes the next piece, if there is anything to write.
     fn piece(&mut self) -> Result<()> {
-        let lost = if self.is_known { self.lost()? } else { None };
+        let lost = if self.is_known && self.owed.is_none() { self.lost()? } else { None };
+        if let Some(Lost::Changed(piece)) = &lost {
+            self.owed = Some(format!("{piece} has changed"));
+        }
+        if let Some(why) = self.owed.clone() {
+            return self.whole(&why);
+        }
         let mut why = None;
-        if let Some(Lost::Changed(piece)) = lost {
-            (self.tip, why) = (None, Some(format!("{piece} has changed")));
-        } else if !self.is_known || lost.is_some() {
+        if !self.is_known || lost.is_some() {
             (self.tip, why) = match (self.found()?, lost) {
                 (Ok(None), Some(Lost::Gone(piece))) => (None, Some(format!("{piece} has gone"))),
                 (Ok(tip), _) => (tip, None),
@@ -200,6 +215,7 @@ impl Writing<'_> {
         let (extent, from) = (extent(&report.summary), from.shown());
         self.progress.say(&format!("{file}: exported {extent} from {from}, a whole dump: {why}"));
         self.print(json!({ "file": file, "no_increment": why }), &report)?;
+        self.owed = None;
         self.tip = Some(self.tip_of(&file, 0, now_ms(), BTreeMap::new())?);
         Ok(())
     }
@@ -248,28 +264,12 @@ impl Writing<'_> {
         Ok(None)
     }
 
-    /// Whether an error is that of a file here, which no waiting mends.
-    fn is_local(&self, error: &anyhow::Error) -> bool {
-        use ErrorKind::{FileTooLarge, InvalidInput, PermissionDenied};
-        let kind = error.root_cause().downcast_ref::<io::Error>().map(io::Error::kind);
-        let is_of_file = matches!(kind, Some(FileTooLarge | InvalidInput | PermissionDenied));
-        self.into.path().is_some() && is_of_file
-    }
-
     /// The tip of the newest chain in the folder, or why nothing can go on from that.
     fn found(&self) -> Result<Result<Option<Tip>, String>> {
-        let folder = Folder::list(self.into)?;
-        let chain = match folder.newest_chain() {
+        let chain = match Folder::list(self.into)?.newest_to_go_on_from()? {
             Ok(Some(chain)) => chain,
             Ok(None) => return Ok(Ok(None)),
-            // What stands there is no chain, and will be none however often it is looked at.
-            Err(error) if error.is::<ChainError>() => {
-                return Ok(Err(error.root_cause().to_string()));
-            }
-            Err(error) if error.is::<ManifestError>() || self.is_local(&error) => {
-                return Ok(Err(failure::in_a_line(&error)));
-            }
-            Err(error) => return Err(error),
+            Err(why) => return Ok(Err(why)),
         };
         let whole_ms =
             chain.pieces().find_map(|piece| Some(piece.manifest.as_ref()?.created_at_ms));

@@ -143,7 +143,10 @@ fn base(since: &DumpName, progress: &Progress) -> Result<Result<Base, String>> {
         if folder.is_empty() {
             return Ok(Err(format!("{since} is empty: it is the first")));
         }
-        let chain = folder.newest_chain()?;
+        let chain = match folder.newest_to_go_on_from()? {
+            Ok(chain) => chain,
+            Err(why) => return Ok(Err(why)),
+        };
         let chain = chain.with_context(|| format!("{since} holds no dump with a manifest"));
         let last = chain.help("name the dump itself")?.last().clone();
         let manifest = last.manifest.context("the newest dump has no manifest")?;

@@ -1,7 +1,6 @@
 //! What is in a folder of backups: which pieces there are, which chains they are, and what is none.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use anyhow::Result;
 use metadump::Report;
@@ -283,18 +282,5 @@ fn manifest(found: &InFolder) -> Result<Manifest, String> {
     if manifest.dump != found.file {
         return Err(format!("its manifest is of {}", manifest.dump));
     }
-    let ending = Path::new(&found.file).extension().and_then(|ending| ending.to_str());
-    let expected = match &manifest.encrypted {
-        Some(encrypted) => Some(encrypted.bytes),
-        None if matches!(ending, Some("gz" | "zst")) => None,
-        None => Some(manifest.bytes),
-    };
-    match (found.stored_bytes, expected) {
-        (Some(bytes), Some(expected)) if bytes != expected => {
-            let (there, of) = (plural(bytes, "byte"), plural(expected, "byte"));
-            Err(format!("it has {there}, and its manifest is of a dump of {of}"))
-        }
-        (Some(0), _) if manifest.bytes > 0 => Err("it is empty".to_owned()),
-        _ => Ok(manifest),
-    }
+    found.objection(&manifest).map_or(Ok(manifest), Err)
 }
