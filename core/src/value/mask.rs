@@ -106,8 +106,11 @@ impl Value<'_> {
             }
             Self::List(list) => list.iter_mut().map(Self::mask).sum(),
             Self::Map(entries) => {
-                let hidden = entries.iter_mut().filter(|(key, _)| key.key_text() != METHOD);
-                hidden.map(|(_, value)| value.mask()).sum()
+                let mask = |(key, value): &mut (Scalar<'_>, Self)| match &*key.key_text() {
+                    METHOD => value.mask_inner(),
+                    _ => value.mask(),
+                };
+                entries.iter_mut().map(mask).sum()
             }
         }
     }

@@ -243,7 +243,7 @@ fn unzstd(frame: &[u8], most: u64) -> Result<Vec<u8>, String> {
     if plain.len() as u64 > most {
         return Err(format!("unpacks to more than {most} bytes"));
     }
-    // A server reads one frame: what stands behind it is not of the value.
+    // A value is one frame: what stands behind it would be passed over.
     match source.len() {
         0 => Ok(plain),
         behind => Err(format!("{} behind the zstd frame", plural(behind as u64, "byte", "bytes"))),
